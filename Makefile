@@ -1,0 +1,106 @@
+# eksgate: two daemons, a tap, and their tests. `make`, `make demo`, `make test`; MODE is release, asan or fuzz.
+
+MODE ?= release
+BUILD ?= build/$(MODE)
+PREFIX ?= /usr
+DESTDIR ?=
+VERSION := 0.1.0
+
+# --- flags ------------------------------------------------------------------------------------------------------------
+
+PACKAGES := libcurl libcrypto libssl yaml-0.1 json-c libzmq libevent libevent_extra sqlite3 libbsd
+WARNINGS := -Wall -Wextra -Wconversion -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+	-Wcast-qual -Wformat=2 -Wundef -Wvla -Wwrite-strings -Wold-style-definition
+HARDENING := -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection=full
+LINK_HARDENING := -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
+
+CC_release := gcc
+CFLAGS_release := -O2 -g -D_FORTIFY_SOURCE=3
+CC_asan := gcc
+CFLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+LDFLAGS_asan := -fsanitize=address,undefined
+CC_fuzz := clang
+CFLAGS_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+LDFLAGS_fuzz := -fsanitize=address,undefined
+
+CC := $(CC_$(MODE))
+CPPFLAGS := -I. -D_GNU_SOURCE -DEKSGATE_VERSION='"$(VERSION)"' $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
+CFLAGS := -std=gnu17 $(WARNINGS) $(HARDENING) $(CFLAGS_$(MODE))
+LDFLAGS := $(LINK_HARDENING) $(LDFLAGS_$(MODE))
+LDLIBS = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
+
+# llhttp comes as sources from Debian's node-llhttp: compiled from where the package puts them, without our warnings.
+LLHTTP_SOURCES := /usr/share/llhttp
+LLHTTP_CPPFLAGS := -I/usr/share/include/llhttp
+LLHTTP := llhttp/llhttp.o llhttp/api.o llhttp/http.o
+
+# --- what is linked into what -----------------------------------------------------------------------------------------
+
+PROTO := proto/wire.o proto/message.o
+BASE := common/xmem.o common/buf.o common/mono.o common/log.o
+COMMON := $(BASE) common/loop.o common/zsock.o common/fetch.o common/yaml.o common/settings.o common/json.o \
+	common/labels.o common/kube_cluster.o common/sigv4.o common/aws_credentials.o common/aws_profile.o \
+	common/aws_endpoint.o common/aws_call.o common/aws_sts.o common/metrics.o common/admin.o common/admin_client.o \
+	common/notify.o common/render.o
+
+DISCOVERYD := discoveryd/main.o discoveryd/aws_eks.o discoveryd/aws_account.o discoveryd/scope.o discoveryd/sweep.o \
+	discoveryd/naming.o discoveryd/reconcile.o discoveryd/registry_sqlite.o discoveryd/publisher.o \
+	discoveryd/explain.o
+
+KUBEPROXYD := kubeproxyd/main.o
+
+BUSTAP := proto/bustap.o
+
+# One line a unit test: the modules that it links besides tests/unit/NAME.o.
+UNIT_TESTS := test_base
+test_base := $(BASE) common/loop.o
+
+FUZZ_TARGETS :=
+
+PROGRAMS := discoveryd kubeproxyd bustap
+
+# `make V=1` shows the commands.
+V ?= 0
+quiet = $(if $(filter 1,$(V)),,@echo '  $(1)  $(subst $(BUILD)/,,$@)';)
+
+# --- rules ------------------------------------------------------------------------------------------------------------
+
+.PHONY: all demo test test-long bench lint fuzz install clean setup unit
+.SECONDEXPANSION:
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+all: $(addprefix $(BUILD)/,$(PROGRAMS))
+
+link = $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LDLIBS)
+
+$(BUILD)/discoveryd: $(addprefix $(BUILD)/,$(DISCOVERYD) $(COMMON) $(PROTO))
+	$(call quiet,LD)$(link)
+$(BUILD)/kubeproxyd: $(addprefix $(BUILD)/,$(KUBEPROXYD) $(COMMON) $(PROTO) $(LLHTTP))
+	$(call quiet,LD)$(link)
+$(BUILD)/bustap: $(addprefix $(BUILD)/,$(BUSTAP) $(COMMON) $(PROTO))
+	$(call quiet,LD)$(link)
+
+$(BUILD)/llhttp/%.o: $(LLHTTP_SOURCES)/%.c
+	@mkdir -p $(@D)
+	$(call quiet,CC)$(CC) $(LLHTTP_CPPFLAGS) $(filter-out -W%,$(CFLAGS)) -c -o $@ $<
+$(BUILD)/kubeproxyd/http/h1_reader.o: CPPFLAGS += $(LLHTTP_CPPFLAGS)
+
+$(BUILD)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(call quiet,CC)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $$(addprefix $(BUILD)/,$$($$*))
+	@mkdir -p $(@D)
+	$(call quiet,LD)$(link) -lcmocka
+
+unit: $(addprefix $(BUILD)/tests/,$(UNIT_TESTS))
+
+$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $$(addprefix $(BUILD)/,$$($$*))
+	@mkdir -p $(@D)
+	$(call quiet,LD)$(link) $(if $(filter fuzz,$(MODE)),-fsanitize=fuzzer)
+
+clean:
+	rm -rf build
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,113 @@
+/* The growable byte buffer. Growth is by doubling from 64 bytes; callers bound what they put in. */
+#include "common/buf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/xmem.h"
+
+#define FIRST_CAPACITY 64
+
+static void make_room(struct buf *b, size_t more)
+{
+	if (more > (size_t)-1 / 2 - b->len)
+		abort();
+	size_t want = b->len + more + 1;
+	if (want <= b->cap)
+		return;
+	size_t cap = b->cap > 0 ? b->cap : FIRST_CAPACITY;
+	while (cap < want)
+		cap *= 2;
+	b->data = xrealloc(b->data, cap);
+	b->cap = cap;
+}
+
+void buf_append(struct buf *b, const void *data, size_t len)
+{
+	make_room(b, len);
+	if (len > 0)
+		memcpy(b->data + b->len, data, len);
+	b->len += len;
+	b->data[b->len] = '\0';
+}
+
+void buf_append_text(struct buf *b, const char *text)
+{
+	buf_append(b, text, strlen(text));
+}
+
+void buf_append_char(struct buf *b, char c)
+{
+	buf_append(b, &c, 1);
+}
+
+void buf_printf(struct buf *b, const char *format, ...)
+{
+	va_list args, again;
+	va_start(args, format);
+	va_copy(again, args);
+	int len = vsnprintf(NULL, 0, format, args);
+	va_end(args);
+	if (len < 0)
+		abort();
+	make_room(b, (size_t)len);
+	vsnprintf(b->data + b->len, (size_t)len + 1, format, again);
+	va_end(again);
+	b->len += (size_t)len;
+}
+
+void buf_consume(struct buf *b, size_t len)
+{
+	if (len >= b->len) {
+		buf_clear(b);
+		return;
+	}
+	memmove(b->data, b->data + len, b->len - len + 1);
+	b->len -= len;
+}
+
+char *buf_reserve(struct buf *b, size_t len)
+{
+	make_room(b, len);
+	return b->data + b->len;
+}
+
+void buf_commit(struct buf *b, size_t len)
+{
+	b->len += len;
+	b->data[b->len] = '\0';
+}
+
+void buf_clear(struct buf *b)
+{
+	b->len = 0;
+	if (b->data != NULL)
+		b->data[0] = '\0';
+}
+
+const char *buf_text(const struct buf *b)
+{
+	return b->data != NULL ? b->data : "";
+}
+
+char *buf_take(struct buf *b)
+{
+	char *text = b->data != NULL ? b->data : xstrdup("");
+	*b = (struct buf){0};
+	return text;
+}
+
+void buf_free(struct buf *b)
+{
+	free(b->data);
+	*b = (struct buf){0};
+}
+
+void buf_free_secret(struct buf *b)
+{
+	if (b->data != NULL)
+		explicit_bzero(b->data, b->cap);
+	buf_free(b);
+}

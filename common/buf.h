@@ -1,0 +1,35 @@
+/* A growable byte buffer that keeps a NUL behind its last byte, so that text in it can be read as a C string. */
+#ifndef EKSGATE_BUF_H
+#define EKSGATE_BUF_H
+
+#include <stddef.h>
+
+#include "common/attr.h"
+
+/* A plain value: {0} is an empty buffer. `data` is NULL until the first append. */
+struct buf {
+	char *data;
+	size_t len;
+	size_t cap;
+};
+
+void buf_append(struct buf *b, const void *data, size_t len);
+void buf_append_text(struct buf *b, const char *text);
+void buf_append_char(struct buf *b, char c);
+void buf_printf(struct buf *b, const char *format, ...) PRINTF_LIKE(2, 3);
+/* Drops the first `len` bytes (at most all). */
+void buf_consume(struct buf *b, size_t len);
+/* Makes room for `len` more bytes and returns where they go; buf_commit() then says how many were written. */
+char *buf_reserve(struct buf *b, size_t len) MUST_USE;
+void buf_commit(struct buf *b, size_t len);
+/* Empties the buffer and keeps its memory. */
+void buf_clear(struct buf *b);
+/* "" for an empty buffer, never NULL. */
+const char *buf_text(const struct buf *b);
+/* The text becomes the caller's (free()); the buffer is empty afterwards. Never NULL. */
+char *buf_take(struct buf *b) MUST_USE;
+void buf_free(struct buf *b);
+/* Wipes the bytes before freeing them. */
+void buf_free_secret(struct buf *b);
+
+#endif

@@ -1,0 +1,44 @@
+/* Structured logging to stderr: one line per event, `key=value`, values quoted and escaped in one place so that nothing
+ * received from outside can forge a line.
+ *
+ *     log_info("sweep", "settled", LOG_S("scope", name), LOG_I("clusters", n));
+ *     2026-01-02T03:04:05.678Z level=info room=sweep event=settled scope=prod clusters=12
+ *
+ * Under systemd (JOURNAL_STREAM set) the time stamp is left to the journal and the line starts with the priority "<6>". */
+#ifndef EKSGATE_LOG_H
+#define EKSGATE_LOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/attr.h"
+
+enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
+
+enum log_kind { LOG_KIND_END, LOG_KIND_STRING, LOG_KIND_INT, LOG_KIND_BOOL };
+
+struct log_field {
+	const char *key;
+	enum log_kind kind;
+	const char *string; /* NULL prints "-" */
+	int64_t integer;
+};
+
+#define LOG_S(name, value) ((struct log_field){.key = (name), .kind = LOG_KIND_STRING, .string = (value)})
+#define LOG_I(name, value) ((struct log_field){.key = (name), .kind = LOG_KIND_INT, .integer = (int64_t)(value)})
+#define LOG_B(name, value) ((struct log_field){.key = (name), .kind = LOG_KIND_BOOL, .integer = (value)})
+
+#define LOG_FIELDS(...) ((const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){.kind = LOG_KIND_END}})
+#define log_debug(room, event, ...) log_write(LOG_LEVEL_DEBUG, room, event, LOG_FIELDS(__VA_ARGS__))
+#define log_info(room, event, ...) log_write(LOG_LEVEL_INFO, room, event, LOG_FIELDS(__VA_ARGS__))
+#define log_warn(room, event, ...) log_write(LOG_LEVEL_WARN, room, event, LOG_FIELDS(__VA_ARGS__))
+#define log_error(room, event, ...) log_write(LOG_LEVEL_ERROR, room, event, LOG_FIELDS(__VA_ARGS__))
+
+/* `room` is the module that speaks, `event` a word or two joined by '-'. `fields` ends with LOG_KIND_END. */
+void log_write(enum log_level level, const char *room, const char *event, const struct log_field *fields);
+void log_set_level(enum log_level level);
+bool log_is_on(enum log_level level) MUST_USE;
+/* "debug", "info", "warn", "error". False when `name` is none of them. */
+bool log_level_parse(const char *name, enum log_level *level) MUST_USE;
+
+#endif

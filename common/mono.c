@@ -1,0 +1,141 @@
+/* Clocks and the few date formats that the daemons read and write. */
+#include "common/mono.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define NS_PER_MS INT64_C(1000000)
+
+struct duration duration_ms(int64_t ms)
+{
+	return (struct duration){ms};
+}
+
+struct duration duration_seconds(int64_t seconds)
+{
+	return (struct duration){seconds * 1000};
+}
+
+struct duration duration_jitter(struct duration d, unsigned percent)
+{
+	int64_t span = d.ms / 100 * (int64_t)percent;
+	if (span <= 0)
+		return d;
+	return (struct duration){d.ms - span + (int64_t)(random() % (2 * span + 1))};
+}
+
+struct mono mono_now(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (struct mono){(int64_t)now.tv_sec * 1000 * NS_PER_MS + now.tv_nsec};
+}
+
+struct mono mono_add(struct mono at, struct duration d)
+{
+	return (struct mono){at.ns + d.ms * NS_PER_MS};
+}
+
+struct duration mono_between(struct mono earlier, struct mono later)
+{
+	return (struct duration){(later.ns - earlier.ns) / NS_PER_MS};
+}
+
+struct duration mono_since(struct mono then)
+{
+	return mono_between(then, mono_now());
+}
+
+bool mono_is_past(struct mono at)
+{
+	return mono_now().ns >= at.ns;
+}
+
+struct unix_time unix_now(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (struct unix_time){(int64_t)now.tv_sec * 1000 + now.tv_nsec / NS_PER_MS};
+}
+
+struct unix_time unix_add(struct unix_time at, struct duration d)
+{
+	return (struct unix_time){at.ms + d.ms};
+}
+
+const char *unix_time_text(struct unix_time at, char text[UNIX_TIME_TEXT])
+{
+	if (at.ms == 0) {
+		strcpy(text, "-");
+		return text;
+	}
+	time_t seconds = (time_t)(at.ms / 1000);
+	struct tm tm;
+	gmtime_r(&seconds, &tm);
+	size_t len = strftime(text, UNIX_TIME_TEXT, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(text + len, UNIX_TIME_TEXT - len, ".%03dZ", (int)(at.ms % 1000));
+	return text;
+}
+
+/* Reads ".123456" as milliseconds and moves *cursor behind it. */
+static int64_t read_fraction(const char **cursor)
+{
+	const char *p = *cursor;
+	if (*p != '.')
+		return 0;
+	int64_t ms = 0;
+	int digits = 0;
+	for (p++; isdigit((unsigned char)*p); p++) {
+		if (digits++ < 3)
+			ms = ms * 10 + (*p - '0');
+	}
+	for (; digits < 3; digits++)
+		ms *= 10;
+	*cursor = p;
+	return ms;
+}
+
+/* Reads "Z" or "+hh:mm" to the end of the text. */
+static bool read_offset(const char *p, int64_t *seconds)
+{
+	if ((*p == 'Z' || *p == 'z') && p[1] == '\0') {
+		*seconds = 0;
+		return true;
+	}
+	int hours, minutes, used = 0;
+	if ((*p != '+' && *p != '-') || sscanf(p + 1, "%2d:%2d%n", &hours, &minutes, &used) != 2)
+		return false;
+	if (used != 5 || p[6] != '\0')
+		return false;
+	*seconds = (hours * 3600 + minutes * 60) * (*p == '-' ? -1 : 1);
+	return true;
+}
+
+bool unix_time_parse(const char *text, struct unix_time *at)
+{
+	struct tm tm = {0};
+	const char *rest = strptime(text, "%Y-%m-%d", &tm);
+	if (rest == NULL || (*rest != 'T' && *rest != 't'))
+		return false;
+	rest = strptime(rest + 1, "%H:%M:%S", &tm);
+	if (rest == NULL)
+		return false;
+	int64_t ms = read_fraction(&rest), offset;
+	if (!read_offset(rest, &offset))
+		return false;
+	at->ms = ((int64_t)timegm(&tm) - offset) * 1000 + ms;
+	return true;
+}
+
+bool unix_time_parse_http(const char *text, struct unix_time *at)
+{
+	struct tm tm = {0};
+	const char *rest = strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+	if (rest == NULL || *rest != '\0')
+		return false;
+	at->ms = (int64_t)timegm(&tm) * 1000;
+	return true;
+}

@@ -1,0 +1,50 @@
+/* The compiled set of roles and bindings of a directory (design.md 4.5): Teleport's role documents and `role_binding`.
+ * Immutable; a reload builds a new one beside the old. Deny wins; nothing bound: denied. Pure once loaded. */
+#ifndef EKSGATE_POLICY_H
+#define EKSGATE_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/attr.h"
+#include "common/labels.h"
+
+struct identity;
+struct request_info;
+struct policy;
+struct grants;
+
+/* Reads every *.yaml of `directory` (sorted; none: an empty policy that denies). NULL: *error has a line per finding,
+ * "FILE:LINE:COLUMN: what" (free()). `kubernetes_resources` is refused as unsupported for now. Counted references. */
+struct policy *policy_load(const char *directory, char **error) MUST_USE;
+struct policy *policy_ref(struct policy *policy) MUST_USE;
+void policy_unref(struct policy **policy);
+size_t policy_role_count(const struct policy *policy);
+size_t policy_binding_count(const struct policy *policy);
+
+/* The roles that `identity` is bound to. Kept per connection; holds a reference to the policy. */
+struct grants *policy_grants(struct policy *policy, const struct identity *identity) MUST_USE;
+void grants_free(struct grants **grants);
+/* Role names, sorted, NULL-terminated; borrowed. */
+const char *const *grants_roles(const struct grants *grants);
+
+struct decision {
+	bool is_allowed;
+	/* Allowed: what is impersonated, borrowed from the grants; only from roles that allow this request. */
+	const char *user;
+	const char *const *groups;
+	size_t group_count;
+	/* For audit and for the answer: "role dev-access allow", "role contractors deny: kubernetes_labels env=prod". */
+	char *rule;
+	/* Denied: a sentence for the user that says what to ask for. */
+	char *message;
+};
+
+/* Whether any role lets this user see the cluster at all (ls, kubeconfig). */
+bool policy_may_see(const struct grants *grants, const struct labels *cluster_labels) MUST_USE;
+/* {0} initialises `decision`; decision_clear() releases its texts. */
+void policy_decide(const struct grants *grants, const char *cluster, const struct labels *cluster_labels,
+    const struct request_info *request, struct decision *decision);
+void decision_clear(struct decision *decision);
+
+#endif

@@ -1,0 +1,34 @@
+/* What the API server will take a request to be: parsed as Kubernetes' own resolver does (apiserver requestinfo.go), after
+ * a strict path policy that refuses everything ambiguous (reference kube.md 2.5). Pure. */
+#ifndef EKSGATE_REQUEST_INFO_H
+#define EKSGATE_REQUEST_INFO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/attr.h"
+
+/* Strings are NUL-terminated, in `storage`; "" when absent. {0} initialises; request_info_free() releases. */
+struct request_info {
+	bool is_resource;
+	const char *verb; /* "get", "list", "watch", "create", …; non-resource: the method in lower case */
+	const char *path; /* decoded, without query */
+	const char *api_group, *api_version, *resource, *subresource, *namespace, *name;
+	const char *field_selector, *label_selector; /* as sent, decoded */
+	/* Bytes of the target from here on belong to a pods/services/nodes proxy and are opaque; 0: none. */
+	size_t opaque_from;
+	bool is_long_running; /* watch, log -f, exec, attach, portforward, proxy */
+	char *storage;
+};
+
+/* `target` is origin-form, behind the cluster's prefix ("/api/v1/pods?watch=1"). Strict: false refuses, *reason
+ * (borrowed, static) says why, *status is 400 or 405. */
+bool request_info_parse(const char *method, const char *target, struct request_info *info, unsigned *status,
+    const char **reason) MUST_USE;
+/* The resolver alone, without the strict policy: what the API server itself would see. Used by the vectors. */
+bool request_info_resolve(const char *method, const char *target, struct request_info *info, const char **reason) MUST_USE;
+void request_info_free(struct request_info *info);
+/* The verb as access rules see it: exec, attach and portforward are "create" whatever the method. */
+const char *request_info_access_verb(const struct request_info *info);
+
+#endif

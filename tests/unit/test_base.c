@@ -1,0 +1,112 @@
+/* The base of everything: buffers, time, the loop's order of work. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/buf.h"
+#include "common/loop.h"
+#include "common/mono.h"
+#include "common/xmem.h"
+
+static void test_buf_keeps_a_terminator(void **state)
+{
+	(void)state;
+	struct buf b = {0};
+	assert_string_equal(buf_text(&b), "");
+	for (int i = 0; i < 1000; i++)
+		buf_printf(&b, "%d,", i);
+	assert_int_equal(strlen(b.data), b.len);
+	buf_consume(&b, 2);
+	assert_memory_equal(b.data, "1,2,3,", 6);
+	buf_consume(&b, b.len + 5);
+	assert_int_equal(b.len, 0);
+	buf_append(&b, "abc", 3);
+	char *text = buf_take(&b);
+	assert_string_equal(text, "abc");
+	assert_null(b.data);
+	xfree(&text);
+}
+
+static void test_unix_time_reads_what_it_writes(void **state)
+{
+	(void)state;
+	char text[UNIX_TIME_TEXT];
+	struct unix_time at;
+	assert_true(unix_time_parse("2026-01-02T03:04:05.678Z", &at));
+	assert_string_equal(unix_time_text(at, text), "2026-01-02T03:04:05.678Z");
+	assert_true(unix_time_parse("2026-01-02T05:04:05+02:00", &at));
+	assert_string_equal(unix_time_text(at, text), "2026-01-02T03:04:05.000Z");
+	assert_true(unix_time_parse_http("Fri, 02 Jan 2026 03:04:05 GMT", &at));
+	assert_string_equal(unix_time_text(at, text), "2026-01-02T03:04:05.000Z");
+	static const char *const bad[] = {"", "2026-01-02", "2026-01-02T03:04:05", "2026-01-02T03:04:05Zx", "2026-13-02T03:04:05Z",
+	    "2026-01-02T03:04:05+2:00", "x"};
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+		assert_false(unix_time_parse(bad[i], &at));
+}
+
+struct order {
+	struct loop *loop;
+	char seen[16];
+	size_t count;
+	struct deferred first, second;
+};
+
+static void see(struct order *order, char what)
+{
+	order->seen[order->count++] = what;
+}
+
+static void on_dead(void *arg)
+{
+	see(arg, 'f');
+	loop_stop(((struct order *)arg)->loop);
+}
+
+static void on_second(void *arg)
+{
+	see(arg, '2');
+}
+
+static void on_first(void *arg)
+{
+	struct order *order = arg;
+	see(order, '1');
+	loop_defer(order->loop, &order->second);
+}
+
+static void on_timer(void *arg)
+{
+	struct order *order = arg;
+	loop_free_later(order->loop, on_dead, order);
+	loop_defer(order->loop, &order->first);
+	loop_defer(order->loop, &order->first);
+	see(order, 't');
+}
+
+static void test_loop_frees_after_deferred_work(void **state)
+{
+	(void)state;
+	struct order order = {.loop = loop_new()};
+	order.first = (struct deferred){.fn = on_first, .arg = &order};
+	order.second = (struct deferred){.fn = on_second, .arg = &order};
+	struct timer *timer = timer_new(order.loop, on_timer, &order);
+	timer_set(timer, duration_ms(1));
+	loop_run(order.loop);
+	assert_string_equal(order.seen, "t12f");
+	timer_free(&timer);
+	loop_free(&order.loop);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_buf_keeps_a_terminator),
+	    cmocka_unit_test(test_unix_time_reads_what_it_writes),
+	    cmocka_unit_test(test_loop_frees_after_deferred_work),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
