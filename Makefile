@@ -41,7 +41,7 @@ BASE := common/xmem.o common/buf.o common/mono.o common/log.o
 COMMON := $(BASE) common/loop.o common/zsock.o common/fetch.o common/yaml.o common/settings.o common/json.o \
 	common/labels.o common/kube_cluster.o common/sigv4.o common/aws_credentials.o common/aws_profile.o \
 	common/aws_endpoint.o common/aws_call.o common/aws_sts.o common/metrics.o common/admin.o common/admin_client.o \
-	common/notify.o common/render.o
+	common/notify.o common/render.o common/lock_file.o
 
 DISCOVERYD := discoveryd/main.o discoveryd/aws_eks.o discoveryd/aws_account.o discoveryd/scope.o discoveryd/sweep.o \
 	discoveryd/naming.o discoveryd/reconcile.o discoveryd/registry_sqlite.o discoveryd/publisher.o \

@@ -1,4 +1,5 @@
-/* A growable byte buffer that keeps a NUL behind its last byte, so that text in it can be read as a C string. */
+/* A growable byte buffer that keeps a NUL behind its last byte, so that text in it can be read as a
+ * C string. */
 #ifndef EKSGATE_BUF_H
 #define EKSGATE_BUF_H
 
@@ -19,7 +20,8 @@ void buf_append_char(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Drops the first `len` bytes (at most all). */
 void buf_consume(struct buf *b, size_t len);
-/* Makes room for `len` more bytes and returns where they go; buf_commit() then says how many were written. */
+/* Makes room for `len` more bytes and returns where they go; buf_commit() then says how many were
+ * written. */
 char *buf_reserve(struct buf *b, size_t len) MUST_USE;
 void buf_commit(struct buf *b, size_t len);
 /* Empties the buffer and keeps its memory. */

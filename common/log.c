@@ -1,5 +1,6 @@
-/* Writes log lines. The level is the one piece of process-wide state here: every module logs, and threading a logger
- * through each call would say nothing. A line is built in memory and leaves in one write(2). */
+/* Writes log lines. The level is the one piece of process-wide state here: every module logs, and
+ * threading a logger through each call would say nothing. A line is built in memory and leaves in
+ * one write(2). */
 #include "common/log.h"
 
 #include <stdlib.h>
@@ -59,7 +60,8 @@ static void append_field(struct buf *line, const struct log_field *field)
 		buf_append_text(line, field->string);
 }
 
-void log_write(enum log_level level, const char *room, const char *event, const struct log_field *fields)
+void log_write(
+    enum log_level level, const char *room, const char *event, const struct log_field *fields)
 {
 	if (level < current_level)
 		return;

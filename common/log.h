@@ -1,10 +1,11 @@
-/* Structured logging to stderr: one line per event, `key=value`, values quoted and escaped in one place so that nothing
- * received from outside can forge a line.
+/* Structured logging to stderr: one line per event, `key=value`, values quoted and escaped in one
+ * place so that nothing received from outside can forge a line.
  *
  *     log_info("sweep", "settled", LOG_S("scope", name), LOG_I("clusters", n));
  *     2026-01-02T03:04:05.678Z level=info room=sweep event=settled scope=prod clusters=12
  *
- * Under systemd (JOURNAL_STREAM set) the time stamp is left to the journal and the line starts with the priority "<6>". */
+ * Under systemd (JOURNAL_STREAM set) the time stamp is left to the journal and the line starts with
+ * the priority "<6>". */
 #ifndef EKSGATE_LOG_H
 #define EKSGATE_LOG_H
 
@@ -24,18 +25,24 @@ struct log_field {
 	int64_t integer;
 };
 
-#define LOG_S(name, value) ((struct log_field){.key = (name), .kind = LOG_KIND_STRING, .string = (value)})
-#define LOG_I(name, value) ((struct log_field){.key = (name), .kind = LOG_KIND_INT, .integer = (int64_t)(value)})
-#define LOG_B(name, value) ((struct log_field){.key = (name), .kind = LOG_KIND_BOOL, .integer = (value)})
+#define LOG_S(name, value)                                                                         \
+	((struct log_field){.key = (name), .kind = LOG_KIND_STRING, .string = (value)})
+#define LOG_I(name, value)                                                                         \
+	((struct log_field){.key = (name), .kind = LOG_KIND_INT, .integer = (int64_t)(value)})
+#define LOG_B(name, value)                                                                         \
+	((struct log_field){.key = (name), .kind = LOG_KIND_BOOL, .integer = (value)})
 
-#define LOG_FIELDS(...) ((const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){.kind = LOG_KIND_END}})
+#define LOG_FIELDS(...)                                                                            \
+	((const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){.kind = LOG_KIND_END}})
 #define log_debug(room, event, ...) log_write(LOG_LEVEL_DEBUG, room, event, LOG_FIELDS(__VA_ARGS__))
-#define log_info(room, event, ...) log_write(LOG_LEVEL_INFO, room, event, LOG_FIELDS(__VA_ARGS__))
-#define log_warn(room, event, ...) log_write(LOG_LEVEL_WARN, room, event, LOG_FIELDS(__VA_ARGS__))
+#define log_info(room, event, ...)  log_write(LOG_LEVEL_INFO, room, event, LOG_FIELDS(__VA_ARGS__))
+#define log_warn(room, event, ...)  log_write(LOG_LEVEL_WARN, room, event, LOG_FIELDS(__VA_ARGS__))
 #define log_error(room, event, ...) log_write(LOG_LEVEL_ERROR, room, event, LOG_FIELDS(__VA_ARGS__))
 
-/* `room` is the module that speaks, `event` a word or two joined by '-'. `fields` ends with LOG_KIND_END. */
-void log_write(enum log_level level, const char *room, const char *event, const struct log_field *fields);
+/* `room` is the module that speaks, `event` a word or two joined by '-'. `fields` ends with
+ * LOG_KIND_END. */
+void log_write(
+    enum log_level level, const char *room, const char *event, const struct log_field *fields);
 void log_set_level(enum log_level level);
 bool log_is_on(enum log_level level) MUST_USE;
 /* "debug", "info", "warn", "error". False when `name` is none of them. */

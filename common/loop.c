@@ -1,5 +1,6 @@
-/* libevent behind the handful of verbs that the daemons use. A turn is one event_base_loop(EVLOOP_ONCE); after it the
- * deferred work runs (work may defer more work: it runs in the same turn), then dead objects are freed. */
+/* libevent behind the handful of verbs that the daemons use. A turn is one
+ * event_base_loop(EVLOOP_ONCE); after it the deferred work runs (work may defer more work: it runs
+ * in the same turn), then dead objects are freed. */
 #include "common/loop.h"
 
 #include <event2/event.h>
@@ -69,7 +70,8 @@ static void run_deferred(struct loop *loop)
 
 static void free_dead(struct loop *loop)
 {
-	/* A destructor may add further dead objects: they are appended and reached by this same walk. */
+	/* A destructor may add further dead objects: they are appended and reached by this same
+	 * walk. */
 	for (size_t i = 0; i < loop->dead_count; i++) {
 		struct dead_object dead = loop->dead[i];
 		dead.fn(dead.object);
@@ -200,7 +202,8 @@ static void on_ready(evutil_socket_t fd, short events, void *arg)
 {
 	(void)fd;
 	struct watch *watch = arg;
-	unsigned ready = (events & EV_READ ? WATCH_READ : 0) | (events & EV_WRITE ? WATCH_WRITE : 0);
+	unsigned ready =
+	    (events & EV_READ ? WATCH_READ : 0) | (events & EV_WRITE ? WATCH_WRITE : 0);
 	watch->fn(watch->arg, ready);
 }
 
@@ -228,7 +231,8 @@ void watch_set(struct watch *watch, unsigned wanted)
 		return;
 	watch->wanted = wanted;
 	event_del(watch->event);
-	event_assign(watch->event, watch->base, watch->fd, (short)(event_flags(wanted) | EV_PERSIST), on_ready, watch);
+	event_assign(watch->event, watch->base, watch->fd,
+	    (short)(event_flags(wanted) | EV_PERSIST), on_ready, watch);
 	if (wanted != 0 && event_add(watch->event, NULL) != 0)
 		abort();
 }

@@ -1,4 +1,5 @@
-/* Time, with its unit in the type. Monotonic time drives every timer; Unix time is for what leaves the process. */
+/* Time, with its unit in the type. Monotonic time drives every timer; Unix time is for what leaves
+ * the process. */
 #ifndef EKSGATE_MONO_H
 #define EKSGATE_MONO_H
 
@@ -35,7 +36,8 @@ struct unix_time unix_now(void);
 struct unix_time unix_add(struct unix_time at, struct duration d);
 
 #define UNIX_TIME_TEXT 32
-/* Writes RFC 3339 in UTC with milliseconds, "2026-01-02T03:04:05.678Z"; "-" for 0. Returns `text`. */
+/* Writes RFC 3339 in UTC with milliseconds, "2026-01-02T03:04:05.678Z"; "-" for 0. Returns `text`.
+ */
 const char *unix_time_text(struct unix_time at, char text[UNIX_TIME_TEXT]);
 /* Reads RFC 3339 (any offset, any fraction). False when it is not one. */
 bool unix_time_parse(const char *text, struct unix_time *at);

@@ -1,5 +1,5 @@
-/* sd_notify(3) without libsystemd: one datagram to $NOTIFY_SOCKET, and the watchdog fed from the loop. Everything here
- * does nothing when not run by systemd. */
+/* sd_notify(3) without libsystemd: one datagram to $NOTIFY_SOCKET, and the watchdog fed from the
+ * loop. Everything here does nothing when not run by systemd. */
 #ifndef EKSGATE_NOTIFY_H
 #define EKSGATE_NOTIFY_H
 

@@ -14,14 +14,16 @@ enum render_format { RENDER_TABLE, RENDER_JSON, RENDER_YAML };
 /* "table" (also "text"), "json", "yaml". */
 bool render_format_parse(const char *name, enum render_format *format) MUST_USE;
 
-/* A column: its heading, and where its value stands in an item ("metadata.name", "spec.aws.region"). */
+/* A column: its heading, and where its value stands in an item ("metadata.name",
+ * "spec.aws.region"). */
 struct render_column {
 	const char *heading;
 	const char *path;
 };
 
 /* `items` is an array. Control characters of values are escaped; missing values print "-". */
-void render_table(struct buf *out, struct json_object *items, const struct render_column *columns, size_t column_count);
+void render_table(struct buf *out, struct json_object *items, const struct render_column *columns,
+    size_t column_count);
 /* JSON (2 spaces) or YAML of any document, ended by a newline. */
 void render_document(struct buf *out, struct json_object *document, enum render_format format);
 

@@ -1,5 +1,6 @@
-/* Allocation that aborts instead of failing. Bounded tables and queues everywhere else make this true in practice: a
- * process that runs out of memory has a defect or a budget that is set wrong, and systemd starts it anew. */
+/* Allocation that aborts instead of failing. Bounded tables and queues everywhere else make this
+ * true in practice: a process that runs out of memory has a defect or a budget that is set wrong,
+ * and systemd starts it anew. */
 #include "common/xmem.h"
 
 #include <event2/event.h>

@@ -1,5 +1,5 @@
-/* Memory that never fails: each function aborts the process with a message when there is none (design.md 8).
- * Everything returned is released with free(). */
+/* Memory that never fails: each function aborts the process with a message when there is none
+ * (design.md 8). Everything returned is released with free(). */
 #ifndef EKSGATE_XMEM_H
 #define EKSGATE_XMEM_H
 
