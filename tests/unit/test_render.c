@@ -1,0 +1,70 @@
+/* What people and programs see of a daemon's answers. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <json-c/json.h>
+
+#include "common/render.h"
+
+static struct json_object *parse(const char *text)
+{
+	struct json_object *document = json_tokener_parse(text);
+	assert_non_null(document);
+	return document;
+}
+
+static void test_table(void **state)
+{
+	(void)state;
+	static const struct render_column columns[] = {{"NAME", "metadata.name"},
+	    {"ORIGIN", "metadata.labels.teleport.dev/origin"}, {"N", "n"}};
+	struct json_object *items = parse(
+	    "[{\"metadata\":{\"name\":\"prod\",\"labels\":{\"teleport.dev/origin\":\"cloud\"}},"
+	    "\"n\":12},{\"metadata\":{\"name\":\"a\\u001b[31mé\"}}]");
+	struct buf out = {0};
+	render_table(&out, items, columns, 3);
+	assert_string_equal(buf_text(&out), "NAME        ORIGIN  N\n"
+					    "prod          cloud   12\n"
+					    "a\\x1b[31mé  -       -\n");
+	buf_free(&out);
+	json_object_put(items);
+}
+
+static void test_yaml_keeps_types(void **state)
+{
+	(void)state;
+	struct json_object *document =
+	    parse("{\"a\":{\"yes\":\"yes\",\"n\":1,\"t\":true,\"e\":{},\"l\":[]},"
+		  "\"items\":[{\"x\":\"1\",\"y\":null},[1,2],\"plain-text\",\"a: b\"]}");
+	struct buf out = {0};
+	render_document(&out, document, RENDER_YAML);
+	assert_string_equal(buf_text(&out),
+	    "a:\n  \"yes\": \"yes\"\n  \"n\": 1\n  t: true\n  e: { }\n  l: [ ]\n"
+	    "items:\n  - x: \"1\"\n    \"y\": null\n  -\n    - 1\n    - 2\n"
+	    "  - plain-text\n  - \"a: b\"\n");
+	buf_free(&out);
+	json_object_put(document);
+}
+
+static void test_formats(void **state)
+{
+	(void)state;
+	enum render_format format;
+	assert_true(render_format_parse("text", &format));
+	assert_int_equal(format, RENDER_TABLE);
+	assert_true(render_format_parse("yaml", &format));
+	assert_false(render_format_parse("xml", &format));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_table),
+	    cmocka_unit_test(test_yaml_keeps_types),
+	    cmocka_unit_test(test_formats),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
