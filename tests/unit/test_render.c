@@ -27,7 +27,7 @@ static void test_table(void **state)
 	struct buf out = {0};
 	render_table(&out, items, columns, 3);
 	assert_string_equal(buf_text(&out), "NAME        ORIGIN  N\n"
-					    "prod          cloud   12\n"
+					    "prod        cloud   12\n"
 					    "a\\x1b[31mé  -       -\n");
 	buf_free(&out);
 	json_object_put(items);
