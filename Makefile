@@ -68,7 +68,7 @@ quiet = $(if $(filter 1,$(V)),,@echo '  $(1)  $(subst $(BUILD)/,,$@)';)
 
 # --- rules ------------------------------------------------------------------------------------------------------------
 
-.PHONY: all demo test test-long bench lint fuzz install clean setup unit
+.PHONY: all demo test test-long bench lint fuzz install clean setup unit replay
 .SECONDEXPANSION:
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -99,9 +99,82 @@ $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $$(addprefix $(BUILD)/,$$($$*))
 
 unit: $(addprefix $(BUILD)/tests/,$(UNIT_TESTS))
 
-$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $$(addprefix $(BUILD)/,$$($$*))
+$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(if $(filter fuzz,$(MODE)),,$(BUILD)/tests/fuzz/replay.o) $$(addprefix $(BUILD)/,$$($$*))
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(link) $(if $(filter fuzz,$(MODE)),-fsanitize=fuzzer)
+
+# --- everything a newcomer types --------------------------------------------------------------------------------------
+
+# Installs what is missing, once per version of the set-up.
+SETUP := build/.setup
+setup: $(SETUP)
+$(SETUP): packaging/setup.sh tests/package-lock.json
+	packaging/setup.sh
+	@mkdir -p $(@D) && touch $@
+
+demo: $(SETUP)
+	@$(MAKE) --no-print-directory -j2 MODE=release all
+	node tests/demo/demo.mjs $(if $(ONCE),--once)
+
+test: $(SETUP)
+	@$(MAKE) --no-print-directory -j2 MODE=release all
+	@$(MAKE) --no-print-directory -j2 MODE=asan all unit replay
+	tests/run.sh
+
+test-long: $(SETUP)
+	@$(MAKE) --no-print-directory -j2 MODE=release all
+	@$(MAKE) --no-print-directory -j2 MODE=asan all unit replay
+	tests/run.sh --long
+
+bench: $(SETUP)
+	@$(MAKE) --no-print-directory -j2 MODE=release all
+	node tests/bench/bench.mjs
+
+# --- analysis ---------------------------------------------------------------------------------------------------------
+
+# What is compiled is what is analysed; tests are not.
+SOURCES := $(shell git ls-files 'common/*.c' 'proto/*.c' 'discoveryd/*.c' 'kubeproxyd/*.c' 2>/dev/null)
+
+lint: $(SETUP)
+	clang-format --dry-run --Werror $(shell git ls-files '*.c' '*.h')
+	tests/check-layers.sh
+	tests/check-sizes.sh
+	cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr \
+		--suppress=missingIncludeSystem --std=c11 -I. -D_GNU_SOURCE -DEKSGATE_VERSION='""' $(SOURCES)
+	clang-tidy --quiet $(SOURCES) -- -std=gnu17 $(CPPFLAGS) $(LLHTTP_CPPFLAGS)
+
+# Replays every corpus once, under the sanitizers (part of `make test`).
+replay: $(addprefix $(BUILD)/fuzz/,$(FUZZ_TARGETS))
+
+# Fuzzes each target for FUZZ_SECONDS; new inputs stay in build/corpus.
+FUZZ_SECONDS ?= 60
+fuzz: $(SETUP)
+	@$(MAKE) --no-print-directory -j2 MODE=fuzz replay
+	@for target in $(FUZZ_TARGETS); do \
+		mkdir -p build/corpus/$$target && \
+		build/fuzz/fuzz/$$target -max_total_time=$(FUZZ_SECONDS) -max_len=16384 -timeout=10 -print_final_stats=1 \
+			build/corpus/$$target tests/fuzz/corpus/$${target#fuzz_} || exit 1; \
+	done
+
+# --- installation -----------------------------------------------------------------------------------------------------
+
+SYSTEMD := $(DESTDIR)$(PREFIX)/lib
+install: all
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(SYSTEMD)/systemd/system $(SYSTEMD)/sysusers.d \
+		$(SYSTEMD)/tmpfiles.d $(SYSTEMD)/sysctl.d $(DESTDIR)/etc/eksgate/roles.d $(DESTDIR)$(PREFIX)/share/doc/eksgate \
+		$(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 0755 $(BUILD)/discoveryd $(BUILD)/kubeproxyd $(DESTDIR)$(PREFIX)/sbin/
+	install -m 0755 $(BUILD)/bustap $(DESTDIR)$(PREFIX)/bin/
+	install -m 0644 packaging/systemd/* $(SYSTEMD)/systemd/system/
+	install -m 0644 packaging/sysusers.d/eksgate.conf $(SYSTEMD)/sysusers.d/
+	install -m 0644 packaging/tmpfiles.d/eksgate.conf $(SYSTEMD)/tmpfiles.d/
+	install -m 0644 packaging/sysctl.d/60-eksgate.conf $(SYSTEMD)/sysctl.d/
+	install -m 0644 etc/eksgate.yaml $(DESTDIR)/etc/eksgate/eksgate.yaml.sample
+	install -m 0644 etc/roles.d/*.yaml $(DESTDIR)$(PREFIX)/share/doc/eksgate/
+	install -m 0644 README.md LICENSE proto/PROTOCOL.md $(DESTDIR)$(PREFIX)/share/doc/eksgate/
+	install -m 0644 packaging/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 0644 packaging/man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5/
+	install -m 0644 packaging/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8/
 
 clean:
 	rm -rf build
