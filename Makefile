@@ -170,7 +170,7 @@ install: all
 	install -m 0644 packaging/tmpfiles.d/eksgate.conf $(SYSTEMD)/tmpfiles.d/
 	install -m 0644 packaging/sysctl.d/60-eksgate.conf $(SYSTEMD)/sysctl.d/
 	install -m 0644 etc/eksgate.yaml $(DESTDIR)/etc/eksgate/eksgate.yaml.sample
-	install -m 0644 etc/roles.d/*.yaml $(DESTDIR)$(PREFIX)/share/doc/eksgate/
+	install -m 0644 etc/rbac.yaml etc/iam-discovery.json etc/roles.d/*.yaml $(DESTDIR)$(PREFIX)/share/doc/eksgate/
 	install -m 0644 README.md LICENSE proto/PROTOCOL.md $(DESTDIR)$(PREFIX)/share/doc/eksgate/
 	install -m 0644 packaging/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 0644 packaging/man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5/
