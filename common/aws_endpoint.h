@@ -1,4 +1,5 @@
-/* AWS partitions, regions and hosts (botocore's partitions.json and endpoint rules), with AWS_ENDPOINT_URL overrides. */
+/* AWS partitions, regions and hosts (botocore's partitions.json and endpoint rules), with
+ * AWS_ENDPOINT_URL overrides. */
 #ifndef EKSGATE_AWS_ENDPOINT_H
 #define EKSGATE_AWS_ENDPOINT_H
 
@@ -8,10 +9,10 @@
 #include "common/attr.h"
 
 struct aws_partition {
-	const char *id;                 /* "aws", "aws-cn", … */
-	const char *dns_suffix;         /* "amazonaws.com" */
-	const char *dual_stack_suffix;  /* "api.aws" */
-	const char *global_region;      /* "us-east-1" */
+	const char *id; /* "aws", "aws-cn", … */
+	const char *dns_suffix; /* "amazonaws.com" */
+	const char *dual_stack_suffix; /* "api.aws" */
+	const char *global_region; /* "us-east-1" */
 	const char *const *eks_regions; /* NULL-terminated */
 };
 
@@ -24,13 +25,14 @@ bool aws_region_is_valid(const char *region) MUST_USE;
 /* "arn:aws:iam::123456789012:role/path/name". */
 bool aws_role_arn_is_valid(const char *arn) MUST_USE;
 
-/* The base URL for `service` ("eks", "sts", "account") in `region`: AWS_ENDPOINT_URL_<SERVICE>, AWS_ENDPOINT_URL, else
- * https and the partition's host (free()). */
+/* The base URL for `service` ("eks", "sts", "account") in `region`: AWS_ENDPOINT_URL_<SERVICE>,
+ * AWS_ENDPOINT_URL, else https and the partition's host (free()). */
 char *aws_endpoint_url(const char *service, const char *region) MUST_USE;
 /* The regional STS host that an EKS token names, never overridden by AWS_ENDPOINT_URL (free()). */
 char *aws_sts_token_host(const char *region) MUST_USE;
-/* Whether `host` is one that EKS gives to clusters of `region`: "….REGION.eks.amazonaws.com", "….REGION.api.aws", and
- * the other partitions' forms (reference: EKS cluster object). */
-bool aws_eks_host_is_of_region(const char *host, const char *partition, const char *region) MUST_USE;
+/* Whether `host` is one that EKS gives to clusters of `region`: "….REGION.eks.amazonaws.com",
+ * "….REGION.api.aws", and the other partitions' forms (reference: EKS cluster object). */
+bool aws_eks_host_is_of_region(
+    const char *host, const char *partition, const char *region) MUST_USE;
 
 #endif
