@@ -58,9 +58,10 @@ test_metrics := $(BASE) common/metrics.o
 test_render := $(BASE) common/render.o
 test_admin := $(BASE) common/loop.o common/admin.o common/admin_client.o common/metrics.o common/json.o common/lock_file.o
 
-UNIT_TESTS += test_sigv4 test_aws_endpoint
+UNIT_TESTS += test_sigv4 test_aws_endpoint test_fetch
 test_sigv4 := $(BASE) common/sigv4.o
 test_aws_endpoint := $(BASE) common/aws_endpoint.o
+test_fetch := $(BASE) common/loop.o common/fetch.o tests/unit/fake_http.o
 
 FUZZ_TARGETS :=
 
