@@ -30,9 +30,9 @@ const char *const *grants_roles(const struct grants *grants);
 
 struct decision {
 	bool is_allowed;
-	/* Allowed: what is impersonated, borrowed from the grants; only from roles that allow this request. */
+	/* Allowed: what is impersonated, only from roles that allow this request. The names are borrowed from the grants. */
 	const char *user;
-	const char *const *groups;
+	const char **groups; /* sorted, each once */
 	size_t group_count;
 	/* For audit and for the answer: "role dev-access allow", "role contractors deny: kubernetes_labels env=prod". */
 	char *rule;
@@ -42,7 +42,7 @@ struct decision {
 
 /* Whether any role lets this user see the cluster at all (ls, kubeconfig). */
 bool policy_may_see(const struct grants *grants, const struct labels *cluster_labels) MUST_USE;
-/* {0} initialises `decision`; decision_clear() releases its texts. */
+/* {0} initialises `decision`; decision_clear() releases what it holds. */
 void policy_decide(const struct grants *grants, const char *cluster, const struct labels *cluster_labels,
     const struct request_info *request, struct decision *decision);
 void decision_clear(struct decision *decision);
