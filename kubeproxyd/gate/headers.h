@@ -40,13 +40,11 @@ struct headers_answer {
 	const char *prefix;    /* "/clusters/NAME", "" when the scope of the credential chose the cluster */
 	const char *target;    /* of the request, behind the prefix */
 	size_t opaque_from;    /* request_info.opaque_from; 0: not a proxy subresource */
-	bool is_upgrade;       /* the request that was sent asked for an upgrade */
 };
 
 /* The answer as the client gets it, in `client` (filled anew): hop-by-hop fields, WWW-Authenticate and Alt-Svc dropped,
  * Location given its prefix back, answers of the proxy subresource sandboxed and their cookies confined (design.md 3).
- * False: it must not be relayed, answer 502 with *message (free()): a redirect to another host, or one in answer to an
- * upgrade. */
+ * False: it must not be relayed, answer 502 with *message (free()): a redirect to another host. */
 bool headers_build_response(const struct headers_answer *answer, struct http_head *client, char **message) MUST_USE;
 
 #endif
