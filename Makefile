@@ -8,7 +8,7 @@ VERSION := 0.1.0
 
 # --- flags ------------------------------------------------------------------------------------------------------------
 
-PACKAGES := libcurl libcrypto libssl yaml-0.1 json-c libzmq libevent libevent_extra sqlite3 libbsd
+PACKAGES := libnghttp2 libcurl libcrypto libssl yaml-0.1 json-c libzmq libevent libevent_extra sqlite3 libbsd
 WARNINGS := -Wall -Wextra -Wconversion -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wcast-qual -Wformat=2 -Wundef -Wvla -Wwrite-strings -Wold-style-definition
 HARDENING := -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection=full
@@ -31,7 +31,7 @@ LDLIBS = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 
 # llhttp comes as sources from Debian's node-llhttp: compiled from where the package puts them, without our warnings.
 LLHTTP_SOURCES := /usr/share/llhttp
-LLHTTP_CPPFLAGS := -I/usr/share/include/llhttp
+LLHTTP_CPPFLAGS := -I/usr/share/include/llhttp -DLLHTTP_STRICT_MODE=1
 LLHTTP := llhttp/llhttp.o llhttp/api.o llhttp/http.o
 
 # --- what is linked into what -----------------------------------------------------------------------------------------
@@ -48,6 +48,8 @@ DISCOVERYD := discoveryd/main.o discoveryd/aws_eks.o discoveryd/aws_account.o di
 	discoveryd/explain.o
 
 KUBEPROXYD := kubeproxyd/main.o
+KUBEPROXYD += kubeproxyd/policy/query.o kubeproxyd/policy/field_selector.o kubeproxyd/policy/path_policy.o \
+	kubeproxyd/policy/request_info.o
 
 BUSTAP := proto/bustap.o
 
@@ -62,6 +64,10 @@ UNIT_TESTS += test_sigv4 test_aws_endpoint test_fetch
 test_sigv4 := $(BASE) common/sigv4.o
 test_aws_endpoint := $(BASE) common/aws_endpoint.o
 test_fetch := $(BASE) common/loop.o common/fetch.o tests/unit/fake_http.o
+
+UNIT_TESTS += test_request_info
+test_request_info := $(BASE) kubeproxyd/policy/query.o kubeproxyd/policy/field_selector.o \
+	kubeproxyd/policy/path_policy.o kubeproxyd/policy/request_info.o
 
 FUZZ_TARGETS :=
 

@@ -1,0 +1,248 @@
+/* The strict path policy. The API server normalises nothing: "//", "%2F", ".." and encoded letters
+ * change what it sees, and whatever stands before or behind it may read them another way.
+ * Legitimate clients send none of these, except to applications behind a proxy subresource, whose
+ * part of the path is theirs. Called by request_info.c. */
+#include "kubeproxyd/policy/path_policy.h"
+
+#include <ctype.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/xmem.h"
+#include "kubeproxyd/policy/query.h"
+
+/* Parameters of Kubernetes' own options that have one value: a second one would be read by
+ * somebody. */
+static const char *const single_valued[] = {"allowWatchBookmarks", "container", "continue",
+    "fieldManager", "fieldSelector", "fieldValidation", "follow", "force", "gracePeriodSeconds",
+    "labelSelector", "limit", "limitBytes", "orphanDependents", "pretty", "previous",
+    "propagationPolicy", "resourceVersion", "resourceVersionMatch", "sendInitialEvents",
+    "sinceSeconds", "sinceTime", "stderr", "stdin", "stdout", "stream", "tailLines", "timeout",
+    "timeoutSeconds", "timestamps", "tty", "watch"};
+#define SINGLE_VALUED_COUNT (sizeof single_valued / sizeof single_valued[0])
+
+static const char *check_method(const char *method)
+{
+	static const char *const known[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"};
+	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+		if (strcmp(method, known[i]) == 0)
+			return NULL;
+	}
+	return "the method is none of GET, HEAD, POST, PUT, PATCH and DELETE";
+}
+
+static const char *check_bytes(const char *target)
+{
+	if (target[0] != '/')
+		return "the target must be a path that begins with '/'";
+	for (const unsigned char *p = (const unsigned char *)target; *p != '\0'; p++) {
+		if (*p <= ' ' || *p >= 0x7f)
+			return "the target holds a space, a control character or a byte outside "
+			       "ASCII";
+		if (*p == '#')
+			return "the target holds a fragment ('#')";
+	}
+	return NULL;
+}
+
+/* --- the path
+ * ----------------------------------------------------------------------------------------------------
+ */
+
+/* Why a byte may not be percent-encoded here; NULL: it may. */
+static const char *refuse_encoded(unsigned char byte)
+{
+	if (isalnum(byte) || (byte != '\0' && strchr("-._~", byte) != NULL))
+		return "the path has a percent-encoded letter, digit, '-', '.', '_' or '~': write "
+		       "it as it is";
+	if (byte == '/' || byte == '\\' || byte == '%' || byte == '\0')
+		return "the path has an encoded '/', '\\', '%' or NUL";
+	if (byte == ';' || byte == '#' || byte == '?')
+		return "the path has an encoded ';', '#' or '?'";
+	return byte < ' ' || byte >= 0x7f
+		   ? "the path has an encoded control character or a byte outside ASCII"
+		   : NULL;
+}
+
+static bool decode_byte(const char *at, unsigned char *byte)
+{
+	if (!isxdigit((unsigned char)at[1]) || !isxdigit((unsigned char)at[2]))
+		return false;
+	char digits[3] = {at[1], at[2], '\0'};
+	*byte = (unsigned char)strtoul(digits, NULL, 16);
+	return true;
+}
+
+static bool is_dots(const char *segment, size_t len)
+{
+	return (len == 1 || len == 2) && strspn(segment, ".") >= len;
+}
+
+/* One segment of the part that Kubernetes reads; `is_last` may be empty. */
+static const char *check_segment(const char *segment, size_t len, bool is_last)
+{
+	if (len == 0 && !is_last)
+		return "the path has an empty segment (\"//\")";
+	if (is_dots(segment, len))
+		return "the path has a \".\" or \"..\" segment";
+	for (size_t i = 0; i < len; i++) {
+		unsigned char byte;
+		if (segment[i] == '\\' || segment[i] == ';')
+			return "the path holds '\\' or ';'";
+		if (segment[i] != '%')
+			continue;
+		if (!decode_byte(segment + i, &byte))
+			return "the path has a '%' without two hexadecimal digits";
+		const char *reason = refuse_encoded(byte);
+		if (reason != NULL)
+			return reason;
+	}
+	return NULL;
+}
+
+static bool is_word(const char *segment, size_t len, const char *word)
+{
+	return strlen(word) == len && memcmp(segment, word, len) == 0;
+}
+
+/* Follows "api/VERSION/[namespaces/NS/]RESOURCE/NAME/proxy", one segment after the other. */
+struct proxy_walk {
+	enum {
+		AT_API,
+		AT_VERSION,
+		AT_SCOPE,
+		AT_NAMESPACE,
+		AT_RESOURCE,
+		AT_NAME,
+		AT_PROXY,
+		NOWHERE
+	} at;
+};
+
+static bool walk(struct proxy_walk *state, const char *segment, size_t len)
+{
+	switch (state->at) {
+	case AT_API:
+		state->at = is_word(segment, len, "api") ? AT_VERSION : NOWHERE;
+		return false;
+	case AT_VERSION:
+		state->at = AT_SCOPE;
+		return false;
+	case AT_SCOPE:
+		if (is_word(segment, len, "namespaces"))
+			state->at = AT_NAMESPACE;
+		else
+			state->at = is_word(segment, len, "nodes") ? AT_NAME : NOWHERE;
+		return false;
+	case AT_NAMESPACE:
+		state->at = AT_RESOURCE;
+		return false;
+	case AT_RESOURCE:
+		state->at = is_word(segment, len, "pods") || is_word(segment, len, "services")
+				? AT_NAME
+				: NOWHERE;
+		return false;
+	case AT_NAME:
+		state->at = AT_PROXY;
+		return false;
+	case AT_PROXY:
+		state->at = NOWHERE;
+		return is_word(segment, len, "proxy");
+	case NOWHERE:
+		break;
+	}
+	return false;
+}
+
+/* The application's part is its own, but escapes must be whole (the API server refuses the request
+ * else), and dot segments, plain or encoded, would leave the application for whoever resolves them.
+ */
+static const char *check_opaque(const char *path, size_t len)
+{
+	char *decoded = xmalloc(len + 1);
+	const char *bad, *reason = NULL;
+	if (!percent_decode(path, len, false, decoded, &bad))
+		reason = "the path has a '%' without two hexadecimal digits";
+	for (const char *at = decoded; reason == NULL && *at != '\0';) {
+		size_t segment_len = strcspn(at, "/\\");
+		if (is_dots(at, segment_len))
+			reason = "the path has a \".\" or \"..\" segment";
+		at += segment_len;
+		at += *at != '\0';
+	}
+	free(decoded);
+	return reason;
+}
+
+static const char *check_path(const char *path, size_t len, size_t *opaque_from)
+{
+	struct proxy_walk state = {AT_API};
+	for (size_t at = 1; at <= len;) {
+		size_t segment_len = 0;
+		while (at + segment_len < len && path[at + segment_len] != '/')
+			segment_len++;
+		const char *reason = check_segment(path + at, segment_len, at + segment_len == len);
+		if (reason != NULL)
+			return reason;
+		bool is_proxy = walk(&state, path + at, segment_len);
+		at += segment_len;
+		if (is_proxy) {
+			*opaque_from = at;
+			return check_opaque(path + at, len - at);
+		}
+		at++;
+	}
+	return NULL;
+}
+
+/* --- the query
+ * ---------------------------------------------------------------------------------------------------
+ */
+
+static bool has_been_seen(const char *key, bool seen[SINGLE_VALUED_COUNT])
+{
+	for (size_t i = 0; i < SINGLE_VALUED_COUNT; i++) {
+		if (strcmp(key, single_valued[i]) != 0)
+			continue;
+		if (seen[i])
+			return true;
+		seen[i] = true;
+	}
+	return false;
+}
+
+static const char *check_query(const char *query)
+{
+	bool seen[SINGLE_VALUED_COUNT] = {false};
+	char *scratch = xmalloc(strlen(query) + 2);
+	struct query_pair pair;
+	const char *reason =
+	    strchr(query, '\\') != NULL ? "the query holds '\\': encode it as %5C" : NULL;
+	while (reason == NULL && query_next(&query, scratch, &pair)) {
+		if (pair.is_dropped)
+			reason = "the query holds ';' or a '%' without two hexadecimal digits: "
+				 "encode them";
+		else if (has_been_seen(pair.key, seen))
+			reason = "the query gives a parameter twice that has one value";
+	}
+	free(scratch);
+	return reason;
+}
+
+unsigned path_policy_check(
+    const char *method, const char *target, size_t *opaque_from, const char **reason)
+{
+	*opaque_from = 0;
+	*reason = check_method(method);
+	if (*reason != NULL)
+		return 405;
+	*reason = check_bytes(target);
+	if (*reason != NULL)
+		return 400;
+	size_t path_len = strcspn(target, "?");
+	*reason = check_path(target, path_len, opaque_from);
+	if (*reason == NULL && *opaque_from == 0 && target[path_len] == '?')
+		*reason = check_query(target + path_len + 1);
+	return *reason != NULL ? 400 : 0;
+}
