@@ -38,16 +38,24 @@ LLHTTP := llhttp/llhttp.o llhttp/api.o llhttp/http.o
 
 PROTO := proto/wire.o proto/message.o
 BASE := common/xmem.o common/buf.o common/mono.o common/log.o
+AWS := common/aws_call.o common/aws_context.o common/aws_credentials.o common/aws_endpoint.o common/aws_environment.o \
+	common/aws_error.o common/aws_ini.o common/aws_profile.o common/aws_retry.o common/aws_sources.o common/aws_sts.o \
+	common/aws_xml.o
 COMMON := $(BASE) common/loop.o common/zsock.o common/fetch.o common/yaml.o common/settings.o common/json.o \
-	common/labels.o common/kube_cluster.o common/sigv4.o common/aws_credentials.o common/aws_profile.o \
-	common/aws_endpoint.o common/aws_call.o common/aws_sts.o common/metrics.o common/admin.o common/admin_client.o \
+	common/labels.o common/kube_cluster.o common/sigv4.o $(AWS) \
+	common/metrics.o common/admin.o common/admin_client.o \
 	common/notify.o common/render.o common/lock_file.o
 
 DISCOVERYD := discoveryd/main.o discoveryd/aws_eks.o discoveryd/aws_account.o discoveryd/scope.o discoveryd/sweep.o \
 	discoveryd/naming.o discoveryd/reconcile.o discoveryd/registry_sqlite.o discoveryd/publisher.o \
 	discoveryd/explain.o
 
-KUBEPROXYD := kubeproxyd/main.o
+HTTP := kubeproxyd/http/fields.o kubeproxyd/http/head.o kubeproxyd/http/h1_rules.o kubeproxyd/http/h1_chunked.o \
+	kubeproxyd/http/h1_reader.o kubeproxyd/http/status.o
+NET := kubeproxyd/net/stream.o kubeproxyd/net/transport.o kubeproxyd/net/tls.o kubeproxyd/net/tls_client.o \
+	kubeproxyd/net/listener.o kubeproxyd/net/resolver.o
+
+KUBEPROXYD := $(HTTP) $(NET) kubeproxyd/main.o
 KUBEPROXYD += kubeproxyd/policy/query.o kubeproxyd/policy/field_selector.o kubeproxyd/policy/path_policy.o \
 	kubeproxyd/policy/request_info.o
 
@@ -68,6 +76,11 @@ test_fetch := $(BASE) common/loop.o common/fetch.o tests/unit/fake_http.o
 UNIT_TESTS += test_request_info
 test_request_info := $(BASE) kubeproxyd/policy/query.o kubeproxyd/policy/field_selector.o \
 	kubeproxyd/policy/path_policy.o kubeproxyd/policy/request_info.o
+UNIT_TESTS += test_fields test_head test_h1_reader test_status
+test_fields := common/xmem.o kubeproxyd/http/fields.o
+test_head := $(BASE) kubeproxyd/http/head.o kubeproxyd/http/fields.o
+test_h1_reader := $(BASE) $(HTTP) $(LLHTTP)
+test_status := $(BASE) kubeproxyd/http/status.o
 
 FUZZ_TARGETS :=
 

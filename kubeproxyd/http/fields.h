@@ -1,5 +1,6 @@
-/* A list of header fields (RFC 9110, 5): order kept, names compared without case. The bytes of names and values live in
- * one block of the list itself, so that a head is two allocations however many fields it has, and reusing the list none. */
+/* A list of header fields (RFC 9110, 5): order kept, names compared without case. The bytes of
+ * names and values live in one block of the list itself, so that a head is two allocations however
+ * many fields it has, and reusing the list none. */
 #ifndef EKSGATE_FIELDS_H
 #define EKSGATE_FIELDS_H
 
@@ -10,11 +11,12 @@
 #include "common/attr.h"
 
 struct http_field {
-	uint32_t name_at, name_len;   /* offsets into the block */
+	uint32_t name_at, name_len; /* offsets into the block */
 	uint32_t value_at, value_len;
 };
 
-/* {0} is empty. Plain value; fields_free() releases. Names and values are NUL-terminated in the block. */
+/* {0} is empty. Plain value; fields_free() releases. Names and values are NUL-terminated in the
+ * block. */
 struct http_fields {
 	struct http_field *items;
 	size_t count, cap;
@@ -22,7 +24,8 @@ struct http_fields {
 	size_t block_len, block_cap;
 };
 
-void fields_add(struct http_fields *fields, const char *name, size_t name_len, const char *value, size_t value_len);
+void fields_add(struct http_fields *fields, const char *name, size_t name_len, const char *value,
+    size_t value_len);
 void fields_add_text(struct http_fields *fields, const char *name, const char *value);
 const char *fields_name(const struct http_fields *fields, size_t index);
 const char *fields_value(const struct http_fields *fields, size_t index);
@@ -30,7 +33,8 @@ const char *fields_value(const struct http_fields *fields, size_t index);
 const char *fields_get(const struct http_fields *fields, const char *name);
 size_t fields_count_of(const struct http_fields *fields, const char *name) MUST_USE;
 /* Whether `token` stands in the comma-separated list(s) of `name` (any case). */
-bool fields_has_token(const struct http_fields *fields, const char *name, const char *token) MUST_USE;
+bool fields_has_token(
+    const struct http_fields *fields, const char *name, const char *token) MUST_USE;
 /* Empties the list and keeps its memory. */
 void fields_clear(struct http_fields *fields);
 /* Wipes, then frees (heads carry bearer tokens). */

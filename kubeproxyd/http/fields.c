@@ -1,0 +1,147 @@
+/* The list of header fields: an array of offsets into one block of bytes. Offsets, not pointers, so
+ * that the block may move while it grows. Values can be bearer tokens: what is left behind by
+ * growing, clearing and freeing is wiped. */
+#include "kubeproxyd/http/fields.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/xmem.h"
+
+#define FIRST_ITEMS 32
+#define FIRST_BLOCK 2048
+/* Offsets are 32 bits wide; heads are bounded far below by their readers. */
+#define BLOCK_MAX (1u << 30)
+
+static void grow_block(struct http_fields *fields, size_t want)
+{
+	size_t cap = fields->block_cap > 0 ? fields->block_cap : FIRST_BLOCK;
+	while (cap < want)
+		cap *= 2;
+	char *block = xmalloc(cap);
+	if (fields->block != NULL) {
+		memcpy(block, fields->block, fields->block_len);
+		explicit_bzero(fields->block, fields->block_len);
+		free(fields->block);
+	}
+	fields->block = block;
+	fields->block_cap = cap;
+}
+
+static void make_room(struct http_fields *fields, size_t bytes)
+{
+	if (bytes > BLOCK_MAX - fields->block_len)
+		abort();
+	if (fields->block_len + bytes > fields->block_cap)
+		grow_block(fields, fields->block_len + bytes);
+	if (fields->count < fields->cap)
+		return;
+	fields->cap = fields->cap > 0 ? fields->cap * 2 : FIRST_ITEMS;
+	fields->items = xreallocarray(fields->items, fields->cap, sizeof *fields->items);
+}
+
+/* Copies text with a NUL behind it; returns its offset. */
+static uint32_t put(struct http_fields *fields, const char *text, size_t len)
+{
+	size_t at = fields->block_len;
+	if (len > 0)
+		memcpy(fields->block + at, text, len);
+	fields->block[at + len] = '\0';
+	fields->block_len = at + len + 1;
+	return (uint32_t)at;
+}
+
+void fields_add(struct http_fields *fields, const char *name, size_t name_len, const char *value,
+    size_t value_len)
+{
+	if (name_len > BLOCK_MAX / 4 || value_len > BLOCK_MAX / 4)
+		abort();
+	make_room(fields, name_len + value_len + 2);
+	struct http_field *field = &fields->items[fields->count++];
+	field->name_at = put(fields, name, name_len);
+	field->name_len = (uint32_t)name_len;
+	field->value_at = put(fields, value, value_len);
+	field->value_len = (uint32_t)value_len;
+}
+
+void fields_add_text(struct http_fields *fields, const char *name, const char *value)
+{
+	fields_add(fields, name, strlen(name), value, strlen(value));
+}
+
+const char *fields_name(const struct http_fields *fields, size_t index)
+{
+	return fields->block + fields->items[index].name_at;
+}
+
+const char *fields_value(const struct http_fields *fields, size_t index)
+{
+	return fields->block + fields->items[index].value_at;
+}
+
+static bool is_named(const struct http_fields *fields, size_t index, const char *name, size_t len)
+{
+	return fields->items[index].name_len == len &&
+	       strncasecmp(fields_name(fields, index), name, len) == 0;
+}
+
+const char *fields_get(const struct http_fields *fields, const char *name)
+{
+	size_t len = strlen(name);
+	for (size_t i = 0; i < fields->count; i++)
+		if (is_named(fields, i, name, len))
+			return fields_value(fields, i);
+	return NULL;
+}
+
+size_t fields_count_of(const struct http_fields *fields, const char *name)
+{
+	size_t count = 0, len = strlen(name);
+	for (size_t i = 0; i < fields->count; i++)
+		count += is_named(fields, i, name, len);
+	return count;
+}
+
+static bool list_has(const char *list, const char *token, size_t token_len)
+{
+	while (*list != '\0') {
+		list += strspn(list, " \t,");
+		size_t len = strcspn(list, ",");
+		const char *next = list + len;
+		while (len > 0 && (list[len - 1] == ' ' || list[len - 1] == '\t'))
+			len--;
+		if (len == token_len && strncasecmp(list, token, len) == 0)
+			return true;
+		list = next;
+	}
+	return false;
+}
+
+bool fields_has_token(const struct http_fields *fields, const char *name, const char *token)
+{
+	size_t name_len = strlen(name), token_len = strlen(token);
+	if (token_len == 0)
+		return false;
+	for (size_t i = 0; i < fields->count; i++)
+		if (is_named(fields, i, name, name_len) &&
+		    list_has(fields_value(fields, i), token, token_len))
+			return true;
+	return false;
+}
+
+void fields_clear(struct http_fields *fields)
+{
+	if (fields->block_len > 0)
+		explicit_bzero(fields->block, fields->block_len);
+	fields->block_len = 0;
+	fields->count = 0;
+}
+
+void fields_free(struct http_fields *fields)
+{
+	fields_clear(fields);
+	free(fields->block);
+	free(fields->items);
+	*fields = (struct http_fields){0};
+}

@@ -1,0 +1,85 @@
+/* metav1.Status documents for what the proxy refuses or cannot do. The reasons are those of
+ * Kubernetes' own API (apimachinery StatusReason), so that client-go's error predicates work on our
+ * answers as on the API server's. */
+#include "kubeproxyd/http/status.h"
+
+#include <stddef.h>
+
+static const struct {
+	unsigned code;
+	const char *reason;
+} reasons[] = {
+    {400, "BadRequest"},
+    {401, "Unauthorized"},
+    {403, "Forbidden"},
+    {404, "NotFound"},
+    {405, "MethodNotAllowed"},
+    {406, "NotAcceptable"},
+    {409, "Conflict"},
+    {410, "Gone"},
+    {413, "RequestEntityTooLarge"},
+    {415, "UnsupportedMediaType"},
+    {422, "Invalid"},
+    {429, "TooManyRequests"},
+    {500, "InternalError"},
+    {503, "ServiceUnavailable"},
+    {504, "Timeout"},
+};
+
+const char *status_reason(unsigned code)
+{
+	for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
+		if (reasons[i].code == code)
+			return reasons[i].reason;
+	return "";
+}
+
+/* How many bytes the UTF-8 sequence at `text` has; 0: it is not one (RFC 3629, 4). */
+static size_t sequence_length(const unsigned char *text)
+{
+	size_t len = text[0] >= 0xf0 && text[0] <= 0xf4	  ? 4
+		     : text[0] >= 0xe0 && text[0] <= 0xef ? 3
+		     : text[0] >= 0xc2 && text[0] <= 0xdf ? 2
+							  : 0;
+	for (size_t i = 1; i < len; i++)
+		if ((text[i] & 0xc0) != 0x80)
+			return 0;
+	if ((text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xed && text[1] > 0x9f) ||
+	    (text[0] == 0xf0 && text[1] < 0x90) || (text[0] == 0xf4 && text[1] > 0x8f))
+		return 0;
+	return len;
+}
+
+/* One character; returns how many bytes it had. What is not UTF-8 becomes U+FFFD. */
+static size_t write_character(struct buf *out, const unsigned char *text)
+{
+	if (text[0] == '"' || text[0] == '\\') {
+		buf_append_char(out, '\\');
+		buf_append_char(out, (char)text[0]);
+		return 1;
+	}
+	if (text[0] < 0x20 || text[0] == 0x7f) {
+		buf_printf(out, "\\u%04x", text[0]);
+		return 1;
+	}
+	if (text[0] < 0x80) {
+		buf_append_char(out, (char)text[0]);
+		return 1;
+	}
+	size_t len = sequence_length(text);
+	if (len == 0) {
+		buf_append_text(out, "\\ufffd");
+		return 1;
+	}
+	buf_append(out, text, len);
+	return len;
+}
+
+void status_write(struct buf *out, unsigned code, const char *message)
+{
+	buf_append_text(out, "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},"
+			     "\"status\":\"Failure\",\"message\":\"");
+	for (const unsigned char *at = (const unsigned char *)message; *at != '\0';)
+		at += write_character(out, at);
+	buf_printf(out, "\",\"reason\":\"%s\",\"code\":%u}\n", status_reason(code), code);
+}

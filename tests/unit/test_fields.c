@@ -1,0 +1,92 @@
+/* The list of header fields. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/xmem.h"
+#include "kubeproxyd/http/fields.h"
+
+static void keeps_order_and_finds_without_case(void **state)
+{
+	(void)state;
+	struct http_fields fields = {0};
+	assert_null(fields_get(&fields, "accept"));
+	fields_add_text(&fields, "Accept", "a");
+	fields_add(&fields, "X-Empty!", 7, "zzz", 0);
+	fields_add_text(&fields, "accept", "b");
+	assert_int_equal(fields.count, 3);
+	assert_string_equal(fields_name(&fields, 0), "Accept");
+	assert_string_equal(fields_name(&fields, 1), "X-Empty");
+	assert_string_equal(fields_value(&fields, 1), "");
+	assert_string_equal(fields_get(&fields, "ACCEPT"), "a");
+	assert_null(fields_get(&fields, "accep"));
+	assert_int_equal(fields_count_of(&fields, "Accept"), 2);
+	assert_int_equal(fields_count_of(&fields, "Accept-Encoding"), 0);
+	fields_free(&fields);
+	assert_null(fields.items);
+}
+
+static void finds_tokens_in_lists(void **state)
+{
+	(void)state;
+	struct http_fields fields = {0};
+	fields_add_text(&fields, "Connection", "keep-alive ,\tUpgrade,, x-trace\t");
+	fields_add_text(&fields, "connection", "close");
+	static const char *const there[] = {"keep-alive", "upgrade", "X-Trace", "close"};
+	static const char *const absent[] = {"keep", "alive", "", "upgradex", "x", ","};
+	for (size_t i = 0; i < 4; i++)
+		assert_true(fields_has_token(&fields, "Connection", there[i]));
+	for (size_t i = 0; i < 6; i++)
+		assert_false(fields_has_token(&fields, "Connection", absent[i]));
+	assert_false(fields_has_token(&fields, "Upgrade", "close"));
+	fields_free(&fields);
+}
+
+static void grows_and_keeps_its_memory(void **state)
+{
+	(void)state;
+	struct http_fields fields = {0};
+	char *big = xmalloc(9000);
+	memset(big, 'v', 9000);
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned i = 0; i < 100; i++)
+			fields_add(&fields, "name", 4, big, i * 90);
+		assert_int_equal(fields.count, 100);
+		assert_int_equal(strlen(fields_value(&fields, 99)), 99 * 90);
+		fields_clear(&fields);
+		assert_int_equal(fields.count, 0);
+	}
+	const char *block = fields.block;
+	fields_add_text(&fields, "a", "b");
+	assert_ptr_equal(block, fields.block);
+	fields_free(&fields);
+	free(big);
+}
+
+static void wipes_what_it_held(void **state)
+{
+	(void)state;
+	struct http_fields fields = {0};
+	fields_add_text(&fields, "Authorization", "Bearer secret");
+	size_t len = fields.block_len;
+	fields_clear(&fields);
+	for (size_t i = 0; i < len; i++)
+		assert_int_equal(fields.block[i], 0);
+	fields_free(&fields);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(keeps_order_and_finds_without_case),
+	    cmocka_unit_test(finds_tokens_in_lists),
+	    cmocka_unit_test(grows_and_keeps_its_memory),
+	    cmocka_unit_test(wipes_what_it_held),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
