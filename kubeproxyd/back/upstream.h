@@ -1,0 +1,40 @@
+/* The connections to API servers: a pool per cluster that hands out one peer per request. */
+#ifndef EKSGATE_UPSTREAM_H
+#define EKSGATE_UPSTREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/attr.h"
+#include "common/mono.h"
+#include "kubeproxyd/http/peer.h"
+
+struct cluster;
+struct loop;
+struct metrics;
+struct settings;
+struct upstream;
+struct upstreams;
+
+/* What all pools share. Outlives every pool. */
+struct upstreams *upstreams_new(
+    struct loop *loop, struct metrics *metrics, const struct settings *settings) MUST_USE;
+void upstreams_free(struct upstreams **upstreams);
+void upstreams_set_settings(struct upstreams *upstreams, const struct settings *settings);
+
+struct upstream_want {
+	bool is_upgrade; /* a connection of its own, HTTP/1.1, never pooled */
+	bool must_be_fresh; /* the pooled one was stale */
+	struct duration
+	    response_timeout; /* from the end of the request to the head of the answer; 0: none */
+};
+
+/* A place for one request at the prepared cluster's API server; the head may be sent at once. Never
+ * fails: what goes wrong arrives by on_failed. */
+struct peer upstream_open(struct upstreams *upstreams, struct cluster *cluster,
+    const struct upstream_want *want, const struct peer_events *events, void *arg) MUST_USE;
+/* Closes idle connections now and busy ones as they are released, then frees itself. *upstream
+ * becomes NULL. */
+void upstream_retire(struct upstream **upstream);
+
+#endif

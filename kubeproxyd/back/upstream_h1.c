@@ -1,0 +1,487 @@
+/* One HTTP/1.1 connection to an API server: resolving, connecting, then one request after another,
+ * or one tunnel. It implements the peer verbs for the request that it is lent to and tells its pool
+ * when it is idle or dead. The one timer bounds whatever the state waits for. */
+#include "kubeproxyd/back/upstream_h1.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/log.h"
+#include "common/loop.h"
+#include "common/xmem.h"
+#include "kubeproxyd/http/head.h"
+#include "kubeproxyd/net/stream.h"
+
+#define ADDRESSES_MAX 4
+/* How long what was queued for a tunnel, or what its API server still has to say, may take after
+ * the client ended. */
+#define TUNNEL_LINGER_SECONDS 10
+
+enum state {
+	STATE_RESOLVING,
+	STATE_CONNECTING,
+	STATE_IDLE,
+	STATE_BUSY,
+	STATE_TUNNEL,
+	STATE_DEAD,
+};
+
+struct upstream_h1 {
+	const struct upstream_h1_pool *pool;
+	struct loop *loop;
+	enum state state;
+	struct resolver_query *query;
+	struct resolver_address addresses[ADDRESSES_MAX];
+	size_t address_count, next_address;
+	struct stream *stream;
+	struct h1_reader *reader;
+	struct timer *timer;
+	/* The request that it is lent to; events NULL: none. */
+	const struct peer_events *events;
+	void *arg;
+	struct upstream_want want;
+	struct buf pending; /* the head, until connected; holds a bearer token */
+	uint64_t written_before;
+	bool is_reused;
+	bool is_chunked;
+	bool is_request_ended;
+	bool is_answer_begun; /* a byte of it arrived */
+	bool has_head;
+	bool may_keep;
+	bool is_answer_ended;
+	bool is_paused;
+};
+
+static void set_state(struct upstream_h1 *connection, enum state state)
+{
+	static const char *const names[] = {
+	    "resolving", "connecting", "idle", "busy", "tunnel", "dead"};
+	log_debug("upstream", "state", LOG_S("host", connection->pool->host),
+	    LOG_S("from", names[connection->state]), LOG_S("to", names[state]));
+	connection->state = state;
+}
+
+/* --- the end
+ * -----------------------------------------------------------------------------------------------------
+ */
+
+static void free_connection(void *object)
+{
+	struct upstream_h1 *connection = object;
+	timer_free(&connection->timer);
+	h1_reader_free(&connection->reader);
+	buf_free_secret(&connection->pending);
+	free(connection);
+}
+
+/* Whoever holds it releases it before it is freed. */
+static void die(struct upstream_h1 *connection)
+{
+	set_state(connection, STATE_DEAD);
+	timer_cancel(connection->timer);
+	resolver_cancel(&connection->query);
+	stream_close(&connection->stream);
+	connection->pool->on_dead(connection->pool->arg, connection);
+	if (connection->events == NULL)
+		loop_free_later(connection->loop, free_connection, connection);
+}
+
+static bool is_unsent(const struct upstream_h1 *connection)
+{
+	return connection->stream == NULL || connection->state == STATE_CONNECTING ||
+	       stream_bytes_written(connection->stream) == connection->written_before;
+}
+
+static void fail(struct upstream_h1 *connection, enum peer_failure_kind kind, const char *reason)
+{
+	char *text = xstrdup(reason); /* it may belong to the stream that is closed now */
+	struct peer_failure failure = {
+	    .kind = kind,
+	    .reason = text,
+	    .is_reused = connection->is_reused,
+	    .is_unsent = is_unsent(connection),
+	};
+	const struct peer_events *events = connection->events;
+	die(connection);
+	if (events != NULL)
+		events->on_failed(connection->arg, &failure);
+	free(text);
+}
+
+/* The connection ended, however: what that means for the answer. */
+static void fail_cut(struct upstream_h1 *connection, const char *reason)
+{
+	fail(connection, connection->is_answer_begun ? PEER_CUT : PEER_CUT_BEFORE_HEAD, reason);
+}
+
+/* --- connecting
+ * --------------------------------------------------------------------------------------------------
+ */
+
+static bool connect_next(struct upstream_h1 *connection);
+
+static void arm_response_timer(struct upstream_h1 *connection)
+{
+	bool must_wait = connection->state == STATE_BUSY && connection->is_request_ended &&
+			 !connection->has_head && connection->want.response_timeout.ms > 0;
+	if (must_wait)
+		timer_set(connection->timer, connection->want.response_timeout);
+}
+
+static void on_open(void *arg)
+{
+	struct upstream_h1 *connection = arg;
+	timer_cancel(connection->timer);
+	connection->pool->on_connected(connection->pool->arg);
+	if (connection->events == NULL) {
+		die(connection);
+		return;
+	}
+	set_state(connection, STATE_BUSY);
+	stream_write(connection->stream, connection->pending.data, connection->pending.len);
+	buf_free_secret(&connection->pending);
+	arm_response_timer(connection);
+	connection->events->on_drain(connection->arg);
+}
+
+static enum peer_failure_kind connect_failure_kind(const char *reason)
+{
+	if (strncmp(reason, "tls", 3) == 0)
+		return PEER_TLS;
+	return strstr(reason, "timed out") != NULL ? PEER_TIMEOUT : PEER_CONNECT;
+}
+
+static void on_error(void *arg, const char *reason)
+{
+	struct upstream_h1 *connection = arg;
+	if (connection->state != STATE_CONNECTING) {
+		fail_cut(connection, reason);
+		return;
+	}
+	enum peer_failure_kind kind = connect_failure_kind(reason);
+	if (kind != PEER_TLS && connect_next(connection))
+		return;
+	fail(connection, kind, reason);
+}
+
+static void on_resolved(
+    void *arg, const struct resolver_address *addresses, size_t count, const char *error)
+{
+	struct upstream_h1 *connection = arg;
+	connection->query = NULL;
+	if (count == 0) {
+		fail(connection, PEER_CONNECT, error);
+		return;
+	}
+	connection->address_count = count < ADDRESSES_MAX ? count : ADDRESSES_MAX;
+	memcpy(connection->addresses, addresses, connection->address_count * sizeof *addresses);
+	set_state(connection, STATE_CONNECTING);
+	if (!connect_next(connection))
+		abort();
+}
+
+static void on_timer(void *arg)
+{
+	struct upstream_h1 *connection = arg;
+	if (connection->state == STATE_RESOLVING || connection->state == STATE_CONNECTING)
+		fail(connection, PEER_TIMEOUT, "connecting timed out");
+	else if (connection->state == STATE_BUSY)
+		fail(connection, PEER_TIMEOUT, "no answer came in time");
+	else if (connection->state == STATE_TUNNEL)
+		fail(connection, PEER_CUT, "the API server did not end its side of the tunnel");
+	else
+		die(connection);
+}
+
+/* --- the answer
+ * --------------------------------------------------------------------------------------------------
+ */
+
+static void on_head(struct upstream_h1 *connection)
+{
+	const struct http_head *head = h1_reader_head(connection->reader);
+	bool is_tunnel = head->status == 101;
+	if (head->status < 200 && !is_tunnel)
+		return;
+	if (is_tunnel && !connection->want.is_upgrade) {
+		fail(connection, PEER_MALFORMED, "it switched protocols although nobody asked");
+		return;
+	}
+	timer_cancel(connection->timer);
+	connection->has_head = true;
+	connection->may_keep = head->keep_alive && !connection->want.is_upgrade;
+	if (is_tunnel)
+		set_state(connection, STATE_TUNNEL);
+	connection->events->on_head(connection->arg, head);
+}
+
+static void on_body(struct upstream_h1 *connection)
+{
+	const uint8_t *data;
+	size_t len;
+	h1_reader_body(connection->reader, &data, &len);
+	connection->events->on_body(connection->arg, data, len);
+}
+
+static void on_answer_end(struct upstream_h1 *connection)
+{
+	if (!connection->has_head)
+		return;
+	connection->is_answer_ended = true;
+	connection->events->on_end(connection->arg);
+}
+
+static bool may_read(const struct upstream_h1 *connection)
+{
+	return connection->events != NULL && !connection->is_paused &&
+	       (connection->state == STATE_BUSY || connection->state == STATE_TUNNEL);
+}
+
+/* One event of the reader. False: it has nothing more to say about these bytes. */
+static bool read_event(
+    struct upstream_h1 *connection, const uint8_t *data, size_t len, size_t *used)
+{
+	switch (h1_reader_next(connection->reader, data, len, used)) {
+	case H1_MORE:
+		return false;
+	case H1_HEAD:
+		on_head(connection);
+		return true;
+	case H1_BODY:
+		on_body(connection);
+		return true;
+	case H1_END:
+		on_answer_end(connection);
+		return true;
+	case H1_UPGRADED:
+		return true;
+	case H1_ERROR:
+		fail(connection, PEER_MALFORMED, h1_reader_error(connection->reader).message);
+		return false;
+	}
+	return false;
+}
+
+static size_t on_data(void *arg, const uint8_t *data, size_t len)
+{
+	struct upstream_h1 *connection = arg;
+	size_t at = 0;
+	bool goes_on = true;
+	connection->is_answer_begun = true;
+	while (goes_on && may_read(connection) && connection->state == STATE_BUSY) {
+		size_t used = 0;
+		goes_on = read_event(connection, data + at, len - at, &used);
+		at += used;
+	}
+	if (connection->state == STATE_TUNNEL && may_read(connection) && at < len) {
+		connection->events->on_body(connection->arg, data + at, len - at);
+		at = len;
+	}
+	/* What follows an answer, or comes unasked, belongs to nobody. */
+	if (connection->state == STATE_IDLE && at < len)
+		die(connection);
+	return at;
+}
+
+static void on_end(void *arg)
+{
+	struct upstream_h1 *connection = arg;
+	if (connection->state == STATE_TUNNEL) {
+		connection->events->on_end(connection->arg);
+		return;
+	}
+	if (connection->state == STATE_IDLE) {
+		die(connection);
+		return;
+	}
+	if (h1_reader_finish(connection->reader) != H1_END) {
+		fail_cut(connection, "the API server closed the connection");
+		return;
+	}
+	connection->may_keep = false;
+	on_answer_end(connection);
+}
+
+static void on_drain(void *arg)
+{
+	struct upstream_h1 *connection = arg;
+	if (connection->events != NULL)
+		connection->events->on_drain(connection->arg);
+}
+
+static const struct stream_events stream_events = {
+    .on_open = on_open,
+    .on_data = on_data,
+    .on_end = on_end,
+    .on_drain = on_drain,
+    .on_error = on_error,
+};
+
+/* Several addresses share the time there is. False: none is left. */
+static bool connect_next(struct upstream_h1 *connection)
+{
+	if (connection->next_address == connection->address_count)
+		return false;
+	stream_close(&connection->stream);
+	struct stream_options options = {
+	    .handshake_timeout = duration_ms(
+		connection->pool->connect_timeout.ms / (int64_t)connection->address_count),
+	};
+	const struct resolver_address *address = &connection->addresses[connection->next_address++];
+	connection->stream =
+	    stream_connect(connection->loop, (const struct sockaddr *)&address->address,
+		address->len, connection->pool->tls, &options, &stream_events, connection);
+	return true;
+}
+
+/* --- verbs
+ * -------------------------------------------------------------------------------------------------------
+ */
+
+static bool is_connected(const struct upstream_h1 *connection)
+{
+	return connection->state == STATE_BUSY || connection->state == STATE_TUNNEL;
+}
+
+static bool send_head(void *object, const struct http_head *head)
+{
+	struct upstream_h1 *connection = object;
+	connection->is_chunked = head->body == HTTP_BODY_CHUNKED;
+	if (strcmp(head->method, "HEAD") == 0)
+		h1_reader_expect_no_body(connection->reader);
+	if (connection->state == STATE_DEAD)
+		return false;
+	http_head_write_request(head, &connection->pending);
+	if (!is_connected(connection))
+		return false;
+	stream_write(connection->stream, connection->pending.data, connection->pending.len);
+	buf_free_secret(&connection->pending);
+	return !stream_is_full(connection->stream);
+}
+
+static bool send_body(void *object, const uint8_t *data, size_t len)
+{
+	struct upstream_h1 *connection = object;
+	if (!is_connected(connection))
+		return false;
+	bool is_framed = connection->is_chunked && connection->state == STATE_BUSY;
+	if (is_framed && len > 0) {
+		char prefix[HTTP_CHUNK_PREFIX_MAX];
+		stream_write(connection->stream, prefix, http_chunk_prefix(len, prefix));
+	}
+	stream_write(connection->stream, data, len);
+	if (is_framed && len > 0)
+		stream_write(connection->stream, "\r\n", 2);
+	return !stream_is_full(connection->stream);
+}
+
+static void send_end(void *object)
+{
+	struct upstream_h1 *connection = object;
+	if (connection->state == STATE_DEAD)
+		return;
+	connection->is_request_ended = true;
+	if (connection->state == STATE_TUNNEL) {
+		stream_end(connection->stream);
+		timer_set(connection->timer, duration_seconds(TUNNEL_LINGER_SECONDS));
+		return;
+	}
+	if (connection->is_chunked && is_connected(connection))
+		stream_write(connection->stream, HTTP_CHUNK_LAST, strlen(HTTP_CHUNK_LAST));
+	arm_response_timer(connection);
+}
+
+static void pause_reading(void *object)
+{
+	struct upstream_h1 *connection = object;
+	connection->is_paused = true;
+	if (connection->stream != NULL)
+		stream_pause(connection->stream);
+}
+
+static void resume_reading(void *object)
+{
+	struct upstream_h1 *connection = object;
+	if (!connection->is_paused)
+		return;
+	connection->is_paused = false;
+	if (connection->stream != NULL)
+		stream_resume(connection->stream);
+}
+
+static void park(struct upstream_h1 *connection)
+{
+	set_state(connection, STATE_IDLE);
+	timer_set(connection->timer, duration_seconds(UPSTREAM_IDLE_SECONDS));
+	connection->pool->on_idle(connection->pool->arg, connection);
+}
+
+static void release(void *object)
+{
+	struct upstream_h1 *connection = object;
+	connection->events = NULL;
+	bool may_park = connection->state == STATE_BUSY && connection->is_request_ended &&
+			connection->is_answer_ended && connection->may_keep &&
+			!connection->is_paused;
+	if (connection->state == STATE_DEAD) {
+		loop_free_later(connection->loop, free_connection, connection);
+		return;
+	}
+	if (may_park) {
+		park(connection);
+		return;
+	}
+	if (connection->state == STATE_TUNNEL && connection->is_request_ended)
+		stream_finish(&connection->stream, duration_seconds(TUNNEL_LINGER_SECONDS));
+	die(connection);
+}
+
+static const struct peer_verbs verbs = {
+    .send_head = send_head,
+    .send_body = send_body,
+    .send_end = send_end,
+    .pause = pause_reading,
+    .resume = resume_reading,
+    .release = release,
+};
+
+/* --- for the pool
+ * ------------------------------------------------------------------------------------------------
+ */
+
+struct upstream_h1 *upstream_h1_new(const struct upstream_h1_pool *pool)
+{
+	struct upstream_h1 *connection = xcalloc(1, sizeof *connection);
+	connection->pool = pool;
+	connection->loop = pool->loop;
+	connection->timer = timer_new(pool->loop, on_timer, connection);
+	connection->reader = h1_reader_new(H1_RESPONSES, &pool->limits);
+	connection->state = STATE_RESOLVING;
+	timer_set(connection->timer, pool->connect_timeout);
+	connection->query =
+	    resolver_lookup(pool->resolver, pool->host, pool->port, on_resolved, connection);
+	return connection;
+}
+
+struct peer upstream_h1_lend(struct upstream_h1 *connection, const struct upstream_want *want,
+    const struct peer_events *events, void *arg)
+{
+	connection->events = events;
+	connection->arg = arg;
+	connection->want = *want;
+	connection->is_reused = connection->state == STATE_IDLE;
+	connection->is_request_ended = connection->is_answer_begun = connection->has_head = false;
+	connection->may_keep = connection->is_answer_ended = connection->is_paused = false;
+	if (connection->is_reused) {
+		timer_cancel(connection->timer);
+		connection->written_before = stream_bytes_written(connection->stream);
+		set_state(connection, STATE_BUSY);
+	}
+	return (struct peer){&verbs, connection};
+}
+
+void upstream_h1_close(struct upstream_h1 *connection)
+{
+	die(connection);
+}

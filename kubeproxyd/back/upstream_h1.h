@@ -1,0 +1,47 @@
+/* One HTTP/1.1 connection to an API server, which carries one request at a time. Private to the
+ * back room. */
+#ifndef EKSGATE_UPSTREAM_H1_H
+#define EKSGATE_UPSTREAM_H1_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/attr.h"
+#include "common/mono.h"
+#include "kubeproxyd/back/upstream.h"
+#include "kubeproxyd/http/h1_reader.h"
+#include "kubeproxyd/net/resolver.h"
+
+#define UPSTREAM_IDLE_SECONDS 60
+
+struct stream;
+struct timer;
+struct tls_client;
+struct upstream_h1;
+
+/* What a connection needs of its pool, and tells it. */
+struct upstream_h1_pool {
+	struct loop *loop;
+	struct resolver *resolver;
+	struct tls_client *tls;
+	const char *host;
+	uint16_t port;
+	struct duration connect_timeout;
+	struct h1_limits limits;
+	void (*on_connected)(void *arg);
+	/* Released in good order: may carry another request. */
+	void (*on_idle)(void *arg, struct upstream_h1 *connection);
+	/* Over, idle or not; freed at the end of the turn. */
+	void (*on_dead)(void *arg, struct upstream_h1 *connection);
+	void *arg;
+};
+
+/* Begins to connect. `pool` is borrowed and outlives the connection. */
+struct upstream_h1 *upstream_h1_new(const struct upstream_h1_pool *pool) MUST_USE;
+/* Lends it, new or idle, to one request. */
+struct peer upstream_h1_lend(struct upstream_h1 *connection, const struct upstream_want *want,
+    const struct peer_events *events, void *arg) MUST_USE;
+/* Ends an idle connection; on_dead is called. */
+void upstream_h1_close(struct upstream_h1 *connection);
+
+#endif

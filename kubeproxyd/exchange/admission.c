@@ -1,0 +1,168 @@
+/* Admission of a request: one small check after the other, the first that refuses answers. Nothing
+ * here waits, connects or mints. Called by exchange.c once the user is known. */
+#include "kubeproxyd/exchange/admission.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/xmem.h"
+#include "kubeproxyd/directory/cluster.h"
+#include "kubeproxyd/directory/directory.h"
+#include "kubeproxyd/exchange/caller.h"
+#include "kubeproxyd/exchange/exchanges.h"
+#include "kubeproxyd/gate/headers.h"
+#include "kubeproxyd/gate/identity.h"
+
+struct question {
+	struct exchanges *all;
+	struct caller *caller;
+	struct identity *identity;
+	const struct http_head *request;
+};
+
+typedef bool check_fn(struct admission *admission, const struct question *question);
+
+static bool refuse(struct admission *admission, unsigned status, char *message)
+{
+	admission->status = status;
+	admission->message = message;
+	return false;
+}
+
+static bool find_route(struct admission *admission, const struct question *question)
+{
+	return route_find(question->request->target, question->identity->cluster, &admission->route,
+	    &admission->status, &admission->message);
+}
+
+static bool check_directory(struct admission *admission, const struct question *question)
+{
+	struct directory_status status = directory_status(question->all->with.directory);
+	admission->retry_after = 1;
+	if (!status.is_known)
+		return refuse(admission, 503,
+		    xstrdup("no cluster is known here yet: kubeproxyd has not heard from "
+			    "discoveryd since it "
+			    "was installed; check that discoveryd runs (`discoveryd status`)"));
+	if (status.is_expired) {
+		char since[UNIX_TIME_TEXT];
+		return refuse(admission, 503,
+		    xasprintf("the list of clusters is too old to be trusted (last confirmed %s, "
+			      "eksgate.proxy.max_stale): start discoveryd again",
+			unix_time_text(status.fresh_at, since)));
+	}
+	admission->retry_after = 0;
+	return true;
+}
+
+static bool find_cluster(struct admission *admission, const struct question *question)
+{
+	const char *name = admission->route.cluster;
+	admission->cluster = clusters_find(question->all->with.clusters, name);
+	if (admission->cluster != NULL)
+		return true;
+	const char *renamed = directory_renamed(question->all->with.directory, name);
+	if (renamed != NULL)
+		return refuse(admission, 410,
+		    xasprintf("cluster \"%s\" is called \"%s\" now: make your kubeconfig anew with "
+			      "`kubeproxyd "
+			      "kubeconfig`",
+			name, renamed));
+	return refuse(admission, 404,
+	    xasprintf("no cluster is called \"%s\" here; `kubeproxyd ls` lists the names", name));
+}
+
+static bool parse_request(struct admission *admission, const struct question *question)
+{
+	const char *reason;
+	if (request_info_parse(question->request->method, admission->route.target, &admission->info,
+		&admission->status, &reason))
+		return true;
+	return refuse(admission, admission->status, xasprintf("request refused: %s", reason));
+}
+
+static bool check_fields(struct admission *admission, const struct question *question)
+{
+	const struct http_head *request = question->request;
+	return !headers_refuse(
+	    &request->fields, request->authority, &admission->status, &admission->message);
+}
+
+static bool ask_policy(struct admission *admission, const struct question *question)
+{
+	const struct kube_cluster *resource = admission->cluster->resource;
+	admission->grants =
+	    caller_grants(question->caller, question->all->with.policy, question->identity);
+	policy_decide(admission->grants->grants, resource->name, &resource->labels,
+	    &admission->info, &admission->decision);
+	if (admission->decision.is_allowed)
+		return true;
+	return refuse(admission, 403, xstrdup(admission->decision.message));
+}
+
+static bool prepare_cluster(struct admission *admission, const struct question *question)
+{
+	char *error = NULL;
+	if (cluster_prepare(question->all->with.clusters, admission->cluster, &error))
+		return true;
+	cluster_note_error(admission->cluster, error);
+	refuse(admission, 502,
+	    xasprintf("cluster \"%s\" cannot be served: %s", admission->route.cluster, error));
+	free(error);
+	return false;
+}
+
+static check_fn *const checks[] = {
+    find_route,
+    check_directory,
+    find_cluster,
+    parse_request,
+    check_fields,
+    ask_policy,
+    prepare_cluster,
+};
+
+bool admission_decide(struct admission *admission, struct exchanges *all, struct caller *caller,
+    struct identity *identity, const struct http_head *request)
+{
+	struct question question = {all, caller, identity, request};
+	for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
+		if (!checks[i](admission, &question))
+			return false;
+	}
+	return true;
+}
+
+static bool is_same_subject(const struct decision *a, const struct decision *b)
+{
+	if (strcmp(a->user, b->user) != 0 || a->group_count != b->group_count)
+		return false;
+	for (size_t i = 0; i < a->group_count; i++) {
+		if (strcmp(a->groups[i], b->groups[i]) != 0)
+			return false;
+	}
+	return true;
+}
+
+bool admission_holds(const struct admission *admission, struct exchanges *all,
+    struct caller *caller, struct identity *identity)
+{
+	const struct kube_cluster *resource = admission->cluster->resource;
+	struct caller_grants *grants = caller_grants(caller, all->with.policy, identity);
+	struct decision decision = {0};
+	policy_decide(
+	    grants->grants, resource->name, &resource->labels, &admission->info, &decision);
+	bool holds = decision.is_allowed && is_same_subject(&admission->decision, &decision);
+	decision_clear(&decision);
+	caller_grants_unref(&grants);
+	return holds;
+}
+
+void admission_free(struct admission *admission)
+{
+	decision_clear(&admission->decision);
+	caller_grants_unref(&admission->grants);
+	request_info_free(&admission->info);
+	route_free(&admission->route);
+	xfree(&admission->message);
+}

@@ -1,0 +1,42 @@
+/* Whether a request of a known user may go on, and to where: the checks of design.md 3, steps 4 to
+ * 6, in their order. */
+#ifndef EKSGATE_ADMISSION_H
+#define EKSGATE_ADMISSION_H
+
+#include <stdbool.h>
+
+#include "common/attr.h"
+#include "kubeproxyd/exchange/route.h"
+#include "kubeproxyd/http/head.h"
+#include "kubeproxyd/policy/policy.h"
+#include "kubeproxyd/policy/request_info.h"
+
+struct caller;
+struct caller_grants;
+struct cluster;
+struct exchanges;
+struct identity;
+
+/* {0} initialises. */
+struct admission {
+	struct route route;
+	struct request_info info;
+	struct caller_grants *grants;
+	struct decision decision;
+	struct cluster *cluster;
+	/* Refused: */
+	unsigned status;
+	char *message;
+	unsigned retry_after;
+};
+
+/* False: status and message are what to answer. Everything that became known on the way stands for
+ * the access line. */
+bool admission_decide(struct admission *admission, struct exchanges *all, struct caller *caller,
+    struct identity *identity, const struct http_head *request) MUST_USE;
+/* Whether the policy of now decides as it did. */
+bool admission_holds(const struct admission *admission, struct exchanges *all,
+    struct caller *caller, struct identity *identity) MUST_USE;
+void admission_free(struct admission *admission);
+
+#endif

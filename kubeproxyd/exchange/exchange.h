@@ -1,0 +1,31 @@
+/* One request's life, from its head to its access line. */
+#ifndef EKSGATE_EXCHANGE_H
+#define EKSGATE_EXCHANGE_H
+
+#include <stdbool.h>
+
+#include "common/attr.h"
+#include "kubeproxyd/http/head.h"
+#include "kubeproxyd/http/peer.h"
+
+struct caller;
+struct cluster;
+struct exchange;
+struct exchanges;
+
+/* `head` and `caller` are borrowed until the exchange releases the client. */
+struct exchange *exchange_new(struct exchanges *all, struct peer client, struct caller *caller,
+    const struct http_head *head) MUST_USE;
+/* May answer and release the client inside this call. */
+void exchange_start(struct exchange *exchange);
+/* What the client does, as of any peer (on_head is not used); `arg` is the exchange. */
+extern const struct peer_events exchange_client_events;
+
+/* For the list. */
+void exchange_cut(struct exchange *exchange, const char *reason);
+void exchange_recheck(struct exchange *exchange);
+void exchange_check_expiry(struct exchange *exchange);
+bool exchange_is_for(const struct exchange *exchange, const struct cluster *cluster) MUST_USE;
+bool exchange_is_long(const struct exchange *exchange) MUST_USE;
+
+#endif

@@ -1,0 +1,116 @@
+/* The list of live exchanges: counted for the drain, walked when a cluster, a role or a certificate
+ * is withdrawn. Made by the proxy, used by sessions through exchange.c. */
+#include "kubeproxyd/exchange/exchanges.h"
+
+#include "common/loop.h"
+#include "common/metrics.h"
+#include "common/xmem.h"
+#include "kubeproxyd/exchange/exchange.h"
+#include "kubeproxyd/policy/policy.h"
+
+#define EXPIRY_CHECK_SECONDS 5
+
+static void for_each(struct exchanges *exchanges, void (*fn)(struct exchange *exchange))
+{
+	struct exchange_link *link, *next;
+	TAILQ_FOREACH_SAFE(link, &exchanges->live, entry, next)
+	fn(link->exchange);
+}
+
+static void on_expiry_timer(void *arg)
+{
+	struct exchanges *exchanges = arg;
+	for_each(exchanges, exchange_check_expiry);
+	timer_set(exchanges->expiry, duration_seconds(EXPIRY_CHECK_SECONDS));
+}
+
+static void make_metrics(struct exchanges *exchanges, struct metrics *metrics)
+{
+	static const double buckets[] = {0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10, 60, 600, 0};
+	exchanges->metrics.requests = metrics_counter(
+	    metrics, "eksgate_proxy_requests_total", "Requests that ended.", "cluster code");
+	exchanges->metrics.in_flight =
+	    metrics_gauge(metrics, "eksgate_proxy_requests_in_flight", "Requests under way.", "");
+	exchanges->metrics.seconds = metrics_histogram(metrics, "eksgate_proxy_request_seconds",
+	    "From the head of a request to the end of its answer, long-running ones apart.", "",
+	    buckets);
+	exchanges->metrics.bytes = metrics_counter(
+	    metrics, "eksgate_proxy_body_bytes_total", "Bytes of bodies and tunnels.", "direction");
+	exchanges->metrics.upstream_errors =
+	    metrics_counter(metrics, "eksgate_proxy_upstream_errors_total",
+		"Requests that API servers failed.", "cluster kind");
+}
+
+struct exchanges *exchanges_new(const struct exchanges_options *options)
+{
+	struct exchanges *exchanges = xcalloc(1, sizeof *exchanges);
+	exchanges->with = *options;
+	exchanges->with.policy = policy_ref(options->policy);
+	TAILQ_INIT(&exchanges->live);
+	make_metrics(exchanges, options->metrics);
+	exchanges->expiry = timer_new(options->loop, on_expiry_timer, exchanges);
+	timer_set(exchanges->expiry, duration_seconds(EXPIRY_CHECK_SECONDS));
+	return exchanges;
+}
+
+static void cut_at_exit(struct exchange *exchange)
+{
+	exchange_cut(exchange, "kubeproxyd is stopping");
+}
+
+void exchanges_free(struct exchanges **exchanges)
+{
+	if (*exchanges == NULL)
+		return;
+	for_each(*exchanges, cut_at_exit);
+	timer_free(&(*exchanges)->expiry);
+	policy_unref(&(*exchanges)->with.policy);
+	xfree(exchanges);
+}
+
+size_t exchanges_count(const struct exchanges *exchanges)
+{
+	return exchanges->count;
+}
+
+bool exchanges_has_short(const struct exchanges *exchanges)
+{
+	const struct exchange_link *link;
+	TAILQ_FOREACH(link, &exchanges->live, entry)
+	{
+		if (!exchange_is_long(link->exchange))
+			return true;
+	}
+	return false;
+}
+
+void exchanges_set(
+    struct exchanges *exchanges, const struct settings *settings, struct policy *policy)
+{
+	struct policy *old = exchanges->with.policy;
+	exchanges->with.settings = settings;
+	exchanges->with.policy = policy_ref(policy);
+	for_each(exchanges, exchange_recheck);
+	policy_unref(&old);
+}
+
+void exchanges_cut_cluster(
+    struct exchanges *exchanges, const struct cluster *cluster, const char *reason)
+{
+	struct exchange_link *link, *next;
+	TAILQ_FOREACH_SAFE(link, &exchanges->live, entry, next)
+	{
+		if (exchange_is_for(link->exchange, cluster))
+			exchange_cut(link->exchange, reason);
+	}
+}
+
+void exchanges_cut_long(struct exchanges *exchanges, const char *reason)
+{
+	struct exchange_link *link, *next;
+	TAILQ_FOREACH_SAFE(link, &exchanges->live, entry, next)
+	{
+		if (exchange_is_long(link->exchange))
+			exchange_cut(link->exchange, reason);
+	}
+}

@@ -1,0 +1,66 @@
+/* All live exchanges and what they share: the one list that drain and withdrawal walk. */
+#ifndef EKSGATE_EXCHANGES_H
+#define EKSGATE_EXCHANGES_H
+
+#include <bsd/sys/queue.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/attr.h"
+
+struct cluster;
+struct clusters;
+struct directory;
+struct exchange;
+struct loop;
+struct metric;
+struct metrics;
+struct policy;
+struct settings;
+struct subscriber;
+struct timer;
+struct upstreams;
+
+/* Everything is borrowed and outlives the exchanges; a reference to the policy is taken. */
+struct exchanges_options {
+	struct loop *loop;
+	struct metrics *metrics;
+	const struct settings *settings;
+	struct policy *policy;
+	struct directory *directory;
+	struct clusters *clusters;
+	struct subscriber *subscriber;
+	struct upstreams *upstreams;
+};
+
+struct exchange_link {
+	TAILQ_ENTRY(exchange_link) entry;
+	struct exchange *exchange;
+};
+
+struct exchanges {
+	struct exchanges_options with;
+	TAILQ_HEAD(, exchange_link) live;
+	size_t count;
+	struct timer *expiry;
+	struct {
+		struct metric *requests, *in_flight, *seconds, *bytes, *upstream_errors;
+	} metrics;
+};
+
+struct exchanges *exchanges_new(const struct exchanges_options *options) MUST_USE;
+void exchanges_free(struct exchanges **exchanges);
+size_t exchanges_count(const struct exchanges *exchanges) MUST_USE;
+/* Whether any is live that ends by itself soon. */
+bool exchanges_has_short(const struct exchanges *exchanges) MUST_USE;
+/* After SIGHUP: live exchanges that the new policy would not allow, or would send as somebody else,
+ * are cut. */
+void exchanges_set(
+    struct exchanges *exchanges, const struct settings *settings, struct policy *policy);
+/* The cluster is gone. */
+void exchanges_cut_cluster(
+    struct exchanges *exchanges, const struct cluster *cluster, const char *reason);
+/* Ends watches, logs and tunnels; requests that end by themselves go on. */
+void exchanges_cut_long(struct exchanges *exchanges, const char *reason);
+
+#endif

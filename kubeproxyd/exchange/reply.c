@@ -1,0 +1,46 @@
+/* Writes answers of the proxy itself to a client. Never a WWW-Authenticate: kubectl would ask for a
+ * password. */
+#include "kubeproxyd/exchange/reply.h"
+
+#include <stdio.h>
+
+#include "common/buf.h"
+#include "kubeproxyd/http/head.h"
+#include "kubeproxyd/http/status.h"
+
+static void fill_head(struct http_head *head, const struct reply *reply, size_t body_len)
+{
+	head->status = reply->status;
+	head->body = HTTP_BODY_LENGTH;
+	head->content_length = body_len;
+	head->keep_alive = true;
+	fields_add_text(&head->fields, "Content-Type", "application/json");
+	fields_add_text(&head->fields, "Cache-Control", "no-cache, private");
+	fields_add_text(&head->fields, "X-Content-Type-Options", "nosniff");
+	if (reply->audit_id != NULL)
+		fields_add_text(&head->fields, "Audit-Id", reply->audit_id);
+	if (reply->status == 405)
+		fields_add_text(&head->fields, "Allow", "GET, HEAD, POST, PUT, PATCH, DELETE");
+	if (reply->retry_after > 0) {
+		char seconds[16];
+		snprintf(seconds, sizeof seconds, "%u", reply->retry_after);
+		fields_add_text(&head->fields, "Retry-After", seconds);
+	}
+}
+
+size_t reply_send(struct peer client, const struct reply *reply)
+{
+	struct buf body = {0};
+	status_write(&body, reply->status, reply->message);
+	struct http_head head = {0};
+	fill_head(&head, reply, body.len);
+	/* Small, and complete after this: whether there is room for more does not matter. */
+	bool has_room = client.verbs->send_head(client.object, &head);
+	has_room &= client.verbs->send_body(client.object, (const uint8_t *)body.data, body.len);
+	(void)has_room;
+	client.verbs->send_end(client.object);
+	size_t sent = body.len;
+	http_head_free(&head);
+	buf_free(&body);
+	return sent;
+}

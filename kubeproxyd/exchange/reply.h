@@ -1,0 +1,17 @@
+/* The proxy's own answers: a metav1.Status that says what to do next. */
+#ifndef EKSGATE_REPLY_H
+#define EKSGATE_REPLY_H
+
+#include "kubeproxyd/http/peer.h"
+
+struct reply {
+	unsigned status;
+	const char *message;
+	const char *audit_id; /* NULL: none yet */
+	unsigned retry_after; /* seconds; 0: no Retry-After */
+};
+
+/* Sends head, body and end; the caller releases the peer. Returns the bytes of the body. */
+size_t reply_send(struct peer client, const struct reply *reply);
+
+#endif

@@ -1,0 +1,86 @@
+/* Chooses the cluster of a request. The prefix is compared on the raw bytes, before anything is
+ * decoded, so that no spelling of a path can be read one way here and another way by the API
+ * server. Called by admission. */
+#include "kubeproxyd/exchange/route.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/xmem.h"
+
+static bool refuse(unsigned code, char *text, unsigned *status, char **message)
+{
+	*status = code;
+	*message = text;
+	return false;
+}
+
+static bool by_scope(
+    const char *target, const char *scope, struct route *route, unsigned *status, char **message)
+{
+	if (scope == NULL)
+		return refuse(404,
+		    xstrdup(
+			"this path names no cluster: the server of your kubeconfig must end with "
+			"/clusters/NAME; `kubeproxyd ls` lists the names"),
+		    status, message);
+	if (!kube_cluster_name_is_valid(scope))
+		return refuse(403,
+		    xstrdup("the credential is scoped to a cluster name that is not valid"), status,
+		    message);
+	strcpy(route->cluster, scope);
+	route->target = xstrdup(target);
+	return true;
+}
+
+/* What follows "/clusters/NAME": a path, a query, or nothing. */
+static char *target_behind(const char *rest)
+{
+	return *rest == '/' ? xstrdup(rest) : xasprintf("/%s", rest);
+}
+
+static bool by_prefix(
+    const char *target, const char *scope, struct route *route, unsigned *status, char **message)
+{
+	const char *name = target + strlen(ROUTE_PREFIX);
+	size_t len = strcspn(name, "/?");
+	if (len == 0 || len > KUBE_CLUSTER_NAME_MAX)
+		return refuse(404,
+		    xstrdup("no cluster name behind /clusters/; `kubeproxyd ls` lists the names"),
+		    status, message);
+	memcpy(route->cluster, name, len);
+	route->cluster[len] = '\0';
+	if (!kube_cluster_name_is_valid(route->cluster))
+		return refuse(400,
+		    xstrdup("what stands behind /clusters/ is not a cluster name: letters, digits, "
+			    "'.', '_' "
+			    "and '-' only, nothing percent-encoded"),
+		    status, message);
+	if (scope != NULL && strcmp(scope, route->cluster) != 0)
+		return refuse(403,
+		    xasprintf("this credential is only for cluster \"%s\", not for \"%s\"", scope,
+			route->cluster),
+		    status, message);
+	strcpy(route->prefix, ROUTE_PREFIX);
+	strcat(route->prefix, route->cluster);
+	route->target = target_behind(name + len);
+	return true;
+}
+
+bool route_find(
+    const char *target, const char *scope, struct route *route, unsigned *status, char **message)
+{
+	*route = (struct route){0};
+	if (target[0] != '/')
+		return refuse(400,
+		    xstrdup("the request target must be a path that begins with '/'"), status,
+		    message);
+	if (strncmp(target, ROUTE_PREFIX, strlen(ROUTE_PREFIX)) == 0)
+		return by_prefix(target, scope, route, status, message);
+	return by_scope(target, scope, route, status, message);
+}
+
+void route_free(struct route *route)
+{
+	xfree(&route->target);
+}

@@ -1,0 +1,240 @@
+/* The set of client connections. A session begins at accept, gets its protocol after the handshake
+ * and ends in session_end() alone. Limits are checked before anything is allocated. Made by the
+ * proxy. */
+#include "kubeproxyd/front/session.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/loop.h"
+#include "common/metrics.h"
+#include "common/settings.h"
+#include "common/xmem.h"
+#include "kubeproxyd/front/session_h1.h"
+#include "kubeproxyd/net/stream.h"
+
+#define LINGER_SECONDS 2
+
+struct sessions {
+	struct sessions_options with;
+	TAILQ_HEAD(, session) all;
+	size_t count, shaking_hands;
+	bool is_draining;
+	struct metric *connections, *accepted, *handshake_failures, *bad_requests;
+};
+
+/* --- the end of one
+ * ---------------------------------------------------------------------------------------------- */
+
+static void free_session(void *object)
+{
+	struct session *session = object;
+	if (session->protocol != NULL)
+		session->protocol->free(session->conversation);
+	caller_clear(&session->caller);
+	free(session);
+}
+
+static bool has_room(const struct sessions *sessions)
+{
+	return sessions->count < sessions->with.settings->proxy.limits.connections;
+}
+
+static void log_end(const struct session *session, const char *reason)
+{
+	log_info("session", "closed", LOG_S("client", stream_peer_address(session->stream)),
+	    LOG_S("reason", reason), LOG_I("requests", session->requests),
+	    LOG_I("bytes_in", stream_bytes_read(session->stream)),
+	    LOG_I("bytes_out", stream_bytes_written(session->stream)),
+	    LOG_I("ms", mono_since(session->opened).ms));
+}
+
+void session_end(struct session *session, enum session_end how, const char *reason)
+{
+	struct sessions *sessions = session->owner;
+	log_end(session, reason);
+	/* The certificate and the address are the stream's. */
+	caller_clear(&session->caller);
+	if (how == SESSION_POLITE)
+		stream_finish(&session->stream, duration_seconds(LINGER_SECONDS));
+	else
+		stream_close(&session->stream);
+	bool had_room = has_room(sessions);
+	TAILQ_REMOVE(&sessions->all, session, entry);
+	sessions->count--;
+	if (session->protocol == NULL)
+		sessions->shaking_hands--;
+	metric_add(sessions->connections, -1, NULL);
+	if (!had_room && has_room(sessions))
+		sessions->with.on_room(sessions->with.arg, true);
+	loop_free_later(sessions->with.loop, free_session, session);
+}
+
+/* --- the handshake
+ * -----------------------------------------------------------------------------------------------
+ */
+
+static void on_open(void *arg)
+{
+	struct session *session = arg;
+	session->owner->shaking_hands--;
+	struct stream *stream = session->stream;
+	caller_init(&session->caller, stream_peer_certificate(stream), stream_peer_error(stream),
+	    stream_peer_address(stream));
+	session->protocol = &session_h1;
+	session->conversation = session->protocol->start(session);
+	if (session_is_draining(session))
+		session->protocol->drain(session->conversation);
+}
+
+static void on_error(void *arg, const char *reason)
+{
+	struct session *session = arg;
+	metric_add(session->owner->handshake_failures, 1, NULL);
+	session_end(session, SESSION_CUT, reason);
+}
+
+static void on_end(void *arg)
+{
+	on_error(arg, "the client left during the handshake");
+}
+
+static size_t on_data(void *arg, const uint8_t *data, size_t len)
+{
+	(void)arg;
+	(void)data;
+	(void)len;
+	return 0; /* offered again to the protocol */
+}
+
+static const struct stream_events handshake_events = {
+    .on_open = on_open,
+    .on_data = on_data,
+    .on_end = on_end,
+    .on_error = on_error,
+};
+
+void sessions_accept(void *arg, int fd, const struct sockaddr *peer, socklen_t peer_len)
+{
+	(void)peer;
+	(void)peer_len;
+	struct sessions *sessions = arg;
+	const struct settings *settings = sessions->with.settings;
+	bool is_too_much =
+	    !has_room(sessions) || sessions->shaking_hands >= settings->proxy.limits.handshakes;
+	if (is_too_much) {
+		close(fd);
+		return;
+	}
+	struct stream_options options = {
+	    .handshake_timeout = settings->proxy.limits.handshake_timeout};
+	struct session *session = xcalloc(1, sizeof *session);
+	session->owner = sessions;
+	session->opened = mono_now();
+	session->stream = stream_accept(
+	    sessions->with.loop, fd, sessions->with.tls, &options, &handshake_events, session);
+	TAILQ_INSERT_TAIL(&sessions->all, session, entry);
+	sessions->count++;
+	sessions->shaking_hands++;
+	metric_add(sessions->accepted, 1, NULL);
+	metric_add(sessions->connections, 1, NULL);
+	if (!has_room(sessions))
+		sessions->with.on_room(sessions->with.arg, false);
+}
+
+/* --- the set
+ * -----------------------------------------------------------------------------------------------------
+ */
+
+struct sessions *sessions_new(const struct sessions_options *options)
+{
+	struct sessions *sessions = xcalloc(1, sizeof *sessions);
+	struct metrics *metrics = options->metrics;
+	sessions->with = *options;
+	TAILQ_INIT(&sessions->all);
+	sessions->connections =
+	    metrics_gauge(metrics, "eksgate_proxy_connections", "Client connections.", "");
+	sessions->accepted = metrics_counter(
+	    metrics, "eksgate_proxy_connections_total", "Client connections accepted.", "");
+	sessions->handshake_failures =
+	    metrics_counter(metrics, "eksgate_proxy_handshake_failures_total",
+		"Client connections that ended before they were open.", "");
+	sessions->bad_requests = metrics_counter(metrics, "eksgate_proxy_bad_requests_total",
+	    "Messages of clients that are not HTTP as it must be.", "");
+	return sessions;
+}
+
+static void cut(struct session *session, const char *reason)
+{
+	if (session->protocol != NULL)
+		session->protocol->cut(session->conversation, reason);
+	else
+		session_end(session, SESSION_CUT, reason);
+}
+
+void sessions_free(struct sessions **sessions)
+{
+	if (*sessions == NULL)
+		return;
+	struct session *session, *next;
+	TAILQ_FOREACH_SAFE(session, &(*sessions)->all, entry, next)
+	cut(session, "kubeproxyd is stopping");
+	xfree(sessions);
+}
+
+void sessions_set(
+    struct sessions *sessions, const struct settings *settings, struct tls_server *tls)
+{
+	bool had_room = has_room(sessions);
+	sessions->with.settings = settings;
+	sessions->with.tls = tls;
+	if (had_room != has_room(sessions))
+		sessions->with.on_room(sessions->with.arg, !had_room);
+}
+
+void sessions_drain(struct sessions *sessions)
+{
+	sessions->is_draining = true;
+	struct session *session, *next;
+	TAILQ_FOREACH_SAFE(session, &sessions->all, entry, next)
+	{
+		if (session->protocol != NULL)
+			session->protocol->drain(session->conversation);
+	}
+}
+
+size_t sessions_count(const struct sessions *sessions)
+{
+	return sessions->count;
+}
+
+/* --- for the protocols
+ * ------------------------------------------------------------------------------------------- */
+
+struct loop *session_loop(const struct session *session)
+{
+	return session->owner->with.loop;
+}
+
+const struct settings *session_settings(const struct session *session)
+{
+	return session->owner->with.settings;
+}
+
+struct exchanges *session_exchanges(const struct session *session)
+{
+	return session->owner->with.exchanges;
+}
+
+bool session_is_draining(const struct session *session)
+{
+	return session->owner->is_draining;
+}
+
+void session_count_bad_request(struct session *session, unsigned status, const char *message)
+{
+	metric_add(session->owner->bad_requests, 1, NULL);
+	log_info("session", "bad-request", LOG_S("client", session->caller.address),
+	    LOG_I("status", status), LOG_S("message", message));
+}
