@@ -1,0 +1,413 @@
+/* The running proxy. Rooms are made from the ground up and freed the other way round; this file
+ * only wires: what belongs together, what is exchanged at a reload, and in which order it ends.
+ * Called by main. */
+#include "kubeproxyd/proxy.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "common/admin.h"
+#include "common/aws_call.h"
+#include "common/fetch.h"
+#include "common/log.h"
+#include "common/loop.h"
+#include "common/metrics.h"
+#include "common/notify.h"
+#include "common/settings.h"
+#include "common/xmem.h"
+#include "kubeproxyd/back/upstream.h"
+#include "kubeproxyd/directory/cluster.h"
+#include "kubeproxyd/directory/directory.h"
+#include "kubeproxyd/directory/subscriber.h"
+#include "kubeproxyd/exchange/exchanges.h"
+#include "kubeproxyd/front/session.h"
+#include "kubeproxyd/net/listener.h"
+#include "kubeproxyd/policy/policy.h"
+#include "kubeproxyd/proxy_admin.h"
+#include "kubeproxyd/proxy_files.h"
+
+#define DRAIN_SECONDS 30
+#define POLL_MS	      50
+/* How long the last answers get to leave, with the close_notify of their connections. */
+#define FAREWELL_MS 100
+
+/* Settings that were in force: whoever was made with them may still read them. */
+struct old_settings {
+	struct settings *settings;
+	struct old_settings *next;
+};
+
+struct proxy {
+	const char *config;
+	const char *instance;
+	struct settings *settings;
+	struct old_settings *old;
+	struct proxy_files files;
+	struct loop *loop;
+	struct metrics *metrics;
+	struct notify *notify;
+	struct admin *admin;
+	struct proxy_admin *routes;
+	struct fetcher *fetcher;
+	struct aws_context *aws;
+	struct directory *directory;
+	struct subscriber *subscriber;
+	struct clusters *clusters;
+	struct upstreams *upstreams;
+	struct exchanges *exchanges;
+	struct sessions *sessions;
+	struct listener *listener;
+	struct timer *readiness, *drain;
+	struct mono drain_until;
+	bool is_draining, is_done;
+};
+
+static void log_lines(enum log_level level, const char *event, const char *text)
+{
+	while (*text != '\0') {
+		size_t len = strcspn(text, "\n");
+		char *line = xstrndup(text, len);
+		log_write(level, "main", event, LOG_FIELDS(LOG_S("finding", line)));
+		free(line);
+		text += len + (text[len] == '\n');
+	}
+}
+
+static void tell_settings(const struct settings *settings)
+{
+	log_set_level(settings->log_level);
+	for (size_t i = 0; i < settings->note_count; i++)
+		log_info("settings", "note", LOG_S("text", settings->notes[i]));
+	for (size_t i = 0; i < settings->warning_count; i++)
+		log_warn("settings", "warning", LOG_S("text", settings->warnings[i]));
+}
+
+/* --- news from the rooms
+ * ----------------------------------------------------------------------------------------- */
+
+static void on_cluster(void *arg, enum cluster_event event, struct cluster *cluster)
+{
+	struct proxy *proxy = arg;
+	if (event == CLUSTER_GONE && proxy->exchanges != NULL)
+		exchanges_cut_cluster(
+		    proxy->exchanges, cluster, "the cluster was removed, or made anew");
+	if (event == CLUSTER_GONE && proxy->routes != NULL)
+		proxy_admin_forget(proxy->routes, cluster);
+	upstream_retire(&cluster->upstream);
+}
+
+static void on_room(void *arg, bool has_room)
+{
+	struct proxy *proxy = arg;
+	if (proxy->listener == NULL)
+		return;
+	if (has_room)
+		listener_resume(proxy->listener);
+	else
+		listener_pause(proxy->listener);
+	log_warn("listener", has_room ? "resumed" : "full");
+}
+
+static bool is_ready(void *arg, const char **why)
+{
+	const struct proxy *proxy = arg;
+	*why = NULL;
+	if (proxy->listener == NULL)
+		*why = proxy->is_draining ? "stopping" : "not listening yet";
+	else if (!directory_status(proxy->directory).is_known)
+		*why =
+		    "no clusters known yet: nothing heard from discoveryd, and there is no cache";
+	return *why == NULL;
+}
+
+/* Says once that users can be served; a directory without clusters tells nobody that it is known
+ * now. */
+static void check_readiness(void *arg)
+{
+	struct proxy *proxy = arg;
+	const char *why;
+	if (proxy->is_draining)
+		return;
+	if (!is_ready(proxy, &why)) {
+		timer_set(proxy->readiness, duration_ms(POLL_MS));
+		return;
+	}
+	struct directory_status status = directory_status(proxy->directory);
+	log_info("main", "ready", LOG_S("instance", proxy->instance),
+	    LOG_I("clusters", status.served), LOG_B("from_cache", status.is_from_cache),
+	    LOG_B("stale", status.is_stale));
+	notify_ready(proxy->notify, "serving");
+}
+
+/* --- SIGHUP
+ * ------------------------------------------------------------------------------------------------------
+ */
+
+static void keep_old(struct proxy *proxy, struct settings *settings)
+{
+	struct old_settings *old = xcalloc(1, sizeof *old);
+	old->settings = settings;
+	old->next = proxy->old;
+	proxy->old = old;
+}
+
+static bool is_other(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a != b : strcmp(a, b) != 0;
+}
+
+static void warn_of_restart(const struct settings *old, const struct settings *now)
+{
+	const struct {
+		const char *key, *old, *now;
+	} fixed[] = {
+	    {"kubernetes_service.listen_addr", old->kubernetes.listen_addr,
+		now->kubernetes.listen_addr},
+	    {"eksgate.metrics_listen", old->metrics_listen, now->metrics_listen},
+	    {"eksgate.bus.socket", old->bus.socket, now->bus.socket},
+	    {"eksgate.proxy.run_dir", old->proxy.run_dir, now->proxy.run_dir},
+	    {"eksgate.proxy.cache_dir", old->proxy.cache_dir, now->proxy.cache_dir},
+	};
+	for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
+		if (is_other(fixed[i].old, fixed[i].now))
+			log_warn("main", "needs-restart", LOG_S("key", fixed[i].key));
+	}
+}
+
+/* Everything new stands before anything old goes. */
+static void exchange_settings(
+    struct proxy *proxy, struct settings *settings, const struct proxy_files *files)
+{
+	struct proxy_files old_files = proxy->files;
+	warn_of_restart(proxy->settings, settings);
+	keep_old(proxy, proxy->settings);
+	proxy->settings = settings;
+	proxy->files = *files;
+	tell_settings(settings);
+	directory_set_settings(proxy->directory, settings);
+	clusters_set_settings(proxy->clusters, settings);
+	upstreams_set_settings(proxy->upstreams, settings);
+	exchanges_set(proxy->exchanges, settings, files->policy);
+	sessions_set(proxy->sessions, settings, files->tls);
+	proxy_files_free(&old_files);
+}
+
+static void on_hangup(void *arg)
+{
+	struct proxy *proxy = arg;
+	if (proxy->is_draining)
+		return;
+	char *error = NULL;
+	struct proxy_files files = {0};
+	notify_reloading(proxy->notify);
+	struct settings *settings = settings_load(proxy->config, &error);
+	if (settings != NULL && proxy_files_load(settings, &files, &error)) {
+		exchange_settings(proxy, settings, &files);
+		log_info("main", "reloaded", LOG_S("config", proxy->config),
+		    LOG_I("roles", policy_role_count(files.policy)),
+		    LOG_I("bindings", policy_binding_count(files.policy)));
+	} else {
+		log_lines(LOG_LEVEL_ERROR, "reload-refused", error);
+		settings_free(&settings);
+		free(error);
+	}
+	notify_ready(proxy->notify, "serving");
+}
+
+/* --- SIGTERM
+ * -----------------------------------------------------------------------------------------------------
+ */
+
+static void check_drain(void *arg)
+{
+	struct proxy *proxy = arg;
+	bool is_late = mono_is_past(proxy->drain_until);
+	if (proxy->is_done || is_late) {
+		log_info("main", "stopping", LOG_I("sessions", sessions_count(proxy->sessions)));
+		loop_stop(proxy->loop);
+		return;
+	}
+	if (!exchanges_has_short(proxy->exchanges))
+		exchanges_cut_long(proxy->exchanges, "kubeproxyd is stopping");
+	proxy->is_done = sessions_count(proxy->sessions) == 0;
+	timer_set(proxy->drain, duration_ms(proxy->is_done ? FAREWELL_MS : POLL_MS));
+}
+
+static void on_terminate(void *arg)
+{
+	struct proxy *proxy = arg;
+	if (proxy->is_draining) {
+		loop_stop(proxy->loop);
+		return;
+	}
+	proxy->is_draining = true;
+	proxy->drain_until = mono_add(mono_now(), duration_seconds(DRAIN_SECONDS));
+	notify_stopping(proxy->notify, "finishing requests");
+	log_info("main", "draining", LOG_I("exchanges", exchanges_count(proxy->exchanges)));
+	listener_free(&proxy->listener);
+	sessions_drain(proxy->sessions);
+	check_drain(proxy);
+}
+
+/* --- from the ground up
+ * ------------------------------------------------------------------------------------------ */
+
+/* Each connection is two descriptors. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+		log_warn("main", "descriptor-limit", LOG_I("limit", (int64_t)limit.rlim_cur));
+}
+
+static void make_rooms(struct proxy *proxy)
+{
+	const struct settings *settings = proxy->settings;
+	proxy->fetcher = fetcher_new(proxy->loop);
+	proxy->aws = aws_context_new(proxy->loop, proxy->fetcher);
+	proxy->directory = directory_new(proxy->loop, proxy->metrics, settings, proxy->instance);
+	proxy->subscriber = subscriber_new(
+	    proxy->loop, proxy->metrics, settings, proxy->instance, proxy->directory);
+	proxy->clusters = clusters_new(proxy->directory, proxy->aws, settings, on_cluster, proxy);
+	proxy->upstreams = upstreams_new(proxy->loop, proxy->metrics, settings);
+	struct exchanges_options for_exchanges = {
+	    .loop = proxy->loop,
+	    .metrics = proxy->metrics,
+	    .settings = settings,
+	    .policy = proxy->files.policy,
+	    .directory = proxy->directory,
+	    .clusters = proxy->clusters,
+	    .subscriber = proxy->subscriber,
+	    .upstreams = proxy->upstreams,
+	};
+	proxy->exchanges = exchanges_new(&for_exchanges);
+	struct sessions_options for_sessions = {
+	    .loop = proxy->loop,
+	    .metrics = proxy->metrics,
+	    .exchanges = proxy->exchanges,
+	    .settings = settings,
+	    .tls = proxy->files.tls,
+	    .on_room = on_room,
+	    .arg = proxy,
+	};
+	proxy->sessions = sessions_new(&for_sessions);
+	struct proxy_admin_options for_routes = {
+	    .instance = proxy->instance,
+	    .directory = proxy->directory,
+	    .clusters = proxy->clusters,
+	    .exchanges = proxy->exchanges,
+	    .sessions = proxy->sessions,
+	};
+	proxy->routes = proxy_admin_new(proxy->admin, &for_routes);
+}
+
+/* The lock of the admin socket comes first: two instances of one name must not share a cache file.
+ */
+static bool open_admin(struct proxy *proxy, char **error)
+{
+	proxy->admin = admin_new(proxy->loop, proxy->metrics, is_ready, proxy);
+	char *path = xasprintf("%s/%s.sock", proxy->settings->proxy.run_dir, proxy->instance);
+	bool is_open = admin_listen_unix(proxy->admin, path, error);
+	free(path);
+	if (!is_open || proxy->settings->metrics_listen == NULL)
+		return is_open;
+	return admin_listen_tcp(proxy->admin, proxy->settings->metrics_listen, error);
+}
+
+static bool open_listener(struct proxy *proxy, char **error)
+{
+	const char *address = proxy->settings->kubernetes.listen_addr;
+	proxy->listener =
+	    listener_new(proxy->loop, address, sessions_accept, proxy->sessions, error);
+	if (proxy->listener == NULL)
+		return false;
+	log_info("listener", "listening", LOG_S("address", listener_address(proxy->listener)));
+	return true;
+}
+
+static bool start(struct proxy *proxy, char **error)
+{
+	if (!open_admin(proxy, error))
+		return false;
+	make_rooms(proxy);
+	if (!open_listener(proxy, error))
+		return false;
+	loop_on_signal(proxy->loop, SIGHUP, on_hangup, proxy);
+	loop_on_signal(proxy->loop, SIGTERM, on_terminate, proxy);
+	loop_on_signal(proxy->loop, SIGINT, on_terminate, proxy);
+	proxy->readiness = timer_new(proxy->loop, check_readiness, proxy);
+	proxy->drain = timer_new(proxy->loop, check_drain, proxy);
+	log_info("main", "started", LOG_S("version", EKSGATE_VERSION),
+	    LOG_S("instance", proxy->instance),
+	    LOG_I("roles", policy_role_count(proxy->files.policy)),
+	    LOG_I("bindings", policy_binding_count(proxy->files.policy)));
+	/* systemd waits for the socket, not for discoveryd, which may be down. */
+	notify_ready(proxy->notify, "listening");
+	check_readiness(proxy);
+	return true;
+}
+
+static void free_old_settings(struct proxy *proxy)
+{
+	struct old_settings *next;
+	for (struct old_settings *old = proxy->old; old != NULL; old = next) {
+		next = old->next;
+		settings_free(&old->settings);
+		free(old);
+	}
+}
+
+static void stop(struct proxy *proxy)
+{
+	timer_free(&proxy->readiness);
+	timer_free(&proxy->drain);
+	listener_free(&proxy->listener);
+	sessions_free(&proxy->sessions);
+	exchanges_free(&proxy->exchanges);
+	proxy_admin_free(&proxy->routes);
+	admin_free(&proxy->admin);
+	clusters_free(&proxy->clusters);
+	upstreams_free(&proxy->upstreams);
+	subscriber_free(&proxy->subscriber);
+	directory_free(&proxy->directory);
+	aws_context_free(&proxy->aws);
+	fetcher_free(&proxy->fetcher);
+	notify_free(&proxy->notify);
+	loop_free(&proxy->loop);
+	metrics_free(&proxy->metrics);
+	proxy_files_free(&proxy->files);
+	settings_free(&proxy->settings);
+	free_old_settings(proxy);
+}
+
+int proxy_run(struct settings *settings, const char *config, const char *instance)
+{
+	struct proxy proxy = {.config = config, .instance = instance, .settings = settings};
+	char *error = NULL;
+	tell_settings(settings);
+	if (!proxy_files_load(settings, &proxy.files, &error)) {
+		fprintf(stderr, "kubeproxyd: %s\n", error);
+		free(error);
+		settings_free(&proxy.settings);
+		return 1;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	raise_descriptor_limit();
+	proxy.loop = loop_new();
+	proxy.metrics = metrics_new();
+	proxy.notify = notify_new(proxy.loop);
+	bool is_started = start(&proxy, &error);
+	if (is_started)
+		loop_run(proxy.loop);
+	else
+		fprintf(stderr, "kubeproxyd: %s\n", error);
+	free(error);
+	stop(&proxy);
+	return is_started ? 0 : 1;
+}

@@ -1,0 +1,68 @@
+/* Loads the files that the settings name: server certificate, client CA, roles. `run`, a reload and
+ * `check` judge them by this one function. */
+#include "kubeproxyd/proxy_files.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+#include "common/settings.h"
+#include "common/xmem.h"
+#include "kubeproxyd/net/tls.h"
+#include "kubeproxyd/policy/policy.h"
+
+/* Takes `finding`. */
+static void add_finding(struct buf *findings, char *finding)
+{
+	if (findings->len > 0)
+		buf_append_char(findings, '\n');
+	buf_append_text(findings, finding);
+	free(finding);
+}
+
+static bool is_missing(struct buf *findings, const char *what, const char *path)
+{
+	if (access(path, F_OK) == 0)
+		return false;
+	add_finding(
+	    findings, xasprintf("%s: there is no %s: run `kubeproxyd init` first", path, what));
+	return true;
+}
+
+static void load_tls(
+    const struct settings *settings, struct proxy_files *files, struct buf *findings)
+{
+	static const char *const protocols[] = {"http/1.1", NULL};
+	bool lacks_any = is_missing(findings, "server certificate", settings->proxy.certificate);
+	lacks_any |= is_missing(findings, "server key", settings->proxy.key);
+	lacks_any |= is_missing(findings, "client CA", settings->proxy.client_ca);
+	if (lacks_any)
+		return;
+	char *error = NULL;
+	files->tls = tls_server_new(settings->proxy.certificate, settings->proxy.key,
+	    settings->proxy.client_ca, protocols, &error);
+	if (files->tls == NULL)
+		add_finding(findings, error);
+}
+
+bool proxy_files_load(const struct settings *settings, struct proxy_files *files, char **error)
+{
+	struct buf findings = {0};
+	*files = (struct proxy_files){0};
+	load_tls(settings, files, &findings);
+	char *policy_error = NULL;
+	files->policy = policy_load(settings->proxy.roles_dir, &policy_error);
+	if (files->policy == NULL)
+		add_finding(&findings, policy_error);
+	if (findings.len == 0)
+		return true;
+	proxy_files_free(files);
+	*error = buf_take(&findings);
+	return false;
+}
+
+void proxy_files_free(struct proxy_files *files)
+{
+	tls_server_free(&files->tls);
+	policy_unref(&files->policy);
+}
