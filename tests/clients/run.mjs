@@ -1,0 +1,103 @@
+// Programs as tests use them: run to the end, or kept running with their output at hand.
+import { spawn } from 'node:child_process';
+
+const RUN_MAX_MS = 60000;
+
+// {code, signal, stdout, stderr}. `input` is written to standard input, which is closed otherwise.
+export function run(program, args, { env = process.env, input, cwd, timeoutMs = RUN_MAX_MS } = {}) {
+	return new Promise((resolve, reject) => {
+		const child = spawn(program, args, { env, cwd, stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'] });
+		const output = { stdout: '', stderr: '' };
+		for (const name of ['stdout', 'stderr']) child[name].setEncoding('utf8').on('data', (text) => { output[name] += text; });
+		const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
+		child.once('error', reject);
+		child.once('close', (code, signal) => {
+			clearTimeout(timer);
+			resolve({ code, signal, ...output });
+		});
+		if (input !== undefined) {
+			child.stdin.on('error', () => {});
+			child.stdin.end(input);
+		}
+	});
+}
+
+// A running program whose lines can be waited for. `stream`: "stdout" or "stderr".
+export class Running {
+	constructor(program, args, { env = process.env, cwd, stdin = 'ignore' } = {}) {
+		this.name = program.split('/').at(-1);
+		this.child = spawn(program, args, { env, cwd, stdio: [stdin, 'pipe', 'pipe'] });
+		this.stdout = '';
+		this.stderr = '';
+		this.waiters = new Set();
+		for (const stream of ['stdout', 'stderr']) {
+			this.child[stream].setEncoding('utf8').on('data', (text) => {
+				this[stream] += text;
+				this.wake();
+			});
+		}
+		this.ended = new Promise((resolve) => {
+			this.child.once('close', (code, signal) => {
+				this.code = code;
+				this.signal = signal;
+				this.isEnded = true;
+				this.wake();
+				resolve({ code, signal });
+			});
+		});
+		this.child.once('error', (error) => {
+			this.stderr += `${error.message}\n`;
+		});
+	}
+
+	get pid() {
+		return this.child.pid;
+	}
+
+	wake() {
+		for (const waiter of this.waiters) waiter();
+	}
+
+	// The match of `pattern` in what was written from `from` on; rejects when the program ends or the time is over.
+	waitFor(pattern, { stream = 'stderr', from = 0, timeoutMs = 20000 } = {}) {
+		return new Promise((resolve, reject) => {
+			const finish = (settle, value) => {
+				clearTimeout(timer);
+				this.waiters.delete(look);
+				settle(value);
+			};
+			const look = () => {
+				const match = pattern.exec(this[stream].slice(from));
+				if (match) finish(resolve, match);
+				else if (this.isEnded) finish(reject, new Error(`${this.name} ended with ${this.code ?? this.signal} before ${pattern} came`));
+			};
+			const timer = setTimeout(() => finish(reject, new Error(`${this.name}: ${pattern} did not come in ${timeoutMs} ms`)), timeoutMs);
+			this.waiters.add(look);
+			look();
+		});
+	}
+
+	kill(signal = 'SIGTERM') {
+		if (!this.isEnded) this.child.kill(signal);
+		return this.ended;
+	}
+}
+
+// Polls `check` until it gives something true, which is returned; the error at the end carries the last reason.
+export async function until(what, check, { timeoutMs = 20000, everyMs = 50 } = {}) {
+	const deadline = Date.now() + timeoutMs;
+	let last;
+	for (;;) {
+		try {
+			const value = await check();
+			if (value) return value;
+			last = `last: ${JSON.stringify(value)}`;
+		} catch (error) {
+			last = error.message;
+		}
+		if (Date.now() > deadline) throw new Error(`${what}: not within ${timeoutMs} ms (${last})`);
+		await new Promise((resolve) => {
+			setTimeout(resolve, everyMs);
+		});
+	}
+}

@@ -1,0 +1,211 @@
+// One simulated API server: TLS with its own authority, HTTP/1.1 and h2, and the walk of a request: authenticate,
+// impersonate, authorize, answer. Everything that came in is recorded.
+import { createSecureServer } from 'node:http2';
+import { createAuthenticator } from './authenticate.mjs';
+import { forbidden, impersonate, isAllowed } from './authorize.mjs';
+import { answerPlain } from './discovery.mjs';
+import { prepareExec, startExec } from './exec.mjs';
+import { applyFault, createFaults } from './faults.mjs';
+import { answerLogs, Logs } from './logs.mjs';
+import { makePki } from './pki.mjs';
+import { requestInfo } from './request_info.mjs';
+import { answerResource, readDocument } from './rest.mjs';
+import { answerReview } from './reviews.mjs';
+import { seedObjects } from './seed.mjs';
+import { sendJson, StatusError, statusDocument } from './status.mjs';
+import { Store } from './store.mjs';
+import { findType } from './types.mjs';
+import { answerWatch } from './watch.mjs';
+
+const BODY_MAX = 3 * 1024 * 1024;
+const REVIEWS = ['selfsubjectaccessreviews', 'selfsubjectrulesreviews', 'selfsubjectreviews'];
+const RECORDS_MAX = 20000;
+
+function headerPairs(raw) {
+	const pairs = [];
+	for (let i = 0; i < raw.length; i += 2) if (!raw[i].startsWith(':')) pairs.push([raw[i], raw[i + 1]]);
+	return pairs;
+}
+
+async function readBody(request) {
+	const parts = [];
+	let size = 0;
+	for await (const part of request) {
+		size += part.length;
+		if (size > BODY_MAX) throw new StatusError(413, 'Request entity too large: limit is 3145728', { reason: 'RequestEntityTooLarge' });
+		parts.push(part);
+	}
+	return Buffer.concat(parts);
+}
+
+export class Cluster {
+	// `place`: {account, region, name}; `aws`: the control of the AWS simulator.
+	constructor(place, { aws, cacheMs = 1000, pki }) {
+		Object.assign(this, { place, store: new Store(), logs: new Logs(), faults: createFaults(), records: [], cutters: new Set(), sockets: new Set() });
+		this.pki = makePki(place.name, pki);
+		this.authenticate = createAuthenticator({ aws, place, store: this.store, cacheMs });
+		this.connections = 0;
+		for (const object of seedObjects()) this.store.apply(object);
+	}
+
+	get endpoint() {
+		return `https://127.0.0.1:${this.port}`;
+	}
+
+	get certificateAuthority() {
+		return Buffer.from(this.pki.ca).toString('base64');
+	}
+
+	start(port = this.port ?? 0) {
+		const server = createSecureServer({ key: this.pki.key, cert: this.pki.cert, allowHTTP1: true, minVersion: 'TLSv1.2' });
+		server.on('secureConnection', (socket) => this.onConnection(socket));
+		server.on('request', (request, response) => this.onRequest(request, response));
+		server.on('upgrade', (request, socket, head) => this.onUpgrade(request, socket, head));
+		server.on('sessionError', () => {});
+		this.server = server;
+		return new Promise((resolve, reject) => {
+			server.once('error', reject);
+			server.listen(port, '127.0.0.1', () => {
+				this.port = server.address().port;
+				resolve(this);
+			});
+		});
+	}
+
+	onConnection(socket) {
+		socket.connectionId = ++this.connections;
+		socket.setNoDelay(true);
+		socket.on('error', () => {});
+		this.sockets.add(socket);
+		socket.on('close', () => this.sockets.delete(socket));
+	}
+
+	// Nobody is answered any more; the port stays ours to come back to.
+	async stop() {
+		for (const socket of this.sockets) socket.destroy();
+		await new Promise((resolve) => {
+			this.server.close(resolve);
+		});
+	}
+
+	async rotate(options) {
+		this.pki = makePki(this.place.name, options);
+		await this.stop();
+		await this.start();
+	}
+
+	record(request) {
+		const socket = request.stream?.session?.socket ?? request.socket;
+		const entry = {
+			method: request.method, target: request.url, version: request.httpVersion, connection: socket?.connectionId,
+			host: request.headers[':authority'] ?? request.headers.host, headers: headerPairs(request.rawHeaders), at: Date.now(),
+		};
+		if (this.records.length >= RECORDS_MAX) this.records.shift();
+		this.records.push(entry);
+		return entry;
+	}
+
+	// {user, info} of a request that may be answered; throws StatusError otherwise.
+	async admit(request, entry) {
+		const identity = await this.authenticate(request.headers.authorization);
+		entry.identity = identity.name;
+		const user = impersonate(this.store, identity, entry.headers);
+		entry.user = user.name;
+		entry.groups = user.groups;
+		let info;
+		try {
+			info = requestInfo(request.method, request.url);
+		} catch (error) {
+			throw new StatusError(400, error.message);
+		}
+		if (!isAllowed(this.store, user, info)) throw forbidden(user, info);
+		return { user, info };
+	}
+
+	onRequest(request, response) {
+		const entry = this.record(request);
+		const fault = this.faults.take(request);
+		if (fault?.kind === 'headers') for (const [name, value] of fault.headers) response.setHeader(name, value);
+		const auditId = request.headers['audit-id'];
+		if (auditId) response.setHeader('audit-id', auditId);
+		response.on('finish', () => {
+			entry.status = response.statusCode;
+		});
+		this.answer(request, response, entry, fault).catch((error) => this.fail(request, response, entry, error));
+	}
+
+	async answer(request, response, entry, fault) {
+		if (fault?.kind === 'unauthorized') throw Object.assign(new StatusError(401, 'Unauthorized'), { why: 'a fault' });
+		const { user, info } = await this.admit(request, entry);
+		const body = await readBody(request);
+		entry.bodyLength = body.length;
+		entry.body = body.length <= 4096 ? body.toString('utf8') : undefined;
+		if (applyFault(fault, request, response)) return;
+		if (!info.isResource) {
+			answerPlain(info.path, request, response);
+			return;
+		}
+		this.answerKnown({ request, response, user, info, body });
+	}
+
+	answerKnown({ request, response, user, info, body }) {
+		const type = findType(info.group, info.version, info.resource);
+		if (!type) throw new StatusError(404, 'the server could not find the requested resource');
+		const context = { store: this.store, type, info, request, response, logs: this.logs, cutters: this.cutters };
+		if (info.subresource === 'log' && info.verb === 'get') answerLogs(context);
+		else if (info.subresource === 'exec') throw new StatusError(400, 'Upgrade request required');
+		else if (info.subresource !== '' && info.subresource !== 'status') throw new StatusError(404, 'the server could not find the requested resource');
+		else if (REVIEWS.includes(info.resource)) answerReview(this.store, user, info, readDocument(request, body), response);
+		else if (info.verb === 'watch') answerWatch(context);
+		else answerResource({ ...context, document: readDocument(request, body) });
+	}
+
+	fail(request, response, entry, error) {
+		if (!(error instanceof StatusError)) process.stderr.write(`kube: ${request.method} ${request.url}: ${error.stack}\n`);
+		entry.error = error.why ?? error.message;
+		if (response.headersSent) {
+			response.destroy?.();
+			return;
+		}
+		const code = error.code ?? 500;
+		sendJson(response, code, error.document ?? statusDocument(500, error.message), code === 401 ? { 'www-authenticate': 'Bearer' } : {});
+		// Since 1.29 a connection that sent an unauthenticated request over h2 is told to go.
+		if (code === 401 && request.stream) request.stream.session?.goaway();
+	}
+
+	onUpgrade(request, socket, head) {
+		const entry = this.record(request);
+		entry.upgrade = request.headers.upgrade;
+		socket.on('error', () => {});
+		this.upgrade(request, socket, head, entry).catch((error) => {
+			if (!(error instanceof StatusError)) process.stderr.write(`kube: upgrade ${request.url}: ${error.stack}\n`);
+			const document = JSON.stringify(error.document ?? statusDocument(500, error.message));
+			entry.status = error.code ?? 500;
+			entry.error = error.why ?? error.message;
+			socket.end(`HTTP/1.1 ${entry.status} Refused\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(document)}\r\n`
+				+ `Connection: close\r\n\r\n${document}`);
+		});
+	}
+
+	async upgrade(request, socket, head, entry) {
+		const fault = this.faults.take(request);
+		if (fault?.kind === 'unauthorized') throw new StatusError(401, 'Unauthorized');
+		const { info } = await this.admit(request, entry);
+		const type = findType(info.group, info.version, info.resource);
+		if (!type || info.subresource !== 'exec') throw new StatusError(404, 'the server could not find the requested resource');
+		if (String(request.headers.upgrade).toLowerCase() !== 'websocket') throw new StatusError(400, `unable to upgrade to ${request.headers.upgrade}`);
+		const options = prepareExec({ store: this.store, type, info, request });
+		if (fault?.kind === 'no-upgrade') {
+			socket.end(fault.text ?? 'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 4\r\nConnection: close\r\n\r\nnope');
+			return;
+		}
+		entry.status = 101;
+		startExec(request, socket, head, options, entry);
+	}
+
+	// Ends every watch and followed log in mid-stream ("cut") or cleanly ("end").
+	endStreams(how) {
+		for (const end of [...this.cutters]) if (how === 'end') end();
+		if (how === 'cut') for (const socket of this.sockets) socket.destroy();
+	}
+}

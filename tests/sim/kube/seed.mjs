@@ -1,0 +1,55 @@
+// What is in a new cluster: namespaces, a few pods, and RBAC: the role of eksgate's proxy bound to its group, and roles for
+// the groups that people get.
+
+const RBAC = 'rbac.authorization.k8s.io/v1';
+
+function clusterRole(name, rules) {
+	return { apiVersion: RBAC, kind: 'ClusterRole', metadata: { name }, rules };
+}
+
+function bind(group, role) {
+	return {
+		apiVersion: RBAC, kind: 'ClusterRoleBinding', metadata: { name: `${role}-${group.replaceAll(':', '-')}` },
+		roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: role },
+		subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'Group', name: group }],
+	};
+}
+
+export function pod(name, { namespace = 'default', container = 'main', labels = { app: name } } = {}) {
+	return {
+		apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace, labels },
+		spec: { nodeName: 'node-1', containers: [{ name: container, image: 'example/app:1' }], restartPolicy: 'Always' },
+		status: {
+			phase: 'Running', podIP: '10.0.0.10', startTime: '2026-01-01T00:00:00Z', conditions: [{ type: 'Ready', status: 'True' }],
+			containerStatuses: [{ name: container, ready: true, restartCount: 0, image: 'example/app:1', imageID: '', state: { running: { startedAt: '2026-01-01T00:00:00Z' } } }],
+		},
+	};
+}
+
+const READ = ['get', 'list', 'watch'];
+const WRITE = ['create', 'delete', 'deletecollection', 'patch', 'update'];
+const VISIBLE = ['pods', 'configmaps', 'services', 'serviceaccounts', 'events', 'namespaces'];
+
+export function seedObjects() {
+	return [
+		...['default', 'kube-system', 'team-a'].map((name) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } })),
+		clusterRole('eksgate', [
+			{ apiGroups: [''], resources: ['users', 'groups', 'serviceaccounts'], verbs: ['impersonate'] },
+			{ apiGroups: [''], resources: ['pods'], verbs: ['get'] },
+			{ apiGroups: ['authorization.k8s.io'], resources: ['selfsubjectaccessreviews', 'selfsubjectrulesreviews'], verbs: ['create'] },
+		]),
+		clusterRole('view', [
+			{ apiGroups: [''], resources: [...VISIBLE, 'pods/log', 'pods/status'], verbs: READ },
+			{ apiGroups: ['apps'], resources: ['deployments'], verbs: READ },
+		]),
+		clusterRole('edit', [
+			{ apiGroups: [''], resources: [...VISIBLE, 'secrets', 'pods/log', 'pods/status', 'pods/exec'], verbs: READ },
+			{ apiGroups: [''], resources: ['pods', 'configmaps', 'services', 'serviceaccounts', 'secrets', 'pods/exec'], verbs: WRITE },
+			{ apiGroups: ['apps'], resources: ['deployments'], verbs: [...READ, ...WRITE] },
+		]),
+		bind('eksgate:proxy', 'eksgate'), bind('developers', 'edit'), bind('viewers', 'view'),
+		pod('web-1'), pod('web-2'), pod('job-1', { namespace: 'team-a' }),
+		{ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'settings', namespace: 'default' }, data: { colour: 'blue' } },
+		{ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'password', namespace: 'default' }, type: 'Opaque', data: { value: 'aGlkZGVu' } },
+	];
+}
