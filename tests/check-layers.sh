@@ -34,7 +34,7 @@ while read -r file; do
 			printf '%s:%s: may not include %s\n' "$file" "$line" "$include"
 			failed=$((failed + 1))
 		fi
-	done < <(sed -nE 's/^#include "([^"]+)".*/\1/=;s/^#include "([^"]+)".*/\1/p' "$file" | paste -d: - -)
+	done < <(grep -nE '^#include "' "$file" | sed -E 's/^([0-9]+):#include "([^"]+)".*/\1:\2/')
 	checked=$((checked + 1))
 done < <(git ls-files '*.c' '*.h')
 
