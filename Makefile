@@ -55,7 +55,7 @@ HTTP := kubeproxyd/http/fields.o kubeproxyd/http/head.o kubeproxyd/http/h1_rules
 NET := kubeproxyd/net/stream.o kubeproxyd/net/transport.o kubeproxyd/net/tls.o kubeproxyd/net/tls_client.o \
 	kubeproxyd/net/listener.o kubeproxyd/net/resolver.o
 
-KUBEPROXYD := $(HTTP) $(NET) kubeproxyd/main.o
+KUBEPROXYD := $(HTTP) $(NET) kubeproxyd/main.o kubeproxyd/directory/token.o
 KUBEPROXYD += kubeproxyd/policy/query.o kubeproxyd/policy/field_selector.o kubeproxyd/policy/path_policy.o \
 	kubeproxyd/policy/request_info.o
 

@@ -1,5 +1,6 @@
-/* One signed AWS API call: credentials, signature, transport, retries (SDK standard mode), error classification, and the
- * clock offset learned from Date headers. Every AWS service module builds a request and parses a reply with this. */
+/* One signed AWS API call: credentials, signature, transport, retries (SDK standard mode), error
+ * classification, and the clock offset learned from Date headers. Every AWS service module builds a
+ * request and parses a reply with this. */
 #ifndef EKSGATE_AWS_CALL_H
 #define EKSGATE_AWS_CALL_H
 
@@ -24,10 +25,10 @@ struct unix_time aws_now(const struct aws_context *aws);
 /* Copied by aws_call_start(). */
 struct aws_request {
 	const char *service; /* signing name and endpoint: "eks", "sts", "account" */
-	const char *region;  /* signing region */
+	const char *region; /* signing region */
 	const char *operation; /* "eks:ListClusters", for messages and metrics */
 	const char *method;
-	const char *path;  /* percent-encoded */
+	const char *path; /* percent-encoded */
 	const char *query; /* percent-encoded, NULL for none */
 	const char *content_type; /* NULL when there is no body */
 	const char *body;
@@ -36,14 +37,14 @@ struct aws_request {
 
 enum aws_outcome {
 	AWS_OK,
-	AWS_DENIED,        /* AccessDenied and kin: a permission is missing */
-	AWS_NOT_FOUND,     /* ResourceNotFoundException */
-	AWS_THROTTLED,     /* still so after the retries */
-	AWS_CREDENTIALS,   /* no credentials, or refused: expired, invalid, clock */
-	AWS_REGION_OFF,    /* the region is not enabled for the account */
-	AWS_UNREACHABLE,   /* no answer: DNS, connect, TLS, time-out */
-	AWS_BAD_REPLY,     /* an answer that is not what the API says */
-	AWS_FAILED,        /* everything else: 5xx, validation */
+	AWS_DENIED, /* AccessDenied and kin: a permission is missing */
+	AWS_NOT_FOUND, /* ResourceNotFoundException */
+	AWS_THROTTLED, /* still so after the retries */
+	AWS_CREDENTIALS, /* no credentials, or refused: expired, invalid, clock */
+	AWS_REGION_OFF, /* the region is not enabled for the account */
+	AWS_UNREACHABLE, /* no answer: DNS, connect, TLS, time-out */
+	AWS_BAD_REPLY, /* an answer that is not what the API says */
+	AWS_FAILED, /* everything else: 5xx, validation */
 };
 const char *aws_outcome_text(enum aws_outcome outcome);
 
@@ -51,20 +52,22 @@ const char *aws_outcome_text(enum aws_outcome outcome);
 struct aws_reply {
 	enum aws_outcome outcome;
 	int status;
-	const char *code;    /* "AccessDeniedException"; NULL when ok or unknown */
+	const char *code; /* "AccessDeniedException"; NULL when ok or unknown */
 	const char *message; /* for people; NULL when ok */
-	const char *body;    /* NUL-terminated, never NULL */
+	const char *body; /* NUL-terminated, never NULL */
 	size_t body_len;
 	unsigned attempts;
 	unsigned throttles;
+	const char *identity; /* who asked: "role arn:… (from environment)"; NULL when unsigned */
+	const char *region;
 };
 
 typedef void aws_call_fn(void *arg, const struct aws_reply *reply);
 struct aws_call;
 
 /* `provider` NULL sends unsigned. fn is called once, never before this returned. */
-struct aws_call *aws_call_start(struct aws_context *aws, struct aws_provider *provider, const struct aws_request *request,
-    aws_call_fn *fn, void *arg);
+struct aws_call *aws_call_start(struct aws_context *aws, struct aws_provider *provider,
+    const struct aws_request *request, aws_call_fn *fn, void *arg);
 void aws_call_cancel(struct aws_call **call);
 
 /* An error to keep: copied out of a reply. */

@@ -1,5 +1,5 @@
-/* The EKS API, as far as discovery reads it (API reference: ListClusters, DescribeCluster). Pure halves: build a request,
- * parse a reply; and the calls that join them. */
+/* The EKS API, as far as discovery reads it (API reference: ListClusters, DescribeCluster). Pure
+ * halves: build a request, parse a reply; and the calls that join them. */
 #ifndef EKSGATE_AWS_EKS_H
 #define EKSGATE_AWS_EKS_H
 
@@ -17,16 +17,18 @@ struct eks_cluster {
 	char *status; /* "ACTIVE", … */
 	char *endpoint;
 	char *certificate_authority; /* base64 */
-	char *authentication_mode;   /* "CONFIG_MAP" when absent */
-	char *cluster_id;            /* local clusters on Outposts */
+	char *authentication_mode; /* "CONFIG_MAP" when absent */
+	char *cluster_id; /* local clusters on Outposts */
 	char *version;
 	struct unix_time created_at;
 	bool is_public, is_private; /* endpoint access */
-	struct labels tags;         /* all AWS tags, keys unchecked */
+	struct labels tags; /* all AWS tags, keys unchecked */
 };
 void eks_cluster_free(struct eks_cluster **cluster);
 
-/* --- pure halves ------------------------------------------------------------------------------------------------ */
+/* --- pure halves
+ * ------------------------------------------------------------------------------------------------
+ */
 
 /* One page of ListClusters: names and the token of the next page (NULL: last). */
 struct eks_cluster_page {
@@ -36,20 +38,26 @@ struct eks_cluster_page {
 };
 void eks_cluster_page_free(struct eks_cluster_page *page);
 /* False: *error says what is wrong with the answer (free()). */
-bool eks_parse_list(const char *body, size_t len, struct eks_cluster_page *page, char **error) MUST_USE;
+bool eks_parse_list(
+    const char *body, size_t len, struct eks_cluster_page *page, char **error) MUST_USE;
 struct eks_cluster *eks_parse_describe(const char *body, size_t len, char **error) MUST_USE;
 
-/* --- calls ------------------------------------------------------------------------------------------------------ */
+/* --- calls
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 struct eks_call;
-/* `page` is NULL when reply->outcome is not AWS_OK (a malformed answer is AWS_BAD_REPLY). Borrowed. */
-typedef void eks_list_fn(void *arg, const struct aws_reply *reply, const struct eks_cluster_page *page);
-typedef void eks_describe_fn(void *arg, const struct aws_reply *reply, const struct eks_cluster *cluster);
+/* `page` is NULL when reply->outcome is not AWS_OK (a malformed answer is AWS_BAD_REPLY). Borrowed.
+ */
+typedef void eks_list_fn(
+    void *arg, const struct aws_reply *reply, const struct eks_cluster_page *page);
+typedef void eks_describe_fn(
+    void *arg, const struct aws_reply *reply, const struct eks_cluster *cluster);
 
-struct eks_call *eks_list_clusters(struct aws_context *aws, struct aws_provider *provider, const char *region,
-    const char *next_token, eks_list_fn *fn, void *arg);
-struct eks_call *eks_describe_cluster(struct aws_context *aws, struct aws_provider *provider, const char *region,
-    const char *name, eks_describe_fn *fn, void *arg);
+struct eks_call *eks_list_clusters(struct aws_context *aws, struct aws_provider *provider,
+    const char *region, const char *next_token, eks_list_fn *fn, void *arg);
+struct eks_call *eks_describe_cluster(struct aws_context *aws, struct aws_provider *provider,
+    const char *region, const char *name, eks_describe_fn *fn, void *arg);
 void eks_call_cancel(struct eks_call **call);
 
 #endif
