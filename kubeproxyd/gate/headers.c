@@ -1,0 +1,173 @@
+/* The head of a request as the API server gets it: a copy of what is harmless in the client's, then
+ * ours. The copy is taken from the client's head before anything is added, so nothing the client
+ * lists or repeats can touch our fields; the finished head is checked once more. Called by the
+ * exchange. */
+#include "kubeproxyd/gate/headers.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/xmem.h"
+#include "kubeproxyd/gate/hop_by_hop.h"
+#include "kubeproxyd/gate/impersonate.h"
+
+/* --- what a client may not send
+ * ---------------------------------------------------------------------------------- */
+
+static bool refuse_name(const char *name, unsigned *status, char **message)
+{
+	if (impersonate_is_disguised_field(name)) {
+		*status = 400;
+		*message = xasprintf("the header field \"%s\" is refused: with '-' for '_' it "
+				     "would be one that only "
+				     "this proxy may send",
+		    name);
+		return true;
+	}
+	if (!impersonate_is_impersonation(name))
+		return false;
+	*status = 403;
+	*message = xasprintf("the header field \"%s\" is refused: no role permits acting as "
+			     "somebody else; leave out "
+			     "--as, --as-group and --as-uid (as, as-groups, as-uid and "
+			     "as-user-extra in the kubeconfig)",
+	    name);
+	return true;
+}
+
+/* Host and port of "scheme://host[:port]" or "host[:port]", whatever the scheme: "host" and
+ * "host:443" are the same. */
+static bool is_same_authority(const char *a, const char *b)
+{
+	size_t a_len = strlen(a), b_len = strlen(b);
+	static const char port[] = ":443";
+	if (a_len > strlen(port) && strcmp(a + a_len - strlen(port), port) == 0)
+		a_len -= strlen(port);
+	if (b_len > strlen(port) && strcmp(b + b_len - strlen(port), port) == 0)
+		b_len -= strlen(port);
+	return a_len == b_len && strncasecmp(a, b, a_len) == 0;
+}
+
+/* All clusters share this proxy's origin and browsers send client certificates by themselves: a
+ * page from elsewhere must not be able to use them. */
+static bool refuse_origin(
+    const char *name, const char *value, const char *authority, unsigned *status, char **message)
+{
+	bool is_foreign = false;
+	if (strcasecmp(name, "Sec-Fetch-Site") == 0)
+		is_foreign = strcasecmp(value, "cross-site") == 0;
+	if (strcasecmp(name, "Origin") == 0 && authority != NULL) {
+		const char *host = strstr(value, "://");
+		is_foreign = host == NULL || !is_same_authority(host + 3, authority);
+	}
+	if (!is_foreign)
+		return false;
+	*status = 403;
+	*message = xasprintf(
+	    "a request from another site is refused (%s: %.100s): open it in this proxy's own "
+	    "pages or with kubectl",
+	    name, value);
+	return true;
+}
+
+bool headers_refuse(
+    const struct http_fields *fields, const char *authority, unsigned *status, char **message)
+{
+	for (size_t i = 0; i < fields->count; i++) {
+		const char *name = fields_name(fields, i);
+		if (refuse_name(name, status, message) ||
+		    refuse_origin(name, fields_value(fields, i), authority, status, message))
+			return true;
+	}
+	return false;
+}
+
+/* --- what goes to the API server
+ * --------------------------------------------------------------------------------- */
+
+static bool is_cookie(const char *name)
+{
+	return strcasecmp(name, "Cookie") == 0 || strcasecmp(name, "Cookie2") == 0;
+}
+
+static void copy_fields(const struct headers_input *input, struct http_fields *to)
+{
+	const struct http_fields *from = &input->client->fields;
+	for (size_t i = 0; i < from->count; i++) {
+		const char *name = fields_name(from, i);
+		if (hop_by_hop_is(from, name) || impersonate_is_identity_field(name) ||
+		    impersonate_is_disguised_field(name))
+			continue;
+		if (is_cookie(name) && !input->is_proxy_subresource)
+			continue;
+		fields_add_text(to, name, fields_value(from, i));
+	}
+}
+
+static bool is_websocket(const struct http_head *client)
+{
+	const char *protocol = fields_get(&client->fields, "Upgrade");
+	return client->is_upgrade && protocol != NULL && strcasecmp(protocol, "websocket") == 0;
+}
+
+static void copy_members(const struct headers_input *input, struct http_head *upstream)
+{
+	const struct http_head *client = input->client;
+	http_head_clear(upstream);
+	http_head_set_method(upstream, client->method);
+	http_head_set_target(upstream, input->target, strlen(input->target));
+	http_head_set_authority(upstream, input->authority, strlen(input->authority));
+	upstream->body = client->body;
+	upstream->content_length = client->content_length;
+	upstream->keep_alive = true;
+	upstream->is_upgrade = is_websocket(client);
+}
+
+/* Everything in a target or an authority is visible ASCII: neither can end the line it stands on.
+ */
+static bool is_visible(const char *text)
+{
+	if (*text == '\0')
+		return false;
+	for (; *text != '\0'; text++) {
+		if (*text <= ' ' || *text >= 0x7f)
+			return false;
+	}
+	return true;
+}
+
+/* The closing assertion: whatever the code above became, a head that fails here is not sent. */
+static bool is_sound(const struct headers_input *input, const struct http_head *upstream)
+{
+	const struct http_fields *fields = &upstream->fields;
+	size_t vouched = 0;
+	for (size_t i = 0; i < fields->count; i++) {
+		const char *name = fields_name(fields, i);
+		vouched += impersonate_is_identity_field(name);
+		bool is_upgrade_field = upstream->is_upgrade && strcasecmp(name, "Upgrade") == 0;
+		if (impersonate_is_disguised_field(name) ||
+		    (hop_by_hop_is(fields, name) && !is_upgrade_field))
+			return false;
+	}
+	size_t expected = 2 + input->group_count + 1 + (input->client_address != NULL);
+	return vouched == expected && is_visible(upstream->target) &&
+	       is_visible(upstream->authority) && fields_count_of(fields, "Audit-ID") == 1 &&
+	       fields_count_of(fields, "X-Forwarded-For") == (input->client_address != NULL) &&
+	       fields_count_of(fields, "Upgrade") == upstream->is_upgrade &&
+	       impersonate_is_sound(input, fields);
+}
+
+bool headers_build_request(const struct headers_input *input, struct http_head *upstream)
+{
+	copy_members(input, upstream);
+	copy_fields(input, &upstream->fields);
+	if (upstream->is_upgrade)
+		fields_add_text(&upstream->fields, "Upgrade", "websocket");
+	if (!impersonate_add_fields(input, &upstream->fields))
+		return false;
+	fields_add_text(&upstream->fields, "Audit-ID", input->audit_id);
+	if (input->client_address != NULL)
+		fields_add_text(&upstream->fields, "X-Forwarded-For", input->client_address);
+	return is_sound(input, upstream);
+}

@@ -1,0 +1,179 @@
+/* The head of an answer as the client gets it. The API server, and with a proxy subresource any
+ * application in a cluster, speaks here in the name of this proxy's own host: what would bind the
+ * browser of a user beyond the answer (cookies, policies of the whole host, redirects elsewhere) is
+ * dropped, confined or refused. Called by the exchange. */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/buf.h"
+#include "common/xmem.h"
+#include "kubeproxyd/gate/headers.h"
+#include "kubeproxyd/gate/hop_by_hop.h"
+
+/* --- Location
+ * ----------------------------------------------------------------------------------------------------
+ */
+
+enum location { LOCATION_RELATIVE, LOCATION_OWN, LOCATION_FOREIGN };
+
+static bool is_authority(const char *host, size_t len, const char *authority)
+{
+	static const char port[] = ":443";
+	size_t wanted = strlen(authority);
+	if (len > strlen(port) && memcmp(host + len - strlen(port), port, strlen(port)) == 0)
+		len -= strlen(port);
+	if (wanted > strlen(port) && strcmp(authority + wanted - strlen(port), port) == 0)
+		wanted -= strlen(port);
+	return len == wanted && strncasecmp(host, authority, len) == 0;
+}
+
+/* Sorts a Location (RFC 9110, 10.2.2). *path is what stands behind the authority, "" for none. A
+ * backslash is a slash to browsers: such a value is taken for foreign. */
+static enum location sort_location(const char *value, const char *authority, const char **path)
+{
+	size_t scheme_len = strcspn(value, ":/?#");
+	bool has_scheme = value[scheme_len] == ':';
+	if (strchr(value, '\\') != NULL)
+		return LOCATION_FOREIGN;
+	if (has_scheme && strncasecmp(value, "https:", 6) != 0 &&
+	    strncasecmp(value, "http:", 5) != 0)
+		return LOCATION_FOREIGN;
+	const char *rest = has_scheme ? value + scheme_len + 1 : value;
+	if (strncmp(rest, "//", 2) == 0) {
+		size_t host_len = strcspn(rest + 2, "/?#");
+		*path = rest + 2 + host_len;
+		return is_authority(rest + 2, host_len, authority) ? LOCATION_OWN
+								   : LOCATION_FOREIGN;
+	}
+	if (has_scheme)
+		return LOCATION_FOREIGN;
+	*path = value;
+	return value[0] == '/' ? LOCATION_OWN : LOCATION_RELATIVE;
+}
+
+static bool is_redirect(unsigned status)
+{
+	return status >= 300 && status <= 399;
+}
+
+/* False: the answer must not be relayed. */
+static bool copy_location(const struct headers_answer *answer, const char *name, const char *value,
+    struct http_fields *to, char **message)
+{
+	const char *path = "";
+	enum location kind = sort_location(value, answer->authority, &path);
+	if (kind == LOCATION_RELATIVE)
+		fields_add_text(to, name, value);
+	if (kind == LOCATION_OWN) {
+		char *own = xasprintf("%s%s%s", answer->prefix, path[0] == '/' ? "" : "/", path);
+		fields_add_text(to, name, own);
+		free(own);
+	}
+	if (kind != LOCATION_FOREIGN || !is_redirect(answer->upstream->status))
+		return true;
+	*message = xasprintf("the answer redirects to another host (%.200s); it was not passed on, "
+			     "since clients would "
+			     "send what they have there",
+	    value);
+	return false;
+}
+
+/* --- cookies of proxied applications
+ * ------------------------------------------------------------------------------ */
+
+static bool is_attribute(const char *text, size_t len, const char *name)
+{
+	size_t name_len = strlen(name);
+	if (len < name_len || strncasecmp(text, name, name_len) != 0)
+		return false;
+	size_t spaces = strspn(text + name_len, " \t");
+	return name_len + spaces >= len || text[name_len + spaces] == '=';
+}
+
+/* The cookie with its Path set to the application's own and without Domain (RFC 6265, 4.1.2). */
+static void copy_cookie(
+    const struct headers_answer *answer, const char *value, struct http_fields *to)
+{
+	struct buf out = {0};
+	size_t len = strcspn(value, ";");
+	buf_append(&out, value, len);
+	for (const char *at = value + len; *at == ';'; at += len) {
+		at++;
+		at += strspn(at, " \t");
+		len = strcspn(at, ";");
+		if (len == 0 || is_attribute(at, len, "Path") || is_attribute(at, len, "Domain"))
+			continue;
+		buf_append_text(&out, "; ");
+		buf_append(&out, at, len);
+	}
+	buf_printf(&out, "; Path=%s%.*s", answer->prefix, (int)answer->opaque_from, answer->target);
+	fields_add_text(to, "Set-Cookie", buf_text(&out));
+	buf_free_secret(&out);
+}
+
+/* --- the rest
+ * ----------------------------------------------------------------------------------------------------
+ */
+
+/* Fields that ask clients for credentials, or that speak for the whole host. */
+static bool is_dropped(const char *name)
+{
+	static const char *const names[] = {"WWW-Authenticate", "Alt-Svc", "Clear-Site-Data", "NEL",
+	    "Public-Key-Pins", "Refresh", "Report-To", "Reporting-Endpoints",
+	    "Service-Worker-Allowed", "Set-Cookie2", "Strict-Transport-Security"};
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		if (strcasecmp(name, names[i]) == 0)
+			return true;
+	}
+	return strncasecmp(name, "Access-Control-", strlen("Access-Control-")) == 0;
+}
+
+static bool copy_field(
+    const struct headers_answer *answer, size_t index, struct http_fields *to, char **message)
+{
+	const struct http_fields *from = &answer->upstream->fields;
+	const char *name = fields_name(from, index), *value = fields_value(from, index);
+	bool is_proxied = answer->opaque_from > 0;
+	if (hop_by_hop_is(from, name) || is_dropped(name))
+		return true;
+	if (strcasecmp(name, "Location") == 0)
+		return copy_location(answer, name, value, to, message);
+	if (strcasecmp(name, "Set-Cookie") == 0) {
+		if (is_proxied)
+			copy_cookie(answer, value, to);
+		return true;
+	}
+	if (!is_proxied || strcasecmp(name, "X-Content-Type-Options") != 0)
+		fields_add_text(to, name, value);
+	return true;
+}
+
+static void copy_members(const struct http_head *from, struct http_head *to)
+{
+	http_head_clear(to);
+	to->status = from->status;
+	to->body = from->body;
+	to->content_length = from->content_length;
+	to->keep_alive = true;
+	to->is_upgrade = from->is_upgrade && from->status == 101;
+}
+
+bool headers_build_response(
+    const struct headers_answer *answer, struct http_head *client, char **message)
+{
+	const struct http_fields *from = &answer->upstream->fields;
+	copy_members(answer->upstream, client);
+	for (size_t i = 0; i < from->count; i++) {
+		if (!copy_field(answer, i, &client->fields, message))
+			return false;
+	}
+	const char *protocol = fields_get(from, "Upgrade");
+	if (client->is_upgrade && protocol != NULL)
+		fields_add_text(&client->fields, "Upgrade", protocol);
+	if (answer->opaque_from > 0 && !client->is_upgrade) {
+		fields_add_text(&client->fields, "Content-Security-Policy", "sandbox");
+		fields_add_text(&client->fields, "X-Content-Type-Options", "nosniff");
+	}
+	return true;
+}

@@ -1,0 +1,185 @@
+/* Identity in header fields. What comes from the client is judged by prefix, so that a field that
+ * Kubernetes learns tomorrow is covered today; what goes to the API server is written here alone
+ * and checked again once the head is complete. Called by headers.c and identity.c. */
+#include "kubeproxyd/gate/impersonate.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/buf.h"
+#include "common/xmem.h"
+#include "kubeproxyd/gate/headers.h"
+
+#define BEARER_SUBPROTOCOL "base64url.bearer.authorization.k8s.io"
+
+/* A name, or with `is_prefix` how it begins. */
+struct rule {
+	const char *name;
+	bool is_prefix;
+};
+
+static const struct rule identity_rules[] = {
+    {"Authorization", false},
+    {"Proxy-Authorization", false},
+    {"Impersonate", true},
+    {"X-Remote-", true},
+    {"X-Forwarded-", true},
+    {"X-Client-", true},
+    {"X-Amz", true},
+    {"Front-Proxy", true},
+    {"Forwarded", false},
+    {"X-Real-Ip", false},
+    {"Audit-Id", false},
+    {NULL, false},
+};
+
+/* Only their disguise is an attack; as they are, others deal with them. */
+static const struct rule framing_rules[] = {
+    {"Content-Length", false},
+    {"Keep-Alive", false},
+    {"Proxy-Connection", false},
+    {"Transfer-Encoding", false},
+    {"Sec-Websocket-", true},
+    {NULL, false},
+};
+
+static bool is_letter_equal(char a, char b, bool underscore_is_dash)
+{
+	if (underscore_is_dash && a == '_')
+		a = '-';
+	return strncasecmp(&a, &b, 1) == 0;
+}
+
+static bool follows(const struct rule *rule, const char *name, bool underscore_is_dash)
+{
+	const char *wanted = rule->name;
+	for (; *wanted != '\0'; wanted++, name++) {
+		if (*name == '\0' || !is_letter_equal(*name, *wanted, underscore_is_dash))
+			return false;
+	}
+	return rule->is_prefix || *name == '\0';
+}
+
+static bool follows_any(const struct rule *rules, const char *name, bool underscore_is_dash)
+{
+	for (; rules->name != NULL; rules++) {
+		if (follows(rules, name, underscore_is_dash))
+			return true;
+	}
+	return false;
+}
+
+bool impersonate_is_identity_field(const char *name)
+{
+	return follows_any(identity_rules, name, false);
+}
+
+bool impersonate_is_disguised_field(const char *name)
+{
+	return strchr(name, '_') != NULL &&
+	       (follows_any(identity_rules, name, true) || follows_any(framing_rules, name, true));
+}
+
+bool impersonate_is_impersonation(const char *name)
+{
+	static const struct rule rule = {"Impersonate", true};
+	return follows(&rule, name, false);
+}
+
+/* --- credentials
+ * -------------------------------------------------------------------------------------------------
+ */
+
+static bool has_bearer_subprotocol(const char *list)
+{
+	while (*list != '\0') {
+		list += strspn(list, ", \t");
+		if (strncasecmp(list, BEARER_SUBPROTOCOL, strlen(BEARER_SUBPROTOCOL)) == 0)
+			return true;
+		list += strcspn(list, ",");
+	}
+	return false;
+}
+
+const char *impersonate_refuse_credential(const struct http_fields *fields)
+{
+	static const char no_bearer[] =
+	    "bearer tokens are not accepted yet: use a client certificate";
+	for (size_t i = 0; i < fields->count; i++) {
+		const char *name = fields_name(fields, i), *value = fields_value(fields, i);
+		if (strcasecmp(name, "Sec-WebSocket-Protocol") == 0 &&
+		    has_bearer_subprotocol(value))
+			return no_bearer;
+		if (strcasecmp(name, "Authorization") != 0)
+			continue;
+		size_t scheme_len = strcspn(value, " \t");
+		if (scheme_len == strlen("Bearer") && strncasecmp(value, "Bearer", scheme_len) == 0)
+			return no_bearer;
+		return "the Authorization field is not accepted: use a client certificate";
+	}
+	return NULL;
+}
+
+/* --- ours
+ * --------------------------------------------------------------------------------------------------------
+ */
+
+static bool is_value(const char *text)
+{
+	if (text == NULL || *text == '\0' || *text == ' ' || text[strlen(text) - 1] == ' ')
+		return false;
+	for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++) {
+		if (*p < ' ' || *p == 0x7f)
+			return false;
+	}
+	return true;
+}
+
+bool impersonate_add_fields(const struct headers_input *input, struct http_fields *fields)
+{
+	if (!is_value(input->token) || strchr(input->token, ' ') != NULL || !is_value(input->user))
+		return false;
+	for (size_t i = 0; i < input->group_count; i++) {
+		if (!is_value(input->groups[i]))
+			return false;
+	}
+	struct buf bearer = {0};
+	buf_printf(&bearer, "Bearer %s", input->token);
+	fields_add_text(fields, "Authorization", buf_text(&bearer));
+	buf_free_secret(&bearer);
+	fields_add_text(fields, "Impersonate-User", input->user);
+	for (size_t i = 0; i < input->group_count; i++)
+		fields_add_text(fields, "Impersonate-Group", input->groups[i]);
+	return true;
+}
+
+static bool is_our_bearer(const struct headers_input *input, const char *value)
+{
+	return strncmp(value, "Bearer ", strlen("Bearer ")) == 0 &&
+	       strcmp(value + strlen("Bearer "), input->token) == 0;
+}
+
+bool impersonate_is_sound(const struct headers_input *input, const struct http_fields *fields)
+{
+	size_t bearers = 0, users = 0, groups = 0;
+	for (size_t i = 0; i < fields->count; i++) {
+		const char *name = fields_name(fields, i), *value = fields_value(fields, i);
+		bool is_ours = true;
+		if (strcasecmp(name, "Authorization") == 0) {
+			is_ours = bearers++ == 0 && is_our_bearer(input, value);
+		} else if (strcasecmp(name, "Impersonate-User") == 0) {
+			is_ours = users++ == 0 && strcmp(value, input->user) == 0;
+		} else if (strcasecmp(name, "Impersonate-Group") == 0) {
+			is_ours = groups < input->group_count &&
+				  strcmp(value, input->groups[groups]) == 0;
+			groups++;
+		} else if (impersonate_is_impersonation(name)) {
+			is_ours = false;
+		}
+		if (!is_ours)
+			return false;
+	}
+	return bearers == 1 && users == 1 && groups == input->group_count;
+}
