@@ -370,30 +370,45 @@ bool admin_listen_unix(struct admin *admin, const char *path, char **error)
 	return true;
 }
 
-static bool is_loopback(const struct sockaddr_storage *address)
+/* "127.0.0.1:9100" or "[::1]:9100" (port 0: any). False for anything but loopback. */
+static bool parse_loopback(const char *text, struct sockaddr_storage *address, socklen_t *len)
 {
-	if (address->ss_family == AF_INET) {
-		const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
-		return ntohl(v4->sin_addr.s_addr) >> 24 == 127;
+	const char *colon = strrchr(text, ':');
+	char *end, host[INET6_ADDRSTRLEN + 2] = "";
+	if (colon == NULL || (size_t)(colon - text) >= sizeof host)
+		return false;
+	memcpy(host, text, (size_t)(colon - text));
+	unsigned long port = strtoul(colon + 1, &end, 10);
+	if (colon[1] == '\0' || *end != '\0' || port > UINT16_MAX)
+		return false;
+	memset(address, 0, sizeof *address);
+	struct sockaddr_in *v4 = (struct sockaddr_in *)address;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)address;
+	if (strcmp(host, "[::1]") == 0) {
+		*v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_addr = in6addr_loopback};
+		v6->sin6_port = htons((uint16_t)port);
+		*len = sizeof *v6;
+		return true;
 	}
-	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
-	return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+	v4->sin_family = AF_INET;
+	v4->sin_port = htons((uint16_t)port);
+	*len = sizeof *v4;
+	return inet_pton(AF_INET, host, &v4->sin_addr) == 1 &&
+	       ntohl(v4->sin_addr.s_addr) >> 24 == 127;
 }
 
 bool admin_listen_tcp(struct admin *admin, const char *address, char **error)
 {
 	struct sockaddr_storage where;
-	int len = sizeof where;
-	if (evutil_parse_sockaddr_port(address, (struct sockaddr *)&where, &len) != 0 ||
-	    !is_loopback(&where)) {
+	socklen_t len;
+	if (!parse_loopback(address, &where, &len)) {
 		*error = xasprintf(
 		    "%s: metrics are served on loopback only, such as 127.0.0.1:9100", address);
 		return false;
 	}
 	int fd = socket(where.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-	    bind(fd, (const struct sockaddr *)&where, (socklen_t)len) != 0 ||
-	    listen(fd, BACKLOG) != 0) {
+	    bind(fd, (const struct sockaddr *)&where, len) != 0 || listen(fd, BACKLOG) != 0) {
 		*error = xasprintf("cannot listen on %s: %s", address, strerror(errno));
 		if (fd >= 0)
 			close(fd);
@@ -403,7 +418,7 @@ bool admin_listen_tcp(struct admin *admin, const char *address, char **error)
 	if (evhttp_accept_socket(admin->public, fd) != 0)
 		abort();
 	len = sizeof where;
-	getsockname(fd, (struct sockaddr *)&where, (socklen_t *)&len);
+	getsockname(fd, (struct sockaddr *)&where, &len);
 	log_info("admin", "metrics-listening",
 	    LOG_I("port", ntohs(((const struct sockaddr_in *)&where)->sin_port)));
 	return true;
