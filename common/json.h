@@ -1,5 +1,6 @@
-/* Typed access to json-c documents, with the checks that json-c leaves out: whole text, depth and size limits, no
- * duplicate keys, no numbers that were clamped, UTF-8. Not for Kubernetes bodies: those are streamed, never built. */
+/* Typed access to json-c documents, with the checks that json-c leaves out: whole text, depth and
+ * size limits, no duplicate keys, no numbers that were clamped, UTF-8. Not for Kubernetes bodies:
+ * those are streamed, never built. */
 #ifndef EKSGATE_JSON_H
 #define EKSGATE_JSON_H
 
@@ -10,29 +11,37 @@
 
 #include "common/attr.h"
 
-#define JSON_MAX_DEPTH 32
+struct buf;
+
+#define JSON_MAX_DEPTH	32
+#define JSON_MAX_BYTES	(128u * 1024 * 1024)
 #define JSON_ERROR_TEXT 200
 
-/* Parses all of `text` (strict RFC 8259, at most JSON_MAX_DEPTH deep, no duplicate keys). The document is the caller's
- * (json_object_put). NULL on failure, with what and the byte offset in `error`. */
+/* Parses all of `text` (strict RFC 8259, at most JSON_MAX_DEPTH deep, no duplicate keys). The
+ * document is the caller's (json_object_put); `null` alone is refused, so NULL means failure, with
+ * what and the byte offset in `error`. Numbers with a fraction keep their spelling. */
 struct json_object *json_parse(const char *text, size_t len, char error[JSON_ERROR_TEXT]) MUST_USE;
 
-/* Getters by key. The required ones return false and write "spec.aws: region is missing" or "... is not a string" to
- * `error`, where `path` names the object ("spec.aws"). Strings are borrowed from the document. A string that holds a NUL
- * is refused. */
-bool json_get_string(struct json_object *object, const char *path, const char *key, const char **value,
-    char error[JSON_ERROR_TEXT]) MUST_USE;
+/* Getters by key. The required ones return false and write "spec.aws: region is missing" or "... is
+ * not a string" to `error`, where `path` names the object ("spec.aws"; "" is the document itself).
+ * Strings are borrowed from the document. A string that holds a NUL is refused. */
+bool json_get_string(struct json_object *object, const char *path, const char *key,
+    const char **value, char error[JSON_ERROR_TEXT]) MUST_USE;
 /* Missing or null: *value is NULL and the result is true. */
-bool json_get_optional_string(struct json_object *object, const char *path, const char *key, const char **value,
-    char error[JSON_ERROR_TEXT]) MUST_USE;
+bool json_get_optional_string(struct json_object *object, const char *path, const char *key,
+    const char **value, char error[JSON_ERROR_TEXT]) MUST_USE;
 bool json_get_int(struct json_object *object, const char *path, const char *key, int64_t *value,
     char error[JSON_ERROR_TEXT]) MUST_USE;
-bool json_get_object(struct json_object *object, const char *path, const char *key, struct json_object **value,
-    char error[JSON_ERROR_TEXT]) MUST_USE;
-bool json_get_array(struct json_object *object, const char *path, const char *key, struct json_object **value,
-    char error[JSON_ERROR_TEXT]) MUST_USE;
+bool json_get_object(struct json_object *object, const char *path, const char *key,
+    struct json_object **value, char error[JSON_ERROR_TEXT]) MUST_USE;
+bool json_get_array(struct json_object *object, const char *path, const char *key,
+    struct json_object **value, char error[JSON_ERROR_TEXT]) MUST_USE;
 
 /* Adds a member; NULL is left out. */
 void json_add_string(struct json_object *object, const char *key, const char *value);
+
+/* The one spelling of a document: keys sorted by bytes, no spaces, slashes as they are. What is
+ * hashed and compared is this text. */
+void json_write_canonical(struct buf *out, struct json_object *value);
 
 #endif
