@@ -1,0 +1,381 @@
+/* Wires the running daemon: opens the registry, binds the bus, starts discovery, answers signals.
+ * The order of making is the order of need; the order of ending is its reverse. */
+#include "discoveryd/daemon.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/admin.h"
+#include "common/aws_call.h"
+#include "common/fetch.h"
+#include "common/log.h"
+#include "common/loop.h"
+#include "common/metrics.h"
+#include "common/notify.h"
+#include "common/settings.h"
+#include "common/xmem.h"
+#include "discoveryd/admin_routes.h"
+#include "discoveryd/discovery.h"
+#include "discoveryd/discovery_metrics.h"
+#include "discoveryd/enrollment.h"
+#include "discoveryd/guard.h"
+#include "discoveryd/publisher.h"
+#include "discoveryd/registry.h"
+
+#define STATUS_SECONDS 5
+
+/* --- configuration
+ * --------------------------------------------------------------------------------------------------
+ */
+
+/* One log line per finding; findings are separated by newlines. */
+static void log_findings(const char *event, const char *findings)
+{
+	while (*findings != '\0') {
+		size_t len = strcspn(findings, "\n");
+		char *line = xstrndup(findings, len);
+		if (len > 0)
+			log_error("settings", event, LOG_S("finding", line));
+		free(line);
+		findings += len + (findings[len] == '\n');
+	}
+}
+
+static void log_notes(const struct settings *settings)
+{
+	for (size_t i = 0; i < settings->note_count; i++)
+		log_info("settings", "note", LOG_S("text", settings->notes[i]));
+	for (size_t i = 0; i < settings->warning_count; i++)
+		log_warn("settings", "warning", LOG_S("text", settings->warnings[i]));
+}
+
+/* NULL with *error, one finding a line (free()). */
+static struct settings *load_settings(const char *config, char **error)
+{
+	struct settings *settings = settings_load(config, error);
+	if (settings == NULL ||
+	    (settings->discovery.enabled && settings->discovery.matcher_count > 0))
+		return settings;
+	*error = xasprintf("%s: discovery_service has nothing to look for: set enabled: true and "
+			   "give it an aws: list with "
+			   "types: [eks], regions and tags",
+	    config);
+	settings_free(&settings);
+	return NULL;
+}
+
+static bool differs(const char *a, const char *b)
+{
+	return (a == NULL) != (b == NULL) || (a != NULL && strcmp(a, b) != 0);
+}
+
+/* What only a restart changes. */
+static void warn_of_restart(const struct settings *old, const struct settings *new)
+{
+	const struct {
+		const char *key;
+		bool is_changed;
+	} fixed[] = {
+	    {"eksgate.state_dir", differs(old->state_dir, new->state_dir)},
+	    {"eksgate.metrics_listen", differs(old->metrics_listen, new->metrics_listen)},
+	    {"eksgate.bus.socket", differs(old->bus.socket, new->bus.socket)},
+	    {"eksgate.discovery.admin_socket",
+		differs(old->discovery.admin_socket, new->discovery.admin_socket)},
+	    {"discovery_service.discovery_group",
+		differs(old->discovery.group, new->discovery.group)},
+	};
+	for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
+		if (fixed[i].is_changed)
+			log_warn("settings", "needs-restart", LOG_S("key", fixed[i].key));
+	}
+}
+
+/* --- news from below
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static bool on_swept(
+    void *arg, struct scope *scope, const struct sweep_result *result, char **error)
+{
+	struct daemon *daemon = arg;
+	return enrollment_take(daemon->enrollment, scope, result, error);
+}
+
+static void on_scopes(void *arg)
+{
+	struct daemon *daemon = arg;
+	enrollment_scopes_changed(daemon->enrollment);
+}
+
+static struct publisher_change *changes_of(const struct registry_event *events, size_t count)
+{
+	struct publisher_change *changes = xcalloc(count + 1, sizeof *changes);
+	for (size_t i = 0; i < count; i++)
+		changes[i] = (struct publisher_change){.name = events[i].name,
+		    .revision = events[i].revision,
+		    .resource = events[i].resource,
+		    .resource_len = events[i].resource_len};
+	return changes;
+}
+
+static void on_committed(void *arg, const struct registry_event *events, size_t count)
+{
+	struct daemon *daemon = arg;
+	struct publisher_change *changes = changes_of(events, count);
+	publisher_publish(daemon->publisher, changes, count);
+	free(changes);
+}
+
+/* A proxy saw something that does not fit what it knows: look again. */
+static void on_refresh(void *arg, const char *name, const char *reason)
+{
+	struct daemon *daemon = arg;
+	const struct cluster_item *item =
+	    cluster_set_find_name(registry_set(daemon->registry), name);
+	log_info("main", "refresh", LOG_S("name", name), LOG_S("reason", reason),
+	    LOG_B("known", item != NULL));
+	for (size_t i = 0; item != NULL && i < item->claim_count; i++)
+		discovery_refresh(
+		    daemon->discovery, item->claims[i].scope, item->cluster->aws.name);
+}
+
+static bool is_ready(void *arg, const char **why)
+{
+	const struct daemon *daemon = arg;
+	if (daemon->publisher != NULL)
+		return true;
+	*why = "the bus is not bound yet";
+	return false;
+}
+
+static void on_collect(void *arg)
+{
+	const struct daemon *daemon = arg;
+	if (daemon->discovery == NULL)
+		return;
+	const struct discovery_metrics *families = daemon->families;
+	metric_clear(families->clusters);
+	const struct cluster_item *item = NULL;
+	while ((item = cluster_set_next(registry_set(daemon->registry), item)) != NULL)
+		metric_add(families->clusters, 1, item->cluster->status.phase);
+	metric_set(families->held, (double)guard_held_count(enrollment_guard(daemon->enrollment)));
+	metric_clear(families->scope_clusters);
+	metric_clear(families->scope_age);
+	const struct scope *scope = NULL;
+	while ((scope = discovery_next_scope(daemon->discovery, scope)) != NULL) {
+		int64_t age =
+		    scope->last_success.ms == 0 ? -1000 : unix_now().ms - scope->last_success.ms;
+		metric_set(families->scope_clusters, (double)scope->clusters, scope->id);
+		metric_set(families->scope_age, (double)age / 1000.0, scope->id);
+	}
+}
+
+/* --- signals
+ * --------------------------------------------------------------------------------------------------------
+ */
+
+static char *status_text(const struct daemon *daemon)
+{
+	size_t count = cluster_set_count(registry_set(daemon->registry)), scopes = 0, failing = 0;
+	const struct scope *scope = NULL;
+	while ((scope = discovery_next_scope(daemon->discovery, scope)) != NULL) {
+		scopes++;
+		failing += scope->state == SCOPE_BACKOFF;
+	}
+	return xasprintf("%zu clusters, %zu scopes, %zu failing%s", count, scopes, failing,
+	    discovery_is_complete(daemon->discovery) ? "" : ", first pass under way");
+}
+
+static void on_status(void *arg)
+{
+	struct daemon *daemon = arg;
+	char *text = status_text(daemon);
+	notify_ready(daemon->notify, text);
+	free(text);
+	timer_set(daemon->status, duration_seconds(STATUS_SECONDS));
+}
+
+static void on_stop(void *arg)
+{
+	struct daemon *daemon = arg;
+	log_info("main", "stopping");
+	notify_stopping(daemon->notify, "stopping");
+	loop_stop(daemon->loop);
+}
+
+static void on_reload(void *arg)
+{
+	struct daemon *daemon = arg;
+	notify_reloading(daemon->notify);
+	xfree(&daemon->reload_error);
+	struct settings *settings = load_settings(daemon->config, &daemon->reload_error);
+	if (settings == NULL) {
+		log_findings("reload-refused", daemon->reload_error);
+		on_status(daemon);
+		return;
+	}
+	struct settings *old = daemon->settings;
+	warn_of_restart(old, settings);
+	log_notes(settings);
+	log_set_level(settings->log_level);
+	daemon->settings = settings;
+	enrollment_configure(daemon->enrollment, daemon->discovery, settings);
+	discovery_configure(daemon->discovery, settings);
+	settings_free(&old);
+	log_info("settings", "reloaded", LOG_S("file", daemon->config));
+	on_status(daemon);
+}
+
+/* --- making and ending
+ * ---------------------------------------------------------------------------------------------- */
+
+/* The directory of the bus belongs to the bus's group: others may pass, none may list. */
+static bool make_bus_directory(const char *socket, char **error)
+{
+	const char *slash = strrchr(socket, '/');
+	char *dir = xstrndup(socket, slash != NULL ? (size_t)(slash - socket) : 0);
+	bool is_there = dir[0] == '\0' || mkdir(dir, 0750) == 0 || errno == EEXIST;
+	if (!is_there)
+		*error = xasprintf("cannot make %s for the bus: %s", dir, strerror(errno));
+	free(dir);
+	return is_there;
+}
+
+static bool bind_bus(struct daemon *daemon, char **error)
+{
+	const struct settings *settings = daemon->settings;
+	if (!make_bus_directory(settings->bus.socket, error))
+		return false;
+	struct publisher_options options = {.socket_path = settings->bus.socket,
+	    .group = daemon->group,
+	    .epoch = registry_epoch(daemon->registry),
+	    .proxy_users = (const char *const *)settings->bus.proxy_users,
+	    .proxy_user_count = settings->bus.proxy_user_count,
+	    .tap_users = (const char *const *)settings->bus.tap_users,
+	    .tap_user_count = settings->bus.tap_user_count,
+	    .heartbeat = settings->bus.heartbeat,
+	    .aws = daemon->aws};
+	size_t count = 0;
+	char **texts = NULL;
+	struct registry_event *events = registry_snapshot(daemon->registry, &count, &texts);
+	struct publisher_change *initial = changes_of(events, count);
+	daemon->publisher = publisher_new(daemon->loop, daemon->metrics, &options, initial, count,
+	    registry_sequence(daemon->registry), on_refresh, daemon, error);
+	for (size_t i = 0; i < count; i++)
+		free(texts[i]);
+	free(texts);
+	free(initial);
+	free(events);
+	return daemon->publisher != NULL;
+}
+
+static bool open_admin(struct daemon *daemon, char **error)
+{
+	const struct settings *settings = daemon->settings;
+	daemon->admin = admin_new(daemon->loop, daemon->metrics, is_ready, daemon);
+	admin_routes_add(daemon->admin, daemon);
+	return admin_listen_unix(daemon->admin, settings->discovery.admin_socket, error) &&
+	       (settings->metrics_listen == NULL ||
+		   admin_listen_tcp(daemon->admin, settings->metrics_listen, error));
+}
+
+static bool open_all(struct daemon *daemon, char **error)
+{
+	daemon->registry = registry_open(daemon->settings->state_dir, daemon->group, error);
+	if (daemon->registry == NULL)
+		return false;
+	if (!bind_bus(daemon, error))
+		return false;
+	registry_observe(daemon->registry, on_committed, daemon);
+	daemon->enrollment =
+	    enrollment_new(daemon->loop, daemon->registry, daemon->families, daemon->group);
+	struct discovery_options options = {.loop = daemon->loop,
+	    .aws = daemon->aws,
+	    .provider = daemon->provider,
+	    .metrics = daemon->families,
+	    .on_swept = on_swept,
+	    .on_regions = on_scopes,
+	    .arg = daemon};
+	daemon->discovery = discovery_new(&options);
+	enrollment_configure(daemon->enrollment, daemon->discovery, daemon->settings);
+	return open_admin(daemon, error);
+}
+
+static void make_base(struct daemon *daemon)
+{
+	daemon->loop = loop_new();
+	daemon->metrics = metrics_new();
+	daemon->families = discovery_metrics_new(daemon->metrics);
+	metrics_on_collect(daemon->metrics, on_collect, daemon);
+	daemon->fetcher = fetcher_new(daemon->loop);
+	daemon->aws = aws_context_new(daemon->loop, daemon->fetcher);
+	daemon->provider = aws_provider_default(daemon->aws);
+	daemon->notify = notify_new(daemon->loop);
+	daemon->status = timer_new(daemon->loop, on_status, daemon);
+}
+
+static void free_all(struct daemon *daemon)
+{
+	admin_free(&daemon->admin);
+	discovery_free(&daemon->discovery);
+	enrollment_free(&daemon->enrollment);
+	publisher_free(&daemon->publisher);
+	registry_close(&daemon->registry);
+	timer_free(&daemon->status);
+	notify_free(&daemon->notify);
+	aws_provider_unref(&daemon->provider);
+	aws_context_free(&daemon->aws);
+	fetcher_free(&daemon->fetcher);
+	discovery_metrics_free(&daemon->families);
+	metrics_free(&daemon->metrics);
+	loop_free(&daemon->loop);
+	settings_free(&daemon->settings);
+	free(daemon->group);
+	free(daemon->reload_error);
+}
+
+static void start(struct daemon *daemon)
+{
+	loop_on_signal(daemon->loop, SIGTERM, on_stop, daemon);
+	loop_on_signal(daemon->loop, SIGINT, on_stop, daemon);
+	loop_on_signal(daemon->loop, SIGHUP, on_reload, daemon);
+	discovery_configure(daemon->discovery, daemon->settings);
+	log_info("main", "ready", LOG_S("version", EKSGATE_VERSION), LOG_S("group", daemon->group),
+	    LOG_I("clusters", cluster_set_count(registry_set(daemon->registry))),
+	    LOG_I("epoch", registry_epoch(daemon->registry)),
+	    LOG_I("sequence", registry_sequence(daemon->registry)),
+	    LOG_S("bus", daemon->settings->bus.socket));
+	on_status(daemon);
+}
+
+int daemon_run(const char *config)
+{
+	struct daemon daemon = {.config = config, .started = unix_now()};
+	char *error = NULL;
+	daemon.settings = load_settings(config, &error);
+	if (daemon.settings == NULL) {
+		log_findings("refused", error);
+		free(error);
+		return 1;
+	}
+	xmem_use_for_libevent();
+	log_set_level(daemon.settings->log_level);
+	log_notes(daemon.settings);
+	daemon.group = xstrdup(daemon.settings->discovery.group);
+	make_base(&daemon);
+	bool is_open = open_all(&daemon, &error);
+	if (is_open) {
+		start(&daemon);
+		loop_run(daemon.loop);
+	} else {
+		log_error("main", "refused", LOG_S("error", error));
+	}
+	free(error);
+	free_all(&daemon);
+	if (is_open)
+		log_info("main", "stopped");
+	return is_open ? 0 : 1;
+}

@@ -1,0 +1,58 @@
+/* Who is looked at when: accounts, their regions, and the scopes made of them; the timers; the
+ * queue that bounds how many passes run at a time. Knows nothing of what is stored: what a pass saw
+ * goes up by callback. */
+#ifndef EKSGATE_DISCOVERY_H
+#define EKSGATE_DISCOVERY_H
+
+#include <json-c/json.h>
+#include <stdbool.h>
+
+#include "common/attr.h"
+#include "discoveryd/account.h"
+#include "discoveryd/reconcile.h"
+#include "discoveryd/scope.h"
+#include "discoveryd/sweep.h"
+
+struct loop;
+struct settings;
+struct discovery;
+struct discovery_metrics;
+
+/* A pass ended; the scope has its outcome already. A REFRESH arrives here too, as a pass without a
+ * listing. False: the result could not be recorded, *error says why (free()), and the scope is
+ * looked at again soon. */
+typedef bool discovery_swept_fn(
+    void *arg, struct scope *scope, const struct sweep_result *result, char **error);
+
+struct discovery_options {
+	struct loop *loop;
+	struct aws_context *aws;
+	struct aws_provider *provider; /* the own identity */
+	struct discovery_metrics *metrics;
+	discovery_swept_fn *on_swept;
+	void (*on_regions)(void *arg); /* accounts or scopes changed; NULL: nobody cares */
+	void *arg;
+};
+
+struct discovery *discovery_new(const struct discovery_options *options) MUST_USE;
+void discovery_free(struct discovery **discovery);
+/* Makes accounts and scopes what `settings` says; those that stay keep their outcome. Everything is
+ * due at once. The settings are borrowed until the next call. */
+void discovery_configure(struct discovery *discovery, const struct settings *settings);
+/* Describes one cluster of a scope now. Quietly does nothing when the scope is gone or too much is
+ * under way. */
+void discovery_refresh(struct discovery *discovery, const char *scope, const char *eks_name);
+
+/* Every account and every scope has been looked at once since it was configured. */
+bool discovery_is_complete(const struct discovery *discovery) MUST_USE;
+/* A reconcile_coverage_fn: `arg` is the discovery. */
+enum coverage discovery_coverage(void *arg, const char *scope);
+/* In order of configuration; NULL starts, NULL ends. */
+const struct scope *discovery_next_scope(
+    const struct discovery *discovery, const struct scope *scope);
+const struct account *discovery_next_account(
+    const struct discovery *discovery, const struct account *account);
+/* [{id, identity, regions, error…}]: accounts whose regions are "*". */
+struct json_object *discovery_wildcards_to_json(const struct discovery *discovery) MUST_USE;
+
+#endif

@@ -1,0 +1,259 @@
+/* The one place that changes the registry. Each change is logged once, after it is durable, with
+ * its reason. Orphans are looked for by a timer, and only while every scope has been looked at
+ * since the configuration changed. */
+#include "discoveryd/enrollment.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/loop.h"
+#include "common/metrics.h"
+#include "common/settings.h"
+#include "common/xmem.h"
+#include "discoveryd/discovery.h"
+#include "discoveryd/discovery_metrics.h"
+#include "discoveryd/guard.h"
+#include "discoveryd/reconcile.h"
+#include "discoveryd/registry.h"
+#include "discoveryd/scope.h"
+
+#define ORPHANS_LONGEST_SECONDS 60
+#define ORPHANS_SHORTEST_MS	1000
+/* Under this name the guard keeps removals of orphans. */
+#define ORPHANS_SOURCE "orphans"
+
+struct enrollment {
+	struct loop *loop;
+	struct registry *registry;
+	struct discovery *discovery;
+	struct discovery_metrics *metrics;
+	const struct settings *settings;
+	char *group;
+	struct guard *guard;
+	struct timer *orphans;
+	char *error;
+};
+
+/* --- telling
+ * --------------------------------------------------------------------------------------------------------
+ */
+
+/* What a change means, noted before the commit and logged after it. */
+struct story {
+	const char *kind; /* NULL: nothing that anybody follows */
+	char *name, *arn, *reason, *was;
+};
+
+static const char *put_kind(const struct kube_cluster *old, const struct kube_cluster *cluster)
+{
+	if (old == NULL)
+		return "created";
+	if (!kube_cluster_is_same(old, cluster))
+		return "recreated";
+	if (strcmp(old->name, cluster->name) != 0)
+		return "renamed";
+	return kube_cluster_equal(old, cluster) ? NULL : "updated";
+}
+
+static struct story story_of(const struct registry *registry, const struct registry_change *change)
+{
+	bool is_put = change->kind == REGISTRY_PUT;
+	const char *arn = is_put ? change->item->cluster->aws.arn : change->arn;
+	const struct cluster_item *item = cluster_set_find_arn(registry_set(registry), arn);
+	const struct kube_cluster *old = item != NULL ? item->cluster : NULL;
+	struct story story = {
+	    .arn = xstrdup(arn), .was = xstrdup_or_null(old != NULL ? old->name : NULL)};
+	if (is_put) {
+		story.kind = put_kind(old, change->item->cluster);
+		story.name = xstrdup(change->item->cluster->name);
+		story.reason = xstrdup_or_null(change->item->cluster->status.reason);
+		return story;
+	}
+	story.kind = old != NULL ? "removed" : NULL;
+	story.name = xstrdup_or_null(story.was);
+	story.reason = xasprintf("%s: %s", removal_reason_text(change->reason),
+	    change->detail != NULL ? change->detail : "no detail");
+	return story;
+}
+
+static void tell_story(const struct enrollment *enrollment, const struct story *story)
+{
+	if (story->kind == NULL)
+		return;
+	metric_add(enrollment->metrics->changes, 1, story->kind);
+	log_info("reconcile", story->kind, LOG_S("name", story->name), LOG_S("arn", story->arn),
+	    LOG_S("was",
+		story->was != NULL && strcmp(story->was, story->name) != 0 ? story->was : NULL),
+	    LOG_S("reason", story->reason));
+}
+
+static void free_story(struct story *story)
+{
+	free(story->name);
+	free(story->arn);
+	free(story->reason);
+	free(story->was);
+}
+
+/* --- committing
+ * -----------------------------------------------------------------------------------------------------
+ */
+
+static bool commit(
+    struct enrollment *enrollment, const struct registry_changes *changes, char **error)
+{
+	if (changes->count == 0)
+		return true;
+	struct story *stories = xcalloc(changes->count, sizeof *stories);
+	for (size_t i = 0; i < changes->count; i++)
+		stories[i] = story_of(enrollment->registry, &changes->items[i]);
+	bool is_done = registry_commit(enrollment->registry, changes, error);
+	xfree(&enrollment->error);
+	if (!is_done) {
+		enrollment->error = xstrdup(*error);
+		metric_add(enrollment->metrics->commit_failures, 1);
+	}
+	for (size_t i = 0; i < changes->count; i++) {
+		if (is_done)
+			tell_story(enrollment, &stories[i]);
+		free_story(&stories[i]);
+	}
+	free(stories);
+	return is_done;
+}
+
+/* Commits what the guard lets pass. */
+static bool commit_guarded(struct enrollment *enrollment, const char *source,
+    struct registry_changes *changes, char **error)
+{
+	unsigned percent = enrollment->settings->removal.guard_percent;
+	size_t before = guard_held_count(enrollment->guard);
+	size_t held =
+	    guard_filter(enrollment->guard, source, percent, enrollment->registry, changes);
+	if (held > 0 && guard_held_count(enrollment->guard) != before)
+		log_warn("guard", "held", LOG_S("source", source), LOG_I("removals", held),
+		    LOG_I("percent", percent),
+		    LOG_S("remedy",
+			"discoveryd status shows them, discoveryd confirm-removal lets them go"));
+	return commit(enrollment, changes, error);
+}
+
+bool enrollment_take(struct enrollment *enrollment, struct scope *scope,
+    const struct sweep_result *result, char **error)
+{
+	struct reconcile_input input = {.set = registry_set(enrollment->registry),
+	    .scope = scope->id,
+	    .matchers = scope->matchers,
+	    .matcher_count = scope->matcher_count,
+	    .group = enrollment->group,
+	    .result = result};
+	struct reconcile_output output;
+	reconcile_scope(&input, &output);
+	/* One cluster's refresh says nothing about what else the scope holds back. */
+	bool is_done = result->is_settled && result->is_listed
+			   ? commit_guarded(enrollment, scope->id, &output.changes, error)
+			   : commit_guarded(enrollment, "refresh", &output.changes, error);
+	scope_remember(scope, result, output.judgements, output.judgement_count);
+	reconcile_output_free(&output);
+	return is_done;
+}
+
+/* --- orphans
+ * --------------------------------------------------------------------------------------------------------
+ */
+
+static struct duration shorter(struct duration a, struct duration b)
+{
+	return a.ms < b.ms ? a : b;
+}
+
+static void arm_orphans(struct enrollment *enrollment)
+{
+	struct duration delay = duration_seconds(ORPHANS_LONGEST_SECONDS);
+	delay = shorter(delay, enrollment->settings->removal.grace);
+	delay = shorter(delay, enrollment->settings->discovery.poll_interval);
+	if (delay.ms < ORPHANS_SHORTEST_MS)
+		delay.ms = ORPHANS_SHORTEST_MS;
+	timer_set(enrollment->orphans, delay);
+}
+
+static void on_orphans(void *arg)
+{
+	struct enrollment *enrollment = arg;
+	if (enrollment->discovery == NULL || !discovery_is_complete(enrollment->discovery)) {
+		timer_set(enrollment->orphans, duration_ms(ORPHANS_SHORTEST_MS));
+		return;
+	}
+	struct registry_changes changes = {0};
+	char *error = NULL;
+	reconcile_orphans(registry_set(enrollment->registry), discovery_coverage,
+	    enrollment->discovery, unix_now(), enrollment->settings->removal.grace, &changes);
+	if (!commit_guarded(enrollment, ORPHANS_SOURCE, &changes, &error))
+		log_error("registry", "not-recorded", LOG_S("error", error));
+	free(error);
+	registry_changes_free(&changes);
+	arm_orphans(enrollment);
+}
+
+void enrollment_scopes_changed(struct enrollment *enrollment)
+{
+	timer_set(enrollment->orphans, duration_ms(ORPHANS_SHORTEST_MS));
+}
+
+/* --- public
+ * ---------------------------------------------------------------------------------------------------------
+ */
+
+struct enrollment *enrollment_new(struct loop *loop, struct registry *registry,
+    struct discovery_metrics *metrics, const char *group)
+{
+	struct enrollment *enrollment = xcalloc(1, sizeof *enrollment);
+	enrollment->loop = loop;
+	enrollment->registry = registry;
+	enrollment->metrics = metrics;
+	enrollment->group = xstrdup(group);
+	enrollment->guard = guard_new();
+	enrollment->orphans = timer_new(loop, on_orphans, enrollment);
+	return enrollment;
+}
+
+void enrollment_free(struct enrollment **enrollment)
+{
+	if (*enrollment == NULL)
+		return;
+	timer_free(&(*enrollment)->orphans);
+	guard_free(&(*enrollment)->guard);
+	free((*enrollment)->group);
+	free((*enrollment)->error);
+	xfree(enrollment);
+}
+
+void enrollment_configure(
+    struct enrollment *enrollment, struct discovery *discovery, const struct settings *settings)
+{
+	enrollment->discovery = discovery;
+	enrollment->settings = settings;
+}
+
+bool enrollment_confirm(struct enrollment *enrollment, size_t *removed, char **error)
+{
+	struct registry_changes changes = {0};
+	guard_confirm(enrollment->guard, enrollment->registry, &changes);
+	*removed = changes.count;
+	bool is_done = commit(enrollment, &changes, error);
+	if (is_done)
+		guard_clear(enrollment->guard);
+	registry_changes_free(&changes);
+	return is_done;
+}
+
+const struct guard *enrollment_guard(const struct enrollment *enrollment)
+{
+	return enrollment->guard;
+}
+
+const char *enrollment_error(const struct enrollment *enrollment)
+{
+	return enrollment->error;
+}

@@ -1,0 +1,44 @@
+/* Where looking meets keeping: takes what a pass saw, has it reconciled, lets the guard look at the
+ * removals, commits, and tells the log. Owns the guard; uses the registry and the discovery of the
+ * daemon. */
+#ifndef EKSGATE_ENROLLMENT_H
+#define EKSGATE_ENROLLMENT_H
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/attr.h"
+
+struct discovery;
+struct discovery_metrics;
+struct enrollment;
+struct guard;
+struct loop;
+struct registry;
+struct scope;
+struct settings;
+struct sweep_result;
+
+/* `group` is the discovery group that this process publishes for. */
+struct enrollment *enrollment_new(struct loop *loop, struct registry *registry,
+    struct discovery_metrics *metrics, const char *group) MUST_USE;
+void enrollment_free(struct enrollment **enrollment);
+/* Before any other call, and at each reload; the settings are borrowed until the next call. The
+ * discovery may be NULL while there is none. */
+void enrollment_configure(
+    struct enrollment *enrollment, struct discovery *discovery, const struct settings *settings);
+
+/* A discovery_swept_fn without its argument. */
+bool enrollment_take(struct enrollment *enrollment, struct scope *scope,
+    const struct sweep_result *result, char **error) MUST_USE;
+/* Scopes came or went: looks for orphans soon. */
+void enrollment_scopes_changed(struct enrollment *enrollment);
+/* Commits what the guard holds back. False with *error (free()). */
+bool enrollment_confirm(struct enrollment *enrollment, size_t *removed, char **error) MUST_USE;
+
+const struct guard *enrollment_guard(const struct enrollment *enrollment);
+/* Why the last change could not be recorded; NULL when it was. */
+const char *enrollment_error(const struct enrollment *enrollment);
+
+#endif

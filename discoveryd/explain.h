@@ -1,0 +1,29 @@
+/* Why a cluster is, or is not, served: what each matcher says, what its scope could see, who holds
+ * its name, what became of it. Reads everything, changes nothing. */
+#ifndef EKSGATE_EXPLAIN_H
+#define EKSGATE_EXPLAIN_H
+
+#include <json-c/json.h>
+
+#include "common/attr.h"
+#include "common/buf.h"
+
+struct discovery;
+struct guard;
+struct registry;
+struct settings;
+
+struct explain_sources {
+	const struct settings *settings;
+	const struct registry *registry;
+	const struct discovery *discovery;
+	const struct guard *guard;
+};
+
+/* `query` is a name, an ARN or what EKS calls it. {query, served, answer, clusters: [...], removed,
+ * scopes: [...]}; scopes are those that could hide it. */
+struct json_object *explain(const struct explain_sources *sources, const char *query) MUST_USE;
+/* The same for people. */
+void explain_write(struct buf *out, struct json_object *explanation);
+
+#endif

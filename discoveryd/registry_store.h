@@ -1,0 +1,50 @@
+/* What the registry needs of durable storage; registry_sqlite.c is the one implementation. */
+#ifndef EKSGATE_REGISTRY_STORE_H
+#define EKSGATE_REGISTRY_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/attr.h"
+#include "discoveryd/registry.h"
+
+struct registry_store;
+
+enum registry_write_kind {
+	REGISTRY_WRITE_CLUSTER, /* the item, all of it */
+	REGISTRY_WRITE_REMOVAL, /* arn */
+	REGISTRY_WRITE_TOMBSTONE,
+};
+
+/* One row to write; everything is borrowed. */
+struct registry_write {
+	enum registry_write_kind kind;
+	const struct cluster_item *item;
+	const char *resource; /* with the item: its canonical text */
+	const char *arn;
+	const struct tombstone *tombstone;
+};
+
+/* What is stored, handed out by registry_store_load(). */
+struct registry_meta {
+	uint64_t epoch;
+	int64_t sequence;
+	char *group; /* NULL in a new file */
+};
+
+/* Opens or makes the file and brings it to this version's format. NULL with *error (free()). */
+struct registry_store *registry_store_open(const char *path, char **error) MUST_USE;
+void registry_store_close(struct registry_store **store);
+
+typedef void registry_load_fn(void *arg, struct tombstone *tombstone);
+/* Reads everything: items go into `set`, tombstones (oldest first) to `fn`, which owns them. */
+bool registry_store_load(struct registry_store *store, struct registry_meta *meta,
+    struct cluster_set *set, registry_load_fn *fn, void *arg, char **error) MUST_USE;
+bool registry_store_set_epoch(
+    struct registry_store *store, uint64_t epoch, const char *group, char **error) MUST_USE;
+/* One transaction; drops tombstones removed before `forget_before`. */
+bool registry_store_commit(struct registry_store *store, const struct registry_write *writes,
+    size_t count, int64_t sequence, struct unix_time forget_before, char **error) MUST_USE;
+
+#endif

@@ -1,0 +1,217 @@
+/* Scopes as values: their outcome, their memory of clusters that are not served, their next turn.
+ */
+#include "discoveryd/scope.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/json.h"
+#include "common/log.h"
+#include "common/loop.h"
+#include "common/settings.h"
+#include "common/xmem.h"
+
+#define BACKOFF_FIRST_SECONDS 2
+#define JITTER_PERCENT	      10
+
+const char *scope_state_text(enum scope_state state)
+{
+	static const char *const texts[] = {
+	    "waiting", "listing", "describing", "settled", "backoff", "disabled"};
+	return texts[state];
+}
+
+char *scope_id_of(const struct account *account, const char *region)
+{
+	return xasprintf("%s/%s", account->id, region);
+}
+
+struct scope *scope_new(struct account *account, const char *region)
+{
+	struct scope *scope = xcalloc(1, sizeof *scope);
+	scope->id = scope_id_of(account, region);
+	scope->account = account;
+	scope->region = xstrdup(region);
+	return scope;
+}
+
+static void forget_seen(struct scope *scope)
+{
+	for (size_t i = 0; i < scope->seen_count; i++)
+		judgement_free(&scope->seen[i]);
+	scope->seen_count = 0;
+	scope->seen_forgotten = 0;
+}
+
+void scope_free(struct scope **scope)
+{
+	if (*scope == NULL)
+		return;
+	sweep_cancel(&(*scope)->sweep);
+	timer_free(&(*scope)->timer);
+	forget_seen(*scope);
+	free((*scope)->seen);
+	free((*scope)->matchers);
+	aws_error_free(&(*scope)->error);
+	free((*scope)->record_error);
+	free((*scope)->id);
+	free((*scope)->region);
+	xfree(scope);
+}
+
+void scope_set_state(struct scope *scope, enum scope_state state)
+{
+	if (scope->state == state)
+		return;
+	log_debug("scope", "state", LOG_S("scope", scope->id),
+	    LOG_S("from", scope_state_text(scope->state)), LOG_S("to", scope_state_text(state)));
+	scope->state = state;
+}
+
+static bool is_same_text(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static bool is_same_error(const struct aws_error *a, const struct aws_error *b)
+{
+	return a->outcome == b->outcome && is_same_text(a->operation, b->operation) &&
+	       is_same_text(a->code, b->code);
+}
+
+static enum scope_state state_after(const struct sweep_result *result)
+{
+	if (result->is_settled)
+		return SCOPE_SETTLED;
+	return result->error.outcome == AWS_REGION_OFF ? SCOPE_DISABLED : SCOPE_BACKOFF;
+}
+
+bool scope_keep_outcome(struct scope *scope, const struct sweep_result *result)
+{
+	bool is_news = !scope->has_outcome || !is_same_error(&scope->error, &result->error);
+	struct unix_time now = unix_now();
+	scope->has_outcome = true;
+	scope->last_attempt = now;
+	scope->calls = result->calls;
+	scope->took = result->took;
+	aws_error_free(&scope->error);
+	scope->error = (struct aws_error){0};
+	if (result->is_listed)
+		scope->clusters = result->count;
+	if (result->is_settled) {
+		scope->last_success = now;
+		scope->failures = 0;
+	} else {
+		aws_error_copy(&scope->error, &result->error);
+		scope->failures++;
+	}
+	scope_set_state(scope, state_after(result));
+	return is_news;
+}
+
+/* --- memory of what is not served
+ * ----------------------------------------------------------------------------------- */
+
+static void forget_one(struct scope *scope, const char *name)
+{
+	for (size_t i = 0; i < scope->seen_count; i++) {
+		if (strcmp(scope->seen[i].name, name) != 0)
+			continue;
+		judgement_free(&scope->seen[i]);
+		scope->seen[i] = scope->seen[--scope->seen_count];
+		return;
+	}
+}
+
+static bool is_worth_remembering(const struct judgement *judgement)
+{
+	return (judgement->verdict != VERDICT_SERVED && judgement->verdict != VERDICT_GONE) ||
+	       judgement->detail != NULL;
+}
+
+void scope_remember(struct scope *scope, const struct sweep_result *result,
+    struct judgement *judgements, size_t count)
+{
+	if (result->is_listed)
+		forget_seen(scope);
+	for (size_t i = 0; i < count; i++) {
+		if (!result->is_listed)
+			forget_one(scope, judgements[i].name);
+		if (!is_worth_remembering(&judgements[i]))
+			continue;
+		if (scope->seen_count == SCOPE_MAX_SEEN) {
+			scope->seen_forgotten++;
+			continue;
+		}
+		scope->seen =
+		    xreallocarray(scope->seen, scope->seen_count + 1, sizeof *scope->seen);
+		scope->seen[scope->seen_count++] = judgements[i];
+		judgements[i] = (struct judgement){0};
+	}
+}
+
+/* --- the next turn
+ * --------------------------------------------------------------------------------------------------
+ */
+
+struct duration scope_backoff(unsigned failures, struct duration longest)
+{
+	struct duration delay = duration_seconds(BACKOFF_FIRST_SECONDS);
+	for (unsigned i = 1; i < failures && delay.ms < longest.ms; i++)
+		delay.ms *= 2;
+	return delay.ms < longest.ms ? delay : longest;
+}
+
+struct duration scope_next_delay(const struct scope *scope, struct duration poll_interval)
+{
+	bool is_failing = scope->state == SCOPE_BACKOFF || scope->record_error != NULL;
+	unsigned failures = scope->failures > 0 ? scope->failures : 1;
+	return duration_jitter(
+	    is_failing ? scope_backoff(failures, poll_interval) : poll_interval, JITTER_PERCENT);
+}
+
+/* --- for people
+ * -----------------------------------------------------------------------------------------------------
+ */
+
+struct json_object *scope_error_to_json(const struct aws_error *error)
+{
+	if (error->outcome == AWS_OK)
+		return NULL;
+	struct json_object *object = json_object_new_object();
+	json_add_string(object, "operation", error->operation);
+	json_add_string(object, "outcome", aws_outcome_text(error->outcome));
+	json_add_string(object, "code", error->code);
+	json_add_string(object, "message", error->message);
+	json_add_string(object, "remedy", error->remedy);
+	return object;
+}
+
+static void add_time(struct json_object *object, const char *key, struct unix_time at)
+{
+	char text[UNIX_TIME_TEXT];
+	if (at.ms != 0)
+		json_add_string(object, key, unix_time_text(at, text));
+}
+
+struct json_object *scope_to_json(const struct scope *scope)
+{
+	struct json_object *object = json_object_new_object(), *lines = json_object_new_array();
+	for (size_t i = 0; i < scope->matcher_count; i++)
+		json_object_array_add(lines, json_object_new_int((int)scope->matchers[i]->line));
+	json_add_string(object, "id", scope->id);
+	json_add_string(object, "identity", aws_provider_text(scope->account->provider));
+	json_add_string(object, "region", scope->region);
+	json_object_object_add(object, "matcher_lines", lines);
+	json_add_string(object, "state", scope_state_text(scope->state));
+	json_object_object_add(object, "clusters", json_object_new_int64((int64_t)scope->clusters));
+	json_object_object_add(object, "calls", json_object_new_int((int)scope->calls));
+	json_object_object_add(object, "milliseconds", json_object_new_int64(scope->took.ms));
+	add_time(object, "last_attempt", scope->last_attempt);
+	add_time(object, "last_success", scope->last_success);
+	add_time(object, "next", scope->next);
+	if (scope->error.outcome != AWS_OK)
+		json_object_object_add(object, "error", scope_error_to_json(&scope->error));
+	json_add_string(object, "record_error", scope->record_error);
+	return object;
+}

@@ -1,0 +1,83 @@
+/* A scope: one identity in one region, the matchers that ask for it, and what became of looking
+ * there. Shared by discovery (which drives it), status and explain (which read it). Not replicated,
+ * not stored. */
+#ifndef EKSGATE_SCOPE_H
+#define EKSGATE_SCOPE_H
+
+#include <bsd/sys/queue.h>
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/attr.h"
+#include "common/aws_call.h"
+#include "common/mono.h"
+#include "discoveryd/account.h"
+#include "discoveryd/reconcile.h"
+#include "discoveryd/sweep.h"
+
+/* Clusters remembered per scope that were seen and are not served. */
+#define SCOPE_MAX_SEEN 1000
+
+enum scope_state {
+	SCOPE_WAITING, /* not looked at yet, or in the queue */
+	SCOPE_LISTING,
+	SCOPE_DESCRIBING,
+	SCOPE_SETTLED,
+	SCOPE_BACKOFF, /* the last pass failed; the next one comes sooner than the poll interval */
+	SCOPE_DISABLED, /* the region is not enabled for the account */
+};
+
+struct scope {
+	TAILQ_ENTRY(scope) entry;
+	TAILQ_ENTRY(scope) queue_entry;
+	bool is_queued;
+	bool is_wanted_again; /* asked for while a pass was under way */
+	bool is_configured; /* mark of discovery while it rebuilds its scopes */
+	char *id; /* "own/us-east-1"; what claims in the registry hold */
+	struct account *account;
+	char *region;
+	const struct aws_matcher **matchers; /* borrowed from the settings */
+	size_t matcher_count;
+	enum scope_state state;
+	struct sweep *sweep;
+	struct timer *timer;
+	struct discovery *discovery;
+	/* The last outcome. */
+	bool has_outcome;
+	unsigned failures; /* passes in a row that did not settle */
+	struct unix_time last_attempt, last_success, next;
+	struct aws_error error;
+	char *record_error; /* the result could not be recorded; NULL */
+	size_t clusters; /* in the last complete listing */
+	unsigned calls; /* of the last pass */
+	struct duration took;
+	struct judgement *seen; /* not served, or served under another name than wanted */
+	size_t seen_count;
+	size_t seen_forgotten; /* more than SCOPE_MAX_SEEN */
+};
+
+const char *scope_state_text(enum scope_state state);
+/* The id of a scope of `account` in `region` (free()). */
+char *scope_id_of(const struct account *account, const char *region) MUST_USE;
+struct scope *scope_new(struct account *account, const char *region) MUST_USE;
+void scope_free(struct scope **scope);
+void scope_set_state(struct scope *scope, enum scope_state state);
+
+/* Takes the outcome of a pass. True when it says something else than the one before: worth a log
+ * line. */
+bool scope_keep_outcome(struct scope *scope, const struct sweep_result *result) MUST_USE;
+/* Moves the judgements worth remembering into the scope. A pass without a complete listing only
+ * replaces what it names. */
+void scope_remember(struct scope *scope, const struct sweep_result *result,
+    struct judgement *judgements, size_t count);
+/* When to look again: the poll interval, or less after a failure; with jitter. */
+struct duration scope_next_delay(const struct scope *scope, struct duration poll_interval);
+/* Exponential from 2 s, at most `longest`, without jitter. */
+struct duration scope_backoff(unsigned failures, struct duration longest);
+
+struct json_object *scope_to_json(const struct scope *scope) MUST_USE;
+/* {operation, code, message, remedy}, or NULL when there is none. */
+struct json_object *scope_error_to_json(const struct aws_error *error) MUST_USE;
+
+#endif
