@@ -41,18 +41,26 @@ BASE := common/xmem.o common/buf.o common/mono.o common/log.o
 AWS := common/aws_call.o common/aws_context.o common/aws_credentials.o common/aws_endpoint.o common/aws_environment.o \
 	common/aws_error.o common/aws_ini.o common/aws_profile.o common/aws_retry.o common/aws_sources.o common/aws_sts.o \
 	common/aws_xml.o
-COMMON := $(BASE) common/loop.o common/zsock.o common/fetch.o common/yaml.o common/settings.o common/json.o \
-	common/labels.o common/kube_cluster.o common/sigv4.o $(AWS) \
+LABELS := common/labels.o common/pattern.o common/regex.o common/regex_compile.o
+KUBE_CLUSTER := common/kube_cluster.o common/json.o $(LABELS)
+SETTINGS := common/settings.o common/settings_rows.o common/settings_teleport.o common/config.o common/yaml.o
+COMMON := $(BASE) common/loop.o common/zsock.o common/fetch.o $(SETTINGS) $(KUBE_CLUSTER) common/sigv4.o $(AWS) \
 	common/metrics.o common/admin.o common/admin_client.o \
 	common/notify.o common/render.o common/lock_file.o
 
-DISCOVERYD := discoveryd/main.o discoveryd/aws_eks.o discoveryd/aws_account.o discoveryd/scope.o discoveryd/sweep.o \
-	discoveryd/naming.o discoveryd/reconcile.o discoveryd/registry_sqlite.o discoveryd/publisher.o \
-	discoveryd/explain.o
+DISCOVERYD := discoveryd/main.o discoveryd/cli.o discoveryd/commands.o discoveryd/scan.o discoveryd/daemon.o \
+	discoveryd/admin_routes.o discoveryd/aws_eks.o discoveryd/aws_account.o discoveryd/account.o \
+	discoveryd/scope.o discoveryd/sweep.o discoveryd/discovery.o discoveryd/discovery_metrics.o \
+	discoveryd/naming.o discoveryd/candidate.o discoveryd/cluster_set.o discoveryd/reconcile.o \
+	discoveryd/guard.o discoveryd/enrollment.o discoveryd/registry.o discoveryd/registry_sqlite.o \
+	discoveryd/publisher.o discoveryd/explain.o discoveryd/explain_text.o
 
 HTTP := kubeproxyd/http/fields.o kubeproxyd/http/head.o kubeproxyd/http/h1_rules.o kubeproxyd/http/h1_chunked.o \
 	kubeproxyd/http/h1_reader.o kubeproxyd/http/status.o
-NET := kubeproxyd/net/stream.o kubeproxyd/net/transport.o kubeproxyd/net/tls.o kubeproxyd/net/tls_client.o \
+EXCHANGE := kubeproxyd/exchange/exchange.o kubeproxyd/exchange/exchanges.o kubeproxyd/exchange/admission.o \
+	kubeproxyd/exchange/caller.o kubeproxyd/exchange/relay.o kubeproxyd/exchange/reply.o kubeproxyd/exchange/route.o \
+	kubeproxyd/exchange/upgrade.o kubeproxyd/exchange/failure.o
+NET := kubeproxyd/net/stream.o kubeproxyd/net/stream_io.o kubeproxyd/net/stream_queue.o kubeproxyd/net/tls.o kubeproxyd/net/tls_client.o \
 	kubeproxyd/net/listener.o kubeproxyd/net/resolver.o
 
 KUBEPROXYD := $(HTTP) $(NET) kubeproxyd/main.o kubeproxyd/directory/token.o
@@ -68,10 +76,13 @@ test_metrics := $(BASE) common/metrics.o
 test_render := $(BASE) common/render.o
 test_admin := $(BASE) common/loop.o common/admin.o common/admin_client.o common/metrics.o common/json.o common/lock_file.o
 
-UNIT_TESTS += test_sigv4 test_aws_endpoint test_fetch
+UNIT_TESTS += test_sigv4 test_aws_endpoint test_fetch test_aws_call test_aws_profile
 test_sigv4 := $(BASE) common/sigv4.o
 test_aws_endpoint := $(BASE) common/aws_endpoint.o
 test_fetch := $(BASE) common/loop.o common/fetch.o tests/unit/fake_http.o
+AWS_TEST := $(BASE) $(AWS) common/loop.o common/fetch.o common/json.o common/sigv4.o tests/unit/fake_http.o
+test_aws_call := $(AWS_TEST)
+test_aws_profile := $(AWS_TEST)
 
 UNIT_TESTS += test_request_info
 test_request_info := $(BASE) kubeproxyd/policy/query.o kubeproxyd/policy/field_selector.o \
@@ -81,6 +92,15 @@ test_fields := common/xmem.o kubeproxyd/http/fields.o
 test_head := $(BASE) kubeproxyd/http/head.o kubeproxyd/http/fields.o
 test_h1_reader := $(BASE) $(HTTP) $(LLHTTP)
 test_status := $(BASE) kubeproxyd/http/status.o
+
+UNIT_TESTS += test_route test_relay test_exchange
+test_route := $(BASE) $(KUBE_CLUSTER) kubeproxyd/exchange/route.o
+test_relay := $(BASE) kubeproxyd/exchange/relay.o
+test_exchange := $(BASE) common/loop.o common/metrics.o $(EXCHANGE) kubeproxyd/record/access_log.o \
+	kubeproxyd/record/audit_id.o kubeproxyd/http/fields.o kubeproxyd/http/head.o kubeproxyd/http/status.o \
+	kubeproxyd/gate/headers.o kubeproxyd/gate/headers_response.o kubeproxyd/gate/hop_by_hop.o \
+	kubeproxyd/gate/impersonate.o kubeproxyd/policy/query.o kubeproxyd/policy/field_selector.o \
+	kubeproxyd/policy/path_policy.o kubeproxyd/policy/request_info.o
 
 FUZZ_TARGETS :=
 

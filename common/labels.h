@@ -1,6 +1,6 @@
-/* Labels of a resource, and selectors over them with Teleport's semantics (reference: MatchLabels): AND over keys, OR
- * over values; a value is a glob with '*' or, from '^' to '$', a regular expression (POSIX extended, compiled once);
- * key "*" with the one value "*" matches everything; an empty selector matches nothing. Keys are exact. */
+/* Labels of a resource, and selectors over them with Teleport's semantics: AND over keys, OR over
+ * values; a value is a pattern (common/pattern.h); key "*" with the one value "*" matches
+ * everything; an empty selector matches nothing. Keys are exact. */
 #ifndef EKSGATE_LABELS_H
 #define EKSGATE_LABELS_H
 
@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "common/attr.h"
+#include "common/pattern.h"
 
 struct label {
 	char *key;
@@ -25,6 +26,7 @@ void labels_set(struct labels *labels, const char *key, const char *value);
 /* NULL when absent. */
 const char *labels_get(const struct labels *labels, const char *key);
 bool labels_equal(const struct labels *a, const struct labels *b) MUST_USE;
+/* Replaces what `to` holds. */
 void labels_copy(struct labels *to, const struct labels *from);
 void labels_free(struct labels *labels);
 /* Letters, digits and "/._:*-", 1 to 255 bytes: AWS tags with other keys do not become labels. */
@@ -33,23 +35,19 @@ bool label_key_is_valid(const char *key) MUST_USE;
 struct selector; /* opaque, immutable, compiled */
 
 struct selector *selector_new(void) MUST_USE;
-/* Adds one accepted value for `key`. False when the regular expression is bad; *error then says why (free()). */
-bool selector_add(struct selector *selector, const char *key, const char *value, char **error) MUST_USE;
+/* Adds one accepted value for `key`. False when the regular expression is bad; *error then says why
+ * (free()). */
+bool selector_add(
+    struct selector *selector, const char *key, const char *value, char **error) MUST_USE;
 bool selector_is_empty(const struct selector *selector) MUST_USE;
 bool selector_match(const struct selector *selector, const struct labels *labels) MUST_USE;
-/* As selector_match(), and when it does not match, *reason says which key and what stood there: 'label env is "dev",
- * wanted "prod" or "^st.*$"', 'label env is absent' (free()). */
-bool selector_explain(const struct selector *selector, const struct labels *labels, char **reason) MUST_USE;
+/* As selector_match(), and when it does not match, *reason says which key and what stood there:
+ * 'label env is "dev", wanted "prod" or "^st.*$"', 'label env is absent' (free()). */
+bool selector_explain(
+    const struct selector *selector, const struct labels *labels, char **reason) MUST_USE;
 /* "env=prod|staging, team=*" for people (free()). */
 char *selector_text(const struct selector *selector) MUST_USE;
 bool selector_equal(const struct selector *a, const struct selector *b) MUST_USE;
 void selector_free(struct selector **selector);
-
-/* One pattern by itself, with the value grammar above; used by roles and bindings too. */
-struct pattern;
-struct pattern *pattern_new(const char *text, char **error) MUST_USE;
-bool pattern_match(const struct pattern *pattern, const char *value) MUST_USE;
-const char *pattern_text(const struct pattern *pattern);
-void pattern_free(struct pattern **pattern);
 
 #endif

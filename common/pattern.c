@@ -1,0 +1,92 @@
+/* A pattern is decided once what it is: anything, plain text, a glob or a regular expression. Pure.
+ * Used by labels.c for selectors and by roles and bindings for names. */
+#include "common/pattern.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/regex.h"
+#include "common/xmem.h"
+
+enum pattern_kind { PATTERN_ANY, PATTERN_PLAIN, PATTERN_GLOB, PATTERN_REGEX };
+
+struct pattern {
+	enum pattern_kind kind;
+	char *text;
+	struct regex *regex;
+};
+
+static enum pattern_kind kind_of(const char *text)
+{
+	size_t len = strlen(text);
+	if (strcmp(text, "*") == 0)
+		return PATTERN_ANY;
+	if (len >= 2 && text[0] == '^' && text[len - 1] == '$')
+		return PATTERN_REGEX;
+	return strchr(text, '*') != NULL ? PATTERN_GLOB : PATTERN_PLAIN;
+}
+
+/* The piece before the first '*' must begin the value, the one behind the last must end it, and
+ * what stands between is found from left to right: the leftmost place is always good enough. */
+static bool match_glob(const char *glob, const char *value)
+{
+	const char *end = value + strlen(value);
+	const char *star = strchr(glob, '*');
+	size_t len = (size_t)(star - glob);
+	if (strncmp(value, glob, len) != 0)
+		return false;
+	const char *at = value + len;
+	for (const char *piece = star + 1;; piece = star + 1) {
+		star = strchrnul(piece, '*');
+		len = (size_t)(star - piece);
+		if (*star == '\0')
+			return (size_t)(end - at) >= len && memcmp(end - len, piece, len) == 0;
+		at = memmem(at, (size_t)(end - at), piece, len);
+		if (at == NULL)
+			return false;
+		at += len;
+	}
+}
+
+struct pattern *pattern_new(const char *text, char **error)
+{
+	struct pattern *pattern = xcalloc(1, sizeof(*pattern));
+	pattern->kind = kind_of(text);
+	pattern->text = xstrdup(text);
+	if (pattern->kind == PATTERN_REGEX) {
+		pattern->regex = regex_new(text, error);
+		if (pattern->regex == NULL)
+			pattern_free(&pattern);
+	}
+	return pattern;
+}
+
+bool pattern_match(const struct pattern *pattern, const char *value)
+{
+	switch (pattern->kind) {
+	case PATTERN_ANY:
+		return true;
+	case PATTERN_PLAIN:
+		return strcmp(pattern->text, value) == 0;
+	case PATTERN_GLOB:
+		return match_glob(pattern->text, value);
+	case PATTERN_REGEX:
+		return regex_match(pattern->regex, value);
+	}
+	abort();
+}
+
+const char *pattern_text(const struct pattern *pattern)
+{
+	return pattern->text;
+}
+
+void pattern_free(struct pattern **pattern)
+{
+	if (*pattern == NULL)
+		return;
+	free((*pattern)->text);
+	regex_free(&(*pattern)->regex);
+	free(*pattern);
+	*pattern = NULL;
+}

@@ -1,0 +1,19 @@
+/* One pattern for a value, as Teleport's selectors, roles and bindings have it: "*" for anything, a
+ * glob with '*', or, from '^' to '$', a regular expression (common/regex.h). Matching takes time
+ * linear in the value and allocates nothing. */
+#ifndef EKSGATE_PATTERN_H
+#define EKSGATE_PATTERN_H
+
+#include <stdbool.h>
+
+#include "common/attr.h"
+
+struct pattern; /* opaque, immutable */
+
+/* NULL when the regular expression is bad; *error then says why (free()). */
+struct pattern *pattern_new(const char *text, char **error) MUST_USE;
+bool pattern_match(const struct pattern *pattern, const char *value) MUST_USE;
+const char *pattern_text(const struct pattern *pattern);
+void pattern_free(struct pattern **pattern);
+
+#endif
