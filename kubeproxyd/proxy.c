@@ -85,8 +85,7 @@ static void tell_settings(const struct settings *settings)
 		log_warn("settings", "warning", LOG_S("text", settings->warnings[i]));
 }
 
-/* --- news from the rooms
- * ----------------------------------------------------------------------------------------- */
+/* --- news from the rooms ------------------------------------------------------------------- */
 
 static void on_cluster(void *arg, enum cluster_event event, struct cluster *cluster)
 {
@@ -142,9 +141,7 @@ static void check_readiness(void *arg)
 	notify_ready(proxy->notify, "serving");
 }
 
-/* --- SIGHUP
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- SIGHUP -------------------------------------------------------------------------------- */
 
 static void keep_old(struct proxy *proxy, struct settings *settings)
 {
@@ -217,9 +214,7 @@ static void on_hangup(void *arg)
 	notify_ready(proxy->notify, "serving");
 }
 
-/* --- SIGTERM
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- SIGTERM ------------------------------------------------------------------------------- */
 
 static void check_drain(void *arg)
 {
@@ -252,8 +247,7 @@ static void on_terminate(void *arg)
 	check_drain(proxy);
 }
 
-/* --- from the ground up
- * ------------------------------------------------------------------------------------------ */
+/* --- from the ground up -------------------------------------------------------------------- */
 
 /* Each connection is two descriptors. */
 static void raise_descriptor_limit(void)

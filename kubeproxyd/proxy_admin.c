@@ -57,8 +57,7 @@ static const char *directory_state(const struct directory_status *status)
 	return status->is_stale ? "stale" : "fresh";
 }
 
-/* --- GET /v1/clusters
- * -------------------------------------------------------------------------------------------- */
+/* --- GET /v1/clusters ---------------------------------------------------------------------- */
 
 static struct json_object *describe(const struct cluster *cluster, const char *directory)
 {
@@ -98,8 +97,7 @@ static void on_clusters(void *arg, struct admin_request *request)
 	admin_reply(request, 200, document);
 }
 
-/* --- GET /v1/status
- * ---------------------------------------------------------------------------------------------- */
+/* --- GET /v1/status ------------------------------------------------------------------------ */
 
 static struct json_object *describe_directory(const struct proxy_admin *proxy)
 {
@@ -130,8 +128,7 @@ static void on_status(void *arg, struct admin_request *request)
 	admin_reply(request, 200, document);
 }
 
-/* --- POST /v1/token/NAME
- * ----------------------------------------------------------------------------------------- */
+/* --- POST /v1/token/NAME ------------------------------------------------------------------- */
 
 static void end_call(struct token_call *call)
 {
@@ -188,8 +185,7 @@ static void on_token_request(void *arg, struct admin_request *request)
 	get_token(proxy, request, cluster);
 }
 
-/* --- the set of routes
- * ------------------------------------------------------------------------------------------- */
+/* --- the set of routes --------------------------------------------------------------------- */
 
 struct proxy_admin *proxy_admin_new(struct admin *admin, const struct proxy_admin_options *options)
 {

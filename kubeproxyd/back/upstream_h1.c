@@ -62,9 +62,7 @@ static void set_state(struct upstream_h1 *connection, enum state state)
 	connection->state = state;
 }
 
-/* --- the end
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- the end ------------------------------------------------------------------------------- */
 
 static void free_connection(void *object)
 {
@@ -115,9 +113,7 @@ static void fail_cut(struct upstream_h1 *connection, const char *reason)
 	fail(connection, connection->is_answer_begun ? PEER_CUT : PEER_CUT_BEFORE_HEAD, reason);
 }
 
-/* --- connecting
- * --------------------------------------------------------------------------------------------------
- */
+/* --- connecting ---------------------------------------------------------------------------- */
 
 static bool connect_next(struct upstream_h1 *connection);
 
@@ -194,9 +190,7 @@ static void on_timer(void *arg)
 		die(connection);
 }
 
-/* --- the answer
- * --------------------------------------------------------------------------------------------------
- */
+/* --- the answer ---------------------------------------------------------------------------- */
 
 static void on_head(struct upstream_h1 *connection)
 {
@@ -335,9 +329,7 @@ static bool connect_next(struct upstream_h1 *connection)
 	return true;
 }
 
-/* --- verbs
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- verbs --------------------------------------------------------------------------------- */
 
 static bool is_connected(const struct upstream_h1 *connection)
 {
@@ -446,9 +438,7 @@ static const struct peer_verbs verbs = {
     .release = release,
 };
 
-/* --- for the pool
- * ------------------------------------------------------------------------------------------------
- */
+/* --- for the pool -------------------------------------------------------------------------- */
 
 struct upstream_h1 *upstream_h1_new(const struct upstream_h1_pool *pool)
 {

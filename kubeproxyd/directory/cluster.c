@@ -50,8 +50,7 @@ static int compare(const struct cluster *a, const struct cluster *b)
 RB_PROTOTYPE(cluster_tree, cluster, entry, compare)
 RB_GENERATE(cluster_tree, cluster, entry, compare)
 
-/* --- serving identities
- * ------------------------------------------------------------------------------------------ */
+/* --- serving identities -------------------------------------------------------------------- */
 
 static bool same_text(const char *a, const char *b)
 {
@@ -123,8 +122,7 @@ static void free_servings(struct clusters *clusters)
 	clusters->servings = NULL;
 }
 
-/* --- one cluster's life
- * ------------------------------------------------------------------------------------------ */
+/* --- one cluster's life -------------------------------------------------------------------- */
 
 static void unprepare(struct cluster *cluster)
 {
@@ -200,9 +198,7 @@ static void on_directory(void *arg, enum directory_event event, const struct kub
 		add(clusters, now);
 }
 
-/* --- preparation
- * -------------------------------------------------------------------------------------------------
- */
+/* --- preparation --------------------------------------------------------------------------- */
 
 /* "https://HOST[:PORT]", nothing else: no user, no path, no address in brackets. */
 static bool split_endpoint(struct cluster *cluster, const char *endpoint, char **error)
@@ -341,9 +337,7 @@ void cluster_note_error(struct cluster *cluster, const char *error)
 	cluster->last_error_at = error != NULL ? unix_now() : (struct unix_time){0};
 }
 
-/* --- the set
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- the set ------------------------------------------------------------------------------- */
 
 struct clusters *clusters_new(struct directory *directory, struct aws_context *aws,
     const struct settings *settings, cluster_fn *fn, void *arg)

@@ -68,9 +68,7 @@ static void set_state(struct exchange *exchange, enum state state)
 	exchange->state = state;
 }
 
-/* --- the end
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- the end ------------------------------------------------------------------------------- */
 
 static void free_exchange(void *object)
 {
@@ -172,9 +170,7 @@ static void answer_for_cluster(struct exchange *exchange, unsigned status, const
 	free(message);
 }
 
-/* --- 1. who asks
- * -------------------------------------------------------------------------------------------------
- */
+/* --- 1. who asks --------------------------------------------------------------------------- */
 
 static void get_token(struct exchange *exchange);
 
@@ -231,9 +227,7 @@ void exchange_start(struct exchange *exchange)
 		exchange->query = query;
 }
 
-/* --- 2. the token
- * ------------------------------------------------------------------------------------------------
- */
+/* --- 2. the token -------------------------------------------------------------------------- */
 
 static void send_request(struct exchange *exchange, const char *token);
 
@@ -259,8 +253,7 @@ static void get_token(struct exchange *exchange)
 		exchange->wait = wait;
 }
 
-/* --- 3. to the API server
- * ---------------------------------------------------------------------------------------- */
+/* --- 3. to the API server ------------------------------------------------------------------ */
 
 static const struct peer_events upstream_events;
 
@@ -332,8 +325,7 @@ static void on_upstream_drain(void *arg)
 	relay_on_upstream_drain(&exchange->relay);
 }
 
-/* --- 4. when the API server cannot be reached
- * -------------------------------------------------------------------- */
+/* --- 4. when the API server cannot be reached ---------------------------------------------- */
 
 static bool may_resend(const struct exchange *exchange, const struct peer_failure *failure)
 {
@@ -376,9 +368,7 @@ static void on_upstream_failed(void *arg, const struct peer_failure *failure)
 	get_token(exchange);
 }
 
-/* --- 5. the answer
- * -----------------------------------------------------------------------------------------------
- */
+/* --- 5. the answer ------------------------------------------------------------------------- */
 
 /* An application behind a proxy subresource may answer 401 itself; what may have reached it is not
  * sent again. */
@@ -506,9 +496,7 @@ const struct peer_events exchange_client_events = {
     .on_failed = on_client_failed,
 };
 
-/* --- 6. withdrawal
- * -----------------------------------------------------------------------------------------------
- */
+/* --- 6. withdrawal ------------------------------------------------------------------------- */
 
 void exchange_cut(struct exchange *exchange, const char *reason)
 {

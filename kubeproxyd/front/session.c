@@ -24,8 +24,7 @@ struct sessions {
 	struct metric *connections, *accepted, *handshake_failures, *bad_requests;
 };
 
-/* --- the end of one
- * ---------------------------------------------------------------------------------------------- */
+/* --- the end of one ------------------------------------------------------------------------ */
 
 static void free_session(void *object)
 {
@@ -71,9 +70,7 @@ void session_end(struct session *session, enum session_end how, const char *reas
 	loop_free_later(sessions->with.loop, free_session, session);
 }
 
-/* --- the handshake
- * -----------------------------------------------------------------------------------------------
- */
+/* --- the handshake ------------------------------------------------------------------------- */
 
 static void on_open(void *arg)
 {
@@ -143,9 +140,7 @@ void sessions_accept(void *arg, int fd, const struct sockaddr *peer, socklen_t p
 		sessions->with.on_room(sessions->with.arg, false);
 }
 
-/* --- the set
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- the set ------------------------------------------------------------------------------- */
 
 struct sessions *sessions_new(const struct sessions_options *options)
 {
@@ -209,8 +204,7 @@ size_t sessions_count(const struct sessions *sessions)
 	return sessions->count;
 }
 
-/* --- for the protocols
- * ------------------------------------------------------------------------------------------- */
+/* --- for the protocols --------------------------------------------------------------------- */
 
 struct loop *session_loop(const struct session *session)
 {

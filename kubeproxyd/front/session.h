@@ -47,8 +47,7 @@ void sessions_set(
 void sessions_drain(struct sessions *sessions);
 size_t sessions_count(const struct sessions *sessions) MUST_USE;
 
-/* --- for the protocols of this room
- * ------------------------------------------------------------------------------ */
+/* --- for the protocols of this room -------------------------------------------------------- */
 
 struct session {
 	struct sessions *owner;

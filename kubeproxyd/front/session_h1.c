@@ -79,9 +79,7 @@ static void unpause_stream(struct conversation *conversation)
 	stream_resume(conversation->stream);
 }
 
-/* --- the end
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- the end ------------------------------------------------------------------------------- */
 
 static void close_session(
     struct conversation *conversation, enum session_end how, const char *reason)
@@ -138,9 +136,7 @@ static void on_timer(void *arg)
 		close_session(conversation, SESSION_POLITE, "idle");
 }
 
-/* --- requests
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- requests ------------------------------------------------------------------------------ */
 
 static void await_request(struct conversation *conversation)
 {
@@ -294,8 +290,7 @@ static const struct stream_events stream_events = {
     .on_error = on_error,
 };
 
-/* --- answers: the verbs
- * ------------------------------------------------------------------------------------------ */
+/* --- answers: the verbs -------------------------------------------------------------------- */
 
 /* Whether the connection can carry another request although this one's body may not be read to its
  * end yet. */
@@ -420,9 +415,7 @@ static const struct peer_verbs verbs = {
     .release = release,
 };
 
-/* --- the protocol
- * ------------------------------------------------------------------------------------------------
- */
+/* --- the protocol -------------------------------------------------------------------------- */
 
 static void *start(struct session *session)
 {
