@@ -64,8 +64,12 @@ NET := kubeproxyd/net/stream.o kubeproxyd/net/stream_io.o kubeproxyd/net/stream_
 	kubeproxyd/net/listener.o kubeproxyd/net/resolver.o
 
 KUBEPROXYD := $(HTTP) $(NET) kubeproxyd/main.o kubeproxyd/directory/token.o
-KUBEPROXYD += kubeproxyd/policy/query.o kubeproxyd/policy/field_selector.o kubeproxyd/policy/path_policy.o \
-	kubeproxyd/policy/request_info.o
+POLICY := kubeproxyd/policy/query.o kubeproxyd/policy/field_selector.o kubeproxyd/policy/path_policy.o \
+	kubeproxyd/policy/request_info.o kubeproxyd/policy/principal.o
+GATE := kubeproxyd/gate/hop_by_hop.o kubeproxyd/gate/impersonate.o kubeproxyd/gate/headers.o \
+	kubeproxyd/gate/headers_response.o kubeproxyd/gate/identity.o
+OFFLINE := kubeproxyd/pki.o kubeproxyd/new_file.o
+KUBEPROXYD += $(POLICY) $(GATE) $(OFFLINE)
 
 BUSTAP := proto/bustap.o
 
@@ -84,9 +88,6 @@ AWS_TEST := $(BASE) $(AWS) common/loop.o common/fetch.o common/json.o common/sig
 test_aws_call := $(AWS_TEST)
 test_aws_profile := $(AWS_TEST)
 
-UNIT_TESTS += test_request_info
-test_request_info := $(BASE) kubeproxyd/policy/query.o kubeproxyd/policy/field_selector.o \
-	kubeproxyd/policy/path_policy.o kubeproxyd/policy/request_info.o
 UNIT_TESTS += test_fields test_head test_h1_reader test_status
 test_fields := common/xmem.o kubeproxyd/http/fields.o
 test_head := $(BASE) kubeproxyd/http/head.o kubeproxyd/http/fields.o
@@ -101,6 +102,11 @@ test_exchange := $(BASE) common/loop.o common/metrics.o $(EXCHANGE) kubeproxyd/r
 	kubeproxyd/gate/headers.o kubeproxyd/gate/headers_response.o kubeproxyd/gate/hop_by_hop.o \
 	kubeproxyd/gate/impersonate.o kubeproxyd/policy/query.o kubeproxyd/policy/field_selector.o \
 	kubeproxyd/policy/path_policy.o kubeproxyd/policy/request_info.o
+
+UNIT_TESTS += test_request_info test_headers test_identity
+test_request_info := $(BASE) $(POLICY)
+test_headers := $(BASE) $(POLICY) $(GATE) $(KUBE_CLUSTER) kubeproxyd/http/fields.o kubeproxyd/http/head.o
+test_identity := $(test_headers) kubeproxyd/pki.o
 
 FUZZ_TARGETS :=
 

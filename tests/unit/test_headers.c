@@ -1,0 +1,432 @@
+/* Heads in both directions: each row of what may pass, what is dropped, what is refused (reference
+ * kube.md 2.2, 2.4), and answers that must not bind the client's browser or send it elsewhere. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/buf.h"
+#include "common/xmem.h"
+#include "kubeproxyd/gate/headers.h"
+
+#define TOKEN "k8s-aws-v1.abc"
+#define OURS                                                                                       \
+	"Authorization: Bearer " TOKEN                                                             \
+	"\nImpersonate-User: alice\nImpersonate-Group: dev\nImpersonate-Group: "                   \
+	"o,p s\nAudit-ID: id-1\nX-Forwarded-For: 203.0.113.7\n"
+
+static const char *const groups[] = {"dev", "o,p s"};
+
+/* "Name: value\n" lines to fields. */
+static void add_lines(struct http_fields *fields, const char *lines)
+{
+	while (*lines != '\0') {
+		const char *colon = strstr(lines, ": ");
+		const char *end = strchr(lines, '\n');
+		fields_add(
+		    fields, lines, (size_t)(colon - lines), colon + 2, (size_t)(end - colon - 2));
+		lines = end + 1;
+	}
+}
+
+static char *lines_of(const struct http_fields *fields)
+{
+	struct buf out = {0};
+	for (size_t i = 0; i < fields->count; i++)
+		buf_printf(&out, "%s: %s\n", fields_name(fields, i), fields_value(fields, i));
+	return buf_take(&out);
+}
+
+static struct headers_input input_for(const struct http_head *client)
+{
+	return (struct headers_input){
+	    .client = client,
+	    .target = "/api/v1/pods",
+	    .authority = "abc.eks.amazonaws.com",
+	    .token = TOKEN,
+	    .user = "alice",
+	    .groups = groups,
+	    .group_count = 2,
+	    .audit_id = "id-1",
+	    .client_address = "203.0.113.7",
+	};
+}
+
+static void set_up_client(struct http_head *client, const char *lines)
+{
+	*client = (struct http_head){.body = HTTP_BODY_LENGTH, .content_length = 3};
+	http_head_set_method(client, "PATCH");
+	add_lines(&client->fields, lines);
+}
+
+struct pass {
+	const char *sent, *passed;
+};
+
+static const struct pass passes[] = {
+    {"Accept: application/json\nUser-Agent: kubectl/v1.34\n",
+	"Accept: application/json\nUser-Agent: kubectl/v1.34\n"},
+    {"Content-Type: application/merge-patch+json\nAccept-Encoding: gzip\nKubectl-Session: x\n",
+	"Content-Type: application/merge-patch+json\nAccept-Encoding: gzip\nKubectl-Session: x\n"},
+    {"Authorization: Bearer evil\nauthorization: Basic x\n", ""},
+    {"Proxy-Authorization: Basic x\nCookie: a=b\ncookie2: c\n", ""},
+    {"Impersonate-User: root\nIMPERSONATE-GROUP: system:masters\nImpersonate-Uid: 0\n", ""},
+    {"Impersonate-Extra-Scopes: x\nimpersonate-extra-a%2fb: y\nImpersonate: z\nImpersonateUser: "
+     "q\n",
+	""},
+    {"X-Remote-User: root\nx-remote-group: system:masters\nX-Remote-Extra-A: b\nX-Remote-Uid: 0\n",
+	""},
+    {"X-Forwarded-For: 1.2.3.4\nX-Forwarded-Proto: http\nX-Forwarded-Uri: /x\nForwarded: for=1\n",
+	""},
+    {"X-Real-Ip: 1.2.3.4\nX-Client-Cert: x\nX-Client-Ip: 1\nX-Amz-Security-Token: "
+     "t\nX-Amzn-Trace-Id: r\n",
+	""},
+    {"Audit-Id: forged\nAudit-ID: twice\nFront-Proxy-User: x\n", ""},
+    {"Impersonate_User: root\nX_Remote_User: r\nTransfer_Encoding: chunked\n", ""},
+    {"Connection: Impersonate-User\n", ""},
+    {"Connection: close , Impersonate-User,Authorization\nConnection: impersonate-group\n", ""},
+    {"Connection: keep-alive, X-Custom\nX-Custom: 1\nKeep-Alive: 5\n", ""},
+    {"Connection: Audit-ID, X-Forwarded-For, Host\n", ""},
+    {"Proxy-Connection: close\nTE: trailers\nTrailer: X\nHTTP2-Settings: x\nExpect: 100-continue\n",
+	""},
+    {"Upgrade: websocket\nSec-WebSocket-Key: k\n", "Sec-WebSocket-Key: k\n"},
+    {"My_Header: 1\n", "My_Header: 1\n"},
+};
+
+static void test_passes_only_what_is_harmless(void **state)
+{
+	(void)state;
+	struct http_head upstream = {0};
+	for (size_t i = 0; i < sizeof passes / sizeof passes[0]; i++) {
+		struct http_head client;
+		set_up_client(&client, passes[i].sent);
+		struct headers_input input = input_for(&client);
+		assert_true(headers_build_request(&input, &upstream));
+		char *seen = lines_of(&upstream.fields);
+		char *expected = xasprintf("%s" OURS, passes[i].passed);
+		assert_string_equal(seen, expected);
+		free(seen);
+		free(expected);
+		assert_string_equal(upstream.method, "PATCH");
+		assert_string_equal(upstream.target, "/api/v1/pods");
+		assert_string_equal(upstream.authority, "abc.eks.amazonaws.com");
+		assert_int_equal(upstream.content_length, 3);
+		assert_true(upstream.keep_alive);
+		assert_false(upstream.is_upgrade);
+		http_head_free(&client);
+	}
+	http_head_free(&upstream);
+}
+
+static void test_serialises_without_the_clients_tokens(void **state)
+{
+	(void)state;
+	struct http_head client, upstream = {0};
+	struct buf out = {0};
+	set_up_client(&client, "Connection: close, Impersonate-User\n");
+	struct headers_input input = input_for(&client);
+	assert_true(headers_build_request(&input, &upstream));
+	http_head_write_request(&upstream, &out);
+	assert_null(strcasestr(buf_text(&out), "Connection:"));
+	assert_non_null(strstr(buf_text(&out), "\r\nImpersonate-User: alice\r\n"));
+	buf_free(&out);
+	http_head_free(&upstream);
+	http_head_free(&client);
+}
+
+static void test_cookies_only_for_proxied_applications(void **state)
+{
+	(void)state;
+	struct http_head client, upstream = {0};
+	set_up_client(&client, "Cookie: session=1\n");
+	struct headers_input input = input_for(&client);
+	input.is_proxy_subresource = true;
+	assert_true(headers_build_request(&input, &upstream));
+	assert_string_equal(fields_get(&upstream.fields, "Cookie"), "session=1");
+	http_head_free(&upstream);
+	http_head_free(&client);
+}
+
+static void expect_upgrade(const char *lines, bool is_upgrade, const char *passed)
+{
+	struct http_head client, upstream = {0};
+	set_up_client(&client, lines);
+	client.is_upgrade = true;
+	struct headers_input input = input_for(&client);
+	assert_true(headers_build_request(&input, &upstream));
+	assert_int_equal(upstream.is_upgrade, is_upgrade);
+	char *seen = lines_of(&upstream.fields);
+	char *expected = xasprintf("%s" OURS, passed);
+	assert_string_equal(seen, expected);
+	free(seen);
+	free(expected);
+	http_head_free(&upstream);
+	http_head_free(&client);
+}
+
+static void test_upgrades_to_websocket_alone(void **state)
+{
+	(void)state;
+	expect_upgrade(
+	    "Connection: Upgrade\nUpgrade: WebSocket\nSec-WebSocket-Key: k\nSec-WebSocket-Version: "
+	    "13\nSec-WebSocket-Protocol: v5.channel.k8s.io\n",
+	    true,
+	    "Sec-WebSocket-Key: k\nSec-WebSocket-Version: 13\nSec-WebSocket-Protocol: "
+	    "v5.channel.k8s.io\n"
+	    "Upgrade: websocket\n");
+	expect_upgrade("Connection: Upgrade, Impersonate-User\nUpgrade: websocket\n", true,
+	    "Upgrade: websocket\n");
+	expect_upgrade(
+	    "Connection: Upgrade, HTTP2-Settings\nUpgrade: h2c\nHTTP2-Settings: x\n", false, "");
+	expect_upgrade("Connection: Upgrade\nUpgrade: SPDY/3.1\n", false, "");
+}
+
+static void test_closing_assertion(void **state)
+{
+	(void)state;
+	static const char *const bad[] = {
+	    "", "a\r\nImpersonate-Group: system:masters", "a\nb", "a\tb", " a", "a ", "a\x7f"};
+	struct http_head client, upstream = {0};
+	set_up_client(&client, "");
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		struct headers_input input = input_for(&client);
+		input.user = bad[i];
+		assert_false(headers_build_request(&input, &upstream));
+		input = input_for(&client);
+		const char *const bad_groups[] = {"dev", bad[i]};
+		input.groups = bad_groups;
+		assert_false(headers_build_request(&input, &upstream));
+		input = input_for(&client);
+		input.token = bad[i];
+		assert_false(headers_build_request(&input, &upstream));
+		input = input_for(&client);
+		input.target = bad[i];
+		assert_false(headers_build_request(&input, &upstream));
+		input = input_for(&client);
+		input.authority = bad[i];
+		assert_false(headers_build_request(&input, &upstream));
+	}
+	struct headers_input input = input_for(&client);
+	input.token = NULL;
+	assert_false(headers_build_request(&input, &upstream));
+	http_head_free(&upstream);
+	http_head_free(&client);
+}
+
+/* --- what is refused
+ * --------------------------------------------------------------------------------------------- */
+
+struct refusal {
+	const char *name, *value;
+	unsigned status; /* 0: passes */
+};
+
+static const struct refusal refusals[] = {
+    {"Impersonate-User", "bob", 403},
+    {"impersonate-user", "", 403},
+    {"Impersonate-Group", "system:masters", 403},
+    {"Impersonate-Uid", "0", 403},
+    {"Impersonate-Extra-Foo", "x", 403},
+    {"Impersonate", "x", 403},
+    {"ImpersonateX", "x", 403},
+    {"Impersonate_User", "bob", 400},
+    {"IMPERSONATE_GROUP", "bob", 400},
+    {"X_Remote_User", "bob", 400},
+    {"X-Remote_User", "bob", 400},
+    {"X_Forwarded_For", "1", 400},
+    {"Audit_Id", "1", 400},
+    {"Proxy_Authorization", "1", 400},
+    {"X_Real_Ip", "1", 400},
+    {"x_amz_date", "1", 400},
+    {"Front_Proxy_User", "1", 400},
+    {"Transfer_Encoding", "chunked", 400},
+    {"Content_Length", "3", 400},
+    {"Sec_WebSocket_Protocol", "x", 400},
+    {"My_Header", "1", 0},
+    {"X-Remote-User", "bob", 0},
+    {"Accept", "*/*", 0},
+    {"Sec-Fetch-Site", "cross-site", 403},
+    {"Sec-Fetch-Site", "same-origin", 0},
+    {"Sec-Fetch-Site", "none", 0},
+    {"Origin", "https://evil.example", 403},
+    {"Origin", "null", 403},
+    {"Origin", "https://proxy.example.com:3026.evil", 403},
+    {"Origin", "https://proxy.example.com", 403},
+    {"Origin", "https://Proxy.example.com:3026", 0},
+};
+
+static void test_refuses_by_name(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
+		const struct refusal *row = &refusals[i];
+		struct http_fields fields = {0};
+		unsigned status = 0;
+		char *message = NULL;
+		fields_add_text(&fields, "Accept", "*/*");
+		fields_add_text(&fields, row->name, row->value);
+		bool is_refused =
+		    headers_refuse(&fields, "proxy.example.com:3026", &status, &message);
+		if (is_refused != (row->status != 0))
+			fail_msg("%s: %s", row->name, row->value);
+		assert_int_equal(status, row->status);
+		if (is_refused)
+			assert_non_null(strstr(message, row->name));
+		free(message);
+		fields_free(&fields);
+	}
+}
+
+static void test_origin_knows_the_default_port(void **state)
+{
+	(void)state;
+	struct http_fields fields = {0};
+	unsigned status;
+	char *message = NULL;
+	fields_add_text(&fields, "Origin", "https://proxy.example.com");
+	assert_false(headers_refuse(&fields, "proxy.example.com:443", &status, &message));
+	assert_false(headers_refuse(&fields, "proxy.example.com", &status, &message));
+	assert_false(headers_refuse(&fields, NULL, &status, &message));
+	fields_free(&fields);
+}
+
+/* --- answers
+ * -----------------------------------------------------------------------------------------------------
+ */
+
+struct answer {
+	unsigned status;
+	const char *sent;
+	const char *passed; /* NULL: refused */
+	bool is_proxied;
+};
+
+#define PROXY_PATH "/api/v1/namespaces/a/services/web/proxy"
+#define SANDBOX	   "Content-Security-Policy: sandbox\nX-Content-Type-Options: nosniff\n"
+
+static const struct answer answers[] = {
+    {200, "Content-Type: application/json\nCache-Control: no-cache\nAudit-Id: 1\n",
+	"Content-Type: application/json\nCache-Control: no-cache\nAudit-Id: 1\n", false},
+    {200,
+	"Connection: keep-alive, X-Hop\nX-Hop: 1\nKeep-Alive: 5\nUpgrade: h2c\nTrailer: X\nTE: x\n",
+	"", false},
+    {401, "WWW-Authenticate: Basic\nProxy-Authenticate: Basic\nAlt-Svc: h3\n", "", false},
+    {200,
+	"Set-Cookie: a=b\nSet-Cookie2: x\nClear-Site-Data: *\nStrict-Transport-Security: "
+	"max-age=1\n",
+	"", false},
+    {200,
+	"Access-Control-Allow-Origin: *\nService-Worker-Allowed: /\nRefresh: 0;url=//x\nNEL: {}\n",
+	"", false},
+    {301, "Location: /api/v1\n", "Location: /clusters/c1/api/v1\n", false},
+    {201, "Location: /apis/x\n", "Location: /clusters/c1/apis/x\n", false},
+    {302, "Location: https://abc.eks.amazonaws.com/x?y\n", "Location: /clusters/c1/x?y\n", false},
+    {302, "Location: https://ABC.eks.amazonaws.com:443\n", "Location: /clusters/c1/\n", false},
+    {302, "Location: //abc.eks.amazonaws.com/x\n", "Location: /clusters/c1/x\n", false},
+    {302, "Location: https://abc.eks.amazonaws.com?q\n", "Location: /clusters/c1/?q\n", false},
+    {302, "Location: ../x\n", "Location: ../x\n", false},
+    {302, "Location: ?a:b\n", "Location: ?a:b\n", false},
+    {302, "Location: https://evil.example/x\n", NULL, false},
+    {302, "Location: //evil.example/x\n", NULL, false},
+    {307, "Location: https://abc.eks.amazonaws.com@evil.example/\n", NULL, false},
+    {307, "Location: https://abc.eks.amazonaws.com:444/\n", NULL, false},
+    {308, "Location: javascript:alert(1)\n", NULL, false},
+    {302, "Location: https:/evil\n", NULL, false},
+    {302, "Location: /\\evil.example\n", NULL, false},
+    {302, "Location: http:evil\n", NULL, true},
+    {201, "Location: https://evil.example/x\n", "", false},
+    {200, "X-Content-Type-Options: x\nContent-Security-Policy: default-src *\n",
+	"Content-Security-Policy: default-src *\n" SANDBOX, true},
+    {200, "Set-Cookie: a=b; HttpOnly; Path=/; Domain=example.com; Secure\n",
+	"Set-Cookie: a=b; HttpOnly; Secure; Path=/clusters/c1" PROXY_PATH "\n" SANDBOX, true},
+    {200, "Set-Cookie: a=b;path = /x;;domain;Pathology=1\n",
+	"Set-Cookie: a=b; Pathology=1; Path=/clusters/c1" PROXY_PATH "\n" SANDBOX, true},
+};
+
+static void test_answers(void **state)
+{
+	(void)state;
+	struct http_head client = {0};
+	for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+		const struct answer *row = &answers[i];
+		struct http_head upstream = {.status = row->status, .body = HTTP_BODY_CHUNKED};
+		struct headers_answer answer = {.upstream = &upstream,
+		    .authority = "abc.eks.amazonaws.com",
+		    .prefix = "/clusters/c1",
+		    .target = row->is_proxied ? PROXY_PATH "/index.html?x" : "/api/v1/pods",
+		    .opaque_from = row->is_proxied ? strlen(PROXY_PATH) : 0};
+		char *message = NULL;
+		add_lines(&upstream.fields, row->sent);
+		bool is_relayed = headers_build_response(&answer, &client, &message);
+		if (is_relayed != (row->passed != NULL))
+			fail_msg("%s", row->sent);
+		if (is_relayed) {
+			char *seen = lines_of(&client.fields);
+			assert_string_equal(seen, row->passed);
+			free(seen);
+			assert_int_equal(client.status, row->status);
+			assert_int_equal(client.body, HTTP_BODY_CHUNKED);
+		} else {
+			assert_non_null(strstr(message, "another host"));
+		}
+		free(message);
+		http_head_free(&upstream);
+	}
+	http_head_free(&client);
+}
+
+static void test_answer_without_a_prefix(void **state)
+{
+	(void)state;
+	struct http_head client = {0}, upstream = {.status = 302};
+	struct headers_answer answer = {
+	    .upstream = &upstream, .authority = "h:6443", .prefix = "", .target = "/x"};
+	char *message = NULL;
+	add_lines(&upstream.fields, "Location: https://h:6443/y\n");
+	assert_true(headers_build_response(&answer, &client, &message));
+	assert_string_equal(fields_get(&client.fields, "Location"), "/y");
+	http_head_free(&upstream);
+	http_head_free(&client);
+}
+
+static void test_answer_that_switches_protocols(void **state)
+{
+	(void)state;
+	struct http_head client = {0}, upstream = {.status = 101, .is_upgrade = true};
+	struct headers_answer answer = {.upstream = &upstream,
+	    .authority = "h",
+	    .prefix = "/clusters/c",
+	    .target = PROXY_PATH "/ws",
+	    .opaque_from = strlen(PROXY_PATH)};
+	char *message = NULL;
+	add_lines(
+	    &upstream.fields, "Connection: Upgrade\nUpgrade: websocket\nSec-WebSocket-Accept: k\n");
+	assert_true(headers_build_response(&answer, &client, &message));
+	char *seen = lines_of(&client.fields);
+	assert_string_equal(seen, "Sec-WebSocket-Accept: k\nUpgrade: websocket\n");
+	free(seen);
+	assert_true(client.is_upgrade);
+	http_head_free(&upstream);
+	http_head_free(&client);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_passes_only_what_is_harmless),
+	    cmocka_unit_test(test_serialises_without_the_clients_tokens),
+	    cmocka_unit_test(test_cookies_only_for_proxied_applications),
+	    cmocka_unit_test(test_upgrades_to_websocket_alone),
+	    cmocka_unit_test(test_closing_assertion),
+	    cmocka_unit_test(test_refuses_by_name),
+	    cmocka_unit_test(test_origin_knows_the_default_port),
+	    cmocka_unit_test(test_answers),
+	    cmocka_unit_test(test_answer_without_a_prefix),
+	    cmocka_unit_test(test_answer_that_switches_protocols),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

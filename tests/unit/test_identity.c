@@ -1,0 +1,304 @@
+/* Users by certificate: what a subject may say, how one is restricted and expires, and what is
+ * answered without one. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/xmem.h"
+#include "kubeproxyd/gate/identity.h"
+#include "kubeproxyd/http/fields.h"
+#include "kubeproxyd/pki.h"
+#include "kubeproxyd/policy/principal.h"
+
+#define HOUR 3600
+
+static X509 *make(const struct pki_subject *subject, int64_t seconds)
+{
+	char *error = NULL;
+	EVP_PKEY *key = pki_key_new();
+	struct unix_time now = unix_now();
+	struct pki_validity validity = {now, unix_add(now, duration_seconds(seconds))};
+	X509 *certificate = pki_certificate_new(PKI_CLIENT, subject, &validity, key, NULL, &error);
+	if (certificate == NULL)
+		fail_msg("%s", error);
+	EVP_PKEY_free(key);
+	return certificate;
+}
+
+/* A certificate whose subject is exactly these entries, whatever they hold. */
+struct entry {
+	int nid;
+	const char *bytes;
+	int len;
+	int type;
+};
+
+static X509 *make_of(const struct entry *entries, size_t count)
+{
+	X509 *certificate = make(&(struct pki_subject){.common_name = "x"}, HOUR);
+	X509_NAME *name = X509_NAME_new();
+	for (size_t i = 0; i < count; i++) {
+		ASN1_STRING *text = ASN1_STRING_type_new(entries[i].type);
+		ASN1_STRING_set(text, entries[i].bytes, entries[i].len);
+		X509_NAME_ENTRY *entry = X509_NAME_ENTRY_create_by_NID(NULL, entries[i].nid,
+		    entries[i].type, ASN1_STRING_get0_data(text), entries[i].len);
+		X509_NAME_add_entry(name, entry, -1, 0);
+		X509_NAME_ENTRY_free(entry);
+		ASN1_STRING_free(text);
+	}
+	X509_set_subject_name(certificate, name);
+	X509_NAME_free(name);
+	return certificate;
+}
+
+static void test_reads_user_groups_and_serial(void **state)
+{
+	(void)state;
+	static const char *const groups[] = {"engineering", "B\xc3\xbcro Z\xc3\xbcrich"};
+	static const char *const names[] = {
+	    "example.com", "https://x/", "eksgate://cluster/prod-eks-eu-west-1-1"};
+	X509 *certificate = make(&(struct pki_subject){.common_name = "alice@example.com",
+				     .organizations = groups,
+				     .organization_count = 2,
+				     .names = names,
+				     .name_count = 3},
+	    HOUR);
+	const char *error;
+	struct identity *identity = identity_from_certificate(certificate, &error);
+	assert_non_null(identity);
+	assert_string_equal(identity->user, "alice@example.com");
+	assert_int_equal(identity->group_count, 2);
+	assert_string_equal(identity->groups[0], groups[0]);
+	assert_string_equal(identity->groups[1], groups[1]);
+	assert_string_equal(identity->source, "certificate");
+	assert_string_equal(identity->cluster, "prod-eks-eu-west-1-1");
+	char *serial = pki_serial_text(certificate);
+	assert_string_equal(identity->certificate_serial, serial);
+	free(serial);
+	assert_false(identity_is_expired(identity, unix_now()));
+	assert_false(identity_is_expired(identity, identity->expires));
+	assert_true(identity_is_expired(identity, unix_add(identity->expires, duration_ms(1))));
+	struct identity *second = identity_ref(identity);
+	identity_unref(&identity);
+	assert_null(identity);
+	assert_string_equal(second->user, "alice@example.com");
+	identity_unref(&second);
+	identity_unref(&second);
+	X509_free(certificate);
+}
+
+#define UTF8(nid, text)                                                                            \
+	{                                                                                          \
+		nid, text, sizeof(text) - 1, V_ASN1_UTF8STRING                                     \
+	}
+#define ENTRIES(...)                                                                               \
+	((const struct entry[]){__VA_ARGS__}),                                                     \
+	    sizeof((const struct entry[]){__VA_ARGS__}) / sizeof(struct entry)
+
+static void expect_refused(X509 *certificate, const char *part)
+{
+	const char *error = NULL;
+	struct identity *identity = identity_from_certificate(certificate, &error);
+	if (identity != NULL)
+		fail_msg("accepted user \"%s\", wanted: %s", identity->user, part);
+	assert_non_null(error);
+	if (strstr(error, part) == NULL)
+		fail_msg("\"%s\" says nothing of \"%s\"", error, part);
+	X509_free(certificate);
+}
+
+static void test_refuses_bad_subjects(void **state)
+{
+	(void)state;
+	static const char long_name[300] = {[0 ... 298] = 'a'};
+	expect_refused(make_of(NULL, 0), "no CN");
+	expect_refused(make_of(ENTRIES(UTF8(NID_organizationName, "g"))), "no CN");
+	expect_refused(make_of(ENTRIES(UTF8(NID_commonName, ""))), "is empty");
+	expect_refused(make_of(ENTRIES(UTF8(NID_commonName, "a"), UTF8(NID_commonName, "b"))),
+	    "more than one CN");
+	expect_refused(make_of(ENTRIES(UTF8(NID_commonName, "system:admin"))), "system:");
+	expect_refused(make_of(ENTRIES(UTF8(NID_commonName, "a\0b"))), "control");
+	expect_refused(make_of(ENTRIES(UTF8(NID_commonName, "a\r\nX: y"))), "control");
+	expect_refused(make_of(ENTRIES(UTF8(NID_commonName, "a\x7f"))), "control");
+	expect_refused(make_of(ENTRIES(UTF8(NID_commonName, "a\xc2\x85"))), "control");
+	expect_refused(make_of(ENTRIES(UTF8(NID_commonName, "a\xe2\x80\xae"))), "invisible");
+	expect_refused(make_of(ENTRIES(UTF8(NID_commonName, " alice"))), "space");
+	expect_refused(make_of(ENTRIES(UTF8(NID_commonName, "alice "))), "space");
+	expect_refused(
+	    make_of(ENTRIES({NID_commonName, long_name, 299, V_ASN1_UTF8STRING})), "256");
+	expect_refused(make_of(ENTRIES(UTF8(NID_commonName, "a\xff"))), "cannot be read");
+	expect_refused(
+	    make_of(ENTRIES(UTF8(NID_commonName, "a"), UTF8(NID_organizationName, "g\n"))),
+	    "control");
+	struct entry many[70] = {UTF8(NID_commonName, "a")};
+	for (size_t i = 1; i < 70; i++)
+		many[i] = (struct entry)UTF8(NID_organizationName, "g");
+	expect_refused(make_of(many, 70), "64 groups");
+}
+
+static X509 *scoped(const char *first, const char *second)
+{
+	const char *names[] = {first, second};
+	return make(
+	    &(struct pki_subject){
+		.common_name = "a", .names = names, .name_count = second != NULL ? 2 : 1},
+	    HOUR);
+}
+
+static void test_refuses_scopes_that_it_does_not_understand(void **state)
+{
+	(void)state;
+	expect_refused(scoped("eksgate://cluster/", NULL), "eksgate://cluster/NAME");
+	expect_refused(scoped("eksgate://cluster/a/b", NULL), "eksgate://cluster/NAME");
+	expect_refused(scoped("eksgate://cluster/..", NULL), "eksgate://cluster/NAME");
+	expect_refused(scoped("eksgate://clusters/a", NULL), "eksgate://cluster/NAME");
+	expect_refused(scoped("EKSGATE://cluster/a", NULL), "eksgate://cluster/NAME");
+	expect_refused(scoped("eksgate://account/1", NULL), "eksgate://cluster/NAME");
+	expect_refused(
+	    scoped("eksgate://cluster/a", "eksgate://cluster/b"), "more than one cluster");
+}
+
+static void test_principals(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		const char *refusal;
+	} rows[] = {
+	    {"alice", NULL},
+	    {"a b", NULL},
+	    {"arn:aws:iam::1:user/x", NULL},
+	    {"\xf0\x9f\x98\x80", NULL},
+	    {"", "is empty"},
+	    {" ", "begins or ends with a space"},
+	    {"a\tb", "holds a control character or an invisible one"},
+	    {"a\xc0\x80", "is not UTF-8"},
+	    {"a\xed\xa0\x80", "is not UTF-8"},
+	    {"a\xf4\x90\x80\x80", "is not UTF-8"},
+	    {"a\xe2\x82", "is not UTF-8"},
+	    {"a\x80", "is not UTF-8"},
+	    {"a\xef\xbb\xbf", "holds a control character or an invisible one"},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		const char *refusal = principal_refuse(rows[i].name, strlen(rows[i].name));
+		if (rows[i].refusal == NULL)
+			assert_null(refusal);
+		else
+			assert_string_equal(refusal, rows[i].refusal);
+	}
+	assert_true(principal_is_system("system:masters"));
+	assert_false(principal_is_system("systems"));
+}
+
+/* --- per request
+ * -------------------------------------------------------------------------------------------------
+ */
+
+struct outcome {
+	unsigned calls;
+	char *user;
+	char *message;
+};
+
+static void on_identity(void *arg, struct identity *identity, const char *message)
+{
+	struct outcome *outcome = arg;
+	outcome->calls++;
+	if (identity != NULL)
+		outcome->user = xstrdup(identity->user);
+	outcome->message = xstrdup_or_null(message);
+	identity_unref(&identity);
+}
+
+static void resolve(struct identity *of_connection, X509 *certificate,
+    const char *certificate_error, const char *name, const char *value, struct outcome *outcome)
+{
+	struct http_fields fields = {0};
+	if (name != NULL)
+		fields_add_text(&fields, name, value);
+	struct identity_evidence evidence = {certificate, certificate_error, &fields};
+	struct identity_query *query =
+	    identity_resolve(of_connection, &evidence, on_identity, outcome);
+	assert_null(query);
+	identity_query_cancel(&query);
+	assert_int_equal(outcome->calls, 1);
+	fields_free(&fields);
+}
+
+static void expect_outcome(struct outcome *outcome, const char *user, const char *message)
+{
+	if (user != NULL) {
+		assert_non_null(outcome->user);
+		assert_string_equal(outcome->user, user);
+		assert_null(outcome->message);
+	} else {
+		assert_null(outcome->user);
+		assert_non_null(outcome->message);
+		if (strstr(outcome->message, message) == NULL)
+			fail_msg("\"%s\" says nothing of \"%s\"", outcome->message, message);
+	}
+	free(outcome->user);
+	free(outcome->message);
+	*outcome = (struct outcome){0};
+}
+
+static void test_resolves_per_request(void **state)
+{
+	(void)state;
+	static const char no_bearer[] =
+	    "bearer tokens are not accepted yet: use a client certificate";
+	struct outcome outcome = {0};
+	const char *error;
+	X509 *certificate = make(&(struct pki_subject){.common_name = "alice"}, HOUR);
+	X509 *old = make(&(struct pki_subject){.common_name = "alice"}, -HOUR);
+	struct identity *alice = identity_from_certificate(certificate, &error);
+	struct identity *expired = identity_from_certificate(old, &error);
+
+	resolve(alice, certificate, NULL, NULL, NULL, &outcome);
+	expect_outcome(&outcome, "alice", NULL);
+	resolve(NULL, certificate, NULL, "Accept", "*/*", &outcome);
+	expect_outcome(&outcome, "alice", NULL);
+	resolve(expired, old, NULL, NULL, NULL, &outcome);
+	expect_outcome(&outcome, NULL, "of \"alice\" expired at 20");
+	resolve(NULL, old, NULL, NULL, NULL, &outcome);
+	expect_outcome(&outcome, NULL, "kubeproxyd cert");
+	resolve(NULL, certificate, "certificate has expired", NULL, NULL, &outcome);
+	expect_outcome(&outcome, NULL, "not accepted: certificate has expired");
+	resolve(NULL, NULL, NULL, NULL, NULL, &outcome);
+	expect_outcome(&outcome, NULL, "kubeproxyd cert");
+	resolve(alice, certificate, NULL, "authorization", "bearer abc", &outcome);
+	expect_outcome(&outcome, NULL, no_bearer);
+	resolve(NULL, NULL, NULL, "Authorization", "Bearer abc", &outcome);
+	expect_outcome(&outcome, NULL, no_bearer);
+	resolve(alice, certificate, NULL, "Authorization", "Basic abc", &outcome);
+	expect_outcome(&outcome, NULL, "use a client certificate");
+	resolve(alice, certificate, NULL, "Sec-WebSocket-Protocol",
+	    "v5.channel.k8s.io, base64url.bearer.authorization.k8s.io.YWJj", &outcome);
+	expect_outcome(&outcome, NULL, no_bearer);
+	resolve(alice, certificate, NULL, "Sec-WebSocket-Protocol",
+	    "v5.channel.k8s.io,v4.channel.k8s.io", &outcome);
+	expect_outcome(&outcome, "alice", NULL);
+
+	assert_int_equal(alice->references, 1);
+	identity_unref(&alice);
+	identity_unref(&expired);
+	X509_free(certificate);
+	X509_free(old);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_reads_user_groups_and_serial),
+	    cmocka_unit_test(test_refuses_bad_subjects),
+	    cmocka_unit_test(test_refuses_scopes_that_it_does_not_understand),
+	    cmocka_unit_test(test_principals),
+	    cmocka_unit_test(test_resolves_per_request),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
