@@ -49,7 +49,8 @@ static bool is_element(const char *tag, size_t len, const char *element)
 	size_t size = strlen(element);
 	if (len < size + 2 || memcmp(tag + 1, element, size) != 0)
 		return false;
-	return tag[size + 1] == '>' || isspace((unsigned char)tag[size + 1]);
+	char next = tag[size + 1];
+	return next == '>' || next == '/' || isspace((unsigned char)next);
 }
 
 char *aws_xml_text(const char *xml, size_t len, const char *element)
