@@ -51,7 +51,7 @@ static X509 *make_of(const struct entry *entries, size_t count)
 		X509_NAME_ENTRY_free(entry);
 		ASN1_STRING_free(text);
 	}
-	X509_set_subject_name(certificate, name);
+	assert_int_equal(X509_set_subject_name(certificate, name), 1);
 	X509_NAME_free(name);
 	return certificate;
 }
@@ -131,7 +131,8 @@ static void test_refuses_bad_subjects(void **state)
 	expect_refused(make_of(ENTRIES(UTF8(NID_commonName, "alice "))), "space");
 	expect_refused(
 	    make_of(ENTRIES({NID_commonName, long_name, 299, V_ASN1_UTF8STRING})), "256");
-	expect_refused(make_of(ENTRIES(UTF8(NID_commonName, "a\xff"))), "cannot be read");
+	expect_refused(
+	    make_of(ENTRIES({NID_commonName, "a", 1, V_ASN1_OCTET_STRING})), "cannot be read");
 	expect_refused(
 	    make_of(ENTRIES(UTF8(NID_commonName, "a"), UTF8(NID_organizationName, "g\n"))),
 	    "control");
