@@ -42,7 +42,7 @@ AWS := common/aws_call.o common/aws_context.o common/aws_credentials.o common/aw
 	common/aws_error.o common/aws_ini.o common/aws_profile.o common/aws_retry.o common/aws_sources.o common/aws_sts.o \
 	common/aws_xml.o
 LABELS := common/labels.o common/pattern.o common/regex.o common/regex_compile.o
-KUBE_CLUSTER := common/kube_cluster.o common/json.o $(LABELS)
+KUBE_CLUSTER := common/kube_cluster.o common/kube_cluster_check.o common/json.o $(LABELS)
 SETTINGS := common/settings.o common/settings_rows.o common/settings_teleport.o common/config.o common/yaml.o
 COMMON := $(BASE) common/loop.o common/zsock.o common/fetch.o $(SETTINGS) $(KUBE_CLUSTER) common/sigv4.o $(AWS) \
 	common/metrics.o common/admin.o common/admin_client.o \
@@ -80,13 +80,15 @@ test_metrics := $(BASE) common/metrics.o
 test_render := $(BASE) common/render.o
 test_admin := $(BASE) common/loop.o common/admin.o common/admin_client.o common/metrics.o common/json.o common/lock_file.o
 
-UNIT_TESTS += test_sigv4 test_aws_endpoint test_fetch test_aws_call test_aws_profile
+UNIT_TESTS += test_sigv4 test_aws_endpoint test_fetch test_aws_call test_aws_profile \
+	test_aws_credentials
 test_sigv4 := $(BASE) common/sigv4.o
 test_aws_endpoint := $(BASE) common/aws_endpoint.o
 test_fetch := $(BASE) common/loop.o common/fetch.o tests/unit/fake_http.o
 AWS_TEST := $(BASE) $(AWS) common/loop.o common/fetch.o common/json.o common/sigv4.o tests/unit/fake_http.o
 test_aws_call := $(AWS_TEST)
 test_aws_profile := $(AWS_TEST)
+test_aws_credentials := $(AWS_TEST)
 
 UNIT_TESTS += test_fields test_head test_h1_reader test_status
 test_fields := common/xmem.o kubeproxyd/http/fields.o
@@ -94,7 +96,8 @@ test_head := $(BASE) kubeproxyd/http/head.o kubeproxyd/http/fields.o
 test_h1_reader := $(BASE) $(HTTP) $(LLHTTP)
 test_status := $(BASE) kubeproxyd/http/status.o
 
-UNIT_TESTS += test_route test_relay test_exchange
+UNIT_TESTS += test_route test_relay test_exchange test_session_h1
+test_session_h1 := $(BASE) common/loop.o $(HTTP) $(LLHTTP) kubeproxyd/exchange/reply.o kubeproxyd/front/session_h1.o
 test_route := $(BASE) $(KUBE_CLUSTER) kubeproxyd/exchange/route.o
 test_relay := $(BASE) kubeproxyd/exchange/relay.o
 test_exchange := $(BASE) common/loop.o common/metrics.o $(EXCHANGE) kubeproxyd/record/access_log.o \
