@@ -36,7 +36,7 @@ LLHTTP := llhttp/llhttp.o llhttp/api.o llhttp/http.o
 
 # --- what is linked into what -----------------------------------------------------------------------------------------
 
-PROTO := proto/wire.o proto/message.o
+PROTO := proto/wire.o proto/json_text.o proto/message.o proto/message_bodies.o
 BASE := common/xmem.o common/buf.o common/mono.o common/log.o
 AWS := common/aws_call.o common/aws_context.o common/aws_credentials.o common/aws_endpoint.o common/aws_environment.o \
 	common/aws_error.o common/aws_ini.o common/aws_profile.o common/aws_retry.o common/aws_sources.o common/aws_sts.o \
@@ -60,7 +60,7 @@ HTTP := kubeproxyd/http/fields.o kubeproxyd/http/head.o kubeproxyd/http/h1_rules
 EXCHANGE := kubeproxyd/exchange/exchange.o kubeproxyd/exchange/exchanges.o kubeproxyd/exchange/admission.o \
 	kubeproxyd/exchange/caller.o kubeproxyd/exchange/relay.o kubeproxyd/exchange/reply.o kubeproxyd/exchange/route.o \
 	kubeproxyd/exchange/upgrade.o kubeproxyd/exchange/failure.o
-NET := kubeproxyd/net/address.o kubeproxyd/net/stream.o kubeproxyd/net/stream_io.o kubeproxyd/net/stream_queue.o kubeproxyd/net/tls.o kubeproxyd/net/tls_client.o \
+NET := kubeproxyd/net/address.o kubeproxyd/net/stream.o kubeproxyd/net/stream_open.o kubeproxyd/net/stream_transfer.o kubeproxyd/net/stream_io.o kubeproxyd/net/stream_queue.o kubeproxyd/net/tls.o kubeproxyd/net/tls_client.o \
 	kubeproxyd/net/listener.o kubeproxyd/net/resolver.o
 
 KUBEPROXYD := $(HTTP) $(NET) kubeproxyd/main.o kubeproxyd/directory/token.o
@@ -81,7 +81,7 @@ test_render := $(BASE) common/render.o
 test_admin := $(BASE) common/loop.o common/admin.o common/admin_client.o common/metrics.o common/json.o common/lock_file.o
 
 UNIT_TESTS += test_sigv4 test_aws_endpoint test_fetch test_aws_call test_aws_profile \
-	test_aws_credentials
+	test_aws_credentials test_aws_eks test_token
 test_sigv4 := $(BASE) common/sigv4.o
 test_aws_endpoint := $(BASE) common/aws_endpoint.o
 test_fetch := $(BASE) common/loop.o common/fetch.o tests/unit/fake_http.o
@@ -89,6 +89,8 @@ AWS_TEST := $(BASE) $(AWS) common/loop.o common/fetch.o common/json.o common/sig
 test_aws_call := $(AWS_TEST)
 test_aws_profile := $(AWS_TEST)
 test_aws_credentials := $(AWS_TEST)
+test_aws_eks := $(AWS_TEST) common/labels.o discoveryd/aws_eks.o discoveryd/aws_account.o
+test_token := $(AWS_TEST) kubeproxyd/directory/token.o
 
 UNIT_TESTS += test_fields test_head test_h1_reader test_status
 test_fields := common/xmem.o kubeproxyd/http/fields.o
@@ -96,7 +98,9 @@ test_head := $(BASE) kubeproxyd/http/head.o kubeproxyd/http/fields.o
 test_h1_reader := $(BASE) $(HTTP) $(LLHTTP)
 test_status := $(BASE) kubeproxyd/http/status.o
 
-UNIT_TESTS += test_route test_relay test_exchange test_session_h1
+UNIT_TESTS += test_route test_relay test_exchange test_session_h1 test_upstream
+test_upstream := $(BASE) common/loop.o common/metrics.o $(HTTP) $(LLHTTP) kubeproxyd/back/upstream.o \
+	kubeproxyd/back/upstream_h1.o
 test_session_h1 := $(BASE) common/loop.o $(HTTP) $(LLHTTP) kubeproxyd/exchange/reply.o kubeproxyd/front/session_h1.o
 test_route := $(BASE) $(KUBE_CLUSTER) kubeproxyd/exchange/route.o
 test_relay := $(BASE) kubeproxyd/exchange/relay.o
@@ -111,7 +115,25 @@ test_request_info := $(BASE) $(POLICY)
 test_headers := $(BASE) $(POLICY) $(GATE) $(KUBE_CLUSTER) kubeproxyd/http/fields.o kubeproxyd/http/head.o
 test_identity := $(test_headers) kubeproxyd/pki.o
 
-FUZZ_TARGETS :=
+UNIT_TESTS += test_naming test_reconcile test_registry test_sweep test_scope test_explain
+FIXTURE := $(BASE) $(KUBE_CLUSTER) common/loop.o common/metrics.o common/aws_error.o common/aws_xml.o common/aws_endpoint.o \
+	tests/unit/discovery_fixture.o
+RECONCILE := discoveryd/reconcile.o discoveryd/candidate.o discoveryd/naming.o discoveryd/cluster_set.o \
+	discoveryd/guard.o discoveryd/registry.o discoveryd/registry_sqlite.o common/lock_file.o
+SWEEP := discoveryd/sweep.o discoveryd/discovery_metrics.o tests/unit/fake_eks.o
+test_naming := $(BASE) $(KUBE_CLUSTER) discoveryd/naming.o
+test_reconcile := $(FIXTURE) $(RECONCILE)
+test_registry := $(FIXTURE) $(RECONCILE)
+test_sweep := $(FIXTURE) $(SWEEP)
+test_scope := $(FIXTURE) $(SWEEP) $(RECONCILE) discoveryd/scope.o discoveryd/account.o discoveryd/discovery.o
+test_explain := $(test_scope) discoveryd/explain.o discoveryd/explain_text.o
+
+UNIT_TESTS += test_wire test_message
+test_wire := proto/wire.o proto/json_text.o
+test_message := $(PROTO)
+
+FUZZ_TARGETS := fuzz_message
+fuzz_message := $(PROTO)
 
 PROGRAMS := discoveryd kubeproxyd bustap
 
