@@ -25,6 +25,7 @@
 #include "kubeproxyd/exchange/exchanges.h"
 #include "kubeproxyd/front/session.h"
 #include "kubeproxyd/net/listener.h"
+#include "kubeproxyd/net/stream.h"
 #include "kubeproxyd/policy/policy.h"
 #include "kubeproxyd/proxy_admin.h"
 #include "kubeproxyd/proxy_files.h"
@@ -373,6 +374,7 @@ static void stop(struct proxy *proxy)
 	aws_context_free(&proxy->aws);
 	fetcher_free(&proxy->fetcher);
 	notify_free(&proxy->notify);
+	stream_close_finishing(proxy->loop);
 	loop_free(&proxy->loop);
 	metrics_free(&proxy->metrics);
 	proxy_files_free(&proxy->files);

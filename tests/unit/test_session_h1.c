@@ -1,0 +1,604 @@
+/* HTTP/1.1 with clients, against a made-up stream and a made-up exchange: order of answers, when
+ * bodies are read, what keeps a connection and what ends it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/buf.h"
+#include "common/loop.h"
+#include "common/settings.h"
+#include "common/xmem.h"
+#include "kubeproxyd/exchange/exchange.h"
+#include "kubeproxyd/exchange/reply.h"
+#include "kubeproxyd/front/session_h1.h"
+#include "kubeproxyd/net/stream.h"
+
+#define GET "GET /clusters/a/api HTTP/1.1\r\nHost: h\r\n\r\n"
+#define OK  "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+/* The made-up stream: what was written, and what the session left unread. */
+static struct {
+	const struct stream_events *events;
+	void *arg;
+	struct buf written, unread;
+	bool is_paused, is_full, is_offering;
+} wire;
+
+/* The made-up exchange: one at a time. */
+static struct {
+	struct peer client;
+	const struct http_head *head;
+	struct buf body;
+	bool is_live, has_body_end;
+	unsigned started, drained;
+	char *failed;
+	bool answers_at_once;
+} life;
+
+static struct {
+	bool has_ended;
+	enum session_end how;
+	char *reason;
+	unsigned bad_status;
+} end;
+
+static struct session session;
+static struct settings settings;
+static struct loop *loop;
+static bool is_draining;
+
+/* --- the stream ------------------------------------------------------------------------------- */
+
+void stream_set_events(struct stream *stream, const struct stream_events *events, void *arg)
+{
+	(void)stream;
+	wire.events = events;
+	wire.arg = arg;
+}
+
+void stream_write(struct stream *stream, const void *data, size_t len)
+{
+	(void)stream;
+	assert_false(end.has_ended);
+	buf_append(&wire.written, data, len);
+}
+
+bool stream_is_full(const struct stream *stream)
+{
+	(void)stream;
+	return wire.is_full;
+}
+
+void stream_pause(struct stream *stream)
+{
+	(void)stream;
+	wire.is_paused = true;
+}
+
+void stream_resume(struct stream *stream)
+{
+	(void)stream;
+	wire.is_paused = false;
+}
+
+/* Never inside a callback, as the real one. */
+static void offer(void)
+{
+	if (wire.is_offering)
+		return;
+	wire.is_offering = true;
+	while (!wire.is_paused && !end.has_ended && wire.unread.len > 0) {
+		size_t used = wire.events->on_data(
+		    wire.arg, (const uint8_t *)wire.unread.data, wire.unread.len);
+		buf_consume(&wire.unread, used);
+		if (used == 0)
+			break;
+	}
+	wire.is_offering = false;
+}
+
+static void receive(const char *text)
+{
+	buf_append_text(&wire.unread, text);
+	offer();
+}
+
+/* --- the session ------------------------------------------------------------------------------ */
+
+struct loop *session_loop(const struct session *of)
+{
+	(void)of;
+	return loop;
+}
+
+const struct settings *session_settings(const struct session *of)
+{
+	(void)of;
+	return &settings;
+}
+
+struct exchanges *session_exchanges(const struct session *of)
+{
+	(void)of;
+	return NULL;
+}
+
+bool session_is_draining(const struct session *of)
+{
+	(void)of;
+	return is_draining;
+}
+
+void session_count_bad_request(struct session *of, unsigned status, const char *message)
+{
+	(void)of;
+	assert_non_null(message);
+	end.bad_status = status;
+}
+
+void session_end(struct session *of, enum session_end how, const char *reason)
+{
+	(void)of;
+	assert_false(end.has_ended);
+	end.has_ended = true;
+	end.how = how;
+	end.reason = xstrdup(reason);
+	loop_stop(loop);
+}
+
+/* --- the exchange ----------------------------------------------------------------------------- */
+
+static void answer(unsigned status, const char *text)
+{
+	struct http_head head = {.status = status, .body = HTTP_BODY_LENGTH, .keep_alive = true};
+	head.content_length = strlen(text);
+	(void)!life.client.verbs->send_head(life.client.object, &head);
+	(void)!life.client.verbs->send_body(
+	    life.client.object, (const uint8_t *)text, strlen(text));
+	life.client.verbs->send_end(life.client.object);
+	life.is_live = false;
+	life.client.verbs->release(life.client.object);
+	offer();
+}
+
+static void want_body(void)
+{
+	life.client.verbs->resume(life.client.object);
+	offer();
+}
+
+struct exchange *exchange_new(
+    struct exchanges *all, struct peer client, struct caller *caller, const struct http_head *head)
+{
+	(void)all;
+	assert_ptr_equal(caller, &session.caller);
+	assert_false(life.is_live);
+	life.client = client;
+	life.head = head;
+	life.is_live = true;
+	life.has_body_end = false;
+	buf_clear(&life.body);
+	return (struct exchange *)(void *)&life;
+}
+
+void exchange_start(struct exchange *exchange)
+{
+	(void)exchange;
+	life.started++;
+	if (life.answers_at_once)
+		answer(403, "no");
+}
+
+static void on_body(void *arg, const uint8_t *data, size_t len)
+{
+	(void)arg;
+	buf_append(&life.body, data, len);
+}
+
+static void on_end(void *arg)
+{
+	(void)arg;
+	life.has_body_end = true;
+}
+
+static void on_drain(void *arg)
+{
+	(void)arg;
+	life.drained++;
+}
+
+static void on_failed(void *arg, const struct peer_failure *failure)
+{
+	(void)arg;
+	life.failed = xstrdup(failure->reason);
+	life.is_live = false;
+	life.client.verbs->release(life.client.object);
+}
+
+const struct peer_events exchange_client_events = {
+    .on_body = on_body, .on_end = on_end, .on_drain = on_drain, .on_failed = on_failed};
+
+/* --- the setting ------------------------------------------------------------------------------ */
+
+static int set_up(void **state)
+{
+	(void)state;
+	memset(&wire, 0, sizeof wire);
+	memset(&life, 0, sizeof life);
+	memset(&end, 0, sizeof end);
+	memset(&session, 0, sizeof session);
+	is_draining = false;
+	settings.proxy.limits.header_bytes = 1024;
+	settings.proxy.limits.header_count = 10;
+	settings.proxy.limits.header_timeout = duration_ms(10);
+	settings.proxy.limits.idle_timeout = duration_ms(20);
+	loop = loop_new();
+	session.caller.address = "192.0.2.1:1";
+	session.protocol = &session_h1;
+	session.conversation = session_h1.start(&session);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	session_h1.free(session.conversation);
+	loop_free(&loop);
+	buf_free(&wire.written);
+	buf_free(&wire.unread);
+	buf_free(&life.body);
+	free(life.failed);
+	free(end.reason);
+	return 0;
+}
+
+static void assert_written(const char *text)
+{
+	assert_string_equal(buf_text(&wire.written), text);
+	buf_clear(&wire.written);
+}
+
+static void assert_ended(enum session_end how)
+{
+	assert_true(end.has_ended);
+	assert_int_equal(end.how, how);
+	assert_false(life.is_live);
+}
+
+/* --- tests ------------------------------------------------------------------------------------ */
+
+static void test_one_after_the_other(void **state)
+{
+	(void)state;
+	receive(GET);
+	assert_int_equal(life.started, 1);
+	assert_string_equal(life.head->target, "/clusters/a/api");
+	answer(200, "ok");
+	assert_written(OK);
+	receive(GET);
+	assert_int_equal(life.started, 2);
+	answer(200, "ok");
+	assert_written(OK);
+	assert_false(end.has_ended);
+}
+
+static void test_pipelined_requests_wait(void **state)
+{
+	(void)state;
+	receive(GET "GET /second HTTP/1.1\r\nHost: h\r\n\r\n");
+	assert_int_equal(life.started, 1);
+	assert_true(wire.is_paused);
+	answer(200, "ok");
+	assert_int_equal(life.started, 2);
+	assert_string_equal(life.head->target, "/second");
+	assert_written(OK);
+	answer(200, "ok");
+	assert_written(OK);
+}
+
+static void test_a_body_waits_until_it_is_wanted(void **state)
+{
+	(void)state;
+	receive("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbo");
+	assert_int_equal(life.body.len, 0);
+	assert_true(wire.is_paused);
+	want_body();
+	assert_string_equal(buf_text(&life.body), "bo");
+	receive("dy" GET);
+	assert_string_equal(buf_text(&life.body), "body");
+	assert_true(life.has_body_end);
+	answer(201, "ok");
+	assert_int_equal(life.started, 2);
+	answer(200, "ok");
+}
+
+static void test_continue_is_said_after_authorisation(void **state)
+{
+	(void)state;
+	receive("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+	assert_int_equal(wire.written.len, 0);
+	want_body();
+	assert_written("HTTP/1.1 100 Continue\r\n\r\n");
+	receive("hi");
+	assert_true(life.has_body_end);
+	answer(200, "ok");
+	assert_written(OK);
+	assert_false(end.has_ended);
+}
+
+static void test_a_denied_body_that_may_never_come_ends_the_connection(void **state)
+{
+	(void)state;
+	life.answers_at_once = true;
+	receive("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+	assert_non_null(strstr(buf_text(&wire.written), "Connection: close\r\n"));
+	assert_null(strstr(buf_text(&wire.written), "100 Continue"));
+	assert_ended(SESSION_POLITE);
+}
+
+static void test_a_small_denied_body_keeps_the_connection(void **state)
+{
+	(void)state;
+	life.answers_at_once = true;
+	receive("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbo");
+	assert_null(strstr(buf_text(&wire.written), "close"));
+	life.answers_at_once = false;
+	receive("dy" GET);
+	assert_int_equal(life.started, 2);
+	assert_int_equal(life.body.len, 0);
+	answer(200, "ok");
+	assert_false(end.has_ended);
+}
+
+static void test_a_chunked_denied_body_ends_the_connection(void **state)
+{
+	(void)state;
+	life.answers_at_once = true;
+	receive("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+	assert_non_null(strstr(buf_text(&wire.written), "Connection: close\r\n"));
+	assert_ended(SESSION_POLITE);
+}
+
+static void test_connection_close_is_honoured(void **state)
+{
+	(void)state;
+	receive("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+	answer(200, "ok");
+	assert_non_null(strstr(buf_text(&wire.written), "Connection: close\r\n"));
+	assert_ended(SESSION_POLITE);
+}
+
+static void test_head_has_a_length_and_no_body(void **state)
+{
+	(void)state;
+	receive("HEAD / HTTP/1.1\r\nHost: h\r\n\r\n");
+	answer(200, "ok");
+	assert_written("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n");
+}
+
+static void stream_answer(const char *text)
+{
+	struct http_head head = {.status = 200, .body = HTTP_BODY_TO_CLOSE, .keep_alive = true};
+	(void)!life.client.verbs->send_head(life.client.object, &head);
+	(void)!life.client.verbs->send_body(
+	    life.client.object, (const uint8_t *)text, strlen(text));
+}
+
+static void test_answers_of_unknown_length_are_chunked(void **state)
+{
+	(void)state;
+	receive(GET);
+	stream_answer("event");
+	assert_written("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nevent\r\n");
+	life.client.verbs->send_end(life.client.object);
+	life.is_live = false;
+	life.client.verbs->release(life.client.object);
+	assert_written("0\r\n\r\n");
+	assert_false(end.has_ended);
+}
+
+static void test_old_clients_get_answers_to_close(void **state)
+{
+	(void)state;
+	receive("GET / HTTP/1.0\r\nHost: h\r\n\r\n");
+	stream_answer("event");
+	assert_null(strstr(buf_text(&wire.written), "chunked"));
+	life.client.verbs->send_end(life.client.object);
+	life.is_live = false;
+	life.client.verbs->release(life.client.object);
+	assert_ended(SESSION_POLITE);
+}
+
+static void test_a_cut_answer_cuts_the_connection(void **state)
+{
+	(void)state;
+	receive(GET);
+	stream_answer("event");
+	life.is_live = false;
+	life.client.verbs->release(life.client.object);
+	assert_ended(SESSION_CUT);
+	assert_null(strstr(buf_text(&wire.written), "0\r\n\r\n"));
+}
+
+static void test_a_gone_client_is_told(void **state)
+{
+	(void)state;
+	receive(GET);
+	wire.events->on_end(wire.arg);
+	assert_string_equal(life.failed, "the client closed the connection");
+	assert_ended(SESSION_CUT);
+}
+
+static void test_a_broken_stream_is_told(void **state)
+{
+	(void)state;
+	receive(GET);
+	wire.events->on_error(wire.arg, "connection reset");
+	assert_string_equal(life.failed, "connection reset");
+	assert_ended(SESSION_CUT);
+}
+
+static void test_upgrades_pass_raw_bytes(void **state)
+{
+	(void)state;
+	receive(
+	    "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nearly");
+	assert_int_equal(life.body.len, 0);
+	struct http_head head = {.status = 101, .is_upgrade = true};
+	fields_add_text(&head.fields, "Upgrade", "websocket");
+	(void)!life.client.verbs->send_head(life.client.object, &head);
+	http_head_free(&head);
+	assert_non_null(strstr(buf_text(&wire.written), "101 Switching Protocols\r\n"));
+	assert_non_null(strstr(buf_text(&wire.written), "Upgrade: websocket\r\n"));
+	assert_null(strstr(buf_text(&wire.written), "Content-Length"));
+	buf_clear(&wire.written);
+	want_body();
+	receive("\r\n late");
+	assert_string_equal(buf_text(&life.body), "early\r\n late");
+	(void)!life.client.verbs->send_body(life.client.object, (const uint8_t *)"raw", 3);
+	assert_written("raw");
+	wire.events->on_end(wire.arg);
+	assert_true(life.has_body_end && life.is_live);
+	life.client.verbs->send_end(life.client.object);
+	life.is_live = false;
+	life.client.verbs->release(life.client.object);
+	assert_ended(SESSION_POLITE);
+}
+
+static void test_back_pressure_both_ways(void **state)
+{
+	(void)state;
+	receive("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\n");
+	want_body();
+	receive("ab");
+	life.client.verbs->pause(life.client.object);
+	receive("cd");
+	assert_true(wire.is_paused);
+	assert_string_equal(buf_text(&life.body), "ab");
+	want_body();
+	assert_string_equal(buf_text(&life.body), "abcd");
+	receive("ef");
+	wire.is_full = true;
+	struct http_head head = {.status = 200, .body = HTTP_BODY_CHUNKED, .keep_alive = true};
+	assert_false(life.client.verbs->send_head(life.client.object, &head));
+	wire.events->on_drain(wire.arg);
+	assert_int_equal(life.drained, 1);
+	wire.events->on_error(wire.arg, "reset");
+}
+
+static void test_bad_messages_are_told_why(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		unsigned status;
+	} rows[] = {
+	    {"GET / HTTP/1.1\n\n", 400},
+	    {"GET / HTTP/1.1\r\n\r\n", 400},
+	    {"GET / HTTP/1.1\r\nHost: h\r\nHost: h\r\n\r\n", 400},
+	    {"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nTransfer-Encoding: "
+	     "chunked\r\n\r\n",
+		400},
+	    {"GET / HTTP/2.0\r\nHost: h\r\n\r\n", 505},
+	    {"GET http://evil/ HTTP/1.1\r\nHost: h\r\n\r\n", 400},
+	    {"\x16\x03\x01\x02\r\n", 400},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		receive(rows[i].text);
+		if (end.bad_status != rows[i].status)
+			fail_msg("row %zu: %u", i, end.bad_status);
+		assert_non_null(strstr(buf_text(&wire.written), "\"kind\":\"Status\""));
+		assert_non_null(strstr(buf_text(&wire.written), "Connection: close\r\n"));
+		assert_int_equal(life.started, 0);
+		assert_ended(SESSION_POLITE);
+		tear_down(state);
+		set_up(state);
+	}
+}
+
+static void test_a_bad_chunk_fails_the_exchange(void **state)
+{
+	(void)state;
+	receive("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+	want_body();
+	receive("zz\r\n");
+	assert_non_null(life.failed);
+	assert_int_equal(end.bad_status, 400);
+	assert_non_null(strstr(buf_text(&wire.written), "HTTP/1.1 400 "));
+	assert_ended(SESSION_POLITE);
+}
+
+static void test_a_slow_head_is_408(void **state)
+{
+	(void)state;
+	receive("GET / HTTP");
+	loop_run(loop);
+	assert_int_equal(end.bad_status, 408);
+	assert_non_null(strstr(buf_text(&wire.written), "HTTP/1.1 408 "));
+	assert_ended(SESSION_POLITE);
+}
+
+static void test_an_idle_connection_is_closed_in_silence(void **state)
+{
+	(void)state;
+	receive(GET);
+	answer(200, "ok");
+	buf_clear(&wire.written);
+	loop_run(loop);
+	assert_written("");
+	assert_ended(SESSION_POLITE);
+}
+
+static void test_draining(void **state)
+{
+	(void)state;
+	receive(GET);
+	is_draining = true;
+	session_h1.drain(session.conversation);
+	assert_false(end.has_ended);
+	answer(200, "ok");
+	assert_non_null(strstr(buf_text(&wire.written), "Connection: close\r\n"));
+	assert_ended(SESSION_POLITE);
+}
+
+static void test_draining_ends_idle_connections(void **state)
+{
+	(void)state;
+	session_h1.drain(session.conversation);
+	assert_ended(SESSION_POLITE);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+	    TEST(test_one_after_the_other),
+	    TEST(test_pipelined_requests_wait),
+	    TEST(test_a_body_waits_until_it_is_wanted),
+	    TEST(test_continue_is_said_after_authorisation),
+	    TEST(test_a_denied_body_that_may_never_come_ends_the_connection),
+	    TEST(test_a_small_denied_body_keeps_the_connection),
+	    TEST(test_a_chunked_denied_body_ends_the_connection),
+	    TEST(test_connection_close_is_honoured),
+	    TEST(test_head_has_a_length_and_no_body),
+	    TEST(test_answers_of_unknown_length_are_chunked),
+	    TEST(test_old_clients_get_answers_to_close),
+	    TEST(test_a_cut_answer_cuts_the_connection),
+	    TEST(test_a_gone_client_is_told),
+	    TEST(test_a_broken_stream_is_told),
+	    TEST(test_upgrades_pass_raw_bytes),
+	    TEST(test_back_pressure_both_ways),
+	    TEST(test_bad_messages_are_told_why),
+	    TEST(test_a_bad_chunk_fails_the_exchange),
+	    TEST(test_a_slow_head_is_408),
+	    TEST(test_an_idle_connection_is_closed_in_silence),
+	    TEST(test_draining),
+	    TEST(test_draining_ends_idle_connections),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
