@@ -11,7 +11,7 @@ import { makePki } from './pki.mjs';
 import { requestInfo } from './request_info.mjs';
 import { answerResource, readDocument } from './rest.mjs';
 import { answerReview } from './reviews.mjs';
-import { seedObjects } from './seed.mjs';
+import { runPod, seedLogs, seedObjects } from './seed.mjs';
 import { sendJson, StatusError, statusDocument } from './status.mjs';
 import { Store } from './store.mjs';
 import { findType } from './types.mjs';
@@ -20,6 +20,7 @@ import { answerWatch } from './watch.mjs';
 const BODY_MAX = 3 * 1024 * 1024;
 const REVIEWS = ['selfsubjectaccessreviews', 'selfsubjectrulesreviews', 'selfsubjectreviews'];
 const RECORDS_MAX = 20000;
+const START_MS = 100;
 
 function headerPairs(raw) {
 	const pairs = [];
@@ -46,6 +47,18 @@ export class Cluster {
 		this.authenticate = createAuthenticator({ aws, place, store: this.store, cacheMs });
 		this.connections = 0;
 		for (const object of seedObjects()) this.store.apply(object);
+		seedLogs(this.logs);
+		this.store.watchers.add((entry) => this.runNewPod(entry));
+	}
+
+	runNewPod({ type, group, resource, object }) {
+		if (type !== 'ADDED' || group !== '' || resource !== 'pods' || object.status) return;
+		const pods = findType('', 'v1', 'pods');
+		const { namespace, name } = object.metadata;
+		setTimeout(() => {
+			const now = this.store.find(pods, namespace, name);
+			if (now && !now.status) this.store.update(pods, namespace, name, { ...now, status: runPod(now) });
+		}, START_MS);
 	}
 
 	get endpoint() {

@@ -53,3 +53,15 @@ export function seedObjects() {
 		{ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'password', namespace: 'default' }, type: 'Opaque', data: { value: 'aGlkZGVu' } },
 	];
 }
+
+// What the pods said so far.
+export function seedLogs(logs) {
+	for (const key of ['default/web-1', 'default/web-2', 'team-a/job-1']) for (const line of ['starting', 'listening']) logs.append(key, line);
+}
+
+// A new pod gets a node and runs, as a kubelet would report a moment later.
+export function runPod({ metadata, spec }) {
+	const { name, namespace, labels } = metadata;
+	const { status } = pod(name, { namespace, labels, container: spec?.containers?.[0]?.name });
+	return status;
+}

@@ -1,0 +1,137 @@
+// The people who use the proxy: certificates made by `kubeproxyd init` and `cert`, kubectl and curl as they run them, and
+// bare TLS connections for what no client would send.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { request } from 'node:https';
+import { connect } from 'node:tls';
+import { kubectlPath } from '../clients/kubectl.mjs';
+import { run, Running } from '../clients/run.mjs';
+import { command } from './daemons.mjs';
+
+// The server's certificate and the client CA, once per world.
+export async function initialise(world) {
+	if (world.isInitialised) return;
+	const result = await command(world, 'kubeproxyd', ['init'], world.proxyUser);
+	assert.equal(result.code, 0, `kubeproxyd init: ${result.stderr}`);
+	world.isInitialised = true;
+}
+
+// {certificate, key}: PEM texts. `groups` choose roles.
+export async function makeCertificate(world, name, groups = [], ttl = '1h') {
+	await initialise(world);
+	const args = ['cert', name, ...groups.flatMap((group) => ['--group', group]), '--ttl', ttl];
+	const result = await command(world, 'kubeproxyd', args, world.proxyUser);
+	assert.equal(result.code, 0, `kubeproxyd cert: ${result.stderr}`);
+	const pick = (kind) => new RegExp(`-----BEGIN ${kind}-----[^]*?-----END ${kind}-----\n`).exec(result.stdout)?.[0];
+	return { name, certificate: pick('CERTIFICATE'), key: pick('(?:EC )?PRIVATE KEY') };
+}
+
+// A certificate that `kubeproxyd cert` would not make, signed by the same CA or another: {days, ca: {cert, key}, extensions}.
+export function forgeCertificate(world, subject, { days = 1, ca, extensions = 'extendedKeyUsage=clientAuth' } = {}) {
+	const at = (name) => world.path('tls', name);
+	const openssl = (...args) => execFileSync('openssl', args, { stdio: ['ignore', 'ignore', 'pipe'] });
+	const signer = ca ?? { cert: world.config.eksgate.proxy.client_ca, key: world.config.eksgate.proxy.client_ca_key };
+	openssl('req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', at('f.key'), '-out', at('f.csr'), '-subj', subject);
+	writeFileSync(at('f.ext'), `${extensions}\n`);
+	openssl('x509', '-req', '-in', at('f.csr'), '-CA', signer.cert, '-CAkey', signer.key, '-set_serial', '77', '-days', String(days),
+		'-extfile', at('f.ext'), '-out', at('f.pem'));
+	return { name: subject, certificate: readFileSync(at('f.pem'), 'utf8'), key: readFileSync(at('f.key'), 'utf8') };
+}
+
+// Someone with files and a kubeconfig for every cluster in `names`, at `proxy`.
+export class Person {
+	constructor(world, proxy, credentials) {
+		Object.assign(this, { world, proxy, ...credentials });
+		this.ca = readFileSync(world.config.eksgate.proxy.tls.certificate, 'utf8');
+		const file = credentials.name.replace(/[^A-Za-z0-9]/g, '_');
+		this.files = { cert: world.path(`${file}.pem`), key: world.path(`${file}-key.pem`), kubeconfig: world.path(`${file}.kubeconfig`) };
+		writeFileSync(this.files.cert, this.certificate);
+		writeFileSync(this.files.key, this.key, { mode: 0o600 });
+	}
+
+	writeKubeconfig(cluster) {
+		writeFileSync(this.files.kubeconfig, JSON.stringify({
+			apiVersion: 'v1', kind: 'Config', 'current-context': 'eksgate',
+			clusters: [{ name: 'eksgate', cluster: {
+				server: `https://127.0.0.1:${this.proxy.port}/clusters/${cluster}`, 'certificate-authority': this.world.config.eksgate.proxy.tls.certificate,
+			} }],
+			users: [{ name: 'me', user: { 'client-certificate': this.files.cert, 'client-key': this.files.key } }],
+			contexts: [{ name: 'eksgate', context: { cluster: 'eksgate', user: 'me' } }],
+		}));
+	}
+
+	arguments(cluster, words) {
+		this.writeKubeconfig(cluster);
+		return ['--kubeconfig', this.files.kubeconfig, '--cache-dir', this.world.path('kubectl-cache'), ...words];
+	}
+
+	kubectl(cluster, words, options) {
+		return run(kubectlPath(), this.arguments(cluster, words), options);
+	}
+
+	// kubectl that is expected to work: its output.
+	async kubectlOk(cluster, words, options) {
+		const result = await this.kubectl(cluster, words, options);
+		assert.equal(result.code, 0, `kubectl ${words.join(' ')}: ${result.stderr}`);
+		return result.stdout;
+	}
+
+	startKubectl(cluster, words, options) {
+		return new Running(kubectlPath(), this.arguments(cluster, words), options);
+	}
+
+	curl(path, args = []) {
+		return run('curl', ['-sS', '--http1.1', '--max-time', '20', '--cacert', this.world.config.eksgate.proxy.tls.certificate, '--cert', this.files.cert,
+			'--key', this.files.key, '-o', '-', '-w', '\n%{http_code}', ...args, `https://127.0.0.1:${this.proxy.port}${path}`]);
+	}
+
+	// {status, headers, text, json}. A connection of its own unless `agent` says otherwise.
+	request(path, { method = 'GET', headers = {}, body, agent } = {}) {
+		return new Promise((resolve, reject) => {
+			const call = request({
+				host: '127.0.0.1', port: this.proxy.port, path, method, headers, ca: this.ca, cert: this.certificate, key: this.key, agent: agent ?? false,
+				ALPNProtocols: ['http/1.1'],
+			}, (response) => {
+				let text = '';
+				response.setEncoding('utf8').on('data', (part) => { text += part; });
+				response.on('error', reject);
+				response.on('end', () => resolve({ status: response.statusCode, headers: response.headers, text, json: parse(text) }));
+			});
+			call.on('error', reject);
+			call.setTimeout(20000, () => call.destroy(new Error(`${method} ${path}: no answer in 20 s`)));
+			call.end(body);
+		});
+	}
+
+	// What comes back for raw bytes, until the server closes or `idleMs` pass without a byte; {text, status, isClosed}.
+	raw(bytes, { idleMs = 1500 } = {}) {
+		return new Promise((resolve, reject) => {
+			const socket = connect({ host: '127.0.0.1', port: this.proxy.port, ca: this.ca, cert: this.certificate, key: this.key, ALPNProtocols: ['http/1.1'] });
+			let text = '';
+			const finish = (isClosed) => {
+				socket.destroy();
+				resolve({ text, status: Number(/^HTTP\/1\.1 (\d{3})/.exec(text)?.[1] ?? 0), isClosed });
+			};
+			socket.setTimeout(idleMs, () => finish(false));
+			socket.setEncoding('latin1');
+			socket.on('secureConnect', () => socket.write(bytes));
+			socket.on('data', (part) => { text += part; });
+			socket.on('end', () => finish(true));
+			socket.on('error', (error) => (text === '' && error.code !== 'ECONNRESET' ? reject(error) : finish(true)));
+		});
+	}
+}
+
+function parse(text) {
+	try {
+		return JSON.parse(text);
+	} catch {
+		return null;
+	}
+}
+
+// Someone whom `groups` make a developer ("engineering") or whom the name makes a viewer ("victor").
+export async function person(world, proxy, name, groups = []) {
+	return new Person(world, proxy, await makeCertificate(world, name, groups));
+}
