@@ -89,7 +89,7 @@ AWS_TEST := $(BASE) $(AWS) common/loop.o common/fetch.o common/json.o common/sig
 test_aws_call := $(AWS_TEST)
 test_aws_profile := $(AWS_TEST)
 test_aws_credentials := $(AWS_TEST)
-test_aws_eks := $(AWS_TEST) common/labels.o discoveryd/aws_eks.o discoveryd/aws_account.o
+test_aws_eks := $(AWS_TEST) $(LABELS) discoveryd/aws_eks.o discoveryd/aws_account.o
 test_token := $(AWS_TEST) kubeproxyd/directory/token.o
 
 UNIT_TESTS += test_fields test_head test_h1_reader test_status

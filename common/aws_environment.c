@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/aws_profile.h"
+#include "common/buf.h"
 #include "common/xmem.h"
 
 #define MAX_FILE ((size_t)1024 * 1024)

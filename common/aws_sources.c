@@ -11,6 +11,7 @@
 #include "common/aws_profile.h"
 #include "common/aws_provider.h"
 #include "common/aws_sts.h"
+#include "common/buf.h"
 #include "common/xmem.h"
 
 /* --- a set that is there --------------------------------------------------------------------- */

@@ -4,11 +4,11 @@
 #include "discoveryd/aws_eks.h"
 
 #include <ctype.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/buf.h"
 #include "common/json.h"
 #include "common/sigv4.h"
 #include "common/xmem.h"
@@ -173,7 +173,7 @@ static bool read_created_at(
 		snprintf(why, JSON_ERROR_TEXT, "cluster.createdAt is not a time in seconds");
 		return false;
 	}
-	at->ms = (int64_t)llround(seconds * 1000);
+	at->ms = (int64_t)(seconds * 1000 + 0.5);
 	return true;
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/aws_endpoint.h"
+#include "common/buf.h"
 #include "common/sigv4.h"
 #include "common/xmem.h"
 
