@@ -74,9 +74,7 @@ static bool is_space(char c)
 	return c == ' ' || c == '\t';
 }
 
-/* --- what llhttp tells
- * ------------------------------------------------------------------------------------------------
- */
+/* --- what llhttp tells ----------------------------------------------------------------------- */
 
 /* A head lies in one run of bytes, so pieces of one span are neighbours. */
 static void extend(struct span *span, const char *at, size_t len)
@@ -178,9 +176,7 @@ static enum h1_event fail_parse(struct h1_reader *reader)
 	}
 }
 
-/* --- the head
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- the head -------------------------------------------------------------------------------- */
 
 static bool check_first_line(struct h1_reader *reader, const char *line, size_t len)
 {
@@ -366,9 +362,7 @@ static enum h1_event next_head(
 	return event;
 }
 
-/* --- the body
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- the body -------------------------------------------------------------------------------- */
 
 static enum h1_event end_message(struct h1_reader *reader)
 {
@@ -405,9 +399,7 @@ static enum h1_event next_chunked(
 	return event == H1_END ? end_message(reader) : event;
 }
 
-/* --- public
- * -----------------------------------------------------------------------------------------------------------
- */
+/* --- public ---------------------------------------------------------------------------------- */
 
 struct h1_reader *h1_reader_new(enum h1_kind kind, const struct h1_limits *limits)
 {

@@ -14,10 +14,12 @@ struct listener;
 typedef void listener_fn(void *arg, int fd, const struct sockaddr *peer, socklen_t peer_len);
 
 /* Binds "HOST:PORT" (port 0: any) with SO_REUSEPORT and listens. NULL: *error (free()). */
-struct listener *listener_new(struct loop *loop, const char *address, listener_fn *fn, void *arg, char **error) MUST_USE;
+struct listener *listener_new(
+    struct loop *loop, const char *address, listener_fn *fn, void *arg, char **error) MUST_USE;
 /* Stops accepting and closes the socket. */
 void listener_free(struct listener **listener);
-/* The owner is at its limit: no accept until resumed. Also done by the listener itself on EMFILE, for 100 ms. */
+/* The owner is at its limit: no accept until resumed. Also done by the listener itself on EMFILE,
+ * for 100 ms. */
 void listener_pause(struct listener *listener);
 void listener_resume(struct listener *listener);
 /* "127.0.0.1:3026" as bound. */

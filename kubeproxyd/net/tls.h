@@ -1,5 +1,6 @@
-/* TLS contexts: the server's (certificate, client CA) and the clients' towards API servers (one shared context, one
- * certificate store per cluster). TLS 1.2 or newer, AEAD with ECDHE, no renegotiation, no compression. */
+/* TLS contexts: the server's (certificate, client CA) and the clients' towards API servers (one
+ * shared context, one certificate store per cluster). TLS 1.2 or newer, AEAD with ECDHE, no
+ * renegotiation, no compression. */
 #ifndef EKSGATE_TLS_H
 #define EKSGATE_TLS_H
 
@@ -13,27 +14,39 @@ struct tls_server;
 struct tls_client;
 struct tls_store;
 
-/* Reads certificate chain, key and client CA (PEM files). NULL: *error "FILE: what" (free()). ALPN: what `protocols`
- * lists, in order, for example {"http/1.1", NULL}; a client that offers no ALPN gets the last. */
-struct tls_server *tls_server_new(const char *certificate_file, const char *key_file, const char *client_ca_file,
-    const char *const *protocols, char **error) MUST_USE;
+/* Reads certificate chain, key and client CA (PEM files). NULL: *error "FILE: what" (free()). ALPN:
+ * what `protocols` lists, in order, for example {"http/1.1", NULL}; a client that offers no ALPN
+ * gets the last. */
+struct tls_server *tls_server_new(const char *certificate_file, const char *key_file,
+    const char *client_ca_file, const char *const *protocols, char **error) MUST_USE;
 void tls_server_free(struct tls_server **server); /* streams that use it keep what they need */
 /* For stream.c. */
 SSL *tls_server_session(struct tls_server *server) MUST_USE;
 
-/* The CAs of one cluster, from a PEM bundle of any number of certificates. NULL: *error (free()). Counted references. */
+/* The CAs of one cluster, from a PEM bundle of any number of certificates. NULL: *error (free()).
+ * Counted references. */
 struct tls_store *tls_store_new(const char *pem, size_t len, char **error) MUST_USE;
 struct tls_store *tls_store_ref(struct tls_store *store) MUST_USE;
 void tls_store_unref(struct tls_store **store);
 
-/* What a connection to `host` needs: SNI and verification of exactly that name (or IP) against `store` alone. `protocols`
- * as above, offered by ALPN. */
-struct tls_client *tls_client_new(const char *host, struct tls_store *store, const char *const *protocols) MUST_USE;
+/* What a connection to `host` needs: SNI and verification of exactly that name (or IP) against
+ * `store` alone. `protocols` as above, offered by ALPN. */
+struct tls_client *tls_client_new(
+    const char *host, struct tls_store *store, const char *const *protocols) MUST_USE;
 void tls_client_free(struct tls_client **client);
 /* For stream.c. */
 SSL *tls_client_session(struct tls_client *client) MUST_USE;
+/* Why the server's certificate was refused, or NULL: "certificate of HOST: hostname mismatch; it is
+ * for a, b". For stream.c. */
+const char *tls_client_verdict(const SSL *ssl);
 
-/* The newest OpenSSL error of this thread as text, and clears the queue. Borrowed until the next call. */
+#define TLS_PROTOCOL_MAX 16
+/* What ALPN chose ("" for nothing); on a server's session without ALPN the last of its protocols.
+ * For stream.c. */
+void tls_session_protocol(const SSL *ssl, char protocol[TLS_PROTOCOL_MAX]);
+
+/* The newest OpenSSL error of this thread as text, and clears the queue. Borrowed until the next
+ * call. */
 const char *tls_error_text(void);
 
 #endif

@@ -1,0 +1,314 @@
+/* Streams: their life, what the loop tells them, what their owners ask of them. A stream is one
+ * descriptor, its watch and timer, what was read and not used, what is to be written. All work is
+ * done from the loop: reading when the watch fires, writing at the end of the turn, so that
+ * whatever a turn queued leaves together. Its memory goes at the end of the turn in which it was
+ * closed. An idle stream holds no buffers. */
+#include "kubeproxyd/net/stream.h"
+
+#include <openssl/ssl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/xmem.h"
+#include "kubeproxyd/net/stream_parts.h"
+
+#define HIGH_MARK	  ((size_t)256 * 1024)
+#define HANDSHAKE_SECONDS 10
+
+static LIST_HEAD(, stream) finishing_streams = LIST_HEAD_INITIALIZER(finishing_streams);
+
+void stream_set_state(struct stream *stream, enum stream_state state)
+{
+	static const char *const names[] = {
+	    "connecting", "handshake", "open", "finishing", "broken", "closed"};
+	log_debug("stream", "state", LOG_S("peer", stream->address),
+	    LOG_S("from", names[stream->state]), LOG_S("to", names[state]));
+	stream->state = state;
+}
+
+static void free_stream(void *object)
+{
+	struct stream *stream = object;
+	SSL_free(stream->io.ssl);
+	buf_free_secret(&stream->rest);
+	free(stream->failure);
+	free(stream->server_name);
+	free(stream);
+}
+
+void stream_destroy(struct stream *stream)
+{
+	if (stream->state == STATE_FINISHING)
+		LIST_REMOVE(stream, finishing);
+	stream_set_state(stream, STATE_CLOSED);
+	loop_undefer(stream->loop, &stream->turn_end);
+	watch_free(&stream->watch);
+	timer_free(&stream->timer);
+	stream_queue_clear(&stream->queue);
+	if (stream->io.fd >= 0)
+		close(stream->io.fd);
+	stream->io.fd = -1;
+	loop_free_later(stream->loop, free_stream, stream);
+}
+
+void stream_fail(struct stream *stream, const char *reason)
+{
+	if (stream->state == STATE_FINISHING) {
+		stream_destroy(stream);
+		return;
+	}
+	char *copy = xstrdup(reason);
+	stream_set_state(stream, STATE_BROKEN);
+	loop_undefer(stream->loop, &stream->turn_end);
+	timer_cancel(stream->timer);
+	if (stream->watch != NULL)
+		watch_set(stream->watch, 0);
+	stream_queue_clear(&stream->queue);
+	stream->events->on_error(stream->arg, copy);
+	free(copy);
+}
+
+/* --- events of the loop ---------------------------------------------------------------------- */
+
+static void on_handshake_timeout(struct stream *stream)
+{
+	char text[96];
+	snprintf(text, sizeof text, "%s timed out after %lld ms",
+	    stream->state == STATE_CONNECTING ? "connecting" : "the TLS handshake",
+	    (long long)stream->handshake_timeout.ms);
+	stream_fail(stream, text);
+}
+
+static void on_transfer(struct stream *stream, unsigned ready)
+{
+	unsigned for_read = stream->read_wants_write ? WATCH_WRITE : WATCH_READ;
+	unsigned for_write = stream->write_wants_read ? WATCH_READ : WATCH_WRITE;
+	if ((ready & for_read) != 0 && stream_can_read(stream)) {
+		if (stream->state == STATE_FINISHING)
+			stream_discard(stream);
+		else
+			stream_receive(stream);
+	}
+	if (stream->state != STATE_OPEN && stream->state != STATE_FINISHING)
+		return;
+	if ((ready & for_write) != 0 && stream->is_write_blocked) {
+		stream->is_write_blocked = false;
+		/* At the end of the turn, with what this turn adds. */
+		loop_defer(stream->loop, &stream->turn_end);
+	}
+	stream_arm(stream);
+}
+
+static void on_ready(void *arg, unsigned ready)
+{
+	struct stream *stream = arg;
+	switch (stream->state) {
+	case STATE_CONNECTING:
+		stream_on_connected(stream);
+		return;
+	case STATE_HANDSHAKE:
+		stream_shake_hands(stream);
+		return;
+	case STATE_OPEN:
+	case STATE_FINISHING:
+		on_transfer(stream, ready);
+		return;
+	case STATE_BROKEN:
+	case STATE_CLOSED:
+		return;
+	}
+}
+
+static void on_timer(void *arg)
+{
+	struct stream *stream = arg;
+	if (stream->state == STATE_CONNECTING || stream->state == STATE_HANDSHAKE)
+		on_handshake_timeout(stream);
+	else if (stream->state == STATE_OPEN)
+		stream_go_on_reading(stream);
+	else if (stream->state == STATE_FINISHING)
+		stream_destroy(stream);
+}
+
+static void on_turn_end(void *arg)
+{
+	struct stream *stream = arg;
+	if (stream->state == STATE_CONNECTING && stream->failure != NULL)
+		stream_fail(stream, stream->failure);
+	else if (stream->state == STATE_HANDSHAKE && stream->io.ssl == NULL)
+		stream_open(stream);
+	else if (stream->state == STATE_OPEN || stream->state == STATE_FINISHING)
+		stream_flush(stream);
+}
+
+/* --- public ---------------------------------------------------------------------------------- */
+
+struct stream *stream_new(struct loop *loop, const struct stream_options *options,
+    const struct stream_events *events, void *arg)
+{
+	struct stream *stream = xcalloc(1, sizeof *stream);
+	stream->loop = loop;
+	stream->events = events;
+	stream->arg = arg;
+	stream->io.fd = -1;
+	stream->turn_end = (struct deferred){.fn = on_turn_end, .arg = stream};
+	stream->high_mark =
+	    options != NULL && options->high_mark > 0 ? options->high_mark : HIGH_MARK;
+	stream->handshake_timeout = options != NULL && options->handshake_timeout.ms > 0
+					? options->handshake_timeout
+					: duration_seconds(HANDSHAKE_SECONDS);
+	stream->timer = timer_new(loop, on_timer, stream);
+	timer_set(stream->timer, stream->handshake_timeout);
+	return stream;
+}
+
+void stream_attach(struct stream *stream, int fd, SSL *ssl)
+{
+	stream->io = (struct stream_io){.fd = fd, .ssl = ssl};
+	if (ssl != NULL && SSL_set_fd(ssl, fd) != 1)
+		abort();
+	stream_io_prepare(fd);
+	stream->watch = watch_new(stream->loop, fd, on_ready, stream);
+}
+
+void stream_set_events(struct stream *stream, const struct stream_events *events, void *arg)
+{
+	stream->events = events;
+	stream->arg = arg;
+}
+
+void stream_write(struct stream *stream, const void *data, size_t len)
+{
+	if (len == 0)
+		return;
+	memcpy(stream_reserve(stream, len), data, len);
+	stream_commit(stream, len);
+}
+
+uint8_t *stream_reserve(struct stream *stream, size_t len)
+{
+	return stream_queue_reserve(&stream->queue, len);
+}
+
+void stream_commit(struct stream *stream, size_t len)
+{
+	bool is_dropped =
+	    stream->is_end_wanted || stream->state == STATE_BROKEN || stream->state == STATE_CLOSED;
+	stream_queue_commit(&stream->queue, is_dropped ? 0 : len);
+	if (stream->queue.len > stream->high_mark)
+		stream->was_full = true;
+	if (stream->state == STATE_OPEN && stream->queue.len > 0)
+		loop_defer(stream->loop, &stream->turn_end);
+}
+
+size_t stream_queued(const struct stream *stream)
+{
+	return stream->queue.len;
+}
+
+bool stream_is_full(const struct stream *stream)
+{
+	return stream->queue.len > stream->high_mark;
+}
+
+void stream_pause(struct stream *stream)
+{
+	stream->is_paused = true;
+	stream_arm(stream);
+}
+
+void stream_resume(struct stream *stream)
+{
+	stream->is_paused = false;
+	bool has_news = stream->rest.len > 0 || stream->failure != NULL || stream->has_peer_ended ||
+			stream_io_has_pending(&stream->io);
+	if (has_news)
+		stream_wake(stream);
+	stream_arm(stream);
+}
+
+void stream_end(struct stream *stream)
+{
+	stream->is_end_wanted = true;
+	if (stream->state == STATE_OPEN)
+		loop_defer(stream->loop, &stream->turn_end);
+}
+
+void stream_close(struct stream **stream)
+{
+	struct stream *closing = *stream;
+	*stream = NULL;
+	if (closing == NULL)
+		return;
+	bool is_cut = !closing->is_end_sent || closing->queue.len > 0;
+	if (is_cut && closing->io.fd >= 0 && closing->io.ssl == NULL) {
+		struct linger reset = {.l_onoff = 1};
+		(void)setsockopt(closing->io.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+	}
+	stream_destroy(closing);
+}
+
+void stream_finish(struct stream **stream, struct duration linger)
+{
+	struct stream *finishing = *stream;
+	if (finishing == NULL || finishing->state != STATE_OPEN || finishing->failure != NULL) {
+		stream_close(stream);
+		return;
+	}
+	*stream = NULL;
+	stream_set_state(finishing, STATE_FINISHING);
+	LIST_INSERT_HEAD(&finishing_streams, finishing, finishing);
+	finishing->is_end_wanted = true;
+	buf_free_secret(&finishing->rest);
+	timer_set(finishing->timer, linger);
+	loop_defer(finishing->loop, &finishing->turn_end);
+	stream_arm(finishing);
+}
+
+void stream_close_finishing(struct loop *loop)
+{
+	struct stream *stream, *next;
+	LIST_FOREACH_SAFE(stream, &finishing_streams, finishing, next)
+	{
+		if (stream->loop == loop)
+			stream_destroy(stream);
+	}
+}
+
+const char *stream_alpn(const struct stream *stream)
+{
+	return stream->protocol[0] != '\0' ? stream->protocol : NULL;
+}
+
+const char *stream_server_name(const struct stream *stream)
+{
+	return stream->server_name;
+}
+
+X509 *stream_peer_certificate(const struct stream *stream)
+{
+	return stream->peer;
+}
+
+const char *stream_peer_error(const struct stream *stream)
+{
+	return stream->peer_error;
+}
+
+const char *stream_peer_address(const struct stream *stream)
+{
+	return stream->address;
+}
+
+uint64_t stream_bytes_read(const struct stream *stream)
+{
+	return stream->bytes_read;
+}
+
+uint64_t stream_bytes_written(const struct stream *stream)
+{
+	return stream->bytes_written;
+}

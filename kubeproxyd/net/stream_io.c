@@ -1,0 +1,188 @@
+/* The calls that move bytes: read and send on plain TCP, SSL_* on TLS. What each library means by
+ * "not now", "the end" and "broken" is translated here and nowhere else. */
+#include "kubeproxyd/net/stream_io.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "kubeproxyd/net/tls.h"
+
+#define KEEPALIVE_IDLE_SECONDS	   30
+#define KEEPALIVE_INTERVAL_SECONDS 10
+#define KEEPALIVE_PROBES	   3
+
+static char reason[512];
+
+const char *stream_io_reason(void)
+{
+	return reason;
+}
+
+static enum stream_io_result break_with(const char *prefix, const char *text)
+{
+	snprintf(reason, sizeof reason, "%s%s", prefix, text);
+	return STREAM_IO_BROKEN;
+}
+
+static const char *errno_text(int error)
+{
+	if (error == ECONNRESET || error == EPIPE)
+		return "connection reset";
+	return strerror(error);
+}
+
+static enum stream_io_result plain_outcome(ssize_t result, enum stream_io_result not_now)
+{
+	if (result > 0)
+		return STREAM_IO_DONE;
+	if (result == 0)
+		return STREAM_IO_END;
+	if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)
+		return not_now;
+	return break_with("", errno_text(errno));
+}
+
+/* --- TLS ------------------------------------------------------------------------------------- */
+
+static bool is_ssl_reason(unsigned long code, int wanted)
+{
+	return ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == wanted;
+}
+
+static enum stream_io_result break_by_protocol(const SSL *ssl)
+{
+	bool is_shaking_hands = !SSL_is_init_finished(ssl);
+	unsigned long code = ERR_peek_last_error();
+	const char *verdict = is_shaking_hands ? tls_client_verdict(ssl) : NULL;
+	if (verdict != NULL) {
+		ERR_clear_error();
+		return break_with("tls: ", verdict);
+	}
+	if (is_ssl_reason(code, SSL_R_UNEXPECTED_EOF_WHILE_READING)) {
+		ERR_clear_error();
+		return break_with("tls: ", is_shaking_hands
+					       ? "the peer closed during the handshake"
+					       : "connection ended without close_notify");
+	}
+	if (is_ssl_reason(code, SSL_R_WRONG_VERSION_NUMBER) ||
+	    is_ssl_reason(code, SSL_R_HTTP_REQUEST)) {
+		ERR_clear_error();
+		return break_with("tls: ", "the peer does not speak TLS");
+	}
+	return break_with("tls: ", tls_error_text());
+}
+
+static enum stream_io_result tls_outcome(SSL *ssl, int result)
+{
+	int system_error = errno;
+	switch (SSL_get_error(ssl, result)) {
+	case SSL_ERROR_NONE:
+		return STREAM_IO_DONE;
+	case SSL_ERROR_WANT_READ:
+		return STREAM_IO_WANTS_READ;
+	case SSL_ERROR_WANT_WRITE:
+		return STREAM_IO_WANTS_WRITE;
+	case SSL_ERROR_ZERO_RETURN:
+		return STREAM_IO_END;
+	case SSL_ERROR_SYSCALL:
+		ERR_clear_error();
+		return break_with(
+		    SSL_is_init_finished(ssl) ? "" : "tls: ", errno_text(system_error));
+	default:
+		return break_by_protocol(ssl);
+	}
+}
+
+static enum stream_io_result tls_read(SSL *ssl, uint8_t *data, size_t len, size_t *got)
+{
+	*got = 0;
+	do {
+		size_t more = 0;
+		ERR_clear_error();
+		int result = SSL_read_ex(ssl, data + *got, len - *got, &more);
+		if (result != 1)
+			return tls_outcome(ssl, result);
+		*got += more;
+	} while (*got < len && SSL_has_pending(ssl));
+	return STREAM_IO_DONE;
+}
+
+static enum stream_io_result tls_write(SSL *ssl, const uint8_t *data, size_t len, size_t *put)
+{
+	ERR_clear_error();
+	enum stream_io_result result = tls_outcome(ssl, SSL_write_ex(ssl, data, len, put));
+	/* OpenSSL names the peer's earlier close_notify as the reason why a write failed. */
+	return result == STREAM_IO_END ? break_with("", "connection reset") : result;
+}
+
+/* --- both ------------------------------------------------------------------------------------ */
+
+enum stream_io_result stream_io_handshake(struct stream_io *io)
+{
+	if (io->ssl == NULL)
+		return STREAM_IO_DONE;
+	ERR_clear_error();
+	return tls_outcome(io->ssl, SSL_do_handshake(io->ssl));
+}
+
+enum stream_io_result stream_io_read(struct stream_io *io, uint8_t *data, size_t len, size_t *got)
+{
+	if (io->ssl != NULL)
+		return tls_read(io->ssl, data, len, got);
+	ssize_t result = recv(io->fd, data, len, 0);
+	*got = result > 0 ? (size_t)result : 0;
+	return plain_outcome(result, STREAM_IO_WANTS_READ);
+}
+
+enum stream_io_result stream_io_write(
+    struct stream_io *io, const uint8_t *data, size_t len, size_t *put)
+{
+	*put = 0;
+	if (io->ssl != NULL)
+		return tls_write(io->ssl, data, len, put);
+	ssize_t result = send(io->fd, data, len, MSG_NOSIGNAL);
+	*put = result > 0 ? (size_t)result : 0;
+	return plain_outcome(result, STREAM_IO_WANTS_WRITE);
+}
+
+enum stream_io_result stream_io_end(struct stream_io *io)
+{
+	if (io->ssl != NULL) {
+		ERR_clear_error();
+		int result = SSL_shutdown(io->ssl);
+		if (result < 0) {
+			enum stream_io_result outcome = tls_outcome(io->ssl, result);
+			if (outcome == STREAM_IO_WANTS_WRITE || outcome == STREAM_IO_BROKEN)
+				return outcome;
+		}
+	}
+	/* A peer that has gone already is told by the next read. */
+	(void)shutdown(io->fd, SHUT_WR);
+	return STREAM_IO_DONE;
+}
+
+bool stream_io_has_pending(const struct stream_io *io)
+{
+	return io->ssl != NULL && SSL_has_pending(io->ssl) != 0;
+}
+
+static void set_option(int fd, int level, int option, int value)
+{
+	/* Sockets other than TCP lack these options and lose nothing. */
+	(void)setsockopt(fd, level, option, &value, sizeof value);
+}
+
+void stream_io_prepare(int fd)
+{
+	set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_SECONDS);
+	set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_SECONDS);
+	set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
+}
