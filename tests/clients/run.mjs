@@ -6,9 +6,16 @@ const RUN_MAX_MS = 60000;
 // {code, signal, stdout, stderr}. `input` is written to standard input, which is closed otherwise.
 export function run(program, args, { env = process.env, input, cwd, timeoutMs = RUN_MAX_MS } = {}) {
 	return new Promise((resolve, reject) => {
-		const child = spawn(program, args, { env, cwd, stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'] });
+		const child = spawn(program, args, {
+			env,
+			cwd,
+			stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+		});
 		const output = { stdout: '', stderr: '' };
-		for (const name of ['stdout', 'stderr']) child[name].setEncoding('utf8').on('data', (text) => { output[name] += text; });
+		for (const name of ['stdout', 'stderr'])
+			child[name].setEncoding('utf8').on('data', (text) => {
+				output[name] += text;
+			});
 		const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
 		child.once('error', reject);
 		child.once('close', (code, signal) => {
@@ -69,9 +76,16 @@ export class Running {
 			const look = () => {
 				const match = pattern.exec(this[stream].slice(from));
 				if (match) finish(resolve, match);
-				else if (this.isEnded) finish(reject, new Error(`${this.name} ended with ${this.code ?? this.signal} before ${pattern} came`));
+				else if (this.isEnded)
+					finish(
+						reject,
+						new Error(`${this.name} ended with ${this.code ?? this.signal} before ${pattern} came`),
+					);
 			};
-			const timer = setTimeout(() => finish(reject, new Error(`${this.name}: ${pattern} did not come in ${timeoutMs} ms`)), timeoutMs);
+			const timer = setTimeout(
+				() => finish(reject, new Error(`${this.name}: ${pattern} did not come in ${timeoutMs} ms`)),
+				timeoutMs,
+			);
 			this.waiters.add(look);
 			look();
 		});

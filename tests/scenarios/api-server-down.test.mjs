@@ -25,7 +25,12 @@ scenario('an API server is down', async (world) => {
 	await world.api(prod)('POST', '/start');
 	await until('service again', async () => (await pods(prod)).status === 200);
 
-	const faults = [[{ kind: 'hang' }, 504], [{ kind: 'reset' }, 502], [{ kind: 'garbage' }, 502], [{ kind: 'redirect', location: 'https://evil.example/' }, 502]];
+	const faults = [
+		[{ kind: 'hang' }, 504],
+		[{ kind: 'reset' }, 502],
+		[{ kind: 'garbage' }, 502],
+		[{ kind: 'redirect', location: 'https://evil.example/' }, 502],
+	];
 	for (const [fault, status] of faults) {
 		await world.api(prod)('POST', '/faults', { ...fault, path: '/pods' });
 		const answer = await pods(prod);

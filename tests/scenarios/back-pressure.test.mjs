@@ -17,15 +17,27 @@ scenario('back-pressure', async (world) => {
 
 	const before = residentKiB(kubeproxyd.pid);
 	const idle = Array.from({ length: 8 }, () => {
-		const socket = connect({ host: '127.0.0.1', port: kubeproxyd.port, ca: alice.ca, cert: alice.certificate, key: alice.key, ALPNProtocols: ['http/1.1'] });
+		const socket = connect({
+			host: '127.0.0.1',
+			port: kubeproxyd.port,
+			ca: alice.ca,
+			cert: alice.certificate,
+			key: alice.key,
+			ALPNProtocols: ['http/1.1'],
+		});
 		socket.on('error', () => {});
 		socket.on('secureConnect', () => socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`));
 		socket.once('data', () => socket.pause());
 		return socket;
 	});
-	await Promise.all(idle.map((socket) => new Promise((resolve) => {
-		socket.once('data', resolve);
-	})));
+	await Promise.all(
+		idle.map(
+			(socket) =>
+				new Promise((resolve) => {
+					socket.once('data', resolve);
+				}),
+		),
+	);
 	assert.equal((await alice.request(`/clusters/${nameOf(prod)}/version`)).status, 200, 'others are served meanwhile');
 	const grown = residentKiB(kubeproxyd.pid) - before;
 	assert.ok(grown < 48 * 1024, `eight stalled lists of ${whole.text.length} bytes cost ${grown} KiB`);

@@ -21,7 +21,11 @@ scenario('a broken configuration', async (world) => {
 		writeFileSync(world.path('eksgate.yaml'), text);
 		for (const name of ['discoveryd', 'kubeproxyd']) {
 			const result = await command(world, name, ['check']);
-			assert.deepEqual([result.code, message.test(result.stdout + result.stderr)], [1, true], `${name}: ${JSON.stringify(text)}: ${result.stdout}${result.stderr}`);
+			assert.deepEqual(
+				[result.code, message.test(result.stdout + result.stderr)],
+				[1, true],
+				`${name}: ${JSON.stringify(text)}: ${result.stdout}${result.stderr}`,
+			);
 		}
 	}
 	for (const daemon of [discoveryd, kubeproxyd]) {

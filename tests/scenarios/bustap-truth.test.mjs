@@ -20,7 +20,11 @@ scenario('bustap prints the truth', async (world) => {
 	const deltas = messages.filter((message) => message.type === 'DELTA');
 	assert.ok(deltas.length >= 2, 'an addition and a removal');
 	assert.ok(JSON.stringify(deltas).includes(nameOf(cluster)));
-	for (const secret of [world.discoveryUser.secretAccessKey, world.proxyUser.secretAccessKey, 'eksgate-test-external-id']) {
+	for (const secret of [
+		world.discoveryUser.secretAccessKey,
+		world.proxyUser.secretAccessKey,
+		'eksgate-test-external-id',
+	]) {
 		assert.ok(!tap.stdout.includes(secret) && !tap.stderr.includes(secret), 'no secret is shown');
 	}
 });

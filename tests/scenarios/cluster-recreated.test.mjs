@@ -12,7 +12,10 @@ scenario('a cluster is re-created', async (world) => {
 	const before = await find();
 
 	await world.recreateCluster(prod);
-	await until('another creation time', async () => (await find())?.spec.aws.created_at !== before.spec.aws.created_at && find());
+	await until(
+		'another creation time',
+		async () => (await find())?.spec.aws.created_at !== before.spec.aws.created_at && find(),
+	);
 	const after = await find();
 	assert.notEqual(after.spec.certificate_authority, before.spec.certificate_authority);
 	await watch.ended;

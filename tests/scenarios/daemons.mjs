@@ -21,7 +21,9 @@ export function admin(socketPath, path, method = 'GET') {
 	return new Promise((resolvePromise, reject) => {
 		const call = request({ socketPath, path, method, headers: { host: 'localhost' } }, (response) => {
 			let text = '';
-			response.setEncoding('utf8').on('data', (part) => { text += part; });
+			response.setEncoding('utf8').on('data', (part) => {
+				text += part;
+			});
 			response.on('end', () => {
 				if (response.statusCode >= 300) reject(new Error(`${method} ${path}: ${response.statusCode} ${text}`));
 				else resolvePromise(/json/.test(response.headers['content-type']) ? JSON.parse(text) : text);
@@ -34,7 +36,10 @@ export function admin(socketPath, path, method = 'GET') {
 
 class Daemon extends Running {
 	constructor(world, name, args, user) {
-		super(binary(name), [...args, '--config', world.path('eksgate.yaml')], { env: world.environment(user), cwd: world.directory });
+		super(binary(name), [...args, '--config', world.path('eksgate.yaml')], {
+			env: world.environment(user),
+			cwd: world.directory,
+		});
 		this.world = world;
 		world.daemons.push(this);
 		living.add(this.child);
@@ -114,11 +119,15 @@ export class Discoveryd extends Daemon {
 	// Until the registry holds exactly these.
 	untilNames(names, options) {
 		const wanted = JSON.stringify([...names].sort());
-		return until(`discoveryd has ${wanted}`, async () => {
-			const got = JSON.stringify(await this.names());
-			if (got !== wanted) throw new Error(`it has ${got}`);
-			return true;
-		}, options);
+		return until(
+			`discoveryd has ${wanted}`,
+			async () => {
+				const got = JSON.stringify(await this.names());
+				if (got !== wanted) throw new Error(`it has ${got}`);
+				return true;
+			},
+			options,
+		);
 	}
 
 	// Until a sweep that began after this call went over every scope.
@@ -127,7 +136,11 @@ export class Discoveryd extends Daemon {
 		const settledAt = (status) => status.scopes.map((scope) => scope.last_attempt ?? scope.last_success);
 		return until('a sweep of every scope', async () => {
 			const now = await this.status();
-			return settledAt(now).every((time, i) => time !== undefined && time !== null && time !== settledAt(before)[i]) ? now : null;
+			return settledAt(now).every(
+				(time, i) => time !== undefined && time !== null && time !== settledAt(before)[i],
+			)
+				? now
+				: null;
 		});
 	}
 }
@@ -158,19 +171,27 @@ export class Kubeproxyd extends Daemon {
 
 	untilServed(names, options) {
 		const wanted = JSON.stringify([...names].sort());
-		return until(`kubeproxyd ${this.instance} serves ${wanted}`, async () => {
-			const got = JSON.stringify(await this.names());
-			if (got !== wanted) throw new Error(`it serves ${got}`);
-			return true;
-		}, options);
+		return until(
+			`kubeproxyd ${this.instance} serves ${wanted}`,
+			async () => {
+				const got = JSON.stringify(await this.names());
+				if (got !== wanted) throw new Error(`it serves ${got}`);
+				return true;
+			},
+			options,
+		);
 	}
 
 	untilState(state, options) {
-		return until(`the directory of ${this.instance} is ${state}`, async () => {
-			const { directory } = await this.status();
-			if (directory.state !== state) throw new Error(`it is ${directory.state}`);
-			return directory;
-		}, options);
+		return until(
+			`the directory of ${this.instance} is ${state}`,
+			async () => {
+				const { directory } = await this.status();
+				if (directory.state !== state) throw new Error(`it is ${directory.state}`);
+				return directory;
+			},
+			options,
+		);
 	}
 }
 
@@ -180,11 +201,17 @@ export class Bustap extends Daemon {
 	}
 
 	messages() {
-		return this.stdout.split('\n').filter(Boolean).map((line) => JSON.parse(line));
+		return this.stdout
+			.split('\n')
+			.filter(Boolean)
+			.map((line) => JSON.parse(line));
 	}
 }
 
 // A subcommand: {code, stdout, stderr}.
 export function command(world, name, args, user = world.discoveryUser) {
-	return run(binary(name), [...args, '--config', world.path('eksgate.yaml')], { env: world.environment(user), cwd: world.directory });
+	return run(binary(name), [...args, '--config', world.path('eksgate.yaml')], {
+		env: world.environment(user),
+		cwd: world.directory,
+	});
 }

@@ -9,8 +9,27 @@ const path = `/clusters/${MATCHED[0]}/api/v1/namespaces/default/pods`;
 
 function otherAuthority(world) {
 	const ca = { cert: world.path('other.pem'), key: world.path('other.key') };
-	execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', ca.key, '-out', ca.cert,
-		'-days', '1', '-subj', '/CN=somebody else'], { stdio: ['ignore', 'ignore', 'pipe'] });
+	execFileSync(
+		'openssl',
+		[
+			'req',
+			'-x509',
+			'-newkey',
+			'ec',
+			'-pkeyopt',
+			'ec_paramgen_curve:P-256',
+			'-nodes',
+			'-keyout',
+			ca.key,
+			'-out',
+			ca.cert,
+			'-days',
+			'1',
+			'-subj',
+			'/CN=somebody else',
+		],
+		{ stdio: ['ignore', 'ignore', 'pipe'] },
+	);
 	return ca;
 }
 
@@ -18,7 +37,10 @@ scenario('an expired client certificate', async (world) => {
 	const { kubeproxyd } = await startBoth(world);
 	const cases = [
 		[forgeCertificate(world, '/O=engineering/CN=late', { days: -1 }), /expired/],
-		[forgeCertificate(world, '/O=engineering/CN=server', { extensions: 'extendedKeyUsage=serverAuth' }), /purpose|client/],
+		[
+			forgeCertificate(world, '/O=engineering/CN=server', { extensions: 'extendedKeyUsage=serverAuth' }),
+			/purpose|client/,
+		],
 		[forgeCertificate(world, '/O=engineering/CN=foreign', { ca: otherAuthority(world) }), /certificate/],
 	];
 	for (const [credentials, message] of cases) {

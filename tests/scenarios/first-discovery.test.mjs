@@ -12,12 +12,17 @@ scenario('first discovery', async (world) => {
 	assert.equal(resource.spec.aws.arn, `arn:aws:eks:eu-west-1:${prod.account}:cluster/prod-1`);
 	assert.match(resource.spec.endpoint, /^https:\/\/127\.0\.0\.1:\d+$/);
 	const { labels } = resource.metadata;
-	assert.deepEqual([labels.env, labels.team, labels.region, labels['account-id']], ['prod', 'web', 'eu-west-1', prod.account]);
+	assert.deepEqual(
+		[labels.env, labels.team, labels.region, labels['account-id']],
+		['prod', 'web', 'eu-west-1', prod.account],
+	);
 	assert.deepEqual([labels['teleport.dev/cloud'], labels['teleport.dev/discovery-type']], ['AWS', 'eks']);
 
 	const alice = await person(world, kubeproxyd, 'alice', ['engineering']);
 	for (const name of MATCHED) assert.match(await alice.kubectlOk(name, ['get', 'pods']), /web-1 .*Running/);
-	const [first] = (await world.received(prod)).filter((entry) => entry.target.startsWith('/api/v1/namespaces/default/pods'));
+	const [first] = (await world.received(prod)).filter((entry) =>
+		entry.target.startsWith('/api/v1/namespaces/default/pods'),
+	);
 	assert.equal(first.identity, world.proxyUser.arn);
 	assert.deepEqual([first.user, first.groups], ['alice', ['developers', 'system:authenticated']]);
 });

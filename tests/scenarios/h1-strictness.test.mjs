@@ -8,7 +8,8 @@ const get = (...lines) => [`GET ${base}/version HTTP/1.1`, 'Host: x', ...lines, 
 const to = (target, version = 'HTTP/1.1') => `GET ${target}${version ? ` ${version}` : ''}\r\nHost: x\r\n\r\n`;
 const body = '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"smuggled"}}';
 const size = body.length;
-const post = (headers, text) => `POST ${maps} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n${headers}\r\n\r\n${text}`;
+const post = (headers, text) =>
+	`POST ${maps} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n${headers}\r\n\r\n${text}`;
 const chunk = `${size.toString(16)}\r\n${body}\r\n`;
 const chunked = 'Transfer-Encoding: chunked';
 
@@ -82,23 +83,48 @@ scenario('HTTP/1.1 is read strictly', async (world) => {
 	const failed = [];
 	for (const [what, bytes, statuses] of REFUSED) {
 		const answer = await alice.raw(bytes);
-		if (!statuses.includes(answer.status)) failed.push(`${what}: ${answer.status}, wanted ${statuses.join(' or ')}: ${answer.text.slice(0, 120)}`);
+		if (!statuses.includes(answer.status))
+			failed.push(`${what}: ${answer.status}, wanted ${statuses.join(' or ')}: ${answer.text.slice(0, 120)}`);
 		else if (!/"kind": ?"Status"/.test(answer.text)) failed.push(`${what}: the answer is no Status`);
-		else if (!answer.isClosed && [400, 431, 505].includes(answer.status) && /^(Content-Length|Transfer|chunk|LF|bare|obs)/.test(what)) failed.push(`${what}: the connection stays open`);
+		else if (
+			!answer.isClosed &&
+			[400, 431, 505].includes(answer.status) &&
+			/^(Content-Length|Transfer|chunk|LF|bare|obs)/.test(what)
+		)
+			failed.push(`${what}: the connection stays open`);
 	}
 	assert.deepEqual(failed, []);
 	const received = await world.received(CLUSTERS[0]);
-	assert.deepEqual(received.filter((entry) => entry.status === 201 || entry.method === 'GET').map((entry) => entry.target), []);
+	assert.deepEqual(
+		received.filter((entry) => entry.status === 201 || entry.method === 'GET').map((entry) => entry.target),
+		[],
+	);
 
 	const good = [
 		['chunk extension', post(chunked, `${size.toString(16)};name=value\r\n${body}\r\n0\r\n\r\n`), 201],
-		['trailers are dropped', `${post(chunked, chunk).replace('smuggled', 'trailed1')}0\r\nImpersonate-Group: system:masters\r\n\r\n`, 201],
-		['h2c is dropped', get('Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA'), 200],
-		['Expect: 100-continue', post(`Content-Length: ${size}\r\nExpect: 100-continue`, body).replace('smuggled', 'expected'), 100],
+		[
+			'trailers are dropped',
+			`${post(chunked, chunk).replace('smuggled', 'trailed1')}0\r\nImpersonate-Group: system:masters\r\n\r\n`,
+			201,
+		],
+		[
+			'h2c is dropped',
+			get('Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA'),
+			200,
+		],
+		[
+			'Expect: 100-continue',
+			post(`Content-Length: ${size}\r\nExpect: 100-continue`, body).replace('smuggled', 'expected'),
+			100,
+		],
 	];
 	for (const [what, bytes, status] of good) assert.equal((await alice.raw(bytes)).status, status, what);
 	const pipelined = await alice.raw(get() + get('X-Second: yes') + to(`${base}/api/v1/nodes`));
-	assert.deepEqual([...pipelined.text.matchAll(/HTTP\/1\.1 (\d+)/g)].map((m) => m[1]), ['200', '200', '403'], 'pipelined requests are answered in order');
+	assert.deepEqual(
+		[...pipelined.text.matchAll(/HTTP\/1\.1 (\d+)/g)].map((m) => m[1]),
+		['200', '200', '403'],
+		'pipelined requests are answered in order',
+	);
 	for (const { headers } of await world.received(CLUSTERS[0])) {
 		const names = headers.map(([name]) => name.toLowerCase());
 		for (const name of ['http2-settings', 'upgrade', 'trailer']) assert.ok(!names.includes(name), name);

@@ -24,7 +24,9 @@ export function rounds(few) {
 function showLogs(daemons) {
 	for (const daemon of daemons) {
 		const lines = daemon.stderr.trimEnd().split('\n');
-		process.stderr.write(`--- ${daemon.name} pid ${daemon.pid}, the last lines of its log\n${lines.slice(-LOG_LINES).join('\n')}\n`);
+		process.stderr.write(
+			`--- ${daemon.name} pid ${daemon.pid}, the last lines of its log\n${lines.slice(-LOG_LINES).join('\n')}\n`,
+		);
 	}
 }
 

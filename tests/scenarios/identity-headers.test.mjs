@@ -3,10 +3,27 @@ import assert from 'node:assert/strict';
 import { CLUSTERS, nameOf, person, scenario, startBoth } from './harness.mjs';
 
 const path = `/clusters/${nameOf(CLUSTERS[0])}/api/v1/namespaces/default/pods`;
-const REFUSED = ['Impersonate-User: root', 'Impersonate-Group: system:masters', 'Impersonate-Uid: 1', 'Impersonate-Extra-scopes: all', 'impersonate-user: root',
-	'Impersonate-Anything: x'];
-const DROPPED = ['X-Remote-User: root', 'X-Remote-Group: system:masters', 'X-Remote-Extra-a: b', 'X-Forwarded-For: 10.0.0.1', 'Forwarded: for=10.0.0.1',
-	'X-Real-Ip: 10.0.0.1', 'Proxy-Authorization: Basic eDp5', 'Cookie: a=b', 'Audit-ID: forged', 'X-Amz-Date: 1', 'X-Client-Cert: x'];
+const REFUSED = [
+	'Impersonate-User: root',
+	'Impersonate-Group: system:masters',
+	'Impersonate-Uid: 1',
+	'Impersonate-Extra-scopes: all',
+	'impersonate-user: root',
+	'Impersonate-Anything: x',
+];
+const DROPPED = [
+	'X-Remote-User: root',
+	'X-Remote-Group: system:masters',
+	'X-Remote-Extra-a: b',
+	'X-Forwarded-For: 10.0.0.1',
+	'Forwarded: for=10.0.0.1',
+	'X-Real-Ip: 10.0.0.1',
+	'Proxy-Authorization: Basic eDp5',
+	'Cookie: a=b',
+	'Audit-ID: forged',
+	'X-Amz-Date: 1',
+	'X-Client-Cert: x',
+];
 
 scenario('identity headers', async (world) => {
 	const { kubeproxyd } = await startBoth(world);
@@ -19,9 +36,17 @@ scenario('identity headers', async (world) => {
 	assert.match((await alice.curl(path, ['-H', 'Impersonate_User: root'])).stdout, /400$/);
 	assert.equal((await world.received(prod)).length, 0);
 
-	const dropped = await alice.curl(path, DROPPED.flatMap((header) => ['-H', header]));
+	const dropped = await alice.curl(
+		path,
+		DROPPED.flatMap((header) => ['-H', header]),
+	);
 	assert.match(dropped.stdout, /200$/);
-	for (const connection of ['Impersonate-User', 'close, Impersonate-User', 'keep-alive, impersonate-group', 'Authorization']) {
+	for (const connection of [
+		'Impersonate-User',
+		'close, Impersonate-User',
+		'keep-alive, impersonate-group',
+		'Authorization',
+	]) {
 		assert.match((await alice.curl(path, ['-H', `Connection: ${connection}`])).stdout, /(200|400)$/, connection);
 	}
 	const received = await world.received(prod);

@@ -8,7 +8,10 @@ scenario('keep-alive', async (world) => {
 	const { kubeproxyd } = await startBoth(world);
 	const [prod] = CLUSTERS;
 	const path = `/clusters/${nameOf(prod)}/api/v1/namespaces/default/pods`;
-	const people = [await person(world, kubeproxyd, 'alice', ['engineering']), await person(world, kubeproxyd, 'victor')];
+	const people = [
+		await person(world, kubeproxyd, 'alice', ['engineering']),
+		await person(world, kubeproxyd, 'victor'),
+	];
 	const agents = people.map(() => new Agent({ keepAlive: true, maxSockets: 1 }));
 	for (let i = 0; i < 20; i++) {
 		const who = i % 2;

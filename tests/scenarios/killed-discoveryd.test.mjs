@@ -29,5 +29,8 @@ scenario('discoveryd is killed at any point', async (world) => {
 	}
 	await discoveryd.untilNames(names);
 	await kubeproxyd.untilServed(names);
-	await until('digest agrees', async () => (await kubeproxyd.status()).directory.sequence === (await discoveryd.status()).sequence);
+	await until(
+		'digest agrees',
+		async () => (await kubeproxyd.status()).directory.sequence === (await discoveryd.status()).sequence,
+	);
 });

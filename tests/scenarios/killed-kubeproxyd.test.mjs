@@ -8,13 +8,16 @@ scenario('kubeproxyd is killed at any point', async (world) => {
 	const names = [...MATCHED];
 	const alice = await person(world, kubeproxyd, 'alice', ['engineering']);
 	for (let i = 0; i < rounds(4); i++) {
-		names.push(await world.addCluster({ account: OWN, region: 'us-west-2', name: `round-${i}`, tags: { env: 'prod' } }));
+		names.push(
+			await world.addCluster({ account: OWN, region: 'us-west-2', name: `round-${i}`, tags: { env: 'prod' } }),
+		);
 		await new Promise((resolve) => {
 			setTimeout(resolve, Math.random() * 1500);
 		});
 		await kubeproxyd.murder();
 		kubeproxyd = await startKubeproxyd(world);
-		for (const name of MATCHED) assert.ok((await kubeproxyd.names()).includes(name), `${name} is there at once in round ${i}`);
+		for (const name of MATCHED)
+			assert.ok((await kubeproxyd.names()).includes(name), `${name} is there at once in round ${i}`);
 		alice.proxy = kubeproxyd;
 		assert.match(await alice.kubectlOk(MATCHED[0], ['get', 'pods']), /web-1/);
 	}

@@ -18,5 +18,8 @@ scenario('kubectl logs', async (world) => {
 	}
 	await world.api(prod)('POST', '/logs/end', { pod: 'web-1' });
 	assert.equal((await follow.ended).code, 0);
-	assert.match((await alice.kubectl(nameOf(prod), ['logs', 'web-1', '-c', 'none'])).stderr, /container none is not valid/);
+	assert.match(
+		(await alice.kubectl(nameOf(prod), ['logs', 'web-1', '-c', 'none'])).stderr,
+		/container none is not valid/,
+	);
 });

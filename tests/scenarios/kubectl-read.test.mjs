@@ -19,7 +19,10 @@ scenario('kubectl reads', async (world) => {
 	assert.match(await ok('auth', 'whoami'), /alice/);
 	assert.match(await ok('get', '--raw', '/version'), /gitVersion/);
 	assert.match((await alice.kubectl(name, ['get', 'pod', 'none'])).stderr, /pods "none" not found/);
-	assert.match((await alice.kubectl(name, ['get', 'nodes'])).stderr, /nodes is forbidden: User "alice" cannot list resource "nodes"/);
+	assert.match(
+		(await alice.kubectl(name, ['get', 'nodes'])).stderr,
+		/nodes is forbidden: User "alice" cannot list resource "nodes"/,
+	);
 
 	await world.api(CLUSTERS[0])('POST', '/fill', { count: 3000 });
 	assert.equal((await ok('get', 'pods', '-o', 'name')).trim().split('\n').length, 3002);

@@ -8,7 +8,12 @@ scenario('kubectl watches', async (world) => {
 	const [prod] = CLUSTERS;
 	const name = nameOf(prod);
 	const alice = await person(world, kubeproxyd, 'alice', ['engineering']);
-	const put = (word) => world.api(prod)('POST', '/objects', { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: word, namespace: 'default' } });
+	const put = (word) =>
+		world.api(prod)('POST', '/objects', {
+			apiVersion: 'v1',
+			kind: 'ConfigMap',
+			metadata: { name: word, namespace: 'default' },
+		});
 	const watch = alice.startKubectl(name, ['get', 'cm', '-w']);
 	await watch.waitFor(/settings/, { stream: 'stdout' });
 	for (let i = 0; i < 5; i++) {

@@ -32,10 +32,39 @@ export function forgeCertificate(world, subject, { days = 1, ca, extensions = 'e
 	const at = (name) => world.path('tls', name);
 	const openssl = (...args) => execFileSync('openssl', args, { stdio: ['ignore', 'ignore', 'pipe'] });
 	const signer = ca ?? { cert: world.config.eksgate.proxy.client_ca, key: world.config.eksgate.proxy.client_ca_key };
-	openssl('req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', at('f.key'), '-out', at('f.csr'), '-subj', subject);
+	openssl(
+		'req',
+		'-newkey',
+		'ec',
+		'-pkeyopt',
+		'ec_paramgen_curve:P-256',
+		'-nodes',
+		'-keyout',
+		at('f.key'),
+		'-out',
+		at('f.csr'),
+		'-subj',
+		subject,
+	);
 	writeFileSync(at('f.ext'), `${extensions}\n`);
-	openssl('x509', '-req', '-in', at('f.csr'), '-CA', signer.cert, '-CAkey', signer.key, '-set_serial', '77', '-days', String(days),
-		'-extfile', at('f.ext'), '-out', at('f.pem'));
+	openssl(
+		'x509',
+		'-req',
+		'-in',
+		at('f.csr'),
+		'-CA',
+		signer.cert,
+		'-CAkey',
+		signer.key,
+		'-set_serial',
+		'77',
+		'-days',
+		String(days),
+		'-extfile',
+		at('f.ext'),
+		'-out',
+		at('f.pem'),
+	);
 	return { name: subject, certificate: readFileSync(at('f.pem'), 'utf8'), key: readFileSync(at('f.key'), 'utf8') };
 }
 
@@ -45,20 +74,35 @@ export class Person {
 		Object.assign(this, { world, proxy, ...credentials });
 		this.ca = readFileSync(world.config.eksgate.proxy.tls.certificate, 'utf8');
 		const file = credentials.name.replace(/[^A-Za-z0-9]/g, '_');
-		this.files = { cert: world.path(`${file}.pem`), key: world.path(`${file}-key.pem`), kubeconfig: world.path(`${file}.kubeconfig`) };
+		this.files = {
+			cert: world.path(`${file}.pem`),
+			key: world.path(`${file}-key.pem`),
+			kubeconfig: world.path(`${file}.kubeconfig`),
+		};
 		writeFileSync(this.files.cert, this.certificate);
 		writeFileSync(this.files.key, this.key, { mode: 0o600 });
 	}
 
 	writeKubeconfig(cluster) {
-		writeFileSync(this.files.kubeconfig, JSON.stringify({
-			apiVersion: 'v1', kind: 'Config', 'current-context': 'eksgate',
-			clusters: [{ name: 'eksgate', cluster: {
-				server: `https://127.0.0.1:${this.proxy.port}/clusters/${cluster}`, 'certificate-authority': this.world.config.eksgate.proxy.tls.certificate,
-			} }],
-			users: [{ name: 'me', user: { 'client-certificate': this.files.cert, 'client-key': this.files.key } }],
-			contexts: [{ name: 'eksgate', context: { cluster: 'eksgate', user: 'me' } }],
-		}));
+		writeFileSync(
+			this.files.kubeconfig,
+			JSON.stringify({
+				apiVersion: 'v1',
+				kind: 'Config',
+				'current-context': 'eksgate',
+				clusters: [
+					{
+						name: 'eksgate',
+						cluster: {
+							server: `https://127.0.0.1:${this.proxy.port}/clusters/${cluster}`,
+							'certificate-authority': this.world.config.eksgate.proxy.tls.certificate,
+						},
+					},
+				],
+				users: [{ name: 'me', user: { 'client-certificate': this.files.cert, 'client-key': this.files.key } }],
+				contexts: [{ name: 'eksgate', context: { cluster: 'eksgate', user: 'me' } }],
+			}),
+		);
 	}
 
 	arguments(cluster, words) {
@@ -82,22 +126,53 @@ export class Person {
 	}
 
 	curl(path, args = []) {
-		return run('curl', ['-sS', '--http1.1', '--max-time', '20', '--cacert', this.world.config.eksgate.proxy.tls.certificate, '--cert', this.files.cert,
-			'--key', this.files.key, '-o', '-', '-w', '\n%{http_code}', ...args, `https://127.0.0.1:${this.proxy.port}${path}`]);
+		return run('curl', [
+			'-sS',
+			'--http1.1',
+			'--max-time',
+			'20',
+			'--cacert',
+			this.world.config.eksgate.proxy.tls.certificate,
+			'--cert',
+			this.files.cert,
+			'--key',
+			this.files.key,
+			'-o',
+			'-',
+			'-w',
+			'\n%{http_code}',
+			...args,
+			`https://127.0.0.1:${this.proxy.port}${path}`,
+		]);
 	}
 
 	// {status, headers, text, json}. A connection of its own unless `agent` says otherwise.
 	request(path, { method = 'GET', headers = {}, body, agent } = {}) {
 		return new Promise((resolve, reject) => {
-			const call = request({
-				host: '127.0.0.1', port: this.proxy.port, path, method, headers, ca: this.ca, cert: this.certificate, key: this.key, agent: agent ?? false,
-				ALPNProtocols: ['http/1.1'],
-			}, (response) => {
-				let text = '';
-				response.setEncoding('utf8').on('data', (part) => { text += part; });
-				response.on('error', reject);
-				response.on('end', () => resolve({ status: response.statusCode, headers: response.headers, text, json: parse(text) }));
-			});
+			const call = request(
+				{
+					host: '127.0.0.1',
+					port: this.proxy.port,
+					path,
+					method,
+					headers,
+					ca: this.ca,
+					cert: this.certificate,
+					key: this.key,
+					agent: agent ?? false,
+					ALPNProtocols: ['http/1.1'],
+				},
+				(response) => {
+					let text = '';
+					response.setEncoding('utf8').on('data', (part) => {
+						text += part;
+					});
+					response.on('error', reject);
+					response.on('end', () =>
+						resolve({ status: response.statusCode, headers: response.headers, text, json: parse(text) }),
+					);
+				},
+			);
 			call.on('error', reject);
 			call.setTimeout(20000, () => call.destroy(new Error(`${method} ${path}: no answer in 20 s`)));
 			call.end(body);
@@ -107,7 +182,14 @@ export class Person {
 	// What comes back for raw bytes, until the server closes or `idleMs` pass without a byte; {text, status, isClosed}.
 	raw(bytes, { idleMs = 1500 } = {}) {
 		return new Promise((resolve, reject) => {
-			const socket = connect({ host: '127.0.0.1', port: this.proxy.port, ca: this.ca, cert: this.certificate, key: this.key, ALPNProtocols: ['http/1.1'] });
+			const socket = connect({
+				host: '127.0.0.1',
+				port: this.proxy.port,
+				ca: this.ca,
+				cert: this.certificate,
+				key: this.key,
+				ALPNProtocols: ['http/1.1'],
+			});
 			let text = '';
 			const finish = (isClosed) => {
 				socket.destroy();
@@ -116,7 +198,9 @@ export class Person {
 			socket.setTimeout(idleMs, () => finish(false));
 			socket.setEncoding('latin1');
 			socket.on('secureConnect', () => socket.write(bytes));
-			socket.on('data', (part) => { text += part; });
+			socket.on('data', (part) => {
+				text += part;
+			});
 			socket.on('end', () => finish(true));
 			socket.on('error', (error) => (text === '' && error.code !== 'ECONNRESET' ? reject(error) : finish(true)));
 		});

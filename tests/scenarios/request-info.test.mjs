@@ -10,7 +10,11 @@ test('request-info agrees with Kubernetes', async () => {
 	let refused = 0;
 	for (const vector of vectors) {
 		const at = vector.request.indexOf(' ');
-		const result = await run(binary('kubeproxyd'), ['request-info', vector.request.slice(0, at), vector.request.slice(at + 1)]);
+		const result = await run(binary('kubeproxyd'), [
+			'request-info',
+			vector.request.slice(0, at),
+			vector.request.slice(at + 1),
+		]);
 		const seen = JSON.parse(result.stdout);
 		if (seen.refused !== undefined) {
 			assert.equal(result.code, 1, vector.request);
@@ -19,8 +23,11 @@ test('request-info agrees with Kubernetes', async () => {
 			continue;
 		}
 		assert.equal(result.code, 0, vector.request);
-		const names = vector.resource_request ? ['verb', 'api_group', 'api_version', 'resource', 'subresource', 'namespace', 'name'] : ['verb'];
-		for (const name of ['resource_request', ...names]) assert.equal(seen[name], vector[name], `${vector.request}: ${name}`);
+		const names = vector.resource_request
+			? ['verb', 'api_group', 'api_version', 'resource', 'subresource', 'namespace', 'name']
+			: ['verb'];
+		for (const name of ['resource_request', ...names])
+			assert.equal(seen[name], vector[name], `${vector.request}: ${name}`);
 	}
 	assert.ok(refused > 10 && refused < vectors.length / 2, `${refused} of ${vectors.length} refused`);
 });

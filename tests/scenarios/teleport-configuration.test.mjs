@@ -10,7 +10,11 @@ scenario('the configuration of the guide', async (world) => {
 	copyFileSync(fixture, world.path('eksgate.yaml'));
 	for (const name of ['discoveryd', 'kubeproxyd']) {
 		const result = await command(world, name, ['check']);
-		assert.doesNotMatch(result.stderr + result.stdout, /eksgate\.yaml:\d+:\d+/, `${name} finds no fault with the file`);
+		assert.doesNotMatch(
+			result.stderr + result.stdout,
+			/eksgate\.yaml:\d+:\d+/,
+			`${name} finds no fault with the file`,
+		);
 	}
 	assert.equal((await command(world, 'discoveryd', ['check'])).code, 0);
 	const scan = await command(world, 'discoveryd', ['scan']);

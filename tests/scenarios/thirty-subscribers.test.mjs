@@ -1,6 +1,16 @@
 // Thirty subscribers on the bus: a few proxies and many taps; all see the same, in the same order, through a restart.
 import assert from 'node:assert/strict';
-import { MATCHED, nameOf, OWN, scenario, startBoth, startBustap, startDiscoveryd, startKubeproxyd, until } from './harness.mjs';
+import {
+	MATCHED,
+	nameOf,
+	OWN,
+	scenario,
+	startBoth,
+	startBustap,
+	startDiscoveryd,
+	startKubeproxyd,
+	until,
+} from './harness.mjs';
 
 const PROXIES = 4;
 const TAPS = 26;
@@ -11,7 +21,10 @@ scenario('thirty subscribers', async (world) => {
 	for (let i = 1; i < PROXIES; i++) proxies.push(await startKubeproxyd(world, `p${i}`));
 	const taps = [];
 	for (let i = 0; i < TAPS; i++) taps.push(startBustap(world));
-	await until('thirty in the inventory', async () => (await discoveryd.inventory()).subscribers.length === PROXIES + TAPS);
+	await until(
+		'thirty in the inventory',
+		async () => (await discoveryd.inventory()).subscribers.length === PROXIES + TAPS,
+	);
 	const cluster = { account: OWN, region: 'us-west-2', name: 'thirtieth', tags: { env: 'prod' } };
 	const name = await world.addCluster(cluster);
 	for (const proxy of proxies) await proxy.untilServed([...MATCHED, name]);

@@ -14,7 +14,10 @@ scenario('the API server refuses the token', async (world) => {
 	assert.ok([502, 503].includes(answer.status), `${answer.status} ${answer.text}`);
 	assert.equal(answer.headers['www-authenticate'], undefined);
 	await world.api(prod)('DELETE', '/faults');
-	await world.aws('PUT', `/clusters/${prod.account}/${prod.region}/${prod.name}/access-entries`, { principalArn: world.proxyUser.arn, kubernetesGroups: [] });
+	await world.aws('PUT', `/clusters/${prod.account}/${prod.region}/${prod.name}/access-entries`, {
+		principalArn: world.proxyUser.arn,
+		kubernetesGroups: [],
+	});
 	const unbound = await alice.request(path);
 	assert.ok([403, 502, 503].includes(unbound.status), `${unbound.status} ${unbound.text}`);
 	assert.match(unbound.json.message, /impersonate/);

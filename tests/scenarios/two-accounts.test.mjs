@@ -8,7 +8,11 @@ scenario('two accounts', async (world) => {
 	await discoveryd.untilNames(MATCHED);
 	const calls = await world.aws('GET', '/calls');
 	const assumed = calls.filter((call) => call.operation === 'sts:AssumeRole');
-	assert.equal(assumed.reduce((sum, call) => sum + call.calls, 0), 1, 'one session serves every region of the account');
+	assert.equal(
+		assumed.reduce((sum, call) => sum + call.calls, 0),
+		1,
+		'one session serves every region of the account',
+	);
 	assert.ok(calls.some((call) => call.operation === 'eks:DescribeCluster' && call.account === OTHER));
 	await discoveryd.stop();
 

@@ -16,7 +16,11 @@ scenario('an unbound user', async (world) => {
 	const victor = await person(world, kubeproxyd, 'victor');
 	assert.match(await victor.kubectlOk(nameOf(prod), ['get', 'pods']), /web-1/);
 	const write = await victor.kubectl(nameOf(prod), ['delete', 'pod', 'web-1']);
-	assert.match(write.stderr, /pods "web-1" is forbidden: User "victor" cannot delete/, "the cluster's own RBAC decides");
+	assert.match(
+		write.stderr,
+		/pods "web-1" is forbidden: User "victor" cannot delete/,
+		"the cluster's own RBAC decides",
+	);
 	const elsewhere = await victor.request(`/clusters/${nameOf(staging)}/api/v1/namespaces/default/pods`);
 	assert.ok([403, 404].includes(elsewhere.status));
 	assert.equal((await world.received(staging)).length, 0);

@@ -9,7 +9,14 @@ scenario('an unknown cluster', async (world) => {
 	assert.deepEqual([answer.status, answer.json.kind, answer.json.reason], [404, 'Status', 'NotFound']);
 	assert.match(answer.json.message, /nowhere/);
 	assert.match((await alice.kubectl('nowhere', ['get', 'pods'])).stderr, /nowhere/);
-	for (const path of ['/clusters/', '/clusters', '/other', '/', `/clusters//${MATCHED[0]}/api`, `/cluster/${MATCHED[0]}/api`]) {
+	for (const path of [
+		'/clusters/',
+		'/clusters',
+		'/other',
+		'/',
+		`/clusters//${MATCHED[0]}/api`,
+		`/cluster/${MATCHED[0]}/api`,
+	]) {
 		const other = await alice.request(path);
 		assert.ok([400, 404].includes(other.status), `${path}: ${other.status}`);
 		assert.equal(other.json.kind, 'Status', path);

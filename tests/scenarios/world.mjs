@@ -55,7 +55,9 @@ export function idOf({ name, region, account }) {
 	return `${account}.${region}.${name}`;
 }
 
-export const MATCHED = CLUSTERS.filter((cluster) => cluster.name !== 'dev-1').map(nameOf).sort();
+export const MATCHED = CLUSTERS.filter((cluster) => cluster.name !== 'dev-1')
+	.map(nameOf)
+	.sort();
 
 export class World {
 	constructor() {
@@ -74,7 +76,8 @@ export class World {
 		this.kube = this.kubeSimulator.control;
 		await this.makePrincipals();
 		for (const cluster of clusters) await this.addCluster(cluster);
-		for (const name of ['state', 'bus', 'admin', 'roles.d', 'cache', 'run', 'tls']) mkdirSync(this.path(name), { mode: 0o700 });
+		for (const name of ['state', 'bus', 'admin', 'roles.d', 'cache', 'run', 'tls'])
+			mkdirSync(this.path(name), { mode: 0o700 });
 		writeFileSync(this.path('roles.d', 'roles.yaml'), ROLES);
 		this.config = this.makeConfig();
 		this.writeConfig();
@@ -82,13 +85,21 @@ export class World {
 
 	// One identity discovers, another serves; in the other account a role must be assumed with an external id.
 	async makePrincipals() {
-		const reads = [{ effect: 'Allow', action: 'eks:ListClusters' }, { effect: 'Allow', action: 'eks:DescribeCluster' }];
+		const reads = [
+			{ effect: 'Allow', action: 'eks:ListClusters' },
+			{ effect: 'Allow', action: 'eks:DescribeCluster' },
+		];
 		this.roleArn = `arn:aws:iam::${OTHER}:role/eksgate-discover`;
-		this.discoveryUser = await this.aws('PUT', `/users/${OWN}/discovery`, { permissions: [
-			...reads, { effect: 'Allow', action: 'account:ListRegions' }, { effect: 'Allow', action: 'sts:AssumeRole', resource: this.roleArn },
-		] });
+		this.discoveryUser = await this.aws('PUT', `/users/${OWN}/discovery`, {
+			permissions: [
+				...reads,
+				{ effect: 'Allow', action: 'account:ListRegions' },
+				{ effect: 'Allow', action: 'sts:AssumeRole', resource: this.roleArn },
+			],
+		});
 		await this.aws('PUT', `/roles/${OTHER}/eksgate-discover`, {
-			trust: [{ principal: this.discoveryUser.arn, externalId: EXTERNAL_ID }], permissions: reads,
+			trust: [{ principal: this.discoveryUser.arn, externalId: EXTERNAL_ID }],
+			permissions: reads,
 		});
 		this.proxyUser = await this.aws('PUT', `/users/${OWN}/proxy`, { permissions: [] });
 	}
@@ -97,14 +108,19 @@ export class World {
 	async addCluster(cluster, { seed = true, pki } = {}) {
 		const { account, region, name, tags } = cluster;
 		const place = await this.kube('PUT', `/clusters/${idOf(cluster)}`, { account, region, name, pki });
-		await this.putCluster(cluster, { tags, endpoint: place.endpoint, certificateAuthority: place.certificateAuthority });
+		await this.putCluster(cluster, {
+			tags,
+			endpoint: place.endpoint,
+			certificateAuthority: place.certificateAuthority,
+		});
 		if (seed) await this.grant(cluster);
 		return nameOf(cluster);
 	}
 
 	grant({ account, region, name }) {
 		return this.aws('PUT', `/clusters/${account}/${region}/${name}/access-entries`, {
-			principalArn: this.proxyUser.arn, kubernetesGroups: ['eksgate:proxy'],
+			principalArn: this.proxyUser.arn,
+			kubernetesGroups: ['eksgate:proxy'],
 		});
 	}
 
@@ -137,10 +153,18 @@ export class World {
 		return {
 			version: 'v3',
 			discovery_service: {
-				enabled: true, discovery_group: 'test', poll_interval: '1s',
+				enabled: true,
+				discovery_group: 'test',
+				poll_interval: '1s',
 				aws: [
 					{ types: ['eks'], regions: REGIONS, tags: { env: 'prod' } },
-					{ types: ['eks'], regions: REGIONS, tags: { env: ['prod', 'staging'] }, assume_role_arn: this.roleArn, external_id: EXTERNAL_ID },
+					{
+						types: ['eks'],
+						regions: REGIONS,
+						tags: { env: ['prod', 'staging'] },
+						assume_role_arn: this.roleArn,
+						external_id: EXTERNAL_ID,
+					},
 				],
 			},
 			kubernetes_service: { enabled: true, listen_addr: '127.0.0.1:0', resources: [{ labels: { '*': '*' } }] },
@@ -151,8 +175,11 @@ export class World {
 				discovery: { admin_socket: this.path('admin', 'admin.sock') },
 				proxy: {
 					tls: { certificate: this.path('tls', 'server.pem'), key: this.path('tls', 'server-key.pem') },
-					client_ca: this.path('tls', 'client-ca.pem'), client_ca_key: this.path('tls', 'client-ca-key.pem'),
-					roles_dir: this.path('roles.d'), cache_dir: this.path('cache'), run_dir: this.path('run'),
+					client_ca: this.path('tls', 'client-ca.pem'),
+					client_ca_key: this.path('tls', 'client-ca-key.pem'),
+					roles_dir: this.path('roles.d'),
+					cache_dir: this.path('cache'),
+					run_dir: this.path('run'),
 				},
 				test: { token_sts_host: this.awsSimulator.ready.sts_host, endpoint_suffix: '127.0.0.1' },
 			},
@@ -166,9 +193,15 @@ export class World {
 
 	environment({ accessKeyId, secretAccessKey }) {
 		return {
-			PATH: process.env.PATH, HOME: this.directory, TZ: 'UTC', AWS_ENDPOINT_URL: this.awsSimulator.ready.endpoint,
-			AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_REGION: REGIONS[0],
-			ASAN_OPTIONS: process.env.ASAN_OPTIONS ?? 'detect_leaks=1:exitcode=99', UBSAN_OPTIONS: process.env.UBSAN_OPTIONS ?? 'print_stacktrace=1',
+			PATH: process.env.PATH,
+			HOME: this.directory,
+			TZ: 'UTC',
+			AWS_ENDPOINT_URL: this.awsSimulator.ready.endpoint,
+			AWS_ACCESS_KEY_ID: accessKeyId,
+			AWS_SECRET_ACCESS_KEY: secretAccessKey,
+			AWS_REGION: REGIONS[0],
+			ASAN_OPTIONS: process.env.ASAN_OPTIONS ?? 'detect_leaks=1:exitcode=99',
+			UBSAN_OPTIONS: process.env.UBSAN_OPTIONS ?? 'print_stacktrace=1',
 		};
 	}
 

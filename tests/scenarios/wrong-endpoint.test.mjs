@@ -8,7 +8,9 @@ scenario('an endpoint that is not EKS’s', async (world) => {
 	const place = await world.api(CLUSTERS[0])('GET', '');
 	const cluster = { account: OWN, region: 'us-west-2', name: 'spoofed', tags: { env: 'prod' } };
 	await world.putCluster(cluster, {
-		tags: cluster.tags, endpoint: place.endpoint.replace('127.0.0.1', 'localhost'), certificateAuthority: place.certificateAuthority,
+		tags: cluster.tags,
+		endpoint: place.endpoint.replace('127.0.0.1', 'localhost'),
+		certificateAuthority: place.certificateAuthority,
 	});
 	const name = nameOf(cluster);
 	await until('the newcomer is known', async () => (await kubeproxyd.names()).includes(name));
@@ -23,5 +25,8 @@ scenario('an endpoint that is not EKS’s', async (world) => {
 		const other = await alice.request(`/clusters/${second}/api/v1/pods`);
 		return [502, 503].includes(other.status) && /certificate/i.test(other.json.message);
 	});
-	assert.equal((await alice.request(`/clusters/${MATCHED.find((word) => word.startsWith('prod-1'))}/version`)).status, 200);
+	assert.equal(
+		(await alice.request(`/clusters/${MATCHED.find((word) => word.startsWith('prod-1'))}/version`)).status,
+		200,
+	);
 });

@@ -29,7 +29,15 @@ endOnSignal(options.until, () => {
 	server.close();
 	control.close();
 });
-process.stdout.write(`${JSON.stringify({
-	endpoint: `http://${host}`, control: `http://127.0.0.1:${control.address().port}`, sts_host: host, account, arn: user.arn,
-	access_key_id: user.accessKeyId, secret_access_key: user.secret, pid: process.pid,
-})}\n`);
+process.stdout.write(
+	`${JSON.stringify({
+		endpoint: `http://${host}`,
+		control: `http://127.0.0.1:${control.address().port}`,
+		sts_host: host,
+		account,
+		arn: user.arn,
+		access_key_id: user.accessKeyId,
+		secret_access_key: user.secret,
+		pid: process.pid,
+	})}\n`,
+);

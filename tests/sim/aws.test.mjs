@@ -16,15 +16,24 @@ let keys;
 before(async () => {
 	aws = await startSimulator('aws');
 	keys = { accessKeyId: aws.ready.access_key_id, secretAccessKey: aws.ready.secret_access_key };
-	for (const name of ['one', 'three', 'two']) await aws.control('PUT', `/clusters/${A}/eu-west-1/${name}`, { tags: { env: name } });
+	for (const name of ['one', 'three', 'two'])
+		await aws.control('PUT', `/clusters/${A}/eu-west-1/${name}`, { tags: { env: name } });
 });
 after(() => aws.stop());
 
-const call = (options) => signedFetch(aws.ready.endpoint, { credentials: keys, service: 'eks', region: 'eu-west-1', ...options });
-const sts = (body, options = {}) => signedFetch(aws.ready.endpoint, {
-	credentials: keys, service: 'sts', region: 'eu-west-1', method: 'POST', path: '/', body,
-	headers: { 'content-type': 'application/x-www-form-urlencoded; charset=utf-8', accept: 'application/json' }, ...options,
-});
+const call = (options) =>
+	signedFetch(aws.ready.endpoint, { credentials: keys, service: 'eks', region: 'eu-west-1', ...options });
+const sts = (body, options = {}) =>
+	signedFetch(aws.ready.endpoint, {
+		credentials: keys,
+		service: 'sts',
+		region: 'eu-west-1',
+		method: 'POST',
+		path: '/',
+		body,
+		headers: { 'content-type': 'application/x-www-form-urlencoded; charset=utf-8', accept: 'application/json' },
+		...options,
+	});
 
 test('lists in pages with opaque tokens', async () => {
 	const first = await call({ path: '/clusters?maxResults=2' });
@@ -46,10 +55,17 @@ test('an answer of DescribeCluster fits the model', async () => {
 
 test('requests that do not fit the model are refused', async () => {
 	const bad = [
-		['GET', '/clusters?maxResults=0', 400], ['GET', '/clusters?maxResults=101', 400], ['GET', '/clusters?maxResults=x', 400],
-		['GET', '/clusters?colour=red', 400], ['GET', '/clusters?include=ALL', 400], ['PUT', '/clusters', 404], ['GET', '/cluster', 404],
-		['GET', '/clusters/none', 404], ['POST', '/clusters/one/access-entries', 400, '{"principalArn":1}'],
-		['POST', '/clusters/one/access-entries', 400, '{"unknown":"x"}'], ['POST', '/clusters/one/access-entries', 400, '{'],
+		['GET', '/clusters?maxResults=0', 400],
+		['GET', '/clusters?maxResults=101', 400],
+		['GET', '/clusters?maxResults=x', 400],
+		['GET', '/clusters?colour=red', 400],
+		['GET', '/clusters?include=ALL', 400],
+		['PUT', '/clusters', 404],
+		['GET', '/cluster', 404],
+		['GET', '/clusters/none', 404],
+		['POST', '/clusters/one/access-entries', 400, '{"principalArn":1}'],
+		['POST', '/clusters/one/access-entries', 400, '{"unknown":"x"}'],
+		['POST', '/clusters/one/access-entries', 400, '{'],
 	];
 	for (const [method, path, status, body] of bad) {
 		const answer = await call({ method, path, body, headers: body ? { 'content-type': 'application/json' } : {} });
@@ -64,11 +80,15 @@ test('a wrong signature, key, scope or time is refused', async () => {
 		[{ credentials: { ...keys, secretAccessKey: 'wrong' } }, 'InvalidSignatureException'],
 		[{ credentials: { ...keys, accessKeyId: 'AKIANOBODY' } }, 'UnrecognizedClientException'],
 		[{ credentials: { ...keys, sessionToken: 'made-up' } }, 'UnrecognizedClientException'],
-		[{ service: 'sts' }, 'InvalidSignatureException'], [{ region: 'eu-nowhere-1' }, 'InvalidSignatureException'],
+		[{ service: 'sts' }, 'InvalidSignatureException'],
+		[{ region: 'eu-nowhere-1' }, 'InvalidSignatureException'],
 		[{ region: 'af-south-1' }, 'UnrecognizedClientException'],
 		[{ headers: { 'x-amz-date': '20200101T000000Z' } }, 'InvalidSignatureException'],
 		[{ unsigned: true }, 'MissingAuthenticationTokenException'],
-		[{ tamper: (request) => ({ ...request, path: '/clusters/two' }), path: '/clusters/one' }, 'InvalidSignatureException'],
+		[
+			{ tamper: (request) => ({ ...request, path: '/clusters/two' }), path: '/clusters/one' },
+			'InvalidSignatureException',
+		],
 	];
 	for (const [options, code] of cases) {
 		const answer = await call({ path: '/clusters', ...options });
@@ -85,33 +105,58 @@ test('a principal ARN in the path is signed encoded twice', async () => {
 	const created = await call({ method: 'POST', path: '/clusters/one/access-entries', body, headers: json });
 	assert.equal(created.status, 200, created.text);
 	assert.equal(answerComplaint('eks', 'CreateAccessEntry', created.json), null);
-	assert.equal((await call({ method: 'POST', path: '/clusters/one/access-entries', body, headers: json })).status, 200, 'idempotent');
-	const again = await call({ method: 'POST', path: '/clusters/one/access-entries', body: body.replace('abc', 'def'), headers: json });
+	assert.equal(
+		(await call({ method: 'POST', path: '/clusters/one/access-entries', body, headers: json })).status,
+		200,
+		'idempotent',
+	);
+	const again = await call({
+		method: 'POST',
+		path: '/clusters/one/access-entries',
+		body: body.replace('abc', 'def'),
+		headers: json,
+	});
 	assert.equal(again.status, 409);
 	assert.deepEqual((await call({ path })).json.accessEntry.kubernetesGroups, ['eksgate:proxy']);
-	const updated = await call({ method: 'POST', path, body: '{"kubernetesGroups":["system:masters"]}', headers: json });
+	const updated = await call({
+		method: 'POST',
+		path,
+		body: '{"kubernetesGroups":["system:masters"]}',
+		headers: json,
+	});
 	assert.match(updated.json.message, /cannot start with system:/);
 	assert.equal((await call({ method: 'DELETE', path })).status, 200);
 	assert.equal((await call({ path })).status, 404);
 });
 
 test('permissions are per operation and region', async () => {
-	const user = await aws.control('PUT', `/users/${A}/limited`, { permissions: [
-		{ effect: 'Allow', action: 'eks:List*' }, { effect: 'Deny', action: 'eks:*', region: 'us-east-1' },
-	] });
+	const user = await aws.control('PUT', `/users/${A}/limited`, {
+		permissions: [
+			{ effect: 'Allow', action: 'eks:List*' },
+			{ effect: 'Deny', action: 'eks:*', region: 'us-east-1' },
+		],
+	});
 	const credentials = { accessKeyId: user.accessKeyId, secretAccessKey: user.secretAccessKey };
 	assert.equal((await call({ path: '/clusters', credentials })).status, 200);
 	const denied = await call({ path: '/clusters', credentials, region: 'us-east-1' });
 	assert.equal(denied.headers.get('x-amzn-errortype'), 'AccessDeniedException');
-	assert.match(denied.json.message, /not authorized to perform: eks:ListClusters on resource: .* with an explicit deny/);
-	assert.match((await call({ path: '/clusters/one', credentials })).json.message, /no identity-based policy allows the eks:DescribeCluster/);
+	assert.match(
+		denied.json.message,
+		/not authorized to perform: eks:ListClusters on resource: .* with an explicit deny/,
+	);
+	assert.match(
+		(await call({ path: '/clusters/one', credentials })).json.message,
+		/no identity-based policy allows the eks:DescribeCluster/,
+	);
 });
 
 test('AssumeRole checks trust, external id and duration', async () => {
 	const { arn } = await aws.control('PUT', `/roles/${B}/reader`, {
-		trust: [{ principal: aws.ready.arn, externalId: 'secret-1' }], permissions: [{ effect: 'Allow', action: 'eks:*' }],
+		trust: [{ principal: aws.ready.arn, externalId: 'secret-1' }],
+		permissions: [{ effect: 'Allow', action: 'eks:*' }],
 	});
-	const form = (extra) => `Action=AssumeRole&Version=2011-06-15&RoleArn=${encodeURIComponent(arn)}&RoleSessionName=test${extra}`;
+	const form = (extra) =>
+		`Action=AssumeRole&Version=2011-06-15&RoleArn=${encodeURIComponent(arn)}&RoleSessionName=test${extra}`;
 	assert.equal((await sts(form(''))).json.Error.Code, 'AccessDenied');
 	assert.equal((await sts(form('&ExternalId=wrong'))).status, 403);
 	assert.equal((await sts(form('&ExternalId=secret-1&DurationSeconds=10'))).status, 400);
@@ -119,11 +164,18 @@ test('AssumeRole checks trust, external id and duration', async () => {
 	const answer = await sts(form('&ExternalId=secret-1'));
 	assert.equal(answer.status, 200, answer.text);
 	const { Credentials: c } = answer.json.AssumeRoleResponse.AssumeRoleResult;
-	const credentials = { accessKeyId: c.AccessKeyId, secretAccessKey: c.SecretAccessKey, sessionToken: c.SessionToken };
+	const credentials = {
+		accessKeyId: c.AccessKeyId,
+		secretAccessKey: c.SecretAccessKey,
+		sessionToken: c.SessionToken,
+	};
 	await aws.control('PUT', `/clusters/${B}/eu-west-1/theirs`, {});
 	assert.deepEqual((await call({ path: '/clusters', credentials })).json.clusters, ['theirs']);
 	const identity = await sts('Action=GetCallerIdentity&Version=2011-06-15', { credentials });
-	assert.equal(identity.json.GetCallerIdentityResponse.GetCallerIdentityResult.Arn, `arn:aws:sts::${B}:assumed-role/reader/test`);
+	assert.equal(
+		identity.json.GetCallerIdentityResponse.GetCallerIdentityResult.Arn,
+		`arn:aws:sts::${B}:assumed-role/reader/test`,
+	);
 });
 
 test('STS speaks XML unless asked for JSON', async () => {
@@ -135,7 +187,12 @@ test('STS speaks XML unless asked for JSON', async () => {
 });
 
 test('ListRegions is a call of the global region', async () => {
-	const options = { service: 'account', method: 'POST', path: '/listRegions', headers: { 'content-type': 'application/json' } };
+	const options = {
+		service: 'account',
+		method: 'POST',
+		path: '/listRegions',
+		headers: { 'content-type': 'application/json' },
+	};
 	const body = '{"RegionOptStatusContains":["ENABLED","ENABLED_BY_DEFAULT"],"MaxResults":50}';
 	const answer = await call({ ...options, region: 'us-east-1', body });
 	assert.equal(answerComplaint('account', 'ListRegions', answer.json), null);
@@ -160,7 +217,8 @@ test('faults and throttles are chosen at run time and counted', async () => {
 });
 
 test('verify-token answers as the authenticator does', async () => {
-	const mint = (options) => mintToken({ credentials: keys, region: 'eu-west-1', host: aws.ready.sts_host, cluster: 'one', ...options });
+	const mint = (options) =>
+		mintToken({ credentials: keys, region: 'eu-west-1', host: aws.ready.sts_host, cluster: 'one', ...options });
 	const verify = (token, cluster = 'one') => aws.control('POST', '/verify-token', { token, cluster });
 	assert.equal((await verify(mint({}))).canonicalArn, aws.ready.arn);
 	assert.match((await verify(mint({}), 'two')).error, /SignatureDoesNotMatch/);
@@ -177,10 +235,24 @@ test('tokens that botocore signed verify at their time', () => {
 	const golden = JSON.parse(readFileSync(new URL('../vectors/golden.json', import.meta.url), 'utf8'));
 	for (const vector of golden.tokens) {
 		const state = createState();
-		state.accounts.set(A, { id: A, regions: new Map([[vector.region, 'ENABLED'], ['us-east-1', 'ENABLED']]) });
+		state.accounts.set(A, {
+			id: A,
+			regions: new Map([
+				[vector.region, 'ENABLED'],
+				['us-east-1', 'ENABLED'],
+			]),
+		});
 		state.keys.set(golden.access_key, {
-			secret: golden.secret_key, token: vector.session_token, expires: 0,
-			principal: { principalArn: 'x', account: A, arn: `arn:aws:iam::${A}:user/x`, userId: 'AIDAX', sessionName: null },
+			secret: golden.secret_key,
+			token: vector.session_token,
+			expires: 0,
+			principal: {
+				principalArn: 'x',
+				account: A,
+				arn: `arn:aws:iam::${A}:user/x`,
+				userId: 'AIDAX',
+				sessionName: null,
+			},
 		});
 		if (/^(cn|us-gov|us-iso|eu-iso|eusc)/.test(vector.region)) continue;
 		const time = Date.UTC(2026, 0, 2, 3, 4, 5);

@@ -30,7 +30,7 @@ async function handle(routes, simulator, request, response) {
 	for (const [method, pattern, , run] of routes) {
 		const labels = request.method === method ? match(pattern, request.url) : null;
 		if (!labels) continue;
-		reply(response, 200, await run(simulator, labels, await readJson(request)) ?? {});
+		reply(response, 200, (await run(simulator, labels, await readJson(request))) ?? {});
 		return;
 	}
 	reply(response, 404, { error: `no route ${request.method} ${request.url}` });
@@ -39,7 +39,9 @@ async function handle(routes, simulator, request, response) {
 // `routes`: [method, pattern, help, (simulator, labels, body) -> document or promise].
 export function startControl(routes, simulator, port) {
 	const server = createServer((request, response) => {
-		handle(routes, simulator, request, response).catch((error) => reply(response, error.status ?? 400, { error: error.message }));
+		handle(routes, simulator, request, response).catch((error) =>
+			reply(response, error.status ?? 400, { error: error.message }),
+		);
 	});
 	return new Promise((resolve, reject) => {
 		server.once('error', reject);
@@ -54,7 +56,10 @@ export function describeRoutes(routes) {
 // The client half: control("http://127.0.0.1:PORT")("PUT", "/settings", {...}) -> document; throws what the endpoint says.
 export function controlClient(base) {
 	return async function call(method, path, body) {
-		const response = await fetch(base + path, { method, body: body === undefined ? undefined : JSON.stringify(body) });
+		const response = await fetch(base + path, {
+			method,
+			body: body === undefined ? undefined : JSON.stringify(body),
+		});
 		const document = await response.json();
 		if (!response.ok) throw new Error(`${method} ${path}: ${document.error}`);
 		return document;

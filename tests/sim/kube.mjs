@@ -20,4 +20,6 @@ if (options.aws === undefined) {
 const simulator = { clusters: new Map(), aws: controlClient(options.aws) };
 const control = await startControl(routes, simulator, Number(options['control-port'] ?? 0));
 endOnSignal(options.until, () => control.close());
-process.stdout.write(`${JSON.stringify({ control: `http://127.0.0.1:${control.address().port}`, pid: process.pid })}\n`);
+process.stdout.write(
+	`${JSON.stringify({ control: `http://127.0.0.1:${control.address().port}`, pid: process.pid })}\n`,
+);

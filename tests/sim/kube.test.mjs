@@ -21,25 +21,54 @@ let kube;
 let place;
 let proxyUser;
 
-const mint = (user, cluster = 'one') => mintToken({
-	credentials: { accessKeyId: user.accessKeyId, secretAccessKey: user.secretAccessKey }, region: 'eu-west-1', host: aws.ready.sts_host, cluster,
-});
+const mint = (user, cluster = 'one') =>
+	mintToken({
+		credentials: { accessKeyId: user.accessKeyId, secretAccessKey: user.secretAccessKey },
+		region: 'eu-west-1',
+		host: aws.ready.sts_host,
+		cluster,
+	});
 
 before(async () => {
 	aws = await startSimulator('aws');
 	kube = await startSimulator('kube', ['--aws', aws.ready.control]);
 	place = await kube.control('PUT', '/clusters/one', { account: A, region: 'eu-west-1' });
-	await aws.control('PUT', `/clusters/${A}/eu-west-1/one`, { endpoint: place.endpoint, certificateAuthority: place.certificateAuthority });
+	await aws.control('PUT', `/clusters/${A}/eu-west-1/one`, {
+		endpoint: place.endpoint,
+		certificateAuthority: place.certificateAuthority,
+	});
 	const admin = await aws.control('PUT', `/users/${A}/admin`, {});
 	proxyUser = await aws.control('PUT', `/users/${A}/proxy`, {});
-	await aws.control('PUT', `/clusters/${A}/eu-west-1/one/access-entries`, { principalArn: admin.arn, policies: [ADMIN] });
-	await aws.control('PUT', `/clusters/${A}/eu-west-1/one/access-entries`, { principalArn: proxyUser.arn, kubernetesGroups: ['eksgate:proxy'] });
-	writeFileSync(kubeconfig, JSON.stringify({
-		apiVersion: 'v1', kind: 'Config', 'current-context': 'one',
-		clusters: [{ name: 'one', cluster: { server: place.endpoint, 'certificate-authority-data': place.certificateAuthority } }],
-		users: [{ name: 'admin', user: { token: mint(admin) } }, { name: 'proxy', user: { token: mint(proxyUser) } }],
-		contexts: [{ name: 'one', context: { cluster: 'one', user: 'admin' } }, { name: 'proxy', context: { cluster: 'one', user: 'proxy' } }],
-	}));
+	await aws.control('PUT', `/clusters/${A}/eu-west-1/one/access-entries`, {
+		principalArn: admin.arn,
+		policies: [ADMIN],
+	});
+	await aws.control('PUT', `/clusters/${A}/eu-west-1/one/access-entries`, {
+		principalArn: proxyUser.arn,
+		kubernetesGroups: ['eksgate:proxy'],
+	});
+	writeFileSync(
+		kubeconfig,
+		JSON.stringify({
+			apiVersion: 'v1',
+			kind: 'Config',
+			'current-context': 'one',
+			clusters: [
+				{
+					name: 'one',
+					cluster: { server: place.endpoint, 'certificate-authority-data': place.certificateAuthority },
+				},
+			],
+			users: [
+				{ name: 'admin', user: { token: mint(admin) } },
+				{ name: 'proxy', user: { token: mint(proxyUser) } },
+			],
+			contexts: [
+				{ name: 'one', context: { cluster: 'one', user: 'admin' } },
+				{ name: 'proxy', context: { cluster: 'one', user: 'proxy' } },
+			],
+		}),
+	);
 });
 after(async () => {
 	await kube.stop();
@@ -52,11 +81,17 @@ const kubectl = (words, options) => run(kubectlPath(), args(words), options);
 
 function get(path, headers = {}, method = 'GET') {
 	return new Promise((resolve, reject) => {
-		const request = httpsRequest(place.endpoint + path, { method, ca: Buffer.from(place.certificateAuthority, 'base64'), headers }, (response) => {
-			let text = '';
-			response.setEncoding('utf8').on('data', (part) => { text += part; });
-			response.on('end', () => resolve({ status: response.statusCode, json: JSON.parse(text) }));
-		});
+		const request = httpsRequest(
+			place.endpoint + path,
+			{ method, ca: Buffer.from(place.certificateAuthority, 'base64'), headers },
+			(response) => {
+				let text = '';
+				response.setEncoding('utf8').on('data', (part) => {
+					text += part;
+				});
+				response.on('end', () => resolve({ status: response.statusCode, json: JSON.parse(text) }));
+			},
+		);
 		request.on('error', reject);
 		request.end();
 	});
@@ -101,22 +136,33 @@ test('kubectl asks who and what it may be', async () => {
 	assert.match((await kubectl(['--context', 'proxy', 'auth', 'can-i', 'create', 'pods'])).stdout, /no/);
 	assert.match((await kubectl(['auth', 'whoami'])).stdout, /user\/admin/);
 	const denied = await kubectl(['--context', 'proxy', 'get', 'secrets']);
-	assert.match(denied.stderr, /secrets is forbidden: User "arn:.*user\/proxy" cannot list resource "secrets" in API group "" in the namespace "default"/);
+	assert.match(
+		denied.stderr,
+		/secrets is forbidden: User "arn:.*user\/proxy" cannot list resource "secrets" in API group "" in the namespace "default"/,
+	);
 });
 
 test('kubectl watches, follows logs, executes', async () => {
 	const watch = new Running(kubectlPath(), args(['get', 'cm', '-w']));
 	await watch.waitFor(/settings/, { stream: 'stdout' });
-	await kube.control('POST', '/clusters/one/objects', { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'seen', namespace: 'default' } });
+	await kube.control('POST', '/clusters/one/objects', {
+		apiVersion: 'v1',
+		kind: 'ConfigMap',
+		metadata: { name: 'seen', namespace: 'default' },
+	});
 	await watch.waitFor(/seen/, { stream: 'stdout' });
 	await watch.kill();
 	const logs = new Running(kubectlPath(), args(['logs', '-f', 'web-1']));
-	await until('a follower', async () => (await kube.control('GET', '/clusters/one/requests')).some((r) => r.target.includes('/log')));
+	await until('a follower', async () =>
+		(await kube.control('GET', '/clusters/one/requests')).some((r) => r.target.includes('/log')),
+	);
 	await kube.control('POST', '/clusters/one/logs', { pod: 'web-1', line: 'hello' });
 	await logs.waitFor(/hello/, { stream: 'stdout' });
 	await kube.control('POST', '/clusters/one/logs/end', { pod: 'web-1' });
 	assert.equal((await logs.ended).code, 0);
-	const upper = await kubectl(['exec', '-i', 'web-1', '--', 'sh', '-c', 'cat; echo problem >&2; exit 7'], { input: 'typed' });
+	const upper = await kubectl(['exec', '-i', 'web-1', '--', 'sh', '-c', 'cat; echo problem >&2; exit 7'], {
+		input: 'typed',
+	});
 	assert.deepEqual([upper.code, upper.stdout], [7, 'typed']);
 	assert.match(upper.stderr, /problem/);
 	assert.match((await kubectl(['exec', 'web-1', '--', 'nonsense'])).stderr, /executable file not found/);
@@ -132,33 +178,66 @@ test('tokens of another cluster, nobody and no mapping are 401', async () => {
 });
 
 test('impersonation is a permission check of its own each', async () => {
-	assert.equal((await get('/api/v1/pods', as({ 'impersonate-user': 'jane', 'impersonate-group': 'viewers' }))).status, 200);
-	assert.equal((await get('/api/v1/secrets', as({ 'impersonate-user': 'jane', 'impersonate-group': 'viewers' }))).status, 403);
+	assert.equal(
+		(await get('/api/v1/pods', as({ 'impersonate-user': 'jane', 'impersonate-group': 'viewers' }))).status,
+		200,
+	);
+	assert.equal(
+		(await get('/api/v1/secrets', as({ 'impersonate-user': 'jane', 'impersonate-group': 'viewers' }))).status,
+		403,
+	);
 	assert.equal((await get('/api/v1/pods', as({ 'impersonate-user': 'jane' }))).status, 403);
 	assert.equal((await get('/api/v1/pods', as({ 'impersonate-group': 'viewers' }))).status, 400);
-	const extra = await get('/api/v1/pods', as({ 'impersonate-user': 'jane', 'impersonate-group': 'viewers', 'impersonate-extra-x': 'y' }));
-	assert.match(extra.json.message, /cannot impersonate resource "userextras\/x" in API group "authentication.k8s.io"/);
-	assert.equal((await get('/api/v1/pods', as({ 'impersonate-user': 'jane', 'impersonate-group': 'viewers', 'impersonate-uid': '1' }))).status, 403);
+	const extra = await get(
+		'/api/v1/pods',
+		as({ 'impersonate-user': 'jane', 'impersonate-group': 'viewers', 'impersonate-extra-x': 'y' }),
+	);
+	assert.match(
+		extra.json.message,
+		/cannot impersonate resource "userextras\/x" in API group "authentication.k8s.io"/,
+	);
+	assert.equal(
+		(
+			await get(
+				'/api/v1/pods',
+				as({ 'impersonate-user': 'jane', 'impersonate-group': 'viewers', 'impersonate-uid': '1' }),
+			)
+		).status,
+		403,
+	);
 });
 
 test('aws-auth counts unless an entry overrides it or the mode is API', async () => {
 	const mapped = await aws.control('PUT', `/roles/${A}/mapped`, { path: '/some/path/' });
 	const session = await aws.control('POST', '/sessions', { roleArn: mapped.arn, sessionName: 'sess@x' });
-	const token = () => mintToken({ credentials: session, region: 'eu-west-1', host: aws.ready.sts_host, cluster: 'one' });
+	const token = () =>
+		mintToken({ credentials: session, region: 'eu-west-1', host: aws.ready.sts_host, cluster: 'one' });
 	const whoami = () => get('/api/v1/pods', { authorization: `Bearer ${token()}` });
 	assert.equal((await whoami()).status, 401);
 	await kube.control('POST', '/clusters/one/objects', {
-		apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'aws-auth', namespace: 'kube-system' },
-		data: { mapRoles: JSON.stringify([{ rolearn: `arn:aws:iam::${A}:role/mapped`, username: 'map:{{SessionName}}', groups: ['viewers'] }]) },
+		apiVersion: 'v1',
+		kind: 'ConfigMap',
+		metadata: { name: 'aws-auth', namespace: 'kube-system' },
+		data: {
+			mapRoles: JSON.stringify([
+				{ rolearn: `arn:aws:iam::${A}:role/mapped`, username: 'map:{{SessionName}}', groups: ['viewers'] },
+			]),
+		},
 	});
 	assert.equal((await whoami()).status, 200);
-	await aws.control('PUT', `/clusters/${A}/eu-west-1/one/access-entries`, { principalArn: mapped.arn, kubernetesGroups: ['none'] });
+	await aws.control('PUT', `/clusters/${A}/eu-west-1/one/access-entries`, {
+		principalArn: mapped.arn,
+		kubernetesGroups: ['none'],
+	});
 	assert.match((await whoami()).json.message, /User "arn:aws:sts::111111111111:assumed-role\/mapped\/sess-x"/);
 });
 
 test('a role made anew under its old ARN is a stranger', async () => {
 	const { arn } = await aws.control('PUT', `/roles/${A}/again`, {});
-	await aws.control('PUT', `/clusters/${A}/eu-west-1/one/access-entries`, { principalArn: arn, kubernetesGroups: ['viewers'] });
+	await aws.control('PUT', `/clusters/${A}/eu-west-1/one/access-entries`, {
+		principalArn: arn,
+		kubernetesGroups: ['viewers'],
+	});
 	await aws.control('POST', '/roles/recreate', { arn });
 	const session = await aws.control('POST', '/sessions', { roleArn: arn, sessionName: 'x1' });
 	const token = mintToken({ credentials: session, region: 'eu-west-1', host: aws.ready.sts_host, cluster: 'one' });
@@ -168,11 +247,20 @@ test('a role made anew under its old ARN is a stranger', async () => {
 test('lists come in pages, over h2 too', async () => {
 	await kube.control('POST', '/clusters/one/fill', { count: 7, namespace: 'team-a' });
 	const client = connect(place.endpoint, { ca: Buffer.from(place.certificateAuthority, 'base64') });
-	const page = (query) => new Promise((resolve) => {
-		const stream = client.request({ ':path': `/api/v1/namespaces/team-a/pods?${query}`, ...as({ 'impersonate-user': 'j', 'impersonate-group': 'viewers' }) });
-		let text = '';
-		stream.setEncoding('utf8').on('data', (part) => { text += part; }).on('end', () => resolve(JSON.parse(text)));
-	});
+	const page = (query) =>
+		new Promise((resolve) => {
+			const stream = client.request({
+				':path': `/api/v1/namespaces/team-a/pods?${query}`,
+				...as({ 'impersonate-user': 'j', 'impersonate-group': 'viewers' }),
+			});
+			let text = '';
+			stream
+				.setEncoding('utf8')
+				.on('data', (part) => {
+					text += part;
+				})
+				.on('end', () => resolve(JSON.parse(text)));
+		});
 	const first = await page('limit=5');
 	assert.deepEqual([first.items.length, first.metadata.remainingItemCount], [5, 3]);
 	const rest = await page(`limit=5&continue=${first.metadata.continue}`);

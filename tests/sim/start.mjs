@@ -7,7 +7,9 @@ import { controlClient } from './control.mjs';
 // {ready: the printed line, control(method, path, body), pid, stop()}. It ends with us: its standard input is a pipe of ours.
 export async function startSimulator(name, args = []) {
 	const script = fileURLToPath(new URL(`${name}.mjs`, import.meta.url));
-	const child = spawn(process.execPath, [script, '--until', 'stdin', ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
+	const child = spawn(process.execPath, [script, '--until', 'stdin', ...args], {
+		stdio: ['pipe', 'pipe', 'inherit'],
+	});
 	const ended = new Promise((resolve) => {
 		child.once('exit', resolve);
 	});
@@ -17,7 +19,9 @@ export async function startSimulator(name, args = []) {
 	});
 	const ready = JSON.parse(line);
 	return {
-		ready, pid: child.pid, control: controlClient(ready.control),
+		ready,
+		pid: child.pid,
+		control: controlClient(ready.control),
 		async stop() {
 			child.kill('SIGTERM');
 			await ended;

@@ -6,8 +6,13 @@ import { clusterKey, clustersOf, describe, findCluster, now, PARTITION } from '.
 
 const RESERVED_USERNAMES = ['system:', 'eks:', 'aws:', 'amazon:', 'iam:'];
 const TYPES = ['STANDARD', 'EC2_LINUX', 'EC2_WINDOWS', 'FARGATE_LINUX', 'EC2', 'HYBRID_LINUX', 'HYPERPOD_LINUX'];
-const POLICIES = ['AmazonEKSClusterAdminPolicy', 'AmazonEKSAdminPolicy', 'AmazonEKSAdminViewPolicy', 'AmazonEKSEditPolicy',
-	'AmazonEKSViewPolicy'];
+const POLICIES = [
+	'AmazonEKSClusterAdminPolicy',
+	'AmazonEKSAdminPolicy',
+	'AmazonEKSAdminViewPolicy',
+	'AmazonEKSEditPolicy',
+	'AmazonEKSViewPolicy',
+];
 
 const policyArn = (name) => `arn:${PARTITION}:eks::aws:cluster-access-policy/${name}`;
 
@@ -33,7 +38,9 @@ function paginate(kind, items, { maxResults = 100, nextToken }, limit, complain)
 function clusterOf({ state, caller, region }, name) {
 	const cluster = findCluster(state, caller.account, region, name);
 	if (!cluster) {
-		throw modelError('eks', 'ResourceNotFoundException', `No cluster found for name: ${name}.`, { clusterName: name });
+		throw modelError('eks', 'ResourceNotFoundException', `No cluster found for name: ${name}.`, {
+			clusterName: name,
+		});
 	}
 	return cluster;
 }
@@ -41,8 +48,13 @@ function clusterOf({ state, caller, region }, name) {
 function withEntries(context, name) {
 	const cluster = clusterOf(context, name);
 	if (cluster.authenticationMode === 'CONFIG_MAP') {
-		throw modelError('eks', 'InvalidRequestException', "The cluster's authentication mode must be set to one of "
-			+ '[API, API_AND_CONFIG_MAP] to perform this operation.', { clusterName: name });
+		throw modelError(
+			'eks',
+			'InvalidRequestException',
+			"The cluster's authentication mode must be set to one of " +
+				'[API, API_AND_CONFIG_MAP] to perform this operation.',
+			{ clusterName: name },
+		);
 	}
 	return cluster;
 }
@@ -51,8 +63,13 @@ function entryOf(context, { clusterName, principalArn }) {
 	const cluster = withEntries(context, clusterName);
 	const entry = cluster.entries.get(principalArn);
 	if (!entry) {
-		throw modelError('eks', 'ResourceNotFoundException', 'The specified principalArn could not be found. You can view your '
-			+ "available access entries with 'list-access-entries'.", { clusterName });
+		throw modelError(
+			'eks',
+			'ResourceNotFoundException',
+			'The specified principalArn could not be found. You can view your ' +
+				"available access entries with 'list-access-entries'.",
+			{ clusterName },
+		);
 	}
 	return { cluster, entry };
 }
@@ -65,7 +82,11 @@ function showEntry(entry) {
 function checkGroups(groups = []) {
 	const bad = groups.find((group) => group.startsWith('system:'));
 	if (bad !== undefined) {
-		throw modelError('eks', 'InvalidParameterException', `The kubernetes group name ${bad} is invalid, it cannot start with system:`);
+		throw modelError(
+			'eks',
+			'InvalidParameterException',
+			`The kubernetes group name ${bad} is invalid, it cannot start with system:`,
+		);
 	}
 }
 
@@ -85,7 +106,11 @@ function defaultUsername(principal) {
 function principalFor(state, arn) {
 	const principal = state.principals.get(arn);
 	if (!principal) {
-		throw modelError('eks', 'InvalidParameterException', 'The specified principalArn is invalid: invalid principal.');
+		throw modelError(
+			'eks',
+			'InvalidParameterException',
+			'The specified principalArn is invalid: invalid principal.',
+		);
 	}
 	return principal;
 }
@@ -111,8 +136,9 @@ export const operations = {
 		const { state, caller, region } = context;
 		const kind = `clusters ${caller.account} ${region}`;
 		const names = clustersOf(state, caller.account, region).map((cluster) => cluster.name);
-		const { part, token } = paginate(kind, names, input, state.settings.pageSize,
-			(text) => modelError('eks', 'InvalidParameterException', text));
+		const { part, token } = paginate(kind, names, input, state.settings.pageSize, (text) =>
+			modelError('eks', 'InvalidParameterException', text),
+		);
 		return { clusters: part, nextToken: token ?? null };
 	},
 
@@ -124,9 +150,15 @@ export const operations = {
 		const cluster = withEntries(context, input.clusterName);
 		const arns = [...cluster.entries.values()]
 			.filter((entry) => !input.associatedPolicyArn || entry.policies.has(input.associatedPolicyArn))
-			.map((entry) => entry.principalArn).sort();
-		const { part, token } = paginate(`entries ${cluster.arn}`, arns, input, context.state.settings.pageSize,
-			(text) => modelError('eks', 'InvalidParameterException', text));
+			.map((entry) => entry.principalArn)
+			.sort();
+		const { part, token } = paginate(
+			`entries ${cluster.arn}`,
+			arns,
+			input,
+			context.state.settings.pageSize,
+			(text) => modelError('eks', 'InvalidParameterException', text),
+		);
 		return { accessEntries: part, nextToken: token ?? null };
 	},
 
@@ -142,21 +174,37 @@ export const operations = {
 			checkGroups(input.kubernetesGroups);
 			checkUsername(input.username);
 			const type = input.type ?? 'STANDARD';
-			if (!TYPES.includes(type)) throw modelError('eks', 'InvalidParameterException', `The type ${type} is not valid`);
+			if (!TYPES.includes(type))
+				throw modelError('eks', 'InvalidParameterException', `The type ${type} is not valid`);
 			if (type !== 'STANDARD' && (input.kubernetesGroups?.length || input.username)) {
-				throw modelError('eks', 'InvalidParameterException', `Groups and username are not supported for type ${type}`);
+				throw modelError(
+					'eks',
+					'InvalidParameterException',
+					`Groups and username are not supported for type ${type}`,
+				);
 			}
 			if (cluster.entries.has(principal.arn)) {
-				throw modelError('eks', 'ResourceInUseException', 'The specified access entry resource is already in use on this cluster.',
-					{ clusterName: cluster.name });
+				throw modelError(
+					'eks',
+					'ResourceInUseException',
+					'The specified access entry resource is already in use on this cluster.',
+					{ clusterName: cluster.name },
+				);
 			}
 			const path = `${principal.kind}/${principal.account}/${principal.name}`;
 			const time = now(state) / 1000;
 			const entry = {
-				clusterName: cluster.name, principalArn: principal.arn, kubernetesGroups: input.kubernetesGroups ?? [],
+				clusterName: cluster.name,
+				principalArn: principal.arn,
+				kubernetesGroups: input.kubernetesGroups ?? [],
 				accessEntryArn: `arn:${PARTITION}:eks:${region}:${cluster.account}:access-entry/${cluster.name}/${path}/${randomUUID()}`,
-				createdAt: time, modifiedAt: time, tags: input.tags ?? {}, username: input.username ?? defaultUsername(principal),
-				type, principalId: principal.userId, policies: new Map(),
+				createdAt: time,
+				modifiedAt: time,
+				tags: input.tags ?? {},
+				username: input.username ?? defaultUsername(principal),
+				type,
+				principalId: principal.userId,
+				policies: new Map(),
 			};
 			cluster.entries.set(principal.arn, entry);
 			return { accessEntry: showEntry(entry) };
@@ -187,17 +235,24 @@ export const operations = {
 			throw modelError('eks', 'InvalidParameterException', 'The policyArn parameter format is not valid');
 		}
 		if (entry.type !== 'STANDARD') {
-			throw modelError('eks', 'InvalidRequestException', 'Access policies can be associated only to entries of type STANDARD');
+			throw modelError(
+				'eks',
+				'InvalidRequestException',
+				'Access policies can be associated only to entries of type STANDARD',
+			);
 		}
-		if (input.accessScope.type === undefined) throw modelError('eks', 'InvalidParameterException', 'accessScope.type is required');
+		if (input.accessScope.type === undefined)
+			throw modelError('eks', 'InvalidParameterException', 'accessScope.type is required');
 		if (input.accessScope.type === 'namespace' && !input.accessScope.namespaces?.length) {
 			throw modelError('eks', 'InvalidParameterException', 'At least one namespace must be specified');
 		}
 		const time = now(context.state) / 1000;
 		const before = entry.policies.get(input.policyArn);
 		const policy = {
-			policyArn: input.policyArn, accessScope: { type: input.accessScope.type, namespaces: input.accessScope.namespaces ?? [] },
-			associatedAt: before?.associatedAt ?? time, modifiedAt: time,
+			policyArn: input.policyArn,
+			accessScope: { type: input.accessScope.type, namespaces: input.accessScope.namespaces ?? [] },
+			associatedAt: before?.associatedAt ?? time,
+			modifiedAt: time,
 		};
 		entry.policies.set(input.policyArn, policy);
 		return { clusterName: cluster.name, principalArn: entry.principalArn, associatedAccessPolicy: policy };
@@ -206,17 +261,28 @@ export const operations = {
 	DisassociateAccessPolicy(context, input) {
 		const { entry } = entryOf(context, input);
 		if (!entry.policies.delete(input.policyArn)) {
-			throw modelError('eks', 'ResourceNotFoundException', 'The specified policy is not associated to this access entry');
+			throw modelError(
+				'eks',
+				'ResourceNotFoundException',
+				'The specified policy is not associated to this access entry',
+			);
 		}
 		return {};
 	},
 
 	ListAssociatedAccessPolicies(context, input) {
 		const { cluster, entry } = entryOf(context, input);
-		const { part, token } = paginate(`policies ${entry.accessEntryArn}`, [...entry.policies.keys()].sort(), input, 100,
-			(text) => modelError('eks', 'InvalidParameterException', text));
+		const { part, token } = paginate(
+			`policies ${entry.accessEntryArn}`,
+			[...entry.policies.keys()].sort(),
+			input,
+			100,
+			(text) => modelError('eks', 'InvalidParameterException', text),
+		);
 		return {
-			clusterName: cluster.name, principalArn: entry.principalArn, nextToken: token ?? null,
+			clusterName: cluster.name,
+			principalArn: entry.principalArn,
+			nextToken: token ?? null,
 			associatedAccessPolicies: part.map((arn) => entry.policies.get(arn)),
 		};
 	},
@@ -231,7 +297,8 @@ export const operations = {
 
 	TagResource(context, { resourceArn, tags }) {
 		const reserved = Object.keys(tags).find((key) => key.startsWith('aws:'));
-		if (reserved) throw modelError('eks', 'BadRequestException', `Tag key ${reserved} starts with the reserved prefix aws:`);
+		if (reserved)
+			throw modelError('eks', 'BadRequestException', `Tag key ${reserved} starts with the reserved prefix aws:`);
 		Object.assign(tagged(context, resourceArn).tags, tags);
 		return {};
 	},
@@ -245,10 +312,13 @@ export const operations = {
 
 function tagged({ state, caller, region }, arn) {
 	const m = /^arn:aws:eks:([^:]+):(\d{12}):cluster\/([^/]+)$/.exec(arn);
-	const cluster = m && m[1] === region && m[2] === caller.account
-		? state.clusters.get(clusterKey(m[2], m[1], m[3]))
-		: [...state.clusters.values()].filter((c) => c.account === caller.account && c.region === region)
-			.flatMap((c) => [...c.entries.values()]).find((entry) => entry.accessEntryArn === arn);
+	const cluster =
+		m && m[1] === region && m[2] === caller.account
+			? state.clusters.get(clusterKey(m[2], m[1], m[3]))
+			: [...state.clusters.values()]
+					.filter((c) => c.account === caller.account && c.region === region)
+					.flatMap((c) => [...c.entries.values()])
+					.find((entry) => entry.accessEntryArn === arn);
 	if (!cluster) throw modelError('eks', 'NotFoundException', `Resource ${arn} was not found`);
 	return cluster;
 }

@@ -1,10 +1,24 @@
 // What goes wrong on purpose: delays, throttling and broken answers, chosen by operation, account and region at run time.
 // Also the counts of calls, since both hang on "which call is this".
 
-const KINDS = ['error', 'truncated', 'wrong-types', 'html', 'huge', 'endless-pages', 'hang', 'reset', 'delay', 'not-json', 'duplicate-keys'];
+const KINDS = [
+	'error',
+	'truncated',
+	'wrong-types',
+	'html',
+	'huge',
+	'endless-pages',
+	'hang',
+	'reset',
+	'delay',
+	'not-json',
+	'duplicate-keys',
+];
 
 function matchesCall(rule, call) {
-	return ['operation', 'account', 'region', 'cluster'].every((key) => rule[key] === undefined || rule[key] === call[key]);
+	return ['operation', 'account', 'region', 'cluster'].every(
+		(key) => rule[key] === undefined || rule[key] === call[key],
+	);
 }
 
 export function createFaults() {
@@ -23,7 +37,15 @@ export function createFaults() {
 
 	// {operation?, account?, region?, rate (calls a second), burst, code}: a token bucket.
 	function addThrottle(throttle) {
-		const entry = { code: 'ThrottlingException', burst: 1, ...throttle, id: nextId++, tokens: throttle.burst ?? 1, at: Date.now(), hits: 0 };
+		const entry = {
+			code: 'ThrottlingException',
+			burst: 1,
+			...throttle,
+			id: nextId++,
+			tokens: throttle.burst ?? 1,
+			at: Date.now(),
+			hits: 0,
+		};
 		throttles.push(entry);
 		return entry;
 	}
@@ -54,14 +76,24 @@ export function createFaults() {
 
 	function count(call, code) {
 		const key = [call.operation, call.account, call.region].join(' ');
-		const entry = counts.get(key) ?? { operation: call.operation, account: call.account, region: call.region, calls: 0, errors: {} };
+		const entry = counts.get(key) ?? {
+			operation: call.operation,
+			account: call.account,
+			region: call.region,
+			calls: 0,
+			errors: {},
+		};
 		entry.calls++;
 		if (code) entry.errors[code] = (entry.errors[code] ?? 0) + 1;
 		counts.set(key, entry);
 	}
 
 	return {
-		addFault, addThrottle, takeFault, takeThrottle, count,
+		addFault,
+		addThrottle,
+		takeFault,
+		takeThrottle,
+		count,
 		clear() {
 			faults.length = 0;
 			throttles.length = 0;
@@ -74,7 +106,8 @@ export function createFaults() {
 
 function swapTypes(value) {
 	if (Array.isArray(value)) return { list: value.map(swapTypes) };
-	if (value !== null && typeof value === 'object') return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, swapLeaf(v)]));
+	if (value !== null && typeof value === 'object')
+		return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, swapLeaf(v)]));
 	return value;
 }
 
@@ -87,23 +120,45 @@ function swapLeaf(value) {
 // The answer of a call as the fault spoils it: {status, type, body} or null when the kind is none of content.
 export function spoil(fault, answer, call) {
 	switch (fault.kind) {
-	case 'error':
-		return { error: { status: fault.status ?? 500, code: fault.code ?? 'ServerException', message: fault.message ?? 'Internal error' } };
-	case 'truncated':
-		return { status: 200, type: answer.type, body: answer.body.slice(0, Math.max(1, Math.floor(answer.body.length / 2))) };
-	case 'wrong-types':
-		return { status: 200, type: answer.type, body: JSON.stringify(swapTypes(JSON.parse(answer.body))) };
-	case 'not-json':
-		return { status: 200, type: answer.type, body: "{'clusters': NaN}" };
-	case 'duplicate-keys':
-		return { status: 200, type: answer.type, body: answer.body.replace(/^\{/, '{"clusters":["ghost"],') };
-	case 'html':
-		return { status: fault.status ?? 200, type: 'text/html', body: '<html><body><h1>503 Service Unavailable</h1></body></html>' };
-	case 'huge':
-		return { status: 200, type: answer.type, body: JSON.stringify({ clusters: [], padding: 'x'.repeat(fault.bytes ?? 64 * 1024 * 1024) }) };
-	case 'endless-pages':
-		return { status: 200, type: answer.type, body: JSON.stringify({ clusters: [], nextToken: `again-${call.sequence}` }) };
-	default:
-		return null;
+		case 'error':
+			return {
+				error: {
+					status: fault.status ?? 500,
+					code: fault.code ?? 'ServerException',
+					message: fault.message ?? 'Internal error',
+				},
+			};
+		case 'truncated':
+			return {
+				status: 200,
+				type: answer.type,
+				body: answer.body.slice(0, Math.max(1, Math.floor(answer.body.length / 2))),
+			};
+		case 'wrong-types':
+			return { status: 200, type: answer.type, body: JSON.stringify(swapTypes(JSON.parse(answer.body))) };
+		case 'not-json':
+			return { status: 200, type: answer.type, body: "{'clusters': NaN}" };
+		case 'duplicate-keys':
+			return { status: 200, type: answer.type, body: answer.body.replace(/^\{/, '{"clusters":["ghost"],') };
+		case 'html':
+			return {
+				status: fault.status ?? 200,
+				type: 'text/html',
+				body: '<html><body><h1>503 Service Unavailable</h1></body></html>',
+			};
+		case 'huge':
+			return {
+				status: 200,
+				type: answer.type,
+				body: JSON.stringify({ clusters: [], padding: 'x'.repeat(fault.bytes ?? 64 * 1024 * 1024) }),
+			};
+		case 'endless-pages':
+			return {
+				status: 200,
+				type: answer.type,
+				body: JSON.stringify({ clusters: [], nextToken: `again-${call.sequence}` }),
+			};
+		default:
+			return null;
 	}
 }

@@ -34,7 +34,8 @@ export function modelError(service, shapeName, message, members = {}) {
 // What each service calls a request that does not fit its model.
 export function invalidRequest(service, message) {
 	if (service === 'eks') return modelError('eks', 'InvalidParameterException', message);
-	if (service === 'account') return modelError('account', 'ValidationException', message, { reason: 'fieldValidationFailed' });
+	if (service === 'account')
+		return modelError('account', 'ValidationException', message, { reason: 'fieldValidationFailed' });
 	return new AwsError(400, 'ValidationError', message);
 }
 
@@ -98,7 +99,8 @@ export function complaint(service, shapeName, value, where = '', isAnswer = fals
 	const fits = kinds[shape.type];
 	if (!fits) throw new Error(`${service}.${shapeName}: type ${shape.type} is not handled`);
 	if (!fits(value)) return `${at} must be a ${shape.type}`;
-	if (shape.min !== undefined && !isAnswer && sizeOf(shape, value) < shape.min) return `${at} must be at least ${shape.min}`;
+	if (shape.min !== undefined && !isAnswer && sizeOf(shape, value) < shape.min)
+		return `${at} must be at least ${shape.min}`;
 	if (shape.max !== undefined && sizeOf(shape, value) > shape.max) return `${at} must be at most ${shape.max}`;
 	if (shape.pattern && !new RegExp(`^(?:${shape.pattern})$`).test(value)) return `${at} must match ${shape.pattern}`;
 	if (shape.enum && !shape.enum.includes(value)) return `${at} must be one of ${shape.enum.join(', ')}`;
@@ -110,12 +112,17 @@ function inside(service, shape, value, where, isAnswer) {
 		return first(value.map((item, i) => complaint(service, shape.member, item, `${where}[${i}]`, isAnswer)));
 	}
 	if (shape.type === 'map') {
-		return first(Object.entries(value).flatMap(([key, item]) => [complaint(service, shape.key, key, `${where} key`, isAnswer),
-			complaint(service, shape.value, item, `${where}.${key}`, isAnswer)]));
+		return first(
+			Object.entries(value).flatMap(([key, item]) => [
+				complaint(service, shape.key, key, `${where} key`, isAnswer),
+				complaint(service, shape.value, item, `${where}.${key}`, isAnswer),
+			]),
+		);
 	}
 	if (shape.type !== 'structure') return null;
 	const path = (name) => (where ? `${where}.${name}` : name);
-	for (const name of shape.required ?? []) if (value[name] === undefined) return `Missing required parameter ${path(name)}`;
+	for (const name of shape.required ?? [])
+		if (value[name] === undefined) return `Missing required parameter ${path(name)}`;
 	for (const [name, item] of Object.entries(value)) {
 		if (!shape.members[name]) return `Unknown parameter ${path(name)}`;
 		const found = item === null ? null : complaint(service, shape.members[name].shape, item, path(name), isAnswer);
@@ -150,7 +157,9 @@ export function readInput(service, operation, { labels, query, body }) {
 function readQuery(service, members, query) {
 	const input = {};
 	for (const [key, value] of query) {
-		const name = Object.keys(members).find((n) => members[n].location === 'querystring' && members[n].locationName === key);
+		const name = Object.keys(members).find(
+			(n) => members[n].location === 'querystring' && members[n].locationName === key,
+		);
 		if (!name) throw invalidRequest(service, `Unknown query parameter ${key}`);
 		const shape = shapeOf(service, members[name].shape);
 		if (shape.type === 'list') (input[name] ??= []).push(value);
@@ -168,7 +177,8 @@ function readBody(service, members, body) {
 	} catch {
 		throw new AwsError(400, 'SerializationException', 'The request body is not JSON');
 	}
-	if (!kinds.structure(document)) throw new AwsError(400, 'SerializationException', 'The request body is not an object');
+	if (!kinds.structure(document))
+		throw new AwsError(400, 'SerializationException', 'The request body is not an object');
 	for (const name of Object.keys(document)) {
 		if (!members[name]) throw invalidRequest(service, `Unknown parameter ${name}`);
 		if (members[name].location) throw invalidRequest(service, `Parameter ${name} does not belong into the body`);

@@ -29,8 +29,10 @@ function route(method, path, query, body) {
 		const form = method === 'POST' ? new URLSearchParams(body.toString('utf8')) : query;
 		const action = form.get('Action');
 		if (isStsAction(action, form.get('Version'))) return { service: 'sts', operation: action, form };
-		throw Object.assign(new AwsError(400, 'InvalidAction', `Could not find operation ${action} for version ${form.get('Version')}`),
-			{ service: 'sts' });
+		throw Object.assign(
+			new AwsError(400, 'InvalidAction', `Could not find operation ${action} for version ${form.get('Version')}`),
+			{ service: 'sts' },
+		);
 	}
 	const found = findRoute(method, path);
 	if (!found) throw new AwsError(404, 'UnknownOperationException', `${method} ${path} is not an operation`);
@@ -40,33 +42,47 @@ function route(method, path, query, body) {
 function checkLeave(state, context, { service, operation }, input) {
 	if (operation === 'GetCallerIdentity' || operation === 'AssumeRole') return;
 	const { caller, region } = context;
-	const resource = service === 'eks' ? resourceOf(context, operation, input) : `arn:aws:account::${caller.account}:account`;
+	const resource =
+		service === 'eks' ? resourceOf(context, operation, input) : `arn:aws:account::${caller.account}:account`;
 	const actions = service === 'eks' ? actionsOf(operation, input) : [`${service}:${operation}`];
 	for (const action of actions) {
 		const leave = permissionFor(state, caller.principalArn, { action, region, resource });
 		if (leave === 'allow') continue;
-		const why = leave === 'deny' ? 'with an explicit deny in an identity-based policy'
-			: `because no identity-based policy allows the ${action} action`;
-		throw modelError(service, 'AccessDeniedException',
-			`User: ${caller.arn} is not authorized to perform: ${action} on resource: ${resource} ${why}`);
+		const why =
+			leave === 'deny'
+				? 'with an explicit deny in an identity-based policy'
+				: `because no identity-based policy allows the ${action} action`;
+		throw modelError(
+			service,
+			'AccessDeniedException',
+			`User: ${caller.arn} is not authorized to perform: ${action} on resource: ${resource} ${why}`,
+		);
 	}
 }
 
 // A region that the account has not enabled knows none of its keys.
 function checkRegion(state, service, signer) {
 	if (service === 'account' && signer.region !== GLOBAL_REGION) {
-		throw new AwsError(403, 'InvalidSignatureException', `Credential should be scoped to a valid region: ${GLOBAL_REGION}`);
+		throw new AwsError(
+			403,
+			'InvalidSignatureException',
+			`Credential should be scoped to a valid region: ${GLOBAL_REGION}`,
+		);
 	}
 	if (isRegionOn(state, signer.principal.account, signer.region)) return;
-	throw service === 'sts' ? new AwsError(403, 'InvalidClientTokenId', 'The security token included in the request is invalid')
+	throw service === 'sts'
+		? new AwsError(403, 'InvalidClientTokenId', 'The security token included in the request is invalid')
 		: new AwsError(403, 'UnrecognizedClientException', 'The security token included in the request is invalid.');
 }
 
 function readHead(request) {
 	const at = request.url.indexOf('?');
 	return {
-		method: request.method, target: request.url, path: at < 0 ? request.url : request.url.slice(0, at),
-		query: new URLSearchParams(at < 0 ? '' : request.url.slice(at + 1)), headers: joinHeaders(request.rawHeaders),
+		method: request.method,
+		target: request.url,
+		path: at < 0 ? request.url : request.url.slice(0, at),
+		query: new URLSearchParams(at < 0 ? '' : request.url.slice(at + 1)),
+		headers: joinHeaders(request.rawHeaders),
 	};
 }
 
@@ -83,7 +99,13 @@ function joinHeaders(raw) {
 // Runs one request: {call, answer: {status, type, body}, error}. Never throws.
 function perform(simulator, head, body) {
 	const { state, faults } = simulator;
-	const call = { operation: 'unknown', account: '-', region: '-', cluster: undefined, sequence: simulator.sequence++ };
+	const call = {
+		operation: 'unknown',
+		account: '-',
+		region: '-',
+		cluster: undefined,
+		sequence: simulator.sequence++,
+	};
 	const requestId = newRequestId();
 	const wantsJson = (head.headers.accept ?? '').includes('application/json');
 	let service = 'eks';
@@ -91,21 +113,31 @@ function perform(simulator, head, body) {
 		const found = route(head.method, head.path, head.query, body);
 		service = found.service;
 		call.operation = `${service}:${found.operation}`;
-		const signer = verifySignature(service, { ...head, body: body.toString('utf8') }, {
-			findKey: (id) => state.keys.get(id), regions: allRegions(), now: now(state),
-		});
+		const signer = verifySignature(
+			service,
+			{ ...head, body: body.toString('utf8') },
+			{
+				findKey: (id) => state.keys.get(id),
+				regions: allRegions(),
+				now: now(state),
+			},
+		);
 		const context = { state, caller: signer.principal, region: signer.region };
 		Object.assign(call, { account: signer.principal.account, region: signer.region, caller: signer.principal.arn });
 		checkRegion(state, service, signer);
 		if (body.length > 0 && head.method === 'GET') throw invalidRequest(service, 'A GET request has no body');
-		const input = found.form ? readForm(found.operation, found.form) : readInput(service, found.operation, { ...found, query: head.query, body });
+		const input = found.form
+			? readForm(found.operation, found.form)
+			: readInput(service, found.operation, { ...found, query: head.query, body });
 		call.cluster = input.clusterName ?? input.name;
 		const throttled = faults.takeThrottle(call);
 		if (throttled) throw new AwsError(429, throttled, 'Rate exceeded');
 		checkLeave(state, context, found, input);
 		const result = handlers[service][found.operation](context, input);
-		const answer = service === 'sts' ? writeAnswer(found.operation, result, requestId, wantsJson)
-			: { type: 'application/json', body: JSON.stringify(result) };
+		const answer =
+			service === 'sts'
+				? writeAnswer(found.operation, result, requestId, wantsJson)
+				: { type: 'application/json', body: JSON.stringify(result) };
 		return applyFault(faults.takeFault(call), { call, requestId, service, wantsJson }, { status: 200, ...answer });
 	} catch (error) {
 		if (!(error instanceof AwsError)) throw error;
@@ -116,9 +148,13 @@ function perform(simulator, head, body) {
 }
 
 function failed(error, { service, requestId, wantsJson }) {
-	if (service === 'sts') return { status: error.status, code: error.code, ...writeError(error, requestId, wantsJson) };
+	if (service === 'sts')
+		return { status: error.status, code: error.code, ...writeError(error, requestId, wantsJson) };
 	return {
-		status: error.status, code: error.code, type: 'application/json', headers: { 'x-amzn-ErrorType': error.code },
+		status: error.status,
+		code: error.code,
+		type: 'application/json',
+		headers: { 'x-amzn-ErrorType': error.code },
 		body: JSON.stringify({ ...error.members, message: error.message }),
 	};
 }
@@ -141,8 +177,11 @@ function send(simulator, response, { call, requestId, fault, answer }) {
 	}
 	const write = () => {
 		response.writeHead(answer.status, {
-			'content-type': answer.type, 'content-length': Buffer.byteLength(answer.body), 'x-amzn-RequestId': requestId,
-			date: new Date(now(simulator.state)).toUTCString(), ...answer.headers,
+			'content-type': answer.type,
+			'content-length': Buffer.byteLength(answer.body),
+			'x-amzn-RequestId': requestId,
+			date: new Date(now(simulator.state)).toUTCString(),
+			...answer.headers,
 		});
 		response.end(answer.body);
 	};
@@ -155,10 +194,12 @@ function send(simulator, response, { call, requestId, fault, answer }) {
 export function startPublic(simulator, port) {
 	simulator.sequence = 0;
 	const server = createServer({ keepAliveTimeout: 20000 }, (request, response) => {
-		readBody(request).then((body) => send(simulator, response, perform(simulator, readHead(request), body))).catch((error) => {
-			process.stderr.write(`aws: ${request.method} ${request.url}: ${error.stack}\n`);
-			response.writeHead(500).end();
-		});
+		readBody(request)
+			.then((body) => send(simulator, response, perform(simulator, readHead(request), body)))
+			.catch((error) => {
+				process.stderr.write(`aws: ${request.method} ${request.url}: ${error.stack}\n`);
+				response.writeHead(500).end();
+			});
 	});
 	return new Promise((resolve, reject) => {
 		server.once('error', reject);

@@ -30,7 +30,11 @@ export function formatTime(ms) {
 function parseScope(service, credential) {
 	const parts = (credential ?? '').split('/');
 	if (parts.length !== 5 || parts[4] !== 'aws4_request') {
-		throw failure(service, 'incomplete', `Credential must have exactly 5 slash-delimited elements, got '${credential}'`);
+		throw failure(
+			service,
+			'incomplete',
+			`Credential must have exactly 5 slash-delimited elements, got '${credential}'`,
+		);
 	}
 	return { accessKeyId: parts[0], date: parts[1], region: parts[2], service: parts[3] };
 }
@@ -45,22 +49,33 @@ function readClaim(service, request) {
 }
 
 function readHeaderClaim(service, header, headers) {
-	const m = /^AWS4-HMAC-SHA256 Credential=([^,\s]+), ?SignedHeaders=([^,\s]+), ?Signature=([0-9a-f]{64})$/.exec(header);
+	const m = /^AWS4-HMAC-SHA256 Credential=([^,\s]+), ?SignedHeaders=([^,\s]+), ?Signature=([0-9a-f]{64})$/.exec(
+		header,
+	);
 	if (!m) throw failure(service, 'incomplete', `Authorization header is not well formed: '${header.slice(0, 40)}'`);
 	return {
-		kind: 'header', scope: parseScope(service, m[1]), signedHeaders: m[2].split(';'), signature: m[3],
-		time: headers['x-amz-date'], token: headers['x-amz-security-token'] ?? null,
+		kind: 'header',
+		scope: parseScope(service, m[1]),
+		signedHeaders: m[2].split(';'),
+		signature: m[3],
+		time: headers['x-amz-date'],
+		token: headers['x-amz-security-token'] ?? null,
 	};
 }
 
 function readQueryClaim(service, query) {
-	if (query.get('X-Amz-Algorithm') !== 'AWS4-HMAC-SHA256') throw failure(service, 'incomplete', 'Unsupported X-Amz-Algorithm');
+	if (query.get('X-Amz-Algorithm') !== 'AWS4-HMAC-SHA256')
+		throw failure(service, 'incomplete', 'Unsupported X-Amz-Algorithm');
 	const expires = query.get('X-Amz-Expires');
-	if (!/^\d+$/.test(expires ?? '') || +expires > 604800) throw failure(service, 'incomplete', 'X-Amz-Expires is not valid');
+	if (!/^\d+$/.test(expires ?? '') || +expires > 604800)
+		throw failure(service, 'incomplete', 'X-Amz-Expires is not valid');
 	return {
-		kind: 'query', scope: parseScope(service, query.get('X-Amz-Credential')),
-		signedHeaders: (query.get('X-Amz-SignedHeaders') ?? '').split(';'), signature: query.get('X-Amz-Signature'),
-		time: query.get('X-Amz-Date'), token: query.get('X-Amz-Security-Token'),
+		kind: 'query',
+		scope: parseScope(service, query.get('X-Amz-Credential')),
+		signedHeaders: (query.get('X-Amz-SignedHeaders') ?? '').split(';'),
+		signature: query.get('X-Amz-Signature'),
+		time: query.get('X-Amz-Date'),
+		token: query.get('X-Amz-Security-Token'),
 	};
 }
 
@@ -68,16 +83,28 @@ function checkTime(service, claim, now) {
 	const signed = parseTime(claim.time);
 	if (Number.isNaN(signed)) throw failure(service, 'incomplete', "Date must be in ISO-8601 'basic format'");
 	if (claim.time.slice(0, 8) !== claim.scope.date) {
-		throw failure(service, 'mismatch', 'Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date');
+		throw failure(
+			service,
+			'mismatch',
+			'Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date',
+		);
 	}
 	const life = claim.kind === 'query' ? PRESIGNED_LIFE_MS : SKEW_MS;
 	if (signed > now + SKEW_MS) {
-		throw failure(service, 'mismatch', `Signature not yet current: ${claim.time} is still later than `
-			+ `${formatTime(now + SKEW_MS)} (${formatTime(now)} + 5 min.)`);
+		throw failure(
+			service,
+			'mismatch',
+			`Signature not yet current: ${claim.time} is still later than ` +
+				`${formatTime(now + SKEW_MS)} (${formatTime(now)} + 5 min.)`,
+		);
 	}
 	if (signed < now - life) {
-		throw failure(service, 'mismatch', `Signature expired: ${claim.time} is now earlier than ${formatTime(now - life)} `
-			+ `(${formatTime(now)} - ${life / 60000} min.)`);
+		throw failure(
+			service,
+			'mismatch',
+			`Signature expired: ${claim.time} is now earlier than ${formatTime(now - life)} ` +
+				`(${formatTime(now)} - ${life / 60000} min.)`,
+		);
 	}
 }
 
@@ -85,7 +112,8 @@ function checkScope(service, claim, regions) {
 	if (claim.scope.service !== service) {
 		throw failure(service, 'mismatch', `Credential should be scoped to correct service: '${service}'.`);
 	}
-	if (!regions.has(claim.scope.region)) throw failure(service, 'mismatch', 'Credential should be scoped to a valid region.');
+	if (!regions.has(claim.scope.region))
+		throw failure(service, 'mismatch', 'Credential should be scoped to a valid region.');
 }
 
 function checkSignedHeaders(service, claim, headers) {
@@ -94,7 +122,9 @@ function checkSignedHeaders(service, claim, headers) {
 	if (!isSorted || !sorted.includes('host')) {
 		throw failure(service, 'mismatch', "'Host' must be a 'SignedHeader' and the list sorted, in lower case");
 	}
-	const mustBeSigned = Object.keys(headers).filter((name) => name.startsWith('x-amz-') && name !== 'x-amz-retry-after');
+	const mustBeSigned = Object.keys(headers).filter(
+		(name) => name.startsWith('x-amz-') && name !== 'x-amz-retry-after',
+	);
 	const missing = claim.kind === 'header' ? mustBeSigned.find((name) => !sorted.includes(name)) : undefined;
 	if (missing) throw failure(service, 'mismatch', `'${missing}' must be a 'SignedHeader'`);
 }
@@ -109,10 +139,25 @@ function compute(request, claim, credentials) {
 	}
 	const presigned = claim.kind === 'query';
 	const path = presigned ? request.target.replace(/&?X-Amz-Signature=[0-9a-f]*/, '') : request.target;
-	const signer = new aws4.RequestSigner({
-		method: request.method, host: headers.host, path, body: request.body, headers, service: claim.scope.service,
-		region: claim.scope.region, signQuery: presigned, doNotModifyHeaders: true, extraHeadersToInclude: include,
-	}, { accessKeyId: claim.scope.accessKeyId, secretAccessKey: credentials.secret, sessionToken: presigned ? claim.token : undefined });
+	const signer = new aws4.RequestSigner(
+		{
+			method: request.method,
+			host: headers.host,
+			path,
+			body: request.body,
+			headers,
+			service: claim.scope.service,
+			region: claim.scope.region,
+			signQuery: presigned,
+			doNotModifyHeaders: true,
+			extraHeadersToInclude: include,
+		},
+		{
+			accessKeyId: claim.scope.accessKeyId,
+			secretAccessKey: credentials.secret,
+			sessionToken: presigned ? claim.token : undefined,
+		},
+	);
 	signer.datetime = claim.time;
 	signer.prepareRequest();
 	if (signer.signedHeaders() !== claim.signedHeaders.join(';')) return null;
@@ -134,8 +179,12 @@ export function verifySignature(service, request, { findKey, regions, now }) {
 		throw failure(service, 'expired', 'The security token included in the request is expired');
 	}
 	if (compute(request, claim, credentials) !== claim.signature) {
-		throw failure(service, 'mismatch', 'The request signature we calculated does not match the signature you provided. '
-			+ 'Check your AWS Secret Access Key and signing method. Consult the service documentation for details.');
+		throw failure(
+			service,
+			'mismatch',
+			'The request signature we calculated does not match the signature you provided. ' +
+				'Check your AWS Secret Access Key and signing method. Consult the service documentation for details.',
+		);
 	}
 	return { principal: credentials.principal, region: claim.scope.region, accessKeyId: claim.scope.accessKeyId };
 }

@@ -3,8 +3,16 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 
 export const PARTITION = 'aws';
-export const DEFAULT_REGIONS = ['ap-northeast-1', 'ap-southeast-2', 'ca-central-1', 'eu-central-1', 'eu-west-1', 'us-east-1',
-	'us-east-2', 'us-west-2'];
+export const DEFAULT_REGIONS = [
+	'ap-northeast-1',
+	'ap-southeast-2',
+	'ca-central-1',
+	'eu-central-1',
+	'eu-west-1',
+	'us-east-1',
+	'us-east-2',
+	'us-west-2',
+];
 // Regions that exist but that an account has to enable first.
 export const OPT_IN_REGIONS = ['af-south-1', 'ap-east-1', 'eu-south-1', 'me-south-1'];
 
@@ -64,12 +72,21 @@ export function putUser(state, account, name, { permissions } = {}) {
 	const arn = `arn:${PARTITION}:iam::${account}:user/${name}`;
 	const old = state.principals.get(arn);
 	const user = putPrincipal(state, arn, {
-		kind: 'user', account, name, userId: old?.userId ?? uniqueId('AIDA'), permissions: permissions ?? old?.permissions ?? [],
+		kind: 'user',
+		account,
+		name,
+		userId: old?.userId ?? uniqueId('AIDA'),
+		permissions: permissions ?? old?.permissions ?? [],
 	});
 	if (!old) {
 		user.accessKeyId = uniqueId('AKIA').slice(0, 20);
 		user.secret = randomBytes(30).toString('base64');
-		state.keys.set(user.accessKeyId, { secret: user.secret, token: null, expires: 0, principal: caller(user, arn, user.userId) });
+		state.keys.set(user.accessKeyId, {
+			secret: user.secret,
+			token: null,
+			expires: 0,
+			principal: caller(user, arn, user.userId),
+		});
 	}
 	return user;
 }
@@ -80,8 +97,14 @@ export function putRole(state, account, name, { path = '/', trust, permissions, 
 	const arn = `arn:${PARTITION}:iam::${account}:role${path}${name}`;
 	const old = state.principals.get(arn);
 	return putPrincipal(state, arn, {
-		kind: 'role', account, name, path, userId: old?.userId ?? uniqueId('AROA'), maxDuration,
-		trust: trust ?? old?.trust ?? [], permissions: permissions ?? old?.permissions ?? [],
+		kind: 'role',
+		account,
+		name,
+		path,
+		userId: old?.userId ?? uniqueId('AROA'),
+		maxDuration,
+		trust: trust ?? old?.trust ?? [],
+		permissions: permissions ?? old?.permissions ?? [],
 	});
 }
 
@@ -98,8 +121,9 @@ function caller(principal, arn, userId, sessionName = null) {
 export function createSession(state, role, sessionName, seconds) {
 	const arn = `arn:${PARTITION}:sts::${role.account}:assumed-role/${role.name}/${sessionName}`;
 	const session = {
-		accessKeyId: uniqueId('ASIA').slice(0, 20), secret: randomBytes(30).toString('base64'),
-		token: randomBytes(Math.ceil(state.settings.sessionTokenBytes * 3 / 4)).toString('base64'),
+		accessKeyId: uniqueId('ASIA').slice(0, 20),
+		secret: randomBytes(30).toString('base64'),
+		token: randomBytes(Math.ceil((state.settings.sessionTokenBytes * 3) / 4)).toString('base64'),
 		expires: Math.floor(now(state) / 1000 + seconds) * 1000,
 		principal: caller(role, arn, `${role.userId}:${sessionName}`, sessionName),
 	};
@@ -110,15 +134,19 @@ export function createSession(state, role, sessionName, seconds) {
 // --- permissions -----------------------------------------------------------------------------------------------------
 
 function matches(pattern, text) {
-	const expression = pattern.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&')).join('.*');
+	const expression = pattern
+		.split('*')
+		.map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
+		.join('.*');
 	return new RegExp(`^${expression}$`).test(text);
 }
 
 // "allow", "deny" (explicit) or "none". `resource` matters only where a permission names one.
 export function permissionFor(state, principalArn, { action, region, resource = '*' }) {
 	const { permissions } = state.principals.get(principalArn);
-	const hits = permissions.filter((p) => matches(p.action, action) && matches(p.region ?? '*', region)
-		&& matches(p.resource ?? '*', resource));
+	const hits = permissions.filter(
+		(p) => matches(p.action, action) && matches(p.region ?? '*', region) && matches(p.resource ?? '*', resource),
+	);
 	if (hits.some((p) => p.effect === 'Deny')) return 'deny';
 	return hits.length > 0 ? 'allow' : 'none';
 }
@@ -134,24 +162,47 @@ export function findCluster(state, account, region, name) {
 }
 
 export function clustersOf(state, account, region) {
-	return [...state.clusters.values()].filter((c) => c.account === account && c.region === region)
+	return [...state.clusters.values()]
+		.filter((c) => c.account === account && c.region === region)
 		.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-const MUTABLE = ['endpoint', 'certificateAuthority', 'tags', 'status', 'authenticationMode', 'version', 'endpointPublicAccess',
-	'endpointPrivateAccess', 'extra'];
+const MUTABLE = [
+	'endpoint',
+	'certificateAuthority',
+	'tags',
+	'status',
+	'authenticationMode',
+	'version',
+	'endpointPublicAccess',
+	'endpointPrivateAccess',
+	'extra',
+];
 
 // Creates, or changes what is given. A new cluster has a new createdAt.
 export function putCluster(state, account, region, name, fields) {
 	const unknown = Object.keys(fields).find((key) => !MUTABLE.includes(key));
 	if (unknown) throw new Error(`a cluster has no field ${unknown}`);
 	if (!/^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$/.test(name)) throw new Error(`${name} is not a cluster name`);
-	if (!state.accounts.get(account)?.regions.has(region)) throw new Error(`account ${account} has no region ${region}`);
+	if (!state.accounts.get(account)?.regions.has(region))
+		throw new Error(`account ${account} has no region ${region}`);
 	const key = clusterKey(account, region, name);
 	const cluster = state.clusters.get(key) ?? {
-		account, region, name, arn: `arn:${PARTITION}:eks:${region}:${account}:cluster/${name}`, createdAt: now(state) / 1000,
-		status: 'ACTIVE', tags: {}, authenticationMode: 'API_AND_CONFIG_MAP', version: '1.34', endpoint: null,
-		certificateAuthority: null, endpointPublicAccess: true, endpointPrivateAccess: false, extra: {}, entries: new Map(),
+		account,
+		region,
+		name,
+		arn: `arn:${PARTITION}:eks:${region}:${account}:cluster/${name}`,
+		createdAt: now(state) / 1000,
+		status: 'ACTIVE',
+		tags: {},
+		authenticationMode: 'API_AND_CONFIG_MAP',
+		version: '1.34',
+		endpoint: null,
+		certificateAuthority: null,
+		endpointPublicAccess: true,
+		endpointPrivateAccess: false,
+		extra: {},
+		entries: new Map(),
 		requestTokens: new Map(),
 	};
 	Object.assign(cluster, fields);
@@ -167,19 +218,32 @@ export function deleteCluster(state, account, region, name) {
 export function describe(cluster) {
 	const isUp = !['CREATING', 'PENDING', 'FAILED'].includes(cluster.status);
 	return {
-		name: cluster.name, arn: cluster.arn, createdAt: cluster.createdAt, version: cluster.version,
+		name: cluster.name,
+		arn: cluster.arn,
+		createdAt: cluster.createdAt,
+		version: cluster.version,
 		...(isUp && cluster.endpoint ? { endpoint: cluster.endpoint } : {}),
 		roleArn: `arn:${PARTITION}:iam::${cluster.account}:role/eks-cluster-role`,
 		resourcesVpcConfig: {
-			subnetIds: ['subnet-0a', 'subnet-0b'], securityGroupIds: [], clusterSecurityGroupId: 'sg-0a', vpcId: 'vpc-0a',
-			endpointPublicAccess: cluster.endpointPublicAccess, endpointPrivateAccess: cluster.endpointPrivateAccess,
+			subnetIds: ['subnet-0a', 'subnet-0b'],
+			securityGroupIds: [],
+			clusterSecurityGroupId: 'sg-0a',
+			vpcId: 'vpc-0a',
+			endpointPublicAccess: cluster.endpointPublicAccess,
+			endpointPrivateAccess: cluster.endpointPrivateAccess,
 			publicAccessCidrs: ['0.0.0.0/0'],
 		},
 		kubernetesNetworkConfig: { serviceIpv4Cidr: '172.20.0.0/16', ipFamily: 'ipv4' },
-		identity: { oidc: { issuer: `https://oidc.eks.${cluster.region}.amazonaws.com/id/${randomUUID().slice(0, 8)}` } },
+		identity: {
+			oidc: { issuer: `https://oidc.eks.${cluster.region}.amazonaws.com/id/${randomUUID().slice(0, 8)}` },
+		},
 		status: cluster.status,
 		certificateAuthority: isUp && cluster.certificateAuthority ? { data: cluster.certificateAuthority } : {},
-		platformVersion: 'eks.12', tags: cluster.tags, health: { issues: [] },
-		accessConfig: { authenticationMode: cluster.authenticationMode }, deletionProtection: false, ...cluster.extra,
+		platformVersion: 'eks.12',
+		tags: cluster.tags,
+		health: { issues: [] },
+		accessConfig: { authenticationMode: cluster.authenticationMode },
+		deletionProtection: false,
+		...cluster.extra,
 	};
 }

@@ -6,8 +6,17 @@ import { allRegions, isRegionOn, now } from './state.mjs';
 
 const PREFIX = 'k8s-aws-v1.';
 const TOKEN_MAX = 4096;
-const KNOWN = ['action', 'version', 'x-amz-algorithm', 'x-amz-credential', 'x-amz-date', 'x-amz-expires', 'x-amz-security-token',
-	'x-amz-signature', 'x-amz-signedheaders'];
+const KNOWN = [
+	'action',
+	'version',
+	'x-amz-algorithm',
+	'x-amz-credential',
+	'x-amz-date',
+	'x-amz-expires',
+	'x-amz-security-token',
+	'x-amz-signature',
+	'x-amz-signedheaders',
+];
 
 function refuse(text) {
 	throw new AwsError(401, 'InvalidToken', text);
@@ -47,7 +56,8 @@ function checkQuery(query, time) {
 		refuse('client did not sign the x-k8s-aws-id header in the pre-signed URL');
 	}
 	const expires = query.get('X-Amz-Expires');
-	if (!/^\d+$/.test(expires ?? '') || +expires > 900) refuse(`invalid X-Amz-Expires parameter in pre-signed URL: ${expires}`);
+	if (!/^\d+$/.test(expires ?? '') || +expires > 900)
+		refuse(`invalid X-Amz-Expires parameter in pre-signed URL: ${expires}`);
 	const m = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(query.get('X-Amz-Date') ?? '');
 	if (!m) refuse('X-Amz-Date parameter is not valid');
 	const expiry = Date.UTC(+m[1], m[2] - 1, +m[3], +m[4], +m[5], +m[6]) + 15 * 60 * 1000;
@@ -64,9 +74,27 @@ export function canonicalArn(arn) {
 export function verifyToken(state, token, cluster, time = now(state)) {
 	const url = parseUrl(decode(token), state.settings.tokenHosts);
 	checkQuery(url.query, time);
-	const request = { method: 'GET', target: url.target, query: url.query, headers: { host: url.host, 'x-k8s-aws-id': cluster }, body: '' };
-	const signer = verifySignature('sts', request, { findKey: (id) => state.keys.get(id), regions: allRegions(), now: time });
-	if (!isRegionOn(state, signer.principal.account, signer.region)) refuse(`region ${signer.region} is not enabled for the account`);
+	const request = {
+		method: 'GET',
+		target: url.target,
+		query: url.query,
+		headers: { host: url.host, 'x-k8s-aws-id': cluster },
+		body: '',
+	};
+	const signer = verifySignature('sts', request, {
+		findKey: (id) => state.keys.get(id),
+		regions: allRegions(),
+		now: time,
+	});
+	if (!isRegionOn(state, signer.principal.account, signer.region))
+		refuse(`region ${signer.region} is not enabled for the account`);
 	const { arn, account, userId, sessionName } = signer.principal;
-	return { arn, canonicalArn: canonicalArn(arn), account, userId, sessionName: sessionName ?? '', accessKeyId: signer.accessKeyId };
+	return {
+		arn,
+		canonicalArn: canonicalArn(arn),
+		account,
+		userId,
+		sessionName: sessionName ?? '',
+		accessKeyId: signer.accessKeyId,
+	};
 }

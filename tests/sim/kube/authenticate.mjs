@@ -11,8 +11,11 @@ function unauthorized(why) {
 }
 
 function fillTemplate(text, { account, sessionName, accessKeyId }) {
-	return text.replaceAll('{{AccountID}}', account).replaceAll('{{SessionNameRaw}}', sessionName)
-		.replaceAll('{{SessionName}}', sessionName.replaceAll('@', '-')).replaceAll('{{AccessKeyID}}', accessKeyId);
+	return text
+		.replaceAll('{{AccountID}}', account)
+		.replaceAll('{{SessionNameRaw}}', sessionName)
+		.replaceAll('{{SessionName}}', sessionName.replaceAll('@', '-'))
+		.replaceAll('{{AccessKeyID}}', accessKeyId);
 }
 
 // An entry holds for the principal that existed when it was made: by unique id, whatever the ARN says.
@@ -20,7 +23,8 @@ function fromEntries(cluster, caller) {
 	const entry = cluster.accessEntries.find((e) => e.principalId === caller.userId.split(':')[0]);
 	if (!entry) return null;
 	return {
-		name: fillTemplate(entry.username, caller), groups: entry.kubernetesGroups,
+		name: fillTemplate(entry.username, caller),
+		groups: entry.kubernetesGroups,
 		isAdmin: entry.policies.some((policy) => policy.policyArn.endsWith(`/${ADMIN_POLICY}`)),
 	};
 }
@@ -37,8 +41,10 @@ function parseMapping(text) {
 function fromConfigMap(store, caller) {
 	const map = store.find(findType('', 'v1', 'configmaps'), 'kube-system', 'aws-auth');
 	if (!map) return null;
-	const items = [...parseMapping(map.data?.mapRoles).map((item) => [item.rolearn, item]),
-		...parseMapping(map.data?.mapUsers).map((item) => [item.userarn, item])];
+	const items = [
+		...parseMapping(map.data?.mapRoles).map((item) => [item.rolearn, item]),
+		...parseMapping(map.data?.mapUsers).map((item) => [item.userarn, item]),
+	];
 	const found = items.find(([arn]) => arn?.toLowerCase() === caller.canonicalArn.toLowerCase());
 	if (found) return { name: fillTemplate(found[1].username, caller), groups: found[1].groups ?? [] };
 	if (parseMapping(map.data?.mapAccounts).includes(caller.account)) return { name: caller.canonicalArn, groups: [] };
@@ -47,23 +53,36 @@ function fromConfigMap(store, caller) {
 
 function mapCaller(cluster, store, caller) {
 	const mode = cluster.authenticationMode;
-	const mapped = (mode === 'CONFIG_MAP' ? null : fromEntries(cluster, caller)) ?? (mode === 'API' ? null : fromConfigMap(store, caller));
+	const mapped =
+		(mode === 'CONFIG_MAP' ? null : fromEntries(cluster, caller)) ??
+		(mode === 'API' ? null : fromConfigMap(store, caller));
 	if (!mapped) throw unauthorized(`no access entry and no aws-auth mapping for ${caller.canonicalArn}`);
 	return mapped;
 }
 
 function toUser(mapped, caller) {
 	return {
-		name: mapped.name, uid: `aws-iam-authenticator:${caller.account}:${caller.userId.split(':')[0]}`,
-		groups: [...new Set([...mapped.groups, 'system:authenticated'])], isAdmin: mapped.isAdmin ?? false,
+		name: mapped.name,
+		uid: `aws-iam-authenticator:${caller.account}:${caller.userId.split(':')[0]}`,
+		groups: [...new Set([...mapped.groups, 'system:authenticated'])],
+		isAdmin: mapped.isAdmin ?? false,
 		extra: {
-			arn: [caller.arn], canonicalArn: [caller.canonicalArn], accessKeyId: [caller.accessKeyId],
-			principalId: [caller.userId.split(':')[0]], sessionName: [caller.sessionName],
+			arn: [caller.arn],
+			canonicalArn: [caller.canonicalArn],
+			accessKeyId: [caller.accessKeyId],
+			principalId: [caller.userId.split(':')[0]],
+			sessionName: [caller.sessionName],
 		},
 	};
 }
 
-export const ANONYMOUS = { name: 'system:anonymous', uid: '', groups: ['system:unauthenticated'], extra: {}, isAdmin: false };
+export const ANONYMOUS = {
+	name: 'system:anonymous',
+	uid: '',
+	groups: ['system:unauthenticated'],
+	extra: {},
+	isAdmin: false,
+};
 
 // `aws(method, path, body)` is the control of the AWS simulator. Tokens found good are remembered for `cacheMs`, as the
 // API server's webhook cache does; `authorization` is the header or undefined.

@@ -16,10 +16,17 @@ function includes(list, word) {
 function ruleAllows(rule, attributes) {
 	if (!includes(rule.verbs, attributes.verb)) return false;
 	if (!attributes.isResource) {
-		return rule.nonResourceURLs?.some((url) => url === '*' || url === attributes.path || (url.endsWith('*') && attributes.path.startsWith(url.slice(0, -1))));
+		return rule.nonResourceURLs?.some(
+			(url) =>
+				url === '*' ||
+				url === attributes.path ||
+				(url.endsWith('*') && attributes.path.startsWith(url.slice(0, -1))),
+		);
 	}
 	const wanted = attributes.subresource ? `${attributes.resource}/${attributes.subresource}` : attributes.resource;
-	const fits = includes(rule.resources, wanted) || (attributes.subresource && rule.resources?.includes(`*/${attributes.subresource}`));
+	const fits =
+		includes(rule.resources, wanted) ||
+		(attributes.subresource && rule.resources?.includes(`*/${attributes.subresource}`));
 	if (!includes(rule.apiGroups, attributes.group) || !fits) return false;
 	return !rule.resourceNames?.length || rule.resourceNames.includes(attributes.name);
 }
@@ -42,17 +49,27 @@ export function isAllowed(store, user, attributes) {
 		if (PUBLIC_PATHS.test(attributes.path)) return true;
 		if (user.groups.includes('system:authenticated') && DISCOVERY_PATHS.test(attributes.path)) return true;
 	}
-	if (user.groups.includes('system:authenticated') && attributes.verb === 'create' && isSelfReview(attributes)) return true;
-	const scopes = [['clusterrolebindings', ''], ...(attributes.namespace ? [['rolebindings', attributes.namespace]] : [])];
-	return scopes.some(([resource, namespace]) => store.list(findType(RBAC, 'v1', resource), namespace)
-		.filter((binding) => binding.subjects?.some((subject) => isSubject(subject, user, namespace)))
-		.some((binding) => rulesOf(store, binding.roleRef, namespace).some((rule) => ruleAllows(rule, attributes))));
+	if (user.groups.includes('system:authenticated') && attributes.verb === 'create' && isSelfReview(attributes))
+		return true;
+	const scopes = [
+		['clusterrolebindings', ''],
+		...(attributes.namespace ? [['rolebindings', attributes.namespace]] : []),
+	];
+	return scopes.some(([resource, namespace]) =>
+		store
+			.list(findType(RBAC, 'v1', resource), namespace)
+			.filter((binding) => binding.subjects?.some((subject) => isSubject(subject, user, namespace)))
+			.some((binding) => rulesOf(store, binding.roleRef, namespace).some((rule) => ruleAllows(rule, attributes))),
+	);
 }
 
 // system:basic-user
 function isSelfReview({ group, resource }) {
-	return (group === 'authorization.k8s.io' && ['selfsubjectaccessreviews', 'selfsubjectrulesreviews'].includes(resource))
-		|| (group === 'authentication.k8s.io' && resource === 'selfsubjectreviews');
+	return (
+		(group === 'authorization.k8s.io' &&
+			['selfsubjectaccessreviews', 'selfsubjectrulesreviews'].includes(resource)) ||
+		(group === 'authentication.k8s.io' && resource === 'selfsubjectreviews')
+	);
 }
 
 function describe(user, attributes) {
@@ -65,7 +82,9 @@ function describe(user, attributes) {
 export function forbidden(user, attributes) {
 	const kind = attributes.group ? `${attributes.resource}.${attributes.group}` : attributes.resource;
 	const subject = attributes.isResource ? `${kind}${attributes.name ? ` "${attributes.name}"` : ''} is ` : '';
-	const details = attributes.isResource ? { name: attributes.name || undefined, group: attributes.group || undefined, kind: attributes.resource } : {};
+	const details = attributes.isResource
+		? { name: attributes.name || undefined, group: attributes.group || undefined, kind: attributes.resource }
+		: {};
 	return new StatusError(403, `${subject}forbidden: ${describe(user, attributes)}`, { details });
 }
 
@@ -94,19 +113,36 @@ function extraKey(name) {
 }
 
 function checksFor(wanted) {
-	const check = (group, resource, name, more = {}) => ({ isResource: true, verb: 'impersonate', group, resource, subresource: '', namespace: '', name, ...more });
+	const check = (group, resource, name, more = {}) => ({
+		isResource: true,
+		verb: 'impersonate',
+		group,
+		resource,
+		subresource: '',
+		namespace: '',
+		name,
+		...more,
+	});
 	const account = SERVICE_ACCOUNT.exec(wanted.user);
-	const user = account ? check('', 'serviceaccounts', account[2], { namespace: account[1] }) : check('', 'users', wanted.user);
-	return [user, ...wanted.groups.map((group) => check('', 'groups', group)),
+	const user = account
+		? check('', 'serviceaccounts', account[2], { namespace: account[1] })
+		: check('', 'users', wanted.user);
+	return [
+		user,
+		...wanted.groups.map((group) => check('', 'groups', group)),
 		...(wanted.uid ? [check('authentication.k8s.io', 'uids', wanted.uid)] : []),
-		...Object.entries(wanted.extra).flatMap(([key, values]) => values
-			.map((value) => check('authentication.k8s.io', 'userextras', value, { subresource: key })))];
+		...Object.entries(wanted.extra).flatMap(([key, values]) =>
+			values.map((value) => check('authentication.k8s.io', 'userextras', value, { subresource: key })),
+		),
+	];
 }
 
 function groupsOf(wanted) {
 	const account = SERVICE_ACCOUNT.exec(wanted.user);
-	const groups = account && wanted.groups.length === 0
-		? ['system:serviceaccounts', `system:serviceaccounts:${account[1]}`] : [...wanted.groups];
+	const groups =
+		account && wanted.groups.length === 0
+			? ['system:serviceaccounts', `system:serviceaccounts:${account[1]}`]
+			: [...wanted.groups];
 	const isAnonymous = wanted.user === 'system:anonymous' || groups.includes('system:unauthenticated');
 	if (!isAnonymous && !groups.includes('system:authenticated')) groups.push('system:authenticated');
 	return groups;
@@ -120,7 +156,15 @@ export function impersonate(store, user, raw) {
 	if (wanted.user === '') {
 		throw new StatusError(400, `requested ${JSON.stringify(wanted.groups)} without impersonating a user`);
 	}
-	for (const attributes of checksFor(wanted)) if (!isAllowed(store, user, attributes)) throw forbidden(user, attributes);
+	for (const attributes of checksFor(wanted))
+		if (!isAllowed(store, user, attributes)) throw forbidden(user, attributes);
 	// Access policies never apply to an impersonated user: RBAC alone decides from here on.
-	return { name: wanted.user, uid: wanted.uid, groups: groupsOf(wanted), extra: wanted.extra, isAdmin: false, impersonator: user.name };
+	return {
+		name: wanted.user,
+		uid: wanted.uid,
+		groups: groupsOf(wanted),
+		extra: wanted.extra,
+		isAdmin: false,
+		impersonator: user.name,
+	};
 }

@@ -33,7 +33,10 @@ async function readBody(request) {
 	let size = 0;
 	for await (const part of request) {
 		size += part.length;
-		if (size > BODY_MAX) throw new StatusError(413, 'Request entity too large: limit is 3145728', { reason: 'RequestEntityTooLarge' });
+		if (size > BODY_MAX)
+			throw new StatusError(413, 'Request entity too large: limit is 3145728', {
+				reason: 'RequestEntityTooLarge',
+			});
 		parts.push(part);
 	}
 	return Buffer.concat(parts);
@@ -42,7 +45,15 @@ async function readBody(request) {
 export class Cluster {
 	// `place`: {account, region, name}; `aws`: the control of the AWS simulator.
 	constructor(place, { aws, cacheMs = 1000, pki }) {
-		Object.assign(this, { place, store: new Store(), logs: new Logs(), faults: createFaults(), records: [], cutters: new Set(), sockets: new Set() });
+		Object.assign(this, {
+			place,
+			store: new Store(),
+			logs: new Logs(),
+			faults: createFaults(),
+			records: [],
+			cutters: new Set(),
+			sockets: new Set(),
+		});
 		this.pki = makePki(place.name, pki);
 		this.authenticate = createAuthenticator({ aws, place, store: this.store, cacheMs });
 		this.connections = 0;
@@ -70,7 +81,12 @@ export class Cluster {
 	}
 
 	start(port = this.port ?? 0) {
-		const server = createSecureServer({ key: this.pki.key, cert: this.pki.cert, allowHTTP1: true, minVersion: 'TLSv1.2' });
+		const server = createSecureServer({
+			key: this.pki.key,
+			cert: this.pki.cert,
+			allowHTTP1: true,
+			minVersion: 'TLSv1.2',
+		});
 		server.on('secureConnection', (socket) => this.onConnection(socket));
 		server.on('request', (request, response) => this.onRequest(request, response));
 		server.on('upgrade', (request, socket, head) => this.onUpgrade(request, socket, head));
@@ -110,8 +126,13 @@ export class Cluster {
 	record(request) {
 		const socket = request.stream?.session?.socket ?? request.socket;
 		const entry = {
-			method: request.method, target: request.url, version: request.httpVersion, connection: socket?.connectionId,
-			host: request.headers[':authority'] ?? request.headers.host, headers: headerPairs(request.rawHeaders), at: Date.now(),
+			method: request.method,
+			target: request.url,
+			version: request.httpVersion,
+			connection: socket?.connectionId,
+			host: request.headers[':authority'] ?? request.headers.host,
+			headers: headerPairs(request.rawHeaders),
+			at: Date.now(),
 		};
 		if (this.records.length >= RECORDS_MAX) this.records.shift();
 		this.records.push(entry);
@@ -148,7 +169,8 @@ export class Cluster {
 	}
 
 	async answer(request, response, entry, fault) {
-		if (fault?.kind === 'unauthorized') throw Object.assign(new StatusError(401, 'Unauthorized'), { why: 'a fault' });
+		if (fault?.kind === 'unauthorized')
+			throw Object.assign(new StatusError(401, 'Unauthorized'), { why: 'a fault' });
 		const { user, info } = await this.admit(request, entry);
 		const body = await readBody(request);
 		entry.bodyLength = body.length;
@@ -167,21 +189,29 @@ export class Cluster {
 		const context = { store: this.store, type, info, request, response, logs: this.logs, cutters: this.cutters };
 		if (info.subresource === 'log' && info.verb === 'get') answerLogs(context);
 		else if (info.subresource === 'exec') throw new StatusError(400, 'Upgrade request required');
-		else if (info.subresource !== '' && info.subresource !== 'status') throw new StatusError(404, 'the server could not find the requested resource');
-		else if (REVIEWS.includes(info.resource)) answerReview(this.store, user, info, readDocument(request, body), response);
+		else if (info.subresource !== '' && info.subresource !== 'status')
+			throw new StatusError(404, 'the server could not find the requested resource');
+		else if (REVIEWS.includes(info.resource))
+			answerReview(this.store, user, info, readDocument(request, body), response);
 		else if (info.verb === 'watch') answerWatch(context);
 		else answerResource({ ...context, document: readDocument(request, body) });
 	}
 
 	fail(request, response, entry, error) {
-		if (!(error instanceof StatusError)) process.stderr.write(`kube: ${request.method} ${request.url}: ${error.stack}\n`);
+		if (!(error instanceof StatusError))
+			process.stderr.write(`kube: ${request.method} ${request.url}: ${error.stack}\n`);
 		entry.error = error.why ?? error.message;
 		if (response.headersSent) {
 			response.destroy?.();
 			return;
 		}
 		const code = error.code ?? 500;
-		sendJson(response, code, error.document ?? statusDocument(500, error.message), code === 401 ? { 'www-authenticate': 'Bearer' } : {});
+		sendJson(
+			response,
+			code,
+			error.document ?? statusDocument(500, error.message),
+			code === 401 ? { 'www-authenticate': 'Bearer' } : {},
+		);
 		// Since 1.29 a connection that sent an unauthenticated request over h2 is told to go.
 		if (code === 401 && request.stream) request.stream.session?.goaway();
 	}
@@ -195,8 +225,10 @@ export class Cluster {
 			const document = JSON.stringify(error.document ?? statusDocument(500, error.message));
 			entry.status = error.code ?? 500;
 			entry.error = error.why ?? error.message;
-			socket.end(`HTTP/1.1 ${entry.status} Refused\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(document)}\r\n`
-				+ `Connection: close\r\n\r\n${document}`);
+			socket.end(
+				`HTTP/1.1 ${entry.status} Refused\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(document)}\r\n` +
+					`Connection: close\r\n\r\n${document}`,
+			);
 		});
 	}
 
@@ -205,11 +237,16 @@ export class Cluster {
 		if (fault?.kind === 'unauthorized') throw new StatusError(401, 'Unauthorized');
 		const { info } = await this.admit(request, entry);
 		const type = findType(info.group, info.version, info.resource);
-		if (!type || info.subresource !== 'exec') throw new StatusError(404, 'the server could not find the requested resource');
-		if (String(request.headers.upgrade).toLowerCase() !== 'websocket') throw new StatusError(400, `unable to upgrade to ${request.headers.upgrade}`);
+		if (!type || info.subresource !== 'exec')
+			throw new StatusError(404, 'the server could not find the requested resource');
+		if (String(request.headers.upgrade).toLowerCase() !== 'websocket')
+			throw new StatusError(400, `unable to upgrade to ${request.headers.upgrade}`);
 		const options = prepareExec({ store: this.store, type, info, request });
 		if (fault?.kind === 'no-upgrade') {
-			socket.end(fault.text ?? 'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 4\r\nConnection: close\r\n\r\nnope');
+			socket.end(
+				fault.text ??
+					'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 4\r\nConnection: close\r\n\r\nnope',
+			);
 			return;
 		}
 		entry.status = 101;

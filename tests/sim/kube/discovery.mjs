@@ -4,8 +4,15 @@ import { sendJson, StatusError } from './status.mjs';
 import { groups, types } from './types.mjs';
 
 const VERSION = {
-	major: '1', minor: '34', gitVersion: 'v1.34.1-eks-simulated', gitCommit: '0', gitTreeState: 'clean', buildDate: '2026-01-01T00:00:00Z',
-	goVersion: 'go1.24', compiler: 'gc', platform: 'linux/amd64',
+	major: '1',
+	minor: '34',
+	gitVersion: 'v1.34.1-eks-simulated',
+	gitCommit: '0',
+	gitTreeState: 'clean',
+	buildDate: '2026-01-01T00:00:00Z',
+	goVersion: 'go1.24',
+	compiler: 'gc',
+	platform: 'linux/amd64',
 };
 
 function typesOf(group) {
@@ -20,11 +27,17 @@ function aggregatedVersion(accept) {
 
 function aggregatedResource(type) {
 	return {
-		resource: type.resource, responseKind: { group: type.group, version: type.version, kind: type.kind },
-		scope: type.namespaced ? 'Namespaced' : 'Cluster', singularResource: type.singular, verbs: type.verbs, shortNames: type.shortNames,
+		resource: type.resource,
+		responseKind: { group: type.group, version: type.version, kind: type.kind },
+		scope: type.namespaced ? 'Namespaced' : 'Cluster',
+		singularResource: type.singular,
+		verbs: type.verbs,
+		shortNames: type.shortNames,
 		categories: type.categories,
 		subresources: Object.entries(type.subresources).map(([subresource, verbs]) => ({
-			subresource, responseKind: { group: type.group, version: type.version, kind: type.kind }, verbs,
+			subresource,
+			responseKind: { group: type.group, version: type.version, kind: type.kind },
+			verbs,
 		})),
 	};
 }
@@ -34,8 +47,15 @@ function sendAggregated(response, version, names) {
 		metadata: { name: group, creationTimestamp: null },
 		versions: [{ version: 'v1', freshness: 'Current', resources: typesOf(group).map(aggregatedResource) }],
 	}));
-	sendJson(response, 200, { kind: 'APIGroupDiscoveryList', apiVersion: `apidiscovery.k8s.io/${version}`, metadata: {}, items },
-		{ 'content-type': `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`, vary: 'Accept' });
+	sendJson(
+		response,
+		200,
+		{ kind: 'APIGroupDiscoveryList', apiVersion: `apidiscovery.k8s.io/${version}`, metadata: {}, items },
+		{
+			'content-type': `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`,
+			vary: 'Accept',
+		},
+	);
 }
 
 function plainGroup(group) {
@@ -45,13 +65,29 @@ function plainGroup(group) {
 
 function plainResources(group) {
 	const rows = typesOf(group).flatMap((type) => [
-		{ name: type.resource, singularName: type.singular, namespaced: type.namespaced, kind: type.kind, verbs: type.verbs,
-			shortNames: type.shortNames, categories: type.categories },
+		{
+			name: type.resource,
+			singularName: type.singular,
+			namespaced: type.namespaced,
+			kind: type.kind,
+			verbs: type.verbs,
+			shortNames: type.shortNames,
+			categories: type.categories,
+		},
 		...Object.entries(type.subresources).map(([name, verbs]) => ({
-			name: `${type.resource}/${name}`, singularName: '', namespaced: type.namespaced, kind: type.kind, verbs,
+			name: `${type.resource}/${name}`,
+			singularName: '',
+			namespaced: type.namespaced,
+			kind: type.kind,
+			verbs,
 		})),
 	]);
-	return { kind: 'APIResourceList', apiVersion: 'v1', groupVersion: group === '' ? 'v1' : `${group}/v1`, resources: rows };
+	return {
+		kind: 'APIResourceList',
+		apiVersion: 'v1',
+		groupVersion: group === '' ? 'v1' : `${group}/v1`,
+		resources: rows,
+	};
 }
 
 function schemaName(type) {
@@ -65,15 +101,31 @@ function openApi(group) {
 	for (const type of typesOf(group)) {
 		const base = group === '' ? '/api/v1' : `/apis/${group}/v1`;
 		const path = `${base}${type.namespaced ? '/namespaces/{namespace}' : ''}/${type.resource}/{name}`;
-		paths[path] = { patch: {
-			'x-kubernetes-group-version-kind': gvk(type), parameters: [{ name: 'fieldValidation', in: 'query', schema: { type: 'string' } }],
-		} };
+		paths[path] = {
+			patch: {
+				'x-kubernetes-group-version-kind': gvk(type),
+				parameters: [{ name: 'fieldValidation', in: 'query', schema: { type: 'string' } }],
+			},
+		};
 		schemas[schemaName(type)] = {
-			type: 'object', description: `${type.kind} as the simulator keeps it.`, 'x-kubernetes-group-version-kind': [gvk(type)],
-			properties: { apiVersion: { type: 'string' }, kind: { type: 'string' }, metadata: { type: 'object' }, data: { type: 'object' }, spec: { type: 'object' } },
+			type: 'object',
+			description: `${type.kind} as the simulator keeps it.`,
+			'x-kubernetes-group-version-kind': [gvk(type)],
+			properties: {
+				apiVersion: { type: 'string' },
+				kind: { type: 'string' },
+				metadata: { type: 'object' },
+				data: { type: 'object' },
+				spec: { type: 'object' },
+			},
 		};
 	}
-	return { openapi: '3.0.0', info: { title: 'Kubernetes', version: VERSION.gitVersion }, paths, components: { schemas } };
+	return {
+		openapi: '3.0.0',
+		info: { title: 'Kubernetes', version: VERSION.gitVersion },
+		paths,
+		components: { schemas },
+	};
 }
 
 // Answers a request to a plain path, or throws 404.
@@ -87,7 +139,11 @@ export function answerPlain(path, request, response) {
 	}
 	if (clean === '/api') {
 		if (version) return sendAggregated(response, version, ['']);
-		return sendJson(response, 200, { kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs: [{ clientCIDR: '0.0.0.0/0', serverAddress: '10.0.0.1:443' }] });
+		return sendJson(response, 200, {
+			kind: 'APIVersions',
+			versions: ['v1'],
+			serverAddressByClientCIDRs: [{ clientCIDR: '0.0.0.0/0', serverAddress: '10.0.0.1:443' }],
+		});
 	}
 	if (clean === '/apis') {
 		const names = groups.filter((group) => group !== '');
@@ -102,13 +158,17 @@ function answerGroup(path, response) {
 	const group = /^\/apis\/([^/]+)\/v1$/.exec(path)?.[1];
 	if (group && groups.includes(group)) return sendJson(response, 200, plainResources(group));
 	const single = /^\/apis\/([^/]+)$/.exec(path)?.[1];
-	if (single && groups.includes(single)) return sendJson(response, 200, { kind: 'APIGroup', apiVersion: 'v1', ...plainGroup(single) });
+	if (single && groups.includes(single))
+		return sendJson(response, 200, { kind: 'APIGroup', apiVersion: 'v1', ...plainGroup(single) });
 	if (path === '/openapi/v3') {
 		const entries = groups.map((name) => (name === '' ? 'api/v1' : `apis/${name}/v1`));
-		return sendJson(response, 200, { paths: Object.fromEntries(entries.map((name) => [name, { serverRelativeURL: `/openapi/v3/${name}?hash=1` }])) });
+		return sendJson(response, 200, {
+			paths: Object.fromEntries(
+				entries.map((name) => [name, { serverRelativeURL: `/openapi/v3/${name}?hash=1` }]),
+			),
+		});
 	}
 	const document = /^\/openapi\/v3\/(?:api\/v1|apis\/([^/]+)\/v1)$/.exec(path);
 	if (document && groups.includes(document[1] ?? '')) return sendJson(response, 200, openApi(document[1] ?? ''));
 	throw new StatusError(404, 'the server could not find the requested resource');
 }
-

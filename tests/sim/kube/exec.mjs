@@ -15,15 +15,25 @@ const CLOSE = 255;
 const PROTOCOLS = ['v5.channel.k8s.io', 'v4.channel.k8s.io'];
 const PROGRAMS = ['sh', 'echo', 'cat', 'true', 'false', 'sleep', 'wc', 'head', 'tar', 'printf', 'seq'];
 
-const sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, handleProtocols: (offered) => PROTOCOLS.find((p) => offered.has(p)) ?? false });
+const sockets = new WebSocketServer({
+	noServer: true,
+	perMessageDeflate: false,
+	handleProtocols: (offered) => PROTOCOLS.find((p) => offered.has(p)) ?? false,
+});
 
 export function readOptions(info) {
 	const options = {
-		command: info.query.get('command') ?? [], container: info.query.get('container')?.[0],
-		stdin: isTrue(info.query, 'stdin'), stdout: isTrue(info.query, 'stdout'), stderr: isTrue(info.query, 'stderr'), tty: isTrue(info.query, 'tty'),
+		command: info.query.get('command') ?? [],
+		container: info.query.get('container')?.[0],
+		stdin: isTrue(info.query, 'stdin'),
+		stdout: isTrue(info.query, 'stdout'),
+		stderr: isTrue(info.query, 'stderr'),
+		tty: isTrue(info.query, 'tty'),
 	};
-	if (info.subresource === 'exec' && options.command.length === 0) throw new StatusError(400, 'you must specify at least 1 command');
-	if (!options.stdin && !options.stdout && !options.stderr) throw new StatusError(400, 'you must specify at least one of stdin, stdout, stderr');
+	if (info.subresource === 'exec' && options.command.length === 0)
+		throw new StatusError(400, 'you must specify at least 1 command');
+	if (!options.stdin && !options.stdout && !options.stderr)
+		throw new StatusError(400, 'you must specify at least one of stdin, stdout, stderr');
 	if (options.tty && options.stderr) throw new StatusError(400, 'tty and stderr cannot both be true');
 	return options;
 }
@@ -43,14 +53,20 @@ export function prepareExec({ store, type, info, request }) {
 function exitStatus(code) {
 	if (code === 0) return { metadata: {}, status: 'Success' };
 	return {
-		metadata: {}, status: 'Failure', reason: 'NonZeroExitCode', message: `command terminated with non-zero exit code: exit status ${code}`,
+		metadata: {},
+		status: 'Failure',
+		reason: 'NonZeroExitCode',
+		message: `command terminated with non-zero exit code: exit status ${code}`,
 		details: { causes: [{ reason: 'ExitCode', message: String(code) }] },
 	};
 }
 
 function notStarted(program) {
 	return {
-		metadata: {}, status: 'Failure', reason: 'InternalError', code: 500,
+		metadata: {},
+		status: 'Failure',
+		reason: 'InternalError',
+		code: 500,
 		message: `Internal error occurred: error executing command in container: exec: "${program}": executable file not found in $PATH`,
 	};
 }
@@ -81,7 +97,10 @@ class Session {
 			this.finish(notStarted(program));
 			return;
 		}
-		const child = spawn(program, args, { stdio: [this.options.stdin ? 'pipe' : 'ignore', 'pipe', 'pipe'], env: { PATH: process.env.PATH } });
+		const child = spawn(program, args, {
+			stdio: [this.options.stdin ? 'pipe' : 'ignore', 'pipe', 'pipe'],
+			env: { PATH: process.env.PATH },
+		});
 		this.child = child;
 		const { stdout, stderr, tty } = this.options;
 		if (stdout || tty) child.stdout.on('data', (data) => this.send(STDOUT, data));

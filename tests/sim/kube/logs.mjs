@@ -31,9 +31,13 @@ export function containerOf(pod, name) {
 	const names = (pod.spec?.containers ?? []).map((container) => container.name);
 	const chosen = name ?? (names.length === 1 ? names[0] : undefined);
 	if (chosen === undefined) {
-		throw new StatusError(400, `a container name must be specified for pod ${pod.metadata.name}, choose one of: [${names.join(' ')}]`);
+		throw new StatusError(
+			400,
+			`a container name must be specified for pod ${pod.metadata.name}, choose one of: [${names.join(' ')}]`,
+		);
 	}
-	if (!names.includes(chosen)) throw new StatusError(400, `container ${chosen} is not valid for pod ${pod.metadata.name}`);
+	if (!names.includes(chosen))
+		throw new StatusError(400, `container ${chosen} is not valid for pod ${pod.metadata.name}`);
 	return chosen;
 }
 
@@ -45,7 +49,8 @@ export function answerLogs({ store, type, info, logs, response, cutters }) {
 	const lines = logs.lines.get(key) ?? [];
 	response.writeHead(200, { 'content-type': 'text/plain', 'cache-control': 'no-cache, private' });
 	response.flushHeaders?.();
-	for (const line of tail === Infinity ? lines : lines.slice(lines.length - Math.min(tail, lines.length))) response.write(`${line}\n`);
+	for (const line of tail === Infinity ? lines : lines.slice(lines.length - Math.min(tail, lines.length)))
+		response.write(`${line}\n`);
 	if (!isTrue(info.query, 'follow')) return response.end();
 	const leave = logs.follow(key, (line) => (line === null ? end() : response.write(`${line}\n`)));
 	const end = () => {

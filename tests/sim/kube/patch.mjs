@@ -32,13 +32,16 @@ function mergeNamed(old, patch) {
 
 export function patchObject(contentType, object, patch) {
 	switch ((contentType ?? '').split(';')[0].trim()) {
-	case 'application/merge-patch+json':
-		return merge(object, patch, false);
-	case 'application/strategic-merge-patch+json':
-	case 'application/apply-patch+yaml':
-		return merge(object, patch, true);
-	default:
-		throw new StatusError(415, `the body of the request was in an unknown format - accepted media types include: `
-			+ 'application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml');
+		case 'application/merge-patch+json':
+			return merge(object, patch, false);
+		case 'application/strategic-merge-patch+json':
+		case 'application/apply-patch+yaml':
+			return merge(object, patch, true);
+		default:
+			throw new StatusError(
+				415,
+				`the body of the request was in an unknown format - accepted media types include: ` +
+					'application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml',
+			);
 	}
 }

@@ -14,12 +14,51 @@ const KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
 export function makePki(name, { names = ['IP:127.0.0.1', 'DNS:kubernetes'], days = 365 } = {}) {
 	const directory = mkdtempSync(join(tmpdir(), 'eksgate-pki-'));
 	try {
-		openssl(directory, ['req', '-x509', ...KEY, '-keyout', 'ca.key', '-out', 'ca.pem', '-days', '3650', '-subj', `/CN=kubernetes ${name}`,
-			'-addext', 'basicConstraints=critical,CA:TRUE', '-addext', 'keyUsage=critical,keyCertSign,cRLSign']);
-		openssl(directory, ['req', ...KEY, '-keyout', 'server.key', '-out', 'server.csr', '-subj', '/CN=kube-apiserver']);
+		openssl(directory, [
+			'req',
+			'-x509',
+			...KEY,
+			'-keyout',
+			'ca.key',
+			'-out',
+			'ca.pem',
+			'-days',
+			'3650',
+			'-subj',
+			`/CN=kubernetes ${name}`,
+			'-addext',
+			'basicConstraints=critical,CA:TRUE',
+			'-addext',
+			'keyUsage=critical,keyCertSign,cRLSign',
+		]);
+		openssl(directory, [
+			'req',
+			...KEY,
+			'-keyout',
+			'server.key',
+			'-out',
+			'server.csr',
+			'-subj',
+			'/CN=kube-apiserver',
+		]);
 		writeFileSync(join(directory, 'ext'), `subjectAltName=${names.join(',')}\nextendedKeyUsage=serverAuth\n`);
-		openssl(directory, ['x509', '-req', '-in', 'server.csr', '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-days', String(days),
-			'-extfile', 'ext', '-out', 'server.pem']);
+		openssl(directory, [
+			'x509',
+			'-req',
+			'-in',
+			'server.csr',
+			'-CA',
+			'ca.pem',
+			'-CAkey',
+			'ca.key',
+			'-CAcreateserial',
+			'-days',
+			String(days),
+			'-extfile',
+			'ext',
+			'-out',
+			'server.pem',
+		]);
 		const read = (file) => readFileSync(join(directory, file), 'utf8');
 		return { ca: read('ca.pem'), cert: read('server.pem') + read('ca.pem'), key: read('server.key') };
 	} finally {

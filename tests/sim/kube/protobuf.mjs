@@ -54,7 +54,10 @@ function readPair(data) {
 const METADATA = { 1: 'name', 2: 'generateName', 3: 'namespace', 11: ['labels', 'map'], 12: ['annotations', 'map'] };
 const RESOURCE = { 1: 'namespace', 2: 'verb', 3: 'group', 4: 'version', 5: 'resource', 6: 'subresource', 7: 'name' };
 const SHAPES = {
-	SelfSubjectAccessReview: { 1: ['metadata', METADATA], 2: ['spec', { 1: ['resourceAttributes', RESOURCE], 2: ['nonResourceAttributes', { 1: 'path', 2: 'verb' }] }] },
+	SelfSubjectAccessReview: {
+		1: ['metadata', METADATA],
+		2: ['spec', { 1: ['resourceAttributes', RESOURCE], 2: ['nonResourceAttributes', { 1: 'path', 2: 'verb' }] }],
+	},
 	SelfSubjectRulesReview: { 1: ['metadata', METADATA], 2: ['spec', { 1: 'namespace' }] },
 	SelfSubjectReview: { 1: ['metadata', METADATA] },
 	ConfigMap: { 1: ['metadata', METADATA], 2: ['data', 'map'] },
@@ -65,7 +68,10 @@ const SHAPES = {
 export function readProtobuf(body) {
 	if (!body.subarray(0, 4).equals(MAGIC)) throw new StatusError(400, 'the protobuf body lacks the k8s prefix');
 	const envelope = readFields(body.subarray(4));
-	const typeMeta = readMessage(envelope.find(([field]) => field === 1)?.[1] ?? Buffer.alloc(0), { 1: 'apiVersion', 2: 'kind' });
+	const typeMeta = readMessage(envelope.find(([field]) => field === 1)?.[1] ?? Buffer.alloc(0), {
+		1: 'apiVersion',
+		2: 'kind',
+	});
 	const shape = SHAPES[typeMeta.kind];
 	if (!shape) throw new StatusError(415, `the simulator reads no protobuf ${typeMeta.kind}`);
 	const raw = envelope.find(([field]) => field === 2)?.[1] ?? Buffer.alloc(0);

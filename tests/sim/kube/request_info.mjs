@@ -75,10 +75,11 @@ export function requestInfo(method, target) {
 	info.verb = verbOf(method, parts);
 	const isNamespaced = parts[0] === 'namespaces' && parts.length > 1;
 	info.namespace = isNamespaced ? parts[1] : '';
-	const rest = isNamespaced && parts.length > 2 && !NAMESPACE_SUBRESOURCES.includes(parts[2]) ? parts.slice(2) : parts;
+	const rest =
+		isNamespaced && parts.length > 2 && !NAMESPACE_SUBRESOURCES.includes(parts[2]) ? parts.slice(2) : parts;
 	info.resource = rest[0];
 	info.name = rest[1] ?? '';
-	info.subresource = info.verb === 'proxy' ? '' : rest[2] ?? '';
+	info.subresource = info.verb === 'proxy' ? '' : (rest[2] ?? '');
 	refineVerb(info, query);
 	return info;
 }

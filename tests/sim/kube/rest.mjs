@@ -23,7 +23,9 @@ export function makeFilter(query) {
 		const m = /^([^=!]+)(?:(!?=?=)(.*))?$/.exec(term);
 		if (!m) throw new StatusError(400, `unable to parse label selector: ${term}`);
 		const value = (object) => object.metadata.labels?.[m[1]];
-		terms.push(m[2] ? (object) => (value(object) === m[3]) === (m[2] !== '!=') : (object) => value(object) !== undefined);
+		terms.push(
+			m[2] ? (object) => (value(object) === m[3]) === (m[2] !== '!=') : (object) => value(object) !== undefined,
+		);
 	}
 	return (object) => terms.every((term) => term(object));
 }
@@ -32,8 +34,18 @@ export function readDocument(request, body) {
 	if (body.length === 0) return {};
 	const type = (request.headers['content-type'] ?? 'application/json').split(';')[0].trim();
 	if (type === 'application/vnd.kubernetes.protobuf') return readProtobuf(body);
-	if (!['application/json', 'application/apply-patch+yaml', 'application/merge-patch+json', 'application/strategic-merge-patch+json'].includes(type)) {
-		throw new StatusError(415, `the body of the request was in an unknown format - accepted media types include: application/json`);
+	if (
+		![
+			'application/json',
+			'application/apply-patch+yaml',
+			'application/merge-patch+json',
+			'application/strategic-merge-patch+json',
+		].includes(type)
+	) {
+		throw new StatusError(
+			415,
+			`the body of the request was in an unknown format - accepted media types include: application/json`,
+		);
 	}
 	try {
 		return JSON.parse(body.toString('utf8'));
@@ -43,13 +55,17 @@ export function readDocument(request, body) {
 }
 
 function sendObject({ type, request, response, info }, code, object) {
-	const shown = wantsTable(request.headers.accept) ? toTable(type, [object], { include: first(info.query, 'includeObject') }) : object;
+	const shown = wantsTable(request.headers.accept)
+		? toTable(type, [object], { include: first(info.query, 'includeObject') })
+		: object;
 	sendJson(response, code, shown);
 }
 
 function list({ store, type, info, request, response }) {
 	const { query } = info;
-	const all = store.list(type, info.namespace).filter(makeFilter(query))
+	const all = store
+		.list(type, info.namespace)
+		.filter(makeFilter(query))
 		.filter((object) => info.name === '' || object.metadata.name === info.name);
 	const limit = Number(first(query, 'limit') ?? 0);
 	const from = first(query, 'continue') ? readContinue(first(query, 'continue')) : 0;
@@ -57,7 +73,11 @@ function list({ store, type, info, request, response }) {
 	const left = all.length - from - part.length;
 	const remaining = left > 0 ? { continue: writeContinue(from + part.length), remainingItemCount: left } : {};
 	const options = { resourceVersion: String(store.version), include: first(query, 'includeObject'), remaining };
-	sendJson(response, 200, wantsTable(request.headers.accept) ? toTable(type, part, options) : toList(type, part, options));
+	sendJson(
+		response,
+		200,
+		wantsTable(request.headers.accept) ? toTable(type, part, options) : toList(type, part, options),
+	);
 }
 
 function writeContinue(index) {
@@ -79,17 +99,29 @@ function patch(context) {
 	const isApply = (request.headers['content-type'] ?? '').startsWith('application/apply-patch+yaml');
 	const old = store.find(type, info.namespace, info.name);
 	if (!old && isApply) {
-		return sendObject(context, 201, store.create(type, info.namespace, { ...document, metadata: { ...document.metadata, name: info.name } }));
+		return sendObject(
+			context,
+			201,
+			store.create(type, info.namespace, { ...document, metadata: { ...document.metadata, name: info.name } }),
+		);
 	}
-	if (isApply && !first(info.query, 'fieldManager')) throw new StatusError(400, 'fieldManager is required for apply patch');
+	if (isApply && !first(info.query, 'fieldManager'))
+		throw new StatusError(400, 'fieldManager is required for apply patch');
 	const now = store.get(type, info.namespace, info.name);
-	return sendObject(context, 200, store.update(type, info.namespace, info.name, patchObject(request.headers['content-type'], now, document)));
+	return sendObject(
+		context,
+		200,
+		store.update(type, info.namespace, info.name, patchObject(request.headers['content-type'], now, document)),
+	);
 }
 
 function remove({ store, type, info, response }) {
 	const object = store.remove(type, info.namespace, info.name);
 	sendJson(response, 200, {
-		kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success',
+		kind: 'Status',
+		apiVersion: 'v1',
+		metadata: {},
+		status: 'Success',
 		details: { name: info.name, group: type.group || undefined, kind: type.resource, uid: object.metadata.uid },
 	});
 }
@@ -105,22 +137,23 @@ export function answerResource(context) {
 	const { store, type, info } = context;
 	const document = { kind: type.kind, apiVersion: apiVersionOf(type), ...context.document };
 	switch (info.verb) {
-	case 'get':
-		return sendObject(context, 200, store.get(type, info.namespace, info.name));
-	case 'list':
-		return list(context);
-	case 'create':
-		if (info.name !== '') throw new StatusError(405, 'the server does not allow this method on the requested resource');
-		return sendObject(context, 201, store.create(type, info.namespace, document));
-	case 'update':
-		return sendObject(context, 200, store.update(type, info.namespace, info.name, document));
-	case 'patch':
-		return patch(context);
-	case 'delete':
-		return remove(context);
-	case 'deletecollection':
-		return removeAll(context);
-	default:
-		throw new StatusError(405, 'the server does not allow this method on the requested resource');
+		case 'get':
+			return sendObject(context, 200, store.get(type, info.namespace, info.name));
+		case 'list':
+			return list(context);
+		case 'create':
+			if (info.name !== '')
+				throw new StatusError(405, 'the server does not allow this method on the requested resource');
+			return sendObject(context, 201, store.create(type, info.namespace, document));
+		case 'update':
+			return sendObject(context, 200, store.update(type, info.namespace, info.name, document));
+		case 'patch':
+			return patch(context);
+		case 'delete':
+			return remove(context);
+		case 'deletecollection':
+			return removeAll(context);
+		default:
+			throw new StatusError(405, 'the server does not allow this method on the requested resource');
 	}
 }

@@ -9,7 +9,9 @@ function clusterRole(name, rules) {
 
 function bind(group, role) {
 	return {
-		apiVersion: RBAC, kind: 'ClusterRoleBinding', metadata: { name: `${role}-${group.replaceAll(':', '-')}` },
+		apiVersion: RBAC,
+		kind: 'ClusterRoleBinding',
+		metadata: { name: `${role}-${group.replaceAll(':', '-')}` },
 		roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: role },
 		subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'Group', name: group }],
 	};
@@ -17,11 +19,29 @@ function bind(group, role) {
 
 export function pod(name, { namespace = 'default', container = 'main', labels = { app: name } } = {}) {
 	return {
-		apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace, labels },
-		spec: { nodeName: 'node-1', containers: [{ name: container, image: 'example/app:1' }], restartPolicy: 'Always' },
+		apiVersion: 'v1',
+		kind: 'Pod',
+		metadata: { name, namespace, labels },
+		spec: {
+			nodeName: 'node-1',
+			containers: [{ name: container, image: 'example/app:1' }],
+			restartPolicy: 'Always',
+		},
 		status: {
-			phase: 'Running', podIP: '10.0.0.10', startTime: '2026-01-01T00:00:00Z', conditions: [{ type: 'Ready', status: 'True' }],
-			containerStatuses: [{ name: container, ready: true, restartCount: 0, image: 'example/app:1', imageID: '', state: { running: { startedAt: '2026-01-01T00:00:00Z' } } }],
+			phase: 'Running',
+			podIP: '10.0.0.10',
+			startTime: '2026-01-01T00:00:00Z',
+			conditions: [{ type: 'Ready', status: 'True' }],
+			containerStatuses: [
+				{
+					name: container,
+					ready: true,
+					restartCount: 0,
+					image: 'example/app:1',
+					imageID: '',
+					state: { running: { startedAt: '2026-01-01T00:00:00Z' } },
+				},
+			],
 		},
 	};
 }
@@ -32,31 +52,63 @@ const VISIBLE = ['pods', 'configmaps', 'services', 'serviceaccounts', 'events', 
 
 export function seedObjects() {
 	return [
-		...['default', 'kube-system', 'team-a'].map((name) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } })),
+		...['default', 'kube-system', 'team-a'].map((name) => ({
+			apiVersion: 'v1',
+			kind: 'Namespace',
+			metadata: { name },
+		})),
 		clusterRole('eksgate', [
 			{ apiGroups: [''], resources: ['users', 'groups', 'serviceaccounts'], verbs: ['impersonate'] },
 			{ apiGroups: [''], resources: ['pods'], verbs: ['get'] },
-			{ apiGroups: ['authorization.k8s.io'], resources: ['selfsubjectaccessreviews', 'selfsubjectrulesreviews'], verbs: ['create'] },
+			{
+				apiGroups: ['authorization.k8s.io'],
+				resources: ['selfsubjectaccessreviews', 'selfsubjectrulesreviews'],
+				verbs: ['create'],
+			},
 		]),
 		clusterRole('view', [
 			{ apiGroups: [''], resources: [...VISIBLE, 'pods/log', 'pods/status'], verbs: READ },
 			{ apiGroups: ['apps'], resources: ['deployments'], verbs: READ },
 		]),
 		clusterRole('edit', [
-			{ apiGroups: [''], resources: [...VISIBLE, 'secrets', 'pods/log', 'pods/status', 'pods/exec'], verbs: READ },
-			{ apiGroups: [''], resources: ['pods', 'configmaps', 'services', 'serviceaccounts', 'secrets', 'pods/exec'], verbs: WRITE },
+			{
+				apiGroups: [''],
+				resources: [...VISIBLE, 'secrets', 'pods/log', 'pods/status', 'pods/exec'],
+				verbs: READ,
+			},
+			{
+				apiGroups: [''],
+				resources: ['pods', 'configmaps', 'services', 'serviceaccounts', 'secrets', 'pods/exec'],
+				verbs: WRITE,
+			},
 			{ apiGroups: ['apps'], resources: ['deployments'], verbs: [...READ, ...WRITE] },
 		]),
-		bind('eksgate:proxy', 'eksgate'), bind('developers', 'edit'), bind('viewers', 'view'),
-		pod('web-1'), pod('web-2'), pod('job-1', { namespace: 'team-a' }),
-		{ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'settings', namespace: 'default' }, data: { colour: 'blue' } },
-		{ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'password', namespace: 'default' }, type: 'Opaque', data: { value: 'aGlkZGVu' } },
+		bind('eksgate:proxy', 'eksgate'),
+		bind('developers', 'edit'),
+		bind('viewers', 'view'),
+		pod('web-1'),
+		pod('web-2'),
+		pod('job-1', { namespace: 'team-a' }),
+		{
+			apiVersion: 'v1',
+			kind: 'ConfigMap',
+			metadata: { name: 'settings', namespace: 'default' },
+			data: { colour: 'blue' },
+		},
+		{
+			apiVersion: 'v1',
+			kind: 'Secret',
+			metadata: { name: 'password', namespace: 'default' },
+			type: 'Opaque',
+			data: { value: 'aGlkZGVu' },
+		},
 	];
 }
 
 // What the pods said so far.
 export function seedLogs(logs) {
-	for (const key of ['default/web-1', 'default/web-2', 'team-a/job-1']) for (const line of ['starting', 'listening']) logs.append(key, line);
+	for (const key of ['default/web-1', 'default/web-2', 'team-a/job-1'])
+		for (const line of ['starting', 'listening']) logs.append(key, line);
 }
 
 // A new pod gets a node and runs, as a kubelet would report a moment later.

@@ -1,13 +1,33 @@
 // Kubernetes' Status answers and the error that carries one.
 
 const REASONS = {
-	400: 'BadRequest', 401: 'Unauthorized', 403: 'Forbidden', 404: 'NotFound', 405: 'MethodNotAllowed', 406: 'NotAcceptable',
-	409: 'Conflict', 410: 'Expired', 415: 'UnsupportedMediaType', 422: 'Invalid', 429: 'TooManyRequests', 500: 'InternalError',
-	503: 'ServiceUnavailable', 504: 'Timeout',
+	400: 'BadRequest',
+	401: 'Unauthorized',
+	403: 'Forbidden',
+	404: 'NotFound',
+	405: 'MethodNotAllowed',
+	406: 'NotAcceptable',
+	409: 'Conflict',
+	410: 'Expired',
+	415: 'UnsupportedMediaType',
+	422: 'Invalid',
+	429: 'TooManyRequests',
+	500: 'InternalError',
+	503: 'ServiceUnavailable',
+	504: 'Timeout',
 };
 
 export function statusDocument(code, message, { reason = REASONS[code] ?? '', details } = {}) {
-	return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, reason, ...(details ? { details } : {}), code };
+	return {
+		kind: 'Status',
+		apiVersion: 'v1',
+		metadata: {},
+		status: 'Failure',
+		message,
+		reason,
+		...(details ? { details } : {}),
+		code,
+	};
 }
 
 export class StatusError extends Error {
@@ -20,7 +40,9 @@ export class StatusError extends Error {
 
 export function notFound({ group, resource }, name) {
 	const kind = group ? `${resource}.${group}` : resource;
-	return new StatusError(404, `${kind} "${name}" not found`, { details: { name, group: group || undefined, kind: resource } });
+	return new StatusError(404, `${kind} "${name}" not found`, {
+		details: { name, group: group || undefined, kind: resource },
+	});
 }
 
 export function sendJson(response, code, document, headers = {}) {

@@ -32,8 +32,10 @@ export class Store {
 
 	// Sorted as etcd does, by namespace and name.
 	list(type, namespace = '') {
-		return [...this.table(type).entries()].filter(([key]) => namespace === '' || key.startsWith(`${namespace}/`))
-			.sort(([a], [b]) => (a < b ? -1 : 1)).map(([, object]) => object);
+		return [...this.table(type).entries()]
+			.filter(([key]) => namespace === '' || key.startsWith(`${namespace}/`))
+			.sort(([a], [b]) => (a < b ? -1 : 1))
+			.map(([, object]) => object);
 	}
 
 	create(type, namespace, document) {
@@ -50,13 +52,22 @@ export class Store {
 		const metadata = { ...document.metadata };
 		if (!metadata.name && metadata.generateName) metadata.name = metadata.generateName + randomUUID().slice(0, 5);
 		if (!NAME.test(metadata.name ?? '') || metadata.name.length > 253) {
-			throw new StatusError(422, `${type.kind} "${metadata.name ?? ''}" is invalid: metadata.name: Invalid value`);
+			throw new StatusError(
+				422,
+				`${type.kind} "${metadata.name ?? ''}" is invalid: metadata.name: Invalid value`,
+			);
 		}
 		if (document.kind !== type.kind || document.apiVersion !== apiVersionOf(type)) {
-			throw new StatusError(400, `the object provided is ${document.apiVersion} ${document.kind}, not ${apiVersionOf(type)} ${type.kind}`);
+			throw new StatusError(
+				400,
+				`the object provided is ${document.apiVersion} ${document.kind}, not ${apiVersionOf(type)} ${type.kind}`,
+			);
 		}
 		if (type.namespaced && metadata.namespace && metadata.namespace !== namespace) {
-			throw new StatusError(400, 'the namespace of the provided object does not match the namespace sent on the request');
+			throw new StatusError(
+				400,
+				'the namespace of the provided object does not match the namespace sent on the request',
+			);
 		}
 		if (type.namespaced && !this.find(findType('', 'v1', 'namespaces'), '', namespace)) {
 			throw notFound({ group: '', resource: 'namespaces' }, namespace);
@@ -71,10 +82,14 @@ export class Store {
 		const old = this.get(type, namespace, name);
 		const wanted = document.metadata?.resourceVersion;
 		if (wanted && wanted !== old.metadata.resourceVersion) {
-			throw new StatusError(409, `Operation cannot be fulfilled on ${type.resource} "${name}": the object has been modified; please `
-				+ 'apply your changes to the latest version and try again');
+			throw new StatusError(
+				409,
+				`Operation cannot be fulfilled on ${type.resource} "${name}": the object has been modified; please ` +
+					'apply your changes to the latest version and try again',
+			);
 		}
-		if (document.metadata?.name !== name) throw new StatusError(400, 'the name of the object does not match the name on the URL');
+		if (document.metadata?.name !== name)
+			throw new StatusError(400, 'the name of the object does not match the name on the URL');
 		const { uid, creationTimestamp, namespace: ns } = old.metadata;
 		const metadata = { ...document.metadata, uid, creationTimestamp, ...(ns ? { namespace: ns } : {}) };
 		return this.put(type, `${namespace}/${name}`, { ...document, metadata }, 'MODIFIED');
@@ -112,10 +127,12 @@ export class Store {
 
 	// Whatever its kind is: for seeding and control. Creates or replaces.
 	apply(document) {
-		const [group, version] = document.apiVersion.includes('/') ? document.apiVersion.split('/') : ['', document.apiVersion];
+		const [group, version] = document.apiVersion.includes('/')
+			? document.apiVersion.split('/')
+			: ['', document.apiVersion];
 		const type = findType(group, version, pluralOf(document.kind));
 		if (!type) throw new StatusError(404, `no type ${document.apiVersion} ${document.kind}`);
-		const namespace = type.namespaced ? document.metadata.namespace ?? 'default' : '';
+		const namespace = type.namespaced ? (document.metadata.namespace ?? 'default') : '';
 		if (!this.find(type, namespace, document.metadata.name)) return this.create(type, namespace, document);
 		return this.update(type, namespace, document.metadata.name, document);
 	}

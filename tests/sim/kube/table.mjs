@@ -18,13 +18,25 @@ function rowOf(type, object, include) {
 
 export function toTable(type, objects, { resourceVersion, include, remaining } = {}) {
 	return {
-		kind: 'Table', apiVersion: 'meta.k8s.io/v1',
+		kind: 'Table',
+		apiVersion: 'meta.k8s.io/v1',
 		metadata: { resourceVersion: resourceVersion ?? objects[0]?.metadata.resourceVersion ?? '', ...remaining },
-		columnDefinitions: type.columns.map((column) => ({ name: column.name, type: column.type, format: column.format ?? '', description: column.name, priority: 0 })),
+		columnDefinitions: type.columns.map((column) => ({
+			name: column.name,
+			type: column.type,
+			format: column.format ?? '',
+			description: column.name,
+			priority: 0,
+		})),
 		rows: objects.map((object) => rowOf(type, object, include)),
 	};
 }
 
 export function toList(type, objects, { resourceVersion, remaining } = {}) {
-	return { kind: `${type.kind}List`, apiVersion: apiVersionOf(type), metadata: { resourceVersion, ...remaining }, items: objects };
+	return {
+		kind: `${type.kind}List`,
+		apiVersion: apiVersionOf(type),
+		metadata: { resourceVersion, ...remaining },
+		items: objects,
+	};
 }

@@ -14,35 +14,105 @@ function readyOf(pod) {
 	return `${statuses.filter((status) => status.ready).length}/${pod.spec?.containers?.length ?? 0}`;
 }
 
-const podColumns = [name, { name: 'Ready', type: 'string', cell: readyOf },
+const podColumns = [
+	name,
+	{ name: 'Ready', type: 'string', cell: readyOf },
 	{ name: 'Status', type: 'string', cell: (pod) => pod.status?.phase ?? 'Pending' },
-	{ name: 'Restarts', type: 'string', cell: () => '0' }, age];
+	{ name: 'Restarts', type: 'string', cell: () => '0' },
+	age,
+];
 
 // {group, version, resource, kind, singular, namespaced, verbs, shortNames, columns, subresources: {name: verbs}}
 export const types = [
-	{ group: '', resource: 'pods', kind: 'Pod', namespaced: true, shortNames: ['po'], categories: ['all'], columns: podColumns,
-		subresources: { log: ['get'], exec: ['create', 'get'], status: ['get', 'patch', 'update'] } },
-	{ group: '', resource: 'configmaps', kind: 'ConfigMap', namespaced: true, shortNames: ['cm'],
-		columns: [name, { name: 'Data', type: 'string', cell: (map) => Object.keys(map.data ?? {}).length }, age] },
-	{ group: '', resource: 'secrets', kind: 'Secret', namespaced: true,
-		columns: [name, { name: 'Type', type: 'string', cell: (secret) => secret.type ?? 'Opaque' },
-			{ name: 'Data', type: 'string', cell: (secret) => Object.keys(secret.data ?? {}).length }, age] },
+	{
+		group: '',
+		resource: 'pods',
+		kind: 'Pod',
+		namespaced: true,
+		shortNames: ['po'],
+		categories: ['all'],
+		columns: podColumns,
+		subresources: { log: ['get'], exec: ['create', 'get'], status: ['get', 'patch', 'update'] },
+	},
+	{
+		group: '',
+		resource: 'configmaps',
+		kind: 'ConfigMap',
+		namespaced: true,
+		shortNames: ['cm'],
+		columns: [name, { name: 'Data', type: 'string', cell: (map) => Object.keys(map.data ?? {}).length }, age],
+	},
+	{
+		group: '',
+		resource: 'secrets',
+		kind: 'Secret',
+		namespaced: true,
+		columns: [
+			name,
+			{ name: 'Type', type: 'string', cell: (secret) => secret.type ?? 'Opaque' },
+			{ name: 'Data', type: 'string', cell: (secret) => Object.keys(secret.data ?? {}).length },
+			age,
+		],
+	},
 	{ group: '', resource: 'services', kind: 'Service', namespaced: true, shortNames: ['svc'], categories: ['all'] },
 	{ group: '', resource: 'serviceaccounts', kind: 'ServiceAccount', namespaced: true, shortNames: ['sa'] },
 	{ group: '', resource: 'events', kind: 'Event', namespaced: true, shortNames: ['ev'] },
-	{ group: '', resource: 'namespaces', kind: 'Namespace', namespaced: false, shortNames: ['ns'],
-		columns: [name, { name: 'Status', type: 'string', cell: () => 'Active' }, age] },
+	{
+		group: '',
+		resource: 'namespaces',
+		kind: 'Namespace',
+		namespaced: false,
+		shortNames: ['ns'],
+		columns: [name, { name: 'Status', type: 'string', cell: () => 'Active' }, age],
+	},
 	{ group: '', resource: 'nodes', kind: 'Node', namespaced: false, shortNames: ['no'] },
-	{ group: 'apps', resource: 'deployments', kind: 'Deployment', namespaced: true, shortNames: ['deploy'], categories: ['all'] },
+	{
+		group: 'apps',
+		resource: 'deployments',
+		kind: 'Deployment',
+		namespaced: true,
+		shortNames: ['deploy'],
+		categories: ['all'],
+	},
 	{ group: 'rbac.authorization.k8s.io', resource: 'clusterroles', kind: 'ClusterRole', namespaced: false },
-	{ group: 'rbac.authorization.k8s.io', resource: 'clusterrolebindings', kind: 'ClusterRoleBinding', namespaced: false },
+	{
+		group: 'rbac.authorization.k8s.io',
+		resource: 'clusterrolebindings',
+		kind: 'ClusterRoleBinding',
+		namespaced: false,
+	},
 	{ group: 'rbac.authorization.k8s.io', resource: 'roles', kind: 'Role', namespaced: true },
 	{ group: 'rbac.authorization.k8s.io', resource: 'rolebindings', kind: 'RoleBinding', namespaced: true },
-	{ group: 'authorization.k8s.io', resource: 'selfsubjectaccessreviews', kind: 'SelfSubjectAccessReview', namespaced: false, verbs: ['create'] },
-	{ group: 'authorization.k8s.io', resource: 'selfsubjectrulesreviews', kind: 'SelfSubjectRulesReview', namespaced: false, verbs: ['create'] },
-	{ group: 'authentication.k8s.io', resource: 'selfsubjectreviews', kind: 'SelfSubjectReview', namespaced: false, verbs: ['create'] },
+	{
+		group: 'authorization.k8s.io',
+		resource: 'selfsubjectaccessreviews',
+		kind: 'SelfSubjectAccessReview',
+		namespaced: false,
+		verbs: ['create'],
+	},
+	{
+		group: 'authorization.k8s.io',
+		resource: 'selfsubjectrulesreviews',
+		kind: 'SelfSubjectRulesReview',
+		namespaced: false,
+		verbs: ['create'],
+	},
+	{
+		group: 'authentication.k8s.io',
+		resource: 'selfsubjectreviews',
+		kind: 'SelfSubjectReview',
+		namespaced: false,
+		verbs: ['create'],
+	},
 ].map((type) => ({
-	version: 'v1', singular: type.kind.toLowerCase(), verbs: ALL, shortNames: [], categories: [], columns: [name, age], subresources: {}, ...type,
+	version: 'v1',
+	singular: type.kind.toLowerCase(),
+	verbs: ALL,
+	shortNames: [],
+	categories: [],
+	columns: [name, age],
+	subresources: {},
+	...type,
 }));
 
 export function findType(group, version, resource) {

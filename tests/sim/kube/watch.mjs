@@ -10,7 +10,14 @@ const first = (query, key) => query.get(key)?.[0];
 
 function bookmark(type, version, isEndOfInitial) {
 	const annotations = isEndOfInitial ? { annotations: { 'k8s.io/initial-events-end': 'true' } } : {};
-	return { type: 'BOOKMARK', object: { kind: type.kind, apiVersion: apiVersionOf(type), metadata: { resourceVersion: String(version), ...annotations } } };
+	return {
+		type: 'BOOKMARK',
+		object: {
+			kind: type.kind,
+			apiVersion: apiVersionOf(type),
+			metadata: { resourceVersion: String(version), ...annotations },
+		},
+	};
 }
 
 // What a watcher sees of a stored change: objects may leave or enter its selection.
@@ -18,23 +25,32 @@ function initialEvents(store, type, info, fits) {
 	const version = first(info.query, 'resourceVersion');
 	const wantsInitial = first(info.query, 'sendInitialEvents') === 'true';
 	if (version && version !== '0' && !wantsInitial) {
-		const events = store.since(Number(version)).filter((e) => e.group === type.group && e.resource === type.resource);
+		const events = store
+			.since(Number(version))
+			.filter((e) => e.group === type.group && e.resource === type.resource);
 		return events.filter((e) => fits(e.object)).map(({ type: kind, object }) => ({ type: kind, object }));
 	}
-	return store.list(type, info.namespace).filter(fits).map((object) => ({ type: 'ADDED', object }));
+	return store
+		.list(type, info.namespace)
+		.filter(fits)
+		.map((object) => ({ type: 'ADDED', object }));
 }
 
 // `context`: {store, type, info, request, response}. Runs until the client leaves, the time ends or `cutters` is called.
 export function answerWatch({ store, type, info, request, response, cutters }) {
 	const { query } = info;
 	const selects = makeFilter(query);
-	const fits = (object) => selects(object) && (info.namespace === '' || object.metadata.namespace === info.namespace)
-		&& (info.name === '' || object.metadata.name === info.name);
+	const fits = (object) =>
+		selects(object) &&
+		(info.namespace === '' || object.metadata.namespace === info.namespace) &&
+		(info.name === '' || object.metadata.name === info.name);
 	const asTable = wantsTable(request.headers.accept);
 	let isFirst = true;
 	const write = (event) => {
-		const object = asTable && event.type !== 'BOOKMARK' && event.type !== 'ERROR'
-			? toTable(type, [event.object], { include: first(query, 'includeObject') }) : event.object;
+		const object =
+			asTable && event.type !== 'BOOKMARK' && event.type !== 'ERROR'
+				? toTable(type, [event.object], { include: first(query, 'includeObject') })
+				: event.object;
 		if (object.kind === 'Table' && !isFirst) delete object.columnDefinitions;
 		isFirst = false;
 		response.write(`${JSON.stringify({ type: event.type, object })}\n`);
@@ -57,7 +73,8 @@ export function answerWatch({ store, type, info, request, response, cutters }) {
 	cutters.add(end);
 	const seconds = Number(first(query, 'timeoutSeconds') ?? 0);
 	if (seconds > 0) timers.push(setTimeout(end, seconds * 1000));
-	if (first(query, 'allowWatchBookmarks') === 'true') timers.push(setInterval(() => write(bookmark(type, store.version)), BOOKMARK_MS));
+	if (first(query, 'allowWatchBookmarks') === 'true')
+		timers.push(setInterval(() => write(bookmark(type, store.version)), BOOKMARK_MS));
 	response.on('close', stop);
 }
 
