@@ -1,0 +1,333 @@
+/* `run`, `check`, `ls` and `token`. Instances are found by the admin sockets in the run directory;
+ * `ls` asks all of them, `token` the first that serves the cluster. Called by main. */
+#include "kubeproxyd/cli_online.h"
+
+#include <getopt.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/admin.h"
+#include "common/kube_cluster.h"
+#include "common/render.h"
+#include "common/settings.h"
+#include "common/xmem.h"
+#include "kubeproxyd/policy/policy.h"
+#include "kubeproxyd/proxy.h"
+#include "kubeproxyd/proxy_files.h"
+
+enum exit_status { EXIT_DONE = 0, EXIT_NO = 1, EXIT_USAGE = 2 };
+
+#define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+#define INSTANCE_MAX	64
+
+struct options {
+	const char *config;
+	const char *instance; /* NULL: every one */
+	enum render_format format;
+	const char *operand; /* NULL: none */
+};
+
+static int wrong_use(const char *what)
+{
+	fprintf(stderr, "kubeproxyd: %s; kubeproxyd --help shows the usage\n", what);
+	return EXIT_USAGE;
+}
+
+static bool is_instance_name(const char *name)
+{
+	size_t len = strlen(name);
+	return len > 0 && len <= INSTANCE_MAX && name[0] != '.' &&
+	       strspn(name, NAME_CHARACTERS) == len;
+}
+
+static int read_option(int option, struct options *options)
+{
+	switch (option) {
+	case 'c':
+		options->config = optarg;
+		return EXIT_DONE;
+	case 'i':
+		options->instance = optarg;
+		if (is_instance_name(optarg))
+			return EXIT_DONE;
+		return wrong_use("--instance takes letters, digits, '.', '_' and '-', at most 64");
+	case 'f':
+		if (render_format_parse(optarg, &options->format))
+			return EXIT_DONE;
+		return wrong_use("--format is table, json or yaml");
+	default:
+		return wrong_use("unknown option, or a value is missing");
+	}
+}
+
+/* `operands` is how many there must be, 0 or 1. */
+static int read_options(int argc, char **argv, int operands, struct options *options)
+{
+	static const struct option names[] = {
+	    {"config", required_argument, NULL, 'c'},
+	    {"instance", required_argument, NULL, 'i'},
+	    {"format", required_argument, NULL, 'f'},
+	    {0},
+	};
+	*options = (struct options){.config = SETTINGS_DEFAULT_PATH};
+	int option;
+	opterr = 0;
+	optind = 1;
+	while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
+		int status = read_option(option, options);
+		if (status != EXIT_DONE)
+			return status;
+	}
+	if (argc - optind != operands)
+		return wrong_use(operands == 0 ? "takes no operand" : "takes one operand");
+	options->operand = argv[optind];
+	return EXIT_DONE;
+}
+
+static struct settings *load_settings(const struct options *options)
+{
+	char *error = NULL;
+	struct settings *settings = settings_load(options->config, &error);
+	if (settings == NULL)
+		fprintf(stderr, "kubeproxyd: %s\n", error);
+	free(error);
+	return settings;
+}
+
+/* --- run and check ------------------------------------------------------------------------- */
+
+int cli_run(int argc, char **argv)
+{
+	struct options options;
+	int status = read_options(argc, argv, 0, &options);
+	if (status != EXIT_DONE)
+		return status;
+	struct settings *settings = load_settings(&options);
+	if (settings == NULL)
+		return EXIT_NO;
+	if (!settings->kubernetes.enabled) {
+		fprintf(stderr,
+		    "kubeproxyd: %s: kubernetes_service is not enabled: nothing to serve\n",
+		    options.config);
+		settings_free(&settings);
+		return EXIT_NO;
+	}
+	return proxy_run(
+	    settings, options.config, options.instance != NULL ? options.instance : "main");
+}
+
+static void print_notes(const struct settings *settings)
+{
+	for (size_t i = 0; i < settings->note_count; i++)
+		printf("note: %s\n", settings->notes[i]);
+	for (size_t i = 0; i < settings->warning_count; i++)
+		printf("warning: %s\n", settings->warnings[i]);
+}
+
+int cli_check(int argc, char **argv)
+{
+	struct options options;
+	int status = read_options(argc, argv, 0, &options);
+	if (status != EXIT_DONE)
+		return status;
+	struct settings *settings = load_settings(&options);
+	if (settings == NULL)
+		return EXIT_NO;
+	char *error = NULL;
+	struct proxy_files files;
+	print_notes(settings);
+	bool is_valid = proxy_files_load(settings, &files, &error);
+	if (is_valid) {
+		printf("%s: valid: %zu roles and %zu bindings in %s\n", options.config,
+		    policy_role_count(files.policy), policy_binding_count(files.policy),
+		    settings->proxy.roles_dir);
+		proxy_files_free(&files);
+	} else {
+		fprintf(stderr, "%s\n", error);
+	}
+	free(error);
+	settings_free(&settings);
+	return is_valid ? EXIT_DONE : EXIT_NO;
+}
+
+/* --- asking instances ---------------------------------------------------------------------- */
+
+/* Whether to go on with the next instance. */
+typedef bool answer_fn(void *arg, int status, struct json_object *document);
+
+static const char *text_of(struct json_object *object, const char *key)
+{
+	struct json_object *value = NULL;
+	json_object_object_get_ex(object, key, &value);
+	return json_object_get_string(value);
+}
+
+/* How many answered. */
+static size_t ask_sockets(
+    const glob_t *sockets, const char *method, const char *target, answer_fn *fn, void *arg)
+{
+	size_t answered = 0;
+	bool goes_on = true;
+	for (size_t i = 0; i < sockets->gl_pathc && goes_on; i++) {
+		int status = 0;
+		struct json_object *document = NULL;
+		char *error = NULL;
+		if (admin_call(sockets->gl_pathv[i], method, target, &status, &document, &error)) {
+			answered++;
+			goes_on = fn(arg, status, document);
+			json_object_put(document);
+			continue;
+		}
+		fprintf(stderr, "kubeproxyd: %s\n", error);
+		free(error);
+	}
+	return answered;
+}
+
+/* False after telling why, when no instance answered. */
+static bool ask(
+    const struct options *options, const char *method, const char *target, answer_fn *fn, void *arg)
+{
+	struct settings *settings = load_settings(options);
+	if (settings == NULL)
+		return false;
+	glob_t sockets;
+	char *pattern = xasprintf("%s/%s.sock", settings->proxy.run_dir,
+	    options->instance != NULL ? options->instance : "*");
+	int result = glob(pattern, 0, NULL, &sockets);
+	size_t answered = 0;
+	if (result == 0)
+		answered = ask_sockets(&sockets, method, target, fn, arg);
+	else
+		fprintf(stderr,
+		    "kubeproxyd: no instance runs here (%s: no such socket, or not allowed)\n",
+		    pattern);
+	globfree(&sockets);
+	free(pattern);
+	settings_free(&settings);
+	return answered > 0;
+}
+
+/* --- ls ------------------------------------------------------------------------------------ */
+
+struct listing {
+	struct json_object *clusters;
+	size_t instances;
+	bool is_refused;
+};
+
+static bool add_listing(void *arg, int status, struct json_object *document)
+{
+	struct listing *listing = arg;
+	struct json_object *clusters = NULL;
+	if (status != 200 || !json_object_object_get_ex(document, "clusters", &clusters)) {
+		const char *why = text_of(document, "error");
+		fprintf(
+		    stderr, "kubeproxyd: %s\n", why != NULL ? why : "the answer has no clusters");
+		listing->is_refused = true;
+		return true;
+	}
+	listing->instances++;
+	for (size_t i = 0; i < json_object_array_length(clusters); i++) {
+		struct json_object *item = json_object_array_get_idx(clusters, i);
+		json_object_object_add(
+		    item, "instance", json_object_new_string(text_of(document, "instance")));
+		json_object_array_add(listing->clusters, json_object_get(item));
+	}
+	return true;
+}
+
+static void print_listing(const struct listing *listing, enum render_format format)
+{
+	static const struct render_column columns[] = {
+	    {"NAME", "name"},
+	    {"ACCOUNT", "account"},
+	    {"REGION", "region"},
+	    {"PHASE", "phase"},
+	    {"STATE", "state"},
+	    {"INSTANCE", "instance"},
+	};
+	size_t count = sizeof columns / sizeof columns[0];
+	struct buf out = {0};
+	if (format == RENDER_TABLE)
+		render_table(
+		    &out, listing->clusters, columns, listing->instances > 1 ? count : count - 1);
+	else
+		render_document(&out, listing->clusters, format);
+	fputs(buf_text(&out), stdout);
+	buf_free(&out);
+}
+
+int cli_ls(int argc, char **argv)
+{
+	struct options options;
+	int status = read_options(argc, argv, 0, &options);
+	if (status != EXIT_DONE)
+		return status;
+	struct listing listing = {.clusters = json_object_new_array()};
+	bool is_answered = ask(&options, "GET", "/v1/clusters", add_listing, &listing);
+	bool is_good = is_answered && !listing.is_refused;
+	if (listing.instances > 0)
+		print_listing(&listing, options.format);
+	json_object_put(listing.clusters);
+	return is_good ? EXIT_DONE : EXIT_NO;
+}
+
+/* --- token --------------------------------------------------------------------------------- */
+
+/* What kubectl expects of a credential plugin (client.authentication.k8s.io/v1). */
+static void print_credential(struct json_object *answer)
+{
+	struct json_object *status = json_object_new_object();
+	json_object_object_add(
+	    status, "expirationTimestamp", json_object_new_string(text_of(answer, "expires")));
+	json_object_object_add(status, "token", json_object_new_string(text_of(answer, "token")));
+	struct json_object *credential = json_object_new_object();
+	json_object_object_add(credential, "kind", json_object_new_string("ExecCredential"));
+	json_object_object_add(
+	    credential, "apiVersion", json_object_new_string("client.authentication.k8s.io/v1"));
+	json_object_object_add(credential, "spec", json_object_new_object());
+	json_object_object_add(credential, "status", status);
+	printf("%s\n", json_object_to_json_string_ext(credential, JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(credential);
+}
+
+struct token_answer {
+	bool is_printed;
+	char *refusal; /* of the last instance that refused */
+};
+
+static bool take_token(void *arg, int status, struct json_object *document)
+{
+	struct token_answer *answer = arg;
+	if (status == 200) {
+		answer->is_printed = true;
+		print_credential(document);
+		return false;
+	}
+	free(answer->refusal);
+	answer->refusal = xstrdup_or_null(text_of(document, "error"));
+	return true;
+}
+
+int cli_token(int argc, char **argv)
+{
+	struct options options;
+	int status = read_options(argc, argv, 1, &options);
+	if (status != EXIT_DONE)
+		return status;
+	if (!kube_cluster_name_is_valid(options.operand))
+		return wrong_use("token takes the name of a cluster, as `kubeproxyd ls` lists it");
+	struct token_answer answer = {0};
+	char *target = xasprintf("/v1/token/%s", options.operand);
+	bool is_answered = ask(&options, "POST", target, take_token, &answer);
+	if (is_answered && !answer.is_printed)
+		fprintf(stderr, "kubeproxyd: %s\n",
+		    answer.refusal != NULL ? answer.refusal
+					   : "the instance refused without a reason");
+	free(target);
+	free(answer.refusal);
+	return answer.is_printed ? EXIT_DONE : EXIT_NO;
+}
