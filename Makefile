@@ -65,7 +65,8 @@ NET := kubeproxyd/net/address.o kubeproxyd/net/stream.o kubeproxyd/net/stream_op
 
 KUBEPROXYD := $(HTTP) $(NET) kubeproxyd/main.o kubeproxyd/directory/token.o
 POLICY := kubeproxyd/policy/query.o kubeproxyd/policy/field_selector.o kubeproxyd/policy/path_policy.o \
-	kubeproxyd/policy/request_info.o kubeproxyd/policy/principal.o
+	kubeproxyd/policy/request_info.o kubeproxyd/policy/principal.o kubeproxyd/policy/document.o \
+	kubeproxyd/policy/role.o kubeproxyd/policy/binding.o kubeproxyd/policy/policy.o kubeproxyd/policy/decide.o
 GATE := kubeproxyd/gate/hop_by_hop.o kubeproxyd/gate/impersonate.o kubeproxyd/gate/headers.o \
 	kubeproxyd/gate/headers_response.o kubeproxyd/gate/identity.o
 OFFLINE := kubeproxyd/pki.o kubeproxyd/new_file.o
@@ -98,6 +99,13 @@ test_head := $(BASE) kubeproxyd/http/head.o kubeproxyd/http/fields.o
 test_h1_reader := $(BASE) $(HTTP) $(LLHTTP)
 test_status := $(BASE) kubeproxyd/http/status.o
 
+UNIT_TESTS += test_stream test_tls test_listener test_resolver
+STREAM_ENDS := tests/unit/stream_ends.o tests/unit/certificates.o
+test_stream := $(BASE) common/loop.o $(NET) $(STREAM_ENDS)
+test_tls := $(BASE) common/loop.o $(NET) $(STREAM_ENDS)
+test_listener := $(BASE) common/loop.o $(NET)
+test_resolver := $(BASE) common/loop.o $(NET)
+
 UNIT_TESTS += test_route test_relay test_exchange test_session_h1 test_upstream test_cluster
 test_cluster := $(BASE) $(KUBE_CLUSTER) common/aws_endpoint.o kubeproxyd/directory/cluster.o
 test_upstream := $(BASE) common/loop.o common/metrics.o $(HTTP) $(LLHTTP) kubeproxyd/back/upstream.o \
@@ -111,9 +119,10 @@ test_exchange := $(BASE) common/loop.o common/metrics.o $(EXCHANGE) kubeproxyd/r
 	kubeproxyd/gate/impersonate.o kubeproxyd/policy/query.o kubeproxyd/policy/field_selector.o \
 	kubeproxyd/policy/path_policy.o kubeproxyd/policy/request_info.o
 
-UNIT_TESTS += test_request_info test_headers test_identity
-test_request_info := $(BASE) $(POLICY)
-test_headers := $(BASE) $(POLICY) $(GATE) $(KUBE_CLUSTER) kubeproxyd/http/fields.o kubeproxyd/http/head.o
+UNIT_TESTS += test_request_info test_policy test_headers test_identity
+test_request_info := $(BASE) $(POLICY) $(LABELS) common/yaml.o
+test_policy := $(test_request_info)
+test_headers := $(BASE) $(POLICY) $(GATE) $(KUBE_CLUSTER) common/yaml.o kubeproxyd/http/fields.o kubeproxyd/http/head.o
 test_identity := $(test_headers) kubeproxyd/pki.o
 
 UNIT_TESTS += test_naming test_reconcile test_registry test_sweep test_scope test_explain
@@ -135,6 +144,9 @@ test_message := $(PROTO)
 
 FUZZ_TARGETS := fuzz_message
 fuzz_message := $(PROTO)
+FUZZ_TARGETS += fuzz_aws_profile fuzz_aws_replies
+fuzz_aws_profile := $(AWS_TEST)
+fuzz_aws_replies := $(AWS_TEST) $(LABELS) discoveryd/aws_eks.o discoveryd/aws_account.o
 
 PROGRAMS := discoveryd kubeproxyd bustap
 

@@ -1,5 +1,6 @@
-/* The compiled set of roles and bindings of a directory (design.md 4.5): Teleport's role documents and `role_binding`.
- * Immutable; a reload builds a new one beside the old. Deny wins; nothing bound: denied. Pure once loaded. */
+/* The compiled set of roles and bindings of a directory (design.md 4.5): Teleport's role documents
+ * and `role_binding`. Immutable; a reload builds a new one beside the old. Deny wins; nothing
+ * bound: denied. Pure once loaded. */
 #ifndef EKSGATE_POLICY_H
 #define EKSGATE_POLICY_H
 
@@ -14,9 +15,12 @@ struct request_info;
 struct policy;
 struct grants;
 
-/* Reads every *.yaml of `directory` (sorted; none: an empty policy that denies). NULL: *error has a line per finding,
- * "FILE:LINE:COLUMN: what" (free()). `kubernetes_resources` is refused as unsupported for now. Counted references. */
+/* Reads every *.yaml of `directory` (sorted; none, or no directory: an empty policy that denies).
+ * NULL: *error has a line per finding, "FILE:LINE:COLUMN: what" (free()). `kubernetes_resources` is
+ * refused as unsupported for now. Counted references. */
 struct policy *policy_load(const char *directory, char **error) MUST_USE;
+/* The same from one text; `file` is only for messages. */
+struct policy *policy_parse(const char *file, const char *text, size_t len, char **error) MUST_USE;
 struct policy *policy_ref(struct policy *policy) MUST_USE;
 void policy_unref(struct policy **policy);
 size_t policy_role_count(const struct policy *policy);
@@ -30,11 +34,13 @@ const char *const *grants_roles(const struct grants *grants);
 
 struct decision {
 	bool is_allowed;
-	/* Allowed: what is impersonated, only from roles that allow this request. The names are borrowed from the grants. */
+	/* Allowed: what is impersonated, only from roles that allow this request. The names are
+	 * borrowed from the grants. */
 	const char *user;
 	const char **groups; /* sorted, each once */
 	size_t group_count;
-	/* For audit and for the answer: "role dev-access allow", "role contractors deny: kubernetes_labels env=prod". */
+	/* For audit and for the answer: "role dev-access allow", "role contractors deny:
+	 * kubernetes_labels env=prod". */
 	char *rule;
 	/* Denied: a sentence for the user that says what to ask for. */
 	char *message;
@@ -43,8 +49,9 @@ struct decision {
 /* Whether any role lets this user see the cluster at all (ls, kubeconfig). */
 bool policy_may_see(const struct grants *grants, const struct labels *cluster_labels) MUST_USE;
 /* {0} initialises `decision`; decision_clear() releases what it holds. */
-void policy_decide(const struct grants *grants, const char *cluster, const struct labels *cluster_labels,
-    const struct request_info *request, struct decision *decision);
+void policy_decide(const struct grants *grants, const char *cluster,
+    const struct labels *cluster_labels, const struct request_info *request,
+    struct decision *decision);
 void decision_clear(struct decision *decision);
 
 #endif

@@ -1,0 +1,264 @@
+/* Loads the roles directory: every document of every file is read, and all findings are told
+ * together, before a policy exists; a reload keeps the old one when there are any. Called at start,
+ * on SIGHUP and by `check`. */
+#include "kubeproxyd/policy/policy.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/xmem.h"
+#include "kubeproxyd/policy/policy_set.h"
+
+#define KIND_ROLE    "role"
+#define KIND_BINDING "role_binding"
+
+/* The documents of all files, while they are read. */
+struct loading {
+	struct yaml_document **documents;
+	size_t count;
+	struct buf findings;
+};
+
+static void add_finding(struct loading *loading, const char *path, const char *what)
+{
+	buf_printf(
+	    &loading->findings, "%s%s: %s", loading->findings.len > 0 ? "\n" : "", path, what);
+}
+
+/* --- files
+ * -------------------------------------------------------------------------------------------------------
+ */
+
+/* Takes the documents over, or the error that came in their place. */
+static void add_documents(
+    struct loading *loading, struct yaml_document **documents, size_t count, char *error)
+{
+	if (documents == NULL) {
+		buf_printf(
+		    &loading->findings, "%s%s", loading->findings.len > 0 ? "\n" : "", error);
+		free(error);
+		return;
+	}
+	loading->documents = xreallocarray(
+	    loading->documents, loading->count + count + 1, sizeof(struct yaml_document *));
+	for (size_t i = 0; i < count; i++)
+		loading->documents[loading->count++] = documents[i];
+	free(documents);
+}
+
+static void add_file(struct loading *loading, const char *path)
+{
+	size_t count = 0;
+	char *error = NULL;
+	struct yaml_document **documents = yaml_load_all(path, &count, &error);
+	add_documents(loading, documents, count, error);
+}
+
+static bool has_suffix(const char *name, const char *suffix)
+{
+	size_t len = strlen(name), suffix_len = strlen(suffix);
+	return len > suffix_len && strcmp(name + len - suffix_len, suffix) == 0;
+}
+
+static int is_wanted(const struct dirent *entry)
+{
+	return entry->d_name[0] != '.' &&
+	       (has_suffix(entry->d_name, ".yaml") || has_suffix(entry->d_name, ".yml"));
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static void add_directory(struct loading *loading, const char *directory)
+{
+	struct dirent **entries = NULL;
+	int count = scandir(directory, &entries, is_wanted, by_name);
+	if (count < 0 && errno != ENOENT)
+		add_finding(loading, directory, strerror(errno));
+	for (int i = 0; i < count; i++) {
+		char *path = xasprintf("%s/%s", directory, entries[i]->d_name);
+		if (has_suffix(path, ".yaml"))
+			add_file(loading, path);
+		else
+			add_finding(
+			    loading, path, "only *.yaml is read here: rename it, or take it away");
+		free(path);
+		free(entries[i]);
+	}
+	free(entries);
+}
+
+/* --- documents
+ * ---------------------------------------------------------------------------------------------------
+ */
+
+static const char *kind_of(const struct yaml_document *document)
+{
+	const struct yaml_node *kind =
+	    document->root->kind == YAML_NODE_MAP ? yaml_get(document->root, "kind") : NULL;
+	return kind != NULL && kind->kind == YAML_NODE_SCALAR ? kind->text : "";
+}
+
+static void check_kind(struct reading *reading)
+{
+	static const char *const kinds[] = {KIND_ROLE, KIND_BINDING, NULL};
+	const struct yaml_node *root = reading->document->root;
+	if (root->kind != YAML_NODE_MAP) {
+		reading_fail(reading, root,
+		    "a document must be a map that begins with \"kind: role\" or \"kind: "
+		    "role_binding\"");
+		return;
+	}
+	const char *kind = reading_text(reading, root, "kind", true);
+	if (kind == NULL || strcmp(kind, KIND_ROLE) == 0 || strcmp(kind, KIND_BINDING) == 0)
+		return;
+	const char *nearest = reading_nearest(kind, kinds);
+	reading_fail(reading, yaml_get(root, "kind"), "kind \"%s\" does not belong here%s%s%s",
+	    kind, nearest != NULL ? ": did you mean \"" : ": role and role_binding do",
+	    nearest != NULL ? nearest : "", nearest != NULL ? "\"?" : "");
+}
+
+static struct role *find_role(const struct policy *policy, const char *name)
+{
+	for (size_t i = 0; i < policy->role_count; i++) {
+		if (strcmp(policy->roles[i]->name, name) == 0)
+			return policy->roles[i];
+	}
+	return NULL;
+}
+
+static void add_role(struct policy *policy, struct reading *reading)
+{
+	struct role *role = role_read(reading, reading->document->root);
+	if (role == NULL)
+		return;
+	const struct role *other = find_role(policy, role->name);
+	if (other != NULL) {
+		reading_fail(reading, reading->document->root,
+		    "role \"%s\" is defined twice, first at %s", role->name, other->place);
+		role_free(&role);
+		return;
+	}
+	policy->roles = xreallocarray(policy->roles, policy->role_count + 1, sizeof(struct role *));
+	policy->roles[policy->role_count++] = role;
+}
+
+static void add_binding(struct policy *policy, struct reading *reading)
+{
+	struct binding *binding =
+	    binding_read(reading, reading->document->root, policy->role_names);
+	if (binding == NULL)
+		return;
+	for (size_t i = 0; i < policy->binding_count; i++) {
+		if (strcmp(policy->bindings[i]->name, binding->name) != 0)
+			continue;
+		reading_fail(reading, reading->document->root,
+		    "role_binding \"%s\" is defined twice, first at %s", binding->name,
+		    policy->bindings[i]->place);
+		binding_free(&binding);
+		return;
+	}
+	policy->bindings =
+	    xreallocarray(policy->bindings, policy->binding_count + 1, sizeof(struct binding *));
+	policy->bindings[policy->binding_count++] = binding;
+}
+
+static int by_role_name(const void *a, const void *b)
+{
+	const struct role *const *left = a, *const *right = b;
+	return strcmp((*left)->name, (*right)->name);
+}
+
+static void name_roles(struct policy *policy)
+{
+	if (policy->role_count > 0)
+		qsort(policy->roles, policy->role_count, sizeof(struct role *), by_role_name);
+	policy->role_names = xcalloc(policy->role_count + 1, sizeof *policy->role_names);
+	for (size_t i = 0; i < policy->role_count; i++)
+		policy->role_names[i] = policy->roles[i]->name;
+}
+
+static void read_documents(struct policy *policy, struct loading *loading)
+{
+	for (size_t i = 0; i < loading->count; i++) {
+		struct reading reading = {loading->documents[i], &loading->findings};
+		check_kind(&reading);
+		if (strcmp(kind_of(loading->documents[i]), KIND_ROLE) == 0)
+			add_role(policy, &reading);
+	}
+	name_roles(policy);
+	for (size_t i = 0; i < loading->count; i++) {
+		struct reading reading = {loading->documents[i], &loading->findings};
+		if (strcmp(kind_of(loading->documents[i]), KIND_BINDING) == 0)
+			add_binding(policy, &reading);
+	}
+}
+
+static struct policy *build(struct loading *loading, char **error)
+{
+	struct policy *policy = xcalloc(1, sizeof *policy);
+	policy->references = 1;
+	read_documents(policy, loading);
+	for (size_t i = 0; i < loading->count; i++)
+		yaml_document_free(&loading->documents[i]);
+	free(loading->documents);
+	*error = NULL;
+	if (loading->findings.len > 0) {
+		*error = buf_take(&loading->findings);
+		policy_unref(&policy);
+	}
+	buf_free(&loading->findings);
+	return policy;
+}
+
+struct policy *policy_load(const char *directory, char **error)
+{
+	struct loading loading = {0};
+	add_directory(&loading, directory);
+	return build(&loading, error);
+}
+
+struct policy *policy_parse(const char *file, const char *text, size_t len, char **error)
+{
+	struct loading loading = {0};
+	size_t count = 0;
+	struct yaml_document **documents = yaml_parse_all(file, text, len, &count, error);
+	add_documents(&loading, documents, count, *error);
+	return build(&loading, error);
+}
+
+struct policy *policy_ref(struct policy *policy)
+{
+	policy->references++;
+	return policy;
+}
+
+void policy_unref(struct policy **policy)
+{
+	struct policy *old = *policy;
+	*policy = NULL;
+	if (old == NULL || --old->references > 0)
+		return;
+	for (size_t i = 0; i < old->role_count; i++)
+		role_free(&old->roles[i]);
+	for (size_t i = 0; i < old->binding_count; i++)
+		binding_free(&old->bindings[i]);
+	free(old->roles);
+	free(old->bindings);
+	free(old->role_names);
+	free(old);
+}
+
+size_t policy_role_count(const struct policy *policy)
+{
+	return policy->role_count;
+}
+
+size_t policy_binding_count(const struct policy *policy)
+{
+	return policy->binding_count;
+}

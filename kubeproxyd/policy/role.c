@@ -1,0 +1,366 @@
+/* Teleport's role documents. Keys about Kubernetes mean here what they mean there or are refused;
+ * keys about other protocols are known and passed over; what would restrict Kubernetes access in a
+ * way that is not enforced here is refused, since passing over it would open what somebody closed.
+ * Called by policy.c. */
+#include "kubeproxyd/policy/role.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/xmem.h"
+#include "kubeproxyd/policy/principal.h"
+
+#define NAME_MAX_BYTES 128
+
+/* Teleport's role keys that say nothing about Kubernetes. */
+static const char *const side_keys[] = {
+    "kubernetes_labels", "kubernetes_groups", "kubernetes_users", "kubernetes_resources", NULL};
+static const char *const foreign_side_keys[] = {"account_assignments", "app_labels",
+    "app_labels_expression", "aws_role_arns", "azure_identities", "cluster_labels",
+    "cluster_labels_expression", "database_labels", "database_labels_expression", "db_labels",
+    "db_labels_expression", "db_names", "db_permissions", "db_roles", "db_service_labels",
+    "db_service_labels_expression", "db_users", "desktop_groups", "gcp_service_accounts",
+    "github_permissions", "group_labels", "group_labels_expression", "host_groups", "host_sudoers",
+    "impersonate", "join_sessions", "logins", "mcp", "node_labels", "node_labels_expression",
+    "request", "review_requests", "rules", "saml_idp_service_provider_labels", "spiffe",
+    "windows_desktop_labels", "windows_desktop_labels_expression", "windows_desktop_logins",
+    "workload_identity_labels", "workload_identity_labels_expression", "namespaces", NULL};
+static const char *const unsupported_side_keys[] = {
+    "kubernetes_labels_expression", "require_session_join", NULL};
+
+static const char *const option_keys[] = {"cert_extensions", "cert_format", "client_idle_timeout",
+    "create_db_user", "create_db_user_mode", "create_desktop_user", "create_host_user",
+    "create_host_user_default_shell", "create_host_user_mode", "desktop_clipboard",
+    "desktop_directory_sharing", "device_trust_mode", "disconnect_expired_cert",
+    "enhanced_recording", "forward_agent", "idp", "lock", "max_connections",
+    "max_kubernetes_connections", "max_session_ttl", "max_sessions", "mfa_verification_interval",
+    "permit_x11_forwarding", "pin_source_ip", "port_forwarding", "record_session", "request_access",
+    "request_prompt", "require_session_mfa", "ssh_file_copy", "ssh_port_forwarding", NULL};
+
+static const char *const root_keys[] = {"kind", "sub_kind", "version", "metadata", "spec", NULL};
+static const char *const metadata_keys[] = {
+    "name", "description", "labels", "expires", "revision", "id", "namespace", NULL};
+static const char *const spec_keys[] = {"allow", "deny", "options", NULL};
+
+/* --- names
+ * -------------------------------------------------------------------------------------------------------
+ */
+
+static bool is_name(const char *name)
+{
+	static const char characters[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-@:+";
+	size_t len = strlen(name);
+	return len <= NAME_MAX_BYTES && strspn(name, characters) == len;
+}
+
+const char *role_read_name(struct reading *reading, const struct yaml_node *root)
+{
+	const struct yaml_node *metadata = reading_map(reading, root, "metadata");
+	if (metadata == NULL) {
+		reading_fail_key(reading, root, "metadata", "metadata.name is missing");
+		return NULL;
+	}
+	reading_check_keys(reading, metadata, metadata_keys, NULL);
+	const char *name = reading_text(reading, metadata, "name", true);
+	if (name == NULL || is_name(name))
+		return name;
+	reading_fail(reading, yaml_get(metadata, "name"),
+	    "metadata.name \"%s\" must be at most 128 letters, digits and \"._-@:+\"", name);
+	return NULL;
+}
+
+/* --- users, groups, labels
+ * --------------------------------------------------------------------------------------- */
+
+static bool has_template(struct reading *reading, const struct yaml_node *value)
+{
+	if (strstr(value->text, "{{") == NULL)
+		return false;
+	reading_fail(reading, value,
+	    "\"%s\": templates are not supported yet, write the value itself", value->text);
+	return true;
+}
+
+struct names_reading {
+	struct texts *names;
+	const char *what; /* "kubernetes_groups" */
+	bool may_be_any; /* whether "*" by itself has a meaning */
+};
+
+static void on_name(void *arg, struct reading *reading, const struct yaml_node *value)
+{
+	struct names_reading *names = arg;
+	const char *text = value->text;
+	if (has_template(reading, value))
+		return;
+	const char *refusal = principal_refuse(text, strlen(text));
+	bool is_any = strcmp(text, "*") == 0;
+	if (refusal != NULL)
+		reading_fail(reading, value, "%s: a name %s", names->what, refusal);
+	else if (is_any && !names->may_be_any)
+		reading_fail(reading, value,
+		    "%s: \"*\" is no group; name the groups of the cluster", names->what);
+	else if (!is_any && (strchr(text, '*') != NULL || text[0] == '^'))
+		reading_fail(reading, value,
+		    "%s: \"%s\" is a pattern; whom the cluster sees is said by name", names->what,
+		    text);
+	else if (!texts_has(names->names, text))
+		texts_add(names->names, text);
+}
+
+struct label_reading {
+	struct selector *selector;
+	const char *key;
+};
+
+static void on_label_value(void *arg, struct reading *reading, const struct yaml_node *value)
+{
+	struct label_reading *label = arg;
+	char *error = NULL;
+	if (has_template(reading, value))
+		return;
+	if (strcmp(label->key, "*") == 0 && strcmp(value->text, "*") != 0) {
+		reading_fail(reading, value,
+		    "kubernetes_labels: the key \"*\" goes with the value \"*\" alone");
+		return;
+	}
+	if (selector_add(label->selector, label->key, value->text, &error))
+		return;
+	reading_fail(reading, value, "kubernetes_labels %s: %s", label->key, error);
+	free(error);
+}
+
+static void read_labels(
+    struct reading *reading, const struct yaml_node *side, struct selector *selector)
+{
+	const struct yaml_node *labels = reading_map(reading, side, "kubernetes_labels");
+	for (size_t i = 0; labels != NULL && i < labels->count; i++) {
+		struct label_reading label = {selector, labels->keys[i].text};
+		const struct yaml_node *value = labels->items[i];
+		bool is_empty =
+		    yaml_is_null(value) || (value->kind == YAML_NODE_LIST && value->count == 0);
+		if (!label_key_is_valid(label.key))
+			reading_fail_key(reading, labels, label.key,
+			    "kubernetes_labels: \"%s\" can be no label's key", label.key);
+		else if (is_empty)
+			reading_fail(
+			    reading, value, "kubernetes_labels %s: a value is missing", label.key);
+		else
+			reading_each(reading, labels, label.key, on_label_value, &label);
+	}
+}
+
+/* --- kubernetes_resources
+ * ---------------------------------------------------------------------------------------- */
+
+static bool is_text(const struct yaml_node *rule, const char *key, const char *wanted)
+{
+	const struct yaml_node *value = yaml_get(rule, key);
+	return value != NULL && value->kind == YAML_NODE_SCALAR && strcmp(value->text, wanted) == 0;
+}
+
+static bool is_absent_or_any(const struct yaml_node *rule, const char *key)
+{
+	const struct yaml_node *value = yaml_get(rule, key);
+	if (value != NULL && value->kind == YAML_NODE_LIST && value->count == 1)
+		value = value->items[0];
+	return value == NULL || (value->kind == YAML_NODE_SCALAR && strcmp(value->text, "*") == 0);
+}
+
+/* The rule that restricts nothing. Up to v6 Teleport knew pods alone there, so that all pods is
+ * everything it restricts. */
+static bool is_everything(const struct yaml_node *rule, unsigned version)
+{
+	static const char *const keys[] = {"kind", "name", "namespace", "verbs", "api_group"};
+	size_t known = 0;
+	if (rule->kind != YAML_NODE_MAP)
+		return false;
+	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+		known += yaml_get(rule, keys[i]) != NULL;
+	bool is_kind = is_text(rule, "kind", "*") || (version <= 6 && is_text(rule, "kind", "pod"));
+	bool has_verbs = yaml_get(rule, "verbs") != NULL || version <= 6;
+	return known == rule->count && is_kind && is_text(rule, "name", "*") &&
+	       is_text(rule, "namespace", "*") && has_verbs && is_absent_or_any(rule, "verbs") &&
+	       is_absent_or_any(rule, "api_group");
+}
+
+static void check_resources(
+    struct reading *reading, const struct yaml_node *side, bool is_allow, unsigned version)
+{
+	const struct yaml_node *rules = yaml_get(side, "kubernetes_resources");
+	if (rules == NULL || yaml_is_null(rules))
+		return;
+	if (rules->kind != YAML_NODE_LIST) {
+		reading_fail(reading, rules, "kubernetes_resources must be a list");
+		return;
+	}
+	for (size_t i = 0; i < rules->count; i++) {
+		if (is_allow && is_everything(rules->items[i], version))
+			continue;
+		reading_fail(reading, rules->items[i],
+		    "kubernetes_resources is not supported yet: leave it out and let the cluster's "
+		    "RBAC restrict the "
+		    "groups (only the rule for everything, \"*\" for kind, name, namespace and "
+		    "verbs, is accepted%s)",
+		    is_allow ? "" : ", and in allow alone");
+	}
+}
+
+/* --- options
+ * -----------------------------------------------------------------------------------------------------
+ */
+
+/* What Teleport enforces for Kubernetes sessions too and this version does not. */
+static void check_options(struct reading *reading, const struct yaml_node *spec)
+{
+	static const char *const restricting[] = {"require_session_mfa", "pin_source_ip",
+	    "device_trust_mode", "max_kubernetes_connections", NULL};
+	static const char *const harmless[] = {"false", "no", "off", "optional", "0", ""};
+	const struct yaml_node *options = reading_map(reading, spec, "options");
+	if (options == NULL)
+		return;
+	reading_check_keys(reading, options, option_keys, NULL);
+	for (const char *const *key = restricting; *key != NULL; key++) {
+		const struct yaml_node *value = yaml_get(options, *key);
+		bool is_harmless = value == NULL || yaml_is_null(value);
+		for (size_t i = 0; !is_harmless && i < sizeof harmless / sizeof harmless[0]; i++)
+			is_harmless = value->kind == YAML_NODE_SCALAR &&
+				      strcmp(value->text, harmless[i]) == 0;
+		if (!is_harmless)
+			reading_fail(reading, value,
+			    "options.%s is not supported yet: without it the role would give more "
+			    "than it says",
+			    *key);
+	}
+}
+
+/* --- the document
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static void check_side_keys(struct reading *reading, const struct yaml_node *side)
+{
+	for (const char *const *key = unsupported_side_keys; *key != NULL; key++) {
+		const struct yaml_node *value = yaml_get(side, *key);
+		if (value != NULL && !yaml_is_null(value) &&
+		    !(value->kind == YAML_NODE_LIST && value->count == 0))
+			reading_fail_key(reading, side, *key,
+			    "%s is not supported yet: without it the role would give more than it "
+			    "says",
+			    *key);
+	}
+	const char *known[sizeof side_keys / sizeof *side_keys +
+			  sizeof unsupported_side_keys / sizeof(char *)];
+	size_t count = 0;
+	for (const char *const *key = side_keys; *key != NULL; key++)
+		known[count++] = *key;
+	for (const char *const *key = unsupported_side_keys; *key != NULL; key++)
+		known[count++] = *key;
+	known[count] = NULL;
+	reading_check_keys(reading, side, known, foreign_side_keys);
+}
+
+static void read_side(struct reading *reading, const struct yaml_node *spec, bool is_allow,
+    unsigned version, struct role_side *side)
+{
+	const struct yaml_node *node = reading_map(reading, spec, is_allow ? "allow" : "deny");
+	side->labels = selector_new();
+	if (node == NULL)
+		return;
+	check_side_keys(reading, node);
+	read_labels(reading, node, side->labels);
+	struct names_reading groups = {&side->groups, "kubernetes_groups", !is_allow};
+	struct names_reading users = {&side->users, "kubernetes_users", true};
+	reading_each(reading, node, "kubernetes_groups", on_name, &groups);
+	reading_each(reading, node, "kubernetes_users", on_name, &users);
+	check_resources(reading, node, is_allow, version);
+}
+
+/* 3 to 8, or 0 with a finding. */
+static unsigned read_version(struct reading *reading, const struct yaml_node *root)
+{
+	const char *version = reading_text(reading, root, "version", true);
+	if (version == NULL)
+		return 0;
+	if (version[0] == 'v' && version[1] >= '3' && version[1] <= '8' && version[2] == '\0')
+		return (unsigned)(version[1] - '0');
+	reading_fail(reading, yaml_get(root, "version"),
+	    "version \"%s\" of a role is not known: v3, v4, v5, v6, v7 and v8 are", version);
+	return 0;
+}
+
+/* Two old versions give a meaning to what is left out that v8 does not. */
+static void check_defaults(struct reading *reading, const struct yaml_node *spec, unsigned version)
+{
+	const struct yaml_node *allow = spec != NULL ? yaml_get(spec, "allow") : NULL;
+	if (allow == NULL || allow->kind != YAML_NODE_MAP)
+		return;
+	bool has_principals = yaml_get(allow, "kubernetes_groups") != NULL ||
+			      yaml_get(allow, "kubernetes_users") != NULL;
+	if (version == 3 && has_principals && yaml_get(allow, "kubernetes_labels") == NULL)
+		reading_fail(reading, allow,
+		    "a v3 role without kubernetes_labels means every cluster: write "
+		    "kubernetes_labels ('*': '*' for "
+		    "all)");
+	if (version == 6 && yaml_get(allow, "kubernetes_labels") != NULL &&
+	    yaml_get(allow, "kubernetes_resources") == NULL)
+		reading_fail(reading, allow,
+		    "a v6 role without kubernetes_resources reaches no pod in Teleport: make it v7 "
+		    "or newer, or add "
+		    "the rule for everything");
+}
+
+struct role *role_read(struct reading *reading, const struct yaml_node *root)
+{
+	size_t findings = reading->findings->len;
+	struct role *role = xcalloc(1, sizeof *role);
+	reading_check_keys(reading, root, root_keys, NULL);
+	unsigned version = read_version(reading, root);
+	role->name = xstrdup_or_null(role_read_name(reading, root));
+	role->place = xasprintf("%s:%u", reading->document->file, root->line);
+	const struct yaml_node *spec = reading_map(reading, root, "spec");
+	if (spec != NULL) {
+		reading_check_keys(reading, spec, spec_keys, NULL);
+		check_options(reading, spec);
+		read_side(reading, spec, true, version, &role->allow);
+		read_side(reading, spec, false, version, &role->deny);
+		check_defaults(reading, spec, version);
+	} else {
+		reading_fail_key(
+		    reading, root, "spec", "spec is missing: it says what the role allows");
+	}
+	if (reading->findings->len != findings)
+		role_free(&role);
+	return role;
+}
+
+static void free_side(struct role_side *side)
+{
+	selector_free(&side->labels);
+	texts_free(&side->groups);
+	texts_free(&side->users);
+}
+
+void role_free(struct role **role)
+{
+	struct role *old = *role;
+	*role = NULL;
+	if (old == NULL)
+		return;
+	free_side(&old->allow);
+	free_side(&old->deny);
+	free(old->name);
+	free(old->place);
+	free(old);
+}
+
+bool role_allows(const struct role *role, const struct labels *cluster_labels)
+{
+	return selector_match(role->allow.labels, cluster_labels);
+}
+
+bool role_denies(const struct role *role, const struct labels *cluster_labels)
+{
+	return selector_match(role->deny.labels, cluster_labels);
+}
