@@ -403,6 +403,18 @@ static void use_account(struct discovery *discovery, const struct aws_matcher *m
 	account->is_wildcard |= is_wildcard(matcher);
 }
 
+/* Makes the accounts that the matchers need, and marks those in use. */
+static void mark_accounts(struct discovery *discovery)
+{
+	struct account *account;
+	TAILQ_FOREACH(account, &discovery->accounts, entry)
+	{
+		account->is_configured = false;
+	}
+	for (size_t i = 0; i < discovery->settings->discovery.matcher_count; i++)
+		use_account(discovery, &discovery->settings->discovery.matchers[i]);
+}
+
 /* Scopes of accounts that are no more were dropped before. */
 static void drop_unused_accounts(struct discovery *discovery)
 {
@@ -438,7 +450,9 @@ void discovery_free(struct discovery **discovery)
 		return;
 	struct scope *scope, *next_scope;
 	TAILQ_FOREACH_SAFE(scope, &(*discovery)->scopes, entry, next_scope)
-	drop_scope(*discovery, scope);
+	{
+		drop_scope(*discovery, scope);
+	}
 	struct account *account, *next_account;
 	TAILQ_FOREACH_SAFE(account, &(*discovery)->accounts, entry, next_account)
 	{
@@ -452,21 +466,27 @@ void discovery_free(struct discovery **discovery)
 void discovery_configure(struct discovery *discovery, const struct settings *settings)
 {
 	discovery->settings = settings;
-	struct account *account;
-	TAILQ_FOREACH(account, &discovery->accounts, entry)
-	account->is_configured = false;
-	for (size_t i = 0; i < settings->discovery.matcher_count; i++)
-		use_account(discovery, &settings->discovery.matchers[i]);
+	/* New scopes are due by themselves. */
+	struct scope *scope;
+	TAILQ_FOREACH(scope, &discovery->scopes, entry)
+	{
+		scope->is_stale = true;
+	}
+	mark_accounts(discovery);
 	rebuild_scopes(discovery);
 	drop_unused_accounts(discovery);
+	struct account *account;
 	TAILQ_FOREACH(account, &discovery->accounts, entry)
 	{
 		if (account->is_wildcard)
 			ask_regions(account);
 	}
-	struct scope *scope;
 	TAILQ_FOREACH(scope, &discovery->scopes, entry)
-	make_due(scope);
+	{
+		if (scope->is_stale)
+			make_due(scope);
+		scope->is_stale = false;
+	}
 }
 
 bool discovery_is_complete(const struct discovery *discovery)

@@ -159,13 +159,14 @@ static bool take_lock(struct registry *registry, const char *dir, char **error)
 static bool load(struct registry *registry, const char *group, char **error)
 {
 	struct registry_meta meta = {0};
-	if (!registry_store_load(
-		registry->store, &meta, registry->set, add_tombstone, registry, error))
-		return false;
-	if (meta.group != NULL && strcmp(meta.group, group) != 0)
+	bool is_loaded = registry_store_load(
+	    registry->store, &meta, registry->set, add_tombstone, registry, error);
+	if (is_loaded && meta.group != NULL && strcmp(meta.group, group) != 0)
 		log_warn(
 		    "registry", "group-changed", LOG_S("from", meta.group), LOG_S("to", group));
 	free(meta.group);
+	if (!is_loaded)
+		return false;
 	uint64_t now = (uint64_t)unix_now().ms;
 	registry->sequence = meta.sequence;
 	registry->epoch = meta.epoch >= now ? meta.epoch + 1 : now;

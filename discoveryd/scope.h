@@ -34,6 +34,7 @@ struct scope {
 	bool is_queued;
 	bool is_wanted_again; /* asked for while a pass was under way */
 	bool is_configured; /* mark of discovery while it rebuilds its scopes */
+	bool is_stale; /* mark of discovery: it was there before the configuration changed */
 	char *id; /* "own/us-east-1"; what claims in the registry hold */
 	struct account *account;
 	char *region;

@@ -1,0 +1,39 @@
+/* AWS as the tests of discoveryd need it: stands in for aws_eks.o, aws_account.o and the providers
+ * at link time, and answers from a script at the end of the turn. */
+#ifndef EKSGATE_FAKE_EKS_H
+#define EKSGATE_FAKE_EKS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/aws_call.h"
+#include "common/loop.h"
+#include "discoveryd/aws_eks.h"
+
+struct fake_page {
+	const char *region; /* NULL: any */
+	const char *const *names; /* NULL-terminated */
+	const char *next_token;
+};
+
+struct fake_eks {
+	struct loop *loop;
+	const struct fake_page
+	    *pages; /* by token: NULL asks for the first, "1" for the second, … */
+	bool is_endless; /* every page has a next one */
+	enum aws_outcome list_outcome;
+	/* The outcome of describing `name`; a found cluster goes to *cluster. NULL: every name is
+	 * found. */
+	enum aws_outcome (*describe)(const char *name, struct eks_cluster **cluster);
+	unsigned throttles; /* told with each describe */
+	const char *const *regions; /* of ListRegions, NULL-terminated */
+	enum aws_outcome regions_outcome;
+	/* What happened. */
+	unsigned lists, describes, region_calls, cancelled;
+	size_t under_way, most_under_way;
+};
+extern struct fake_eks fake_eks;
+
+struct aws_provider *fake_provider(void);
+
+#endif
