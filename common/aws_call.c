@@ -17,13 +17,16 @@
 #include "common/sigv4.h"
 #include "common/xmem.h"
 
-#define MAX_HEADERS 8
-#define USER_AGENT  "eksgate/" EKSGATE_VERSION
+#define MAX_HEADERS   8
+#define REQUEST_TEXTS 7 /* in struct aws_request, besides the body */
+#define USER_AGENT    "eksgate/" EKSGATE_VERSION
 
 struct aws_call {
 	struct aws_context *aws;
 	struct aws_provider *provider;
-	struct aws_request request; /* the strings are copies */
+	struct aws_request request; /* the strings are copies: */
+	char *copies[REQUEST_TEXTS];
+	size_t copy_count;
 	char *body;
 	char *host; /* as signed */
 	char *base; /* what stands before the path in the URL: "https://host" */
@@ -65,34 +68,33 @@ static void split_endpoint(struct aws_call *call, const char *url)
 	call->host = xstrndup(start, len);
 }
 
+/* A copy that lives as long as the call; NULL stays NULL. */
+static const char *keep(struct aws_call *call, const char *text)
+{
+	if (text == NULL)
+		return NULL;
+	call->copies[call->copy_count] = xstrdup(text);
+	return call->copies[call->copy_count++];
+}
+
 static void copy_request(struct aws_call *call, const struct aws_request *request)
 {
 	call->request = *request;
-	call->request.service = xstrdup(request->service);
-	call->request.region = xstrdup(request->region);
-	call->request.operation = xstrdup(request->operation);
-	call->request.method = xstrdup(request->method);
-	call->request.path = xstrdup(request->path);
-	call->request.query = xstrdup_or_null(request->query);
-	call->request.content_type = xstrdup_or_null(request->content_type);
+	call->request.service = keep(call, request->service);
+	call->request.region = keep(call, request->region);
+	call->request.operation = keep(call, request->operation);
+	call->request.method = keep(call, request->method);
+	call->request.path = keep(call, request->path);
+	call->request.query = keep(call, request->query);
+	call->request.content_type = keep(call, request->content_type);
 	if (request->body != NULL)
 		call->request.body = call->body = xstrndup(request->body, request->body_len);
 }
 
-static void free_text(const char *text)
-{
-	free((void *)(uintptr_t)text);
-}
-
 static void free_request(struct aws_call *call)
 {
-	free_text(call->request.service);
-	free_text(call->request.region);
-	free_text(call->request.operation);
-	free_text(call->request.method);
-	free_text(call->request.path);
-	free_text(call->request.query);
-	free_text(call->request.content_type);
+	for (size_t i = 0; i < call->copy_count; i++)
+		xfree(&call->copies[i]);
 	xfree_secret(&call->body);
 }
 
@@ -110,6 +112,14 @@ static void free_call(struct aws_call *call)
 
 /* --- the end --------------------------------------------------------------------------------- */
 
+static void tell_failure(const struct aws_call *call, const struct aws_reply *reply)
+{
+	log_debug("aws", "failed", LOG_S("operation", call->request.operation),
+	    LOG_S("region", reply->region), LOG_S("outcome", aws_outcome_text(reply->outcome)),
+	    LOG_S("code", reply->code), LOG_S("message", reply->message),
+	    LOG_I("attempts", call->attempts));
+}
+
 static void finish(struct aws_call *call, struct aws_reply *reply)
 {
 	reply->attempts = call->attempts;
@@ -119,10 +129,7 @@ static void finish(struct aws_call *call, struct aws_reply *reply)
 	if (reply->body == NULL)
 		reply->body = "";
 	if (reply->outcome != AWS_OK)
-		log_debug("aws", "failed", LOG_S("operation", call->request.operation),
-		    LOG_S("region", reply->region),
-		    LOG_S("outcome", aws_outcome_text(reply->outcome)), LOG_S("code", reply->code),
-		    LOG_S("message", reply->message), LOG_I("attempts", call->attempts));
+		tell_failure(call, reply);
 	call->is_finishing = true;
 	call->fn(call->arg, reply);
 	free_call(call);

@@ -45,7 +45,7 @@ struct aws_provider {
 	bool is_fetching;
 	char *error; /* of the last fetch, when it failed */
 	struct mono failed_at; /* when there is an error */
-	TAILQ_HEAD(, aws_wait) waits;
+	TAILQ_HEAD(aws_wait_list, aws_wait) waits;
 	struct deferred hand_out;
 };
 
@@ -172,8 +172,9 @@ static void answer_waits(
     struct aws_provider *provider, const struct aws_credentials *credentials, const char *error)
 {
 	struct aws_wait *wait;
-	TAILQ_FOREACH(wait, &provider->waits, entry)
-	wait->is_due = true;
+	for (wait = TAILQ_FIRST(&provider->waits); wait != NULL; wait = TAILQ_NEXT(wait, entry))
+		wait->is_due = true;
+	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what is freed left the list before */
 	while ((wait = TAILQ_FIRST(&provider->waits)) != NULL && wait->is_due) {
 		TAILQ_REMOVE(&provider->waits, wait, entry);
 		wait->is_running = true;

@@ -164,7 +164,7 @@ static const char *override_of(const char *service)
 		return NULL;
 	char *name = xasprintf("AWS_ENDPOINT_URL_%s", service);
 	for (char *p = name; *p != '\0'; p++)
-		*p = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
+		*p = (char)(*p == '-' ? '_' : toupper((unsigned char)*p));
 	const char *url = getenv(name);
 	xfree(&name);
 	if (url == NULL || *url == '\0')

@@ -28,7 +28,7 @@ char *sts_session_name(const char *text)
 	struct buf name = {0};
 	for (const char *p = text; *p != '\0' && name.len < SESSION_NAME_MAX; p++) {
 		bool is_fine = isalnum((unsigned char)*p) || strchr("_+=,.@-", *p) != NULL;
-		buf_append_char(&name, is_fine ? *p : '-');
+		buf_append_char(&name, (char)(is_fine ? *p : '-'));
 	}
 	while (name.len < 2)
 		buf_append_char(&name, '-');

@@ -393,12 +393,13 @@ void fetch_cancel(struct fetch **handle)
 {
 	struct fetch *fetch = *handle;
 	*handle = NULL;
+	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what is freed left its list before */
 	if (fetch == NULL || fetch->is_handed_out)
 		return;
+	struct fetch_list *list = fetch->is_done ? &fetch->fetcher->done : &fetch->fetcher->active;
 	if (!fetch->is_done)
 		curl_multi_remove_handle(fetch->fetcher->multi, fetch->easy);
-	TAILQ_REMOVE(
-	    fetch->is_done ? &fetch->fetcher->done : &fetch->fetcher->active, fetch, entry);
+	TAILQ_REMOVE(list, fetch, entry);
 	free_fetch(fetch);
 }
 

@@ -38,7 +38,7 @@ struct token_source {
 	char *token;
 	struct mono good_until;
 	struct aws_wait *wait; /* for credentials */
-	TAILQ_HEAD(, token_wait) waits;
+	TAILQ_HEAD(token_wait_list, token_wait) waits;
 	bool is_freed; /* inside a callback of ours */
 	bool is_answering;
 };
@@ -49,16 +49,15 @@ struct token_source {
 static char *encode_token(const struct buf *url)
 {
 	struct buf token = {0};
-	char *room = buf_reserve(&token, strlen(PREFIX) + url->len / 3 * 4 + 8);
-	memcpy(room, PREFIX, strlen(PREFIX));
-	char *text = room + strlen(PREFIX);
+	buf_append_text(&token, PREFIX);
+	char *text = buf_reserve(&token, url->len / 3 * 4 + 8);
 	int len =
 	    EVP_EncodeBlock((unsigned char *)text, (const unsigned char *)url->data, (int)url->len);
 	while (len > 0 && text[len - 1] == '=')
 		len--;
 	for (int i = 0; i < len; i++)
 		text[i] = (char)(text[i] == '+' ? '-' : text[i] == '/' ? '_' : text[i]);
-	buf_commit(&token, strlen(PREFIX) + (size_t)len);
+	buf_commit(&token, (size_t)len);
 	return buf_take(&token);
 }
 
@@ -116,9 +115,10 @@ static void free_source(struct token_source *source)
 static void answer_waits(struct token_source *source, const char *token, const char *error)
 {
 	struct token_wait *wait;
-	TAILQ_FOREACH(wait, &source->waits, entry)
-	wait->is_due = true;
+	for (wait = TAILQ_FIRST(&source->waits); wait != NULL; wait = TAILQ_NEXT(wait, entry))
+		wait->is_due = true;
 	source->is_answering = true;
+	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what is freed left the list before */
 	while (!source->is_freed && (wait = TAILQ_FIRST(&source->waits)) != NULL && wait->is_due) {
 		TAILQ_REMOVE(&source->waits, wait, entry);
 		wait->is_running = true;

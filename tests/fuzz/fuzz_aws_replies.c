@@ -1,0 +1,93 @@
+/* Answers of AWS: the first byte of the input chooses who reads the rest: ListClusters,
+ * DescribeCluster, ListRegions, AssumeRole, GetCallerIdentity, error documents. Each must say yes
+ * with whole results or no with an error. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/aws_endpoint.h"
+#include "common/aws_error.h"
+#include "common/aws_sts.h"
+#include "common/xmem.h"
+#include "discoveryd/aws_account.h"
+#include "discoveryd/aws_eks.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+typedef void read_fn(const char *body, size_t len, char **error);
+
+static void expect(bool ok)
+{
+	if (!ok)
+		abort();
+}
+
+static void read_list(const char *body, size_t len, char **error)
+{
+	struct eks_cluster_page page;
+	bool is_read = eks_parse_list(body, len, &page, error);
+	expect(is_read == (*error == NULL));
+	for (size_t i = 0; i < page.count; i++)
+		expect(strlen(page.names[i]) <= 100 && strchr(page.names[i], '/') == NULL);
+	eks_cluster_page_free(&page);
+}
+
+static void read_describe(const char *body, size_t len, char **error)
+{
+	struct eks_cluster *cluster = eks_parse_describe(body, len, error);
+	expect((cluster != NULL) == (*error == NULL));
+	if (cluster != NULL)
+		expect(cluster->arn != NULL && cluster->status != NULL &&
+		       cluster->authentication_mode != NULL);
+	eks_cluster_free(&cluster);
+}
+
+static void read_regions(const char *body, size_t len, char **error)
+{
+	struct account_region_page page;
+	expect(account_parse_regions(body, len, &page, error) == (*error == NULL));
+	for (size_t i = 0; i < page.count; i++)
+		expect(aws_region_is_valid(page.regions[i]));
+	account_region_page_free(&page);
+}
+
+static void read_role(const char *body, size_t len, char **error)
+{
+	struct aws_credentials *credentials = sts_parse_assume_role(body, len, error);
+	expect((credentials != NULL) == (*error == NULL));
+	if (credentials != NULL)
+		expect(credentials->session_token != NULL && credentials->access_key_id[0] != '\0');
+	aws_credentials_free(&credentials);
+}
+
+static void read_identity(const char *body, size_t len, char **error)
+{
+	struct sts_identity identity;
+	expect(sts_parse_identity(body, len, &identity, error) == (*error == NULL));
+	sts_identity_free(&identity);
+}
+
+static void read_fault(const char *body, size_t len, char **error)
+{
+	struct aws_fault fault = {0}, typed = {0};
+	(void)error;
+	aws_fault_parse(NULL, body, len, &fault);
+	aws_fault_parse(body, body, len, &typed);
+	expect(aws_fault_outcome(403, fault.code) != AWS_OK);
+	aws_fault_free(&fault);
+	aws_fault_free(&typed);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	static read_fn *const readers[] = {
+	    read_list, read_describe, read_regions, read_role, read_identity, read_fault};
+	if (len == 0)
+		return 0;
+	char *body = xstrndup((const char *)data + 1, len - 1);
+	char *error = NULL;
+	readers[data[0] % (sizeof readers / sizeof readers[0])](body, len - 1, &error);
+	xfree(&error);
+	xfree(&body);
+	return 0;
+}
