@@ -125,7 +125,7 @@ void fixture_matcher_free(struct aws_matcher *matcher)
 char *fixture_dir(void)
 {
 	const char *base = getenv("TMPDIR");
-	char *dir = xasprintf("%s/eksgate-test-XXXXXX", base != NULL ? base : "/tmp");
+	char *dir = xasprintf("%s/eksgate-test-XXXXXX", base != NULL ? base : P_tmpdir);
 	if (mkdtemp(dir) == NULL)
 		abort();
 	return dir;
