@@ -187,8 +187,9 @@ void aws_fault_free(struct aws_fault *fault)
 
 static char *credentials_remedy(const struct aws_reply *reply, const char *identity)
 {
-	if (reply->code == NULL)
-		return xstrdup("give this process AWS credentials that work");
+	if (reply->code ==
+	    NULL) /* AWS was not asked: the message of the provider says what to do */
+		return NULL;
 	if (aws_code_is_expired(reply->code))
 		return xasprintf("renew the credentials (%s): they have expired", identity);
 	if (aws_code_is_unknown_key(reply->code))

@@ -372,6 +372,7 @@ static void test_no_credentials(void **state)
 	run(&fixture, provider, &list_request);
 	assert_int_equal(fixture.outcome, AWS_CREDENTIALS);
 	assert_string_equal(fixture.error.message, "the cupboard is bare");
+	assert_null(fixture.error.remedy);
 	assert_int_equal(fake_http_count(fixture.server), 0);
 	/* Who asks right away shares the failure. */
 	run(&fixture, provider, &list_request);
