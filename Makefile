@@ -43,7 +43,8 @@ AWS := common/aws_call.o common/aws_context.o common/aws_credentials.o common/aw
 	common/aws_xml.o
 LABELS := common/labels.o common/pattern.o common/regex.o common/regex_compile.o
 KUBE_CLUSTER := common/kube_cluster.o common/kube_cluster_check.o common/json.o $(LABELS)
-SETTINGS := common/settings.o common/settings_rows.o common/settings_teleport.o common/config.o common/yaml.o
+SETTINGS := common/settings.o common/settings_rows.o common/settings_teleport.o common/settings_matchers.o \
+	common/settings_own.o common/config.o common/config_types.o common/yaml.o common/aws_endpoint.o $(LABELS)
 COMMON := $(BASE) common/loop.o common/zsock.o common/fetch.o $(SETTINGS) $(KUBE_CLUSTER) common/sigv4.o $(AWS) \
 	common/metrics.o common/admin.o common/admin_client.o \
 	common/notify.o common/render.o common/lock_file.o

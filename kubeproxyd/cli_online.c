@@ -288,7 +288,9 @@ static void print_credential(struct json_object *answer)
 	json_object_object_add(credential, "kind", json_object_new_string("ExecCredential"));
 	json_object_object_add(
 	    credential, "apiVersion", json_object_new_string("client.authentication.k8s.io/v1"));
-	json_object_object_add(credential, "spec", json_object_new_object());
+	struct json_object *spec = json_object_new_object();
+	json_object_object_add(spec, "interactive", json_object_new_boolean(false));
+	json_object_object_add(credential, "spec", spec);
 	json_object_object_add(credential, "status", status);
 	printf("%s\n", json_object_to_json_string_ext(credential, JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(credential);
