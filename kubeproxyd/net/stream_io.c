@@ -55,20 +55,19 @@ static bool is_ssl_reason(unsigned long code, int wanted)
 	return ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == wanted;
 }
 
-static enum stream_io_result break_by_protocol(const SSL *ssl)
+static enum stream_io_result break_by_protocol(const struct stream_io *io)
 {
-	bool is_shaking_hands = !SSL_is_init_finished(ssl);
+	const SSL *ssl = io->ssl;
 	unsigned long code = ERR_peek_last_error();
-	const char *verdict = is_shaking_hands ? tls_client_verdict(ssl) : NULL;
+	const char *verdict = !io->is_open ? tls_client_verdict(ssl) : NULL;
 	if (verdict != NULL) {
 		ERR_clear_error();
 		return break_with("tls: ", verdict);
 	}
 	if (is_ssl_reason(code, SSL_R_UNEXPECTED_EOF_WHILE_READING)) {
 		ERR_clear_error();
-		return break_with("tls: ", is_shaking_hands
-					       ? "the peer closed during the handshake"
-					       : "connection ended without close_notify");
+		return break_with("tls: ", !io->is_open ? "the peer closed during the handshake"
+							: "connection ended without close_notify");
 	}
 	if (is_ssl_reason(code, SSL_R_WRONG_VERSION_NUMBER) ||
 	    is_ssl_reason(code, SSL_R_HTTP_REQUEST)) {
@@ -78,10 +77,10 @@ static enum stream_io_result break_by_protocol(const SSL *ssl)
 	return break_with("tls: ", tls_error_text());
 }
 
-static enum stream_io_result tls_outcome(SSL *ssl, int result)
+static enum stream_io_result tls_outcome(const struct stream_io *io, int result)
 {
 	int system_error = errno;
-	switch (SSL_get_error(ssl, result)) {
+	switch (SSL_get_error(io->ssl, result)) {
 	case SSL_ERROR_NONE:
 		return STREAM_IO_DONE;
 	case SSL_ERROR_WANT_READ:
@@ -92,31 +91,32 @@ static enum stream_io_result tls_outcome(SSL *ssl, int result)
 		return STREAM_IO_END;
 	case SSL_ERROR_SYSCALL:
 		ERR_clear_error();
-		return break_with(
-		    SSL_is_init_finished(ssl) ? "" : "tls: ", errno_text(system_error));
+		return break_with(io->is_open ? "" : "tls: ", errno_text(system_error));
 	default:
-		return break_by_protocol(ssl);
+		return break_by_protocol(io);
 	}
 }
 
-static enum stream_io_result tls_read(SSL *ssl, uint8_t *data, size_t len, size_t *got)
+static enum stream_io_result tls_read(
+    const struct stream_io *io, uint8_t *data, size_t len, size_t *got)
 {
 	*got = 0;
 	do {
 		size_t more = 0;
 		ERR_clear_error();
-		int result = SSL_read_ex(ssl, data + *got, len - *got, &more);
+		int result = SSL_read_ex(io->ssl, data + *got, len - *got, &more);
 		if (result != 1)
-			return tls_outcome(ssl, result);
+			return tls_outcome(io, result);
 		*got += more;
-	} while (*got < len && SSL_has_pending(ssl));
+	} while (*got < len && SSL_has_pending(io->ssl));
 	return STREAM_IO_DONE;
 }
 
-static enum stream_io_result tls_write(SSL *ssl, const uint8_t *data, size_t len, size_t *put)
+static enum stream_io_result tls_write(
+    const struct stream_io *io, const uint8_t *data, size_t len, size_t *put)
 {
 	ERR_clear_error();
-	enum stream_io_result result = tls_outcome(ssl, SSL_write_ex(ssl, data, len, put));
+	enum stream_io_result result = tls_outcome(io, SSL_write_ex(io->ssl, data, len, put));
 	/* OpenSSL names the peer's earlier close_notify as the reason why a write failed. */
 	return result == STREAM_IO_END ? break_with("", "connection reset") : result;
 }
@@ -128,13 +128,15 @@ enum stream_io_result stream_io_handshake(struct stream_io *io)
 	if (io->ssl == NULL)
 		return STREAM_IO_DONE;
 	ERR_clear_error();
-	return tls_outcome(io->ssl, SSL_do_handshake(io->ssl));
+	enum stream_io_result result = tls_outcome(io, SSL_do_handshake(io->ssl));
+	io->is_open = result == STREAM_IO_DONE;
+	return result;
 }
 
 enum stream_io_result stream_io_read(struct stream_io *io, uint8_t *data, size_t len, size_t *got)
 {
 	if (io->ssl != NULL)
-		return tls_read(io->ssl, data, len, got);
+		return tls_read(io, data, len, got);
 	ssize_t result = recv(io->fd, data, len, 0);
 	*got = result > 0 ? (size_t)result : 0;
 	return plain_outcome(result, STREAM_IO_WANTS_READ);
@@ -145,7 +147,7 @@ enum stream_io_result stream_io_write(
 {
 	*put = 0;
 	if (io->ssl != NULL)
-		return tls_write(io->ssl, data, len, put);
+		return tls_write(io, data, len, put);
 	ssize_t result = send(io->fd, data, len, MSG_NOSIGNAL);
 	*put = result > 0 ? (size_t)result : 0;
 	return plain_outcome(result, STREAM_IO_WANTS_WRITE);
@@ -157,7 +159,7 @@ enum stream_io_result stream_io_end(struct stream_io *io)
 		ERR_clear_error();
 		int result = SSL_shutdown(io->ssl);
 		if (result < 0) {
-			enum stream_io_result outcome = tls_outcome(io->ssl, result);
+			enum stream_io_result outcome = tls_outcome(io, result);
 			if (outcome == STREAM_IO_WANTS_WRITE || outcome == STREAM_IO_BROKEN)
 				return outcome;
 		}

@@ -13,6 +13,7 @@
 struct stream_io {
 	int fd;
 	SSL *ssl; /* NULL: plain TCP */
+	bool is_open; /* the handshake is done; OpenSSL forgets that when it meets an error */
 };
 
 enum stream_io_result {

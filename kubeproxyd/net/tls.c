@@ -34,14 +34,14 @@ static int first_error_index = -1; /* in an SSL: the first thing wrong with the 
 const char *tls_error_text(void)
 {
 	static char text[256];
-	const char *data = "";
-	int flags = 0;
-	unsigned long code = ERR_peek_last_error_data(&data, &flags);
-	const char *reason = code == 0		      ? "no reason given"
-			     : ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code))
-						      : ERR_reason_error_string(code);
+	unsigned long code = 0, next;
+	/* What the system said is the origin of what OpenSSL says about it. */
+	while ((next = ERR_get_error()) != 0)
+		if (!ERR_SYSTEM_ERROR(code))
+			code = next;
+	const char *reason =
+	    ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code)) : ERR_reason_error_string(code);
 	snprintf(text, sizeof text, "%s", reason != NULL ? reason : "unknown error");
-	ERR_clear_error();
 	return text;
 }
 
@@ -87,9 +87,10 @@ struct tls_protocols tls_protocols_encode(const char *const *names)
 	return protocols;
 }
 
+/* Whether the reading of PEM failed, first of all, because there is no (more) certificate. */
 static bool is_end_of_pem(void)
 {
-	unsigned long code = ERR_peek_last_error();
+	unsigned long code = ERR_peek_error();
 	return ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
 }
 
