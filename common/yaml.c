@@ -87,6 +87,11 @@ static void complain_of_syntax(struct builder *builder)
 		    "a tab: indent with spaces");
 		return;
 	}
+	if (parser->context != NULL && strstr(parser->context, "alias") != NULL) {
+		complain_at(builder, parser->context_mark.line, parser->context_mark.column,
+		    "a bare '*': put it in quotes, \"*\"");
+		return;
+	}
 	char *what = parser->context == NULL ? xstrdup(parser->problem)
 					     : xasprintf("%s (%s from line %zu)", parser->problem,
 						   parser->context, parser->context_mark.line + 1);
@@ -177,7 +182,7 @@ static bool read_items(struct builder *builder, struct yaml_node *list)
 static const char *refuse_key(const yaml_event_t *event)
 {
 	if (event->type == YAML_ALIAS_EVENT)
-		return "an alias: aliases are not supported, write the value out";
+		return "an alias: write the value out; text that starts with '*' needs quotes";
 	if (event->type != YAML_SCALAR_EVENT)
 		return "a key must be plain text: put the list or map behind a key";
 	if (event->data.scalar.anchor != NULL)
@@ -269,7 +274,7 @@ static const char *refuse_node(const yaml_event_t *event)
 {
 	const yaml_char_t *anchor = NULL, *tag = NULL;
 	if (event->type == YAML_ALIAS_EVENT)
-		return "an alias: aliases are not supported, write the value out";
+		return "an alias: write the value out; text that starts with '*' needs quotes";
 	if (event->type == YAML_SCALAR_EVENT) {
 		anchor = event->data.scalar.anchor;
 		tag = event->data.scalar.tag;

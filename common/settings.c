@@ -1,0 +1,171 @@
+/* The settings as both daemons see them: read from one document along the rows, then checked for
+ * what only shows between keys. A reload builds a new one beside the old. Called by main and by
+ * every command that takes --config. */
+#include "common/settings.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/config.h"
+#include "common/settings_rows.h"
+#include "common/xmem.h"
+#include "common/yaml.h"
+
+#define RUN_DIR_MAX 70 /* leaves room for "/<instance>.sock" in a socket address */
+
+/* --- between keys ----------------------------------------------------------------------------- */
+
+static void check_version(struct config *config)
+{
+	if (config_find(config, "version") == NULL)
+		config_complain(
+		    config, NULL, "version is missing: write \"version: v3\" as the first line");
+}
+
+static void check_discovery(struct config *config, const struct settings *settings)
+{
+	if (settings->discovery.enabled && settings->discovery.matcher_count == 0)
+		config_complain(config, config_find(config, "discovery_service.enabled"),
+		    "discovery_service: enabled, but aws has no entries: say where to look and "
+		    "which clusters to take, or write \"enabled: no\"");
+}
+
+static void check_kubernetes(struct config *config, const struct settings *settings)
+{
+	if (settings->kubernetes.enabled && settings->kubernetes.resource_count == 0)
+		config_complain(config, config_find(config, "kubernetes_service.enabled"),
+		    "kubernetes_service: enabled, but resources has no entries and nothing would "
+		    "be served: add one with labels, \"*\": \"*\" for every cluster");
+}
+
+static void check_places(struct config *config, const struct settings *settings)
+{
+	if (strcmp(settings->bus.socket, settings->discovery.admin_socket) == 0)
+		config_complain(config, config_find(config, "eksgate.bus.socket"),
+		    "eksgate.bus.socket and eksgate.discovery.admin_socket are one path: they "
+		    "need one each");
+	if (strlen(settings->proxy.run_dir) > RUN_DIR_MAX)
+		config_complain(config, config_find(config, "eksgate.proxy.run_dir"),
+		    "eksgate.proxy.run_dir: at most %d bytes, so that a socket's address fits",
+		    RUN_DIR_MAX);
+}
+
+/* --- notes and warnings ----------------------------------------------------------------------- */
+
+/* Takes `text`. */
+static void add_line(char ***lines, size_t *count, char *text)
+{
+	*lines = xreallocarray(*lines, *count + 1, sizeof(char *));
+	(*lines)[(*count)++] = text;
+}
+
+/* One line for all keys that are read and have no effect. */
+static void note_ignored(struct settings *settings, const struct config *config)
+{
+	struct buf keys = {0};
+	for (size_t i = 0; i < settings_table.count; i++) {
+		const struct config_row *row = &settings_table.rows[i];
+		if (row->type == &settings_ignored && config_find(config, row->key) != NULL)
+			buf_printf(&keys, "%s%s", keys.len > 0 ? ", " : "", row->key);
+	}
+	if (keys.len > 0)
+		add_line(&settings->notes, &settings->note_count,
+		    xasprintf("%s: without effect here, the daemons meet on a local bus: %s",
+			settings->path, buf_text(&keys)));
+	buf_free(&keys);
+}
+
+static void warn_of_state(struct settings *settings, const struct config *config)
+{
+	const struct yaml_node *test = config_find(config, "eksgate.test");
+	if (settings->test.token_sts_host != NULL || settings->test.endpoint_suffix != NULL)
+		add_line(&settings->warnings, &settings->warning_count,
+		    xasprintf("%s:%u:%u: eksgate.test is in force: for tests only, never with real "
+			      "credentials",
+			settings->path, test->line, test->column));
+	if (!settings->discovery.enabled && !settings->kubernetes.enabled)
+		add_line(&settings->warnings, &settings->warning_count,
+		    xasprintf("%s: neither discovery_service nor kubernetes_service is enabled",
+			settings->path));
+}
+
+/* --- public ----------------------------------------------------------------------------------- */
+
+static struct settings *read_document(const struct yaml_document *document, char **error)
+{
+	struct settings *settings = xcalloc(1, sizeof(*settings));
+	struct config *config = config_new(document, settings_table);
+	settings->path = xstrdup(document->file);
+	config_set_defaults(settings_table, "", settings);
+	config_read(config, "", document->root, settings);
+	check_version(config);
+	check_discovery(config, settings);
+	check_kubernetes(config, settings);
+	check_places(config, settings);
+	note_ignored(settings, config);
+	warn_of_state(settings, config);
+	char *findings = config_take_findings(config);
+	config_free(&config);
+	if (findings == NULL)
+		return settings;
+	*error = findings;
+	settings_free(&settings);
+	return NULL;
+}
+
+/* Takes the document. */
+static struct settings *from_document(struct yaml_document *document, char **error)
+{
+	if (document == NULL)
+		return NULL;
+	struct settings *settings = read_document(document, error);
+	yaml_document_free(&document);
+	return settings;
+}
+
+struct settings *settings_load(const char *path, char **error)
+{
+	if (access(path, F_OK) != 0 && errno == ENOENT) {
+		*error = xasprintf("%s: does not exist: name the file with --config FILE, or copy "
+				   "the sample " SETTINGS_DEFAULT_PATH ".sample",
+		    path);
+		return NULL;
+	}
+	return from_document(yaml_load(path, error), error);
+}
+
+struct settings *settings_parse(const char *path, const char *text, size_t len, char **error)
+{
+	return from_document(yaml_parse(path, text, len, error), error);
+}
+
+static void free_lines(char **lines, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free(lines[i]);
+	free(lines);
+}
+
+void settings_free(struct settings **settings)
+{
+	if (*settings == NULL)
+		return;
+	config_clear(settings_table, "", *settings);
+	free_lines((*settings)->notes, (*settings)->note_count);
+	free_lines((*settings)->warnings, (*settings)->warning_count);
+	free((*settings)->path);
+	free(*settings);
+	*settings = NULL;
+}
+
+char *settings_frozen_changes(const struct settings *old, const struct settings *now)
+{
+	return config_frozen_changes(settings_table, old, now);
+}
+
+void settings_write_rows(struct buf *out)
+{
+	config_write_rows(settings_table, out);
+}

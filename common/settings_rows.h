@@ -1,0 +1,36 @@
+/* Between the parts of the settings: the table of rows, and the value types that only they have. */
+#ifndef EKSGATE_SETTINGS_ROWS_H
+#define EKSGATE_SETTINGS_ROWS_H
+
+#include "common/config.h"
+
+extern const struct config_table settings_table;
+
+/* settings_teleport.c: the keys of Teleport's file. */
+extern const struct config_type settings_version; /* no field: "v3" */
+extern const struct config_type settings_severity; /* enum log_level */
+extern const struct config_type settings_ignored; /* no field: read, without effect */
+extern const struct config_type settings_foreign; /* no field: a service that must be disabled */
+extern const struct config_type settings_unsupported; /* no field: refused unless empty */
+extern const struct config_type settings_listen; /* char *, host:port */
+extern const struct config_type settings_public_addr; /* char *, host:port */
+
+/* settings_matchers.c: what is discovered and what is served. */
+extern const struct config_type settings_matchers; /* struct aws_matcher *, and the count */
+extern const struct config_type settings_resources; /* struct resource_selector *, and the count */
+extern const struct config_type settings_types; /* no field: eks alone */
+extern const struct config_type settings_regions; /* char **, and the count */
+extern const struct config_type settings_selector; /* struct selector * */
+extern const struct config_type settings_role_arn; /* char * */
+extern const struct config_type settings_external_id; /* char * */
+extern const struct config_type settings_never; /* no field: a switch that must be off */
+
+/* settings_own.c: what stands under `eksgate:`. */
+extern const struct config_type settings_log_level; /* enum log_level */
+extern const struct config_type settings_group; /* char *, a group of an access entry */
+extern const struct config_type settings_rbac_name; /* char *, the name of a ClusterRole */
+extern const struct config_type settings_domain; /* char *, a DNS name */
+extern const struct config_type settings_loopback; /* char *, host:port */
+extern const struct config_type settings_loopback_host; /* char * */
+
+#endif
