@@ -60,8 +60,7 @@ static void append_field(struct buf *line, const struct log_field *field)
 		buf_append_text(line, field->string);
 }
 
-void log_write(
-    enum log_level level, const char *room, const char *event, const struct log_field *fields)
+void log_write(enum log_level level, const struct log_field *fields)
 {
 	if (level < current_level)
 		return;
@@ -71,7 +70,7 @@ void log_write(
 		buf_append_text(&line, level_priorities[level]);
 	else
 		buf_printf(&line, "%s ", unix_time_text(unix_now(), now));
-	buf_printf(&line, "level=%s room=%s event=%s", level_names[level], room, event);
+	buf_printf(&line, "level=%s", level_names[level]);
 	for (; fields->kind != LOG_KIND_END; fields++)
 		append_field(&line, fields);
 	buf_append_char(&line, '\n');

@@ -32,17 +32,18 @@ struct log_field {
 #define LOG_B(name, value)                                                                         \
 	((struct log_field){.key = (name), .kind = LOG_KIND_BOOL, .integer = (value)})
 
-#define LOG_FIELDS(...)                                                                            \
-	((const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){.kind = LOG_KIND_END}})
-#define log_debug(room, event, ...) log_write(LOG_LEVEL_DEBUG, room, event, LOG_FIELDS(__VA_ARGS__))
-#define log_info(room, event, ...)  log_write(LOG_LEVEL_INFO, room, event, LOG_FIELDS(__VA_ARGS__))
-#define log_warn(room, event, ...)  log_write(LOG_LEVEL_WARN, room, event, LOG_FIELDS(__VA_ARGS__))
-#define log_error(room, event, ...) log_write(LOG_LEVEL_ERROR, room, event, LOG_FIELDS(__VA_ARGS__))
+/* `room` is the module that speaks, `event` a word or two joined by '-'; fields follow, if any. */
+#define log_debug(...) log_write(LOG_LEVEL_DEBUG, LOG_FIELDS(__VA_ARGS__))
+#define log_info(...)  log_write(LOG_LEVEL_INFO, LOG_FIELDS(__VA_ARGS__))
+#define log_warn(...)  log_write(LOG_LEVEL_WARN, LOG_FIELDS(__VA_ARGS__))
+#define log_error(...) log_write(LOG_LEVEL_ERROR, LOG_FIELDS(__VA_ARGS__))
 
-/* `room` is the module that speaks, `event` a word or two joined by '-'. `fields` ends with
- * LOG_KIND_END. */
-void log_write(
-    enum log_level level, const char *room, const char *event, const struct log_field *fields);
+#define LOG_FIELDS(room, event, ...)                                                               \
+	((const struct log_field[]){                                                               \
+	    LOG_S("room", room), LOG_S("event", event), ##__VA_ARGS__, {.kind = LOG_KIND_END}})
+
+/* `fields` ends with LOG_KIND_END. */
+void log_write(enum log_level level, const struct log_field *fields);
 void log_set_level(enum log_level level);
 bool log_is_on(enum log_level level) MUST_USE;
 /* "debug", "info", "warn", "error". False when `name` is none of them. */
