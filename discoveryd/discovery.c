@@ -84,12 +84,13 @@ static void log_outcome(const struct scope *scope, const struct sweep_result *re
 		return;
 	}
 	enum log_level level = is_news ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG;
-	log_write(level, "sweep", result->is_listed ? "partial" : "failed",
-	    LOG_FIELDS(LOG_S("scope", scope->id), LOG_S("operation", scope->error.operation),
-		LOG_S("outcome", aws_outcome_text(scope->error.outcome)),
-		LOG_S("code", scope->error.code), LOG_S("message", scope->error.message),
-		LOG_S("remedy", scope->error.remedy), LOG_I("unknown", result->failures),
-		LOG_I("clusters", result->count)));
+	log_write(
+	    level, LOG_FIELDS("sweep", result->is_listed ? "partial" : "failed",
+		       LOG_S("scope", scope->id), LOG_S("operation", scope->error.operation),
+		       LOG_S("outcome", aws_outcome_text(scope->error.outcome)),
+		       LOG_S("code", scope->error.code), LOG_S("message", scope->error.message),
+		       LOG_S("remedy", scope->error.remedy), LOG_I("unknown", result->failures),
+		       LOG_I("clusters", result->count)));
 }
 
 /* The outcome could not be recorded: told once, until it changes. */

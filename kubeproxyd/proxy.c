@@ -71,7 +71,7 @@ static void log_lines(enum log_level level, const char *event, const char *text)
 	while (*text != '\0') {
 		size_t len = strcspn(text, "\n");
 		char *line = xstrndup(text, len);
-		log_write(level, "main", event, LOG_FIELDS(LOG_S("finding", line)));
+		log_write(level, LOG_FIELDS("main", event, LOG_S("finding", line)));
 		free(line);
 		text += len + (text[len] == '\n');
 	}
