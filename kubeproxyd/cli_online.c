@@ -13,27 +13,28 @@
 #include "common/render.h"
 #include "common/settings.h"
 #include "common/xmem.h"
+#include "kubeproxyd/cli.h"
 #include "kubeproxyd/policy/policy.h"
 #include "kubeproxyd/proxy.h"
 #include "kubeproxyd/proxy_files.h"
 
-enum exit_status { EXIT_DONE = 0, EXIT_NO = 1, EXIT_USAGE = 2 };
-
 #define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 #define INSTANCE_MAX	64
 
+static const char run_usage[] = "kubeproxyd run [--instance NAME] [--config FILE]";
+static const char check_usage[] = "kubeproxyd check [--config FILE]";
+static const char ls_usage[] =
+    "kubeproxyd ls [--instance NAME] [--format table|json|yaml] [--config FILE]";
+static const char token_usage[] = "kubeproxyd token CLUSTER [--instance NAME] [--config FILE]";
+
 struct options {
+	const char *usage;
 	const char *config;
 	const char *instance; /* NULL: every one */
 	enum render_format format;
 	const char *operand; /* NULL: none */
+	bool wants_help;
 };
-
-static int wrong_use(const char *what)
-{
-	fprintf(stderr, "kubeproxyd: %s; kubeproxyd --help shows the usage\n", what);
-	return EXIT_USAGE;
-}
 
 static bool is_instance_name(const char *name)
 {
@@ -42,77 +43,79 @@ static bool is_instance_name(const char *name)
 	       strspn(name, NAME_CHARACTERS) == len;
 }
 
-static int read_option(int option, struct options *options)
+static int read_option(int option, char **argv, struct options *options)
 {
 	switch (option) {
+	case 'h':
+		options->wants_help = true;
+		return CLI_DONE;
 	case 'c':
 		options->config = optarg;
-		return EXIT_DONE;
+		return CLI_DONE;
 	case 'i':
 		options->instance = optarg;
 		if (is_instance_name(optarg))
-			return EXIT_DONE;
-		return wrong_use("--instance takes letters, digits, '.', '_' and '-', at most 64");
+			return CLI_DONE;
+		return cli_wrong_use(options->usage,
+		    "--instance takes letters, digits, '.', '_' and '-', at most %d", INSTANCE_MAX);
 	case 'f':
 		if (render_format_parse(optarg, &options->format))
-			return EXIT_DONE;
-		return wrong_use("--format is table, json or yaml");
+			return CLI_DONE;
+		return cli_wrong_use(
+		    options->usage, "--format is table, json or yaml, not %s", optarg);
 	default:
-		return wrong_use("unknown option, or a value is missing");
+		return cli_wrong_use(
+		    options->usage, "%s: unknown, or its value is missing", argv[optind - 1]);
 	}
 }
 
-/* `operands` is how many there must be, 0 or 1. */
-static int read_options(int argc, char **argv, int operands, struct options *options)
+/* False: the verb is over with *status. `operands` is how many there must be, 0 or 1. */
+static bool read_options(int argc, char **argv, int operands, struct options *options, int *status)
 {
 	static const struct option names[] = {
 	    {"config", required_argument, NULL, 'c'},
 	    {"instance", required_argument, NULL, 'i'},
 	    {"format", required_argument, NULL, 'f'},
+	    {"help", no_argument, NULL, 'h'},
 	    {0},
 	};
-	*options = (struct options){.config = SETTINGS_DEFAULT_PATH};
 	int option;
+	options->config = SETTINGS_DEFAULT_PATH;
 	opterr = 0;
-	optind = 1;
-	while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
-		int status = read_option(option, options);
-		if (status != EXIT_DONE)
-			return status;
+	*status = CLI_DONE;
+	while (*status == CLI_DONE && (option = getopt_long(argc, argv, "", names, NULL)) != -1)
+		*status = read_option(option, argv, options);
+	if (*status != CLI_DONE)
+		return false;
+	if (options->wants_help) {
+		printf("usage: %s\n", options->usage);
+		return false;
 	}
 	if (argc - optind != operands)
-		return wrong_use(operands == 0 ? "takes no operand" : "takes one operand");
+		*status = cli_wrong_use(options->usage,
+		    operands == 0 ? "%s takes no operand" : "%s takes the name of a cluster",
+		    argv[0]);
 	options->operand = argv[optind];
-	return EXIT_DONE;
-}
-
-static struct settings *load_settings(const struct options *options)
-{
-	char *error = NULL;
-	struct settings *settings = settings_load(options->config, &error);
-	if (settings == NULL)
-		fprintf(stderr, "kubeproxyd: %s\n", error);
-	free(error);
-	return settings;
+	return *status == CLI_DONE;
 }
 
 /* --- run and check ------------------------------------------------------------------------- */
 
 int cli_run(int argc, char **argv)
 {
-	struct options options;
-	int status = read_options(argc, argv, 0, &options);
-	if (status != EXIT_DONE)
+	struct options options = {.usage = run_usage};
+	int status;
+	if (!read_options(argc, argv, 0, &options, &status))
 		return status;
-	struct settings *settings = load_settings(&options);
+	struct settings *settings = cli_load_settings(options.config);
 	if (settings == NULL)
-		return EXIT_NO;
+		return CLI_NO;
 	if (!settings->kubernetes.enabled) {
 		fprintf(stderr,
 		    "kubeproxyd: %s: kubernetes_service is not enabled: nothing to serve\n",
 		    options.config);
 		settings_free(&settings);
-		return EXIT_NO;
+		return CLI_NO;
 	}
 	return proxy_run(
 	    settings, options.config, options.instance != NULL ? options.instance : "main");
@@ -128,13 +131,13 @@ static void print_notes(const struct settings *settings)
 
 int cli_check(int argc, char **argv)
 {
-	struct options options;
-	int status = read_options(argc, argv, 0, &options);
-	if (status != EXIT_DONE)
+	struct options options = {.usage = check_usage};
+	int status;
+	if (!read_options(argc, argv, 0, &options, &status))
 		return status;
-	struct settings *settings = load_settings(&options);
+	struct settings *settings = cli_load_settings(options.config);
 	if (settings == NULL)
-		return EXIT_NO;
+		return CLI_NO;
 	char *error = NULL;
 	struct proxy_files files;
 	print_notes(settings);
@@ -149,7 +152,7 @@ int cli_check(int argc, char **argv)
 	}
 	free(error);
 	settings_free(&settings);
-	return is_valid ? EXIT_DONE : EXIT_NO;
+	return is_valid ? CLI_DONE : CLI_NO;
 }
 
 /* --- asking instances ---------------------------------------------------------------------- */
@@ -190,7 +193,7 @@ static size_t ask_sockets(
 static bool ask(
     const struct options *options, const char *method, const char *target, answer_fn *fn, void *arg)
 {
-	struct settings *settings = load_settings(options);
+	struct settings *settings = cli_load_settings(options->config);
 	if (settings == NULL)
 		return false;
 	glob_t sockets;
@@ -262,9 +265,9 @@ static void print_listing(const struct listing *listing, enum render_format form
 
 int cli_ls(int argc, char **argv)
 {
-	struct options options;
-	int status = read_options(argc, argv, 0, &options);
-	if (status != EXIT_DONE)
+	struct options options = {.usage = ls_usage};
+	int status;
+	if (!read_options(argc, argv, 0, &options, &status))
 		return status;
 	struct listing listing = {.clusters = json_object_new_array()};
 	bool is_answered = ask(&options, "GET", "/v1/clusters", add_listing, &listing);
@@ -272,7 +275,7 @@ int cli_ls(int argc, char **argv)
 	if (listing.instances > 0)
 		print_listing(&listing, options.format);
 	json_object_put(listing.clusters);
-	return is_good ? EXIT_DONE : EXIT_NO;
+	return is_good ? CLI_DONE : CLI_NO;
 }
 
 /* --- token --------------------------------------------------------------------------------- */
@@ -316,12 +319,13 @@ static bool take_token(void *arg, int status, struct json_object *document)
 
 int cli_token(int argc, char **argv)
 {
-	struct options options;
-	int status = read_options(argc, argv, 1, &options);
-	if (status != EXIT_DONE)
+	struct options options = {.usage = token_usage};
+	int status;
+	if (!read_options(argc, argv, 1, &options, &status))
 		return status;
 	if (!kube_cluster_name_is_valid(options.operand))
-		return wrong_use("token takes the name of a cluster, as `kubeproxyd ls` lists it");
+		return cli_wrong_use(
+		    token_usage, "%s is not the name of a cluster", options.operand);
 	struct token_answer answer = {0};
 	char *target = xasprintf("/v1/token/%s", options.operand);
 	bool is_answered = ask(&options, "POST", target, take_token, &answer);
@@ -331,5 +335,5 @@ int cli_token(int argc, char **argv)
 					   : "the instance refused without a reason");
 	free(target);
 	free(answer.refusal);
-	return answer.is_printed ? EXIT_DONE : EXIT_NO;
+	return answer.is_printed ? CLI_DONE : CLI_NO;
 }
