@@ -83,12 +83,13 @@ function get(path, headers = {}, method = 'GET') {
 	return new Promise((resolve, reject) => {
 		const request = httpsRequest(
 			place.endpoint + path,
-			{ method, ca: Buffer.from(place.certificateAuthority, 'base64'), headers },
+			{ method, ca: Buffer.from(place.certificateAuthority, 'base64'), headers, agent: false },
 			(response) => {
 				let text = '';
 				response.setEncoding('utf8').on('data', (part) => {
 					text += part;
 				});
+				response.on('error', reject);
 				response.on('end', () => resolve({ status: response.statusCode, json: JSON.parse(text) }));
 			},
 		);
@@ -266,4 +267,25 @@ test('lists come in pages, over h2 too', async () => {
 	const rest = await page(`limit=5&continue=${first.metadata.continue}`);
 	assert.deepEqual([rest.items.length, rest.metadata.continue], [3, undefined]);
 	client.close();
+});
+
+test('an API server fails as it is told to', async () => {
+	const api = (method, path, body) => kube.control(method, `/clusters/one${path}`, body);
+	const viewer = () => get('/api/v1/pods', as({ 'impersonate-user': 'j', 'impersonate-group': 'viewers' }));
+	await api('POST', '/faults', { kind: 'unauthorized', times: 1 });
+	assert.equal((await viewer()).status, 401);
+	assert.equal((await viewer()).status, 200);
+	await api('POST', '/faults', { kind: 'cut', path: '/pods', times: 1 });
+	await assert.rejects(viewer());
+	await api('POST', '/faults', { kind: 'slow', path: '/pods', times: 1, ms: 1 });
+	assert.equal((await viewer()).json.kind, 'PodList');
+	await assert.rejects(api('POST', '/faults', { kind: 'unheard-of' }), /no fault of kind/);
+	await api('POST', '/stop');
+	await assert.rejects(viewer(), /ECONNREFUSED/);
+	assert.equal((await api('POST', '/start')).endpoint, place.endpoint);
+	assert.equal((await viewer()).status, 200);
+	const rotated = await api('POST', '/rotate', {});
+	await assert.rejects(viewer(), /certificate|self.signed|verify/i);
+	place = rotated;
+	assert.equal((await viewer()).status, 200);
 });

@@ -1,6 +1,6 @@
 // What exists in the simulated AWS: accounts with their regions, users and roles with their permissions, keys, sessions and
 // clusters. Plain data and lookups; the services read it, the control endpoint changes it.
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 
 export const PARTITION = 'aws';
 export const DEFAULT_REGIONS = [
@@ -235,7 +235,7 @@ export function describe(cluster) {
 		},
 		kubernetesNetworkConfig: { serviceIpv4Cidr: '172.20.0.0/16', ipFamily: 'ipv4' },
 		identity: {
-			oidc: { issuer: `https://oidc.eks.${cluster.region}.amazonaws.com/id/${randomUUID().slice(0, 8)}` },
+			oidc: { issuer: `https://oidc.eks.${cluster.region}.amazonaws.com/id/${Math.floor(cluster.createdAt * 1000).toString(16).toUpperCase()}` },
 		},
 		status: cluster.status,
 		certificateAuthority: isUp && cluster.certificateAuthority ? { data: cluster.certificateAuthority } : {},
