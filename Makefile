@@ -2,6 +2,8 @@
 
 MODE ?= release
 BUILD ?= build/$(MODE)
+# Programs stand in $(BUILD): objects have a directory of their own, since a program and a source directory share a name.
+OBJ := $(BUILD)/obj
 PREFIX ?= /usr
 DESTDIR ?=
 VERSION := 0.1.0
@@ -75,7 +77,9 @@ POLICY := kubeproxyd/policy/query.o kubeproxyd/policy/field_selector.o kubeproxy
 	kubeproxyd/policy/role.o kubeproxyd/policy/binding.o kubeproxyd/policy/policy.o kubeproxyd/policy/decide.o
 GATE := kubeproxyd/gate/hop_by_hop.o kubeproxyd/gate/impersonate.o kubeproxyd/gate/headers.o \
 	kubeproxyd/gate/headers_response.o kubeproxyd/gate/identity.o
-OFFLINE := kubeproxyd/pki.o kubeproxyd/new_file.o
+OFFLINE := kubeproxyd/pki.o kubeproxyd/new_file.o kubeproxyd/first_files.o kubeproxyd/client_certificate.o \
+	kubeproxyd/kubeconfig.o kubeproxyd/cli_common.o kubeproxyd/cli_init.o kubeproxyd/cli_cert.o \
+	kubeproxyd/cli_kubeconfig.o kubeproxyd/cli_request_info.o
 KUBEPROXYD += $(POLICY) $(GATE) $(OFFLINE)
 
 BUSTAP := proto/bustap.o
@@ -114,22 +118,24 @@ test_resolver := $(BASE) common/loop.o $(NET)
 
 UNIT_TESTS += test_route test_relay test_exchange test_session_h1 test_upstream test_cluster
 test_cluster := $(BASE) $(KUBE_CLUSTER) common/aws_endpoint.o kubeproxyd/directory/cluster.o
-test_upstream := $(BASE) common/loop.o common/metrics.o $(HTTP) $(LLHTTP) kubeproxyd/back/upstream.o \
+test_upstream := tests/unit/fake_streams.o $(BASE) common/loop.o common/metrics.o $(HTTP) $(LLHTTP) kubeproxyd/back/upstream.o \
 	kubeproxyd/back/upstream_h1.o
 test_session_h1 := $(BASE) common/loop.o $(HTTP) $(LLHTTP) kubeproxyd/exchange/reply.o kubeproxyd/front/session_h1.o
 test_route := $(BASE) $(KUBE_CLUSTER) kubeproxyd/exchange/route.o
 test_relay := $(BASE) kubeproxyd/exchange/relay.o
-test_exchange := $(BASE) common/loop.o common/metrics.o $(EXCHANGE) kubeproxyd/record/access_log.o \
+test_exchange := tests/unit/exchange_world.o $(BASE) common/loop.o common/metrics.o $(EXCHANGE) kubeproxyd/record/access_log.o \
 	kubeproxyd/record/audit_id.o kubeproxyd/http/fields.o kubeproxyd/http/head.o kubeproxyd/http/status.o \
 	kubeproxyd/gate/headers.o kubeproxyd/gate/headers_response.o kubeproxyd/gate/hop_by_hop.o \
 	kubeproxyd/gate/impersonate.o kubeproxyd/policy/query.o kubeproxyd/policy/field_selector.o \
 	kubeproxyd/policy/path_policy.o kubeproxyd/policy/request_info.o
 
-UNIT_TESTS += test_request_info test_policy test_headers test_identity
+UNIT_TESTS += test_request_info test_policy test_headers test_identity test_cli_cert
 test_request_info := $(BASE) $(POLICY) $(LABELS) common/yaml.o
 test_policy := $(test_request_info)
 test_headers := $(BASE) $(POLICY) $(GATE) $(KUBE_CLUSTER) common/yaml.o kubeproxyd/http/fields.o kubeproxyd/http/head.o
 test_identity := $(test_headers) kubeproxyd/pki.o
+test_cli_cert := $(BASE) $(POLICY) $(GATE) $(OFFLINE) $(KUBE_CLUSTER) $(SETTINGS) common/admin_client.o \
+	common/lock_file.o common/render.o kubeproxyd/http/fields.o kubeproxyd/http/head.o
 
 UNIT_TESTS += test_naming test_reconcile test_registry test_sweep test_scope test_explain
 FIXTURE := $(BASE) $(KUBE_CLUSTER) common/loop.o common/metrics.o common/aws_error.o common/aws_xml.o common/aws_endpoint.o \
@@ -154,6 +160,10 @@ FUZZ_TARGETS += fuzz_aws_profile fuzz_aws_replies
 fuzz_aws_profile := $(AWS_TEST)
 fuzz_aws_replies := $(AWS_TEST) $(LABELS) discoveryd/aws_eks.o discoveryd/aws_account.o
 
+FUZZ_TARGETS += fuzz_h1_request fuzz_h1_response
+fuzz_h1_request := tests/fuzz/h1.o $(BASE) $(HTTP) $(LLHTTP)
+fuzz_h1_response := tests/fuzz/h1.o $(BASE) $(HTTP) $(LLHTTP)
+
 PROGRAMS := discoveryd kubeproxyd bustap
 
 # `make V=1` shows the commands.
@@ -171,29 +181,29 @@ all: $(addprefix $(BUILD)/,$(PROGRAMS))
 
 link = $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LDLIBS)
 
-$(BUILD)/discoveryd: $(addprefix $(BUILD)/,$(DISCOVERYD) $(COMMON) $(PROTO))
+$(BUILD)/discoveryd: $(addprefix $(OBJ)/,$(DISCOVERYD) $(COMMON) $(PROTO))
 	$(call quiet,LD)$(link)
-$(BUILD)/kubeproxyd: $(addprefix $(BUILD)/,$(KUBEPROXYD) $(COMMON) $(PROTO) $(LLHTTP))
+$(BUILD)/kubeproxyd: $(addprefix $(OBJ)/,$(KUBEPROXYD) $(COMMON) $(PROTO) $(LLHTTP))
 	$(call quiet,LD)$(link)
-$(BUILD)/bustap: $(addprefix $(BUILD)/,$(BUSTAP) $(COMMON) $(PROTO))
+$(BUILD)/bustap: $(addprefix $(OBJ)/,$(BUSTAP) $(COMMON) $(PROTO))
 	$(call quiet,LD)$(link)
 
-$(BUILD)/llhttp/%.o: $(LLHTTP_SOURCES)/%.c
+$(OBJ)/llhttp/%.o: $(LLHTTP_SOURCES)/%.c
 	@mkdir -p $(@D)
 	$(call quiet,CC)$(CC) $(LLHTTP_CPPFLAGS) $(filter-out -W%,$(CFLAGS)) -c -o $@ $<
-$(BUILD)/kubeproxyd/http/h1_reader.o: CPPFLAGS += $(LLHTTP_CPPFLAGS)
+$(OBJ)/kubeproxyd/http/h1_reader.o: CPPFLAGS += $(LLHTTP_CPPFLAGS)
 
-$(BUILD)/%.o: %.c Makefile
+$(OBJ)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call quiet,CC)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $$(addprefix $(BUILD)/,$$($$*))
+$(BUILD)/tests/%: $(OBJ)/tests/unit/%.o $$(addprefix $(OBJ)/,$$($$*))
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(link) -lcmocka
 
 unit: $(addprefix $(BUILD)/tests/,$(UNIT_TESTS))
 
-$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(if $(filter fuzz,$(MODE)),,$(BUILD)/tests/fuzz/replay.o) $$(addprefix $(BUILD)/,$$($$*))
+$(BUILD)/fuzz/%: $(OBJ)/tests/fuzz/%.o $(if $(filter fuzz,$(MODE)),,$(OBJ)/tests/fuzz/replay.o) $$(addprefix $(BUILD)/,$$($$*))
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(link) $(if $(filter fuzz,$(MODE)),-fsanitize=fuzzer)
 

@@ -4,7 +4,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -12,48 +11,14 @@
 #include "common/loop.h"
 #include "common/metrics.h"
 #include "common/settings.h"
-#include "common/xmem.h"
-#include "kubeproxyd/back/upstream.h"
-#include "kubeproxyd/directory/cluster.h"
-#include "kubeproxyd/directory/directory.h"
-#include "kubeproxyd/directory/subscriber.h"
-#include "kubeproxyd/directory/token.h"
 #include "kubeproxyd/exchange/caller.h"
 #include "kubeproxyd/exchange/exchange.h"
 #include "kubeproxyd/exchange/exchanges.h"
-#include "kubeproxyd/gate/identity.h"
-#include "kubeproxyd/http/head.h"
-#include "kubeproxyd/policy/policy.h"
+#include "tests/unit/exchange_world.h"
 
-#define KEEP	  16
-#define UPSTREAMS 4
+#define KEEP 16
 
-/* What the neighbours do, and what became of them. */
-static struct {
-	struct directory_status directory;
-	struct kube_cluster resource;
-	struct cluster cluster;
-	const char *renamed;
-	const char *unpreparable;
-	struct identity identity;
-	const char *identity_error;
-	bool is_denied;
-	const char *token, *token_error;
-	unsigned token_drops, refreshes;
-	unsigned cluster_errors;
-} world;
-
-struct side {
-	struct http_head head;
-	struct buf body;
-	bool has_head, is_ended, is_released, is_paused, is_full;
-	struct upstream_want want;
-	const struct peer_events *events;
-	void *arg;
-};
-
-static struct side client, upstreams[UPSTREAMS];
-static size_t upstream_count;
+static struct side client;
 static struct exchanges *all;
 static struct loop *loop;
 static struct metrics *metrics;
@@ -62,250 +27,13 @@ static struct caller caller;
 static struct http_head request;
 static struct exchange *exchange;
 
-/* --- the neighbours --------------------------------------------------------------------------- */
-
-struct directory_status directory_status(const struct directory *directory)
-{
-	(void)directory;
-	return world.directory;
-}
-
-const char *directory_renamed(const struct directory *directory, const char *name)
-{
-	(void)directory;
-	(void)name;
-	return world.renamed;
-}
-
-struct cluster *clusters_find(struct clusters *clusters, const char *name)
-{
-	(void)clusters;
-	return strcmp(name, "prod") == 0 ? &world.cluster : NULL;
-}
-
-bool cluster_prepare(struct clusters *clusters, struct cluster *cluster, char **error)
-{
-	(void)clusters;
-	(void)cluster;
-	if (world.unpreparable != NULL)
-		*error = xstrdup(world.unpreparable);
-	return world.unpreparable == NULL;
-}
-
-void cluster_note_error(struct cluster *cluster, const char *error)
-{
-	(void)cluster;
-	world.cluster_errors += error != NULL;
-}
-
-bool kube_cluster_name_is_valid(const char *name)
-{
-	return *name != '\0';
-}
-
-void subscriber_refresh(struct subscriber *subscriber, const char *name, const char *reason)
-{
-	(void)subscriber;
-	assert_string_equal(name, "prod");
-	assert_non_null(reason);
-	world.refreshes++;
-}
-
-struct token_wait *token_source_get(struct token_source *source, token_fn *fn, void *arg)
-{
-	(void)source;
-	fn(arg, world.token, world.token_error);
-	return NULL;
-}
-
-void token_wait_cancel(struct token_wait **wait)
-{
-	assert_null(*wait);
-}
-
-void token_source_drop(struct token_source *source)
-{
-	(void)source;
-	world.token_drops++;
-	world.token = "second-token";
-}
-
-struct identity *identity_ref(struct identity *identity)
-{
-	identity->references++;
-	return identity;
-}
-
-void identity_unref(struct identity **identity)
-{
-	if (*identity != NULL)
-		(*identity)->references--;
-	*identity = NULL;
-}
-
-bool identity_is_expired(const struct identity *identity, struct unix_time now)
-{
-	return identity->expires.ms != 0 && identity->expires.ms < now.ms;
-}
-
-struct identity *identity_from_certificate(X509 *certificate, const char **error)
-{
-	(void)certificate;
-	(void)error;
-	return NULL;
-}
-
-struct identity_query *identity_resolve(struct identity *of_connection,
-    const struct identity_evidence *evidence, identity_fn *fn, void *arg)
-{
-	(void)of_connection;
-	(void)evidence;
-	if (world.identity_error != NULL)
-		fn(arg, NULL, world.identity_error);
-	else
-		fn(arg, identity_ref(&world.identity), NULL);
-	return NULL;
-}
-
-void identity_query_cancel(struct identity_query **query)
-{
-	assert_null(*query);
-}
-
-struct policy *policy_ref(struct policy *policy)
-{
-	return policy;
-}
-
-void policy_unref(struct policy **policy)
-{
-	*policy = NULL;
-}
-
-struct grants *policy_grants(struct policy *policy, const struct identity *identity)
-{
-	(void)policy;
-	(void)identity;
-	return NULL;
-}
-
-void grants_free(struct grants **grants)
-{
-	*grants = NULL;
-}
-
-void policy_decide(const struct grants *grants, const char *cluster,
-    const struct labels *cluster_labels, const struct request_info *info, struct decision *decision)
-{
-	(void)grants;
-	(void)cluster;
-	(void)cluster_labels;
-	(void)info;
-	static const char *groups[] = {"dev"};
-	*decision = (struct decision){
-	    .is_allowed = !world.is_denied,
-	    .user = "alice",
-	    .groups = groups,
-	    .group_count = 1,
-	    .rule = xstrdup("role dev allow"),
-	    .message = xstrdup(world.is_denied ? "ask for role dev" : ""),
-	};
-}
-
-void decision_clear(struct decision *decision)
-{
-	free(decision->rule);
-	free(decision->message);
-	*decision = (struct decision){0};
-}
-
-/* --- the peers -------------------------------------------------------------------------------- */
-
-static bool send_head(void *object, const struct http_head *head)
-{
-	struct side *side = object;
-	assert_false(side->has_head || side->is_released);
-	side->has_head = true;
-	side->head.status = head->status;
-	side->head.body = head->body;
-	side->head.is_upgrade = head->is_upgrade;
-	http_head_set_method(&side->head, head->method);
-	if (head->target != NULL)
-		http_head_set_target(&side->head, head->target, strlen(head->target));
-	for (size_t i = 0; i < head->fields.count; i++)
-		fields_add_text(&side->head.fields, fields_name(&head->fields, i),
-		    fields_value(&head->fields, i));
-	return !side->is_full;
-}
-
-static bool send_body(void *object, const uint8_t *data, size_t len)
-{
-	struct side *side = object;
-	assert_true(side->has_head && !side->is_ended && !side->is_released);
-	buf_append(&side->body, data, len);
-	return !side->is_full;
-}
-
-static void send_end(void *object)
-{
-	struct side *side = object;
-	assert_true(side->has_head && !side->is_ended && !side->is_released);
-	side->is_ended = true;
-}
-
-static void pause_side(void *object)
-{
-	struct side *side = object;
-	side->is_paused = true;
-}
-
-static void resume_side(void *object)
-{
-	struct side *side = object;
-	side->is_paused = false;
-}
-
-static void release(void *object)
-{
-	struct side *side = object;
-	assert_false(side->is_released);
-	side->is_released = true;
-}
-
-static const struct peer_verbs verbs = {
-    send_head, send_body, send_end, pause_side, resume_side, release};
-
-struct peer upstream_open(struct upstreams *pools, struct cluster *cluster,
-    const struct upstream_want *want, const struct peer_events *events, void *arg)
-{
-	(void)pools;
-	assert_ptr_equal(cluster, &world.cluster);
-	assert_true(upstream_count < UPSTREAMS);
-	struct side *side = &upstreams[upstream_count++];
-	side->want = *want;
-	side->events = events;
-	side->arg = arg;
-	return (struct peer){&verbs, side};
-}
-
-/* --- the setting ------------------------------------------------------------------------------ */
-
 static int set_up(void **state)
 {
 	(void)state;
-	memset(&world, 0, sizeof world);
-	world.directory.is_known = true;
-	world.resource.name = (char *)(uintptr_t) "prod";
-	world.cluster.resource = &world.resource;
-	strcpy(world.cluster.authority, "api.example");
-	world.identity.user = (char *)(uintptr_t) "alice";
-	world.identity.references = 1;
-	world.token = "first-token";
+	exchange_world_reset();
+	side_clear(&client);
 	settings.proxy.limits.body_in_hand = KEEP;
 	settings.proxy.limits.response_timeout = duration_seconds(65);
-	memset(&client, 0, sizeof client);
-	memset(upstreams, 0, sizeof upstreams);
-	upstream_count = 0;
 	loop = loop_new();
 	metrics = metrics_new();
 	struct exchanges_options options = {
@@ -313,12 +41,6 @@ static int set_up(void **state)
 	all = exchanges_new(&options);
 	caller_init(&caller, NULL, NULL, "[2001:db8::1]:443");
 	return 0;
-}
-
-static void free_side(struct side *side)
-{
-	http_head_free(&side->head);
-	buf_free(&side->body);
 }
 
 static int tear_down(void **state)
@@ -331,9 +53,8 @@ static int tear_down(void **state)
 	loop_free(&loop);
 	metrics_free(&metrics);
 	http_head_free(&request);
-	free_side(&client);
-	for (size_t i = 0; i < UPSTREAMS; i++)
-		free_side(&upstreams[i]);
+	side_clear(&client);
+	exchange_world_reset();
 	return 0;
 }
 
@@ -344,7 +65,7 @@ static void ask(const char *method, const char *target, enum http_body_kind body
 	http_head_set_authority(&request, "proxy.example", strlen("proxy.example"));
 	request.body = body;
 	request.keep_alive = true;
-	exchange = exchange_new(all, (struct peer){&verbs, &client}, &caller, &request);
+	exchange = exchange_new(all, (struct peer){&side_verbs, &client}, &caller, &request);
 	exchange_start(exchange);
 }
 
@@ -436,8 +157,7 @@ static void test_refusals(void **state)
 	    {"OPTIONS", "/clusters/prod/api", 405, "refused"},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		free_side(&client);
-		memset(&client, 0, sizeof client);
+		side_clear(&client);
 		ask(rows[i].method, rows[i].target, HTTP_BODY_NONE);
 		assert_refused(rows[i].status, rows[i].says);
 	}
@@ -466,8 +186,7 @@ static void test_the_directory_may_be_unknown_or_expired(void **state)
 	world.directory.is_known = false;
 	ask("GET", "/clusters/prod/api", HTTP_BODY_NONE);
 	assert_refused(503, "discoveryd");
-	free_side(&client);
-	memset(&client, 0, sizeof client);
+	side_clear(&client);
 	world.directory.is_known = world.directory.is_expired = true;
 	ask("GET", "/clusters/prod/api", HTTP_BODY_NONE);
 	assert_refused(503, "max_stale");
@@ -577,8 +296,7 @@ static void test_failures_name_cluster_and_reason(void **state)
 	} rows[] = {
 	    {PEER_CONNECT, 502}, {PEER_TLS, 503}, {PEER_TIMEOUT, 504}, {PEER_MALFORMED, 502}};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		free_side(&client);
-		memset(&client, 0, sizeof client);
+		side_clear(&client);
 		ask("GET", "/clusters/prod/version", HTTP_BODY_NONE);
 		fail_upstream(i, rows[i].kind, false, false);
 		assert_refused(rows[i].status, "because");

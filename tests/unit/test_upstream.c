@@ -17,26 +17,9 @@
 #include "kubeproxyd/back/upstream.h"
 #include "kubeproxyd/directory/cluster.h"
 #include "kubeproxyd/http/head.h"
-#include "kubeproxyd/net/resolver.h"
-#include "kubeproxyd/net/stream.h"
-#include "kubeproxyd/net/tls.h"
+#include "tests/unit/fake_streams.h"
 
-#define OK	"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-#define STREAMS 4
-
-struct stream {
-	const struct stream_events *events;
-	void *arg;
-	struct buf written;
-	uint64_t bytes_written;
-	bool is_paused, is_closed, is_finished, has_end;
-};
-
-static struct stream streams[STREAMS];
-static size_t stream_count;
-static resolver_fn *on_resolved;
-static void *resolved_arg;
-static bool is_cancelled;
+#define OK "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 /* What the request heard. */
 static struct {
@@ -56,117 +39,6 @@ static struct settings settings;
 static struct upstreams *upstreams;
 static struct kube_cluster resource = {.name = (char[]){"prod"}};
 static struct cluster cluster;
-
-/* --- the neighbours --------------------------------------------------------------------------- */
-
-struct resolver *resolver_new(struct loop *on)
-{
-	(void)on;
-	return NULL;
-}
-
-void resolver_free(struct resolver **resolver)
-{
-	(void)resolver;
-}
-
-struct resolver_query *resolver_lookup(
-    struct resolver *resolver, const char *host, uint16_t port, resolver_fn *fn, void *arg)
-{
-	(void)resolver;
-	assert_string_equal(host, "api.example");
-	assert_int_equal(port, 443);
-	on_resolved = fn;
-	resolved_arg = arg;
-	return (struct resolver_query *)(void *)&on_resolved;
-}
-
-void resolver_cancel(struct resolver_query **query)
-{
-	is_cancelled |= *query != NULL;
-	*query = NULL;
-}
-
-struct tls_client *tls_client_new(
-    const char *host, struct tls_store *store, const char *const *protocols)
-{
-	(void)store;
-	assert_string_equal(host, "api.example");
-	assert_string_equal(protocols[0], "http/1.1");
-	return NULL;
-}
-
-void tls_client_free(struct tls_client **client)
-{
-	(void)client;
-}
-
-struct stream *stream_connect(struct loop *on, const struct sockaddr *address, socklen_t len,
-    struct tls_client *tls, const struct stream_options *options,
-    const struct stream_events *events, void *arg)
-{
-	(void)on;
-	(void)address;
-	(void)len;
-	(void)tls;
-	assert_true(options->handshake_timeout.ms > 0 && stream_count < STREAMS);
-	struct stream *stream = &streams[stream_count++];
-	stream->events = events;
-	stream->arg = arg;
-	return stream;
-}
-
-void stream_set_events(struct stream *stream, const struct stream_events *events, void *arg)
-{
-	stream->events = events;
-	stream->arg = arg;
-}
-
-void stream_write(struct stream *stream, const void *data, size_t len)
-{
-	assert_false(stream->is_closed);
-	buf_append(&stream->written, data, len);
-	stream->bytes_written += len;
-}
-
-bool stream_is_full(const struct stream *stream)
-{
-	return stream->written.len > 1000;
-}
-
-void stream_pause(struct stream *stream)
-{
-	stream->is_paused = true;
-}
-
-void stream_resume(struct stream *stream)
-{
-	stream->is_paused = false;
-}
-
-void stream_end(struct stream *stream)
-{
-	stream->has_end = true;
-}
-
-void stream_close(struct stream **stream)
-{
-	if (*stream != NULL)
-		(*stream)->is_closed = true;
-	*stream = NULL;
-}
-
-void stream_finish(struct stream **stream, struct duration linger)
-{
-	(void)linger;
-	(*stream)->is_finished = (*stream)->is_closed = true;
-	*stream = NULL;
-}
-
-uint64_t stream_bytes_written(const struct stream *stream)
-{
-	return stream->bytes_written;
-}
 
 /* --- the request ------------------------------------------------------------------------------ */
 
@@ -284,10 +156,8 @@ static void assert_failed(enum peer_failure_kind kind)
 static int set_up(void **state)
 {
 	(void)state;
-	memset(streams, 0, sizeof streams);
+	fake_streams_reset();
 	memset(&heard, 0, sizeof heard);
-	stream_count = 0;
-	is_cancelled = false;
 	settings.proxy.limits.connect_timeout = duration_ms(20);
 	settings.proxy.limits.upstream_idle = 1;
 	loop = loop_new();
@@ -307,8 +177,7 @@ static int tear_down(void **state)
 	upstreams_free(&upstreams);
 	metrics_free(&metrics);
 	buf_free(&heard.body);
-	for (size_t i = 0; i < STREAMS; i++)
-		buf_free(&streams[i].written);
+	fake_streams_reset();
 	return 0;
 }
 
@@ -462,7 +331,7 @@ static void test_resolving_is_bounded(void **state)
 	ask("GET");
 	loop_run(loop);
 	assert_failed(PEER_TIMEOUT);
-	assert_true(is_cancelled);
+	assert_true(is_lookup_cancelled);
 }
 
 static void test_no_answer_in_time(void **state)
@@ -661,7 +530,7 @@ static void test_released_while_connecting(void **state)
 	(void)state;
 	ask("GET");
 	release();
-	assert_true(is_cancelled);
+	assert_true(is_lookup_cancelled);
 	ask("GET");
 	resolve(1);
 	release();

@@ -1,0 +1,270 @@
+/* See exchange_world.h. These functions stand in for the modules that tests of the exchange do not
+ * link. */
+#include "tests/unit/exchange_world.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/xmem.h"
+#include "kubeproxyd/directory/subscriber.h"
+#include "kubeproxyd/directory/token.h"
+#include "kubeproxyd/policy/policy.h"
+
+struct exchange_world world;
+struct side upstreams[UPSTREAMS];
+size_t upstream_count;
+
+/* --- the neighbours --------------------------------------------------------------------------- */
+
+struct directory_status directory_status(const struct directory *directory)
+{
+	(void)directory;
+	return world.directory;
+}
+
+const char *directory_renamed(const struct directory *directory, const char *name)
+{
+	(void)directory;
+	(void)name;
+	return world.renamed;
+}
+
+struct cluster *clusters_find(struct clusters *clusters, const char *name)
+{
+	(void)clusters;
+	return strcmp(name, "prod") == 0 ? &world.cluster : NULL;
+}
+
+bool cluster_prepare(struct clusters *clusters, struct cluster *cluster, char **error)
+{
+	(void)clusters;
+	(void)cluster;
+	if (world.unpreparable != NULL)
+		*error = xstrdup(world.unpreparable);
+	return world.unpreparable == NULL;
+}
+
+void cluster_note_error(struct cluster *cluster, const char *error)
+{
+	(void)cluster;
+	world.cluster_errors += error != NULL;
+}
+
+bool kube_cluster_name_is_valid(const char *name)
+{
+	return *name != '\0';
+}
+
+void subscriber_refresh(struct subscriber *subscriber, const char *name, const char *reason)
+{
+	(void)subscriber;
+	assert_string_equal(name, "prod");
+	assert_non_null(reason);
+	world.refreshes++;
+}
+
+struct token_wait *token_source_get(struct token_source *source, token_fn *fn, void *arg)
+{
+	(void)source;
+	fn(arg, world.token, world.token_error);
+	return NULL;
+}
+
+void token_wait_cancel(struct token_wait **wait)
+{
+	assert_null(*wait);
+}
+
+void token_source_drop(struct token_source *source)
+{
+	(void)source;
+	world.token_drops++;
+	world.token = "second-token";
+}
+
+struct identity *identity_ref(struct identity *identity)
+{
+	identity->references++;
+	return identity;
+}
+
+void identity_unref(struct identity **identity)
+{
+	if (*identity != NULL)
+		(*identity)->references--;
+	*identity = NULL;
+}
+
+bool identity_is_expired(const struct identity *identity, struct unix_time now)
+{
+	return identity->expires.ms != 0 && identity->expires.ms < now.ms;
+}
+
+struct identity *identity_from_certificate(X509 *certificate, const char **error)
+{
+	(void)certificate;
+	(void)error;
+	return NULL;
+}
+
+struct identity_query *identity_resolve(struct identity *of_connection,
+    const struct identity_evidence *evidence, identity_fn *fn, void *arg)
+{
+	(void)of_connection;
+	(void)evidence;
+	if (world.identity_error != NULL)
+		fn(arg, NULL, world.identity_error);
+	else
+		fn(arg, identity_ref(&world.identity), NULL);
+	return NULL;
+}
+
+void identity_query_cancel(struct identity_query **query)
+{
+	assert_null(*query);
+}
+
+struct policy *policy_ref(struct policy *policy)
+{
+	return policy;
+}
+
+void policy_unref(struct policy **policy)
+{
+	*policy = NULL;
+}
+
+struct grants *policy_grants(struct policy *policy, const struct identity *identity)
+{
+	(void)policy;
+	(void)identity;
+	return NULL;
+}
+
+void grants_free(struct grants **grants)
+{
+	*grants = NULL;
+}
+
+void policy_decide(const struct grants *grants, const char *cluster,
+    const struct labels *cluster_labels, const struct request_info *info, struct decision *decision)
+{
+	(void)grants;
+	(void)cluster;
+	(void)cluster_labels;
+	(void)info;
+	static const char *groups[] = {"dev"};
+	*decision = (struct decision){
+	    .is_allowed = !world.is_denied,
+	    .user = "alice",
+	    .groups = groups,
+	    .group_count = 1,
+	    .rule = xstrdup("role dev allow"),
+	    .message = xstrdup(world.is_denied ? "ask for role dev" : ""),
+	};
+}
+
+void decision_clear(struct decision *decision)
+{
+	free(decision->rule);
+	free(decision->message);
+	*decision = (struct decision){0};
+}
+
+/* --- the peers -------------------------------------------------------------------------------- */
+
+static bool send_head(void *object, const struct http_head *head)
+{
+	struct side *side = object;
+	assert_false(side->has_head || side->is_released);
+	side->has_head = true;
+	side->head.status = head->status;
+	side->head.body = head->body;
+	side->head.is_upgrade = head->is_upgrade;
+	http_head_set_method(&side->head, head->method);
+	if (head->target != NULL)
+		http_head_set_target(&side->head, head->target, strlen(head->target));
+	for (size_t i = 0; i < head->fields.count; i++)
+		fields_add_text(&side->head.fields, fields_name(&head->fields, i),
+		    fields_value(&head->fields, i));
+	return !side->is_full;
+}
+
+static bool send_body(void *object, const uint8_t *data, size_t len)
+{
+	struct side *side = object;
+	assert_true(side->has_head && !side->is_ended && !side->is_released);
+	buf_append(&side->body, data, len);
+	return !side->is_full;
+}
+
+static void send_end(void *object)
+{
+	struct side *side = object;
+	assert_true(side->has_head && !side->is_ended && !side->is_released);
+	side->is_ended = true;
+}
+
+static void pause_side(void *object)
+{
+	struct side *side = object;
+	side->is_paused = true;
+}
+
+static void resume_side(void *object)
+{
+	struct side *side = object;
+	side->is_paused = false;
+}
+
+static void release(void *object)
+{
+	struct side *side = object;
+	assert_false(side->is_released);
+	side->is_released = true;
+}
+
+const struct peer_verbs side_verbs = {
+    send_head, send_body, send_end, pause_side, resume_side, release};
+
+struct peer upstream_open(struct upstreams *pools, struct cluster *cluster,
+    const struct upstream_want *want, const struct peer_events *events, void *arg)
+{
+	(void)pools;
+	assert_ptr_equal(cluster, &world.cluster);
+	assert_true(upstream_count < UPSTREAMS);
+	struct side *side = &upstreams[upstream_count++];
+	side->want = *want;
+	side->events = events;
+	side->arg = arg;
+	return (struct peer){&side_verbs, side};
+}
+
+/* --- both ------------------------------------------------------------------------------------- */
+
+void side_clear(struct side *side)
+{
+	http_head_free(&side->head);
+	buf_free(&side->body);
+	*side = (struct side){0};
+}
+
+void exchange_world_reset(void)
+{
+	world = (struct exchange_world){
+	    .directory.is_known = true,
+	    .resource.name = (char *)(uintptr_t) "prod",
+	    .cluster = {.resource = &world.resource, .authority = "api.example"},
+	    .identity = {.user = (char *)(uintptr_t) "alice", .references = 1},
+	    .token = "first-token",
+	};
+	for (size_t i = 0; i < UPSTREAMS; i++)
+		side_clear(&upstreams[i]);
+	upstream_count = 0;
+}
