@@ -56,7 +56,8 @@ DISCOVERYD := discoveryd/main.o discoveryd/cli.o discoveryd/commands.o discovery
 	discoveryd/scope.o discoveryd/sweep.o discoveryd/discovery.o discoveryd/discovery_metrics.o \
 	discoveryd/naming.o discoveryd/candidate.o discoveryd/cluster_set.o discoveryd/reconcile.o \
 	discoveryd/guard.o discoveryd/enrollment.o discoveryd/registry.o discoveryd/registry_sqlite.o \
-	discoveryd/publisher.o discoveryd/explain.o discoveryd/explain_text.o
+	discoveryd/publisher.o discoveryd/publisher_roles.o discoveryd/publisher_session.o discoveryd/publisher_table.o \
+	discoveryd/explain.o discoveryd/explain_text.o
 
 HTTP := kubeproxyd/http/fields.o kubeproxyd/http/head.o kubeproxyd/http/h1_rules.o kubeproxyd/http/h1_chunked.o \
 	kubeproxyd/http/h1_reader.o kubeproxyd/http/status.o
@@ -153,6 +154,13 @@ test_explain := $(test_scope) discoveryd/explain.o discoveryd/explain_text.o
 UNIT_TESTS += test_wire test_message
 test_wire := proto/wire.o proto/json_text.o
 test_message := $(PROTO)
+
+UNIT_TESTS += test_json test_labels test_kube_cluster test_yaml test_settings
+test_json := $(BASE) common/json.o
+test_labels := $(BASE) $(LABELS)
+test_kube_cluster := $(BASE) $(KUBE_CLUSTER)
+test_yaml := $(BASE) common/yaml.o
+test_settings := $(BASE) $(SETTINGS)
 
 FUZZ_TARGETS := fuzz_message
 fuzz_message := $(PROTO)
