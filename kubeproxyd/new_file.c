@@ -110,6 +110,30 @@ bool new_file_append(const char *path, const char *line, mode_t mode, char **err
 	return is_written;
 }
 
+char *new_file_read(const char *path, size_t max, char **error)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		(void)fail(path, error);
+		return NULL;
+	}
+	char *text = xcalloc(1, max + 1);
+	size_t used = 0;
+	ssize_t len;
+	do {
+		len = read(fd, text + used, max + 1 - used);
+		used += len > 0 ? (size_t)len : 0;
+	} while ((len > 0 && used <= max) || (len < 0 && errno == EINTR));
+	close(fd);
+	if (len == 0 && strlen(text) == used)
+		return text;
+	*error = len < 0 ? xasprintf("%s: %s", path, strerror(errno))
+			 : xasprintf("%s: is no text of at most %zu bytes", path, max);
+	explicit_bzero(text, used);
+	free(text);
+	return NULL;
+}
+
 bool new_file_make_directory(const char *path, mode_t mode, char **error)
 {
 	char *copy = xstrdup(path);

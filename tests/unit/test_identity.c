@@ -132,7 +132,6 @@ static void test_refuses_bad_subjects(void **state)
 	expect_refused(
 	    make_of(ENTRIES({NID_commonName, long_name, 299, V_ASN1_UTF8STRING})), "256");
 	expect_refused(
-	expect_refused(
 	    make_of(ENTRIES(UTF8(NID_commonName, "a"), UTF8(NID_organizationName, "g\n"))),
 	    "control");
 	struct entry many[70] = {UTF8(NID_commonName, "a")};

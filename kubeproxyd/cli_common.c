@@ -1,0 +1,34 @@
+/* What the offline verbs have in common: how they complain, and how they read the configuration. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/settings.h"
+#include "kubeproxyd/cli.h"
+
+int cli_wrong_use(const char *usage, const char *format, ...)
+{
+	va_list values;
+	va_start(values, format);
+	fputs("kubeproxyd: ", stderr);
+	vfprintf(stderr, format, values);
+	fprintf(stderr, "\nusage: %s\n", usage);
+	va_end(values);
+	return CLI_USAGE;
+}
+
+int cli_fail(char *error)
+{
+	fprintf(stderr, "kubeproxyd: %s\n", error);
+	free(error);
+	return CLI_NO;
+}
+
+struct settings *cli_load_settings(const char *path)
+{
+	char *error = NULL;
+	struct settings *settings = settings_load(path, &error);
+	if (settings == NULL)
+		(void)cli_fail(error);
+	return settings;
+}

@@ -1,0 +1,404 @@
+/* `kubeconfig`: one file with a context for every cluster that the running proxy serves, with a new
+ * client certificate, a given one, or none. */
+#include <getopt.h>
+#include <glob.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/admin.h"
+#include "common/settings.h"
+#include "common/xmem.h"
+#include "kubeproxyd/cli.h"
+#include "kubeproxyd/client_certificate.h"
+#include "kubeproxyd/kubeconfig.h"
+#include "kubeproxyd/new_file.h"
+#include "kubeproxyd/pki.h"
+
+#define DEFAULT_PORT   3026
+#define FILE_MAX_BYTES (1024u * 1024)
+
+static const char usage[] = "kubeproxyd kubeconfig [--cluster NAME]... [--cert-for USER [--group "
+			    "GROUP]... [--ttl 8h] | --user-cert FILE "
+			    "--user-key FILE] [--server https://HOST:PORT] [--out FILE|-] "
+			    "[--instance NAME] [--config FILE]";
+
+struct options {
+	const char *config, *instance, *server, *out;
+	const char *user_cert, *user_key;
+	struct client_certificate_request request; /* user NULL: no new certificate */
+	const char **groups, **clusters; /* owned, point into argv */
+	size_t cluster_count;
+	bool wants_help, has_ttl;
+};
+
+/* What goes into the file besides the clusters; all owned. */
+struct material {
+	char *server, *ca;
+	char *user, *certificate, *key;
+};
+
+/* --- options
+ * -----------------------------------------------------------------------------------------------------
+ */
+
+static const struct option option_names[] = {
+    {"config", required_argument, NULL, 'c'},
+    {"instance", required_argument, NULL, 'i'},
+    {"cluster", required_argument, NULL, 'n'},
+    {"cert-for", required_argument, NULL, 'u'},
+    {"group", required_argument, NULL, 'g'},
+    {"ttl", required_argument, NULL, 't'},
+    {"user-cert", required_argument, NULL, 'e'},
+    {"user-key", required_argument, NULL, 'k'},
+    {"server", required_argument, NULL, 's'},
+    {"out", required_argument, NULL, 'o'},
+    {"help", no_argument, NULL, 'h'},
+    {0},
+};
+
+/* The options that are one text each. */
+static const char **text_option(int option, struct options *options)
+{
+	switch (option) {
+	case 'c':
+		return &options->config;
+	case 'i':
+		return &options->instance;
+	case 'u':
+		return &options->request.user;
+	case 'e':
+		return &options->user_cert;
+	case 'k':
+		return &options->user_key;
+	case 's':
+		return &options->server;
+	case 'o':
+		return &options->out;
+	default:
+		return NULL;
+	}
+}
+
+static int take_option(int option, struct options *options)
+{
+	const char **text = text_option(option, options);
+	if (text != NULL) {
+		*text = optarg;
+		return CLI_DONE;
+	}
+	switch (option) {
+	case 'n':
+		options->clusters[options->cluster_count++] = optarg;
+		return CLI_DONE;
+	case 'g':
+		options->groups[options->request.group_count++] = optarg;
+		return CLI_DONE;
+	case 't':
+		options->has_ttl = true;
+		if (client_certificate_parse_ttl(optarg, &options->request.ttl))
+			return CLI_DONE;
+		return cli_wrong_use(
+		    usage, "--ttl \"%s\": a number with s, m, h or d, from 1m to 30d", optarg);
+	case 'h':
+		options->wants_help = true;
+		return CLI_DONE;
+	default:
+		return cli_wrong_use(usage, "unknown option, or a value is missing");
+	}
+}
+
+static int read_options(int argc, char **argv, struct options *options)
+{
+	int option, status = CLI_DONE;
+	opterr = 0;
+	optind = 0;
+	while (
+	    status == CLI_DONE && (option = getopt_long(argc, argv, "", option_names, NULL)) != -1)
+		status = take_option(option, options);
+	if (status != CLI_DONE || options->wants_help)
+		return status;
+	bool is_made = options->request.user != NULL;
+	if (optind != argc)
+		return cli_wrong_use(usage, "kubeconfig takes no operand");
+	if ((options->user_cert != NULL) != (options->user_key != NULL))
+		return cli_wrong_use(usage, "--user-cert and --user-key go together");
+	if (is_made && options->user_cert != NULL)
+		return cli_wrong_use(usage, "--cert-for and --user-cert exclude each other");
+	if (!is_made && (options->request.group_count > 0 || options->has_ttl))
+		return cli_wrong_use(usage, "--group and --ttl go with --cert-for");
+	if (options->instance != NULL && strchr(options->instance, '/') != NULL)
+		return cli_wrong_use(usage, "--instance is a name");
+	return CLI_DONE;
+}
+
+/* --- clusters
+ * ----------------------------------------------------------------------------------------------------
+ */
+
+/* The answer of the first instance that gives one; NULL: *error (free()). */
+static struct json_object *ask_instances(
+    const struct settings *settings, const char *instance, char **error)
+{
+	glob_t sockets = {0};
+	struct json_object *answer = NULL;
+	char *pattern =
+	    xasprintf("%s/%s.sock", settings->proxy.run_dir, instance != NULL ? instance : "*");
+	*error = NULL;
+	(void)glob(pattern, 0, NULL, &sockets);
+	for (size_t i = 0; answer == NULL && i < sockets.gl_pathc; i++) {
+		int status = 0;
+		xfree(error);
+		if (!admin_call(
+			sockets.gl_pathv[i], "GET", "/v1/clusters", &status, &answer, error))
+			continue;
+		if (status == 200)
+			continue;
+		*error = xasprintf("%s answered with status %d", sockets.gl_pathv[i], status);
+		json_object_put(answer);
+		answer = NULL;
+	}
+	if (answer == NULL && *error == NULL)
+		*error = xasprintf("no instance of kubeproxyd runs here (no socket %s): start it, "
+				   "it knows the clusters",
+		    pattern);
+	globfree(&sockets);
+	free(pattern);
+	return answer;
+}
+
+static const char *name_at(struct json_object *clusters, size_t index)
+{
+	struct json_object *name = NULL;
+	json_object_object_get_ex(json_object_array_get_idx(clusters, index), "name", &name);
+	return json_object_is_type(name, json_type_string) ? json_object_get_string(name) : NULL;
+}
+
+static bool is_wanted(const struct options *options, const char *name)
+{
+	for (size_t i = 0; i < options->cluster_count; i++) {
+		if (strcmp(options->clusters[i], name) == 0)
+			return true;
+	}
+	return options->cluster_count == 0;
+}
+
+static bool has_name(const char **names, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(names[i], name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The names in `clusters` that are wanted; each that was asked for must be there. */
+static bool choose_clusters(const struct options *options, struct json_object *clusters,
+    const char **names, size_t *count, char **error)
+{
+	*count = 0;
+	for (size_t i = 0; i < json_object_array_length(clusters); i++) {
+		const char *name = name_at(clusters, i);
+		if (name != NULL && is_wanted(options, name))
+			names[(*count)++] = name;
+	}
+	for (size_t i = 0; i < options->cluster_count; i++) {
+		if (has_name(names, *count, options->clusters[i]))
+			continue;
+		*error =
+		    xasprintf("no cluster \"%s\" is served here; `kubeproxyd ls` lists the names",
+			options->clusters[i]);
+		return false;
+	}
+	if (*count > 0)
+		return true;
+	*error =
+	    xstrdup("no cluster is served here: `discoveryd status` and `kubeproxyd ls` say why");
+	return false;
+}
+
+/* --- credentials
+ * -------------------------------------------------------------------------------------------------
+ */
+
+static bool issue(const struct settings *settings, const struct options *options,
+    struct material *material, char **error)
+{
+	struct client_certificate made;
+	if (!client_certificate_issue(settings, &options->request, &made, error))
+		return false;
+	char until[UNIX_TIME_TEXT];
+	fprintf(stderr, "kubeproxyd: certificate %s for \"%s\", valid until %s\n", made.serial,
+	    options->request.user, unix_time_text(made.not_after, until));
+	material->user = xstrdup(options->request.user);
+	material->certificate = xstrdup(made.certificate);
+	material->key = xstrdup(made.key);
+	client_certificate_free(&made);
+	return true;
+}
+
+/* A given certificate and its key, as they are in their files. */
+static bool read_given(const struct options *options, struct material *material, char **error)
+{
+	X509 *certificate = pki_read_certificate(options->user_cert, error);
+	EVP_PKEY *key = certificate != NULL ? pki_read_key(options->user_key, error) : NULL;
+	bool is_pair = key != NULL && X509_check_private_key(certificate, key) == 1;
+	if (key != NULL && !is_pair)
+		*error =
+		    xasprintf("%s is not the key of %s", options->user_key, options->user_cert);
+	X509_free(certificate);
+	EVP_PKEY_free(key);
+	if (!is_pair)
+		return false;
+	material->user = xstrdup("eksgate");
+	material->certificate = new_file_read(options->user_cert, FILE_MAX_BYTES, error);
+	material->key = material->certificate != NULL
+			    ? new_file_read(options->user_key, FILE_MAX_BYTES, error)
+			    : NULL;
+	return material->key != NULL;
+}
+
+static bool find_credentials(const struct settings *settings, const struct options *options,
+    struct material *material, char **error)
+{
+	if (options->request.user != NULL)
+		return issue(settings, options, material, error);
+	if (options->user_cert != NULL)
+		return read_given(options, material, error);
+	material->user = xstrdup("eksgate");
+	fprintf(stderr, "kubeproxyd: the user entry is empty: put a client certificate there, or "
+			"use --cert-for or "
+			"--user-cert\n");
+	return true;
+}
+
+/* --- server
+ * ------------------------------------------------------------------------------------------------------
+ */
+
+static unsigned port_of(const char *address)
+{
+	const char *colon = address != NULL ? strrchr(address, ':') : NULL;
+	return colon != NULL ? (unsigned)strtoul(colon + 1, NULL, 10) : DEFAULT_PORT;
+}
+
+/* --server, else public_addr, else this host's name and the port that is listened on. */
+static char *find_server(
+    const struct settings *settings, const struct options *options, char **error)
+{
+	char host[256] = "";
+	unsigned port = port_of(settings->kubernetes.listen_addr);
+	const char *address =
+	    options->server != NULL ? options->server : settings->kubernetes.public_addr;
+	if (address == NULL && port == 0) {
+		*error = xstrdup(
+		    "the port is chosen at start (listen_addr): say --server https://HOST:PORT");
+		return NULL;
+	}
+	if (address == NULL && gethostname(host, sizeof host - 1) == 0)
+		address = host;
+	char *server = address != NULL ? kubeconfig_server(address, port) : NULL;
+	if (server == NULL)
+		*error = xasprintf("\"%s\" is no address of this proxy: https://HOST:PORT is",
+		    address != NULL ? address : "");
+	return server;
+}
+
+static char *find_ca(const struct settings *settings, char **error)
+{
+	X509 *certificate = pki_read_last_certificate(settings->proxy.certificate, error);
+	char *text = certificate != NULL ? pki_certificate_text(certificate) : NULL;
+	X509_free(certificate);
+	return text;
+}
+
+/* --- the whole
+ * ---------------------------------------------------------------------------------------------------
+ */
+
+static bool find_material(const struct settings *settings, const struct options *options,
+    struct material *material, char **error)
+{
+	material->server = find_server(settings, options, error);
+	if (material->server != NULL)
+		material->ca = find_ca(settings, error);
+	return material->ca != NULL && find_credentials(settings, options, material, error);
+}
+
+static void free_material(struct material *material)
+{
+	free(material->server);
+	free(material->ca);
+	free(material->user);
+	free(material->certificate);
+	xfree_secret(&material->key);
+}
+
+static bool write_out(const struct options *options, const char *text, char **error)
+{
+	if (options->out != NULL && strcmp(options->out, "-") != 0)
+		return new_file_replace(options->out, text, 0600, error);
+	if (fputs(text, stdout) >= 0 && fflush(stdout) == 0)
+		return true;
+	*error = xstrdup("standard output cannot be written");
+	return false;
+}
+
+static bool make(const struct settings *settings, const struct options *options, char **error)
+{
+	struct material material = {0};
+	struct json_object *clusters = NULL;
+	struct json_object *answer = ask_instances(settings, options->instance, error);
+	if (answer == NULL)
+		return false;
+	json_object_object_get_ex(answer, "clusters", &clusters);
+	size_t count, most = clusters != NULL ? json_object_array_length(clusters) : 0;
+	const char **names = xcalloc(most + 1, sizeof *names);
+	bool is_made = choose_clusters(options, clusters, names, &count, error) &&
+		       find_material(settings, options, &material, error);
+	if (is_made) {
+		char *text = kubeconfig_text(&(struct kubeconfig_input){.server = material.server,
+		    .ca = material.ca,
+		    .user = material.user,
+		    .certificate = material.certificate,
+		    .key = material.key,
+		    .clusters = names,
+		    .cluster_count = count});
+		is_made = write_out(options, text, error);
+		xfree_secret(&text);
+	}
+	free_material(&material);
+	free(names);
+	json_object_put(answer);
+	return is_made;
+}
+
+static int run(const struct options *options)
+{
+	struct settings *settings = cli_load_settings(options->config);
+	char *error = NULL;
+	if (settings == NULL)
+		return CLI_NO;
+	bool is_made = make(settings, options, &error);
+	settings_free(&settings);
+	return is_made ? CLI_DONE : cli_fail(error);
+}
+
+int cli_kubeconfig(int argc, char **argv)
+{
+	struct options options = {.config = SETTINGS_DEFAULT_PATH,
+	    .request = {.ttl = duration_seconds(CLIENT_CERTIFICATE_DEFAULT_TTL)}};
+	options.groups = xcalloc((size_t)argc + 1, sizeof *options.groups);
+	options.clusters = xcalloc((size_t)argc + 1, sizeof *options.clusters);
+	options.request.groups = options.groups;
+	int status = read_options(argc, argv, &options);
+	if (status == CLI_DONE && options.wants_help)
+		printf("usage: %s\n", usage);
+	else if (status == CLI_DONE)
+		status = run(&options);
+	free(options.groups);
+	free(options.clusters);
+	return status;
+}

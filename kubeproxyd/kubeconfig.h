@@ -1,0 +1,27 @@
+/* A kubeconfig for the clusters that a proxy serves (client-go's clientcmd/api/v1 Config, as YAML).
+ * Pure. */
+#ifndef EKSGATE_KUBECONFIG_H
+#define EKSGATE_KUBECONFIG_H
+
+#include <stddef.h>
+
+#include "common/attr.h"
+
+struct kubeconfig_input {
+	const char *server; /* "https://host:port", without a path */
+	const char *ca; /* PEM: what the proxy's certificate is checked against */
+	const char *user;
+	const char *certificate, *key; /* PEM of the user; NULL: an entry without credentials */
+	const char *const *clusters; /* names; one context each, the first is current */
+	size_t cluster_count;
+};
+
+/* A secret when it holds a key: xfree_secret(). */
+char *kubeconfig_text(const struct kubeconfig_input *input) MUST_USE;
+
+/* "https://host:port" of what --server or public_addr says: a scheme and a port may be missing,
+ * then https and `port` are meant. NULL when it is no such thing: another scheme, a path, no host
+ * (free()). */
+char *kubeconfig_server(const char *address, unsigned port) MUST_USE;
+
+#endif
