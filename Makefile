@@ -172,6 +172,10 @@ FUZZ_TARGETS += fuzz_h1_request fuzz_h1_response
 fuzz_h1_request := tests/fuzz/h1.o $(BASE) $(HTTP) $(LLHTTP)
 fuzz_h1_response := tests/fuzz/h1.o $(BASE) $(HTTP) $(LLHTTP)
 
+FUZZ_TARGETS += fuzz_request_info fuzz_role
+fuzz_request_info := $(test_request_info)
+fuzz_role := $(test_policy)
+
 PROGRAMS := discoveryd kubeproxyd bustap
 
 # `make V=1` shows the commands.
