@@ -67,12 +67,14 @@ EXCHANGE := kubeproxyd/exchange/exchange.o kubeproxyd/exchange/exchanges.o kubep
 NET := kubeproxyd/net/address.o kubeproxyd/net/stream.o kubeproxyd/net/stream_open.o kubeproxyd/net/stream_transfer.o kubeproxyd/net/stream_io.o kubeproxyd/net/stream_queue.o kubeproxyd/net/tls.o kubeproxyd/net/tls_client.o \
 	kubeproxyd/net/listener.o kubeproxyd/net/resolver.o
 
+DIRECTORY := kubeproxyd/directory/subscriber.o kubeproxyd/directory/subscriber_follow.o kubeproxyd/directory/directory.o \
+	kubeproxyd/directory/directory_table.o kubeproxyd/directory/cache.o kubeproxyd/directory/renames.o \
+	kubeproxyd/directory/cluster.o kubeproxyd/directory/token.o
 RECORD := kubeproxyd/record/access_log.o kubeproxyd/record/audit_id.o
 BACK := kubeproxyd/back/upstream.o kubeproxyd/back/upstream_h1.o
 FRONT := kubeproxyd/front/session.o kubeproxyd/front/session_h1.o
 KUBEPROXYD := $(HTTP) $(NET) $(EXCHANGE) $(RECORD) $(BACK) $(FRONT) kubeproxyd/main.o kubeproxyd/proxy.o \
-	kubeproxyd/proxy_admin.o kubeproxyd/proxy_files.o kubeproxyd/cli_online.o kubeproxyd/directory/token.o \
-	kubeproxyd/directory/cluster.o
+	kubeproxyd/proxy_admin.o kubeproxyd/proxy_files.o kubeproxyd/cli_online.o $(DIRECTORY)
 POLICY := kubeproxyd/policy/query.o kubeproxyd/policy/field_selector.o kubeproxyd/policy/path_policy.o \
 	kubeproxyd/policy/request_info.o kubeproxyd/policy/principal.o kubeproxyd/policy/document.o \
 	kubeproxyd/policy/role.o kubeproxyd/policy/binding.o kubeproxyd/policy/policy.o kubeproxyd/policy/decide.o
