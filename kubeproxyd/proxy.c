@@ -35,17 +35,10 @@
 /* How long the last answers get to leave, with the close_notify of their connections. */
 #define FAREWELL_MS 100
 
-/* Settings that were in force: whoever was made with them may still read them. */
-struct old_settings {
-	struct settings *settings;
-	struct old_settings *next;
-};
-
 struct proxy {
 	const char *config;
 	const char *instance;
 	struct settings *settings;
-	struct old_settings *old;
 	struct proxy_files files;
 	struct loop *loop;
 	struct metrics *metrics;
@@ -123,6 +116,12 @@ static bool is_ready(void *arg, const char **why)
 	return *why == NULL;
 }
 
+static void tell_systemd(struct proxy *proxy)
+{
+	const char *why;
+	notify_ready(proxy->notify, is_ready(proxy, &why) ? "serving" : why);
+}
+
 /* Says once that users can be served; a directory without clusters tells nobody that it is known
  * now. */
 static void check_readiness(void *arg)
@@ -139,18 +138,10 @@ static void check_readiness(void *arg)
 	log_info("main", "ready", LOG_S("instance", proxy->instance),
 	    LOG_I("clusters", status.served), LOG_B("from_cache", status.is_from_cache),
 	    LOG_B("stale", status.is_stale));
-	notify_ready(proxy->notify, "serving");
+	tell_systemd(proxy);
 }
 
 /* --- SIGHUP -------------------------------------------------------------------------------- */
-
-static void keep_old(struct proxy *proxy, struct settings *settings)
-{
-	struct old_settings *old = xcalloc(1, sizeof *old);
-	old->settings = settings;
-	old->next = proxy->old;
-	proxy->old = old;
-}
 
 static bool is_other(const char *a, const char *b)
 {
@@ -165,6 +156,7 @@ static void warn_of_restart(const struct settings *old, const struct settings *n
 	    {"kubernetes_service.listen_addr", old->kubernetes.listen_addr,
 		now->kubernetes.listen_addr},
 	    {"eksgate.metrics_listen", old->metrics_listen, now->metrics_listen},
+	    {"discovery_service.discovery_group", old->discovery.group, now->discovery.group},
 	    {"eksgate.bus.socket", old->bus.socket, now->bus.socket},
 	    {"eksgate.proxy.run_dir", old->proxy.run_dir, now->proxy.run_dir},
 	    {"eksgate.proxy.cache_dir", old->proxy.cache_dir, now->proxy.cache_dir},
@@ -179,9 +171,9 @@ static void warn_of_restart(const struct settings *old, const struct settings *n
 static void exchange_settings(
     struct proxy *proxy, struct settings *settings, const struct proxy_files *files)
 {
+	struct settings *old_settings = proxy->settings;
 	struct proxy_files old_files = proxy->files;
-	warn_of_restart(proxy->settings, settings);
-	keep_old(proxy, proxy->settings);
+	warn_of_restart(old_settings, settings);
 	proxy->settings = settings;
 	proxy->files = *files;
 	tell_settings(settings);
@@ -191,6 +183,7 @@ static void exchange_settings(
 	exchanges_set(proxy->exchanges, settings, files->policy);
 	sessions_set(proxy->sessions, settings, files->tls);
 	proxy_files_free(&old_files);
+	settings_free(&old_settings);
 }
 
 static void on_hangup(void *arg)
@@ -212,7 +205,7 @@ static void on_hangup(void *arg)
 		settings_free(&settings);
 		free(error);
 	}
-	notify_ready(proxy->notify, "serving");
+	tell_systemd(proxy);
 }
 
 /* --- SIGTERM ------------------------------------------------------------------------------- */
@@ -343,19 +336,9 @@ static bool start(struct proxy *proxy, char **error)
 	    LOG_I("roles", policy_role_count(proxy->files.policy)),
 	    LOG_I("bindings", policy_binding_count(proxy->files.policy)));
 	/* systemd waits for the socket, not for discoveryd, which may be down. */
-	notify_ready(proxy->notify, "listening");
+	tell_systemd(proxy);
 	check_readiness(proxy);
 	return true;
-}
-
-static void free_old_settings(struct proxy *proxy)
-{
-	struct old_settings *next;
-	for (struct old_settings *old = proxy->old; old != NULL; old = next) {
-		next = old->next;
-		settings_free(&old->settings);
-		free(old);
-	}
 }
 
 static void stop(struct proxy *proxy)
@@ -379,7 +362,6 @@ static void stop(struct proxy *proxy)
 	metrics_free(&proxy->metrics);
 	proxy_files_free(&proxy->files);
 	settings_free(&proxy->settings);
-	free_old_settings(proxy);
 }
 
 int proxy_run(struct settings *settings, const char *config, const char *instance)
