@@ -157,6 +157,18 @@ UNIT_TESTS += test_wire test_message
 test_wire := proto/wire.o proto/json_text.o
 test_message := $(PROTO)
 
+UNIT_TESTS += test_zsock test_publisher test_directory test_bus
+PUBLISHER := discoveryd/publisher.o discoveryd/publisher_roles.o discoveryd/publisher_session.o \
+	discoveryd/publisher_table.o
+SUBSCRIBER := kubeproxyd/directory/directory.o kubeproxyd/directory/directory_table.o kubeproxyd/directory/renames.o \
+	kubeproxyd/directory/cache.o kubeproxyd/directory/subscriber.o kubeproxyd/directory/subscriber_follow.o
+BUS_TEST := $(BASE) $(PROTO) $(KUBE_CLUSTER) common/loop.o common/zsock.o common/metrics.o common/lock_file.o \
+	tests/unit/bus_fixture.o
+test_zsock := $(BUS_TEST)
+test_publisher := $(BUS_TEST) $(PUBLISHER) common/aws_context.o
+test_directory := $(BUS_TEST) $(SUBSCRIBER)
+test_bus := $(BUS_TEST) $(PUBLISHER) $(SUBSCRIBER) common/aws_context.o
+
 UNIT_TESTS += test_json test_labels test_kube_cluster test_yaml test_settings
 test_json := $(BASE) common/json.o
 test_labels := $(BASE) $(LABELS)

@@ -98,8 +98,11 @@ static bool parse_length(const char *value, size_t len, uint64_t *length)
 
 static bool ends_in_chunked(const char *value, size_t len)
 {
-	return len > 7 && strncasecmp(value + len - 7, "chunked", 7) == 0 &&
-	       memchr(", ", value[len - 8], 2) != NULL && memchr(value, ',', len) != NULL;
+	size_t last = strlen("chunked");
+	if (len <= last || strncasecmp(value + len - last, "chunked", last) != 0)
+		return false;
+	char before = value[len - last - 1];
+	return (before == ',' || before == ' ') && memchr(value, ',', len) != NULL;
 }
 
 static bool is_name(const char *name, size_t len, const char *wanted)

@@ -18,7 +18,8 @@
 #define HIGH_MARK	  ((size_t)256 * 1024)
 #define HANDSHAKE_SECONDS 10
 
-static LIST_HEAD(, stream) finishing_streams = LIST_HEAD_INITIALIZER(finishing_streams);
+LIST_HEAD(stream_list, stream);
+static struct stream_list finishing_streams = LIST_HEAD_INITIALIZER(finishing_streams);
 
 void stream_set_state(struct stream *stream, enum stream_state state)
 {
@@ -270,9 +271,9 @@ void stream_finish(struct stream **stream, struct duration linger)
 
 void stream_close_finishing(struct loop *loop)
 {
-	struct stream *stream, *next;
-	LIST_FOREACH_SAFE(stream, &finishing_streams, finishing, next)
-	{
+	struct stream *next;
+	for (struct stream *stream = LIST_FIRST(&finishing_streams); stream != NULL; stream = next) {
+		next = LIST_NEXT(stream, finishing);
 		if (stream->loop == loop)
 			stream_destroy(stream);
 	}

@@ -136,7 +136,7 @@ void tls_session_protocol(const SSL *ssl, char protocol[TLS_PROTOCOL_MAX])
 
 /* --- the server ------------------------------------------------------------------------------ */
 
-static void free_protocols(
+static void free_data(
     void *parent, void *data, CRYPTO_EX_DATA *all, int index, long number, void *arg)
 {
 	(void)parent;
@@ -151,8 +151,8 @@ static void make_indexes(void)
 {
 	if (protocols_index >= 0)
 		return;
-	protocols_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_protocols);
-	first_error_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+	protocols_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_data);
+	first_error_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, free_data);
 	if (protocols_index < 0 || first_error_index < 0)
 		abort();
 }
@@ -176,12 +176,14 @@ static int on_verify(int is_ok, X509_STORE_CTX *store)
 	if (is_ok)
 		return 1;
 	SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
-	intptr_t first = (intptr_t)SSL_get_ex_data(ssl, first_error_index);
-	if (first == 0) {
-		first = X509_STORE_CTX_get_error(store);
-		SSL_set_ex_data(ssl, first_error_index, (void *)first);
+	int *first = SSL_get_ex_data(ssl, first_error_index);
+	if (first == NULL) {
+		first = xmalloc(sizeof *first);
+		*first = X509_STORE_CTX_get_error(store);
+		if (SSL_set_ex_data(ssl, first_error_index, first) != 1)
+			abort();
 	}
-	X509_STORE_CTX_set_error(store, (int)first);
+	X509_STORE_CTX_set_error(store, *first);
 	return 1;
 }
 
