@@ -11,6 +11,7 @@
 
 #define WORD_MAX 48
 
+PRINTF_LIKE(4, 0)
 static void add_finding(
     struct reading *reading, unsigned line, unsigned column, const char *format, va_list values)
 {
