@@ -10,7 +10,7 @@ export { CLUSTERS, idOf, MATCHED, nameOf, OTHER, OWN, REGIONS } from './world.mj
 export { until, run } from '../clients/run.mjs';
 export * from './people.mjs';
 
-const LOG_LINES = 150;
+const LOG_LINES = 400;
 const SCENARIO_MAX_MS = 180000;
 
 // So that the exit handlers run, which end the daemons.

@@ -20,52 +20,36 @@ export async function initialise(world) {
 // {certificate, key}: PEM texts. `groups` choose roles.
 export async function makeCertificate(world, name, groups = [], ttl = '1h') {
 	await initialise(world);
-	const args = ['cert', name, ...groups.flatMap((group) => ['--group', group]), '--ttl', ttl];
+	const args = ['cert', name, ...groups.flatMap((group) => ['--group', group]), '--ttl', ttl, '--out', '-'];
 	const result = await command(world, 'kubeproxyd', args, world.proxyUser);
 	assert.equal(result.code, 0, `kubeproxyd cert: ${result.stderr}`);
 	const pick = (kind) => new RegExp(`-----BEGIN ${kind}-----[^]*?-----END ${kind}-----\n`).exec(result.stdout)?.[0];
 	return { name, certificate: pick('CERTIFICATE'), key: pick('(?:EC )?PRIVATE KEY') };
 }
 
-// A certificate that `kubeproxyd cert` would not make, signed by the same CA or another: {days, ca: {cert, key}, extensions}.
-export function forgeCertificate(world, subject, { days = 1, ca, extensions = 'extendedKeyUsage=clientAuth' } = {}) {
-	const at = (name) => world.path('tls', name);
+// OpenSSL's form of a time.
+function opensslTime(ms) {
+	return new Date(ms).toISOString().replace(/[-:T]|\.\d{3}/g, '');
+}
+
+// A certificate that `kubeproxyd cert` would not make: {seconds (from now to its end), ca: {cert, key}, extensions}.
+export function forgeCertificate(world, subject, { seconds = 3600, ca, extensions = 'extendedKeyUsage=clientAuth' } = {}) {
+	const at = (name) => world.path('tls', `forged-${name}`);
 	const openssl = (...args) => execFileSync('openssl', args, { stdio: ['ignore', 'ignore', 'pipe'] });
-	const signer = ca ?? { cert: world.config.eksgate.proxy.client_ca, key: world.config.eksgate.proxy.client_ca_key };
-	openssl(
-		'req',
-		'-newkey',
-		'ec',
-		'-pkeyopt',
-		'ec_paramgen_curve:P-256',
-		'-nodes',
-		'-keyout',
-		at('f.key'),
-		'-out',
-		at('f.csr'),
-		'-subj',
-		subject,
+	const { client_ca: cert, client_ca_key: key } = world.config.eksgate.proxy;
+	const signer = ca ?? { cert, key };
+	writeFileSync(at('index'), '');
+	writeFileSync(
+		at('config'),
+		`[ca]\ndefault_ca=one\n[one]\ndatabase=${at('index')}\nnew_certs_dir=${world.path('tls')}\nrand_serial=yes\n` +
+			`default_md=sha256\npolicy=any\nx509_extensions=ext\n[any]\nO=optional\nCN=supplied\n[ext]\n${extensions}\n`,
 	);
-	writeFileSync(at('f.ext'), `${extensions}\n`);
-	openssl(
-		'x509',
-		'-req',
-		'-in',
-		at('f.csr'),
-		'-CA',
-		signer.cert,
-		'-CAkey',
-		signer.key,
-		'-set_serial',
-		'77',
-		'-days',
-		String(days),
-		'-extfile',
-		at('f.ext'),
-		'-out',
-		at('f.pem'),
-	);
-	return { name: subject, certificate: readFileSync(at('f.pem'), 'utf8'), key: readFileSync(at('f.key'), 'utf8') };
+	const ec = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
+	openssl('req', ...ec, '-keyout', at('key'), '-out', at('csr'), '-subj', subject);
+	const times = ['-startdate', opensslTime(Date.now() - 86400000), '-enddate', opensslTime(Date.now() + seconds * 1000)];
+	const signing = ['-cert', signer.cert, '-keyfile', signer.key, '-in', at('csr'), '-out', at('pem')];
+	openssl('ca', '-batch', '-notext', '-preserveDN', '-config', at('config'), ...times, ...signing);
+	return { name: subject, certificate: readFileSync(at('pem'), 'utf8'), key: readFileSync(at('key'), 'utf8') };
 }
 
 // Someone with files and a kubeconfig for every cluster in `names`, at `proxy`.

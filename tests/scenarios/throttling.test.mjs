@@ -1,6 +1,6 @@
 // AWS throttles: discovery slows down, finishes all the same, and removes nothing; a region throttled for long says so.
 import assert from 'node:assert/strict';
-import { MATCHED, OWN, scenario, startDiscoveryd, until } from './harness.mjs';
+import { CLUSTERS, MATCHED, OWN, scenario, startDiscoveryd, until } from './harness.mjs';
 
 const many = Array.from({ length: 25 }, (_, i) => ({
 	account: OWN,
@@ -10,12 +10,8 @@ const many = Array.from({ length: 25 }, (_, i) => ({
 }));
 
 scenario('throttling', async (world) => {
-	for (const cluster of many)
-		await world.putCluster(cluster, {
-			tags: cluster.tags,
-			endpoint: 'https://127.0.0.1:9',
-			certificateAuthority: 'LS0tCg==',
-		});
+	const { endpoint, certificateAuthority } = await world.api(CLUSTERS[0])('GET', '');
+	for (const cluster of many) await world.putCluster(cluster, { tags: cluster.tags, endpoint, certificateAuthority });
 	await world.aws('PUT', '/settings', { pageSize: 10 });
 	await world.aws('POST', '/throttles', { operation: 'eks:DescribeCluster', account: OWN, rate: 8, burst: 5 });
 	const discoveryd = await startDiscoveryd(world);
