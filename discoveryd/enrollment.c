@@ -123,20 +123,30 @@ static bool commit(
 	return is_done;
 }
 
-/* Commits what the guard lets pass. */
-static bool commit_guarded(struct enrollment *enrollment, const char *source,
+/* Commits what the guard lets pass. `is_whole`: `source` looked at everything it has. */
+static bool commit_guarded(struct enrollment *enrollment, const char *source, bool is_whole,
     struct registry_changes *changes, char **error)
 {
 	unsigned percent = enrollment->settings->removal.guard_percent;
 	size_t before = guard_held_count(enrollment->guard);
-	size_t held =
-	    guard_filter(enrollment->guard, source, percent, enrollment->registry, changes);
+	size_t held = guard_filter(
+	    enrollment->guard, source, is_whole, percent, enrollment->registry, changes);
 	if (held > 0 && guard_held_count(enrollment->guard) != before)
 		log_warn("guard", "held", LOG_S("source", source), LOG_I("removals", held),
 		    LOG_I("percent", percent),
 		    LOG_S("remedy",
 			"discoveryd status shows them, discoveryd confirm-removal lets them go"));
 	return commit(enrollment, changes, error);
+}
+
+/* A refresh takes a new look at the one cluster that it names. */
+static void release_seen(
+    struct enrollment *enrollment, const char *source, const struct reconcile_output *output)
+{
+	for (size_t i = 0; i < output->judgement_count; i++) {
+		if (output->judgements[i].arn != NULL)
+			guard_release(enrollment->guard, source, output->judgements[i].arn);
+	}
 }
 
 bool enrollment_take(struct enrollment *enrollment, struct scope *scope,
@@ -150,10 +160,10 @@ bool enrollment_take(struct enrollment *enrollment, struct scope *scope,
 	    .result = result};
 	struct reconcile_output output;
 	reconcile_scope(&input, &output);
-	/* One cluster's refresh says nothing about what else the scope holds back. */
-	bool is_done = result->is_settled && result->is_listed
-			   ? commit_guarded(enrollment, scope->id, &output.changes, error)
-			   : commit_guarded(enrollment, "refresh", &output.changes, error);
+	bool is_whole = result->is_settled && result->is_listed;
+	if (result->is_settled && !result->is_listed)
+		release_seen(enrollment, scope->id, &output);
+	bool is_done = commit_guarded(enrollment, scope->id, is_whole, &output.changes, error);
 	scope_remember(scope, result, output.judgements, output.judgement_count);
 	reconcile_output_free(&output);
 	return is_done;
@@ -178,6 +188,13 @@ static void arm_orphans(struct enrollment *enrollment)
 	timer_set(enrollment->orphans, delay);
 }
 
+static bool is_source(void *arg, const char *source)
+{
+	const struct enrollment *enrollment = arg;
+	return strcmp(source, ORPHANS_SOURCE) == 0 ||
+	       discovery_coverage(enrollment->discovery, source) != COVERAGE_NO;
+}
+
 static void on_orphans(void *arg)
 {
 	struct enrollment *enrollment = arg;
@@ -189,7 +206,8 @@ static void on_orphans(void *arg)
 	char *error = NULL;
 	reconcile_orphans(registry_set(enrollment->registry), discovery_coverage,
 	    enrollment->discovery, unix_now(), enrollment->settings->removal.grace, &changes);
-	if (!commit_guarded(enrollment, ORPHANS_SOURCE, &changes, &error))
+	guard_keep_sources(enrollment->guard, is_source, enrollment);
+	if (!commit_guarded(enrollment, ORPHANS_SOURCE, true, &changes, &error))
 		log_error("registry", "not-recorded", LOG_S("error", error));
 	free(error);
 	registry_changes_free(&changes);

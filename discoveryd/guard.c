@@ -62,16 +62,42 @@ void guard_free(struct guard **guard)
 	xfree(guard);
 }
 
-void guard_forget(struct guard *guard, const char *source)
+/* Which of what is held is dropped. */
+struct drop {
+	const char *source; /* NULL: any */
+	const char *arn; /* NULL: any */
+	bool (*is_source)(void *arg, const char *source); /* NULL, or those that it does not know */
+	void *arg;
+};
+
+static bool is_dropped(const struct drop *drop, const struct held *held)
+{
+	return (drop->source == NULL || strcmp(held->source, drop->source) == 0) &&
+	       (drop->arn == NULL || strcmp(held->arn, drop->arn) == 0) &&
+	       (drop->is_source == NULL || !drop->is_source(drop->arg, held->source));
+}
+
+static void drop_held(struct guard *guard, const struct drop *drop)
 {
 	size_t kept = 0;
 	for (size_t i = 0; i < guard->count; i++) {
-		if (strcmp(guard->held[i].source, source) == 0)
+		if (is_dropped(drop, &guard->held[i]))
 			free_held(&guard->held[i]);
 		else
 			guard->held[kept++] = guard->held[i];
 	}
 	guard->count = kept;
+}
+
+void guard_release(struct guard *guard, const char *source, const char *arn)
+{
+	drop_held(guard, &(struct drop){.source = source, .arn = arn});
+}
+
+void guard_keep_sources(
+    struct guard *guard, bool (*is_source)(void *arg, const char *source), void *arg)
+{
+	drop_held(guard, &(struct drop){.is_source = is_source, .arg = arg});
 }
 
 /* Since when `source` has held `arn`; now when it is new. */
@@ -114,19 +140,20 @@ static size_t count_removals(const struct registry_changes *changes)
 	return count;
 }
 
-size_t guard_filter(struct guard *guard, const char *source, unsigned percent,
+size_t guard_filter(struct guard *guard, const char *source, bool is_whole, unsigned percent,
     const struct registry *registry, struct registry_changes *changes)
 {
-	size_t wanted = count_removals(changes);
+	size_t wanted = count_removals(changes), taken = 0;
+	size_t present = cluster_set_count(registry_set(registry));
 	size_t removed = registry_removed_since(registry, window_start());
-	if (!guard_refuses(percent, cluster_set_count(registry_set(registry)), removed, wanted)) {
-		guard_forget(guard, source);
-		return 0;
-	}
-	struct held *list = xcalloc(wanted, sizeof *list);
-	size_t taken = take_removals(guard, source, changes, list);
-	guard_forget(guard, source);
-	guard->held = xreallocarray(guard->held, guard->count + taken, sizeof *guard->held);
+	struct held *list = xcalloc(wanted + 1, sizeof *list);
+	if (guard_refuses(percent, present, removed, wanted))
+		taken = take_removals(guard, source, changes, list);
+	if (is_whole)
+		drop_held(guard, &(struct drop){.source = source});
+	for (size_t i = 0; i < taken; i++)
+		guard_release(guard, source, list[i].arn);
+	guard->held = xreallocarray(guard->held, guard->count + taken + 1, sizeof *guard->held);
 	memcpy(guard->held + guard->count, list, taken * sizeof *list);
 	guard->count += taken;
 	free(list);

@@ -23,12 +23,15 @@ struct guard;
 struct guard *guard_new(void) MUST_USE;
 void guard_free(struct guard **guard);
 /* Takes the removals out of `changes` when they are too many, and holds them under `source` (a
- * scope's id). What `source` held before is forgotten first: its new look at AWS replaces the old
- * one. Returns how many are held now by it. */
-size_t guard_filter(struct guard *guard, const char *source, unsigned percent,
+ * scope's id). `is_whole`: the source looked at everything it has, so what it held before is
+ * forgotten. Returns how many were taken out. */
+size_t guard_filter(struct guard *guard, const char *source, bool is_whole, unsigned percent,
     const struct registry *registry, struct registry_changes *changes);
-/* Nothing is held any more for `source`: it is not configured. */
-void guard_forget(struct guard *guard, const char *source);
+/* `source` looked at this cluster again: what it held of it is forgotten. */
+void guard_release(struct guard *guard, const char *source, const char *arn);
+/* Forgets what is held for sources that are no more: its evidence gets no younger. */
+void guard_keep_sources(
+    struct guard *guard, bool (*is_source)(void *arg, const char *source), void *arg);
 /* All that is held, as confirmed removals. It stays held until guard_clear(), when they were
  * committed. */
 void guard_confirm(

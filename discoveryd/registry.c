@@ -149,9 +149,7 @@ static bool take_lock(struct registry *registry, const char *dir, char **error)
 	free(path);
 	if (registry->lock_fd >= 0)
 		return true;
-	*error = xasprintf("%s: another discoveryd uses this state: stop it, or give this one its "
-			   "own eksgate.state_dir",
-	    why);
+	*error = xasprintf("%s (each discoveryd needs an eksgate.state_dir of its own)", why);
 	free(why);
 	return false;
 }

@@ -316,10 +316,10 @@ static void test_guard_holds_and_confirms(void **state)
 	struct guard *guard = guard_new();
 	char *error = NULL;
 	struct registry_changes few = removals(0, 3), many = removals(3, 8), none = {0};
-	assert_int_equal(guard_filter(guard, "a", 50, registry, &few), 0);
+	assert_int_equal(guard_filter(guard, "a", true, 50, registry, &few), 0);
 	assert_true(registry_commit(registry, &few, &error));
 	registry_changes_put(&many, make_item("c09", "renamed"));
-	assert_int_equal(guard_filter(guard, "a", 50, registry, &many), 5);
+	assert_int_equal(guard_filter(guard, "a", true, 50, registry, &many), 5);
 	assert_int_equal(many.count, 1);
 	assert_int_equal(guard_held_count(guard), 5);
 	char *held = guard_held_text(guard, ARN("c04"));
@@ -333,10 +333,43 @@ static void test_guard_holds_and_confirms(void **state)
 	/* What was confirmed is not counted. */
 	assert_int_equal(registry_removed_since(registry, (struct unix_time){0}), 3);
 	/* A source that wants nothing removed any more holds nothing. */
-	assert_int_equal(guard_filter(guard, "a", 50, registry, &none), 0);
+	assert_int_equal(guard_filter(guard, "a", true, 50, registry, &none), 0);
 	assert_int_equal(guard_held_count(guard), 0);
 	registry_changes_free(&few);
 	registry_changes_free(&many);
+	registry_changes_free(&confirmed);
+	guard_free(&guard);
+	registry_close(&registry);
+}
+
+static bool is_b(void *arg, const char *source)
+{
+	(void)arg;
+	return strcmp(source, "b") == 0;
+}
+
+static void test_guard_forgets_what_was_looked_at_again(void **state)
+{
+	struct registry *registry = fill(*state, 12);
+	struct guard *guard = guard_new();
+	struct registry_changes first = removals(0, 8), again = removals(2, 11),
+				other = removals(0, 7);
+	assert_int_equal(guard_filter(guard, "a", true, 50, registry, &first), 8);
+	/* A refresh shows one of them well, another pass over a part adds to the rest. */
+	guard_release(guard, "a", ARN("c00"));
+	assert_int_equal(guard_held_count(guard), 7);
+	assert_int_equal(guard_filter(guard, "a", false, 50, registry, &again), 9);
+	assert_int_equal(guard_held_count(guard), 10);
+	assert_int_equal(guard_filter(guard, "b", true, 50, registry, &other), 7);
+	/* A cluster that two sources hold goes once. */
+	struct registry_changes confirmed = {0};
+	guard_confirm(guard, registry, &confirmed);
+	assert_int_equal(confirmed.count, 11);
+	guard_keep_sources(guard, is_b, NULL);
+	assert_int_equal(guard_held_count(guard), 7);
+	registry_changes_free(&first);
+	registry_changes_free(&again);
+	registry_changes_free(&other);
 	registry_changes_free(&confirmed);
 	guard_free(&guard);
 	registry_close(&registry);
@@ -357,6 +390,7 @@ int main(void)
 	    TEST(test_the_state_is_private_and_held_once),
 	    TEST(test_guard_limits),
 	    TEST(test_guard_holds_and_confirms),
+	    TEST(test_guard_forgets_what_was_looked_at_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
