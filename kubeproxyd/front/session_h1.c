@@ -33,9 +33,11 @@ enum state {
 
 struct conversation {
 	struct session *session;
+	struct loop *loop;
 	struct stream *stream; /* the session's, NULL once closed */
 	struct h1_reader *reader;
 	struct timer *timer;
+	struct deferred read_on; /* takes an end of the request that no more bytes will bring */
 	enum state state;
 	struct exchange *exchange; /* NULL: none */
 	const struct http_head *request;
@@ -71,10 +73,13 @@ static void arm(struct conversation *conversation)
 		timer_cancel(conversation->timer);
 }
 
+/* What waits in the stream comes by itself; what waits in the reader must be asked for. */
 static void unpause_stream(struct conversation *conversation)
 {
-	if (!conversation->is_stream_paused)
+	if (!conversation->is_stream_paused) {
+		loop_defer(conversation->loop, &conversation->read_on);
 		return;
+	}
 	conversation->is_stream_paused = false;
 	stream_resume(conversation->stream);
 }
@@ -88,6 +93,7 @@ static void close_session(
 		return;
 	set_state(conversation, STATE_CLOSED);
 	timer_cancel(conversation->timer);
+	loop_undefer(conversation->loop, &conversation->read_on);
 	conversation->stream = NULL;
 	session_end(conversation->session, how, reason);
 }
@@ -262,6 +268,14 @@ static size_t on_data(void *arg, const uint8_t *data, size_t len)
 	return used;
 }
 
+static void read_on(void *arg)
+{
+	static const uint8_t nothing[1];
+	struct conversation *conversation = arg;
+	if (!conversation->is_tunnel)
+		(void)read_requests(conversation, nothing, 0);
+}
+
 static void on_end(void *arg)
 {
 	struct conversation *conversation = arg;
@@ -427,9 +441,11 @@ static void *start(struct session *session)
 	};
 	struct conversation *conversation = xcalloc(1, sizeof *conversation);
 	conversation->session = session;
+	conversation->loop = session_loop(session);
 	conversation->stream = session->stream;
 	conversation->reader = h1_reader_new(H1_REQUESTS, &limits);
-	conversation->timer = timer_new(session_loop(session), on_timer, conversation);
+	conversation->timer = timer_new(conversation->loop, on_timer, conversation);
+	conversation->read_on = (struct deferred){.fn = read_on, .arg = conversation};
 	arm(conversation);
 	stream_set_events(session->stream, &stream_events, conversation);
 	return conversation;
@@ -451,6 +467,7 @@ static void free_conversation(void *object)
 {
 	struct conversation *conversation = object;
 	timer_free(&conversation->timer);
+	loop_undefer(conversation->loop, &conversation->read_on);
 	h1_reader_free(&conversation->reader);
 	free(conversation);
 }

@@ -317,6 +317,41 @@ static void test_a_body_waits_until_it_is_wanted(void **state)
 	answer(200, "ok");
 }
 
+static void on_turn_over(void *arg)
+{
+	(void)arg;
+	loop_stop(loop);
+}
+
+static void end_turn(void)
+{
+	struct timer *timer = timer_new(loop, on_turn_over, NULL);
+	timer_set(timer, duration_ms(0));
+	loop_run(loop);
+	timer_free(&timer);
+}
+
+/* The end needs no bytes of its own: it must come although the client sends nothing more. */
+static void test_an_end_without_bytes_is_told(void **state)
+{
+	(void)state;
+	receive("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n");
+	assert_false(life.has_body_end);
+	want_body();
+	end_turn();
+	assert_true(life.has_body_end);
+	answer(200, "ok");
+	buf_clear(&wire.written);
+
+	/* A refused one: the connection is idle again, and says so when the proxy drains. */
+	life.answers_at_once = true;
+	receive("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n");
+	end_turn();
+	assert_false(end.has_ended);
+	session_h1.drain(session.conversation);
+	assert_ended(SESSION_POLITE);
+}
+
 static void test_continue_is_said_after_authorisation(void **state)
 {
 	(void)state;
@@ -576,6 +611,7 @@ int main(void)
 	    TEST(test_one_after_the_other),
 	    TEST(test_pipelined_requests_wait),
 	    TEST(test_a_body_waits_until_it_is_wanted),
+	    TEST(test_an_end_without_bytes_is_told),
 	    TEST(test_continue_is_said_after_authorisation),
 	    TEST(test_a_denied_body_that_may_never_come_ends_the_connection),
 	    TEST(test_a_small_denied_body_keeps_the_connection),
