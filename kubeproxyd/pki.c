@@ -141,8 +141,10 @@ static bool add_extensions(X509 *certificate, X509 *issuer, enum pki_kind kind)
 			certificate, issuer, of_kind[kind][i].nid, of_kind[kind][i].value))
 			return false;
 	}
+	bool is_self_signed = issuer == certificate;
 	return add_extension(certificate, issuer, NID_subject_key_identifier, "hash") &&
-	       add_extension(certificate, issuer, NID_authority_key_identifier, "keyid");
+	       (is_self_signed ||
+		   add_extension(certificate, issuer, NID_authority_key_identifier, "keyid"));
 }
 
 static bool fill(X509 *certificate, enum pki_kind kind, const struct pki_subject *subject,
