@@ -149,7 +149,13 @@ static void finish(struct exchange *exchange, const char *reason)
 static void answer_after(
     struct exchange *exchange, unsigned status, const char *message, unsigned retry_after)
 {
-	struct reply reply = {status, message, exchange->audit_id, retry_after};
+	struct reply reply = {
+	    .status = status,
+	    .message = message,
+	    .target = exchange->request->target,
+	    .audit_id = exchange->audit_id,
+	    .retry_after = retry_after,
+	};
 	drop_upstream(exchange);
 	exchange->status = status;
 	exchange->relay.answer_bytes += reply_send(exchange->client, &reply);

@@ -3,10 +3,36 @@
 #include "kubeproxyd/exchange/reply.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "common/buf.h"
 #include "kubeproxyd/http/head.h"
 #include "kubeproxyd/http/status.h"
+
+/* client-go takes the body of an error to /api and /apis for text and drops it: kubectl would say
+ * "unknown". Warnings it prints, whatever the request. */
+static bool is_discovery(const char *target)
+{
+	size_t len = strcspn(target, "?");
+	return (len >= 4 && memcmp(target + len - 4, "/api", 4) == 0) ||
+	       (len >= 5 && memcmp(target + len - 5, "/apis", 5) == 0);
+}
+
+/* Code 299 without an agent, the text as a quoted string (RFC 7234, 5.5). */
+static void add_warning(struct http_fields *fields, const char *message)
+{
+	struct buf warning = {0};
+	buf_append_text(&warning, "299 - \"");
+	for (; *message != '\0'; message++) {
+		unsigned char c = (unsigned char)*message;
+		if (c == '"' || c == '\\')
+			buf_append_char(&warning, '\\');
+		buf_append_char(&warning, c < ' ' || c == 0x7f ? ' ' : (char)c);
+	}
+	buf_append_char(&warning, '"');
+	fields_add_text(fields, "Warning", buf_text(&warning));
+	buf_free(&warning);
+}
 
 static void fill_head(struct http_head *head, const struct reply *reply, size_t body_len)
 {
@@ -19,6 +45,8 @@ static void fill_head(struct http_head *head, const struct reply *reply, size_t 
 	fields_add_text(&head->fields, "X-Content-Type-Options", "nosniff");
 	if (reply->audit_id != NULL)
 		fields_add_text(&head->fields, "Audit-Id", reply->audit_id);
+	if (reply->target != NULL && is_discovery(reply->target))
+		add_warning(&head->fields, reply->message);
 	if (reply->status == 405)
 		fields_add_text(&head->fields, "Allow", "GET, HEAD, POST, PUT, PATCH, DELETE");
 	if (reply->retry_after > 0) {

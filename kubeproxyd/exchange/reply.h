@@ -7,6 +7,7 @@
 struct reply {
 	unsigned status;
 	const char *message;
+	const char *target; /* as received; NULL: none */
 	const char *audit_id; /* NULL: none yet */
 	unsigned retry_after; /* seconds; 0: no Retry-After */
 };

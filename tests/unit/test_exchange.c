@@ -397,12 +397,31 @@ static void test_a_refused_upgrade_is_relayed_as_an_answer(void **state)
 	assert_string_equal(buf_text(&client.body), "{no}");
 }
 
-static void test_a_redirected_upgrade_is_refused(void **state)
+static void test_an_upgrade_is_switched_or_refused(void **state)
+{
+	static const unsigned statuses[] = {200, 204, 302, 307};
+	for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
+		ask_upgrade();
+		answer_head(0, statuses[i], NULL);
+		assert_refused(502, "neither switched protocols nor refused");
+		tear_down(state);
+		set_up(state);
+	}
+}
+
+static void test_discovery_is_warned(void **state)
 {
 	(void)state;
-	ask_upgrade();
-	answer_head(0, 302, NULL);
-	assert_refused(502, "redirected an upgrade");
+	world.identity_error = "ask \"somebody\"\nfor a certificate";
+	ask("GET", "/clusters/prod/api?timeout=32s", HTTP_BODY_NONE);
+	assert_string_equal(fields_get(&client.head.fields, "Warning"),
+	    "299 - \"ask \\\"somebody\\\" for a certificate\"");
+	side_clear(&client);
+	ask("GET", "/clusters/prod/apis", HTTP_BODY_NONE);
+	assert_non_null(fields_get(&client.head.fields, "Warning"));
+	side_clear(&client);
+	ask("GET", "/clusters/prod/api/v1/pods", HTTP_BODY_NONE);
+	assert_null(fields_get(&client.head.fields, "Warning"));
 }
 
 static void test_a_slow_client_pauses_the_upstream(void **state)
@@ -465,7 +484,8 @@ int main(void)
 	    TEST(test_another_protocol_is_no_tunnel),
 	    TEST(test_an_unasked_switch_is_no_tunnel),
 	    TEST(test_a_refused_upgrade_is_relayed_as_an_answer),
-	    TEST(test_a_redirected_upgrade_is_refused),
+	    TEST(test_an_upgrade_is_switched_or_refused),
+	    TEST(test_discovery_is_warned),
 	    TEST(test_a_slow_client_pauses_the_upstream),
 	    TEST(test_withdrawal),
 	    TEST(test_a_removed_cluster_takes_its_requests_along),
