@@ -49,8 +49,9 @@ scenario('an expired client certificate', async (world) => {
 		assert.equal(answer.json.reason, 'Unauthorized');
 		assert.match(answer.json.message, message);
 	}
-	const nobody = await new Person(world, kubeproxyd, cases[0][0]).kubectl(MATCHED[0], ['get', 'pods']);
-	assert.match(nobody.stderr, /must be logged in to the server.*expired/);
+	const late = new Person(world, kubeproxyd, cases[0][0]);
+	const shown = await late.kubectl(MATCHED[0], ['get', '--raw', '/api/v1/namespaces/default/pods']);
+	assert.match(shown.stderr, /must be logged in to the server.*expired/);
 
 	const brief = new Person(world, kubeproxyd, forgeCertificate(world, '/O=engineering/CN=brief', { seconds: 4 }));
 	const agent = new Agent({ keepAlive: true, maxSockets: 1 });

@@ -18,8 +18,11 @@ scenario('a failed upgrade', async (world) => {
 	await api('POST', '/faults', { kind: 'unauthorized', path: '/exec' });
 	assert.notEqual((await alice.raw(upgrade() + smuggled)).status, 101);
 	await api('DELETE', '/faults');
+	await api('POST', '/faults', { kind: 'no-upgrade', path: '/exec', times: 1 });
+	const plain = await alice.raw(upgrade() + smuggled);
+	assert.deepEqual([plain.status, plain.isClosed], [200, true], 'another answer is an answer');
+	assert.match(plain.text, /\r\n\r\nnope$/);
 	for (const text of [
-		undefined,
 		'HTTP/1.1 302 Found\r\nLocation: https://evil.example/\r\nContent-Length: 0\r\n\r\n',
 		'HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno',
 		'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n',

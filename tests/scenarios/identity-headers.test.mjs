@@ -64,5 +64,6 @@ scenario('identity headers', async (world) => {
 		}
 		assert.ok(!of('connection').some((value) => /impersonate|authorization/i.test(value)));
 	}
-	assert.match((await alice.kubectl(nameOf(prod), ['get', 'pods', '--as', 'root'])).stderr, /mpersonat/);
+	const raw = ['get', '--raw', '/api/v1/namespaces/default/pods'];
+	assert.match((await alice.kubectl(nameOf(prod), [...raw, '--as', 'root'])).stderr, /Impersonate-User/i);
 });

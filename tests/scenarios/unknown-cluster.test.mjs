@@ -8,7 +8,7 @@ scenario('an unknown cluster', async (world) => {
 	const answer = await alice.request('/clusters/nowhere/api/v1/pods');
 	assert.deepEqual([answer.status, answer.json.kind, answer.json.reason], [404, 'Status', 'NotFound']);
 	assert.match(answer.json.message, /nowhere/);
-	assert.match((await alice.kubectl('nowhere', ['get', 'pods'])).stderr, /nowhere/);
+	assert.match((await alice.kubectl('nowhere', ['get', '--raw', '/api/v1/pods'])).stderr, /nowhere/);
 	for (const path of [
 		'/clusters/',
 		'/clusters',

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { CLUSTERS, MATCHED, nameOf, OWN, person, scenario, startBoth, until } from './harness.mjs';
 
 scenario('an endpoint that is not EKS’s', async (world) => {
-	const { kubeproxyd } = await startBoth(world);
+	const { discoveryd, kubeproxyd } = await startBoth(world);
 	const alice = await person(world, kubeproxyd, 'alice', ['engineering']);
 	const place = await world.api(CLUSTERS[0])('GET', '');
 	const cluster = { account: OWN, region: 'us-west-2', name: 'spoofed', tags: { env: 'prod' } };
@@ -19,12 +19,19 @@ scenario('an endpoint that is not EKS’s', async (world) => {
 	assert.match(answer.json.message, /endpoint/);
 	assert.equal((await world.received(CLUSTERS[0])).length, 0);
 
-	await world.putCluster(CLUSTERS[2], { certificateAuthority: Buffer.from('nonsense').toString('base64') });
 	const second = nameOf(CLUSTERS[2]);
-	await until('the broken bundle is told', async () => {
+	const bundle = (text) => ({ certificateAuthority: Buffer.from(text).toString('base64') });
+	await world.putCluster(CLUSTERS[2], bundle('-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'));
+	await until('the broken certificate is told', async () => {
 		const other = await alice.request(`/clusters/${second}/api/v1/pods`);
 		return [502, 503].includes(other.status) && /certificate/i.test(other.json.message);
 	});
+	await world.putCluster(CLUSTERS[2], bundle('nonsense'));
+	await until('the text that is no bundle is told', async () => {
+		const explained = JSON.stringify(await discoveryd.call(`/v1/explain?q=${second}`));
+		return /certificate_authority/.test(explained) && /"unusable"/.test(explained);
+	});
+	assert.deepEqual(await discoveryd.names(), [...MATCHED, name].sort(), 'what was known stays');
 	assert.equal(
 		(await alice.request(`/clusters/${MATCHED.find((word) => word.startsWith('prod-1'))}/version`)).status,
 		200,
