@@ -37,6 +37,7 @@ struct upstream_h1 {
 	struct stream *stream;
 	struct h1_reader *reader;
 	struct timer *timer;
+	struct deferred read_on; /* takes an end of the answer that no more bytes will bring */
 	/* The request that it is lent to; events NULL: none. */
 	const struct peer_events *events;
 	void *arg;
@@ -78,6 +79,7 @@ static void die(struct upstream_h1 *connection)
 {
 	set_state(connection, STATE_DEAD);
 	timer_cancel(connection->timer);
+	loop_undefer(connection->loop, &connection->read_on);
 	resolver_cancel(&connection->query);
 	stream_close(&connection->stream);
 	connection->pool->on_dead(connection->pool->arg, connection);
@@ -257,17 +259,29 @@ static bool read_event(
 	return false;
 }
 
-static size_t on_data(void *arg, const uint8_t *data, size_t len)
+static size_t read_answer(struct upstream_h1 *connection, const uint8_t *data, size_t len)
 {
-	struct upstream_h1 *connection = arg;
 	size_t at = 0;
 	bool goes_on = true;
-	connection->is_answer_begun = true;
 	while (goes_on && may_read(connection) && connection->state == STATE_BUSY) {
 		size_t used = 0;
 		goes_on = read_event(connection, data + at, len - at, &used);
 		at += used;
 	}
+	return at;
+}
+
+static void read_on(void *arg)
+{
+	static const uint8_t nothing[1];
+	(void)read_answer(arg, nothing, 0);
+}
+
+static size_t on_data(void *arg, const uint8_t *data, size_t len)
+{
+	struct upstream_h1 *connection = arg;
+	connection->is_answer_begun = true;
+	size_t at = read_answer(connection, data, len);
 	if (connection->state == STATE_TUNNEL && may_read(connection) && at < len) {
 		connection->events->on_body(connection->arg, data + at, len - at);
 		at = len;
@@ -398,8 +412,11 @@ static void resume_reading(void *object)
 	if (!connection->is_paused)
 		return;
 	connection->is_paused = false;
-	if (connection->stream != NULL)
-		stream_resume(connection->stream);
+	if (connection->stream == NULL)
+		return;
+	/* What waits in the stream comes by itself; what waits in the reader must be asked for. */
+	stream_resume(connection->stream);
+	loop_defer(connection->loop, &connection->read_on);
 }
 
 static void park(struct upstream_h1 *connection)
@@ -447,6 +464,7 @@ struct upstream_h1 *upstream_h1_new(const struct upstream_h1_pool *pool)
 	connection->loop = pool->loop;
 	connection->timer = timer_new(pool->loop, on_timer, connection);
 	connection->reader = h1_reader_new(H1_RESPONSES, &pool->limits);
+	connection->read_on = (struct deferred){.fn = read_on, .arg = connection};
 	connection->state = STATE_RESOLVING;
 	timer_set(connection->timer, pool->connect_timeout);
 	connection->query =

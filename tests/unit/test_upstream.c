@@ -30,7 +30,7 @@ static struct {
 	bool has_end, has_failed;
 	enum peer_failure_kind kind;
 	bool is_reused, is_unsent;
-	bool keeps;
+	bool keeps, pauses;
 } heard;
 
 static struct loop *loop;
@@ -60,6 +60,8 @@ static void on_body(void *arg, const uint8_t *data, size_t len)
 {
 	(void)arg;
 	buf_append(&heard.body, data, len);
+	if (heard.pauses)
+		heard.peer.verbs->pause(heard.peer.object);
 }
 
 static void on_end(void *arg)
@@ -461,6 +463,30 @@ static void test_back_pressure(void **state)
 	assert_true(heard.has_end);
 }
 
+static void on_turn_over(void *arg)
+{
+	(void)arg;
+	loop_stop(loop);
+}
+
+/* The client is full at the last byte: the end comes when it has room again, without a byte more.
+ */
+static void test_an_end_without_bytes_is_told(void **state)
+{
+	(void)state;
+	ask_connected("GET");
+	heard.pauses = true;
+	assert_int_equal(receive(0, OK), strlen(OK));
+	assert_false(heard.has_end);
+	heard.peer.verbs->resume(heard.peer.object);
+	struct timer *timer = timer_new(loop, on_turn_over, NULL);
+	timer_set(timer, duration_ms(0));
+	loop_run(loop);
+	timer_free(&timer);
+	assert_true(heard.has_end);
+	assert_false(streams[0].is_closed);
+}
+
 static void tunnel(void)
 {
 	open_with((struct upstream_want){.is_upgrade = true});
@@ -561,6 +587,7 @@ int main(void)
 	    TEST(test_an_answer_to_head_has_no_body),
 	    TEST(test_bodies_of_unknown_length_are_chunked),
 	    TEST(test_back_pressure),
+	    TEST(test_an_end_without_bytes_is_told),
 	    TEST(test_tunnels),
 	    TEST(test_a_refused_upgrade_ends_its_connection),
 	    TEST(test_a_retired_pool_keeps_nothing),
