@@ -160,21 +160,21 @@ test_message := $(PROTO)
 UNIT_TESTS += test_zsock test_publisher test_directory test_bus
 PUBLISHER := discoveryd/publisher.o discoveryd/publisher_roles.o discoveryd/publisher_session.o \
 	discoveryd/publisher_table.o
-SUBSCRIBER := kubeproxyd/directory/directory.o kubeproxyd/directory/directory_table.o kubeproxyd/directory/renames.o \
-	kubeproxyd/directory/cache.o kubeproxyd/directory/subscriber.o kubeproxyd/directory/subscriber_follow.o
+SUBSCRIBER := $(filter-out %cluster.o %token.o,$(DIRECTORY))
 BUS_TEST := $(BASE) $(PROTO) $(KUBE_CLUSTER) common/loop.o common/zsock.o common/metrics.o common/lock_file.o \
 	tests/unit/bus_fixture.o
 test_zsock := $(BUS_TEST)
-test_publisher := $(BUS_TEST) $(PUBLISHER) common/aws_context.o
+test_publisher := $(BUS_TEST) $(PUBLISHER) common/aws_context.o common/aws_retry.o
 test_directory := $(BUS_TEST) $(SUBSCRIBER)
-test_bus := $(BUS_TEST) $(PUBLISHER) $(SUBSCRIBER) common/aws_context.o
+test_bus := $(BUS_TEST) $(PUBLISHER) $(SUBSCRIBER) common/aws_context.o common/aws_retry.o
 
-UNIT_TESTS += test_json test_labels test_kube_cluster test_yaml test_settings
+UNIT_TESTS += test_json test_labels test_kube_cluster test_yaml test_settings test_settings_errors
 test_json := $(BASE) common/json.o
 test_labels := $(BASE) $(LABELS)
 test_kube_cluster := $(BASE) $(KUBE_CLUSTER)
 test_yaml := $(BASE) common/yaml.o
 test_settings := $(BASE) $(SETTINGS)
+test_settings_errors := $(BASE) $(SETTINGS)
 
 FUZZ_TARGETS := fuzz_message
 fuzz_message := $(PROTO)
@@ -198,7 +198,7 @@ quiet = $(if $(filter 1,$(V)),,@echo '  $(1)  $(subst $(BUILD)/,,$@)';)
 
 # --- rules ------------------------------------------------------------------------------------------------------------
 
-.PHONY: all demo test test-long bench lint fuzz install clean setup unit replay
+.PHONY: all demo test test-long bench load lint fuzz install clean setup unit replay
 .SECONDEXPANSION:
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -229,6 +229,13 @@ $(BUILD)/tests/%: $(OBJ)/tests/unit/%.o $$(addprefix $(OBJ)/,$$($$*))
 
 unit: $(addprefix $(BUILD)/tests/,$(UNIT_TESTS))
 
+# The load of `make bench`.
+LOAD := tests/bench/load.o tests/bench/load_connection.o tests/bench/load_http.o common/xmem.o common/buf.o
+$(BUILD)/bench/load: $(addprefix $(OBJ)/,$(LOAD))
+	@mkdir -p $(@D)
+	$(call quiet,LD)$(link)
+load: $(BUILD)/bench/load
+
 $(BUILD)/fuzz/%: $(OBJ)/tests/fuzz/%.o $(if $(filter fuzz,$(MODE)),,$(OBJ)/tests/fuzz/replay.o) $$(addprefix $(OBJ)/,$$($$*))
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(link) $(if $(filter fuzz,$(MODE)),-fsanitize=fuzzer)
@@ -257,7 +264,7 @@ test-long: $(SETUP)
 	tests/run.sh --long
 
 bench: $(SETUP)
-	@$(MAKE) --no-print-directory -j2 MODE=release all
+	@$(MAKE) --no-print-directory -j2 MODE=release all load
 	node tests/bench/bench.mjs
 
 # --- analysis ---------------------------------------------------------------------------------------------------------

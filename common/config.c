@@ -48,9 +48,12 @@ void config_free(struct config **config)
 	*config = NULL;
 }
 
-/* Takes `text`. */
+/* Takes `text`, which may quote the file: a finding stays one line. */
 static void add_finding(struct config *config, unsigned line, unsigned column, char *text)
 {
+	for (char *at = text; *at != '\0'; at++)
+		if ((unsigned char)*at < 0x20 || *at == 0x7f)
+			*at = '?';
 	if (config->count == FINDINGS_MAX) {
 		config->left_out++;
 		free(text);

@@ -257,10 +257,11 @@ static bool read_matchers(
 static void check_resource(
     struct config *config, const struct resource_selector *resource, const struct yaml_node *entry)
 {
-	const struct yaml_node *aws = yaml_get(entry, "aws");
+	const struct yaml_node *aws = yaml_get(entry, "aws"), *labels = yaml_get(entry, "labels");
 	if (entry->kind != YAML_NODE_MAP)
 		return;
-	if (resource->labels == NULL)
+	bool is_empty = labels != NULL && labels->kind == YAML_NODE_MAP && labels->count == 0;
+	if (labels == NULL || yaml_is_null(labels) || is_empty)
 		config_complain(config, entry,
 		    RESOURCE_PREFIX
 		    ".labels is missing and nothing would match: write \"*\": \"*\" for every "
