@@ -163,8 +163,9 @@ export class Person {
 		});
 	}
 
-	// What comes back for raw bytes, until the server closes or `idleMs` pass without a byte; {text, status, isClosed}.
-	raw(bytes, { idleMs = 1500 } = {}) {
+	// What comes back for raw bytes, until the server closes or falls silent (`silenceMs` after its last byte);
+	// {text, status, isClosed}.
+	raw(bytes, { answerMs = 5000, silenceMs = 300 } = {}) {
 		return new Promise((resolve, reject) => {
 			const socket = connect({
 				host: '127.0.0.1',
@@ -179,11 +180,12 @@ export class Person {
 				socket.destroy();
 				resolve({ text, status: Number(/^HTTP\/1\.1 (\d{3})/.exec(text)?.[1] ?? 0), isClosed });
 			};
-			socket.setTimeout(idleMs, () => finish(false));
+			socket.setTimeout(answerMs, () => finish(false));
 			socket.setEncoding('latin1');
 			socket.on('secureConnect', () => socket.write(bytes));
 			socket.on('data', (part) => {
 				text += part;
+				socket.setTimeout(silenceMs);
 			});
 			socket.on('end', () => finish(true));
 			socket.on('error', (error) => (text === '' && error.code !== 'ECONNRESET' ? reject(error) : finish(true)));
