@@ -123,7 +123,7 @@ UNIT_TESTS += test_route test_relay test_exchange test_session_h1 test_upstream 
 test_cluster := $(BASE) $(KUBE_CLUSTER) common/aws_endpoint.o kubeproxyd/directory/cluster.o
 test_upstream := tests/unit/fake_streams.o $(BASE) common/loop.o common/metrics.o $(HTTP) $(LLHTTP) kubeproxyd/back/upstream.o \
 	kubeproxyd/back/upstream_h1.o
-test_session_h1 := $(BASE) common/loop.o $(HTTP) $(LLHTTP) kubeproxyd/exchange/reply.o kubeproxyd/front/session_h1.o
+test_session_h1 := tests/unit/session_neighbours.o $(BASE) common/loop.o $(HTTP) $(LLHTTP) kubeproxyd/exchange/reply.o kubeproxyd/front/session_h1.o
 test_route := $(BASE) $(KUBE_CLUSTER) kubeproxyd/exchange/route.o
 test_relay := $(BASE) kubeproxyd/exchange/relay.o
 test_exchange := tests/unit/exchange_world.o $(BASE) common/loop.o common/metrics.o $(EXCHANGE) kubeproxyd/record/access_log.o \
@@ -157,14 +157,15 @@ UNIT_TESTS += test_wire test_message
 test_wire := proto/wire.o proto/json_text.o
 test_message := $(PROTO)
 
-UNIT_TESTS += test_zsock test_publisher test_directory test_bus
+UNIT_TESTS += test_zsock test_publisher test_publisher_gate test_directory test_bus
 PUBLISHER := discoveryd/publisher.o discoveryd/publisher_roles.o discoveryd/publisher_session.o \
 	discoveryd/publisher_table.o
 SUBSCRIBER := $(filter-out %cluster.o %token.o,$(DIRECTORY))
 BUS_TEST := $(BASE) $(PROTO) $(KUBE_CLUSTER) common/loop.o common/zsock.o common/metrics.o common/lock_file.o \
 	tests/unit/bus_fixture.o
 test_zsock := $(BUS_TEST)
-test_publisher := $(BUS_TEST) $(PUBLISHER) common/aws_context.o common/aws_retry.o
+test_publisher := $(BUS_TEST) $(PUBLISHER) common/aws_context.o common/aws_retry.o tests/unit/bus_stage.o
+test_publisher_gate := $(test_publisher)
 test_directory := $(BUS_TEST) $(SUBSCRIBER)
 test_bus := $(BUS_TEST) $(PUBLISHER) $(SUBSCRIBER) common/aws_context.o common/aws_retry.o
 
