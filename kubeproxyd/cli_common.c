@@ -8,12 +8,14 @@
 
 int cli_wrong_use(const char *usage, const char *format, ...)
 {
+	char *text = NULL;
 	va_list values;
 	va_start(values, format);
-	fputs("kubeproxyd: ", stderr);
-	vfprintf(stderr, format, values);
-	fprintf(stderr, "\nusage: %s\n", usage);
+	if (vasprintf(&text, format, values) < 0)
+		abort();
 	va_end(values);
+	fprintf(stderr, "kubeproxyd: %s\nusage: %s\n", text, usage);
+	free(text);
 	return CLI_USAGE;
 }
 

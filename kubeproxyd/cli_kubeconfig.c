@@ -18,7 +18,7 @@
 #include "kubeproxyd/pki.h"
 
 #define DEFAULT_PORT   3026
-#define FILE_MAX_BYTES (1024u * 1024)
+#define FILE_MAX_BYTES ((size_t)1024 * 1024)
 
 static const char usage[] = "kubeproxyd kubeconfig [--cluster NAME]... [--cert-for USER [--group "
 			    "GROUP]... [--ttl 8h] | --user-cert FILE "

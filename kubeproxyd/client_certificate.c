@@ -18,6 +18,7 @@
 
 /* Clocks of clients and proxy may differ by this much. */
 #define BACKDATED_SECONDS 300
+#define MINIMUM_TTL_MS	  60000
 
 bool client_certificate_parse_ttl(const char *text, struct duration *ttl)
 {
@@ -33,7 +34,7 @@ bool client_certificate_parse_ttl(const char *text, struct duration *ttl)
 		if (text[digits] == units[i].unit)
 			*ttl = duration_seconds(strtoll(text, NULL, 10) * units[i].seconds);
 	}
-	return ttl->ms >= 60 * 1000 && ttl->ms <= CLIENT_CERTIFICATE_MAX_TTL * INT64_C(1000);
+	return ttl->ms >= MINIMUM_TTL_MS && ttl->ms <= CLIENT_CERTIFICATE_MAX_TTL * INT64_C(1000);
 }
 
 /* --- what may be certified

@@ -5,14 +5,15 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/attr.h"
 #include "common/mono.h"
 
 struct settings;
 
-#define CLIENT_CERTIFICATE_DEFAULT_TTL (8 * 3600)
-#define CLIENT_CERTIFICATE_MAX_TTL     (30 * 86400)
+#define CLIENT_CERTIFICATE_DEFAULT_TTL INT64_C(28800) /* seconds: 8 hours */
+#define CLIENT_CERTIFICATE_MAX_TTL     INT64_C(2592000) /* 30 days */
 /* Beside the CA's key: one JSON line a certificate. */
 #define CLIENT_CERTIFICATE_RECORD "issued-certificates.jsonl"
 

@@ -18,7 +18,7 @@
 #include "kubeproxyd/new_file.h"
 #include "kubeproxyd/pki.h"
 
-#define YEAR_SECONDS	(365 * 86400)
+#define YEAR_SECONDS	INT64_C(31536000)
 #define VALID_YEARS	10
 #define PROXY_GROUP	"eksgate-proxy"
 #define SAMPLE_NAME	"example.yaml"
@@ -110,7 +110,7 @@ static bool make_certificate(
 {
 	struct unix_time now = unix_now();
 	struct pki_validity validity = {unix_add(now, duration_seconds(-300)),
-	    unix_add(now, duration_seconds((int64_t)VALID_YEARS * YEAR_SECONDS))};
+	    unix_add(now, duration_seconds(VALID_YEARS * YEAR_SECONDS))};
 	X509 *certificate =
 	    pki_certificate_new(pair->kind, pair->subject, &validity, key, NULL, error);
 	if (certificate == NULL)

@@ -50,7 +50,7 @@ struct grants *policy_grants(struct policy *policy, const struct identity *ident
 {
 	struct grants *grants = xcalloc(1, sizeof *grants);
 	grants->policy = policy_ref(policy);
-	grants->roles = xcalloc(policy->role_count + 1, sizeof *grants->roles);
+	grants->roles = xcalloc(policy->role_count + 1, sizeof(const struct role *));
 	grants->role_names = xcalloc(policy->role_count + 1, sizeof *grants->role_names);
 	grants->user = xstrdup(identity->user);
 	for (size_t i = 0; i < identity->group_count; i++)
@@ -258,9 +258,13 @@ static bool choose_user(struct asking *asking)
 	}
 	size_t count;
 	const char **users = collect(asking, false, &count, &denier);
-	if (count == 0) {
+	if (count == 1) {
+		asking->decision->user = users[0];
+	} else if (has_name(users, count, own)) {
+		asking->decision->user = own;
+	} else if (count == 0 && denier != NULL) {
 		deny_users(asking, denier);
-	} else if (count > 1 && !has_name(users, count, own)) {
+	} else {
 		char *names = join(users, count);
 		deny(asking, xstrdup("several kubernetes_users"),
 		    xasprintf(
@@ -269,8 +273,6 @@ static bool choose_user(struct asking *asking)
 			"them. Ask an administrator of eksgate to leave one in kubernetes_users",
 			names));
 		free(names);
-	} else {
-		asking->decision->user = count == 1 ? users[0] : own;
 	}
 	free(users);
 	return asking->decision->user != NULL;
@@ -308,7 +310,7 @@ void policy_decide(const struct grants *grants, const char *cluster,
     struct decision *decision)
 {
 	struct asking asking = {grants, cluster, cluster_labels, request, decision, NULL, 0};
-	asking.allowing = xcalloc(grants->role_count + 1, sizeof *asking.allowing);
+	asking.allowing = xcalloc(grants->role_count + 1, sizeof(const struct role *));
 	if (holds_roles(&asking) && is_not_denied(&asking) && is_allowed_by_a_role(&asking) &&
 	    choose_user(&asking))
 		allow(&asking);

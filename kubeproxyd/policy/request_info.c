@@ -322,7 +322,7 @@ bool request_info_resolve(
 		return false;
 	}
 	info->path = path;
-	split_path(strcpy(place(info, PLACE_PARTS, len), path), &parts);
+	split_path(memcpy(place(info, PLACE_PARTS, len), path, strlen(path) + 1), &parts);
 	if (!take_api(&parts, info))
 		return true;
 	if (!resolve_resource(method, split.query, len, &parts, info)) {
