@@ -28,11 +28,13 @@ static char *put_byte(char *out, char byte)
 
 bool percent_decode(const char *text, size_t len, bool plus_is_space, char *out, const char **bad)
 {
-	static const char space = ' ';
 	for (size_t i = 0; i < len; i++) {
-		bool is_space = plus_is_space && text[i] == '+';
+		if (plus_is_space && text[i] == '+') {
+			out = put_byte(out, ' ');
+			continue;
+		}
 		if (text[i] != '%') {
-			out = put_byte(out, is_space ? space : text[i]);
+			out = put_byte(out, text[i]);
 			continue;
 		}
 		bool is_whole = len - i > 2;
