@@ -18,9 +18,7 @@
 #include "discoveryd/publisher.h"
 #include "discoveryd/registry.h"
 
-/* --- clusters
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- clusters --------------------------------------------------------------------------------- */
 
 static void on_clusters(void *arg, struct admin_request *request)
 {
@@ -47,9 +45,7 @@ static void on_cluster(void *arg, struct admin_request *request)
 		admin_reply(request, 200, kube_cluster_to_json(item->cluster));
 }
 
-/* --- status
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- status ----------------------------------------------------------------------------------- */
 
 static struct json_object *count_clusters(const struct registry *registry)
 {

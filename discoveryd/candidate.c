@@ -57,7 +57,7 @@ static bool is_readable(const struct kube_cluster *cluster, char **error)
 {
 	char *text = kube_cluster_to_text(cluster);
 	size_t len = strlen(text);
-	if (len > KUBE_CLUSTER_JSON_MAX) {
+	if (len > (size_t)KUBE_CLUSTER_JSON_MAX) {
 		*error = xasprintf("kube_cluster \"%s\" is %zu bytes long, more than %u",
 		    cluster->name, len, KUBE_CLUSTER_JSON_MAX);
 		free(text);

@@ -1,7 +1,7 @@
 /* The set of clusters as two trees over the same items, keyed by what the items hold themselves. */
 #include "discoveryd/cluster_set.h"
 
-#include <stdint.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,14 +26,12 @@ static int compare_name(const struct cluster_item *a, const struct cluster_item 
 	return strcmp(a->cluster->name, b->cluster->name);
 }
 
-RB_GENERATE_INTERNAL(
-    arn_tree, cluster_item, by_arn, compare_arn, __attribute__((__unused__)) static)
-RB_GENERATE_INTERNAL(
-    name_tree, cluster_item, by_name, compare_name, __attribute__((__unused__)) static)
+RB_PROTOTYPE(arn_tree, cluster_item, by_arn, compare_arn);
+RB_PROTOTYPE(name_tree, cluster_item, by_name, compare_name);
+RB_GENERATE(arn_tree, cluster_item, by_arn, compare_arn);
+RB_GENERATE(name_tree, cluster_item, by_name, compare_name);
 
-/* --- items
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- items ------------------------------------------------------------------------------------ */
 
 struct cluster_item *cluster_item_new(struct kube_cluster *cluster)
 {
@@ -96,9 +94,7 @@ void cluster_item_remove_claim(struct cluster_item *item, const char *scope)
 	item->claims[at] = item->claims[--item->claim_count];
 }
 
-/* --- the set
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- the set ---------------------------------------------------------------------------------- */
 
 struct cluster_set *cluster_set_new(void)
 {
@@ -130,14 +126,17 @@ size_t cluster_set_count(const struct cluster_set *set)
 	return set->count;
 }
 
-/* The tree macros know no const; looking up changes nothing. */
-#define WRITABLE(type, pointer) ((type *)(uintptr_t)(pointer))
-
+/* Walks by hand: the tree macros want an item as key, and know no const. */
 static struct cluster_item *find_arn(const struct cluster_set *set, const char *arn)
 {
-	struct kube_cluster cluster = {.aws.arn = WRITABLE(char, arn)};
-	struct cluster_item key = {.cluster = &cluster};
-	return RB_FIND(arn_tree, WRITABLE(struct arn_tree, &set->by_arn), &key);
+	struct cluster_item *item = RB_ROOT(&set->by_arn);
+	while (item != NULL) {
+		int order = strcmp(arn, item->cluster->aws.arn);
+		if (order == 0)
+			return item;
+		item = order < 0 ? RB_LEFT(item, by_arn) : RB_RIGHT(item, by_arn);
+	}
+	return NULL;
 }
 
 const struct cluster_item *cluster_set_find_arn(const struct cluster_set *set, const char *arn)
@@ -147,17 +146,28 @@ const struct cluster_item *cluster_set_find_arn(const struct cluster_set *set, c
 
 const struct cluster_item *cluster_set_find_name(const struct cluster_set *set, const char *name)
 {
-	struct kube_cluster cluster = {.name = WRITABLE(char, name)};
-	struct cluster_item key = {.cluster = &cluster};
-	return RB_FIND(name_tree, WRITABLE(struct name_tree, &set->by_name), &key);
+	const struct cluster_item *item = RB_ROOT(&set->by_name);
+	while (item != NULL) {
+		int order = strcmp(name, item->cluster->name);
+		if (order == 0)
+			return item;
+		item = order < 0 ? RB_LEFT(item, by_name) : RB_RIGHT(item, by_name);
+	}
+	return NULL;
 }
 
+/* The first item whose ARN is greater than that of `item`. */
 const struct cluster_item *cluster_set_next(
     const struct cluster_set *set, const struct cluster_item *item)
 {
-	if (item == NULL)
-		return RB_MIN(arn_tree, WRITABLE(struct arn_tree, &set->by_arn));
-	return RB_NEXT(arn_tree, &set->by_arn, WRITABLE(struct cluster_item, item));
+	const struct cluster_item *next = NULL, *at = RB_ROOT(&set->by_arn);
+	while (at != NULL) {
+		bool is_greater = item == NULL || compare_arn(item, at) < 0;
+		if (is_greater)
+			next = at;
+		at = is_greater ? RB_LEFT(at, by_arn) : RB_RIGHT(at, by_arn);
+	}
+	return next;
 }
 
 void cluster_set_put(struct cluster_set *set, struct cluster_item *item)

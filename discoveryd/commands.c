@@ -34,9 +34,7 @@ static void print_document(struct json_object *document, enum render_format form
 	print(&out);
 }
 
-/* --- check
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- check ------------------------------------------------------------------------------------ */
 
 int command_check(const struct cli *cli)
 {
@@ -208,11 +206,11 @@ static void append_status(struct buf *out, struct json_object *document)
 {
 	static const struct render_column scopes[] = {{"SCOPE", "id"}, {"STATE", "state"},
 	    {"CLUSTERS", "clusters"}, {"LAST SUCCESS", "last_success"}, {"NEXT", "next"},
-	    {"OPERATION", "error.operation"}, {"CODE", "error.code"},
+	    {"OPERATION", "error.operation"}, {"PROBLEM", "error.outcome"}, {"CODE", "error.code"},
 	    {"WHAT TO DO", "error.remedy"}};
 	static const struct render_column wildcards[] = {{"REGIONS OF", "identity"},
-	    {"FROM", "regions_from"}, {"COUNT", "regions"}, {"CODE", "error.code"},
-	    {"WHAT TO DO", "error.remedy"}};
+	    {"FROM", "regions_from"}, {"COUNT", "regions"}, {"PROBLEM", "error.outcome"},
+	    {"CODE", "error.code"}, {"WHAT TO DO", "error.remedy"}};
 	struct json_object *clusters = member(document, "clusters");
 	buf_printf(out, "discoveryd %s, group \"%s\", up since %s\n", text_of(document, "version"),
 	    text_of(document, "group"), text_of(document, "started"));

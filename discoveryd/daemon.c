@@ -27,9 +27,7 @@
 
 #define STATUS_SECONDS 5
 
-/* --- configuration
- * --------------------------------------------------------------------------------------------------
- */
+/* --- configuration ---------------------------------------------------------------------------- */
 
 /* One log line per finding; findings are separated by newlines. */
 static void log_findings(const char *event, const char *findings)
@@ -93,9 +91,7 @@ static void warn_of_restart(const struct settings *old, const struct settings *n
 	}
 }
 
-/* --- news from below
- * ------------------------------------------------------------------------------------------------
- */
+/* --- news from below -------------------------------------------------------------------------- */
 
 static bool on_swept(
     void *arg, struct scope *scope, const struct sweep_result *result, char **error)
@@ -173,9 +169,7 @@ static void on_collect(void *arg)
 	}
 }
 
-/* --- signals
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- signals ---------------------------------------------------------------------------------- */
 
 static char *status_text(const struct daemon *daemon)
 {

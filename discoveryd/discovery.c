@@ -39,9 +39,7 @@ struct discovery {
 	size_t refresh_count;
 };
 
-/* --- passes
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- passes ----------------------------------------------------------------------------------- */
 
 static void run_queue(struct discovery *discovery);
 
@@ -163,9 +161,7 @@ static void run_queue(struct discovery *discovery)
 	}
 }
 
-/* --- refreshes
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- refreshes -------------------------------------------------------------------------------- */
 
 static void end_refresh(struct refresh *refresh)
 {
@@ -194,8 +190,8 @@ static void on_refreshed(void *arg, const struct sweep_result *result)
 static struct scope *find_scope(const struct discovery *discovery, const char *id)
 {
 	struct scope *scope;
-	TAILQ_FOREACH(scope, &discovery->scopes, entry)
-	{
+	for (scope = TAILQ_FIRST(&discovery->scopes); scope != NULL;
+	     scope = TAILQ_NEXT(scope, entry)) {
 		if (strcmp(scope->id, id) == 0)
 			return scope;
 	}
@@ -206,8 +202,8 @@ static bool is_refreshing(
     const struct discovery *discovery, const struct scope *scope, const char *name)
 {
 	const struct refresh *refresh;
-	TAILQ_FOREACH(refresh, &discovery->refreshes, entry)
-	{
+	for (refresh = TAILQ_FIRST(&discovery->refreshes); refresh != NULL;
+	     refresh = TAILQ_NEXT(refresh, entry)) {
 		if (refresh->scope == scope && strcmp(refresh->name, name) == 0)
 			return true;
 	}
@@ -231,15 +227,13 @@ void discovery_refresh(struct discovery *discovery, const char *scope_id, const 
 	    sweep_start_one(discovery->options.loop, &options, eks_name, on_refreshed, refresh);
 }
 
-/* --- scopes
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- scopes ----------------------------------------------------------------------------------- */
 
 static void drop_scope(struct discovery *discovery, struct scope *scope)
 {
 	struct refresh *refresh, *next;
-	TAILQ_FOREACH_SAFE(refresh, &discovery->refreshes, entry, next)
-	{
+	for (refresh = TAILQ_FIRST(&discovery->refreshes); refresh != NULL; refresh = next) {
+		next = TAILQ_NEXT(refresh, entry);
 		if (refresh->scope == scope)
 			end_refresh(refresh);
 	}
@@ -274,7 +268,7 @@ static void ask_for(struct discovery *discovery, struct account *account, const 
 			return;
 	}
 	scope->matchers =
-	    xreallocarray(scope->matchers, scope->matcher_count + 1, sizeof *scope->matchers);
+	    xreallocarray(scope->matchers, scope->matcher_count + 1, sizeof(struct aws_matcher *));
 	scope->matchers[scope->matcher_count++] = matcher;
 }
 
@@ -298,8 +292,8 @@ static void ask_for_matcher(
 static struct account *find_account(const struct discovery *discovery, const char *id)
 {
 	struct account *account;
-	TAILQ_FOREACH(account, &discovery->accounts, entry)
-	{
+	for (account = TAILQ_FIRST(&discovery->accounts); account != NULL;
+	     account = TAILQ_NEXT(account, entry)) {
 		if (strcmp(account->id, id) == 0)
 			return account;
 	}
@@ -319,8 +313,8 @@ static struct account *account_of(
 static void rebuild_scopes(struct discovery *discovery)
 {
 	struct scope *scope, *next;
-	TAILQ_FOREACH(scope, &discovery->scopes, entry)
-	{
+	for (scope = TAILQ_FIRST(&discovery->scopes); scope != NULL;
+	     scope = TAILQ_NEXT(scope, entry)) {
 		scope->is_configured = false;
 		scope->matcher_count = 0;
 	}
@@ -328,8 +322,8 @@ static void rebuild_scopes(struct discovery *discovery)
 		const struct aws_matcher *matcher = &discovery->settings->discovery.matchers[i];
 		ask_for_matcher(discovery, account_of(discovery, matcher), matcher);
 	}
-	TAILQ_FOREACH_SAFE(scope, &discovery->scopes, entry, next)
-	{
+	for (scope = TAILQ_FIRST(&discovery->scopes); scope != NULL; scope = next) {
+		next = TAILQ_NEXT(scope, entry);
 		if (!scope->is_configured)
 			drop_scope(discovery, scope);
 		else if (!scope->has_outcome && scope->sweep == NULL)
@@ -339,9 +333,7 @@ static void rebuild_scopes(struct discovery *discovery)
 		discovery->options.on_regions(discovery->options.arg);
 }
 
-/* --- accounts
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- accounts --------------------------------------------------------------------------------- */
 
 static void log_regions(const struct account *account, bool is_news)
 {
@@ -408,8 +400,8 @@ static void use_account(struct discovery *discovery, const struct aws_matcher *m
 static void mark_accounts(struct discovery *discovery)
 {
 	struct account *account;
-	TAILQ_FOREACH(account, &discovery->accounts, entry)
-	{
+	for (account = TAILQ_FIRST(&discovery->accounts); account != NULL;
+	     account = TAILQ_NEXT(account, entry)) {
 		account->is_configured = false;
 	}
 	for (size_t i = 0; i < discovery->settings->discovery.matcher_count; i++)
@@ -420,8 +412,8 @@ static void mark_accounts(struct discovery *discovery)
 static void drop_unused_accounts(struct discovery *discovery)
 {
 	struct account *account, *next;
-	TAILQ_FOREACH_SAFE(account, &discovery->accounts, entry, next)
-	{
+	for (account = TAILQ_FIRST(&discovery->accounts); account != NULL; account = next) {
+		next = TAILQ_NEXT(account, entry);
 		if (account->is_configured)
 			continue;
 		TAILQ_REMOVE(&discovery->accounts, account, entry);
@@ -429,9 +421,7 @@ static void drop_unused_accounts(struct discovery *discovery)
 	}
 }
 
-/* --- public
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- public ----------------------------------------------------------------------------------- */
 
 struct discovery *discovery_new(const struct discovery_options *options)
 {
@@ -450,13 +440,14 @@ void discovery_free(struct discovery **discovery)
 	if (*discovery == NULL)
 		return;
 	struct scope *scope, *next_scope;
-	TAILQ_FOREACH_SAFE(scope, &(*discovery)->scopes, entry, next_scope)
-	{
+	for (scope = TAILQ_FIRST(&(*discovery)->scopes); scope != NULL; scope = next_scope) {
+		next_scope = TAILQ_NEXT(scope, entry);
 		drop_scope(*discovery, scope);
 	}
 	struct account *account, *next_account;
-	TAILQ_FOREACH_SAFE(account, &(*discovery)->accounts, entry, next_account)
-	{
+	for (account = TAILQ_FIRST(&(*discovery)->accounts); account != NULL;
+	     account = next_account) {
+		next_account = TAILQ_NEXT(account, entry);
 		TAILQ_REMOVE(&(*discovery)->accounts, account, entry);
 		account_free(&account);
 	}
@@ -469,21 +460,21 @@ void discovery_configure(struct discovery *discovery, const struct settings *set
 	discovery->settings = settings;
 	/* New scopes are due by themselves. */
 	struct scope *scope;
-	TAILQ_FOREACH(scope, &discovery->scopes, entry)
-	{
+	for (scope = TAILQ_FIRST(&discovery->scopes); scope != NULL;
+	     scope = TAILQ_NEXT(scope, entry)) {
 		scope->is_stale = true;
 	}
 	mark_accounts(discovery);
 	rebuild_scopes(discovery);
 	drop_unused_accounts(discovery);
 	struct account *account;
-	TAILQ_FOREACH(account, &discovery->accounts, entry)
-	{
+	for (account = TAILQ_FIRST(&discovery->accounts); account != NULL;
+	     account = TAILQ_NEXT(account, entry)) {
 		if (account->is_wildcard)
 			ask_regions(account);
 	}
-	TAILQ_FOREACH(scope, &discovery->scopes, entry)
-	{
+	for (scope = TAILQ_FIRST(&discovery->scopes); scope != NULL;
+	     scope = TAILQ_NEXT(scope, entry)) {
 		if (scope->is_stale)
 			make_due(scope);
 		scope->is_stale = false;
@@ -493,14 +484,14 @@ void discovery_configure(struct discovery *discovery, const struct settings *set
 bool discovery_is_complete(const struct discovery *discovery)
 {
 	const struct account *account;
-	TAILQ_FOREACH(account, &discovery->accounts, entry)
-	{
+	for (account = TAILQ_FIRST(&discovery->accounts); account != NULL;
+	     account = TAILQ_NEXT(account, entry)) {
 		if (account->is_wildcard && !account->has_outcome)
 			return false;
 	}
 	const struct scope *scope;
-	TAILQ_FOREACH(scope, &discovery->scopes, entry)
-	{
+	for (scope = TAILQ_FIRST(&discovery->scopes); scope != NULL;
+	     scope = TAILQ_NEXT(scope, entry)) {
 		if (!scope->has_outcome)
 			return false;
 	}
@@ -521,8 +512,8 @@ enum coverage discovery_coverage(void *arg, const char *scope)
 	if (find_scope(discovery, scope) != NULL)
 		return COVERAGE_YES;
 	const struct account *account;
-	TAILQ_FOREACH(account, &discovery->accounts, entry)
-	{
+	for (account = TAILQ_FIRST(&discovery->accounts); account != NULL;
+	     account = TAILQ_NEXT(account, entry)) {
 		if (account->is_wildcard && account->source == ACCOUNT_REGIONS_UNKNOWN &&
 		    is_scope_of(account, scope))
 			return COVERAGE_UNKNOWN;
@@ -552,8 +543,8 @@ struct json_object *discovery_wildcards_to_json(const struct discovery *discover
 {
 	struct json_object *array = json_object_new_array();
 	const struct account *account;
-	TAILQ_FOREACH(account, &discovery->accounts, entry)
-	{
+	for (account = TAILQ_FIRST(&discovery->accounts); account != NULL;
+	     account = TAILQ_NEXT(account, entry)) {
 		if (!account->is_wildcard)
 			continue;
 		struct json_object *object = json_object_new_object();

@@ -35,9 +35,7 @@ struct enrollment {
 	char *error;
 };
 
-/* --- telling
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- telling ---------------------------------------------------------------------------------- */
 
 /* What a change means, noted before the commit and logged after it. */
 struct story {
@@ -96,9 +94,7 @@ static void free_story(struct story *story)
 	free(story->was);
 }
 
-/* --- committing
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- committing ------------------------------------------------------------------------------- */
 
 static bool commit(
     struct enrollment *enrollment, const struct registry_changes *changes, char **error)
@@ -169,9 +165,7 @@ bool enrollment_take(struct enrollment *enrollment, struct scope *scope,
 	return is_done;
 }
 
-/* --- orphans
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- orphans ---------------------------------------------------------------------------------- */
 
 static struct duration shorter(struct duration a, struct duration b)
 {
@@ -219,9 +213,7 @@ void enrollment_scopes_changed(struct enrollment *enrollment)
 	timer_set(enrollment->orphans, duration_ms(ORPHANS_SHORTEST_MS));
 }
 
-/* --- public
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- public ----------------------------------------------------------------------------------- */
 
 struct enrollment *enrollment_new(struct loop *loop, struct registry *registry,
     struct discovery_metrics *metrics, const char *group)

@@ -15,9 +15,7 @@
 #include "discoveryd/registry.h"
 #include "discoveryd/scope.h"
 
-/* --- matchers
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- matchers --------------------------------------------------------------------------------- */
 
 /* Labels that are given after matching. */
 static bool is_late_label(const char *key)
@@ -281,9 +279,7 @@ static struct json_object *blind_scopes(const struct discovery *discovery, const
 	return array;
 }
 
-/* --- public
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- public ----------------------------------------------------------------------------------- */
 
 static bool is_any_served(struct json_object *clusters)
 {

@@ -30,7 +30,7 @@ static char *tidy_part(const char *part)
 {
 	struct buf out = {0};
 	for (; *part != '\0'; part++) {
-		char c = *part == ' ' ? '-' : *part;
+		char c = (char)(*part == ' ' ? '-' : *part);
 		if (c != '-' || (out.len > 0 && out.data[out.len - 1] != '-'))
 			buf_append_char(&out, c);
 	}

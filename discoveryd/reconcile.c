@@ -24,6 +24,8 @@ struct pass {
 	const struct reconcile_input *input;
 	struct reconcile_output *output;
 	struct name_changes names;
+	struct name_change *name_space; /* two a sighting: the old name and the new one */
+	size_t name_count;
 };
 
 static int compare_names(const struct name_change *a, const struct name_change *b)
@@ -31,8 +33,8 @@ static int compare_names(const struct name_change *a, const struct name_change *
 	return strcmp(a->name, b->name);
 }
 
-RB_GENERATE_INTERNAL(
-    name_changes, name_change, entry, compare_names, __attribute__((__unused__)) static)
+RB_PROTOTYPE(name_changes, name_change, entry, compare_names);
+RB_GENERATE(name_changes, name_change, entry, compare_names);
 
 const char *verdict_text(enum verdict verdict)
 {
@@ -41,29 +43,18 @@ const char *verdict_text(enum verdict verdict)
 	return texts[verdict];
 }
 
-/* --- names
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 static void note_name(struct pass *pass, const char *name, const char *arn)
 {
 	struct name_change key = {.name = name};
 	struct name_change *change = RB_FIND(name_changes, &pass->names, &key);
 	if (change == NULL) {
-		change = xcalloc(1, sizeof *change);
+		change = &pass->name_space[pass->name_count++];
 		change->name = name;
 		RB_INSERT(name_changes, &pass->names, change);
 	}
 	change->arn = arn;
-}
-
-static void forget_names(struct pass *pass)
-{
-	while (!RB_EMPTY(&pass->names)) {
-		struct name_change *change = RB_ROOT(&pass->names);
-		RB_REMOVE(name_changes, &pass->names, change);
-		free(change);
-	}
 }
 
 /* Clusters about to be removed still hold their names: the removal may be held back. */
@@ -90,9 +81,7 @@ static void put(struct pass *pass, const struct cluster_item *old, struct cluste
 	registry_changes_put(&pass->output->changes, item);
 }
 
-/* --- one sighting
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- one sighting ----------------------------------------------------------------------------- */
 
 /* The state in which it should be in the set, or NULL with the judgement's verdict and detail. */
 static struct cluster_item *build_item(struct pass *pass, const struct eks_cluster *eks,
@@ -266,9 +255,7 @@ static void judge(struct pass *pass, const struct sighting *sighting, struct jud
 	}
 }
 
-/* --- absences
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- absences --------------------------------------------------------------------------------- */
 
 static int compare_sighting(const void *name, const void *sighting)
 {
@@ -307,20 +294,20 @@ static void judge_absent(struct pass *pass)
 	}
 }
 
-/* --- public
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- public ----------------------------------------------------------------------------------- */
 
 void reconcile_scope(const struct reconcile_input *input, struct reconcile_output *output)
 {
 	*output = (struct reconcile_output){0};
-	struct pass pass = {.input = input, .output = output, .names = RB_INITIALIZER(&pass.names)};
+	struct pass pass = {.input = input, .output = output};
+	RB_INIT(&pass.names);
+	pass.name_space = xcalloc(2 * input->result->count + 1, sizeof *pass.name_space);
 	output->judgements = xcalloc(input->result->count + 1, sizeof *output->judgements);
 	for (size_t i = 0; i < input->result->count; i++)
 		judge(&pass, &input->result->sightings[i],
 		    &output->judgements[output->judgement_count++]);
 	judge_absent(&pass);
-	forget_names(&pass);
+	free(pass.name_space);
 }
 
 void judgement_free(struct judgement *judgement)

@@ -35,9 +35,7 @@ const char *removal_reason_text(enum removal_reason reason)
 	return texts[reason];
 }
 
-/* --- lists of changes
- * -----------------------------------------------------------------------------------------------
- */
+/* --- lists of changes ------------------------------------------------------------------------- */
 
 static struct registry_change *add_change(struct registry_changes *changes)
 {
@@ -75,9 +73,7 @@ void registry_changes_free(struct registry_changes *changes)
 	*changes = (struct registry_changes){0};
 }
 
-/* --- tombstones
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- tombstones ------------------------------------------------------------------------------- */
 
 static void free_tombstone(struct tombstone **tombstone)
 {
@@ -94,7 +90,7 @@ static void add_tombstone(void *arg, struct tombstone *tombstone)
 {
 	struct registry *registry = arg;
 	registry->tombstones = xreallocarray(
-	    registry->tombstones, registry->tombstone_count + 1, sizeof *registry->tombstones);
+	    registry->tombstones, registry->tombstone_count + 1, sizeof(struct tombstone *));
 	registry->tombstones[registry->tombstone_count++] = tombstone;
 }
 
@@ -113,7 +109,7 @@ static void forget_old(struct registry *registry, struct unix_time before)
 		return;
 	registry->tombstone_count -= old;
 	memmove(registry->tombstones, registry->tombstones + old,
-	    registry->tombstone_count * sizeof *registry->tombstones);
+	    registry->tombstone_count * sizeof(struct tombstone *));
 }
 
 /* --- opening and closing
@@ -200,9 +196,7 @@ void registry_close(struct registry **registry)
 	xfree(registry);
 }
 
-/* --- committing
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- committing ------------------------------------------------------------------------------- */
 
 /* A transaction in the making: copies with their revisions, the rows, and what to tell once they
  * are durable. */
@@ -246,8 +240,8 @@ static void end_name(struct batch *batch, const struct kube_cluster *old,
 	tombstone->revision = ++batch->sequence;
 	tombstone->removed_at = batch->now;
 	tombstone->is_confirmed = is_confirmed;
-	batch->tombstones =
-	    xreallocarray(batch->tombstones, batch->tombstone_count + 1, sizeof *batch->tombstones);
+	batch->tombstones = xreallocarray(
+	    batch->tombstones, batch->tombstone_count + 1, sizeof(struct tombstone *));
 	batch->tombstones[batch->tombstone_count++] = tombstone;
 	add_write(batch,
 	    (struct registry_write){.kind = REGISTRY_WRITE_TOMBSTONE, .tombstone = tombstone});
@@ -358,9 +352,7 @@ bool registry_commit(
 	return is_done;
 }
 
-/* --- reading
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 const struct cluster_set *registry_set(const struct registry *registry)
 {

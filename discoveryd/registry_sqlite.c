@@ -15,8 +15,7 @@
 
 #define BUSY_TIMEOUT_MS 2000
 
-/* Step i brings a file of format i to format i + 1. */
-static const char *const MIGRATIONS[] = {
+static const char FORMAT_1[] =
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;"
     "CREATE TABLE clusters (arn TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, revision INTEGER NOT "
     "NULL,"
@@ -27,8 +26,10 @@ static const char *const MIGRATIONS[] = {
     " PRIMARY KEY (arn, scope)) STRICT, WITHOUT ROWID;"
     "CREATE TABLE tombstones (revision INTEGER PRIMARY KEY, arn TEXT NOT NULL, name TEXT NOT NULL,"
     " reason INTEGER NOT NULL, detail TEXT, renamed_to TEXT, removed_at INTEGER NOT NULL,"
-    " is_confirmed INTEGER NOT NULL) STRICT;",
-};
+    " is_confirmed INTEGER NOT NULL) STRICT;";
+
+/* Step i brings a file of format i to format i + 1. */
+static const char *const MIGRATIONS[] = {FORMAT_1};
 #define FORMAT ((int)(sizeof MIGRATIONS / sizeof MIGRATIONS[0]))
 
 enum statement {
@@ -42,12 +43,14 @@ enum statement {
 	STATEMENT_COUNT
 };
 
+static const char PUT_CLUSTER_SQL[] =
+    "INSERT INTO clusters VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (arn) DO UPDATE SET"
+    " name = ?2, revision = ?3, phase = ?4, created_at = ?5, orphaned_since = ?6, resource = "
+    "?7";
+
 static const char *const STATEMENTS[STATEMENT_COUNT] = {
     [SET_META] = "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2",
-    [PUT_CLUSTER] =
-	"INSERT INTO clusters VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (arn) DO UPDATE SET"
-	" name = ?2, revision = ?3, phase = ?4, created_at = ?5, orphaned_since = ?6, resource = "
-	"?7",
+    [PUT_CLUSTER] = PUT_CLUSTER_SQL,
     [REMOVE_CLUSTER] = "DELETE FROM clusters WHERE arn = ?1",
     [REMOVE_CLAIMS] = "DELETE FROM claims WHERE arn = ?1",
     [ADD_CLAIM] = "INSERT INTO claims VALUES (?1, ?2, ?3)",
@@ -61,9 +64,7 @@ struct registry_store {
 	sqlite3_stmt *statements[STATEMENT_COUNT];
 };
 
-/* --- errors
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- errors ----------------------------------------------------------------------------------- */
 
 static const char *remedy_of(int code)
 {
@@ -112,9 +113,7 @@ static bool run(
 	       fail(store, doing, error);
 }
 
-/* --- opening
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 /* SQLite gives its side files the mode of this one. */
 static bool make_file(const char *path, char **error)
@@ -228,9 +227,7 @@ void registry_store_close(struct registry_store **store)
 	xfree(store);
 }
 
-/* --- reading
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static const char *column_text(sqlite3_stmt *statement, int column)
 {
@@ -354,9 +351,7 @@ bool registry_store_load(struct registry_store *store, struct registry_meta *met
 		   &loading, error);
 }
 
-/* --- writing
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 /* Runs a prepared statement whose values are bound. */
 static bool step(const struct registry_store *store, enum statement which, char **error)

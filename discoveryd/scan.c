@@ -28,9 +28,7 @@ struct scan {
 	struct cluster_set *set;
 };
 
-/* --- settings
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- settings --------------------------------------------------------------------------------- */
 
 /* A configuration that looks at `regions` with the own identity and takes every cluster. */
 static struct settings *settings_for_regions(const char *regions, char **error)
@@ -66,9 +64,7 @@ static struct settings *load(const struct cli *cli, char **error)
 	return NULL;
 }
 
-/* --- the pass
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- the pass --------------------------------------------------------------------------------- */
 
 static bool on_swept(
     void *arg, struct scope *scope, const struct sweep_result *result, char **error)
@@ -105,9 +101,7 @@ static void on_scopes(void *arg)
 		loop_stop(scan->loop);
 }
 
-/* --- printing
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- printing --------------------------------------------------------------------------------- */
 
 static struct json_object *clusters_to_json(const struct scan *scan)
 {
@@ -183,11 +177,11 @@ static void append_tables(struct buf *out, const struct scan *scan)
 	static const struct render_column left[] = {{"EKS NAME", "eks_name"}, {"SCOPE", "scope"},
 	    {"VERDICT", "verdict"}, {"STATUS", "status"}, {"REASON", "reason"}};
 	static const struct render_column failed[] = {{"SCOPE", "id"},
-	    {"OPERATION", "error.operation"}, {"CODE", "error.code"}, {"MESSAGE", "error.message"},
+	    {"OPERATION", "error.operation"}, {"PROBLEM", "error.outcome"}, {"CODE", "error.code"},
 	    {"WHAT TO DO", "error.remedy"}};
 	static const struct render_column wildcards[] = {{"REGIONS OF", "identity"},
-	    {"FROM", "regions_from"}, {"COUNT", "regions"}, {"CODE", "error.code"},
-	    {"WHAT TO DO", "error.remedy"}};
+	    {"FROM", "regions_from"}, {"COUNT", "regions"}, {"PROBLEM", "error.outcome"},
+	    {"CODE", "error.code"}, {"WHAT TO DO", "error.remedy"}};
 	buf_printf(out, "%zu clusters would be enrolled\n", cluster_set_count(scan->set));
 	append_table(out, "Clusters:", clusters_to_json(scan), clusters,
 	    sizeof clusters / sizeof clusters[0]);
@@ -231,9 +225,7 @@ static void print_scan(const struct scan *scan, enum render_format format)
 	buf_free(&out);
 }
 
-/* --- public
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- public ----------------------------------------------------------------------------------- */
 
 static int scan_with(const struct settings *settings, enum render_format format)
 {

@@ -150,9 +150,7 @@ void scope_remember(struct scope *scope, const struct sweep_result *result,
 	}
 }
 
-/* --- the next turn
- * --------------------------------------------------------------------------------------------------
- */
+/* --- the next turn ---------------------------------------------------------------------------- */
 
 struct duration scope_backoff(unsigned failures, struct duration longest)
 {
@@ -170,9 +168,7 @@ struct duration scope_next_delay(const struct scope *scope, struct duration poll
 	    is_failing ? scope_backoff(failures, poll_interval) : poll_interval, JITTER_PERCENT);
 }
 
-/* --- for people
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- for people ------------------------------------------------------------------------------- */
 
 struct json_object *scope_error_to_json(const struct aws_error *error)
 {
@@ -183,7 +179,8 @@ struct json_object *scope_error_to_json(const struct aws_error *error)
 	json_add_string(object, "outcome", aws_outcome_text(error->outcome));
 	json_add_string(object, "code", error->code);
 	json_add_string(object, "message", error->message);
-	json_add_string(object, "remedy", error->remedy);
+	/* Errors of credentials say in their message what to do. */
+	json_add_string(object, "remedy", error->remedy != NULL ? error->remedy : error->message);
 	return object;
 }
 

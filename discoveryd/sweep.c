@@ -48,9 +48,7 @@ struct describe {
 	struct mono started;
 };
 
-/* --- endings
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- endings ---------------------------------------------------------------------------------- */
 
 static void free_result(struct sweep_result *result)
 {
@@ -104,9 +102,7 @@ static void fail_listing_text(struct sweep *sweep, const char *message)
 	    sweep, &(struct aws_reply){.outcome = AWS_BAD_REPLY, .message = message, .body = ""});
 }
 
-/* --- describing
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- describing ------------------------------------------------------------------------------- */
 
 static struct eks_cluster *copy_cluster(const struct eks_cluster *from)
 {
@@ -269,9 +265,7 @@ static void start_describing(struct sweep *sweep)
 	describe_more(sweep);
 }
 
-/* --- listing
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- listing ---------------------------------------------------------------------------------- */
 
 static void list_page(struct sweep *sweep);
 
@@ -322,9 +316,7 @@ static void list_page(struct sweep *sweep)
 	    sweep->region, sweep->token, on_listed, sweep);
 }
 
-/* --- public
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- public ----------------------------------------------------------------------------------- */
 
 static struct sweep *new_sweep(
     struct loop *loop, const struct sweep_options *options, sweep_fn *fn, void *arg)
@@ -340,7 +332,7 @@ static struct sweep *new_sweep(
 	sweep->arg = arg;
 	sweep->started = mono_now();
 	sweep->window = sweep->options.parallel;
-	sweep->describes = xcalloc(sweep->options.parallel, sizeof *sweep->describes);
+	sweep->describes = xcalloc(sweep->options.parallel, sizeof(struct describe *));
 	sweep->finish = (struct deferred){.fn = on_finish, .arg = sweep};
 	return sweep;
 }
