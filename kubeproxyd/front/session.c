@@ -40,19 +40,21 @@ static bool has_room(const struct sessions *sessions)
 	return sessions->count < sessions->with.settings->proxy.limits.connections;
 }
 
-static void log_end(const struct session *session, const char *reason)
+/* A polite end still sends what is queued. */
+static void log_end(const struct session *session, enum session_end how, const char *reason)
 {
+	size_t queued = how == SESSION_POLITE ? stream_queued(session->stream) : 0;
 	log_info("session", "closed", LOG_S("client", stream_peer_address(session->stream)),
 	    LOG_S("reason", reason), LOG_I("requests", session->requests),
 	    LOG_I("bytes_in", stream_bytes_read(session->stream)),
-	    LOG_I("bytes_out", stream_bytes_written(session->stream)),
+	    LOG_I("bytes_out", stream_bytes_written(session->stream) + queued),
 	    LOG_I("ms", mono_since(session->opened).ms));
 }
 
 void session_end(struct session *session, enum session_end how, const char *reason)
 {
 	struct sessions *sessions = session->owner;
-	log_end(session, reason);
+	log_end(session, how, reason);
 	/* The certificate and the address are the stream's. */
 	caller_clear(&session->caller);
 	if (how == SESSION_POLITE)
