@@ -272,7 +272,8 @@ void stream_finish(struct stream **stream, struct duration linger)
 void stream_close_finishing(struct loop *loop)
 {
 	struct stream *next;
-	for (struct stream *stream = LIST_FIRST(&finishing_streams); stream != NULL; stream = next) {
+	for (struct stream *stream = LIST_FIRST(&finishing_streams); stream != NULL;
+	     stream = next) {
 		next = LIST_NEXT(stream, finishing);
 		if (stream->loop == loop)
 			stream_destroy(stream);
