@@ -1,4 +1,4 @@
-/* The resource that travels from discoveryd to kubeproxyd: one EKS cluster (design.md 4.2).
+/* The resource that travels from discoveryd to kubeproxyd: one EKS cluster.
  * Identity is ARN and creation time; the name is what users type. */
 #ifndef EKSGATE_KUBE_CLUSTER_H
 #define EKSGATE_KUBE_CLUSTER_H

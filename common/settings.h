@@ -1,4 +1,4 @@
-/* The one configuration file, read by both daemons (design.md 4.1): Teleport's agent format with
+/* The one configuration file, read by both daemons: Teleport's agent format with
  * what is ours under `eksgate:`. Every key is a row of the table in settings_rows.c. Immutable once
  * loaded; a reload builds a new one. */
 #ifndef EKSGATE_SETTINGS_H
@@ -43,88 +43,85 @@ struct settings {
 	size_t warning_count;
 
 	enum log_level log_level; /* eksgate.log.level */
-	char *state_dir; /* eksgate.state_dir, /var/lib/eksgate-discovery */
-	char *metrics_listen; /* eksgate.metrics_listen, NULL */
+	char *state_dir; /* eksgate.state_dir */
+	char *metrics_listen; /* eksgate.metrics_listen, discoveryd's; may be NULL */
 
+	/* eksgate.bus */
 	struct {
-		char *socket; /* eksgate.bus.socket, /run/eksgate-discovery/bus.sock */
-		char **proxy_users; /* eksgate.bus.proxy_users, [eksgate-proxy]: names or uids */
+		char *socket;
+		char **proxy_users; /* names or uids */
 		size_t proxy_user_count;
-		char **tap_users; /* eksgate.bus.tap_users, [eksgate-tap] */
+		char **tap_users;
 		size_t tap_user_count;
-		struct duration heartbeat; /* eksgate.bus.heartbeat, 250ms */
+		struct duration heartbeat;
 	} bus;
 
+	/* discovery_service, and eksgate.discovery */
 	struct {
 		bool enabled;
-		char *group; /* discovery_group, "default" when absent */
-		struct duration poll_interval; /* 5m */
+		char *group; /* discovery_group */
+		struct duration poll_interval;
 		struct aws_matcher *matchers;
 		size_t matcher_count;
-		char *admin_socket; /* eksgate.discovery.admin_socket,
-				       /run/eksgate-discovery/admin/admin.sock */
-		size_t describe_parallel; /* eksgate.discovery.describe_parallel, 5 per scope */
+		char *admin_socket;
+		size_t describe_parallel; /* per scope */
 	} discovery;
 
+	/* eksgate.removal */
 	struct {
-		struct duration grace; /* eksgate.removal.grace, 24h: how long an orphan is kept */
-		unsigned
-		    guard_percent; /* eksgate.removal.guard, 50: more of ten or more held back */
+		struct duration grace; /* how long an orphan is kept */
+		unsigned guard_percent; /* more of ten or more is held back */
 	} removal;
 
+	/* eksgate.access */
 	struct {
-		char *mode; /* eksgate.access.mode: "rbac" */
-		char *group; /* eksgate.access.group, "eksgate:proxy" */
-		char *cluster_role; /* eksgate.access.cluster_role, "eksgate" */
-		char *bootstrap_role_arn; /* eksgate.access.bootstrap_role_arn, NULL */
+		char *mode; /* "rbac" */
+		char *group;
+		char *cluster_role;
+		char *bootstrap_role_arn; /* may be NULL */
 	} access;
 
+	/* kubernetes_service */
 	struct {
 		bool enabled;
-		char *listen_addr; /* 0.0.0.0:3026 */
-		char *public_addr; /* NULL: listen_addr's port on the host's name */
+		char *listen_addr; /* host:port */
+		char *public_addr; /* host:port; NULL: listen_addr's port on the host's name */
 		struct resource_selector *resources;
 		size_t resource_count;
 	} kubernetes;
 
+	/* eksgate.proxy */
 	struct {
-		char *certificate; /* eksgate.proxy.tls.certificate, /etc/eksgate/tls/server.pem */
-		char *key; /* eksgate.proxy.tls.key, /etc/eksgate/tls/server-key.pem */
-		char *client_ca; /* eksgate.proxy.client_ca, /etc/eksgate/tls/client-ca.pem */
-		char *client_ca_key; /* eksgate.proxy.client_ca_key,
-					/etc/eksgate/tls/client-ca-key.pem */
-		char *sni_suffix; /* eksgate.proxy.sni_suffix, NULL */
-		char *roles_dir; /* eksgate.proxy.roles_dir, /etc/eksgate/roles.d */
-		char *cache_dir; /* eksgate.proxy.cache_dir, /var/cache/eksgate-proxy */
-		char
-		    *run_dir; /* eksgate.proxy.run_dir, /run/eksgate-proxy: <instance>.sock in it */
-		struct duration max_stale; /* eksgate.proxy.max_stale, 24h */
-		struct duration
-		    token_lifetime; /* eksgate.proxy.token_lifetime, 10m, at most that */
+		char *certificate; /* tls.certificate */
+		char *key; /* tls.key */
+		char *client_ca;
+		char *client_ca_key; /* only `kubeproxyd cert` and `init` read it */
+		char *sni_suffix; /* may be NULL */
+		char *roles_dir;
+		char *cache_dir;
+		char *run_dir; /* <instance>.sock in it */
+		char *metrics_listen; /* may be NULL */
+		struct duration max_stale;
+		struct duration token_lifetime; /* at most 10 minutes */
 		struct {
-			size_t connections; /* eksgate.proxy.limits.connections, 16000 */
-			size_t handshakes; /* .handshakes, 512 in flight */
-			size_t header_bytes; /* .header_bytes, 65536 */
-			size_t header_count; /* .header_count, 100 */
-			size_t
-			    body_in_hand; /* .body_in_hand, 262144 bytes buffered per direction */
-			struct duration header_timeout; /* .header_timeout, 10s */
-			struct duration handshake_timeout; /* .handshake_timeout, 10s */
-			struct duration idle_timeout; /* .idle_timeout, 90s between requests */
-			struct duration
-			    connect_timeout; /* .connect_timeout, 10s to an API server */
-			struct duration response_timeout; /* .response_timeout, 65s to the first
-							     byte of the answer */
-			size_t upstream_idle; /* .upstream_idle, 32 idle connections kept per
-						 cluster */
+			size_t connections;
+			size_t handshakes; /* in flight */
+			size_t header_bytes;
+			size_t header_count;
+			size_t body_in_hand; /* bytes buffered per direction */
+			struct duration header_timeout;
+			struct duration handshake_timeout;
+			struct duration idle_timeout; /* between requests */
+			struct duration connect_timeout; /* to an API server */
+			struct duration response_timeout; /* to the answer's first byte */
+			size_t upstream_idle; /* connections kept per cluster */
 		} limits;
 	} proxy;
 
-	/* Loopback only; a warning at start. */
+	/* eksgate.test: loopback only; a warning at start. Both may be NULL. */
 	struct {
-		char *token_sts_host; /* eksgate.test.token_sts_host, NULL */
-		char *endpoint_suffix; /* eksgate.test.endpoint_suffix: cluster endpoints end so
-					  instead of as AWS's do */
+		char *token_sts_host;
+		char *endpoint_suffix; /* cluster endpoints end so instead of as AWS's do */
 	} test;
 };
 

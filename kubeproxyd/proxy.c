@@ -155,7 +155,7 @@ static void warn_of_restart(const struct settings *old, const struct settings *n
 	} fixed[] = {
 	    {"kubernetes_service.listen_addr", old->kubernetes.listen_addr,
 		now->kubernetes.listen_addr},
-	    {"eksgate.metrics_listen", old->metrics_listen, now->metrics_listen},
+	    {"eksgate.proxy.metrics_listen", old->proxy.metrics_listen, now->proxy.metrics_listen},
 	    {"discovery_service.discovery_group", old->discovery.group, now->discovery.group},
 	    {"eksgate.bus.socket", old->bus.socket, now->bus.socket},
 	    {"eksgate.proxy.run_dir", old->proxy.run_dir, now->proxy.run_dir},
@@ -303,9 +303,9 @@ static bool open_admin(struct proxy *proxy, char **error)
 	char *path = xasprintf("%s/%s.sock", proxy->settings->proxy.run_dir, proxy->instance);
 	bool is_open = admin_listen_unix(proxy->admin, path, error);
 	free(path);
-	if (!is_open || proxy->settings->metrics_listen == NULL)
+	if (!is_open || proxy->settings->proxy.metrics_listen == NULL)
 		return is_open;
-	return admin_listen_tcp(proxy->admin, proxy->settings->metrics_listen, error);
+	return admin_listen_tcp(proxy->admin, proxy->settings->proxy.metrics_listen, error);
 }
 
 static bool open_listener(struct proxy *proxy, char **error)
