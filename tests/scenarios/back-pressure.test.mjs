@@ -7,6 +7,8 @@ import { CLUSTERS, nameOf, person, scenario, startBoth } from './harness.mjs';
 const residentKiB = (pid) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]);
 
 scenario('back-pressure', async (world) => {
+	// The sanitizer keeps what was freed; here memory is what is measured.
+	world.asanOptions = 'quarantine_size_mb=1:thread_local_quarantine_size_kb=64';
 	const { kubeproxyd } = await startBoth(world);
 	const [prod] = CLUSTERS;
 	const alice = await person(world, kubeproxyd, 'alice', ['engineering']);

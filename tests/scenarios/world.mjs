@@ -63,6 +63,7 @@ export class World {
 	constructor() {
 		this.directory = mkdtempSync(join(tmpdir(), 'eksgate-'));
 		this.daemons = []; // all that were started
+		this.asanOptions = '';
 	}
 
 	path(...names) {
@@ -200,7 +201,7 @@ export class World {
 			AWS_ACCESS_KEY_ID: accessKeyId,
 			AWS_SECRET_ACCESS_KEY: secretAccessKey,
 			AWS_REGION: REGIONS[0],
-			ASAN_OPTIONS: process.env.ASAN_OPTIONS ?? 'detect_leaks=1:exitcode=99',
+			ASAN_OPTIONS: `${process.env.ASAN_OPTIONS ?? 'detect_leaks=1:exitcode=99'}:${this.asanOptions}`,
 			UBSAN_OPTIONS: process.env.UBSAN_OPTIONS ?? 'print_stacktrace=1',
 		};
 	}
