@@ -295,6 +295,8 @@ static void on_monitor(void *arg, const struct zsock_message *message)
 		zsock->options.on_event(zsock->options.arg, ZSOCK_CONNECTED);
 	else if (event == ZMQ_EVENT_DISCONNECTED)
 		zsock->options.on_event(zsock->options.arg, ZSOCK_DISCONNECTED);
+	else if (event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
+		zsock->options.on_event(zsock->options.arg, ZSOCK_REFUSED);
 }
 
 static bool open_monitor(struct zsock *zsock)
@@ -307,7 +309,8 @@ static bool open_monitor(struct zsock *zsock)
 	    .socket = socket, .fn = on_monitor, .arg = zsock, .is_dead = &zsock->is_dead};
 	if (socket == NULL || zmq_setsockopt(socket, ZMQ_LINGER, &linger, sizeof linger) != 0 ||
 	    zmq_socket_monitor(zsock->main.socket, endpoint,
-		ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED) != 0 ||
+		ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED |
+		    ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) != 0 ||
 	    zmq_connect(socket, endpoint) != 0)
 		return false;
 	start_reader(zsock->context->loop, &zsock->monitor);

@@ -49,7 +49,11 @@ struct zsock_message {
 	struct zsock_peer peer; /* of a bound socket with `allow`; else zeros */
 };
 
-enum zsock_event { ZSOCK_CONNECTED, ZSOCK_DISCONNECTED };
+enum zsock_event {
+	ZSOCK_CONNECTED,
+	ZSOCK_DISCONNECTED,
+	ZSOCK_REFUSED, /* the other side lets this user not in: the library tries no more */
+};
 typedef void zsock_message_fn(void *arg, const struct zsock_message *message);
 typedef void zsock_event_fn(void *arg, enum zsock_event event);
 
@@ -67,8 +71,8 @@ struct zsock_options {
  * path: the library would take a path that is in use from its owner. NULL with *error (free()). */
 struct zsock *zsock_bind(struct zsock_context *context, const char *path,
     const struct zsock_options *options, char **error) MUST_USE;
-/* A DEALER that connects to `path`, again and again until it is freed. Nothing is queued while it
- * is not connected. */
+/* A DEALER that connects to `path`, again and again until it is freed or refused. Nothing is queued
+ * while it is not connected. */
 struct zsock *zsock_connect(struct zsock_context *context, const char *path,
     const struct zsock_options *options, char **error) MUST_USE;
 /* Safe in its own callbacks, which are not called any more. */

@@ -121,6 +121,12 @@ static void on_committed(void *arg, const struct registry_event *events, size_t 
 {
 	struct daemon *daemon = arg;
 	struct publisher_change *changes = changes_of(events, count);
+	for (size_t i = 0; i < count; i++) {
+		const struct tombstone *tombstone =
+		    registry_find_tombstone(daemon->registry, changes[i].name);
+		if (changes[i].resource == NULL && tombstone != NULL)
+			changes[i].renamed_to = tombstone->renamed_to;
+	}
 	publisher_publish(daemon->publisher, changes, count);
 	free(changes);
 }

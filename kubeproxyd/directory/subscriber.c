@@ -26,6 +26,7 @@
 #define BACKOFF_MAX_MS 5000
 #define JITTER_PERCENT 50
 #define ANSWER_MS      1000 /* for a WELCOME */
+#define REOPEN_MS      5000 /* a socket that does not get connected is replaced */
 #define SILENCE_MS_MIN 750
 #define SYNC_MS	       60000
 #define SETTLED_MS     10000 /* LIVE for so long: the next trouble is a new one */
@@ -232,8 +233,12 @@ static void on_event(void *arg, enum zsock_event event)
 		subscriber->heard_at = mono_now();
 		if (mono_is_past(subscriber->attempt_at))
 			say_hello(subscriber);
-	} else {
+	} else if (event == ZSOCK_DISCONNECTED) {
 		subscriber_set_state(subscriber, SUBSCRIBER_DOWN, "discoveryd has gone");
+	} else {
+		log_warn("bus", "refused", LOG_S("path", subscriber->path),
+		    LOG_S("remedy", "add the user of kubeproxyd to eksgate.bus.proxy_users"));
+		subscriber_back_off(subscriber, "not allowed");
 	}
 }
 
@@ -247,6 +252,7 @@ static void connect_anew(struct subscriber *subscriber)
 	    .on_event = on_event,
 	    .arg = subscriber};
 	char *error = NULL;
+	subscriber->opened_at = mono_now();
 	subscriber->zsock = zsock_connect(subscriber->context, subscriber->path, &options, &error);
 	if (subscriber->zsock != NULL)
 		return;
@@ -270,6 +276,19 @@ static void check_silence(struct subscriber *subscriber)
 		subscriber_back_off(subscriber, "the snapshot does not come");
 }
 
+/* The library gives some connections up for good, after a handshake that went wrong. */
+static void attempt(struct subscriber *subscriber)
+{
+	if (subscriber->zsock != NULL && subscriber->is_connected) {
+		say_hello(subscriber);
+		return;
+	}
+	if (subscriber->zsock != NULL && mono_since(subscriber->opened_at).ms < REOPEN_MS)
+		return;
+	zsock_free(&subscriber->zsock);
+	connect_anew(subscriber);
+}
+
 static void on_tick(void *arg)
 {
 	struct subscriber *subscriber = arg;
@@ -285,12 +304,8 @@ static void on_tick(void *arg)
 		break;
 	case SUBSCRIBER_DOWN:
 	case SUBSCRIBER_STALE:
-		if (!mono_is_past(subscriber->attempt_at))
-			break;
-		if (subscriber->zsock == NULL)
-			connect_anew(subscriber);
-		else if (subscriber->is_connected)
-			say_hello(subscriber);
+		if (mono_is_past(subscriber->attempt_at))
+			attempt(subscriber);
 		break;
 	}
 }

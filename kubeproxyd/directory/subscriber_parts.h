@@ -54,7 +54,7 @@ struct subscriber {
 	struct duration backoff; /* between attempts; grows while they fail */
 	struct mono attempt_at; /* the next HELLO, or the next new socket, not before */
 	struct mono hello_at, live_at; /* when it was said; when LIVE began */
-	struct mono heard_at;
+	struct mono heard_at, opened_at;
 	struct mono complained_at; /* about a publisher that is not to be followed */
 	struct duration heartbeat;
 
