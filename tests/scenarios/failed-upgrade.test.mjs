@@ -1,4 +1,5 @@
-// An upgrade that the API server neither grants with 101 nor refuses properly never becomes a tunnel; a refusal is relayed.
+// An upgrade that the API server does not answer with the right 101 never becomes a tunnel: another answer is relayed as such,
+// a redirect and nonsense are not.
 import assert from 'node:assert/strict';
 import { CLUSTERS, nameOf, person, scenario, startBoth } from './harness.mjs';
 
@@ -18,9 +19,11 @@ scenario('a failed upgrade', async (world) => {
 	await api('POST', '/faults', { kind: 'unauthorized', path: '/exec' });
 	assert.notEqual((await alice.raw(upgrade() + smuggled)).status, 101);
 	await api('DELETE', '/faults');
+	await api('POST', '/faults', { kind: 'no-upgrade', path: '/exec', times: 1 });
+	const plain = await alice.raw(upgrade() + smuggled);
+	assert.deepEqual([plain.status, plain.isClosed], [200, true], 'an answer is an answer');
+	assert.match(plain.text, /\r\n\r\nnope$/);
 	for (const text of [
-		'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnope',
-		'HTTP/1.1 204 No Content\r\n\r\n',
 		'HTTP/1.1 302 Found\r\nLocation: https://evil.example/\r\nContent-Length: 0\r\n\r\n',
 		'HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno',
 		'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n',
