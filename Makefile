@@ -166,7 +166,7 @@ BUS_TEST := $(BASE) $(PROTO) $(KUBE_CLUSTER) common/loop.o common/zsock.o common
 test_zsock := $(BUS_TEST)
 test_publisher := $(BUS_TEST) $(PUBLISHER) common/aws_context.o common/aws_retry.o tests/unit/bus_stage.o
 test_publisher_gate := $(test_publisher)
-test_directory := $(BUS_TEST) $(SUBSCRIBER)
+test_directory := $(BUS_TEST) $(SUBSCRIBER) tests/unit/bus_follower.o
 test_bus := $(BUS_TEST) $(PUBLISHER) $(SUBSCRIBER) common/aws_context.o common/aws_retry.o
 
 UNIT_TESTS += test_json test_labels test_kube_cluster test_yaml test_settings test_settings_errors
@@ -179,7 +179,10 @@ test_settings_errors := $(BASE) $(SETTINGS)
 
 FUZZ_TARGETS := fuzz_message
 fuzz_message := $(PROTO)
-FUZZ_TARGETS += fuzz_aws_profile fuzz_aws_replies
+FUZZ_TARGETS += fuzz_aws_profile fuzz_aws_replies fuzz_yaml fuzz_kube_cluster fuzz_pattern
+fuzz_yaml := $(BASE) $(SETTINGS)
+fuzz_kube_cluster := $(BASE) $(KUBE_CLUSTER)
+fuzz_pattern := $(BASE) $(LABELS)
 fuzz_aws_profile := $(AWS_TEST)
 fuzz_aws_replies := $(AWS_TEST) $(LABELS) discoveryd/aws_eks.o discoveryd/aws_account.o
 
