@@ -22,6 +22,6 @@ const char *upgrade_refuse(
 	if (answer->status == 101)
 		return was_sent ? check_switch(request, answer)
 				: "it switched protocols although nobody asked";
-	return was_sent && answer->status < 400 ? "it neither switched protocols nor refused to"
-						: NULL;
+	bool is_redirect = answer->status >= 300 && answer->status < 400;
+	return was_sent && is_redirect ? "it redirected an upgrade" : NULL;
 }

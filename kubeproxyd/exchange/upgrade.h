@@ -9,8 +9,8 @@
 #include "kubeproxyd/http/head.h"
 
 /* What may not be relayed of an answer to `request`, which went to the API server with or without
- * its upgrade: a 101 that nobody asked for or to another protocol, and whatever is neither 101 nor
- * a refusal, redirects above all (CVE-2020-8559). NULL: all is well; else why not (static). */
+ * its upgrade: a 101 that nobody asked for, or to another protocol, or a redirect of an upgrade
+ * (CVE-2020-8559). Any other answer is an answer. NULL: all is well; else why not (static). */
 const char *upgrade_refuse(
     const struct http_head *request, bool was_sent, const struct http_head *answer);
 
