@@ -17,6 +17,8 @@ test_packages=(
 	libcmocka-dev curl openssl unzip systemd ca-certificates procps
 	clang clang-format clang-tidy libclang-rt-14-dev cppcheck valgrind
 )
+# The peers of `make bench`, which starts them itself.
+bench_packages=(nginx haproxy)
 
 say() {
 	printf 'setup: %s\n' "$*"
@@ -53,6 +55,27 @@ install_packages() {
 	as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends -y "${missing[@]}" >/dev/null
 }
 
+# For packages that bring a service of the same name: none is started, now or at boot.
+install_without_services() {
+	local missing policy=/usr/sbin/policy-rc.d
+	mapfile -t missing < <(missing_packages "$@")
+	if [ "${#missing[@]}" -eq 0 ]; then
+		say "peers of the bench: all there"
+		return
+	fi
+	if [ ! -e "$policy" ]; then
+		trap 'as_root rm -f /usr/sbin/policy-rc.d' EXIT
+		printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+		as_root chmod 755 "$policy"
+	fi
+	install_packages "${missing[@]}"
+	if as_root systemctl --quiet disable "${missing[@]}" 2>/dev/null; then
+		say "their services are disabled: make bench starts processes of its own"
+	else
+		say "their services could not be disabled: they will start at the next boot" >&2
+	fi
+}
+
 # Node.js 18 or newer with npm; Debian's unless another one is there.
 install_node() {
 	local major=0
@@ -80,6 +103,7 @@ build)
 	;;
 all)
 	install_packages "${build_packages[@]}" "${test_packages[@]}"
+	install_without_services "${bench_packages[@]}"
 	install_node
 	install_npm_packages
 	;;

@@ -1,0 +1,48 @@
+// `make bench`: kubeproxyd with everything on beside haproxy and nginx that only pass on, in one run over loopback. A table on
+// the terminal, rows in build/bench.json. CPU time is that of the proxy's process; ratios mean something, single values on
+// a shared machine little. Exit status 1 when a measure failed; a bar that is not met is told and no failure.
+//
+//   EKSGATE_BENCH_SECONDS  of each run (1); a whole bench takes about 200 of them
+//   EKSGATE_BENCH_ROUNDS   (3)
+//   EKSGATE_BENCH_WATCHES  for the measures of memory (4000)
+//   EKSGATE_BENCH_ONLY     one of requests, handshakes, events, memory
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { MEASURES } from './measures.mjs';
+import { stepAside } from './process.mjs';
+import { rowsOf, tableOf } from './report.mjs';
+import { Stage } from './stage.mjs';
+
+const output = fileURLToPath(new URL('../../build/bench.json', import.meta.url));
+const setting = (name, fallback) => Number(process.env[`EKSGATE_BENCH_${name}`] ?? fallback);
+const options = { seconds: setting('SECONDS', 1), rounds: setting('ROUNDS', 3), watches: setting('WATCHES', 4000) };
+const only = process.env.EKSGATE_BENCH_ONLY;
+const begun = Date.now();
+const say = (text) => process.stdout.write(`${text}\n`);
+
+stepAside();
+const stage = new Stage();
+const rows = [];
+let status = 0;
+try {
+	say(`bench: rounds ${options.rounds}, ${options.seconds} s a run; upstream nginx; kubeproxyd with certificates, roles, impersonation, access lines`);
+	await stage.open();
+	for (const [name, measure] of Object.entries(MEASURES)) {
+		if (only && only !== name) continue;
+		for (const result of await measure(stage, options)) {
+			const added = rowsOf(result);
+			rows.push(...added);
+			say(tableOf(added));
+		}
+	}
+	if (rows.some((row) => row.note?.startsWith('failed'))) status = 1;
+} catch (error) {
+	status = 1;
+	say(`\nbench: ${error.stack}`);
+} finally {
+	await stage.close();
+}
+mkdirSync(fileURLToPath(new URL('../../build', import.meta.url)), { recursive: true });
+writeFileSync(output, `${JSON.stringify({ ...options, rows }, null, 1)}\n`);
+say(`\n${rows.length} rows in build/bench.json, ${Math.round((Date.now() - begun) / 1000)} s`);
+process.exit(status);

@@ -1,0 +1,181 @@
+// What is measured, and how. Each measure lets its contenders take turns (A B C A B C), so that what disturbs the machine
+// disturbs all of them; a value that a round did not give is an Error in its place. Results: {id, title, unit, values:
+// {label: [a value a round] | "not yet"}}. Called by bench.mjs.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { withLoad } from './load.mjs';
+import { LARGE, SMALL, WATCH } from './stage.mjs';
+
+const WARM_SECONDS = 0.2;
+const SETTLE_MS = 1000;
+const BEAT_MS = 1;
+const EVENTS_MIN = 100;
+const H1 = { connections: 32 };
+const H2 = { connections: 16, streams: 8 };
+
+async function takeTurns(contenders, rounds, measure) {
+	const values = Object.fromEntries(contenders.map(({ label, isMissing }) => [label, isMissing ? 'not yet' : []]));
+	for (let round = 0; round < rounds; round++)
+		for (const contender of contenders.filter(({ isMissing }) => !isMissing))
+			values[contender.label].push(await measure(contender).catch((error) => error));
+	return values;
+}
+
+// values of objects -> values of one of their fields
+function pick(values, field) {
+	const of = (value) => (value instanceof Error ? value : value[field]);
+	return Object.fromEntries(
+		Object.entries(values).map(([label, list]) => [label, Array.isArray(list) ? list.map(of) : list]),
+	);
+}
+
+function toTheClient(stage, contender, path, shape, use) {
+	return withLoad(contender.target(path), stage.person, shape, stage.log, use);
+}
+
+// CPU time of the proxy for each request, connections standing; how many requests a second it was.
+function cpuRun(stage, contender, path, shape, seconds) {
+	return toTheClient(stage, contender, path, shape, async (load) => {
+		if (!shape.isHandshake) await load.run(WARM_SECONDS);
+		const subject = stage.process(contender.name);
+		const before = subject.cpu();
+		const result = await load.run(seconds);
+		return { us: ((subject.cpu() - before) * 1e6) / result.done, rate: result.done / result.seconds };
+	});
+}
+
+async function cpu(stage, options, { id, title, protocol, path, shape }) {
+	const values = await takeTurns(stage.contenders(protocol), options.rounds, (contender) =>
+		cpuRun(stage, contender, path, shape, options.seconds),
+	);
+	return { rates: pick(values, 'rate'), result: { id, title, unit: 'us', values: pick(values, 'us') } };
+}
+
+// Half of what the slowest of them bears, so that all get the same load.
+function halfOfSaturation(rates) {
+	const all = Object.values(rates).flatMap((list) => (Array.isArray(list) ? list : []));
+	return Math.floor(Math.min(...all.filter((value) => typeof value === 'number')) / 2);
+}
+
+async function latency(stage, options, { protocol, shape, rates }) {
+	const rate = halfOfSaturation(rates);
+	const values = await takeTurns(stage.contenders(protocol), options.rounds, (contender) =>
+		toTheClient(stage, contender, SMALL, shape, async (load) => {
+			await load.run(WARM_SECONDS);
+			return load.run(options.seconds, rate);
+		}),
+	);
+	return ['p50', 'p99'].map((name) => ({
+		id: `latency-${name}-${protocol}`,
+		title: `time to answer, ${protocol}, 4 KiB, ${rate}/s (half of what the slowest bears), ${name}`,
+		unit: 'us',
+		values: pick(values, `${name}_us`),
+	}));
+}
+
+async function requests(stage, options) {
+	const results = [];
+	for (const [protocol, shape, words] of [
+		['h1', H1, '32 connections'],
+		['h2', H2, '16 connections x 8 streams'],
+	]) {
+		const small = { id: `cpu-${protocol}-4k`, title: `CPU a request, ${protocol}, 4 KiB, ${words}`, path: SMALL };
+		const large = { id: `cpu-${protocol}-131k`, title: `CPU a request, ${protocol}, 131 KiB, ${words}`, path: LARGE };
+		const { rates, result } = await cpu(stage, options, { ...small, protocol, shape });
+		results.push(result);
+		results.push((await cpu(stage, options, { ...large, protocol, shape })).result);
+		results.push(...(await latency(stage, options, { protocol, shape, rates })));
+	}
+	return results;
+}
+
+// Whole connections: TCP, full TLS 1.3 handshake with a client certificate, one request of 4 KiB, close.
+async function handshakes(stage, options) {
+	const { result } = await cpu(stage, options, {
+		id: 'handshake',
+		title: 'CPU a connection: full handshake with client certificate, one request',
+		protocol: 'h1',
+		path: SMALL,
+		shape: { connections: 4, isHandshake: true },
+	});
+	return [result];
+}
+
+// --- watches ---------------------------------------------------------------------------------------------------------
+
+async function eventAges(stage, contender, shape, seconds) {
+	return toTheClient(stage, contender, WATCH, { ...shape, isHold: true }, async (load) => {
+		stage.tellWatches(`beat ${BEAT_MS}`);
+		try {
+			await load.run(WARM_SECONDS);
+			const result = await load.run(seconds);
+			if (result.events < EVENTS_MIN * seconds) throw new Error(`only ${result.events} events came`);
+			return result;
+		} finally {
+			stage.tellWatches('quiet');
+		}
+	});
+}
+
+// What a proxy adds to the age of an event: its round's value less the direct one.
+function added(values, field) {
+	const picked = pick(values, field);
+	const { direct, ...others } = picked;
+	const less = (value, round) => (value instanceof Error || direct[round] instanceof Error ? value : value - direct[round]);
+	return Object.fromEntries(
+		Object.entries(others).map(([label, list]) => [label, Array.isArray(list) ? list.map(less) : list]),
+	);
+}
+
+async function events(stage, options) {
+	const results = [];
+	for (const [protocol, shape] of [
+		['h1', { connections: 20 }],
+		['h2', { connections: 2, streams: 10 }],
+	]) {
+		const contenders = [stage.direct(protocol), ...stage.contenders(protocol, { isWatch: true })];
+		const values = await takeTurns(contenders, options.rounds, (contender) =>
+			eventAges(stage, contender, shape, options.seconds),
+		);
+		for (const name of ['p50', 'p99'])
+			results.push({
+				id: `event-${name}-${protocol}`,
+				title: `time added to a watch event, ${protocol} clients, ${name}`,
+				unit: 'us',
+				values: added(values, `${name}_us`),
+			});
+	}
+	return results;
+}
+
+async function memoryOfWatches(stage, contender, shape) {
+	await stage.restart(contender.name);
+	const subject = stage.process(contender.name);
+	const one = { connections: 1, streams: 1, isHold: true };
+	await toTheClient(stage, contender, WATCH, one, () => sleep(SETTLE_MS / 2));
+	const before = subject.rss();
+	return toTheClient(stage, contender, WATCH, { ...shape, isHold: true }, async () => {
+		await sleep(SETTLE_MS);
+		return (subject.rss() - before) / (shape.connections * (shape.streams ?? 1));
+	});
+}
+
+// Once each: memory does not vary as time does, and each value costs thousands of handshakes.
+async function memory(stage, { watches }) {
+	const results = [];
+	for (const [protocol, shape, words] of [
+		['h1', { connections: watches }, `${watches} h1 clients`],
+		['h2', { connections: watches / 100, streams: 100 }, `100 on each of ${watches / 100} h2 connections`],
+	])
+		results.push({
+			id: `rss-watch-${protocol}`,
+			title: `resident memory an idle watch, ${words}`,
+			unit: 'KiB',
+			values: await takeTurns(stage.contenders(protocol, { isWatch: true }), 1, (contender) =>
+				memoryOfWatches(stage, contender, shape),
+			),
+		});
+	return results;
+}
+
+// In this order: what restarts a subject comes last.
+export const MEASURES = { requests, handshakes, events, memory };

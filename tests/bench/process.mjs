@@ -1,0 +1,103 @@
+// The processes of the bench: started with their output in a file, pinned to a core, their CPU time and memory read from
+// /proc. What is measured has a core of its own; load, upstreams and the bench itself share the other.
+import { execFileSync, spawn } from 'node:child_process';
+import { openSync, closeSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { availableParallelism } from 'node:os';
+import { until } from '../clients/run.mjs';
+
+const SUBJECT_CORE = 0;
+const OTHER_CORE = 1;
+const hasCores = availableParallelism() > 1;
+const ticksPerSecond = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
+
+// Nothing that was started here outlives us, however we end.
+const living = new Set();
+process.on('exit', () => living.forEach((child) => child.kill('SIGKILL')));
+for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => process.exit(1));
+
+// This process, and with it whatever it starts from now on, leaves the subject's core alone.
+export function stepAside() {
+	if (hasCores) execFileSync('taskset', ['-a', '-c', '-p', String(OTHER_CORE), String(process.pid)], { stdio: 'ignore' });
+}
+
+export class Process {
+	// `log`: the file that standard error, and standard output unless it is a pipe, are added to.
+	constructor(command, { log, isSubject = false, isAsked = false, env = process.env, cwd }) {
+		const pinned = isSubject && hasCores ? ['taskset', '-c', String(SUBJECT_CORE), ...command] : command;
+		const file = openSync(log, 'a');
+		this.name = command[0].split('/').at(-1);
+		this.log = log;
+		this.child = spawn(pinned[0], pinned.slice(1), {
+			env,
+			cwd,
+			stdio: [isAsked ? 'pipe' : 'ignore', isAsked ? 'pipe' : file, file],
+		});
+		closeSync(file);
+		living.add(this.child);
+		this.child.stdin?.on('error', () => {});
+		this.ended = new Promise((resolve) => {
+			this.child.once('error', resolve);
+			this.child.once('exit', resolve);
+		}).then(() => {
+			this.isEnded = true;
+			living.delete(this.child);
+		});
+	}
+
+	get pid() {
+		return this.child.pid;
+	}
+
+	logText() {
+		return readFileSync(this.log, 'utf8');
+	}
+
+	// Why nothing good can come of it any more.
+	mustLive() {
+		if (this.isEnded) throw new Error(`${this.name} ended: ${this.logText().trim().split('\n').slice(-5).join('\n')}`);
+	}
+
+	// User and system time so far, in seconds.
+	cpu() {
+		this.mustLive();
+		const stat = readFileSync(`/proc/${this.pid}/stat`, 'utf8');
+		const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+		return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+	}
+
+	// Resident memory in KiB.
+	rss() {
+		this.mustLive();
+		return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))[1]);
+	}
+
+	async stop() {
+		if (!this.isEnded) this.child.kill('SIGKILL');
+		await this.ended;
+	}
+}
+
+// Ports that nobody listens on now.
+export async function freePorts(count) {
+	const servers = [];
+	for (let i = 0; i < count; i++) {
+		const server = createServer().listen(0, '127.0.0.1');
+		await new Promise((resolve) => {
+			server.once('listening', resolve);
+		});
+		servers.push(server);
+	}
+	const ports = servers.map((server) => server.address().port);
+	await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+	return ports;
+}
+
+// Until `running` listens on `port`; asks the kernel, since a connection of ours would be one more to serve.
+export function untilListening(running, port) {
+	const address = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')} 00000000:0000 0A`;
+	return until(`${running.name} listens`, () => {
+		running.mustLive();
+		return readFileSync('/proc/net/tcp', 'utf8').includes(address);
+	});
+}

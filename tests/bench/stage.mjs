@@ -1,0 +1,231 @@
+// Everything that a measure needs, up and running: the upstreams, the peers, the simulated AWS in which both upstreams are
+// endpoints of EKS clusters, discoveryd that finds them and kubeproxyd that serves them. Opened and closed by bench.mjs.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:tls';
+import { until } from '../clients/run.mjs';
+import { admin, binary, Discoveryd } from '../scenarios/daemons.mjs';
+import { initialise, makeCertificate } from '../scenarios/people.mjs';
+import { nameOf, OWN, World } from '../scenarios/world.mjs';
+import { makePki } from '../sim/kube/pki.mjs';
+import { haproxyConfig, nginxConfig, upstreamConfig } from './peers.mjs';
+import { freePorts, Process, untilListening } from './process.mjs';
+
+// What is asked for: a list of 4 KiB, one of 131 KiB, a watch. Paths as the API server sees them.
+export const SMALL = '/api/v1/namespaces/default/pods';
+export const LARGE = '/api/v1/pods';
+export const WATCH = '/api/v1/namespaces/default/pods?watch=true';
+const SIZES = { [SMALL]: 4 * 1024, [LARGE]: 131 * 1024 };
+
+const STATIC = { account: OWN, region: 'eu-west-1', name: 'bench', tags: { env: 'prod' } };
+const WATCHED = { account: OWN, region: 'eu-west-1', name: 'watched', tags: { env: 'prod' } };
+
+// A PodList of exactly so many bytes.
+function podList(size) {
+	const frame = (filler) =>
+		JSON.stringify({ kind: 'PodList', apiVersion: 'v1', metadata: { resourceVersion: '1', filler }, items: [] });
+	return frame('x'.repeat(size - frame('').length));
+}
+
+// The protocol that a TLS server chooses when both are offered.
+function askProtocol(port, person) {
+	return new Promise((resolve, reject) => {
+		const [cert, key] = [person.certificate, person.key].map((file) => readFileSync(file));
+		const options = { host: '127.0.0.1', port, cert, key, rejectUnauthorized: false, ALPNProtocols: ['h2', 'http/1.1'] };
+		const socket = connect(options, () => {
+			resolve(socket.alpnProtocol);
+			socket.destroy();
+		});
+		socket.once('error', reject);
+	});
+}
+
+export class Stage {
+	constructor() {
+		this.world = new World();
+		this.log = this.path('load.log');
+		this.processes = [];
+	}
+
+	path(...names) {
+		return this.world.path(...names);
+	}
+
+	start(name, command, options) {
+		const running = new Process(command, { log: this.path(`${name}.log`), ...options });
+		this.processes.push(running);
+		return running;
+	}
+
+	async open() {
+		await this.world.open([]);
+		await this.makeFiles();
+		await this.startUpstreams();
+		await this.discover();
+		const [both, toH1, watchBoth, watchToH1, nginx, watchNginx] = await freePorts(6);
+		this.writePeers({ both, toH1, watchBoth, watchToH1, nginx, watchNginx });
+		this.subjects = {
+			kubeproxyd: { restart: () => this.startKubeproxyd() },
+			haproxy: { restart: () => this.startPeer('haproxy', ['haproxy', '-db', '-f', this.path('haproxy.cfg')], both) },
+			nginx: {
+				restart: () => this.startPeer('nginx', ['nginx', '-p', this.path(), '-c', this.path('nginx.conf')], nginx),
+			},
+		};
+		for (const name of Object.keys(this.subjects)) await this.restart(name);
+		this.isH2 = (await askProtocol(this.subjects.kubeproxyd.port, this.person)) === 'h2';
+	}
+
+	async makeFiles() {
+		await initialise(this.world);
+		const alice = await makeCertificate(this.world, 'alice', ['engineering']);
+		this.person = { certificate: this.path('alice.pem'), key: this.path('alice-key.pem') };
+		writeFileSync(this.person.certificate, alice.certificate);
+		writeFileSync(this.person.key, alice.key, { mode: 0o600 });
+		this.pki = makePki('bench');
+		this.upstreamTls = { certificate: this.path('upstream.pem'), key: this.path('upstream-key.pem') };
+		writeFileSync(this.upstreamTls.certificate, this.pki.cert);
+		writeFileSync(this.upstreamTls.key, this.pki.key, { mode: 0o600 });
+		writeFileSync(this.path('upstream-ca.pem'), this.pki.ca);
+		mkdirSync(this.path('bodies'));
+		this.files = {};
+		for (const [path, size] of Object.entries(SIZES)) {
+			this.files[path] = this.path('bodies', `${size}.json`);
+			writeFileSync(this.files[path], podList(size));
+		}
+	}
+
+	async startUpstreams() {
+		[this.staticPort, this.watchPort] = await freePorts(2);
+		const { certificate, key } = this.upstreamTls;
+		const config = upstreamConfig(this.path(), { port: this.staticPort, certificate, key, files: this.files });
+		writeFileSync(this.path('upstream.conf'), config);
+		const nginx = this.start('upstream', ['nginx', '-p', this.path(), '-c', this.path('upstream.conf')]);
+		await untilListening(nginx, this.staticPort);
+		const script = new URL('watch-upstream.mjs', import.meta.url).pathname;
+		const words = [process.execPath, script, this.watchPort, certificate, key];
+		this.watchUpstream = this.start('watch-upstream', words.map(String), { isAsked: true });
+		await untilListening(this.watchUpstream, this.watchPort);
+	}
+
+	// "beat 1": an event a millisecond; "quiet".
+	tellWatches(line) {
+		this.watchUpstream.child.stdin.write(`${line}\n`);
+	}
+
+	async discover() {
+		const { world } = this;
+		world.config.discovery_service.poll_interval = '1h';
+		world.config.eksgate.log.level = 'info';
+		world.writeConfig();
+		const certificateAuthority = Buffer.from(this.pki.ca).toString('base64');
+		for (const [cluster, port] of [
+			[STATIC, this.staticPort],
+			[WATCHED, this.watchPort],
+		]) {
+			const endpoint = `https://127.0.0.1:${port}`;
+			await world.putCluster(cluster, { tags: cluster.tags, endpoint, certificateAuthority });
+			await world.grant(cluster);
+		}
+		const discoveryd = await new Discoveryd(world).ready();
+		await discoveryd.untilNames([nameOf(STATIC), nameOf(WATCHED)]);
+	}
+
+	writePeers(ports) {
+		const proxy = this.world.config.eksgate.proxy;
+		const tls = {
+			certificate: proxy.tls.certificate,
+			key: proxy.tls.key,
+			clientCa: proxy.client_ca,
+			upstreamCa: this.path('upstream-ca.pem'),
+			bundle: this.path('bundle.pem'),
+		};
+		writeFileSync(tls.bundle, readFileSync(tls.certificate, 'utf8') + readFileSync(tls.key, 'utf8'), { mode: 0o600 });
+		const haproxy = haproxyConfig(
+			[
+				{ port: ports.both, upstream: this.staticPort, alpn: 'h2' },
+				{ port: ports.toH1, upstream: this.staticPort, alpn: 'http/1.1' },
+				{ port: ports.watchBoth, upstream: this.watchPort, alpn: 'h2' },
+				{ port: ports.watchToH1, upstream: this.watchPort, alpn: 'http/1.1' },
+			],
+			tls,
+		);
+		const nginx = nginxConfig(
+			this.path(),
+			[
+				{ port: ports.nginx, upstream: this.staticPort },
+				{ port: ports.watchNginx, upstream: this.watchPort },
+			],
+			tls,
+		);
+		writeFileSync(this.path('haproxy.cfg'), haproxy);
+		writeFileSync(this.path('nginx.conf'), nginx);
+		this.ports = ports;
+	}
+
+	async startPeer(name, command, port) {
+		const running = this.start(name, command, { isSubject: true });
+		await untilListening(running, port);
+		return { running };
+	}
+
+	// Its log, access lines among it, goes to a file.
+	async startKubeproxyd() {
+		const { world } = this;
+		const words = [binary('kubeproxyd'), 'run', '--config', this.path('eksgate.yaml')];
+		const env = world.environment(world.proxyUser);
+		const before = this.subjects.kubeproxyd.running?.logText().length ?? 0;
+		const running = this.start('kubeproxyd', words, { isSubject: true, env });
+		const listening = /event=listening [^\n]*address=127\.0\.0\.1:(\d+)/;
+		const port = await until('kubeproxyd listens', () => {
+			running.mustLive();
+			return listening.exec(running.logText().slice(before))?.[1];
+		});
+		const wanted = [nameOf(STATIC), nameOf(WATCHED)].sort().join();
+		await until('kubeproxyd serves both clusters', async () => {
+			running.mustLive();
+			const { clusters } = await admin(this.path('run', 'main.sock'), '/v1/clusters');
+			return clusters.map((cluster) => cluster.name).sort().join() === wanted;
+		});
+		return { running, port: Number(port) };
+	}
+
+	// A process without a past, for measures of memory.
+	async restart(name) {
+		const subject = this.subjects[name];
+		await subject.running?.stop();
+		Object.assign(subject, await subject.restart());
+	}
+
+	// Who competes when clients speak `protocol` ("h1", "h2"): [{label, name, target(path)}]. `isWatch`: at the watches' upstream.
+	contenders(protocol, { isWatch = false } = {}) {
+		const isH2 = protocol === 'h2';
+		const at = (port, prefix = '') => (path) => ({ port, path: prefix + path, isH2 });
+		const { both, toH1, nginx, watchBoth, watchToH1, watchNginx } = this.ports;
+		const prefix = `/clusters/${nameOf(isWatch ? WATCHED : STATIC)}`;
+		const ours = {
+			label: 'kubeproxyd',
+			name: 'kubeproxyd',
+			target: (path) => at(this.subjects.kubeproxyd.port, prefix)(path),
+			isMissing: isH2 && !this.isH2,
+		};
+		const h2Back = { label: `haproxy ${protocol}->h2`, name: 'haproxy', target: at(isWatch ? watchBoth : both) };
+		const h1Back = { label: `haproxy ${protocol}->h1`, name: 'haproxy', target: at(isWatch ? watchToH1 : toH1) };
+		const ofNginx = { label: `nginx ${protocol}->h1`, name: 'nginx', target: at(isWatch ? watchNginx : nginx) };
+		return [ours, ...(isH2 ? [h2Back] : []), h1Back, ofNginx];
+	}
+
+	// No proxy in between.
+	direct(protocol) {
+		const target = (path) => ({ port: this.watchPort, path, isH2: protocol === 'h2' });
+		return { label: 'direct', target };
+	}
+
+	process(name) {
+		return this.subjects[name].running;
+	}
+
+	async close() {
+		for (const running of this.processes) await running.stop();
+		for (const daemon of this.world.daemons) await daemon.kill('SIGKILL');
+		await this.world.close();
+	}
+}
