@@ -167,7 +167,7 @@ test_zsock := $(BUS_TEST)
 test_publisher := $(BUS_TEST) $(PUBLISHER) common/aws_context.o common/aws_retry.o tests/unit/bus_stage.o
 test_publisher_gate := $(test_publisher)
 test_directory := $(BUS_TEST) $(SUBSCRIBER) tests/unit/bus_follower.o
-test_bus := $(BUS_TEST) $(PUBLISHER) $(SUBSCRIBER) common/aws_context.o common/aws_retry.o
+test_bus := $(BUS_TEST) $(PUBLISHER) $(SUBSCRIBER) common/aws_context.o common/aws_retry.o tests/unit/bus_chaos.o
 
 UNIT_TESTS += test_json test_labels test_kube_cluster test_yaml test_settings test_settings_errors
 test_json := $(BASE) common/json.o
