@@ -16,7 +16,10 @@ scenario('an API server is down', async (world) => {
 	assert.ok([502, 503].includes(down.status), String(down.status));
 	assert.equal(down.json.kind, 'Status');
 	assert.match(down.json.message, new RegExp(nameOf(prod)));
-	assert.match((await alice.kubectl(nameOf(prod), ['get', '--raw', '/api/v1/pods'])).stderr, new RegExp(nameOf(prod)));
+	assert.match(
+		(await alice.kubectl(nameOf(prod), ['get', '--raw', '/api/v1/pods'])).stderr,
+		new RegExp(nameOf(prod)),
+	);
 	assert.equal((await pods(other)).status, 200);
 	await until('the trouble in the list', async () => {
 		const { clusters } = await kubeproxyd.call('/v1/clusters');

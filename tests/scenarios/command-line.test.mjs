@@ -36,7 +36,17 @@ scenario('the command line', async (world) => {
 	await proxy(1, /nowhere/, 'token', 'nowhere');
 	await proxy(2, /usage|unknown/, 'nonsense');
 	const server = `https://127.0.0.1:${kubeproxyd.port}`;
-	const config = await proxy(0, /client-certificate-data/, 'kubeconfig', '--cert-for', 'alice', '--group', 'engineering', '--server', server);
+	const config = await proxy(
+		0,
+		/client-certificate-data/,
+		'kubeconfig',
+		'--cert-for',
+		'alice',
+		'--group',
+		'engineering',
+		'--server',
+		server,
+	);
 	assert.match(config, new RegExp(`${server}/clusters/${nameOf(prod)}`));
 	await proxy(1, /system:/, 'cert', 'system:admin', '--out', '-');
 	await proxy(1, /system:/, 'cert', 'alice', '--group', 'system:masters', '--out', '-');

@@ -7,7 +7,11 @@ scenario('a graceful stop', async (world) => {
 	const [prod] = CLUSTERS;
 	const alice = await person(world, kubeproxyd, 'alice', ['engineering']);
 	const base = `/clusters/${nameOf(prod)}/api/v1/namespaces/default`;
-	const watch = alice.startKubectl(nameOf(prod), ['get', '--raw', '/api/v1/namespaces/default/configmaps?watch=true']);
+	const watch = alice.startKubectl(nameOf(prod), [
+		'get',
+		'--raw',
+		'/api/v1/namespaces/default/configmaps?watch=true',
+	]);
 	await watch.waitFor(/settings/, { stream: 'stdout' });
 	await world.api(prod)('POST', '/faults', { kind: 'slow', path: '/pods', times: 1, ms: 15 });
 	const slow = alice.request(`${base}/pods`);

@@ -33,7 +33,11 @@ function opensslTime(ms) {
 }
 
 // A certificate that `kubeproxyd cert` would not make: {seconds (from now to its end), ca: {cert, key}, extensions}.
-export function forgeCertificate(world, subject, { seconds = 3600, ca, extensions = 'extendedKeyUsage=clientAuth' } = {}) {
+export function forgeCertificate(
+	world,
+	subject,
+	{ seconds = 3600, ca, extensions = 'extendedKeyUsage=clientAuth' } = {},
+) {
 	const at = (name) => world.path('tls', `forged-${name}`);
 	const openssl = (...args) => execFileSync('openssl', args, { stdio: ['ignore', 'ignore', 'pipe'] });
 	const { client_ca: cert, client_ca_key: key } = world.config.eksgate.proxy;
@@ -46,7 +50,12 @@ export function forgeCertificate(world, subject, { seconds = 3600, ca, extension
 	);
 	const ec = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
 	openssl('req', ...ec, '-keyout', at('key'), '-out', at('csr'), '-subj', subject);
-	const times = ['-startdate', opensslTime(Date.now() - 86400000), '-enddate', opensslTime(Date.now() + seconds * 1000)];
+	const times = [
+		'-startdate',
+		opensslTime(Date.now() - 86400000),
+		'-enddate',
+		opensslTime(Date.now() + seconds * 1000),
+	];
 	const signing = ['-cert', signer.cert, '-keyfile', signer.key, '-in', at('csr'), '-out', at('pem')];
 	openssl('ca', '-batch', '-notext', '-preserveDN', '-config', at('config'), ...times, ...signing);
 	return { name: subject, certificate: readFileSync(at('pem'), 'utf8'), key: readFileSync(at('key'), 'utf8') };

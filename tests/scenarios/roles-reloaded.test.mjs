@@ -15,9 +15,15 @@ scenario('roles are reloaded', async (world) => {
 		await kubeproxyd.waitFor(event, { from });
 	};
 	assert.equal((await pods()).status, 200);
-	await reload('kind: role\nversion: v8\nmetadata: {name: x}\nspec: {allow: {kubernetes_gruops: [a]}}\n', /level=error [^\n]*roles\.yaml:4:\d+/);
+	await reload(
+		'kind: role\nversion: v8\nmetadata: {name: x}\nspec: {allow: {kubernetes_gruops: [a]}}\n',
+		/level=error [^\n]*roles\.yaml:4:\d+/,
+	);
 	assert.equal((await pods()).status, 200, 'a broken file keeps the old roles');
-	await reload('kind: role\nversion: v8\nmetadata: {name: x}\nspec: {allow: {kubernetes_groups: [a]}}\n', /event=reloaded/);
+	await reload(
+		'kind: role\nversion: v8\nmetadata: {name: x}\nspec: {allow: {kubernetes_groups: [a]}}\n',
+		/event=reloaded/,
+	);
 	assert.ok([403, 404].includes((await pods()).status), 'on the open connection too');
 	agent.destroy();
 });

@@ -4,17 +4,16 @@ import { randomBytes } from 'node:crypto';
 
 export const PARTITION = 'aws';
 export const DEFAULT_REGIONS = [
-	'ap-northeast-1',
-	'ap-southeast-2',
-	'ca-central-1',
-	'eu-central-1',
-	'eu-west-1',
-	'us-east-1',
-	'us-east-2',
-	'us-west-2',
+	...['us-east-1', 'us-east-2', 'us-west-1', 'us-west-2', 'ca-central-1', 'sa-east-1'],
+	...['eu-central-1', 'eu-north-1', 'eu-west-1', 'eu-west-2', 'eu-west-3'],
+	...['ap-northeast-1', 'ap-northeast-2', 'ap-northeast-3', 'ap-south-1', 'ap-southeast-1', 'ap-southeast-2'],
 ];
 // Regions that exist but that an account has to enable first.
-export const OPT_IN_REGIONS = ['af-south-1', 'ap-east-1', 'eu-south-1', 'me-south-1'];
+export const OPT_IN_REGIONS = [
+	...['af-south-1', 'ap-east-1', 'ap-east-2', 'ap-south-2', 'ap-southeast-3', 'ap-southeast-4', 'ap-southeast-5'],
+	...['ap-southeast-6', 'ap-southeast-7', 'ca-west-1', 'eu-central-2', 'eu-south-1', 'eu-south-2', 'il-central-1'],
+	...['me-central-1', 'me-south-1', 'mx-central-1'],
+];
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
 
@@ -235,7 +234,11 @@ export function describe(cluster) {
 		},
 		kubernetesNetworkConfig: { serviceIpv4Cidr: '172.20.0.0/16', ipFamily: 'ipv4' },
 		identity: {
-			oidc: { issuer: `https://oidc.eks.${cluster.region}.amazonaws.com/id/${Math.floor(cluster.createdAt * 1000).toString(16).toUpperCase()}` },
+			oidc: {
+				issuer: `https://oidc.eks.${cluster.region}.amazonaws.com/id/${Math.floor(cluster.createdAt * 1000)
+					.toString(16)
+					.toUpperCase()}`,
+			},
 		},
 		status: cluster.status,
 		certificateAuthority: isUp && cluster.certificateAuthority ? { data: cluster.certificateAuthority } : {},
