@@ -188,87 +188,84 @@ static void test_the_rest(void **state)
 	message_body_free(header.type, &body);
 }
 
+static const struct {
+	unsigned type;
+	uint32_t count;
+	const char *text, *error;
+} bad_bodies[] = {
+    {MESSAGE_WELCOME, 0, "", "object is expected"},
+    {MESSAGE_WELCOME, 0, "[]", "object is expected"},
+    {MESSAGE_WELCOME, 0, "{\"session\":1}", "\"heartbeat_ms\" is missing"},
+    {MESSAGE_WELCOME, 0, "{\"session\":\"1\",\"heartbeat_ms\":1}",
+	"\"session\": an integer is expected"},
+    {MESSAGE_WELCOME, 0, "{\"session\":1,\"heartbeat_ms\":0}", "\"heartbeat_ms\" is out of range"},
+    {MESSAGE_WELCOME, 0, "{\"session\":NaN,\"heartbeat_ms\":1}", "an integer is expected"},
+    {MESSAGE_WELCOME, 0, "{\"session\":1e3,\"heartbeat_ms\":1}", "an integer is expected"},
+    {MESSAGE_WELCOME, 0, "{\"session\":1,\"session\":1,\"heartbeat_ms\":1}",
+	"\"session\" stands there twice"},
+    {MESSAGE_WELCOME, 0, "{\"session\":1,\"heartbeat_ms\":1}x", "more bytes"},
+    {MESSAGE_WELCOME, 0, "{\"session\":1,\"heartbeat_ms\":1} {}", "more bytes"},
+    {MESSAGE_WELCOME, 0,
+	"{\"session\":1,\"heartbeat_ms\":1,\"x\":[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]}", "too deep"},
+    {MESSAGE_WELCOME, 0, "{\"session\":1,\"heartbeat_ms\":1,\"x\":nope}", "bad value"},
+    {MESSAGE_SNAPSHOT_BEGIN, 0, "", "object is expected"},
+    {MESSAGE_HELLO, 0, "{\"session\":1,\"role\":\"12345678901234567\"}",
+	"\"role\": a string is too long"},
+    {MESSAGE_HELLO, 0,
+	"{\"session\":1,\"role\":\"proxy\",\"instance\":\"a\",\"pid\":1,\"credit\":65}",
+	"\"credit\" is out of range"},
+    {MESSAGE_HELLO, 0, "{\"session\":1,\"role\":null}", "\"role\": a string is expected"},
+    {MESSAGE_BYE, 0, "{\"code\":\"a\\u0000b\",\"text\":\"\"}", "NUL"},
+    {MESSAGE_TASK_RESULT, 0, "{\"nonce\":\"a\",\"ok\":1,\"text\":\"\"}", "\"ok\": true or false"},
+    {MESSAGE_DELTA, 1, "{\"items\":{}}", "\"items\": an array is expected"},
+    {MESSAGE_DELTA, 1, "{\"items\":[1]}", "object is expected"},
+    {MESSAGE_DELTA, 0, "{\"items\":[]}", "last item"},
+    {MESSAGE_DELTA, 2, "{\"items\":[{\"name\":\"a\",\"revision\":12}]}",
+	"1 items, the header says 2"},
+    {MESSAGE_DELTA, 4000000000u, "{\"items\":[{\"name\":\"a\",\"revision\":12}]}",
+	"1 items, the header says 4000000000"},
+    {MESSAGE_DELTA, 1, "{\"items\":[{\"name\":\"a\",\"revision\":13}]}", "beyond"},
+    {MESSAGE_DELTA, 1, "{\"items\":[{\"name\":\"a\",\"revision\":11}]}", "last item"},
+    {MESSAGE_DELTA, 1, "{\"items\":[{\"name\":\"a\",\"revision\":6}]}", "does not grow"},
+    {MESSAGE_DELTA, 2,
+	"{\"items\":[{\"name\":\"a\",\"revision\":12},{\"name\":\"b\",\"revision\":12}]}",
+	"does not grow"},
+    {MESSAGE_DELTA, 1, "{\"items\":[{\"name\":\"a\",\"revision\":0}]}", "out of range"},
+    {MESSAGE_DELTA, 1, "{\"items\":[{\"name\":\"\",\"revision\":12}]}", "no usable name"},
+    {MESSAGE_DELTA, 1, "{\"items\":[{\"name\":\"a\\nb\",\"revision\":12}]}", "no usable name"},
+    {MESSAGE_DELTA, 1, "{\"items\":[{\"name\":\"a b\",\"revision\":12}]}", "no usable name"},
+    {MESSAGE_DELTA, 1,
+	"{\"items\":[{\"name\":\"a\",\"revision\":12,\"resource\":\"\",\"renamed_to\":"
+	"\"b\"}]}",
+	"is renamed"},
+    {MESSAGE_DELTA, 1, "{\"items\":[{\"name\":\"a\",\"revision\":12,\"resource\":{}}]}",
+	"a string is expected"},
+    {MESSAGE_SNAPSHOT_CHUNK, 1, "{\"items\":[{\"name\":\"a\",\"revision\":12}]}", "no resource"},
+    {MESSAGE_SNAPSHOT_CHUNK, 2,
+	"{\"items\":[{\"name\":\"b\",\"revision\":1,\"resource\":\"\"},{\"name\":\"a\","
+	"\"revision\":2,\"resource\":\"\"}]}",
+	"out of order"},
+    {MESSAGE_SNAPSHOT_CHUNK, 2,
+	"{\"items\":[{\"name\":\"a\",\"revision\":1,\"resource\":\"\"},{\"name\":\"a\","
+	"\"revision\":2,\"resource\":\"\"}]}",
+	"out of order"},
+    {99, 0, "{}", "unknown type 99"},
+    {0, 0, "{}", "unknown type 0"},
+};
+
 static void test_bad_bodies(void **state)
 {
 	(void)state;
-	static const struct {
-		unsigned type;
-		uint32_t count;
-		const char *text, *error;
-	} rows[] = {
-	    {MESSAGE_WELCOME, 0, "", "object is expected"},
-	    {MESSAGE_WELCOME, 0, "[]", "object is expected"},
-	    {MESSAGE_WELCOME, 0, "{\"session\":1}", "\"heartbeat_ms\" is missing"},
-	    {MESSAGE_WELCOME, 0, "{\"session\":\"1\",\"heartbeat_ms\":1}",
-		"\"session\": an integer is expected"},
-	    {MESSAGE_WELCOME, 0, "{\"session\":1,\"heartbeat_ms\":0}",
-		"\"heartbeat_ms\" is out of range"},
-	    {MESSAGE_WELCOME, 0, "{\"session\":NaN,\"heartbeat_ms\":1}", "an integer is expected"},
-	    {MESSAGE_WELCOME, 0, "{\"session\":1e3,\"heartbeat_ms\":1}", "an integer is expected"},
-	    {MESSAGE_WELCOME, 0, "{\"session\":1,\"session\":1,\"heartbeat_ms\":1}",
-		"\"session\" stands there twice"},
-	    {MESSAGE_WELCOME, 0, "{\"session\":1,\"heartbeat_ms\":1}x", "more bytes"},
-	    {MESSAGE_WELCOME, 0, "{\"session\":1,\"heartbeat_ms\":1} {}", "more bytes"},
-	    {MESSAGE_WELCOME, 0,
-		"{\"session\":1,\"heartbeat_ms\":1,\"x\":[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]}",
-		"too deep"},
-	    {MESSAGE_WELCOME, 0, "{\"session\":1,\"heartbeat_ms\":1,\"x\":nope}", "bad value"},
-	    {MESSAGE_SNAPSHOT_BEGIN, 0, "", "object is expected"},
-	    {MESSAGE_HELLO, 0, "{\"session\":1,\"role\":\"12345678901234567\"}",
-		"\"role\": a string is too long"},
-	    {MESSAGE_HELLO, 0,
-		"{\"session\":1,\"role\":\"proxy\",\"instance\":\"a\",\"pid\":1,\"credit\":65}",
-		"\"credit\" is out of range"},
-	    {MESSAGE_HELLO, 0, "{\"session\":1,\"role\":null}", "\"role\": a string is expected"},
-	    {MESSAGE_BYE, 0, "{\"code\":\"a\\u0000b\",\"text\":\"\"}", "NUL"},
-	    {MESSAGE_TASK_RESULT, 0, "{\"nonce\":\"a\",\"ok\":1,\"text\":\"\"}",
-		"\"ok\": true or false"},
-	    {MESSAGE_DELTA, 1, "{\"items\":{}}", "\"items\": an array is expected"},
-	    {MESSAGE_DELTA, 1, "{\"items\":[1]}", "object is expected"},
-	    {MESSAGE_DELTA, 0, "{\"items\":[]}", "last item"},
-	    {MESSAGE_DELTA, 2, "{\"items\":[{\"name\":\"a\",\"revision\":12}]}",
-		"1 items, the header says 2"},
-	    {MESSAGE_DELTA, 4000000000u, "{\"items\":[{\"name\":\"a\",\"revision\":12}]}",
-		"1 items, the header says 4000000000"},
-	    {MESSAGE_DELTA, 1, "{\"items\":[{\"name\":\"a\",\"revision\":13}]}", "beyond"},
-	    {MESSAGE_DELTA, 1, "{\"items\":[{\"name\":\"a\",\"revision\":11}]}", "last item"},
-	    {MESSAGE_DELTA, 1, "{\"items\":[{\"name\":\"a\",\"revision\":6}]}", "does not grow"},
-	    {MESSAGE_DELTA, 2,
-		"{\"items\":[{\"name\":\"a\",\"revision\":12},{\"name\":\"b\",\"revision\":12}]}",
-		"does not grow"},
-	    {MESSAGE_DELTA, 1, "{\"items\":[{\"name\":\"a\",\"revision\":0}]}", "out of range"},
-	    {MESSAGE_DELTA, 1, "{\"items\":[{\"name\":\"\",\"revision\":12}]}", "no usable name"},
-	    {MESSAGE_DELTA, 1, "{\"items\":[{\"name\":\"a\\nb\",\"revision\":12}]}",
-		"no usable name"},
-	    {MESSAGE_DELTA, 1, "{\"items\":[{\"name\":\"a b\",\"revision\":12}]}",
-		"no usable name"},
-	    {MESSAGE_DELTA, 1,
-		"{\"items\":[{\"name\":\"a\",\"revision\":12,\"resource\":\"\",\"renamed_to\":"
-		"\"b\"}]}",
-		"is renamed"},
-	    {MESSAGE_DELTA, 1, "{\"items\":[{\"name\":\"a\",\"revision\":12,\"resource\":{}}]}",
-		"a string is expected"},
-	    {MESSAGE_SNAPSHOT_CHUNK, 1, "{\"items\":[{\"name\":\"a\",\"revision\":12}]}",
-		"no resource"},
-	    {MESSAGE_SNAPSHOT_CHUNK, 2,
-		"{\"items\":[{\"name\":\"b\",\"revision\":1,\"resource\":\"\"},{\"name\":\"a\","
-		"\"revision\":2,\"resource\":\"\"}]}",
-		"out of order"},
-	    {MESSAGE_SNAPSHOT_CHUNK, 2,
-		"{\"items\":[{\"name\":\"a\",\"revision\":1,\"resource\":\"\"},{\"name\":\"a\","
-		"\"revision\":2,\"resource\":\"\"}]}",
-		"out of order"},
-	    {99, 0, "{}", "unknown type 99"},
-	    {0, 0, "{}", "unknown type 0"},
-	};
-	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+	for (size_t i = 0; i < sizeof bad_bodies / sizeof bad_bodies[0]; i++) {
 		char error[MESSAGE_ERROR_TEXT] = "";
-		struct message_header header = header_of(rows[i].type, 6, 12, rows[i].count);
+		struct message_header header =
+		    header_of(bad_bodies[i].type, 6, 12, bad_bodies[i].count);
 		union message_body body;
 		if (message_decode_body(
-			&header, rows[i].text, strlen(rows[i].text), &body, error) ||
-		    strstr(error, rows[i].error) == NULL)
-			fail_msg("%s: \"%s\", not \"%s\"", rows[i].text, error, rows[i].error);
+			&header, bad_bodies[i].text, strlen(bad_bodies[i].text), &body, error) ||
+		    strstr(error, bad_bodies[i].error) == NULL)
+			fail_msg("%s: \"%s\", not \"%s\"", bad_bodies[i].text, error,
+			    bad_bodies[i].error);
 	}
 }
 

@@ -126,111 +126,112 @@ static void test_unknown_keys(void **state)
 	CHECK_ROWS(rows);
 }
 
+static const struct row wrong_types[] = {
+    {"eksgate: yes\n", "2:10: eksgate: expected a map of keys and values, found \"yes\""},
+    {"eksgate: {log: debug}\n",
+	"2:16: eksgate.log: expected a map of keys and values, found \"debug\""},
+    {"eksgate: {log: {level: trace}}\n",
+	"2:24: eksgate.log.level: expected debug, info, warn or error, found \"trace\""},
+    {"eksgate: {log: {level: [info]}}\n",
+	"2:24: eksgate.log.level: expected debug, info, warn or error, found a list"},
+    {"teleport: {log: {severity: loud}}\n",
+	"2:28: teleport.log.severity: expected DEBUG, INFO, WARN or ERROR, found \"loud\""},
+    {"discovery_service: {enabled: maybe}\n",
+	"2:30: discovery_service.enabled: expected yes or no, found \"maybe\""},
+    {"discovery_service: {enabled: 1}\n",
+	"2:30: discovery_service.enabled: expected yes or no, found \"1\""},
+    {"discovery_service: {enabled: {}}\n",
+	"2:30: discovery_service.enabled: expected yes or no, found a map"},
+    {"discovery_service: {poll_interval: 5}\n",
+	"2:36: discovery_service.poll_interval: expected a duration such as 5m, 90s, 250ms "
+	"or 1h30m, found \"5\""},
+    {"discovery_service: {poll_interval: 5 m}\n",
+	"2:36: discovery_service.poll_interval: expected a duration such as 5m, 90s, 250ms "
+	"or 1h30m, found \"5 m\""},
+    {"discovery_service: {poll_interval: -5m}\n",
+	"2:36: discovery_service.poll_interval: expected a duration such as 5m, 90s, 250ms "
+	"or 1h30m, found \"-5m\""},
+    {"discovery_service: {poll_interval: 5mm}\n",
+	"2:36: discovery_service.poll_interval: expected a duration such as 5m, 90s, 250ms "
+	"or 1h30m, found \"5mm\""},
+    {"discovery_service: {poll_interval: 99999999999999999999h}\n",
+	"2:36: discovery_service.poll_interval: expected a duration such as 5m, 90s, 250ms "
+	"or 1h30m, found \"99999999999999999999h\""},
+    {"discovery_service: {poll_interval: 500ms}\n",
+	"2:36: discovery_service.poll_interval: 500ms is out of range: 1s to 24h"},
+    {"discovery_service: {poll_interval: 0}\n",
+	"2:36: discovery_service.poll_interval: 0 is out of range: 1s to 24h"},
+    {"discovery_service: {discovery_group: ''}\n",
+	"2:38: discovery_service.discovery_group: expected text of at most 1024 bytes, "
+	"found \"\""},
+    {"discovery_service: {discovery_group: \"a\\nb\"}\n",
+	"2:38: discovery_service.discovery_group: expected text of at most 1024 bytes, "
+	"found \"a?b\""},
+    {"eksgate: {state_dir: relative/path}\n",
+	"2:22: eksgate.state_dir: expected an absolute path without \"..\", found "
+	"\"relative/path\""},
+    {"eksgate: {state_dir: /a/../b}\n", "2:22: eksgate.state_dir: expected an absolute "
+					"path without \"..\", found \"/a/../b\""},
+    {"eksgate: {state_dir: /..}\n",
+	"2:22: eksgate.state_dir: expected an absolute path without \"..\", found \"/..\""},
+    {"eksgate: {state_dir: [/a]}\n",
+	"2:22: eksgate.state_dir: expected an absolute path without \"..\", found a list"},
+    {"eksgate: {bus: {socket: "
+     "/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa}}\n",
+	"2:25: eksgate.bus.socket: expected an absolute path of at most 107 bytes without "
+	"\"..\", found \"/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\""},
+    {"eksgate: {bus: {proxy_users: eksgate-proxy}}\n",
+	"2:30: eksgate.bus.proxy_users: expected a list of names, found \"eksgate-proxy\""},
+    {"eksgate: {bus: {proxy_users: [a, [b], '']}}\n",
+	"2:34: eksgate.bus.proxy_users: expected a name\n"
+	"f:2:39: eksgate.bus.proxy_users: expected a name"},
+    {"eksgate: {bus: {heartbeat: 49ms}}\n",
+	"2:28: eksgate.bus.heartbeat: 49ms is out of range: 50ms to 10s"},
+    {"eksgate: {discovery: {describe_parallel: 0}}\n",
+	"2:42: eksgate.discovery.describe_parallel: 0 is out of range: 1 to 100"},
+    {"eksgate: {discovery: {describe_parallel: five}}\n",
+	"2:42: eksgate.discovery.describe_parallel: expected a whole number, found "
+	"\"five\""},
+    {"eksgate: {discovery: {describe_parallel: 5.5}}\n",
+	"2:42: eksgate.discovery.describe_parallel: expected a whole number, found "
+	"\"5.5\""},
+    {"eksgate: {removal: {guard: 101}}\n",
+	"2:28: eksgate.removal.guard: 101 is out of range: 1 to 100"},
+    {"eksgate: {removal: {guard: half}}\n",
+	"2:28: eksgate.removal.guard: expected a percentage such as 50, found \"half\""},
+    {"eksgate: {proxy: {limits: {header_bytes: 64XB}}}\n",
+	"2:42: eksgate.proxy.limits.header_bytes: expected a size such as 65536, 64KiB or "
+	"1MiB, found \"64XB\""},
+    {"eksgate: {proxy: {limits: {header_bytes: 1KiB}}}\n",
+	"2:42: eksgate.proxy.limits.header_bytes: 1KiB is out of range: 4096 to 1048576"},
+    {"eksgate: {proxy: {limits: {header_bytes: 9999999999999MiB}}}\n",
+	"2:42: eksgate.proxy.limits.header_bytes: expected a size such as 65536, 64KiB or "
+	"1MiB, found \"9999999999999MiB\""},
+    {"eksgate: {proxy: {token_lifetime: 15m}}\n",
+	"2:35: eksgate.proxy.token_lifetime: 15m is out of range: 1s to 10m"},
+    {"eksgate: {proxy: {sni_suffix: .example.com}}\n",
+	"2:31: eksgate.proxy.sni_suffix: expected a domain in lower case, such as "
+	"kube.example.com, found \".example.com\""},
+    {"eksgate: {access: {mode: admin}}\n",
+	"2:26: eksgate.access.mode: \"admin\" is not one of rbac"},
+    {"eksgate: {access: {group: 'system:masters'}}\n",
+	"2:27: eksgate.access.group: system:masters: EKS reserves groups that start with "
+	"system:, eks:, aws:, amazon: or iam:"},
+    {"eksgate: {access: {group: 'a b'}}\n", "2:27: eksgate.access.group: expected the name "
+					    "of a Kubernetes group, found \"a b\""},
+    {"eksgate: {access: {cluster_role: a/b}}\n",
+	"2:34: eksgate.access.cluster_role: expected the name of a ClusterRole, found "
+	"\"a/b\""},
+    {"eksgate: {access: {bootstrap_role_arn: 'arn:aws:iam::123456789012:user/x'}}\n",
+	"2:40: eksgate.access.bootstrap_role_arn: expected the ARN of a role, "
+	"arn:aws:iam::ACCOUNT:role/NAME, found \"arn:aws:iam::123456789012:user/x\""},
+};
+
 static void test_wrong_types(void **state)
 {
-	static const struct row rows[] = {
-	    {"eksgate: yes\n", "2:10: eksgate: expected a map of keys and values, found \"yes\""},
-	    {"eksgate: {log: debug}\n",
-		"2:16: eksgate.log: expected a map of keys and values, found \"debug\""},
-	    {"eksgate: {log: {level: trace}}\n",
-		"2:24: eksgate.log.level: expected debug, info, warn or error, found \"trace\""},
-	    {"eksgate: {log: {level: [info]}}\n",
-		"2:24: eksgate.log.level: expected debug, info, warn or error, found a list"},
-	    {"teleport: {log: {severity: loud}}\n",
-		"2:28: teleport.log.severity: expected DEBUG, INFO, WARN or ERROR, found \"loud\""},
-	    {"discovery_service: {enabled: maybe}\n",
-		"2:30: discovery_service.enabled: expected yes or no, found \"maybe\""},
-	    {"discovery_service: {enabled: 1}\n",
-		"2:30: discovery_service.enabled: expected yes or no, found \"1\""},
-	    {"discovery_service: {enabled: {}}\n",
-		"2:30: discovery_service.enabled: expected yes or no, found a map"},
-	    {"discovery_service: {poll_interval: 5}\n",
-		"2:36: discovery_service.poll_interval: expected a duration such as 5m, 90s, 250ms "
-		"or 1h30m, found \"5\""},
-	    {"discovery_service: {poll_interval: 5 m}\n",
-		"2:36: discovery_service.poll_interval: expected a duration such as 5m, 90s, 250ms "
-		"or 1h30m, found \"5 m\""},
-	    {"discovery_service: {poll_interval: -5m}\n",
-		"2:36: discovery_service.poll_interval: expected a duration such as 5m, 90s, 250ms "
-		"or 1h30m, found \"-5m\""},
-	    {"discovery_service: {poll_interval: 5mm}\n",
-		"2:36: discovery_service.poll_interval: expected a duration such as 5m, 90s, 250ms "
-		"or 1h30m, found \"5mm\""},
-	    {"discovery_service: {poll_interval: 99999999999999999999h}\n",
-		"2:36: discovery_service.poll_interval: expected a duration such as 5m, 90s, 250ms "
-		"or 1h30m, found \"99999999999999999999h\""},
-	    {"discovery_service: {poll_interval: 500ms}\n",
-		"2:36: discovery_service.poll_interval: 500ms is out of range: 1s to 24h"},
-	    {"discovery_service: {poll_interval: 0}\n",
-		"2:36: discovery_service.poll_interval: 0 is out of range: 1s to 24h"},
-	    {"discovery_service: {discovery_group: ''}\n",
-		"2:38: discovery_service.discovery_group: expected text of at most 1024 bytes, "
-		"found \"\""},
-	    {"discovery_service: {discovery_group: \"a\\nb\"}\n",
-		"2:38: discovery_service.discovery_group: expected text of at most 1024 bytes, "
-		"found \"a?b\""},
-	    {"eksgate: {state_dir: relative/path}\n",
-		"2:22: eksgate.state_dir: expected an absolute path without \"..\", found "
-		"\"relative/path\""},
-	    {"eksgate: {state_dir: /a/../b}\n", "2:22: eksgate.state_dir: expected an absolute "
-						"path without \"..\", found \"/a/../b\""},
-	    {"eksgate: {state_dir: /..}\n",
-		"2:22: eksgate.state_dir: expected an absolute path without \"..\", found \"/..\""},
-	    {"eksgate: {state_dir: [/a]}\n",
-		"2:22: eksgate.state_dir: expected an absolute path without \"..\", found a list"},
-	    {"eksgate: {bus: {socket: "
-	     "/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-	     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa}}\n",
-		"2:25: eksgate.bus.socket: expected an absolute path of at most 107 bytes without "
-		"\"..\", found \"/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\""},
-	    {"eksgate: {bus: {proxy_users: eksgate-proxy}}\n",
-		"2:30: eksgate.bus.proxy_users: expected a list of names, found \"eksgate-proxy\""},
-	    {"eksgate: {bus: {proxy_users: [a, [b], '']}}\n",
-		"2:34: eksgate.bus.proxy_users: expected a name\n"
-		"f:2:39: eksgate.bus.proxy_users: expected a name"},
-	    {"eksgate: {bus: {heartbeat: 49ms}}\n",
-		"2:28: eksgate.bus.heartbeat: 49ms is out of range: 50ms to 10s"},
-	    {"eksgate: {discovery: {describe_parallel: 0}}\n",
-		"2:42: eksgate.discovery.describe_parallel: 0 is out of range: 1 to 100"},
-	    {"eksgate: {discovery: {describe_parallel: five}}\n",
-		"2:42: eksgate.discovery.describe_parallel: expected a whole number, found "
-		"\"five\""},
-	    {"eksgate: {discovery: {describe_parallel: 5.5}}\n",
-		"2:42: eksgate.discovery.describe_parallel: expected a whole number, found "
-		"\"5.5\""},
-	    {"eksgate: {removal: {guard: 101}}\n",
-		"2:28: eksgate.removal.guard: 101 is out of range: 1 to 100"},
-	    {"eksgate: {removal: {guard: half}}\n",
-		"2:28: eksgate.removal.guard: expected a percentage such as 50, found \"half\""},
-	    {"eksgate: {proxy: {limits: {header_bytes: 64XB}}}\n",
-		"2:42: eksgate.proxy.limits.header_bytes: expected a size such as 65536, 64KiB or "
-		"1MiB, found \"64XB\""},
-	    {"eksgate: {proxy: {limits: {header_bytes: 1KiB}}}\n",
-		"2:42: eksgate.proxy.limits.header_bytes: 1KiB is out of range: 4096 to 1048576"},
-	    {"eksgate: {proxy: {limits: {header_bytes: 9999999999999MiB}}}\n",
-		"2:42: eksgate.proxy.limits.header_bytes: expected a size such as 65536, 64KiB or "
-		"1MiB, found \"9999999999999MiB\""},
-	    {"eksgate: {proxy: {token_lifetime: 15m}}\n",
-		"2:35: eksgate.proxy.token_lifetime: 15m is out of range: 1s to 10m"},
-	    {"eksgate: {proxy: {sni_suffix: .example.com}}\n",
-		"2:31: eksgate.proxy.sni_suffix: expected a domain in lower case, such as "
-		"kube.example.com, found \".example.com\""},
-	    {"eksgate: {access: {mode: admin}}\n",
-		"2:26: eksgate.access.mode: \"admin\" is not one of rbac"},
-	    {"eksgate: {access: {group: 'system:masters'}}\n",
-		"2:27: eksgate.access.group: system:masters: EKS reserves groups that start with "
-		"system:, eks:, aws:, amazon: or iam:"},
-	    {"eksgate: {access: {group: 'a b'}}\n", "2:27: eksgate.access.group: expected the name "
-						    "of a Kubernetes group, found \"a b\""},
-	    {"eksgate: {access: {cluster_role: a/b}}\n",
-		"2:34: eksgate.access.cluster_role: expected the name of a ClusterRole, found "
-		"\"a/b\""},
-	    {"eksgate: {access: {bootstrap_role_arn: 'arn:aws:iam::123456789012:user/x'}}\n",
-		"2:40: eksgate.access.bootstrap_role_arn: expected the ARN of a role, "
-		"arn:aws:iam::ACCOUNT:role/NAME, found \"arn:aws:iam::123456789012:user/x\""},
-	};
 	(void)state;
-	CHECK_ROWS(rows);
+	CHECK_ROWS(wrong_types);
 }
 
 #define LISTEN                                                                                     \
@@ -327,97 +328,89 @@ static void test_services(void **state)
 #define EU   "regions: [eu-west-1]"
 #define PATH "discovery_service.aws[]"
 
+static const struct row matchers[] = {
+    {AWS "x]\n", "3:9: " PATH ": expected a map of keys and values, found \"x\""},
+    {"discovery_service:\n"
+     "  aws: {types: [eks]}\n",
+	"3:8: discovery_service.aws: expected a list of at most 1000 entries with types, "
+	"regions and tags, found a map"},
+    {AWS "{" EU "}]\n", "3:9: " PATH ".types is missing: write [eks]"},
+    {AWS "{" EKS "}]\n", "3:9: " PATH ".regions is missing: write [\"*\"] or names of regions"},
+    {AWS "{types: eks, " EU "}]\n", "3:17: " PATH ".types: expected a list, [eks], found \"eks\""},
+    {AWS "{types: [], " EU "}]\n", "3:17: " PATH ".types is empty: write [eks]"},
+    {AWS "{types: [ec2, eks, rds, {}], " EU "}]\n",
+	"3:18: " PATH
+	".types: \"ec2\" is not supported: this system discovers EKS clusters, type eks\n"
+	"f:3:28: " PATH
+	".types: \"rds\" is not supported: this system discovers EKS clusters, type eks\n"
+	"f:3:33: " PATH ".types: expected the word eks"},
+    {AWS "{" EKS "regions: eu-west-1}]\n",
+	"3:33: " PATH ".regions: expected a list of regions, or [\"*\"], found \"eu-west-1\""},
+    {AWS "{" EKS "regions: []}]\n",
+	"3:33: " PATH
+	".regions is empty: name regions, or [\"*\"] for all (needs account:ListRegions)"},
+    {AWS "{" EKS "regions: ['*', eu-west-1]}]\n",
+	"3:34: " PATH ".regions: \"*\" means every region: no other can stand beside it"},
+    {AWS "{" EKS "regions: [eu-west]}]\n",
+	"3:34: " PATH ".regions: \"eu-west\" is not the name of a region such as eu-west-1"},
+    {AWS "{" EKS "regions: [EU-WEST-1]}]\n",
+	"3:34: " PATH ".regions: \"EU-WEST-1\" is not the name of a region such as eu-west-1"},
+    {AWS "{" EKS "regions: [eu-west-1, eu-west-1]}]\n",
+	"3:45: " PATH ".regions: \"eu-west-1\" stands there already"},
+    {AWS "{" EKS EU ", tags: env}]\n",
+	"3:52: " PATH
+	".tags: expected a map of keys to a value or a list of values, found \"env\""},
+    {AWS "{" EKS EU ", tags: {env: '^(a$'}}]\n",
+	"3:58: " PATH ".tags: ^(a$: a group is not closed (at character 5 of the expression)"},
+    {AWS "{" EKS EU ", tags: {env: '^(?i)a$'}}]\n",
+	"3:58: " PATH ".tags: ^(?i)a$: of the groups with '?' only (?:...) is supported, "
+	"no flags and no look-around (at character 3 of the expression)"},
+    {AWS "{" EKS EU ", tags: {env: []}}]\n",
+	"3:58: " PATH ".tags: \"env\" has no values and would match nothing: write \"*\" for any"},
+    {AWS "{" EKS EU ", tags: {env: {a: b}}}]\n",
+	"3:58: " PATH
+	".tags: the value of \"env\" is text or a list of texts, quoted when it is \"*\""},
+    {AWS "{" EKS EU ", tags: {env: [a, ~]}}]\n",
+	"3:62: " PATH
+	".tags: the value of \"env\" is text or a list of texts, quoted when it is \"*\""},
+    {AWS "{" EKS EU ", tags: {cost center: a}}]\n",
+	"3:66: " PATH ".tags: \"cost center\" can never match: keys of labels are letters, "
+	"digits and /._:*-"},
+    {AWS "{" EKS EU ", tags: {env: *prod}}]\n",
+	"3:58: an alias: write the value out; text that starts with '*' needs quotes"},
+    {AWS "{" EKS EU ", assume_role_arn: admin}]\n",
+	"3:63: " PATH ".assume_role_arn: expected the ARN of a role, "
+	"arn:aws:iam::ACCOUNT:role/NAME, found \"admin\""},
+    {AWS "{" EKS EU ", external_id: abc}]\n",
+	"3:59: " PATH ".external_id: only has a meaning together with assume_role_arn"},
+    {AWS "{" EKS EU
+	 ", assume_role_arn: 'arn:aws:iam::123456789012:role/a', external_id: 's ecret'}]\n",
+	"3:112: " PATH ".external_id: expected 2 to 1224 letters, digits and _+=,.@:/-"},
+    {AWS "{" EKS EU ", setup_access_for_arn: 'arn:aws:sts::123456789012:assumed-role/a/b'}]\n",
+	"3:68: " PATH ".setup_access_for_arn: expected the ARN of a role, "
+	"arn:aws:iam::ACCOUNT:role/NAME, found "
+	"\"arn:aws:sts::123456789012:assumed-role/a/b\""},
+    {AWS "{" EKS "regions: [eu-west-1, cn-north-1], assume_role_arn: "
+	 "'arn:aws:iam::123456789012:role/a'}]\n",
+	"3:75: " PATH
+	".assume_role_arn: a role of another partition than region cn-north-1 (aws-cn)"},
+    {AWS "{" EKS EU ", kube_app_discovery: yes}]\n",
+	"3:66: " PATH ".kube_app_discovery: yes is not supported: applications inside "
+	"clusters are not discovered"},
+    {AWS "{" EKS EU ", integration: prod}]\n",
+	"3:59: " PATH ".integration is not supported: there are no integrations: use "
+	"assume_role_arn, or the credentials of the host"},
+    {AWS "{" EKS EU ", organization: {organization_id: o-1}}]\n",
+	"3:60: " PATH ".organization is not supported: accounts are not taken from AWS "
+	"Organizations: write an entry with assume_role_arn for each"},
+    {AWS "{" EKS EU ", install: {join_params: {}}}]\n",
+	"3:55: " PATH ".install is not supported: only EKS clusters are discovered"},
+};
+
 static void test_matchers(void **state)
 {
-	static const struct row rows[] = {
-	    {AWS "x]\n", "3:9: " PATH ": expected a map of keys and values, found \"x\""},
-	    {"discovery_service:\n"
-	     "  aws: {types: [eks]}\n",
-		"3:8: discovery_service.aws: expected a list of at most 1000 entries with types, "
-		"regions and tags, found a map"},
-	    {AWS "{" EU "}]\n", "3:9: " PATH ".types is missing: write [eks]"},
-	    {AWS "{" EKS "}]\n",
-		"3:9: " PATH ".regions is missing: write [\"*\"] or names of regions"},
-	    {AWS "{types: eks, " EU "}]\n",
-		"3:17: " PATH ".types: expected a list, [eks], found \"eks\""},
-	    {AWS "{types: [], " EU "}]\n", "3:17: " PATH ".types is empty: write [eks]"},
-	    {AWS "{types: [ec2, eks, rds, {}], " EU "}]\n",
-		"3:18: " PATH
-		".types: \"ec2\" is not supported: this system discovers EKS clusters, type eks\n"
-		"f:3:28: " PATH
-		".types: \"rds\" is not supported: this system discovers EKS clusters, type eks\n"
-		"f:3:33: " PATH ".types: expected the word eks"},
-	    {AWS "{" EKS "regions: eu-west-1}]\n",
-		"3:33: " PATH
-		".regions: expected a list of regions, or [\"*\"], found \"eu-west-1\""},
-	    {AWS "{" EKS "regions: []}]\n",
-		"3:33: " PATH
-		".regions is empty: name regions, or [\"*\"] for all (needs account:ListRegions)"},
-	    {AWS "{" EKS "regions: ['*', eu-west-1]}]\n",
-		"3:34: " PATH ".regions: \"*\" means every region: no other can stand beside it"},
-	    {AWS "{" EKS "regions: [eu-west]}]\n",
-		"3:34: " PATH
-		".regions: \"eu-west\" is not the name of a region such as eu-west-1"},
-	    {AWS "{" EKS "regions: [EU-WEST-1]}]\n",
-		"3:34: " PATH
-		".regions: \"EU-WEST-1\" is not the name of a region such as eu-west-1"},
-	    {AWS "{" EKS "regions: [eu-west-1, eu-west-1]}]\n",
-		"3:45: " PATH ".regions: \"eu-west-1\" stands there already"},
-	    {AWS "{" EKS EU ", tags: env}]\n",
-		"3:52: " PATH
-		".tags: expected a map of keys to a value or a list of values, found \"env\""},
-	    {AWS "{" EKS EU ", tags: {env: '^(a$'}}]\n",
-		"3:58: " PATH
-		".tags: ^(a$: a group is not closed (at character 5 of the expression)"},
-	    {AWS "{" EKS EU ", tags: {env: '^(?i)a$'}}]\n",
-		"3:58: " PATH ".tags: ^(?i)a$: of the groups with '?' only (?:...) is supported, "
-			      "no flags and no look-around (at character 3 of the expression)"},
-	    {AWS "{" EKS EU ", tags: {env: []}}]\n",
-		"3:58: " PATH
-		".tags: \"env\" has no values and would match nothing: write \"*\" for any"},
-	    {AWS "{" EKS EU ", tags: {env: {a: b}}}]\n",
-		"3:58: " PATH
-		".tags: the value of \"env\" is text or a list of texts, quoted when it is \"*\""},
-	    {AWS "{" EKS EU ", tags: {env: [a, ~]}}]\n",
-		"3:62: " PATH
-		".tags: the value of \"env\" is text or a list of texts, quoted when it is \"*\""},
-	    {AWS "{" EKS EU ", tags: {cost center: a}}]\n",
-		"3:66: " PATH ".tags: \"cost center\" can never match: keys of labels are letters, "
-			      "digits and /._:*-"},
-	    {AWS "{" EKS EU ", tags: {env: *prod}}]\n",
-		"3:58: an alias: write the value out; text that starts with '*' needs quotes"},
-	    {AWS "{" EKS EU ", assume_role_arn: admin}]\n",
-		"3:63: " PATH ".assume_role_arn: expected the ARN of a role, "
-			      "arn:aws:iam::ACCOUNT:role/NAME, found \"admin\""},
-	    {AWS "{" EKS EU ", external_id: abc}]\n",
-		"3:59: " PATH ".external_id: only has a meaning together with assume_role_arn"},
-	    {AWS
-		"{" EKS EU
-		", assume_role_arn: 'arn:aws:iam::123456789012:role/a', external_id: 's ecret'}]\n",
-		"3:112: " PATH ".external_id: expected 2 to 1224 letters, digits and _+=,.@:/-"},
-	    {AWS "{" EKS EU
-		 ", setup_access_for_arn: 'arn:aws:sts::123456789012:assumed-role/a/b'}]\n",
-		"3:68: " PATH ".setup_access_for_arn: expected the ARN of a role, "
-			      "arn:aws:iam::ACCOUNT:role/NAME, found "
-			      "\"arn:aws:sts::123456789012:assumed-role/a/b\""},
-	    {AWS "{" EKS "regions: [eu-west-1, cn-north-1], assume_role_arn: "
-			 "'arn:aws:iam::123456789012:role/a'}]\n",
-		"3:75: " PATH
-		".assume_role_arn: a role of another partition than region cn-north-1 (aws-cn)"},
-	    {AWS "{" EKS EU ", kube_app_discovery: yes}]\n",
-		"3:66: " PATH ".kube_app_discovery: yes is not supported: applications inside "
-			      "clusters are not discovered"},
-	    {AWS "{" EKS EU ", integration: prod}]\n",
-		"3:59: " PATH ".integration is not supported: there are no integrations: use "
-			      "assume_role_arn, or the credentials of the host"},
-	    {AWS "{" EKS EU ", organization: {organization_id: o-1}}]\n",
-		"3:60: " PATH ".organization is not supported: accounts are not taken from AWS "
-			      "Organizations: write an entry with assume_role_arn for each"},
-	    {AWS "{" EKS EU ", install: {join_params: {}}}]\n",
-		"3:55: " PATH ".install is not supported: only EKS clusters are discovered"},
-	};
 	(void)state;
-	CHECK_ROWS(rows);
+	CHECK_ROWS(matchers);
 }
 
 #define RESOURCES "kubernetes_service:\n  resources: ["
@@ -443,7 +436,7 @@ static void test_resources(void **state)
 		".aws.external_id: only has a meaning together with assume_role_arn"},
 	    {RESOURCES "{labels: {a: b}, aws: {assume_role_arn: x}}]\n",
 		"3:55: " RESOURCE ".aws.assume_role_arn: expected the ARN of a role, "
-				  "arn:aws:iam::ACCOUNT:role/NAME, found \"x\""},
+		"arn:aws:iam::ACCOUNT:role/NAME, found \"x\""},
 	    {RESOURCES "{labels: {a: b}, aws: x}]\n",
 		"3:37: " RESOURCE ".aws: expected a map of keys and values, found \"x\""},
 	};
