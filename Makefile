@@ -157,7 +157,7 @@ UNIT_TESTS += test_wire test_message
 test_wire := proto/wire.o proto/json_text.o
 test_message := $(PROTO)
 
-UNIT_TESTS += test_zsock test_publisher test_publisher_gate test_directory test_bus
+UNIT_TESTS += test_zsock test_publisher test_publisher_gate test_directory test_bus test_bustap
 PUBLISHER := discoveryd/publisher.o discoveryd/publisher_roles.o discoveryd/publisher_session.o \
 	discoveryd/publisher_table.o
 SUBSCRIBER := $(filter-out %cluster.o %token.o,$(DIRECTORY))
@@ -167,6 +167,7 @@ test_zsock := $(BUS_TEST)
 test_publisher := $(BUS_TEST) $(PUBLISHER) common/aws_context.o common/aws_retry.o tests/unit/bus_stage.o
 test_publisher_gate := $(test_publisher)
 test_directory := $(BUS_TEST) $(SUBSCRIBER) tests/unit/bus_follower.o
+test_bustap := $(test_directory)
 test_bus := $(BUS_TEST) $(PUBLISHER) $(SUBSCRIBER) common/aws_context.o common/aws_retry.o tests/unit/bus_chaos.o
 
 UNIT_TESTS += test_json test_labels test_kube_cluster test_yaml test_settings test_settings_errors
