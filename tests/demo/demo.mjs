@@ -123,7 +123,7 @@ async function change(daemons) {
 		return found.length >= 2 && found;
 	});
 	for (const message of deltas) {
-		const items = message.body.items.map((item) => `${item.op} ${item.name}`).join(', ');
+		const items = message.body.items.map((item) => `${item.resource ? 'put' : 'remove'} ${item.name}`).join(', ');
 		say(`   ${message.type} epoch=${message.epoch} sequence=${message.sequence}: ${items}`);
 	}
 }
