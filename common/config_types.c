@@ -187,7 +187,7 @@ static bool read_size(
     struct config *config, const struct config_row *row, const struct yaml_node *node, void *base)
 {
 	static const struct unit sizes[] = {{"", 1}, {"KiB", 1024}, {"K", 1024}, {"k", 1024},
-	    {"MiB", 1024 * 1024}, {"M", 1024 * 1024}, {NULL, 0}};
+	    {"MiB", INT64_C(1048576)}, {"M", INT64_C(1048576)}, {NULL, 0}};
 	int64_t number;
 	if (!read_number(config, row, node, sizes, &number))
 		return false;

@@ -40,7 +40,8 @@ static int peek(const struct reader *reader)
 
 static void skip_space(struct reader *reader)
 {
-	while (reader->at < reader->end && memchr(" \t\r\n", *reader->at, 4) != NULL)
+	for (int c = peek(reader); c == ' ' || c == '\t' || c == '\r' || c == '\n';
+	     c = peek(reader))
 		reader->at++;
 }
 
@@ -241,7 +242,7 @@ static struct json_object *new_integer(const char *text)
 static bool read_number(struct reader *reader, struct json_object **value)
 {
 	const char *first = reader->at;
-	bool is_integer;
+	bool is_integer = false;
 	if (!skip_number(reader, &is_integer))
 		return false;
 	char *text = xstrndup(first, (size_t)(reader->at - first));

@@ -14,7 +14,7 @@
 struct buf;
 
 #define JSON_MAX_DEPTH	32
-#define JSON_MAX_BYTES	(128u * 1024 * 1024)
+#define JSON_MAX_BYTES	134217728u
 #define JSON_ERROR_TEXT 200
 
 /* Parses all of `text` (strict RFC 8259, at most JSON_MAX_DEPTH deep, no duplicate keys). The

@@ -212,8 +212,11 @@ static void add_unknown(struct json_object *document, struct json_object *unknow
 		if (!json_object_object_get_ex(unknown, objects[i], &members))
 			continue;
 		struct json_object *object = find_object(document, objects[i]);
-		json_object_object_foreach(members, key, value)
-		    json_object_object_add(object, key, json_object_get(value));
+		struct json_object_iterator at = json_object_iter_begin(members);
+		struct json_object_iterator end = json_object_iter_end(members);
+		for (; !json_object_iter_equal(&at, &end); json_object_iter_next(&at))
+			json_object_object_add(object, json_object_iter_peek_name(&at),
+			    json_object_get(json_object_iter_peek_value(&at)));
 	}
 }
 
@@ -270,21 +273,22 @@ static bool is_known(const char *object, const char *key)
 	return false;
 }
 
-static void keep_unknown(struct kube_cluster *cluster, struct json_object *document)
+/* Keeps one object's unknown members under its path. */
+static void keep_unknown(struct kube_cluster *cluster, struct json_object *object, const char *path)
 {
-	for (size_t i = 0; i < OBJECT_COUNT; i++) {
-		struct json_object *kept = NULL;
-		struct json_object *object = find_object(document, objects[i]);
-		json_object_object_foreach(object, key, value)
-		{
-			if (is_known(objects[i], key))
-				continue;
-			if (cluster->unknown == NULL)
-				cluster->unknown = json_object_new_object();
-			if (kept == NULL)
-				kept = add_object(cluster->unknown, objects[i]);
-			json_object_object_add(kept, key, json_object_get(value));
-		}
+	struct json_object *kept = NULL;
+	struct json_object_iterator at = json_object_iter_begin(object);
+	struct json_object_iterator end = json_object_iter_end(object);
+	for (; !json_object_iter_equal(&at, &end); json_object_iter_next(&at)) {
+		const char *key = json_object_iter_peek_name(&at);
+		if (is_known(path, key))
+			continue;
+		if (cluster->unknown == NULL)
+			cluster->unknown = json_object_new_object();
+		if (kept == NULL)
+			kept = add_object(cluster->unknown, path);
+		json_object_object_add(
+		    kept, key, json_object_get(json_object_iter_peek_value(&at)));
 	}
 }
 
@@ -338,10 +342,10 @@ static bool read_labels(
 		snprintf(error, JSON_ERROR_TEXT, "metadata.labels: more than %d", LABELS_MAX);
 		return false;
 	}
-	json_object_object_foreach(labels, key, value)
-	{
-		const char *text;
-		(void)value;
+	struct json_object_iterator at = json_object_iter_begin(labels);
+	struct json_object_iterator end = json_object_iter_end(labels);
+	for (; !json_object_iter_equal(&at, &end); json_object_iter_next(&at)) {
+		const char *text, *key = json_object_iter_peek_name(&at);
 		if (!json_get_string(labels, "metadata.labels", key, &text, error))
 			return false;
 		if (!label_key_is_valid(key) || strlen(text) > VALUE_MAX) {
@@ -399,7 +403,8 @@ static bool read_all(
 	if (!read_labels(cluster, document, error) || !read_numbers(cluster, document, error) ||
 	    !check_consistency(cluster, error))
 		return false;
-	keep_unknown(cluster, document);
+	for (size_t i = 0; i < OBJECT_COUNT; i++)
+		keep_unknown(cluster, find_object(document, objects[i]), objects[i]);
 	return true;
 }
 

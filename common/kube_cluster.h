@@ -13,7 +13,7 @@
 
 #define KUBE_CLUSTER_NAME_MAX 253
 /* A resource larger than this in JSON is refused where it enters. */
-#define KUBE_CLUSTER_JSON_MAX (256u * 1024)
+#define KUBE_CLUSTER_JSON_MAX 262144u
 
 /* The names that labels of ours have (Teleport's, so that its selectors work here). */
 #define LABEL_REGION	      "region"

@@ -13,7 +13,7 @@
 #define HOST_MAX      253
 #define LABEL_MAX     63
 #define ARN_MAX	      2048
-#define AUTHORITY_MAX (192u * 1024)
+#define AUTHORITY_MAX 196608u
 
 #define LOWER  "abcdefghijklmnopqrstuvwxyz"
 #define UPPER  "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

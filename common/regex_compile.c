@@ -251,7 +251,7 @@ static bool read_class_rune(struct compiler *c, unsigned *rune)
 static bool read_class_item(struct compiler *c)
 {
 	bool is_class;
-	unsigned low, high;
+	unsigned low = 0, high = 0;
 	if (!read_named_class(c, &is_class))
 		return false;
 	if (is_class)
@@ -302,7 +302,7 @@ static bool parse_escape(struct compiler *c)
 	    {'B', REGEX_NO_WORD_EDGE}};
 	int first = c->regex->range_count;
 	bool is_class;
-	unsigned rune;
+	unsigned rune = 0;
 	c->at++;
 	for (int i = 0; i < COUNT(assertions); i++) {
 		if (*c->at == assertions[i].letter) {

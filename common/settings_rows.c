@@ -22,11 +22,12 @@
 	}
 #define FOREIGN(name, what)                                                                        \
 	{                                                                                          \
-		.key = name, .type = &settings_foreign, .is_reloadable = true, .help = what        \
+		.key = (name), .type = &settings_foreign, .is_reloadable = true, .help = (what)    \
 	}
 #define UNSUPPORTED(name, what)                                                                    \
 	{                                                                                          \
-		.key = name, .type = &settings_unsupported, .is_reloadable = true, .help = what    \
+		.key = (name), .type = &settings_unsupported, .is_reloadable = true,               \
+		.help = (what)                                                                     \
 	}
 
 static const struct config_row rows[] = {

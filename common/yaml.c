@@ -69,8 +69,10 @@ static char character_at(const struct builder *builder, size_t line, size_t colu
 	for (; at != NULL && at < end && column > 0; column--)
 		do
 			at++;
-		while (at < end && (*at & 0xc0) == 0x80);
-	return at != NULL && at < end ? *at : '\0';
+		while (at < end && ((unsigned char)*at & 0xc0) == 0x80);
+	if (at == NULL || at >= end)
+		return '\0';
+	return *at;
 }
 
 static void complain_of_syntax(struct builder *builder)
@@ -230,10 +232,10 @@ static int compare_keys(const void *a, const void *b)
 
 static bool check_duplicates(struct builder *builder, const struct yaml_node *map)
 {
-	const struct yaml_key **sorted = xcalloc(map->count + 1, sizeof(*sorted));
+	const struct yaml_key **sorted = xcalloc(map->count + 1, sizeof(struct yaml_key *));
 	for (size_t i = 0; i < map->count; i++)
 		sorted[i] = &map->keys[i];
-	qsort(sorted, map->count, sizeof(*sorted), compare_keys);
+	qsort(sorted, map->count, sizeof(struct yaml_key *), compare_keys);
 	const struct yaml_key *first = NULL, *again = NULL;
 	for (size_t i = 1; i < map->count; i++) {
 		if (strcmp(sorted[i - 1]->text, sorted[i]->text) == 0 &&
@@ -370,11 +372,11 @@ static struct yaml_document *next_document(struct builder *builder)
 
 static struct yaml_document **read_documents(struct builder *builder, size_t *count)
 {
-	struct yaml_document **documents = xcalloc(1, sizeof(*documents));
+	struct yaml_document **documents = xcalloc(1, sizeof(struct yaml_document *));
 	struct yaml_document *document;
 	*count = 0;
 	while ((document = next_document(builder)) != NULL) {
-		documents = xreallocarray(documents, *count + 1, sizeof(*documents));
+		documents = xreallocarray(documents, *count + 1, sizeof(struct yaml_document *));
 		documents[(*count)++] = document;
 	}
 	return documents;

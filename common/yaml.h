@@ -9,7 +9,7 @@
 
 #include "common/attr.h"
 
-#define YAML_MAX_BYTES (1024u * 1024)
+#define YAML_MAX_BYTES 1048576u
 #define YAML_MAX_DEPTH 32
 
 enum yaml_kind { YAML_NODE_SCALAR, YAML_NODE_LIST, YAML_NODE_MAP };

@@ -45,88 +45,88 @@ static void check_rows(const struct row *rows, size_t count)
 
 #define CHECK_ROWS(rows) check_rows(rows, sizeof(rows) / sizeof((rows)[0]))
 
+static const struct row bad_documents[] = {
+    {"# version", "1:1: nothing stands in it"},
+    {"- version: v3\n", "1:1: this file: expected a map of keys and values, found a list\n"
+			"f:1:1: version is missing: write \"version: v3\" as the first line"},
+    {"version", "1:1: this file: expected a map of keys and values, found \"version\"\n"
+		"f:1:1: version is missing: write \"version: v3\" as the first line"},
+    {"eksgate: {} # no version\n",
+	"1:1: version is missing: write \"version: v3\" as the first line"},
+    {"version:\n", "1:1: version is missing: write \"version: v3\" as the first line"},
+    {"version: v1\n", "1:10: version: v1 is an older format: write \"version: v3\", where "
+		      "teleport.proxy_server takes the place of teleport.auth_servers"},
+    {"version: v2\n", "1:10: version: v2 is an older format: write \"version: v3\", where "
+		      "teleport.proxy_server takes the place of teleport.auth_servers"},
+    {"version: 3\n", "1:10: version: expected v3, found \"3\""},
+    {"version: v4\n", "1:10: version: expected v3, found \"v4\""},
+    {"version: [v3]\n", "1:10: version: expected v3, found a list"},
+    {"version: v3\n"
+     "version: v3\n",
+	"2:1: the key \"version\" stands in line 1 already: remove one"},
+    {"eksgate: {log: {level: *x}}\n",
+	"2:24: an alias: write the value out; text that starts with '*' needs quotes"},
+    {"version: v3\n"
+     "---\n"
+     "version: v3\n",
+	"3:1: a second document: put everything into one, without \"---\""},
+};
+
 static void test_documents(void **state)
 {
-	static const struct row rows[] = {
-	    {"# version", "1:1: nothing stands in it"},
-	    {"- version: v3\n",
-		"1:1: this file: expected a map of keys and values, found a list\n"
-		"f:1:1: version is missing: write \"version: v3\" as the first line"},
-	    {"version", "1:1: this file: expected a map of keys and values, found \"version\"\n"
-			"f:1:1: version is missing: write \"version: v3\" as the first line"},
-	    {"eksgate: {} # no version\n",
-		"1:1: version is missing: write \"version: v3\" as the first line"},
-	    {"version:\n", "1:1: version is missing: write \"version: v3\" as the first line"},
-	    {"version: v1\n", "1:10: version: v1 is an older format: write \"version: v3\", where "
-			      "teleport.proxy_server takes the place of teleport.auth_servers"},
-	    {"version: v2\n", "1:10: version: v2 is an older format: write \"version: v3\", where "
-			      "teleport.proxy_server takes the place of teleport.auth_servers"},
-	    {"version: 3\n", "1:10: version: expected v3, found \"3\""},
-	    {"version: v4\n", "1:10: version: expected v3, found \"v4\""},
-	    {"version: [v3]\n", "1:10: version: expected v3, found a list"},
-	    {"version: v3\n"
-	     "version: v3\n",
-		"2:1: the key \"version\" stands in line 1 already: remove one"},
-	    {"eksgate: {log: {level: *x}}\n",
-		"2:24: an alias: write the value out; text that starts with '*' needs quotes"},
-	    {"version: v3\n"
-	     "---\n"
-	     "version: v3\n",
-		"3:1: a second document: put everything into one, without \"---\""},
-	};
 	(void)state;
-	CHECK_ROWS(rows);
+	CHECK_ROWS(bad_documents);
 }
+
+static const struct row bad_keys[] = {
+    {"eksgat: {}\n", "2:1: \"eksgat\" is not a key of this file: did you mean \"eksgate\"?"},
+    {"discovery_servcie: {}\n", "2:1: \"discovery_servcie\" is not a key of this file: did "
+				"you mean \"discovery_service\"?"},
+    {"poll_interval: 5m\n", "2:1: \"poll_interval\" is not a key of this file: it belongs "
+			    "under discovery_service"},
+    {"discovery_service:\n"
+     "  pol_interval: 5m\n",
+	"3:3: \"pol_interval\" is not a key of discovery_service: did you mean "
+	"\"poll_interval\"?"},
+    {"discovery_service: {aws: [{types: [eks], region: [eu-west-1], regions: ['*']}]}\n",
+	"2:42: \"region\" is not a key of discovery_service.aws[]: did you mean "
+	"\"regions\"?"},
+    {"kubernetes_service: {resources: [{labels: {a: b}, aws: {role: x}}]}\n",
+	"2:57: \"role\" is not a key of kubernetes_service.resources[].aws; known are "
+	"assume_role_arn, external_id"},
+    {"eksgate:\n"
+     "  bus: {hartbeat: 1s}\n",
+	"3:9: \"hartbeat\" is not a key of eksgate.bus: did you mean \"heartbeat\"?"},
+    {"eksgate:\n"
+     "  zzz: 1\n",
+	"3:3: \"zzz\" is not a key of eksgate; known are log, state_dir, metrics_listen, "
+	"bus, discovery, removal, access, proxy, test"},
+    {"eksgate: {bus.socket: /a}\n",
+	"2:11: \"bus.socket\" is not a key of eksgate; known are log, state_dir, "
+	"metrics_listen, bus, discovery, removal, access, proxy, test"},
+    {"'eksgate.state_dir': /a\n",
+	"2:1: \"eksgate.state_dir\" is not a key of this file; known are version, "
+	"teleport, auth_service, proxy_service, ssh_service, app_service, db_service, "
+	"windows_desktop_service, debug_service, discovery_service, kubernetes_service, "
+	"eksgate"},
+    {"teleport: {storage: {type: dir}}\n",
+	"2:12: \"storage\" is not a key of teleport; known are nodename, data_dir, "
+	"pid_file, join_params, proxy_server, auth_server, auth_servers, auth_token, "
+	"ca_pin, diag_addr, log"},
+    {"eksgate: {proxy: {limits: {conections: 1}}}\n",
+	"2:28: \"conections\" is not a key of eksgate.proxy.limits: did you mean "
+	"\"connections\"?"},
+    {"discovery_service: {'aws[]': {}}\n",
+	"2:21: \"aws[]\" is not a key of discovery_service: did you mean \"aws\"?"},
+};
 
 static void test_unknown_keys(void **state)
 {
-	static const struct row rows[] = {
-	    {"eksgat: {}\n",
-		"2:1: \"eksgat\" is not a key of this file: did you mean \"eksgate\"?"},
-	    {"discovery_servcie: {}\n", "2:1: \"discovery_servcie\" is not a key of this file: did "
-					"you mean \"discovery_service\"?"},
-	    {"poll_interval: 5m\n", "2:1: \"poll_interval\" is not a key of this file: it belongs "
-				    "under discovery_service"},
-	    {"discovery_service:\n"
-	     "  pol_interval: 5m\n",
-		"3:3: \"pol_interval\" is not a key of discovery_service: did you mean "
-		"\"poll_interval\"?"},
-	    {"discovery_service: {aws: [{types: [eks], region: [eu-west-1], regions: ['*']}]}\n",
-		"2:42: \"region\" is not a key of discovery_service.aws[]: did you mean "
-		"\"regions\"?"},
-	    {"kubernetes_service: {resources: [{labels: {a: b}, aws: {role: x}}]}\n",
-		"2:57: \"role\" is not a key of kubernetes_service.resources[].aws; known are "
-		"assume_role_arn, external_id"},
-	    {"eksgate:\n"
-	     "  bus: {hartbeat: 1s}\n",
-		"3:9: \"hartbeat\" is not a key of eksgate.bus: did you mean \"heartbeat\"?"},
-	    {"eksgate:\n"
-	     "  zzz: 1\n",
-		"3:3: \"zzz\" is not a key of eksgate; known are log, state_dir, metrics_listen, "
-		"bus, discovery, removal, access, proxy, test"},
-	    {"eksgate: {bus.socket: /a}\n",
-		"2:11: \"bus.socket\" is not a key of eksgate; known are log, state_dir, "
-		"metrics_listen, bus, discovery, removal, access, proxy, test"},
-	    {"'eksgate.state_dir': /a\n",
-		"2:1: \"eksgate.state_dir\" is not a key of this file; known are version, "
-		"teleport, auth_service, proxy_service, ssh_service, app_service, db_service, "
-		"windows_desktop_service, debug_service, discovery_service, kubernetes_service, "
-		"eksgate"},
-	    {"teleport: {storage: {type: dir}}\n",
-		"2:12: \"storage\" is not a key of teleport; known are nodename, data_dir, "
-		"pid_file, join_params, proxy_server, auth_server, auth_servers, auth_token, "
-		"ca_pin, diag_addr, log"},
-	    {"eksgate: {proxy: {limits: {conections: 1}}}\n",
-		"2:28: \"conections\" is not a key of eksgate.proxy.limits: did you mean "
-		"\"connections\"?"},
-	    {"discovery_service: {'aws[]': {}}\n",
-		"2:21: \"aws[]\" is not a key of discovery_service: did you mean \"aws\"?"},
-	};
 	(void)state;
-	CHECK_ROWS(rows);
+	CHECK_ROWS(bad_keys);
 }
 
-static const struct row wrong_types[] = {
+static const struct row bad_types[] = {
     {"eksgate: yes\n", "2:10: eksgate: expected a map of keys and values, found \"yes\""},
     {"eksgate: {log: debug}\n",
 	"2:16: eksgate.log: expected a map of keys and values, found \"debug\""},
@@ -231,7 +231,7 @@ static const struct row wrong_types[] = {
 static void test_wrong_types(void **state)
 {
 	(void)state;
-	CHECK_ROWS(wrong_types);
+	CHECK_ROWS(bad_types);
 }
 
 #define LISTEN                                                                                     \
@@ -240,86 +240,87 @@ static void test_wrong_types(void **state)
 	"2:27: eksgate.metrics_listen: expected a loopback address with a port, such as "          \
 	"127.0.0.1:9090, found "
 
+static const struct row bad_addresses[] = {
+    {"kubernetes_service: {listen_addr: 'https://a:1'}\n", LISTEN "\"https://a:1\""},
+    {"kubernetes_service: {listen_addr: 'a:65536'}\n", LISTEN "\"a:65536\""},
+    {"kubernetes_service: {listen_addr: 'a:'}\n", LISTEN "\"a:\""},
+    {"kubernetes_service: {listen_addr: 'a b:1'}\n", LISTEN "\"a b:1\""},
+    {"kubernetes_service: {listen_addr: '::1'}\n", LISTEN "\"::1\""},
+    {"kubernetes_service: {listen_addr: '[::1'}\n", LISTEN "\"[::1\""},
+    {"kubernetes_service: {listen_addr: '[a]:1'}\n", LISTEN "\"[a]:1\""},
+    {"kubernetes_service: {listen_addr: '1.2.3:1'}\n", LISTEN "\"1.2.3:1\""},
+    {"kubernetes_service: {listen_addr: '1.2.3.400'}\n", LISTEN "\"1.2.3.400\""},
+    {"kubernetes_service: {public_addr: '0.0.0.0:3026'}\n",
+	"2:35: kubernetes_service.public_addr: 0.0.0.0:3026 is where to listen, not what "
+	"users can reach: write a host name"},
+    {"kubernetes_service: {public_addr: [a, b]}\n",
+	"2:35: kubernetes_service.public_addr: expected one host:port, such as "
+	"kube.example.com:3026, found a list"},
+    {"eksgate: {metrics_listen: '0.0.0.0:9090'}\n", METRICS "\"0.0.0.0:9090\""},
+    {"eksgate: {metrics_listen: '127.0.0.1'}\n", METRICS "\"127.0.0.1\""},
+    {"eksgate: {metrics_listen: '127.0.0.1.example.com:1'}\n",
+	METRICS "\"127.0.0.1.example.com:1\""},
+    {"eksgate: {test: {token_sts_host: 'sts.example.com:443'}}\n",
+	"2:34: eksgate.test.token_sts_host: expected a loopback address with a port, such "
+	"as 127.0.0.1:9090, found \"sts.example.com:443\""},
+    {"eksgate: {test: {endpoint_suffix: example.com}}\n",
+	"2:35: eksgate.test.endpoint_suffix: expected a loopback address, such as "
+	"127.0.0.1, found \"example.com\""},
+    {"eksgate: {test: {endpoint_suffix: 128.0.0.1}}\n",
+	"2:35: eksgate.test.endpoint_suffix: expected a loopback address, such as "
+	"127.0.0.1, found \"128.0.0.1\""},
+};
+
 static void test_addresses(void **state)
 {
-	static const struct row rows[] = {
-	    {"kubernetes_service: {listen_addr: 'https://a:1'}\n", LISTEN "\"https://a:1\""},
-	    {"kubernetes_service: {listen_addr: 'a:65536'}\n", LISTEN "\"a:65536\""},
-	    {"kubernetes_service: {listen_addr: 'a:'}\n", LISTEN "\"a:\""},
-	    {"kubernetes_service: {listen_addr: 'a b:1'}\n", LISTEN "\"a b:1\""},
-	    {"kubernetes_service: {listen_addr: '::1'}\n", LISTEN "\"::1\""},
-	    {"kubernetes_service: {listen_addr: '[::1'}\n", LISTEN "\"[::1\""},
-	    {"kubernetes_service: {listen_addr: '[a]:1'}\n", LISTEN "\"[a]:1\""},
-	    {"kubernetes_service: {listen_addr: '1.2.3:1'}\n", LISTEN "\"1.2.3:1\""},
-	    {"kubernetes_service: {listen_addr: '1.2.3.400'}\n", LISTEN "\"1.2.3.400\""},
-	    {"kubernetes_service: {public_addr: '0.0.0.0:3026'}\n",
-		"2:35: kubernetes_service.public_addr: 0.0.0.0:3026 is where to listen, not what "
-		"users can reach: write a host name"},
-	    {"kubernetes_service: {public_addr: [a, b]}\n",
-		"2:35: kubernetes_service.public_addr: expected one host:port, such as "
-		"kube.example.com:3026, found a list"},
-	    {"eksgate: {metrics_listen: '0.0.0.0:9090'}\n", METRICS "\"0.0.0.0:9090\""},
-	    {"eksgate: {metrics_listen: '127.0.0.1'}\n", METRICS "\"127.0.0.1\""},
-	    {"eksgate: {metrics_listen: '127.0.0.1.example.com:1'}\n",
-		METRICS "\"127.0.0.1.example.com:1\""},
-	    {"eksgate: {test: {token_sts_host: 'sts.example.com:443'}}\n",
-		"2:34: eksgate.test.token_sts_host: expected a loopback address with a port, such "
-		"as 127.0.0.1:9090, found \"sts.example.com:443\""},
-	    {"eksgate: {test: {endpoint_suffix: example.com}}\n",
-		"2:35: eksgate.test.endpoint_suffix: expected a loopback address, such as "
-		"127.0.0.1, found \"example.com\""},
-	    {"eksgate: {test: {endpoint_suffix: 128.0.0.1}}\n",
-		"2:35: eksgate.test.endpoint_suffix: expected a loopback address, such as "
-		"127.0.0.1, found \"128.0.0.1\""},
-	};
 	(void)state;
-	CHECK_ROWS(rows);
+	CHECK_ROWS(bad_addresses);
 }
+
+static const struct row bad_services[] = {
+    {"ssh_service: {enabled: true}\n",
+	"2:24: ssh_service: this system does not offer access by SSH: write \"enabled: "
+	"false\" or remove the section"},
+    {"proxy_service: {enabled: yes, x: 1}\n",
+	"2:26: proxy_service: this system does not offer a Teleport proxy: write "
+	"\"enabled: false\" or remove the section"},
+    {"auth_service: {}\n", "2:15: auth_service: this system does not offer an auth server: "
+			   "write \"enabled: false\" or remove the section"},
+    {"db_service: no\n", "2:13: db_service: expected a map with \"enabled: false\", found \"no\""},
+    {"discovery_service: {enabled: yes}\n",
+	"2:30: discovery_service: enabled, but aws has no entries: say where to look and "
+	"which clusters to take, or write \"enabled: no\""},
+    {"discovery_service: {enabled: yes, aws: []}\n",
+	"2:30: discovery_service: enabled, but aws has no entries: say where to look and "
+	"which clusters to take, or write \"enabled: no\""},
+    {"kubernetes_service: {enabled: yes}\n",
+	"2:31: kubernetes_service: enabled, but resources has no entries and nothing would "
+	"be served: add one with labels, \"*\": \"*\" for every cluster"},
+    {"kubernetes_service: {kubeconfig_file: /root/.kube/config}\n",
+	"2:39: kubernetes_service.kubeconfig_file is not supported: clusters come from "
+	"discovery, not from a kubeconfig: use resources"},
+    {"kubernetes_service: {kube_cluster_name: own}\n",
+	"2:41: kubernetes_service.kube_cluster_name is not supported: kubeproxyd does not "
+	"serve the cluster that it runs in: use resources"},
+    {"kubernetes_service: {labels: {a: b}}\n",
+	"2:30: kubernetes_service.labels is not supported: labels come from AWS tags"},
+    {"discovery_service: {azure: [{types: [aks]}]}\n",
+	"2:28: discovery_service.azure is not supported: only AWS is searched"},
+    {"discovery_service: {kubernetes: [{types: [app]}]}\n",
+	"2:33: discovery_service.kubernetes is not supported: applications inside clusters "
+	"are not discovered"},
+    {"eksgate: {bus: {socket: /a}, discovery: {admin_socket: /a}}\n",
+	"2:25: eksgate.bus.socket and eksgate.discovery.admin_socket are one path: they "
+	"need one each"},
+    {"eksgate: {proxy: {run_dir: "
+     "/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa}}\n",
+	"2:28: eksgate.proxy.run_dir: at most 70 bytes, so that a socket's address fits"},
+};
 
 static void test_services(void **state)
 {
-	static const struct row rows[] = {
-	    {"ssh_service: {enabled: true}\n",
-		"2:24: ssh_service: this system does not offer access by SSH: write \"enabled: "
-		"false\" or remove the section"},
-	    {"proxy_service: {enabled: yes, x: 1}\n",
-		"2:26: proxy_service: this system does not offer a Teleport proxy: write "
-		"\"enabled: false\" or remove the section"},
-	    {"auth_service: {}\n", "2:15: auth_service: this system does not offer an auth server: "
-				   "write \"enabled: false\" or remove the section"},
-	    {"db_service: no\n",
-		"2:13: db_service: expected a map with \"enabled: false\", found \"no\""},
-	    {"discovery_service: {enabled: yes}\n",
-		"2:30: discovery_service: enabled, but aws has no entries: say where to look and "
-		"which clusters to take, or write \"enabled: no\""},
-	    {"discovery_service: {enabled: yes, aws: []}\n",
-		"2:30: discovery_service: enabled, but aws has no entries: say where to look and "
-		"which clusters to take, or write \"enabled: no\""},
-	    {"kubernetes_service: {enabled: yes}\n",
-		"2:31: kubernetes_service: enabled, but resources has no entries and nothing would "
-		"be served: add one with labels, \"*\": \"*\" for every cluster"},
-	    {"kubernetes_service: {kubeconfig_file: /root/.kube/config}\n",
-		"2:39: kubernetes_service.kubeconfig_file is not supported: clusters come from "
-		"discovery, not from a kubeconfig: use resources"},
-	    {"kubernetes_service: {kube_cluster_name: own}\n",
-		"2:41: kubernetes_service.kube_cluster_name is not supported: kubeproxyd does not "
-		"serve the cluster that it runs in: use resources"},
-	    {"kubernetes_service: {labels: {a: b}}\n",
-		"2:30: kubernetes_service.labels is not supported: labels come from AWS tags"},
-	    {"discovery_service: {azure: [{types: [aks]}]}\n",
-		"2:28: discovery_service.azure is not supported: only AWS is searched"},
-	    {"discovery_service: {kubernetes: [{types: [app]}]}\n",
-		"2:33: discovery_service.kubernetes is not supported: applications inside clusters "
-		"are not discovered"},
-	    {"eksgate: {bus: {socket: /a}, discovery: {admin_socket: /a}}\n",
-		"2:25: eksgate.bus.socket and eksgate.discovery.admin_socket are one path: they "
-		"need one each"},
-	    {"eksgate: {proxy: {run_dir: "
-	     "/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa}}\n",
-		"2:28: eksgate.proxy.run_dir: at most 70 bytes, so that a socket's address fits"},
-	};
 	(void)state;
-	CHECK_ROWS(rows);
+	CHECK_ROWS(bad_services);
 }
 
 /* Each is in the first entry of discovery_service.aws. */
@@ -328,7 +329,7 @@ static void test_services(void **state)
 #define EU   "regions: [eu-west-1]"
 #define PATH "discovery_service.aws[]"
 
-static const struct row matchers[] = {
+static const struct row bad_matchers[] = {
     {AWS "x]\n", "3:9: " PATH ": expected a map of keys and values, found \"x\""},
     {"discovery_service:\n"
      "  aws: {types: [eks]}\n",
@@ -410,38 +411,38 @@ static const struct row matchers[] = {
 static void test_matchers(void **state)
 {
 	(void)state;
-	CHECK_ROWS(matchers);
+	CHECK_ROWS(bad_matchers);
 }
 
 #define RESOURCES "kubernetes_service:\n  resources: ["
 #define RESOURCE  "kubernetes_service.resources[]"
 
+static const struct row bad_resources[] = {
+    {"kubernetes_service: {resources: all}\n",
+	"2:33: kubernetes_service.resources: expected a list of at most 1000 entries with "
+	"labels, found \"all\""},
+    {RESOURCES "{}]\n",
+	"3:15: " RESOURCE
+	".labels is missing and nothing would match: write \"*\": \"*\" for every cluster"},
+    {RESOURCES "{labels: {}}]\n",
+	"3:15: " RESOURCE
+	".labels is missing and nothing would match: write \"*\": \"*\" for every cluster"},
+    {RESOURCES "{labels: [a]}]\n",
+	"3:24: " RESOURCE
+	".labels: expected a map of keys to a value or a list of values, found a list"},
+    {RESOURCES "{labels: {a: b}, aws: {external_id: abc}}]\n",
+	"3:51: " RESOURCE ".aws.external_id: only has a meaning together with assume_role_arn"},
+    {RESOURCES "{labels: {a: b}, aws: {assume_role_arn: x}}]\n",
+	"3:55: " RESOURCE ".aws.assume_role_arn: expected the ARN of a role, "
+	"arn:aws:iam::ACCOUNT:role/NAME, found \"x\""},
+    {RESOURCES "{labels: {a: b}, aws: x}]\n",
+	"3:37: " RESOURCE ".aws: expected a map of keys and values, found \"x\""},
+};
+
 static void test_resources(void **state)
 {
-	static const struct row rows[] = {
-	    {"kubernetes_service: {resources: all}\n",
-		"2:33: kubernetes_service.resources: expected a list of at most 1000 entries with "
-		"labels, found \"all\""},
-	    {RESOURCES "{}]\n",
-		"3:15: " RESOURCE
-		".labels is missing and nothing would match: write \"*\": \"*\" for every cluster"},
-	    {RESOURCES "{labels: {}}]\n",
-		"3:15: " RESOURCE
-		".labels is missing and nothing would match: write \"*\": \"*\" for every cluster"},
-	    {RESOURCES "{labels: [a]}]\n",
-		"3:24: " RESOURCE
-		".labels: expected a map of keys to a value or a list of values, found a list"},
-	    {RESOURCES "{labels: {a: b}, aws: {external_id: abc}}]\n",
-		"3:51: " RESOURCE
-		".aws.external_id: only has a meaning together with assume_role_arn"},
-	    {RESOURCES "{labels: {a: b}, aws: {assume_role_arn: x}}]\n",
-		"3:55: " RESOURCE ".aws.assume_role_arn: expected the ARN of a role, "
-		"arn:aws:iam::ACCOUNT:role/NAME, found \"x\""},
-	    {RESOURCES "{labels: {a: b}, aws: x}]\n",
-		"3:37: " RESOURCE ".aws: expected a map of keys and values, found \"x\""},
-	};
 	(void)state;
-	CHECK_ROWS(rows);
+	CHECK_ROWS(bad_resources);
 }
 
 /* All findings at once, in the file's order, however the sections stand. */
