@@ -327,12 +327,26 @@ void config_clear(struct config_table table, const char *prefix, void *base)
 	}
 }
 
-char *config_frozen_changes(struct config_table table, const void *old, const void *now)
+static bool starts_with_any(const char *key, const char *const *prefixes)
+{
+	for (; *prefixes != NULL; prefixes++)
+		if (strncmp(key, *prefixes, strlen(*prefixes)) == 0)
+			return true;
+	return false;
+}
+
+static bool is_frozen(const struct config_row *row)
+{
+	return !row->is_reloadable && row->type->equal != NULL && !is_in_item(row->key);
+}
+
+char *config_frozen_changes(
+    struct config_table table, const char *const *prefixes, const void *old, const void *now)
 {
 	struct buf keys = {0};
 	for (size_t i = 0; i < table.count; i++) {
 		const struct config_row *row = &table.rows[i];
-		if (row->is_reloadable || is_in_item(row->key) || row->type->equal == NULL ||
+		if (!is_frozen(row) || !starts_with_any(row->key, prefixes) ||
 		    row->type->equal(row, old, now))
 			continue;
 		buf_printf(&keys, "%s%s", keys.len > 0 ? ", " : "", row->key);

@@ -66,9 +66,11 @@ char *config_take_findings(struct config *config);
  */
 void config_set_defaults(struct config_table table, const char *prefix, void *base);
 void config_clear(struct config_table table, const char *prefix, void *base);
-/* The keys of the rows of the document, not of items, that cannot be reloaded and differ, joined by
- * ", " (free()); NULL when there is none. */
-char *config_frozen_changes(struct config_table table, const void *old, const void *now);
+/* The keys that cannot be reloaded, differ, and start with one of `prefixes` (ends with NULL),
+ * joined by
+ * ", " (free()); NULL when there is none. Rows of list items are left out. */
+char *config_frozen_changes(
+    struct config_table table, const char *const *prefixes, const void *old, const void *now);
 /* "key, type, default, reloadable, help" of every row, tab-separated. */
 void config_write_rows(struct config_table table, struct buf *out);
 

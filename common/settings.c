@@ -160,9 +160,10 @@ void settings_free(struct settings **settings)
 	*settings = NULL;
 }
 
-char *settings_frozen_changes(const struct settings *old, const struct settings *now)
+char *settings_frozen_changes(
+    const struct settings *old, const struct settings *now, const char *const *prefixes)
 {
-	return config_frozen_changes(settings_table, old, now);
+	return config_frozen_changes(settings_table, prefixes, old, now);
 }
 
 void settings_write_rows(struct buf *out)

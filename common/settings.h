@@ -132,9 +132,10 @@ struct settings *settings_parse(
     const char *path, const char *text, size_t len, char **error) MUST_USE;
 void settings_free(struct settings **settings);
 
-/* The keys that differ and that a reload cannot change, joined by ", " (free()); NULL when there
- * are none. */
-char *settings_frozen_changes(const struct settings *old, const struct settings *now) MUST_USE;
+/* The keys that differ, that a reload cannot change and that start with one of `prefixes` (ends
+ * with NULL), joined by ", " (free()); NULL when there are none. */
+char *settings_frozen_changes(
+    const struct settings *old, const struct settings *now, const char *const *prefixes) MUST_USE;
 
 /* Every row "key, type, default, reloadable, help", tab-separated: the man page and the sample file
  * are checked against it. */

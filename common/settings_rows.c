@@ -424,10 +424,12 @@ static const struct config_row rows[] = {
     {.key = "eksgate.test.token_sts_host",
 	.type = &settings_loopback,
 	.offset = AT(test.token_sts_host),
+	.is_reloadable = true,
 	.help = "For tests: the STS host that tokens name, a loopback address"},
     {.key = "eksgate.test.endpoint_suffix",
 	.type = &settings_loopback_host,
 	.offset = AT(test.endpoint_suffix),
+	.is_reloadable = true,
 	.help = "For tests: what endpoints end with, a loopback address"},
 };
 

@@ -65,30 +65,15 @@ static struct settings *load_settings(const char *config, char **error)
 	return NULL;
 }
 
-static bool differs(const char *a, const char *b)
-{
-	return (a == NULL) != (b == NULL) || (a != NULL && strcmp(a, b) != 0);
-}
-
 /* What only a restart changes. */
 static void warn_of_restart(const struct settings *old, const struct settings *new)
 {
-	const struct {
-		const char *key;
-		bool is_changed;
-	} fixed[] = {
-	    {"eksgate.state_dir", differs(old->state_dir, new->state_dir)},
-	    {"eksgate.metrics_listen", differs(old->metrics_listen, new->metrics_listen)},
-	    {"eksgate.bus.socket", differs(old->bus.socket, new->bus.socket)},
-	    {"eksgate.discovery.admin_socket",
-		differs(old->discovery.admin_socket, new->discovery.admin_socket)},
-	    {"discovery_service.discovery_group",
-		differs(old->discovery.group, new->discovery.group)},
-	};
-	for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
-		if (fixed[i].is_changed)
-			log_warn("settings", "needs-restart", LOG_S("key", fixed[i].key));
-	}
+	static const char *const own[] = {"discovery_service.", "eksgate.state_dir",
+	    "eksgate.metrics_listen", "eksgate.bus.", "eksgate.discovery.", NULL};
+	char *keys = settings_frozen_changes(old, new, own);
+	if (keys != NULL)
+		log_warn("settings", "needs-restart", LOG_S("keys", keys));
+	free(keys);
 }
 
 /* --- news from below -------------------------------------------------------------------------- */

@@ -143,28 +143,14 @@ static void check_readiness(void *arg)
 
 /* --- SIGHUP -------------------------------------------------------------------------------- */
 
-static bool is_other(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a != b : strcmp(a, b) != 0;
-}
-
 static void warn_of_restart(const struct settings *old, const struct settings *now)
 {
-	const struct {
-		const char *key, *old, *now;
-	} fixed[] = {
-	    {"kubernetes_service.listen_addr", old->kubernetes.listen_addr,
-		now->kubernetes.listen_addr},
-	    {"eksgate.proxy.metrics_listen", old->proxy.metrics_listen, now->proxy.metrics_listen},
-	    {"discovery_service.discovery_group", old->discovery.group, now->discovery.group},
-	    {"eksgate.bus.socket", old->bus.socket, now->bus.socket},
-	    {"eksgate.proxy.run_dir", old->proxy.run_dir, now->proxy.run_dir},
-	    {"eksgate.proxy.cache_dir", old->proxy.cache_dir, now->proxy.cache_dir},
-	};
-	for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
-		if (is_other(fixed[i].old, fixed[i].now))
-			log_warn("main", "needs-restart", LOG_S("key", fixed[i].key));
-	}
+	static const char *const own[] = {"discovery_service.discovery_group",
+	    "kubernetes_service.", "eksgate.bus.socket", "eksgate.proxy.", NULL};
+	char *keys = settings_frozen_changes(old, now, own);
+	if (keys != NULL)
+		log_warn("main", "needs-restart", LOG_S("keys", keys));
+	free(keys);
 }
 
 /* Everything new stands before anything old goes. */

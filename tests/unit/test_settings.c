@@ -337,11 +337,15 @@ static void test_frozen_changes(void **state)
 	    parse("version: v3\nkubernetes_service: {listen_addr: '127.0.0.1:1'}\neksgate: "
 		  "{state_dir: /x, "
 		  "bus: {proxy_users: [a], heartbeat: 1s}, metrics_listen: '127.0.0.1:1'}\n");
-	assert_null(settings_frozen_changes(old, same));
-	char *keys = settings_frozen_changes(old, other);
+	static const char *const all[] = {"", NULL}, *const bus[] = {"eksgate.bus.", NULL};
+	assert_null(settings_frozen_changes(old, same, all));
+	char *keys = settings_frozen_changes(old, other, all);
 	assert_string_equal(keys,
 	    "kubernetes_service.listen_addr, eksgate.state_dir, eksgate.metrics_listen, "
 	    "eksgate.bus.proxy_users, eksgate.bus.heartbeat");
+	free(keys);
+	keys = settings_frozen_changes(old, other, bus);
+	assert_string_equal(keys, "eksgate.bus.proxy_users, eksgate.bus.heartbeat");
 	free(keys);
 	settings_free(&old);
 	settings_free(&same);
