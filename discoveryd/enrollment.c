@@ -145,6 +145,30 @@ static void release_seen(
 	}
 }
 
+/* Whether the scope's last pass said the same of that cluster. */
+static bool was_told(const struct scope *scope, const struct judgement *judgement)
+{
+	for (size_t i = 0; i < scope->seen_count; i++) {
+		const struct judgement *before = &scope->seen[i];
+		if (before->verdict == judgement->verdict && before->arn != NULL &&
+		    strcmp(before->arn, judgement->arn) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Clusters that match and cannot be served, such as one whose CA bundle is no PEM: told once. */
+static void tell_unusable(const struct scope *scope, const struct reconcile_output *output)
+{
+	for (size_t i = 0; i < output->judgement_count; i++) {
+		const struct judgement *judgement = &output->judgements[i];
+		if (judgement->verdict != VERDICT_UNUSABLE || was_told(scope, judgement))
+			continue;
+		log_warn("reconcile", "unusable", LOG_S("arn", judgement->arn),
+		    LOG_S("scope", scope->id), LOG_S("reason", judgement->detail));
+	}
+}
+
 bool enrollment_take(struct enrollment *enrollment, struct scope *scope,
     const struct sweep_result *result, char **error)
 {
@@ -160,6 +184,7 @@ bool enrollment_take(struct enrollment *enrollment, struct scope *scope,
 	if (result->is_settled && !result->is_listed)
 		release_seen(enrollment, scope->id, &output);
 	bool is_done = commit_guarded(enrollment, scope->id, is_whole, &output.changes, error);
+	tell_unusable(scope, &output);
 	scope_remember(scope, result, output.judgements, output.judgement_count);
 	reconcile_output_free(&output);
 	return is_done;
