@@ -31,6 +31,7 @@ scenario('an endpoint that is not EKS’s', async (world) => {
 		const explained = JSON.stringify(await discoveryd.call(`/v1/explain?q=${second}`));
 		return /certificate_authority/.test(explained) && /"unusable"/.test(explained);
 	});
+	await discoveryd.log('reconcile', 'unusable', /reason=/);
 	assert.deepEqual(await discoveryd.names(), [...MATCHED, name].sort(), 'what was known stays');
 	assert.equal(
 		(await alice.request(`/clusters/${MATCHED.find((word) => word.startsWith('prod-1'))}/version`)).status,
