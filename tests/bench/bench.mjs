@@ -20,6 +20,12 @@ const only = process.env.EKSGATE_BENCH_ONLY;
 const begun = Date.now();
 const say = (text) => process.stdout.write(`${text}\n`);
 
+const DEADLINE_MS = 900000;
+setTimeout(() => {
+	say(`\nbench: not done after ${DEADLINE_MS / 1000} s`);
+	process.exit(1);
+}, DEADLINE_MS * Math.max(1, options.seconds)).unref();
+
 stepAside();
 const stage = new Stage();
 const rows = [];
