@@ -24,7 +24,7 @@
 #define LINGER_MS	    500 /* for the BYE */
 #define PATIENCE_SECONDS    30
 #define UPKEEP_SECONDS	    1
-#define REFRESH_SECONDS	    30 /* between two of one cluster */
+#define REFRESH_MS	    INT64_C(30000) /* between two of one cluster */
 #define REFRESH_BURST	    20.0
 #define REFRESH_PER_SECOND  0.5
 #define DESCRIPTORS_PERCENT 80
@@ -119,7 +119,7 @@ void publisher_take_refresh(struct publisher *publisher, const char *name, const
 	const char *outcome = "taken";
 	if (last == NULL)
 		outcome = "unknown";
-	else if (last->ns != 0 && mono_since(*last).ms < REFRESH_SECONDS * 1000)
+	else if (last->ns != 0 && mono_since(*last).ms < REFRESH_MS)
 		outcome = "recent";
 	else if (publisher->refresh_tokens < 1)
 		outcome = "limited";

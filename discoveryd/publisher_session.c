@@ -14,11 +14,11 @@
 #include "common/metrics.h"
 #include "common/xmem.h"
 
-#define SNAPSHOTS_MAX  4
-#define CHUNK_BYTES    (256u * 1024)
-#define DELTA_ITEMS    64
-#define FAULTS_MAX     3 /* then the peer is answered no more */
-#define FORGET_SECONDS 60
+#define SNAPSHOTS_MAX 4
+#define CHUNK_BYTES   ((size_t)256 * 1024)
+#define DELTA_ITEMS   64
+#define FAULTS_MAX    3 /* then the peer is answered no more */
+#define FORGET_MS     INT64_C(60000)
 
 const char *session_state_text(enum session_state state)
 {
@@ -311,7 +311,7 @@ void session_beat(struct session *session)
 {
 	const struct publisher *publisher = session->publisher;
 	if (session->state == SESSION_REFUSED || session->state == SESSION_NEW) {
-		if (mono_since(session->changed_at).ms > FORGET_SECONDS * 1000)
+		if (mono_since(session->changed_at).ms > FORGET_MS)
 			session_drop(session, "silent");
 		return;
 	}

@@ -11,7 +11,7 @@
 #include "common/xmem.h"
 
 #define LOG_CHANGES 4096
-#define LOG_BYTES   (16u * 1024 * 1024)
+#define LOG_BYTES   ((size_t)16 * 1024 * 1024)
 
 struct entry {
 	RB_ENTRY(entry) node;
@@ -74,11 +74,14 @@ static void unref(struct bus_item *item)
 
 static struct entry *find(const struct publisher_table *table, const char *name)
 {
-	/* The tree's own macros take neither a const head nor a const key; nothing is changed. */
-	struct entries entries = table->entries;
-	struct bus_item key_item = {.name = (char *)(uintptr_t)name};
-	struct entry key = {.item = &key_item};
-	return RB_FIND(entries, &entries, &key);
+	struct entry *entry = RB_ROOT(&table->entries);
+	while (entry != NULL) {
+		int order = strcmp(name, entry->item->name);
+		if (order == 0)
+			break;
+		entry = order < 0 ? RB_LEFT(entry, node) : RB_RIGHT(entry, node);
+	}
+	return entry;
 }
 
 static void toggle(struct publisher_table *table, const struct bus_item *item)

@@ -117,11 +117,19 @@ static void skip_space(struct json_reader *reader)
 		reader->at++;
 }
 
-/* The next byte that is no space, or NUL at the end; a NUL in the text fails wherever it stands. */
+/* NUL at the end; one that stands in the text fails wherever it is looked at. */
+static char byte_here(const struct json_reader *reader)
+{
+	if (reader->at == reader->len)
+		return '\0';
+	return reader->text[reader->at];
+}
+
+/* The next byte that is no space. */
 static char peek(struct json_reader *reader)
 {
 	skip_space(reader);
-	return reader->at < reader->len ? reader->text[reader->at] : '\0';
+	return byte_here(reader);
 }
 
 static bool expect(struct json_reader *reader, char c, const char *what)
@@ -183,7 +191,7 @@ static bool read_hex4(struct json_reader *reader, unsigned *value)
 {
 	*value = 0;
 	for (int i = 0; i < 4; i++, reader->at++) {
-		char c = reader->at < reader->len ? reader->text[reader->at] : '\0';
+		char c = byte_here(reader);
 		const char *digits = "0123456789abcdef";
 		const char *digit = strchr(digits, c >= 'A' && c <= 'F' ? c + ('a' - 'A') : c);
 		if (c == '\0' || digit == NULL) {
@@ -238,7 +246,7 @@ static size_t put_utf8(char *to, unsigned point)
 static size_t read_escape(struct json_reader *reader, char *to)
 {
 	static const char from[] = "\"\\/bfnrt", into[] = "\"\\/\b\f\n\r\t";
-	char c = reader->at < reader->len ? reader->text[reader->at] : '\0';
+	char c = byte_here(reader);
 	const char *simple = c != '\0' ? strchr(from, c) : NULL;
 	if (simple != NULL) {
 		reader->at++;

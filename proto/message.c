@@ -141,7 +141,7 @@ bool message_decode_header(const void *frame, size_t frame_len, const void *body
 	}
 	if (claimed != body_len || body_len > MESSAGE_BODY_MAX) {
 		snprintf(error, MESSAGE_ERROR_TEXT,
-		    "a body of %zu bytes, the header says %u, at most %u", body_len, claimed,
+		    "a body of %zu bytes, the header says %u, at most %zu", body_len, claimed,
 		    MESSAGE_BODY_MAX);
 		return false;
 	}

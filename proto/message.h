@@ -9,9 +9,9 @@
 #include <stdint.h>
 
 #define MESSAGE_HEADER_SIZE   104
-#define MESSAGE_BODY_MAX      (1024u * 1024) /* of any message */
+#define MESSAGE_BODY_MAX      ((size_t)1024 * 1024) /* of any message */
 #define MESSAGE_HELLO_MAX     1024u /* of what a subscriber sends */
-#define MESSAGE_ITEM_MAX      (256u * 1024) /* of one resource */
+#define MESSAGE_ITEM_MAX      ((size_t)256 * 1024) /* of one resource */
 #define MESSAGE_VERSION_MAJOR 1
 #define MESSAGE_VERSION_MINOR 0
 #define MESSAGE_DIGEST_SIZE   16

@@ -34,7 +34,7 @@ struct shape {
 
 #define TEXT(type, member, limit, needed)                                                          \
 	{                                                                                          \
-		.name = #member, .kind = FIELD_TEXT, .need = needed,                               \
+		.name = #member, .kind = FIELD_TEXT, .need = (needed),                             \
 		.offset = offsetof(struct type, member), .max = (limit)                            \
 	}
 #define NUMBER(type, member, low, high)                                                            \
@@ -302,9 +302,10 @@ static void read_list(struct json_reader *reader, const struct field *field, voi
 		}
 		if (*count == cap) {
 			cap = cap > 0 ? cap * 2 : 8;
-			*elements = reallocarray(*elements, cap, size);
-			if (*elements == NULL)
+			char *grown = reallocarray(*elements, cap, size);
+			if (grown == NULL)
 				abort();
+			*elements = grown;
 		}
 		memset(*elements + *count * size, 0, size);
 		read_object(reader, field->element, *elements + (*count)++ * size);

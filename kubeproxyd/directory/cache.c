@@ -45,10 +45,9 @@ static void write_member(struct json_writer *writer, const char *name, const cha
 
 static void write_items(struct json_writer *writer, const struct directory_table *table)
 {
-	const struct directory_item *item = NULL;
+	struct directory_item *item = NULL;
 	const char *separator = "";
-	while ((item = directory_table_next(table, (struct directory_item *)(uintptr_t)item)) !=
-	       NULL) {
+	while ((item = directory_table_next(table, item)) != NULL) {
 		json_write(writer, separator);
 		separator = ",\n";
 		write_member(writer, "{\"name\":", item->name, strlen(item->name));

@@ -88,7 +88,7 @@ static void tell(const struct directory *directory, enum directory_event event,
     const struct kube_cluster *old, const struct kube_cluster *now)
 {
 	static const char *const names[] = {"added", "changed", "removed"};
-	const struct kube_cluster *cluster = now != NULL ? now : old;
+	const struct kube_cluster *cluster = event == DIRECTORY_REMOVED ? old : now;
 	log_info("directory", names[event], LOG_S("name", cluster->name),
 	    LOG_S("arn", cluster->aws.arn), LOG_I("revision", cluster->revision));
 	for (size_t i = 0; i < directory->observer_count; i++)
@@ -362,8 +362,8 @@ static int compare_name(const void *name, const void *member)
 
 const struct kube_cluster *directory_find(const struct directory *directory, const char *name)
 {
-	const struct kube_cluster *const *found = bsearch(name, directory->served.items,
-	    directory->served.count, sizeof *directory->served.items, compare_name);
+	const struct kube_cluster *const *found = bsearch(
+	    name, directory->served.items, directory->served.count, sizeof(void *), compare_name);
 	return found != NULL ? *found : NULL;
 }
 

@@ -63,10 +63,14 @@ const struct message_digest *directory_table_digest(const struct directory_table
 
 struct directory_item *directory_table_find(const struct directory_table *table, const char *name)
 {
-	/* The tree's functions take no const head and no const key; nothing is changed. */
-	struct item_tree items = table->items;
-	struct directory_item key = {.name = (char *)(uintptr_t)name};
-	return RB_FIND(item_tree, &items, &key);
+	struct directory_item *item = RB_ROOT(&table->items);
+	while (item != NULL) {
+		int order = strcmp(name, item->name);
+		if (order == 0)
+			break;
+		item = order < 0 ? RB_LEFT(item, entry) : RB_RIGHT(item, entry);
+	}
+	return item;
 }
 
 struct directory_item *directory_table_next(

@@ -223,7 +223,7 @@ static void test_strangers_stay_out(void **state)
 	struct pair pair;
 	open_pair(&pair, false);
 	assert_false(bus_wait(&pair.world, is_connected, &pair, 400));
-	assert_int_equal(pair.refused, 1);
+	assert_true(pair.refused >= 1);
 	assert_int_equal(pair.asked.uid, geteuid());
 	assert_int_equal(pair.asked.gid, getegid());
 	assert_int_equal(send_number(&pair, 0), ZSOCK_FULL);
