@@ -192,14 +192,15 @@ static void on_request_end(struct conversation *conversation)
 		exchange_client_events.on_end(conversation->exchange);
 }
 
-/* Whether bytes of the client have somewhere to go now. */
+/* Whether bytes of the client have somewhere to go now. Who does not read answers gets no further
+ * ones: without that a pipeline of refused requests would fill the memory. */
 static bool may_read(const struct conversation *conversation)
 {
 	switch (conversation->state) {
 	case STATE_IDLE:
 	case STATE_HEAD:
 	case STATE_SKIPPING:
-		return true;
+		return !stream_is_full(conversation->stream);
 	case STATE_EXCHANGING:
 		return !conversation->is_request_ended &&
 		       (!conversation->is_paused || conversation->request->body == HTTP_BODY_NONE);
@@ -290,6 +291,8 @@ static void on_drain(void *arg)
 	struct conversation *conversation = arg;
 	if (conversation->exchange != NULL)
 		exchange_client_events.on_drain(conversation->exchange);
+	else
+		unpause_stream(conversation);
 }
 
 static void on_error(void *arg, const char *reason)
@@ -346,8 +349,9 @@ static bool send_head(void *object, const struct http_head *head)
 	conversation->is_tunnel = head->status == 101;
 	if (!conversation->is_tunnel)
 		frame_answer(conversation, &framed);
-	conversation->will_close |=
-	    session_is_draining(conversation->session) || !can_skip_body(conversation);
+	/* A stranger pays for each try with a handshake. */
+	conversation->will_close |= session_is_draining(conversation->session) ||
+				    !can_skip_body(conversation) || head->status == 401;
 	framed.is_upgrade = conversation->is_tunnel;
 	framed.keep_alive = conversation->is_tunnel || !conversation->will_close;
 	http_head_write_response(&framed, &text);

@@ -267,6 +267,49 @@ static void test_back_pressure_both_ways(void **state)
 	wire.events->on_error(wire.arg, "reset");
 }
 
+/* A client that pipelines and does not read must not fill the memory with answers. */
+static void test_unread_answers_stop_the_reading(void **state)
+{
+	(void)state;
+	life.answers_at_once = true;
+	receive(GET);
+	assert_int_equal(life.started, 1);
+	wire.is_full = true;
+	receive(GET GET GET);
+	assert_int_equal(life.started, 1);
+	assert_true(wire.is_paused);
+	wire.is_full = false;
+	wire.events->on_drain(wire.arg);
+	assert_false(wire.is_paused);
+	offer();
+	assert_int_equal(life.started, 4);
+	assert_false(end.has_ended);
+}
+
+static void test_a_body_nobody_wants_ends_once_answers_are_read(void **state)
+{
+	(void)state;
+	life.answers_at_once = true;
+	receive("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n");
+	wire.is_full = true;
+	end_turn();
+	wire.is_full = false;
+	wire.events->on_drain(wire.arg);
+	end_turn();
+	session_h1.drain(session.conversation);
+	assert_ended(SESSION_POLITE);
+}
+
+static void test_strangers_get_one_answer_per_handshake(void **state)
+{
+	(void)state;
+	receive(GET GET);
+	answer(401, "no");
+	assert_non_null(strstr(buf_text(&wire.written), "Connection: close\r\n"));
+	assert_int_equal(life.started, 1);
+	assert_ended(SESSION_POLITE);
+}
+
 static void test_bad_messages_are_told_why(void **state)
 {
 	(void)state;
@@ -369,6 +412,9 @@ int main(void)
 	    TEST(test_a_gone_client_is_told),
 	    TEST(test_upgrades_pass_raw_bytes),
 	    TEST(test_back_pressure_both_ways),
+	    TEST(test_unread_answers_stop_the_reading),
+	    TEST(test_a_body_nobody_wants_ends_once_answers_are_read),
+	    TEST(test_strangers_get_one_answer_per_handshake),
 	    TEST(test_bad_messages_are_told_why),
 	    TEST(test_a_bad_chunk_fails_the_exchange),
 	    TEST(test_a_slow_head_is_408),
