@@ -50,7 +50,7 @@ static void free_upstream(void *object)
 static void on_connected(void *arg)
 {
 	const struct upstream *upstream = arg;
-	metric_add(upstream->owner->connects, 1, upstream->name, NULL);
+	metric_add(upstream->owner->connects, 1, upstream->name);
 }
 
 static void on_dead(void *arg, struct upstream_h1 *connection)
@@ -65,7 +65,7 @@ static void on_dead(void *arg, struct upstream_h1 *connection)
 		break;
 	}
 	upstream->live--;
-	metric_add(upstream->owner->open, -1, NULL);
+	metric_add(upstream->owner->open, -1);
 	if (upstream->is_retired && upstream->live == 0)
 		loop_free_later(upstream->owner->loop, free_upstream, upstream);
 }
@@ -118,7 +118,7 @@ static struct upstream_h1 *take_connection(
 	if (may_reuse)
 		return upstream->idle[--upstream->idle_count];
 	upstream->live++;
-	metric_add(upstream->owner->open, 1, NULL);
+	metric_add(upstream->owner->open, 1);
 	return upstream_h1_new(&upstream->h1);
 }
 

@@ -82,13 +82,12 @@ static void count(const struct exchange *exchange, struct duration took)
 	snprintf(code, sizeof code, "%u", exchange->status);
 	const struct exchanges *all = exchange->all;
 	const struct cluster *cluster = exchange->admission.cluster;
-	metric_add(
-	    all->metrics.requests, 1, cluster != NULL ? cluster->resource->name : "", code, NULL);
-	metric_add(all->metrics.in_flight, -1, NULL);
-	metric_add(all->metrics.bytes, (double)exchange->relay.request_bytes, "in", NULL);
-	metric_add(all->metrics.bytes, (double)exchange->relay.answer_bytes, "out", NULL);
+	metric_add(all->metrics.requests, 1, cluster != NULL ? cluster->resource->name : "", code);
+	metric_add(all->metrics.in_flight, -1);
+	metric_add(all->metrics.bytes, (double)exchange->relay.request_bytes, "in");
+	metric_add(all->metrics.bytes, (double)exchange->relay.answer_bytes, "out");
 	if (!exchange_is_long(exchange))
-		metric_observe(all->metrics.seconds, (double)took.ms / 1000, NULL);
+		metric_observe(all->metrics.seconds, (double)took.ms / 1000);
 }
 
 static void record(const struct exchange *exchange, const char *reason)
@@ -215,7 +214,7 @@ struct exchange *exchange_new(
 	relay_start(&exchange->relay, client, keep_max, head->body != HTTP_BODY_NONE);
 	TAILQ_INSERT_TAIL(&all->live, &exchange->link, entry);
 	all->count++;
-	metric_add(all->metrics.in_flight, 1, NULL);
+	metric_add(all->metrics.in_flight, 1);
 	return exchange;
 }
 
@@ -237,12 +236,24 @@ void exchange_start(struct exchange *exchange)
 
 static void send_request(struct exchange *exchange, const char *token);
 
+/* While credentials were on their way the cluster may have moved: what was checked about its
+ * endpoint before is checked anew, or nothing is sent. */
+static void send_to_prepared(struct exchange *exchange, const char *token)
+{
+	char *error = NULL;
+	if (cluster_prepare(exchange->all->with.clusters, exchange->admission.cluster, &error))
+		send_request(exchange, token);
+	else
+		answer_for_cluster(exchange, 502, error);
+	free(error);
+}
+
 static void on_token(void *arg, const char *token, const char *error)
 {
 	struct exchange *exchange = arg;
 	exchange->wait = NULL;
 	if (token != NULL) {
-		send_request(exchange, token);
+		send_to_prepared(exchange, token);
 		return;
 	}
 	char *problem = xasprintf("the proxy has no AWS credentials for it: %s", error);
@@ -353,8 +364,8 @@ static void on_upstream_failed(void *arg, const struct peer_failure *failure)
 {
 	struct exchange *exchange = arg;
 	const char *name = exchange->admission.route.cluster;
-	metric_add(exchange->all->metrics.upstream_errors, 1, name,
-	    failure_meaning(failure->kind)->name, NULL);
+	metric_add(
+	    exchange->all->metrics.upstream_errors, 1, name, failure_meaning(failure->kind)->name);
 	if (failure->kind == PEER_TLS)
 		subscriber_refresh(exchange->all->with.subscriber, name, failure->reason);
 	/* What the tunnel brought before still reaches the client; any other answer is cut, never

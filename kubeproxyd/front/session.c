@@ -66,7 +66,7 @@ void session_end(struct session *session, enum session_end how, const char *reas
 	sessions->count--;
 	if (session->protocol == NULL)
 		sessions->shaking_hands--;
-	metric_add(sessions->connections, -1, NULL);
+	metric_add(sessions->connections, -1);
 	if (!had_room && has_room(sessions))
 		sessions->with.on_room(sessions->with.arg, true);
 	loop_free_later(sessions->with.loop, free_session, session);
@@ -90,7 +90,7 @@ static void on_open(void *arg)
 static void on_error(void *arg, const char *reason)
 {
 	struct session *session = arg;
-	metric_add(session->owner->handshake_failures, 1, NULL);
+	metric_add(session->owner->handshake_failures, 1);
 	session_end(session, SESSION_CUT, reason);
 }
 
@@ -136,8 +136,8 @@ void sessions_accept(void *arg, int fd, const struct sockaddr *peer, socklen_t p
 	TAILQ_INSERT_TAIL(&sessions->all, session, entry);
 	sessions->count++;
 	sessions->shaking_hands++;
-	metric_add(sessions->accepted, 1, NULL);
-	metric_add(sessions->connections, 1, NULL);
+	metric_add(sessions->accepted, 1);
+	metric_add(sessions->connections, 1);
 	if (!has_room(sessions))
 		sessions->with.on_room(sessions->with.arg, false);
 }
@@ -230,7 +230,7 @@ bool session_is_draining(const struct session *session)
 
 void session_count_bad_request(struct session *session, unsigned status, const char *message)
 {
-	metric_add(session->owner->bad_requests, 1, NULL);
+	metric_add(session->owner->bad_requests, 1);
 	log_info("session", "bad-request", LOG_S("client", session->caller.address),
 	    LOG_I("status", status), LOG_S("message", message));
 }
