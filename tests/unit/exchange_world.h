@@ -28,6 +28,7 @@ struct exchange_world {
 	const char *identity_error;
 	bool is_denied;
 	const char *token, *token_error;
+	bool is_token_late; /* tokens come by exchange_world_give_token() */
 	unsigned token_drops, refreshes;
 	unsigned cluster_errors;
 };
@@ -48,6 +49,7 @@ extern const struct peer_verbs side_verbs;
 
 /* One cluster "prod", one user "alice" who may do everything. */
 void exchange_world_reset(void);
+void exchange_world_give_token(void);
 /* Forgets what the side was told. */
 void side_clear(struct side *side);
 

@@ -219,6 +219,20 @@ static void test_a_bad_endpoint_gets_no_token(void **state)
 	assert_int_equal(upstream_count, 0);
 }
 
+/* Endpoint or CA changed while the credentials were fetched, and the new ones are not acceptable.
+ */
+static void test_a_cluster_that_moved_meanwhile_gets_no_token(void **state)
+{
+	(void)state;
+	world.is_token_late = true;
+	ask("GET", "/clusters/prod/version", HTTP_BODY_NONE);
+	assert_false(client.has_head);
+	world.unpreparable = "its endpoint is elsewhere";
+	exchange_world_give_token();
+	assert_refused(502, "elsewhere");
+	assert_int_equal(upstream_count, 0);
+}
+
 static void test_no_credentials(void **state)
 {
 	(void)state;
@@ -466,6 +480,7 @@ int main(void)
 	    TEST(test_denied_is_403_and_the_body_is_never_asked_for),
 	    TEST(test_identity_headers_of_clients_are_refused),
 	    TEST(test_a_bad_endpoint_gets_no_token),
+	    TEST(test_a_cluster_that_moved_meanwhile_gets_no_token),
 	    TEST(test_no_credentials),
 	    TEST(test_a_refused_token_is_renewed_once),
 	    TEST(test_a_large_body_is_not_replayed),
