@@ -28,13 +28,14 @@ static bool is_authority(const char *host, size_t len, const char *authority)
 	return len == wanted && strncasecmp(host, authority, len) == 0;
 }
 
-/* Sorts a Location (RFC 9110, 10.2.2). *path is what stands behind the authority, "" for none. A
- * backslash is a slash to browsers: such a value is taken for foreign. */
+/* Sorts a Location (RFC 9110, 10.2.2). *path is what stands behind the authority, "" for none. To
+ * browsers a backslash is a slash and a tab is nothing, and a path that begins with "//" is a host
+ * once the prefix before it is empty: such values are taken for foreign. */
 static enum location sort_location(const char *value, const char *authority, const char **path)
 {
 	size_t scheme_len = strcspn(value, ":/?#");
 	bool has_scheme = value[scheme_len] == ':';
-	if (strchr(value, '\\') != NULL)
+	if (strpbrk(value, "\\\t") != NULL)
 		return LOCATION_FOREIGN;
 	if (has_scheme && strncasecmp(value, "https:", 6) != 0 &&
 	    strncasecmp(value, "http:", 5) != 0)
@@ -43,8 +44,9 @@ static enum location sort_location(const char *value, const char *authority, con
 	if (strncmp(rest, "//", 2) == 0) {
 		size_t host_len = strcspn(rest + 2, "/?#");
 		*path = rest + 2 + host_len;
-		return is_authority(rest + 2, host_len, authority) ? LOCATION_OWN
-								   : LOCATION_FOREIGN;
+		bool is_own =
+		    is_authority(rest + 2, host_len, authority) && strncmp(*path, "//", 2) != 0;
+		return is_own ? LOCATION_OWN : LOCATION_FOREIGN;
 	}
 	if (has_scheme)
 		return LOCATION_FOREIGN;
