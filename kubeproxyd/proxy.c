@@ -84,6 +84,11 @@ static void tell_settings(const struct settings *settings)
 static void on_cluster(void *arg, enum cluster_event event, struct cluster *cluster)
 {
 	struct proxy *proxy = arg;
+	if (event == CLUSTER_CHANGED) {
+		if (proxy->exchanges != NULL)
+			exchanges_recheck_cluster(proxy->exchanges, cluster);
+		return;
+	}
 	if (event == CLUSTER_GONE && proxy->exchanges != NULL)
 		exchanges_cut_cluster(
 		    proxy->exchanges, cluster, "the cluster was removed, or made anew");

@@ -36,6 +36,7 @@ struct cluster {
 };
 
 enum cluster_event {
+	CLUSTER_CHANGED, /* its labels or anything else: roles may judge it otherwise now */
 	CLUSTER_MOVED, /* endpoint or CA changed: no new request on the old connections */
 	CLUSTER_GONE, /* removed, re-created, or served with another identity: freed after the call
 		       */

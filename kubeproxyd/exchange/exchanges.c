@@ -94,6 +94,16 @@ void exchanges_set(
 	policy_unref(&old);
 }
 
+void exchanges_recheck_cluster(struct exchanges *exchanges, const struct cluster *cluster)
+{
+	struct exchange_link *link, *next;
+	TAILQ_FOREACH_SAFE(link, &exchanges->live, entry, next)
+	{
+		if (exchange_is_for(link->exchange, cluster))
+			exchange_recheck(link->exchange);
+	}
+}
+
 void exchanges_cut_cluster(
     struct exchanges *exchanges, const struct cluster *cluster, const char *reason)
 {

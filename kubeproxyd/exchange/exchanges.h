@@ -57,6 +57,8 @@ bool exchanges_has_short(const struct exchanges *exchanges) MUST_USE;
  * are cut. */
 void exchanges_set(
     struct exchanges *exchanges, const struct settings *settings, struct policy *policy);
+/* The cluster's labels changed: the same for what runs there. */
+void exchanges_recheck_cluster(struct exchanges *exchanges, const struct cluster *cluster);
 /* The cluster is gone. */
 void exchanges_cut_cluster(
     struct exchanges *exchanges, const struct cluster *cluster, const char *reason);

@@ -25,7 +25,7 @@ static directory_fn *observer;
 static void *observer_arg;
 static struct clusters *clusters;
 static struct settings settings;
-static unsigned gone, moved, stores, live_stores, live_tokens, providers, live_providers;
+static unsigned changed, gone, moved, stores, live_stores, live_tokens, providers, live_providers;
 static char last_role[128];
 
 /* --- the neighbours --------------------------------------------------------------------------- */
@@ -118,6 +118,7 @@ static void on_cluster(void *arg, enum cluster_event event, struct cluster *clus
 {
 	(void)arg;
 	assert_non_null(cluster->resource);
+	changed += event == CLUSTER_CHANGED;
 	gone += event == CLUSTER_GONE;
 	moved += event == CLUSTER_MOVED;
 }
@@ -154,7 +155,8 @@ static void set(char **text, const char *value)
 static int set_up(void **state)
 {
 	(void)state;
-	gone = moved = stores = live_stores = live_tokens = providers = live_providers = 0;
+	changed = gone = moved = stores = live_stores = live_tokens = providers = live_providers =
+	    0;
 	settings = (struct settings){.proxy.token_lifetime = duration_seconds(600)};
 	clusters = clusters_new(NULL, NULL, &settings, on_cluster, NULL);
 	return 0;
@@ -365,6 +367,7 @@ static void test_changes(void **state)
 	prepare(cluster);
 	labels_set(&now->labels, "team", "x");
 	tell(DIRECTORY_CHANGED, old, now);
+	assert_int_equal(changed, 1);
 	assert_int_equal(moved + gone, 0);
 	assert_string_equal(labels_get(&cluster->resource->labels, "team"), "x");
 	set(&now->endpoint, "https://other.gr7.eu-central-1.eks.amazonaws.com");

@@ -459,6 +459,21 @@ static void test_withdrawal(void **state)
 	assert_false(client.is_ended);
 }
 
+static void test_a_retagged_cluster_is_judged_anew(void **state)
+{
+	(void)state;
+	struct cluster other = {0};
+	ask("GET", "/clusters/prod/api/v1/pods?watch=1", HTTP_BODY_NONE);
+	answer_head(0, 200, NULL);
+	exchanges_recheck_cluster(all, &world.cluster);
+	assert_false(client.is_released);
+	world.is_denied = true;
+	exchanges_recheck_cluster(all, &other);
+	assert_false(client.is_released);
+	exchanges_recheck_cluster(all, &world.cluster);
+	assert_true(client.is_released && upstreams[0].is_released);
+}
+
 static void test_a_removed_cluster_takes_its_requests_along(void **state)
 {
 	(void)state;
@@ -499,6 +514,7 @@ int main(void)
 	    TEST(test_discovery_is_warned),
 	    TEST(test_a_slow_client_pauses_the_upstream),
 	    TEST(test_withdrawal),
+	    TEST(test_a_retagged_cluster_is_judged_anew),
 	    TEST(test_a_removed_cluster_takes_its_requests_along),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
