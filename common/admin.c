@@ -336,7 +336,7 @@ static int bind_unix(const char *path, char **error)
 		    path, sizeof address.sun_path - 1);
 		return -1;
 	}
-	strcpy(address.sun_path, path);
+	memcpy(address.sun_path, path, strlen(path) + 1);
 	unlink(path); /* ours by the lock: whoever left it is gone */
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	mode_t old = umask(0077);

@@ -35,7 +35,7 @@ struct duration aws_retry_delay(unsigned retry, const char *wanted)
 	int64_t limit = retry < 5 ? INT64_C(1000) << retry : MAX_DELAY_MS;
 	if (limit > MAX_DELAY_MS)
 		limit = MAX_DELAY_MS;
-	int64_t delay = random() % limit;
+	int64_t delay = arc4random_uniform((uint32_t)limit);
 	int64_t asked = wanted != NULL ? strtoll(wanted, NULL, 10) : 0;
 	if (asked > delay + MAX_GRANTED_MS)
 		asked = delay + MAX_GRANTED_MS;

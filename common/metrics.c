@@ -244,6 +244,8 @@ void metric_observe(struct metric *metric, double value, ...)
 	va_start(values, value);
 	struct series *series = find_series(metric, values);
 	va_end(values);
+	if (series->buckets == NULL)
+		abort(); /* not a histogram: a defect */
 	size_t bucket = 0;
 	while (bucket < metric->bucket_count && value > metric->buckets[bucket])
 		bucket++;

@@ -22,9 +22,12 @@ struct duration duration_seconds(int64_t seconds)
 struct duration duration_jitter(struct duration d, unsigned percent)
 {
 	int64_t span = d.ms / 100 * (int64_t)percent;
+	if (span > INT32_MAX / 2)
+		span = INT32_MAX / 2;
 	if (span <= 0)
 		return d;
-	return (struct duration){d.ms - span + (int64_t)(random() % (2 * span + 1))};
+	return (struct duration){
+	    d.ms - span + (int64_t)arc4random_uniform((uint32_t)(2 * span + 1))};
 }
 
 struct mono mono_now(void)
@@ -69,7 +72,7 @@ struct unix_time unix_add(struct unix_time at, struct duration d)
 const char *unix_time_text(struct unix_time at, char text[UNIX_TIME_TEXT])
 {
 	if (at.ms == 0) {
-		strcpy(text, "-");
+		memcpy(text, "-", sizeof "-");
 		return text;
 	}
 	time_t seconds = (time_t)(at.ms / 1000);
@@ -105,11 +108,13 @@ static bool read_offset(const char *p, int64_t *seconds)
 		*seconds = 0;
 		return true;
 	}
-	int hours, minutes, used = 0;
-	if ((*p != '+' && *p != '-') || sscanf(p + 1, "%2d:%2d%n", &hours, &minutes, &used) != 2)
+	bool has_form = (*p == '+' || *p == '-') && strlen(p) == 6 && p[3] == ':' &&
+			isdigit((unsigned char)p[1]) && isdigit((unsigned char)p[2]) &&
+			isdigit((unsigned char)p[4]) && isdigit((unsigned char)p[5]);
+	if (!has_form)
 		return false;
-	if (used != 5 || p[6] != '\0')
-		return false;
+	int64_t hours = (p[1] - '0') * 10 + (p[2] - '0'),
+		minutes = (p[4] - '0') * 10 + (p[5] - '0');
 	*seconds = (hours * 3600 + minutes * 60) * (*p == '-' ? -1 : 1);
 	return true;
 }

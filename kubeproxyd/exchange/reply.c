@@ -27,7 +27,7 @@ static void add_warning(struct http_fields *fields, const char *message)
 		unsigned char c = (unsigned char)*message;
 		if (c == '"' || c == '\\')
 			buf_append_char(&warning, '\\');
-		buf_append_char(&warning, c < ' ' || c == 0x7f ? ' ' : (char)c);
+		buf_append_char(&warning, (char)(c < ' ' || c == 0x7f ? ' ' : c));
 	}
 	buf_append_char(&warning, '"');
 	fields_add_text(fields, "Warning", buf_text(&warning));

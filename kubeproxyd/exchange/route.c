@@ -3,6 +3,7 @@
  * server. Called by admission. */
 #include "kubeproxyd/exchange/route.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,7 +29,7 @@ static bool by_scope(
 		return refuse(403,
 		    xstrdup("the credential is scoped to a cluster name that is not valid"), status,
 		    message);
-	strcpy(route->cluster, scope);
+	memcpy(route->cluster, scope, strlen(scope) + 1);
 	route->target = xstrdup(target);
 	return true;
 }
@@ -61,8 +62,7 @@ static bool by_prefix(
 		    xasprintf("this credential is only for cluster \"%s\", not for \"%s\"", scope,
 			route->cluster),
 		    status, message);
-	strcpy(route->prefix, ROUTE_PREFIX);
-	strcat(route->prefix, route->cluster);
+	snprintf(route->prefix, sizeof route->prefix, "%s%s", ROUTE_PREFIX, route->cluster);
 	route->target = target_behind(name + len);
 	return true;
 }

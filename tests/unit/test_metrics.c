@@ -22,7 +22,7 @@ static void test_exposition(void **state)
 	    metrics_histogram(metrics, "eksgate_took_seconds", "Took.", "", buckets);
 	metric_add(calls, 1, "eks:List", "ok");
 	metric_add(calls, 2, "eks:List", "ok");
-	metric_add(calls, 1, "a\"b\\c\nd");
+	metric_add(calls, 1, "a\"b\\c\nd", NULL);
 	metric_set(up, 1.5);
 	metric_observe(took, 0.05);
 	metric_observe(took, 0.5);
