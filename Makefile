@@ -119,7 +119,8 @@ test_tls := $(BASE) common/loop.o $(NET) $(STREAM_ENDS)
 test_listener := $(BASE) common/loop.o $(NET)
 test_resolver := $(BASE) common/loop.o $(NET)
 
-UNIT_TESTS += test_route test_relay test_exchange test_session_h1 test_upstream test_cluster
+UNIT_TESTS += test_route test_relay test_exchange test_session_h1 test_sessions test_upstream test_cluster
+test_sessions := $(BASE) common/loop.o common/metrics.o kubeproxyd/front/session.o
 test_cluster := $(BASE) $(KUBE_CLUSTER) common/aws_endpoint.o kubeproxyd/directory/cluster.o
 test_upstream := tests/unit/fake_streams.o $(BASE) common/loop.o common/metrics.o $(HTTP) $(LLHTTP) kubeproxyd/back/upstream.o \
 	kubeproxyd/back/upstream_h1.o

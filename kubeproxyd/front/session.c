@@ -1,6 +1,7 @@
 /* The set of client connections. A session begins at accept, gets its protocol after the handshake
- * and ends in session_end() alone. Limits are checked before anything is allocated. Made by the
- * proxy. */
+ * and ends in session_end() alone. Limits are checked before anything is allocated; at a limit, who
+ * has shown no certificate for the longest time makes room, so that whoever opens connections and
+ * says nothing keeps nobody else out. Made by the proxy. */
 #include "kubeproxyd/front/session.h"
 
 #include <stdlib.h>
@@ -16,10 +17,15 @@
 
 #define LINGER_SECONDS 2
 
+TAILQ_HEAD(session_list, session);
+
 struct sessions {
 	struct sessions_options with;
-	TAILQ_HEAD(, session) all;
+	struct session_list all;
+	/* The oldest first. */
+	struct session_list shaking, strangers;
 	size_t count, shaking_hands;
+	bool is_full; /* as last told */
 	bool is_draining;
 	struct metric *connections, *accepted, *handshake_failures, *bad_requests;
 };
@@ -35,9 +41,31 @@ static void free_session(void *object)
 	free(session);
 }
 
-static bool has_room(const struct sessions *sessions)
+/* Leaves the list that it is in for `among` (NULL: for none). */
+static void place(struct session *session, struct session_list *among)
 {
-	return sessions->count < sessions->with.settings->proxy.limits.connections;
+	if (session->among != NULL)
+		TAILQ_REMOVE(session->among, session, place);
+	session->among = among;
+	if (among != NULL)
+		TAILQ_INSERT_TAIL(among, session, place);
+}
+
+/* Who would go first; NULL when everybody is known. */
+static struct session *oldest_stranger(const struct sessions *sessions)
+{
+	struct session *stranger = TAILQ_FIRST(&sessions->strangers);
+	return stranger != NULL ? stranger : TAILQ_FIRST(&sessions->shaking);
+}
+
+static void tell_room(struct sessions *sessions)
+{
+	bool is_full = sessions->count >= sessions->with.settings->proxy.limits.connections &&
+		       oldest_stranger(sessions) == NULL;
+	if (is_full == sessions->is_full)
+		return;
+	sessions->is_full = is_full;
+	sessions->with.on_room(sessions->with.arg, !is_full);
 }
 
 /* A polite end still sends what is queued. */
@@ -61,15 +89,22 @@ void session_end(struct session *session, enum session_end how, const char *reas
 		stream_finish(&session->stream, duration_seconds(LINGER_SECONDS));
 	else
 		stream_close(&session->stream);
-	bool had_room = has_room(sessions);
+	place(session, NULL);
 	TAILQ_REMOVE(&sessions->all, session, entry);
 	sessions->count--;
 	if (session->protocol == NULL)
 		sessions->shaking_hands--;
 	metric_add(sessions->connections, -1);
-	if (!had_room && has_room(sessions))
-		sessions->with.on_room(sessions->with.arg, true);
+	tell_room(sessions);
 	loop_free_later(sessions->with.loop, free_session, session);
+}
+
+static void cut(struct session *session, const char *reason)
+{
+	if (session->protocol != NULL)
+		session->protocol->cut(session->conversation, reason);
+	else
+		session_end(session, SESSION_CUT, reason);
 }
 
 /* --- the handshake ------------------------------------------------------------------------- */
@@ -81,6 +116,8 @@ static void on_open(void *arg)
 	struct stream *stream = session->stream;
 	caller_init(&session->caller, stream_peer_certificate(stream), stream_peer_error(stream),
 	    stream_peer_address(stream));
+	place(session, session->caller.identity == NULL ? &session->owner->strangers : NULL);
+	tell_room(session->owner);
 	session->protocol = &session_h1;
 	session->conversation = session->protocol->start(session);
 	if (session_is_draining(session))
@@ -114,15 +151,25 @@ static const struct stream_events handshake_events = {
     .on_error = on_error,
 };
 
+static void make_room(struct sessions *sessions)
+{
+	const struct settings *settings = sessions->with.settings;
+	struct session *oldest;
+	while (sessions->shaking_hands >= settings->proxy.limits.handshakes)
+		cut(TAILQ_FIRST(&sessions->shaking), "newer handshakes took its place");
+	while (sessions->count >= settings->proxy.limits.connections &&
+	       (oldest = oldest_stranger(sessions)) != NULL)
+		cut(oldest, "newer connections took the place of one without a certificate");
+}
+
 void sessions_accept(void *arg, int fd, const struct sockaddr *peer, socklen_t peer_len)
 {
 	(void)peer;
 	(void)peer_len;
 	struct sessions *sessions = arg;
 	const struct settings *settings = sessions->with.settings;
-	bool is_too_much =
-	    !has_room(sessions) || sessions->shaking_hands >= settings->proxy.limits.handshakes;
-	if (is_too_much) {
+	make_room(sessions);
+	if (sessions->count >= settings->proxy.limits.connections) {
 		close(fd);
 		return;
 	}
@@ -134,12 +181,11 @@ void sessions_accept(void *arg, int fd, const struct sockaddr *peer, socklen_t p
 	session->stream = stream_accept(
 	    sessions->with.loop, fd, sessions->with.tls, &options, &handshake_events, session);
 	TAILQ_INSERT_TAIL(&sessions->all, session, entry);
+	place(session, &sessions->shaking);
 	sessions->count++;
 	sessions->shaking_hands++;
 	metric_add(sessions->accepted, 1);
 	metric_add(sessions->connections, 1);
-	if (!has_room(sessions))
-		sessions->with.on_room(sessions->with.arg, false);
 }
 
 /* --- the set ------------------------------------------------------------------------------- */
@@ -150,6 +196,8 @@ struct sessions *sessions_new(const struct sessions_options *options)
 	struct metrics *metrics = options->metrics;
 	sessions->with = *options;
 	TAILQ_INIT(&sessions->all);
+	TAILQ_INIT(&sessions->shaking);
+	TAILQ_INIT(&sessions->strangers);
 	sessions->connections =
 	    metrics_gauge(metrics, "eksgate_proxy_connections", "Client connections.", "");
 	sessions->accepted = metrics_counter(
@@ -160,14 +208,6 @@ struct sessions *sessions_new(const struct sessions_options *options)
 	sessions->bad_requests = metrics_counter(metrics, "eksgate_proxy_bad_requests_total",
 	    "Messages of clients that are not HTTP as it must be.", "");
 	return sessions;
-}
-
-static void cut(struct session *session, const char *reason)
-{
-	if (session->protocol != NULL)
-		session->protocol->cut(session->conversation, reason);
-	else
-		session_end(session, SESSION_CUT, reason);
 }
 
 void sessions_free(struct sessions **sessions)
@@ -183,11 +223,9 @@ void sessions_free(struct sessions **sessions)
 void sessions_set(
     struct sessions *sessions, const struct settings *settings, struct tls_server *tls)
 {
-	bool had_room = has_room(sessions);
 	sessions->with.settings = settings;
 	sessions->with.tls = tls;
-	if (had_room != has_room(sessions))
-		sessions->with.on_room(sessions->with.arg, !had_room);
+	tell_room(sessions);
 }
 
 void sessions_drain(struct sessions *sessions)

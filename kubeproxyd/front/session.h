@@ -51,7 +51,8 @@ size_t sessions_count(const struct sessions *sessions) MUST_USE;
 
 struct session {
 	struct sessions *owner;
-	TAILQ_ENTRY(session) entry;
+	TAILQ_ENTRY(session) entry, place;
+	struct session_list *among; /* of those who have shown no certificate yet, or NULL */
 	struct stream *stream;
 	struct caller caller;
 	const struct session_protocol *protocol; /* NULL while shaking hands */

@@ -1,0 +1,263 @@
+/* The set of client connections at its limits, against made-up streams and a made-up protocol: who
+ * makes room for whom, and when the listener is told to rest. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/loop.h"
+#include "common/metrics.h"
+#include "common/settings.h"
+#include "common/xmem.h"
+#include "kubeproxyd/front/session.h"
+#include "kubeproxyd/front/session_h1.h"
+#include "kubeproxyd/gate/identity.h"
+#include "kubeproxyd/net/stream.h"
+
+#define STREAMS 16
+
+struct stream {
+	const struct stream_events *events;
+	void *arg;
+	bool is_open, is_closed;
+};
+
+static struct stream streams[STREAMS];
+static size_t stream_count;
+static struct identity alice;
+static struct identity *identity_of_next;
+static struct settings settings;
+static struct loop *loop;
+static struct metrics *metrics;
+static struct sessions *sessions;
+static bool has_room;
+static unsigned told;
+
+/* --- the neighbours --------------------------------------------------------------------------- */
+
+struct stream *stream_accept(struct loop *of, int fd, struct tls_server *tls,
+    const struct stream_options *options, const struct stream_events *events, void *arg)
+{
+	(void)of;
+	(void)fd;
+	(void)tls;
+	(void)options;
+	assert_true(stream_count < STREAMS);
+	struct stream *stream = &streams[stream_count++];
+	*stream = (struct stream){.events = events, .arg = arg};
+	return stream;
+}
+
+void stream_close(struct stream **stream)
+{
+	assert_false((*stream)->is_closed);
+	(*stream)->is_closed = true;
+	*stream = NULL;
+}
+
+void stream_finish(struct stream **stream, struct duration linger)
+{
+	(void)linger;
+	stream_close(stream);
+}
+
+size_t stream_queued(const struct stream *stream)
+{
+	(void)stream;
+	return 0;
+}
+
+uint64_t stream_bytes_read(const struct stream *stream)
+{
+	(void)stream;
+	return 0;
+}
+
+uint64_t stream_bytes_written(const struct stream *stream)
+{
+	(void)stream;
+	return 0;
+}
+
+X509 *stream_peer_certificate(const struct stream *stream)
+{
+	(void)stream;
+	return NULL;
+}
+
+const char *stream_peer_error(const struct stream *stream)
+{
+	(void)stream;
+	return NULL;
+}
+
+const char *stream_peer_address(const struct stream *stream)
+{
+	(void)stream;
+	return "192.0.2.1:1";
+}
+
+void caller_init(
+    struct caller *caller, X509 *certificate, const char *certificate_error, const char *address)
+{
+	(void)certificate;
+	(void)certificate_error;
+	*caller = (struct caller){.address = address, .identity = identity_of_next};
+}
+
+void caller_clear(struct caller *caller)
+{
+	*caller = (struct caller){0};
+}
+
+static void *start(struct session *session)
+{
+	return session;
+}
+
+static void drain(void *conversation)
+{
+	session_end(conversation, SESSION_POLITE, "draining");
+}
+
+static void cut(void *conversation, const char *reason)
+{
+	session_end(conversation, SESSION_CUT, reason);
+}
+
+static void free_conversation(void *conversation)
+{
+	(void)conversation;
+}
+
+const struct session_protocol session_h1 = {start, drain, cut, free_conversation};
+
+/* --- the setting ------------------------------------------------------------------------------ */
+
+static void on_room(void *arg, bool has_room_now)
+{
+	(void)arg;
+	has_room = has_room_now;
+	told++;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	stream_count = told = 0;
+	has_room = true;
+	settings.proxy.limits.connections = 3;
+	settings.proxy.limits.handshakes = 2;
+	loop = loop_new();
+	metrics = metrics_new();
+	struct sessions_options options = {
+	    .loop = loop, .metrics = metrics, .settings = &settings, .on_room = on_room};
+	sessions = sessions_new(&options);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	sessions_free(&sessions);
+	for (size_t i = 0; i < stream_count; i++)
+		assert_true(streams[i].is_closed);
+	loop_free(&loop);
+	metrics_free(&metrics);
+	return 0;
+}
+
+static struct stream *connect_one(void)
+{
+	size_t before = stream_count;
+	sessions_accept(sessions, -1, NULL, 0);
+	return stream_count > before ? &streams[before] : NULL;
+}
+
+static struct stream *open_one(struct identity *identity)
+{
+	struct stream *stream = connect_one();
+	identity_of_next = identity;
+	stream->events->on_open(stream->arg);
+	return stream;
+}
+
+/* --- tests ------------------------------------------------------------------------------------ */
+
+static void test_the_oldest_handshake_makes_room(void **state)
+{
+	(void)state;
+	const struct stream *first = connect_one(), *second = connect_one();
+	const struct stream *third = connect_one();
+	assert_true(first->is_closed);
+	assert_non_null(third);
+	assert_false(second->is_closed || third->is_closed);
+	assert_int_equal(sessions_count(sessions), 2);
+	assert_int_equal(told, 0);
+}
+
+static void test_strangers_make_room_for_whoever_comes(void **state)
+{
+	(void)state;
+	const struct stream *first = open_one(NULL), *known = open_one(&alice);
+	const struct stream *last = open_one(NULL);
+	assert_int_equal(sessions_count(sessions), 3);
+	const struct stream *newer = open_one(&alice);
+	assert_true(first->is_closed);
+	assert_false(known->is_closed || last->is_closed || newer->is_closed);
+	assert_int_equal(told, 0);
+}
+
+static void test_the_known_are_never_cut_and_the_listener_rests(void **state)
+{
+	(void)state;
+	struct stream *known[3];
+	for (size_t i = 0; i < 3; i++)
+		known[i] = open_one(&alice);
+	assert_false(has_room);
+	assert_null(connect_one());
+	for (size_t i = 0; i < 3; i++)
+		assert_false(known[i]->is_closed);
+	sessions_drain(sessions);
+	assert_true(has_room);
+	assert_int_equal(told, 2);
+}
+
+static void test_a_limit_that_is_raised_ends_the_rest(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 3; i++)
+		(void)open_one(&alice);
+	assert_false(has_room);
+	settings.proxy.limits.connections = 4;
+	sessions_set(sessions, &settings, NULL);
+	assert_true(has_room);
+	(void)open_one(&alice);
+	assert_false(has_room);
+}
+
+static void test_failed_handshakes_leave_the_list(void **state)
+{
+	(void)state;
+	struct stream *first = connect_one();
+	first->events->on_error(first->arg, "tls: no");
+	const struct stream *second = connect_one(), *third = connect_one();
+	assert_false(second->is_closed || third->is_closed);
+	assert_int_equal(sessions_count(sessions), 2);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+	    TEST(test_the_oldest_handshake_makes_room),
+	    TEST(test_strangers_make_room_for_whoever_comes),
+	    TEST(test_the_known_are_never_cut_and_the_listener_rests),
+	    TEST(test_a_limit_that_is_raised_ends_the_rest),
+	    TEST(test_failed_handshakes_leave_the_list),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
