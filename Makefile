@@ -88,10 +88,11 @@ KUBEPROXYD += $(POLICY) $(GATE) $(OFFLINE)
 BUSTAP := proto/bustap.o
 
 # One line a unit test: the modules that it links besides tests/unit/NAME.o.
-UNIT_TESTS := test_base test_metrics test_render test_admin
+UNIT_TESTS := test_base test_metrics test_render test_admin test_notify
 test_base := $(BASE) common/loop.o
 test_metrics := $(BASE) common/metrics.o
 test_render := $(BASE) common/render.o
+test_notify := $(BASE) common/loop.o common/notify.o
 test_admin := $(BASE) common/loop.o common/admin.o common/admin_client.o common/metrics.o common/json.o common/lock_file.o
 
 UNIT_TESTS += test_sigv4 test_aws_endpoint test_fetch test_aws_call test_aws_profile \
