@@ -14,6 +14,7 @@
 #include "common/xmem.h"
 #include "kubeproxyd/front/session_h1.h"
 #include "kubeproxyd/net/stream.h"
+#include "kubeproxyd/net/tls.h"
 
 #define LINGER_SECONDS 2
 
@@ -220,12 +221,30 @@ void sessions_free(struct sessions **sessions)
 	xfree(sessions);
 }
 
+/* Whose authority was taken away, and who still shakes hands with the old ones. */
+static void cut_untrusted(struct sessions *sessions, const struct tls_server *old)
+{
+	const struct tls_server *now = sessions->with.tls;
+	struct session *session, *next;
+	TAILQ_FOREACH_SAFE(session, &sessions->all, entry, next)
+	{
+		bool is_cut =
+		    session->protocol == NULL || (stream_is_trusted_by(session->stream, old) &&
+						     !stream_is_trusted_by(session->stream, now));
+		if (is_cut)
+			cut(session, "the authorities of client certificates were changed");
+	}
+}
+
 void sessions_set(
     struct sessions *sessions, const struct settings *settings, struct tls_server *tls)
 {
+	struct tls_server *old = sessions->with.tls;
 	sessions->with.settings = settings;
 	sessions->with.tls = tls;
 	tell_room(sessions);
+	if (old != tls && !tls_server_has_same_authorities(old, tls))
+		cut_untrusted(sessions, old);
 }
 
 void sessions_drain(struct sessions *sessions)

@@ -300,6 +300,12 @@ const char *stream_peer_error(const struct stream *stream)
 	return stream->peer_error;
 }
 
+bool stream_is_trusted_by(const struct stream *stream, const struct tls_server *tls)
+{
+	return stream->peer == NULL ||
+	       tls_server_trusts(tls, stream->peer, SSL_get_peer_cert_chain(stream->io.ssl));
+}
+
 const char *stream_peer_address(const struct stream *stream)
 {
 	return stream->address;

@@ -92,6 +92,8 @@ X509 *stream_peer_certificate(const struct stream *stream);
 /* Why the client certificate that was sent is not accepted ("certificate has expired"), or NULL.
  * The handshake goes on, so that the user can be told over HTTP. */
 const char *stream_peer_error(const struct stream *stream);
+/* Whether `tls` would accept the client certificate too; true without one. */
+bool stream_is_trusted_by(const struct stream *stream, const struct tls_server *tls) MUST_USE;
 /* "203.0.113.7:51234" / "[2001:db8::1]:443". */
 const char *stream_peer_address(const struct stream *stream);
 uint64_t stream_bytes_read(const struct stream *stream);

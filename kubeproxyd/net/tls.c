@@ -288,6 +288,47 @@ void tls_server_free(struct tls_server **server)
 	xfree(server);
 }
 
+static STACK_OF(X509) * authorities_of(const struct tls_server *server)
+{
+	STACK_OF(X509) *all = X509_STORE_get1_all_certs(SSL_CTX_get_cert_store(server->context));
+	if (all == NULL)
+		abort();
+	return all;
+}
+
+static bool has_authority(STACK_OF(X509) * all, const X509 *wanted)
+{
+	for (int i = 0; i < sk_X509_num(all); i++)
+		if (X509_cmp(sk_X509_value(all, i), wanted) == 0)
+			return true;
+	return false;
+}
+
+bool tls_server_has_same_authorities(const struct tls_server *a, const struct tls_server *b)
+{
+	STACK_OF(X509) *of_a = authorities_of(a), *of_b = authorities_of(b);
+	bool is_same = sk_X509_num(of_a) == sk_X509_num(of_b);
+	for (int i = 0; is_same && i < sk_X509_num(of_a); i++)
+		is_same = has_authority(of_b, sk_X509_value(of_a, i));
+	sk_X509_pop_free(of_a, X509_free);
+	sk_X509_pop_free(of_b, X509_free);
+	return is_same;
+}
+
+bool tls_server_trusts(const struct tls_server *server, X509 *certificate, STACK_OF(X509) * chain)
+{
+	X509_STORE_CTX *check = X509_STORE_CTX_new();
+	if (check == NULL || X509_STORE_CTX_init(check, SSL_CTX_get_cert_store(server->context),
+				 certificate, chain) != 1)
+		abort();
+	X509_STORE_CTX_set_default(check, "ssl_client");
+	X509_STORE_CTX_set_flags(check, X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_NO_CHECK_TIME);
+	bool is_trusted = X509_verify_cert(check) == 1;
+	X509_STORE_CTX_free(check);
+	ERR_clear_error();
+	return is_trusted;
+}
+
 SSL *tls_server_session(struct tls_server *server)
 {
 	SSL *ssl = SSL_new(server->context);

@@ -20,6 +20,13 @@ struct tls_store;
 struct tls_server *tls_server_new(const char *certificate_file, const char *key_file,
     const char *client_ca_file, const char *const *protocols, char **error) MUST_USE;
 void tls_server_free(struct tls_server **server); /* streams that use it keep what they need */
+/* Whether both take the same authorities for clients' certificates. */
+bool tls_server_has_same_authorities(
+    const struct tls_server *a, const struct tls_server *b) MUST_USE;
+/* Whether a client's certificate is of its authorities, whatever the time; `chain` may be NULL. For
+ * stream.c. */
+bool tls_server_trusts(
+    const struct tls_server *server, X509 *certificate, STACK_OF(X509) * chain) MUST_USE;
 /* For stream.c. */
 SSL *tls_server_session(struct tls_server *server) MUST_USE;
 

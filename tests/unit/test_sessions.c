@@ -16,13 +16,14 @@
 #include "kubeproxyd/front/session_h1.h"
 #include "kubeproxyd/gate/identity.h"
 #include "kubeproxyd/net/stream.h"
+#include "kubeproxyd/net/tls.h"
 
 #define STREAMS 16
 
 struct stream {
 	const struct stream_events *events;
 	void *arg;
-	bool is_open, is_closed;
+	bool is_closed, is_distrusted;
 };
 
 static struct stream streams[STREAMS];
@@ -38,12 +39,12 @@ static unsigned told;
 
 /* --- the neighbours --------------------------------------------------------------------------- */
 
-struct stream *stream_accept(struct loop *of, int fd, struct tls_server *tls,
+struct stream *stream_accept(struct loop *of, int fd, struct tls_server *with,
     const struct stream_options *options, const struct stream_events *events, void *arg)
 {
 	(void)of;
 	(void)fd;
-	(void)tls;
+	(void)with;
 	(void)options;
 	assert_true(stream_count < STREAMS);
 	struct stream *stream = &streams[stream_count++];
@@ -80,6 +81,21 @@ uint64_t stream_bytes_written(const struct stream *stream)
 {
 	(void)stream;
 	return 0;
+}
+
+struct tls_server {
+	bool is_other;
+};
+static struct tls_server tls, other_tls = {true};
+
+bool tls_server_has_same_authorities(const struct tls_server *a, const struct tls_server *b)
+{
+	return a->is_other == b->is_other;
+}
+
+bool stream_is_trusted_by(const struct stream *stream, const struct tls_server *by)
+{
+	return !by->is_other || !stream->is_distrusted;
 }
 
 X509 *stream_peer_certificate(const struct stream *stream)
@@ -154,7 +170,12 @@ static int set_up(void **state)
 	loop = loop_new();
 	metrics = metrics_new();
 	struct sessions_options options = {
-	    .loop = loop, .metrics = metrics, .settings = &settings, .on_room = on_room};
+	    .loop = loop,
+	    .metrics = metrics,
+	    .settings = &settings,
+	    .tls = &tls,
+	    .on_room = on_room,
+	};
 	sessions = sessions_new(&options);
 	return 0;
 }
@@ -233,10 +254,25 @@ static void test_a_limit_that_is_raised_ends_the_rest(void **state)
 		(void)open_one(&alice);
 	assert_false(has_room);
 	settings.proxy.limits.connections = 4;
-	sessions_set(sessions, &settings, NULL);
+	sessions_set(sessions, &settings, &tls);
 	assert_true(has_room);
 	(void)open_one(&alice);
 	assert_false(has_room);
+}
+
+static void test_withdrawn_authorities_cut(void **state)
+{
+	(void)state;
+	struct tls_server alike = {false};
+	const struct stream *kept = open_one(&alice);
+	struct stream *withdrawn = open_one(&alice);
+	const struct stream *shaking = connect_one();
+	withdrawn->is_distrusted = true;
+	sessions_set(sessions, &settings, &alike);
+	assert_int_equal(sessions_count(sessions), 3);
+	sessions_set(sessions, &settings, &other_tls);
+	assert_false(kept->is_closed);
+	assert_true(withdrawn->is_closed && shaking->is_closed);
 }
 
 static void test_failed_handshakes_leave_the_list(void **state)
@@ -257,6 +293,7 @@ int main(void)
 	    TEST(test_strangers_make_room_for_whoever_comes),
 	    TEST(test_the_known_are_never_cut_and_the_listener_rests),
 	    TEST(test_a_limit_that_is_raised_ends_the_rest),
+	    TEST(test_withdrawn_authorities_cut),
 	    TEST(test_failed_handshakes_leave_the_list),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
