@@ -58,13 +58,20 @@ static bool on_extension(struct h1_chunked *chunked, const struct h1_limits *lim
 	return true;
 }
 
-static bool on_line_start(struct h1_chunked *chunked, uint8_t c)
+static bool count_trailer(struct h1_chunked *chunked, const struct h1_limits *limits)
+{
+	if (++chunked->trailer_bytes > limits->head_bytes)
+		return refuse(chunked, 431, "the trailer section is too large");
+	return true;
+}
+
+static bool on_line_start(struct h1_chunked *chunked, const struct h1_limits *limits, uint8_t c)
 {
 	char first = (char)c;
 	if (c != '\r' && !h1_is_token(&first, 1))
 		return refuse(chunked, 400, "a trailer line does not begin with a field name");
 	chunked->state = c == '\r' ? CHUNKED_LAST_LF : CHUNKED_TRAILER;
-	return true;
+	return count_trailer(chunked, limits);
 }
 
 static bool on_trailer(struct h1_chunked *chunked, const struct h1_limits *limits, uint8_t c)
@@ -75,9 +82,7 @@ static bool on_trailer(struct h1_chunked *chunked, const struct h1_limits *limit
 	}
 	if (!is_text(c))
 		return refuse(chunked, 400, "a trailer holds a control character");
-	if (++chunked->trailer_bytes > limits->head_bytes)
-		return refuse(chunked, 431, "the trailer section is too large");
-	return true;
+	return count_trailer(chunked, limits);
 }
 
 static bool expect(
@@ -110,7 +115,7 @@ static bool step(struct h1_chunked *chunked, const struct h1_limits *limits, uin
 	case CHUNKED_DATA_LF:
 		return expect(chunked, c, '\n', CHUNKED_SIZE);
 	case CHUNKED_LINE:
-		return on_line_start(chunked, c);
+		return on_line_start(chunked, limits, c);
 	case CHUNKED_TRAILER:
 		return on_trailer(chunked, limits, c);
 	case CHUNKED_TRAILER_LF:

@@ -399,6 +399,11 @@ static void refuses_too_much(void **state)
 	for (unsigned i = 0; i < 300; i++)
 		buf_append_text(&trailers, "Trailer: x\r\n");
 	expect_request(buf_text(&trailers), CHUNKED_HEAD "ERROR 431;");
+	buf_clear(&trailers);
+	buf_append_text(&trailers, CHUNKED "0\r\n");
+	for (unsigned i = 0; i < limits.head_bytes + 1; i++)
+		buf_append_text(&trailers, "T\r\n");
+	expect_request(buf_text(&trailers), CHUNKED_HEAD "ERROR 431;");
 	buf_free(&many);
 	buf_free(&enough);
 	buf_free(&big);
