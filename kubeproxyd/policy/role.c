@@ -143,6 +143,10 @@ static void read_labels(
 		if (!label_key_is_valid(label.key))
 			reading_fail_key(reading, labels, label.key,
 			    "kubernetes_labels: \"%s\" can be no label's key", label.key);
+		else if (strcmp(label.key, "*") == 0 && value->kind == YAML_NODE_LIST &&
+			 value->count > 1)
+			reading_fail(reading, value,
+			    "kubernetes_labels: the key \"*\" takes the value \"*\" once");
 		else if (is_empty)
 			reading_fail(
 			    reading, value, "kubernetes_labels %s: a value is missing", label.key);

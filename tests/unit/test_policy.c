@@ -83,6 +83,8 @@ static const struct bad bad_documents[] = {
     {ALLOW("kubernetes_labels: {'a b': c}"),
 	"7:25: kubernetes_labels: \"a b\" can be no label's key"},
     {ALLOW("kubernetes_labels: {'*': x}"), "7:30: kubernetes_labels: the key \"*\""},
+    {ALLOW("kubernetes_labels: {'*': ['*', '*']}"),
+	"7:30: kubernetes_labels: the key \"*\" takes the value \"*\" once"},
     {ALLOW("kubernetes_labels: {env: }"), "7:30: kubernetes_labels env: a value is missing"},
     {ALLOW("kubernetes_labels: {env: []}"), "7:30: kubernetes_labels env: a value is missing"},
     {ALLOW("kubernetes_labels: {env: {a: b}}"), "7:30: env must be a list of texts"},
