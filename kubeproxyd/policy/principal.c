@@ -24,14 +24,17 @@ static size_t read_code_point(const unsigned char *text, size_t len, uint32_t *c
 	return count;
 }
 
-/* Control characters, and what is invisible or turns the direction of text: two names that look
- * alike must be alike. */
+/* Control characters, spaces other than ' ', and what is invisible or turns the direction of text:
+ * two names that look alike must be alike. */
 static bool is_hidden(uint32_t code)
 {
 	static const struct {
 		uint32_t from, to;
-	} hidden[] = {{0, 0x1f}, {0x7f, 0x9f}, {0xad, 0xad}, {0x200b, 0x200f}, {0x2028, 0x202e},
-	    {0x2060, 0x206f}, {0xfeff, 0xfeff}, {0xfff9, 0xfffb}, {0xe0000, 0xe007f}};
+	} hidden[] = {{0, 0x1f}, {0x7f, 0xa0}, {0xad, 0xad}, {0x34f, 0x34f}, {0x61c, 0x61c},
+	    {0x115f, 0x1160}, {0x17b4, 0x17b5}, {0x180b, 0x180f}, {0x2000, 0x200f},
+	    {0x2028, 0x202f}, {0x205f, 0x206f}, {0x2800, 0x2800}, {0x3000, 0x3000},
+	    {0x3164, 0x3164}, {0xfe00, 0xfe0f}, {0xfeff, 0xfeff}, {0xffa0, 0xffa0},
+	    {0xfff9, 0xfffb}, {0xe0000, 0xe0fff}};
 	for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++) {
 		if (code >= hidden[i].from && code <= hidden[i].to)
 			return true;

@@ -182,6 +182,11 @@ static void test_principals(void **state)
 	    {"a\xe2\x82", "is not UTF-8"},
 	    {"a\x80", "is not UTF-8"},
 	    {"a\xef\xbb\xbf", "holds a control character or an invisible one"},
+	    {"a\xc2\xa0", "holds a control character or an invisible one"},
+	    {"a\xd8\x9c", "holds a control character or an invisible one"},
+	    {"a\xe3\x85\xa4", "holds a control character or an invisible one"},
+	    {"a\xef\xb8\x8f", "holds a control character or an invisible one"},
+	    {"a\xf3\xa0\x84\x80", "holds a control character or an invisible one"},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		const char *refusal = principal_refuse(rows[i].name, strlen(rows[i].name));
