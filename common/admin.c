@@ -319,9 +319,11 @@ static bool make_directory(const char *path, char **error)
 	bool ok = mkdir(directory, 0700) == 0 || errno == EEXIST;
 	if (!ok)
 		*error = xasprintf("cannot make %s: %s", directory, strerror(errno));
-	else if (lstat(directory, &st) != 0 || !S_ISDIR(st.st_mode) || (st.st_mode & 022) != 0) {
+	else if (lstat(directory, &st) != 0 || !S_ISDIR(st.st_mode) || (st.st_mode & 022) != 0 ||
+		 (st.st_uid != geteuid() && st.st_uid != 0)) {
 		*error = xasprintf(
-		    "%s must be a directory that others cannot write to (chmod 0700)", directory);
+		    "%s must be a directory of this user that others cannot write to (chmod 0700)",
+		    directory);
 		ok = false;
 	}
 	free(directory);

@@ -153,6 +153,30 @@ static void test_the_directory_is_ours_alone(void **state)
 	free(directory);
 }
 
+/* Its owner could replace the socket, and what the lock protects. */
+static void test_a_directory_of_somebody_else_is_refused(void **state)
+{
+	const struct world *world = *state;
+	if (geteuid() != 0)
+		skip();
+	char *directory = xasprintf("%s/foreign", world->directory);
+	char *socket = xasprintf("%s/admin.sock", directory), *error = NULL;
+	assert_int_equal(mkdir(directory, 0700), 0);
+	assert_int_equal(chown(directory, 65534, 65534), 0);
+	struct loop *loop = loop_new();
+	struct metrics *metrics = metrics_new();
+	struct admin *admin = admin_new(loop, metrics, is_ready, NULL);
+	assert_false(admin_listen_unix(admin, socket, &error));
+	assert_non_null(strstr(error, "of this user"));
+	assert_int_equal(rmdir(directory), 0);
+	free(error);
+	free(socket);
+	free(directory);
+	admin_free(&admin);
+	metrics_free(&metrics);
+	loop_free(&loop);
+}
+
 static void test_a_second_server_is_told_who_holds_it(void **state)
 {
 	const struct world *world = *state;
@@ -207,6 +231,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_routes, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_the_directory_is_ours_alone, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(
+		test_a_directory_of_somebody_else_is_refused, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(
 		test_a_second_server_is_told_who_holds_it, set_up, tear_down),
 	    cmocka_unit_test(test_failures_are_told),
