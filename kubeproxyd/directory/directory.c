@@ -23,6 +23,7 @@
 #define SAVE_RETRY_MS	 10000
 #define TOUCH_MS	 10000
 #define RENAME_PAIRS_MAX 65536
+#define CLOCK_OFFSET_MAX INT64_C(86400000)
 
 struct observer {
 	directory_fn *fn;
@@ -505,7 +506,10 @@ void directory_confirm(struct directory *directory, struct duration heartbeat)
 
 void directory_set_clock_offset(struct directory *directory, struct duration offset)
 {
-	directory->clock_offset = offset;
+	/* A clock that is further off is no clock: with such an offset tokens would be made for a
+	 * time of the publisher's choosing. */
+	bool is_sane = offset.ms >= -CLOCK_OFFSET_MAX && offset.ms <= CLOCK_OFFSET_MAX;
+	directory->clock_offset = is_sane ? offset : duration_ms(0);
 }
 
 const struct message_digest *directory_digest(const struct directory *directory)

@@ -16,6 +16,7 @@
 #include "common/settings.h"
 #include "common/xmem.h"
 #include "kubeproxyd/directory/directory.h"
+#include "kubeproxyd/directory/directory_feed.h"
 #include "tests/unit/bus_follower.h"
 
 /* --- following */
@@ -49,6 +50,23 @@ static void test_snapshot_and_deltas(void **state)
 	assert_string_equal(list[0]->name, "c1");
 	assert_string_equal(list[2]->name, "c9");
 	assert_int_equal(follower.fake.hellos, 1);
+	close_follower(&follower);
+}
+
+/* A publisher must not choose when the tokens are good that are made here. */
+static void test_absurd_clocks_are_ignored(void **state)
+{
+	(void)state;
+	static const int64_t absurd[] = {INT64_C(9007199254740991), INT64_C(-9007199254740991),
+	    INT64_C(86400001), INT64_C(-86400001)};
+	struct follower follower;
+	open_follower(&follower, 1);
+	for (size_t i = 0; i < sizeof absurd / sizeof absurd[0]; i++) {
+		directory_set_clock_offset(follower.directory, duration_ms(absurd[i]));
+		assert_int_equal(directory_status(follower.directory).clock_offset.ms, 0);
+	}
+	directory_set_clock_offset(follower.directory, duration_ms(-86400000));
+	assert_int_equal(directory_status(follower.directory).clock_offset.ms, -86400000);
 	close_follower(&follower);
 }
 
@@ -531,6 +549,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_snapshot_and_deltas),
+	    cmocka_unit_test(test_absurd_clocks_are_ignored),
 	    cmocka_unit_test(test_every_trouble_heals),
 	    cmocka_unit_test(test_duplicates_and_strange_types),
 	    cmocka_unit_test(test_bad_snapshots),
