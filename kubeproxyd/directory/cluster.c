@@ -228,9 +228,13 @@ static bool split_endpoint(struct cluster *cluster, const char *endpoint, char *
 	return true;
 }
 
+/* At a label's boundary; an address is no suffix of anything else. */
 static bool ends_with_host_suffix(const char *host, const char *suffix)
 {
 	size_t host_len = strlen(host), suffix_len = strlen(suffix);
+	bool is_address = suffix[strspn(suffix, "0123456789.")] == '\0';
+	if (is_address)
+		return strcmp(host, suffix) == 0;
 	if (host_len < suffix_len || strcasecmp(host + host_len - suffix_len, suffix) != 0)
 		return false;
 	return host_len == suffix_len || suffix[0] == '.' || host[host_len - suffix_len - 1] == '.';

@@ -305,6 +305,10 @@ static void test_a_suffix_for_tests(void **state)
 	char *error = NULL;
 	assert_false(cluster_prepare(clusters, add(resource), &error));
 	free(error);
+	resource = make("c");
+	set(&resource->endpoint, "https://evil.127.0.0.1");
+	assert_false(cluster_prepare(clusters, add(resource), &error));
+	free(error);
 }
 
 static void test_whose_credentials_serve(void **state)
