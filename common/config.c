@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/edit_distance.h"
 #include "common/xmem.h"
 
 #define FINDINGS_MAX 100
 #define PATH_SIZE    128
-#define KEY_MAX	     40 /* longer ones get no suggestion */
 
 struct finding {
 	unsigned line, column;
@@ -137,48 +137,20 @@ static bool is_section(const struct config *config, const char *path)
 
 /* --- unknown keys ----------------------------------------------------------------------------- */
 
-static size_t smaller(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
-/* The edit distance, two swapped neighbours counting as one (optimal string alignment). */
-static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
-{
-	size_t rows[3][KEY_MAX + 1];
-	size_t *before = rows[0], *above = rows[1], *now = rows[2];
-	for (size_t k = 0; k <= b_len; k++)
-		above[k] = k;
-	for (size_t i = 1; i <= a_len; i++) {
-		now[0] = i;
-		for (size_t k = 1; k <= b_len; k++) {
-			size_t change = above[k - 1] + (a[i - 1] == b[k - 1] ? 0 : 1);
-			now[k] = smaller(change, smaller(above[k], now[k - 1]) + 1);
-			if (i > 1 && k > 1 && a[i - 1] == b[k - 2] && a[i - 2] == b[k - 1])
-				now[k] = smaller(now[k], before[k - 2] + 1);
-		}
-		size_t *oldest = before;
-		before = above;
-		above = now;
-		now = oldest;
-	}
-	return above[b_len];
-}
-
 /* The known key at this level that is meant most likely, as pointer and length into a row's key. */
 static const char *find_nearest(
     const struct config *config, const char *prefix, const char *key, size_t *len)
 {
 	const char *nearest = NULL;
 	size_t key_len = strlen(key), best = key_len / 3 + 2;
-	if (key_len > KEY_MAX)
+	if (key_len > EDIT_DISTANCE_MAX)
 		return NULL;
 	for (size_t i = 0; i < config->table.count; i++) {
 		const char *tail = tail_under(&config->table.rows[i], prefix);
 		size_t tail_len = tail != NULL ? strcspn(tail, ".[") : 0;
-		if (tail_len == 0 || tail_len > KEY_MAX)
+		if (tail_len == 0)
 			continue;
-		size_t off = distance(key, key_len, tail, tail_len);
+		size_t off = edit_distance(key, key_len, tail, tail_len);
 		if (off < best && off < tail_len) {
 			best = off;
 			nearest = tail;

@@ -26,9 +26,7 @@ void loop_stop(struct loop *loop);
 /* For the modules that bind a library (curl, ZeroMQ, evhttp) to the loop. */
 struct event_base *loop_base(struct loop *loop);
 
-/* --- end of turn
- * ------------------------------------------------------------------------------------------------
- */
+/* --- end of turn ----------------------------------------------------------------------------- */
 
 /* A piece of work that runs once after all events of this turn were handled: flushing a connection,
  * sending a batch. Embed it in the object; {0} plus fn and arg initialise it. */
@@ -47,9 +45,7 @@ void loop_undefer(struct loop *loop, struct deferred *work);
  * callback. */
 void loop_free_later(struct loop *loop, loop_fn *fn, void *object);
 
-/* --- timers
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- timers ---------------------------------------------------------------------------------- */
 
 struct timer *timer_new(struct loop *loop, loop_fn *fn, void *arg) MUST_USE;
 /* Fires once after `delay`; an earlier setting is replaced. */
@@ -58,8 +54,7 @@ void timer_cancel(struct timer *timer);
 bool timer_is_set(const struct timer *timer) MUST_USE;
 void timer_free(struct timer **timer);
 
-/* --- file descriptors (level-triggered)
- * ------------------------------------------------------------------------- */
+/* --- file descriptors (level-triggered) ------------------------------------------------------ */
 
 #define WATCH_READ  1u
 #define WATCH_WRITE 2u
@@ -74,9 +69,7 @@ void watch_set(struct watch *watch, unsigned wanted);
 void watch_activate(struct watch *watch, unsigned ready);
 void watch_free(struct watch **watch);
 
-/* --- signals
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- signals --------------------------------------------------------------------------------- */
 
 /* Calls fn(arg) in the loop whenever `signal_number` arrives, until the loop is freed. */
 void loop_on_signal(struct loop *loop, int signal_number, loop_fn *fn, void *arg);

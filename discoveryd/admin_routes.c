@@ -111,8 +111,7 @@ static void on_status(void *arg, struct admin_request *request)
 	admin_reply(request, 200, object);
 }
 
-/* --- explain, inventory, confirm-removal
- * ---------------------------------------------------------------------------- */
+/* --- explain, inventory, confirm-removal ----------------------------------------------------- */
 
 static void on_explain(void *arg, struct admin_request *request)
 {

@@ -26,9 +26,7 @@ struct eks_cluster {
 };
 void eks_cluster_free(struct eks_cluster **cluster);
 
-/* --- pure halves
- * ------------------------------------------------------------------------------------------------
- */
+/* --- pure halves ----------------------------------------------------------------------------- */
 
 /* One page of ListClusters: names and the token of the next page (NULL: last). */
 struct eks_cluster_page {
@@ -42,9 +40,7 @@ bool eks_parse_list(
     const char *body, size_t len, struct eks_cluster_page *page, char **error) MUST_USE;
 struct eks_cluster *eks_parse_describe(const char *body, size_t len, char **error) MUST_USE;
 
-/* --- calls
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- calls ----------------------------------------------------------------------------------- */
 
 struct eks_call;
 /* `page` is NULL when reply->outcome is not AWS_OK (a malformed answer is AWS_BAD_REPLY). Borrowed.

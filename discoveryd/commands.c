@@ -62,8 +62,7 @@ int command_check(const struct cli *cli)
 	return EXIT_DONE;
 }
 
-/* --- asking the daemon
- * ---------------------------------------------------------------------------------------------- */
+/* --- asking the daemon ----------------------------------------------------------------------- */
 
 /* The document the daemon answers with (json_object_put), or NULL after telling why on stderr. */
 static struct json_object *ask(const struct cli *cli, const char *method, const char *target)
@@ -173,8 +172,7 @@ int command_explain(const struct cli *cli)
 	return is_served ? EXIT_DONE : EXIT_NO;
 }
 
-/* --- status and inventory
- * ------------------------------------------------------------------------------------------- */
+/* --- status and inventory -------------------------------------------------------------------- */
 
 static const char *text_of(struct json_object *object, const char *key)
 {

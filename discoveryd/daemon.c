@@ -214,8 +214,7 @@ static void on_reload(void *arg)
 	on_status(daemon);
 }
 
-/* --- making and ending
- * ---------------------------------------------------------------------------------------------- */
+/* --- making and ending ----------------------------------------------------------------------- */
 
 /* The directory of the bus belongs to the bus's group: others may pass, none may list. */
 static bool make_bus_directory(const char *socket, char **error)

@@ -105,8 +105,7 @@ static void add_matchers(struct json_object *object, const struct explain_source
 	json_object_object_add(object, "matchers", array);
 }
 
-/* --- clusters that are served
- * --------------------------------------------------------------------------------------- */
+/* --- clusters that are served ---------------------------------------------------------------- */
 
 static void add_claims(struct json_object *object, const struct cluster_item *item)
 {
@@ -186,8 +185,7 @@ static void add_items(
 	}
 }
 
-/* --- clusters that were seen and are not served
- * --------------------------------------------------------------------- */
+/* --- clusters that were seen and are not served ---------------------------------------------- */
 
 static struct json_object *explain_judgement(const struct explain_sources *sources,
     const struct scope *scope, const struct judgement *judgement)
@@ -227,8 +225,7 @@ static void add_judgements(
 	}
 }
 
-/* --- clusters that were not seen
- * ------------------------------------------------------------------------------------ */
+/* --- clusters that were not seen ------------------------------------------------------------- */
 
 /* An ARN tells where to look, even when nobody did. */
 static void add_unseen(

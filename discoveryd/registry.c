@@ -112,8 +112,7 @@ static void forget_old(struct registry *registry, struct unix_time before)
 	    registry->tombstone_count * sizeof(struct tombstone *));
 }
 
-/* --- opening and closing
- * -------------------------------------------------------------------------------------------- */
+/* --- opening and closing --------------------------------------------------------------------- */
 
 static bool make_directory(const char *dir, char **error)
 {

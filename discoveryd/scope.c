@@ -109,8 +109,7 @@ bool scope_keep_outcome(struct scope *scope, const struct sweep_result *result)
 	return is_news;
 }
 
-/* --- memory of what is not served
- * ----------------------------------------------------------------------------------- */
+/* --- memory of what is not served ------------------------------------------------------------ */
 
 static void forget_one(struct scope *scope, const char *name)
 {

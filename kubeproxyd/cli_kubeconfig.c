@@ -40,9 +40,7 @@ struct material {
 	char *user, *certificate, *key;
 };
 
-/* --- options
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- options --------------------------------------------------------------------------------- */
 
 static const struct option option_names[] = {
     {"config", required_argument, NULL, 'c'},
@@ -134,9 +132,7 @@ static int read_options(int argc, char **argv, struct options *options)
 	return CLI_DONE;
 }
 
-/* --- clusters
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- clusters -------------------------------------------------------------------------------- */
 
 /* The answer of the first instance that gives one; NULL: *error (free()). */
 static struct json_object *ask_instances(
@@ -219,9 +215,7 @@ static bool choose_clusters(const struct options *options, struct json_object *c
 	return false;
 }
 
-/* --- credentials
- * -------------------------------------------------------------------------------------------------
- */
+/* --- credentials ----------------------------------------------------------------------------- */
 
 static bool issue(const struct settings *settings, const struct options *options,
     struct material *material, char **error)
@@ -274,9 +268,7 @@ static bool find_credentials(const struct settings *settings, const struct optio
 	return true;
 }
 
-/* --- server
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- server ---------------------------------------------------------------------------------- */
 
 static unsigned port_of(const char *address)
 {
@@ -314,9 +306,7 @@ static char *find_ca(const struct settings *settings, char **error)
 	return text;
 }
 
-/* --- the whole
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- the whole ------------------------------------------------------------------------------- */
 
 static bool find_material(const struct settings *settings, const struct options *options,
     struct material *material, char **error)

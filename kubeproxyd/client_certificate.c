@@ -37,8 +37,7 @@ bool client_certificate_parse_ttl(const char *text, struct duration *ttl)
 	return ttl->ms >= MINIMUM_TTL_MS && ttl->ms <= CLIENT_CERTIFICATE_MAX_TTL * INT64_C(1000);
 }
 
-/* --- what may be certified
- * --------------------------------------------------------------------------------------- */
+/* --- what may be certified ------------------------------------------------------------------- */
 
 static bool check_name(const char *what, const char *name, char **error)
 {
@@ -71,9 +70,7 @@ static bool check_request(const struct client_certificate_request *request, char
 	return false;
 }
 
-/* --- the CA
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- the CA ---------------------------------------------------------------------------------- */
 
 static void free_signer(struct pki_signer *signer)
 {
@@ -114,9 +111,7 @@ static bool read_signer(const struct settings *settings, struct pki_signer *sign
 	return false;
 }
 
-/* --- the record
- * --------------------------------------------------------------------------------------------------
- */
+/* --- the record ------------------------------------------------------------------------------ */
 
 static void add_text(struct json_object *object, const char *key, const char *value)
 {
@@ -158,9 +153,7 @@ static bool record(const struct settings *settings,
 	return is_recorded;
 }
 
-/* --- issuing
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- issuing --------------------------------------------------------------------------------- */
 
 static X509 *sign(const struct client_certificate_request *request, const struct pki_signer *signer,
     EVP_PKEY *key, char **error)

@@ -63,8 +63,7 @@ static bool exists(const char *path)
 	return access(path, F_OK) == 0;
 }
 
-/* --- keys and certificates
- * --------------------------------------------------------------------------------------- */
+/* --- keys and certificates ------------------------------------------------------------------- */
 
 /* As root, and where the proxy has a user of its own: readable for that user. Else for the one who
  * made it. */
@@ -146,8 +145,7 @@ static bool make_pair(const struct pair *pair, struct buf *report, char **error)
 	return is_made;
 }
 
-/* --- names of the server
- * ----------------------------------------------------------------------------------------- */
+/* --- names of the server --------------------------------------------------------------------- */
 
 struct names {
 	char *items[NAMES_MAX];
@@ -227,9 +225,7 @@ static bool make_client_ca(const struct settings *settings, struct buf *report, 
 	return make_pair(&pair, report, error);
 }
 
-/* --- roles
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- roles ----------------------------------------------------------------------------------- */
 
 static int is_visible(const struct dirent *entry)
 {
@@ -258,9 +254,7 @@ static bool make_roles(const struct settings *settings, struct buf *report, char
 	return is_made;
 }
 
-/* --- the whole
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- the whole ------------------------------------------------------------------------------- */
 
 static bool check_settings(const struct settings *settings, char **error)
 {

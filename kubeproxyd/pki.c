@@ -34,9 +34,7 @@ EVP_PKEY *pki_key_new(void)
 	return key;
 }
 
-/* --- making one
- * --------------------------------------------------------------------------------------------------
- */
+/* --- making one ------------------------------------------------------------------------------ */
 
 static bool add_name_entry(X509_NAME *name, int nid, const char *text, char **error)
 {
@@ -176,9 +174,7 @@ X509 *pki_certificate_new(enum pki_kind kind, const struct pki_subject *subject,
 	return NULL;
 }
 
-/* --- text
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- text ------------------------------------------------------------------------------------ */
 
 /* What a memory BIO holds; wipes and frees it. */
 static char *take_text(BIO *bio)
@@ -227,9 +223,7 @@ struct unix_time pki_not_after(const X509 *certificate)
 	return (struct unix_time){(int64_t)timegm(&tm) * 1000};
 }
 
-/* --- files
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- files ----------------------------------------------------------------------------------- */
 
 static BIO *open_file(const char *path, char **error)
 {

@@ -53,8 +53,7 @@ struct directory_status {
 };
 struct directory_status directory_status(const struct directory *directory);
 
-/* --- for the subscriber only (subscriber.c and cache.c)
- * --------------------------------------------------------- */
+/* --- for the subscriber only (subscriber.c and cache.c) -------------------------------------- */
 #include "kubeproxyd/directory/directory_feed.h"
 
 #endif

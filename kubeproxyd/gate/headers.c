@@ -12,8 +12,7 @@
 #include "kubeproxyd/gate/hop_by_hop.h"
 #include "kubeproxyd/gate/impersonate.h"
 
-/* --- what a client may not send
- * ---------------------------------------------------------------------------------- */
+/* --- what a client may not send -------------------------------------------------------------- */
 
 static bool refuse_name(const char *name, unsigned *status, char **message)
 {
@@ -83,8 +82,7 @@ bool headers_refuse(
 	return false;
 }
 
-/* --- what goes to the API server
- * --------------------------------------------------------------------------------- */
+/* --- what goes to the API server ------------------------------------------------------------- */
 
 static bool is_cookie(const char *name)
 {

@@ -11,9 +11,7 @@
 #include "kubeproxyd/gate/headers.h"
 #include "kubeproxyd/gate/hop_by_hop.h"
 
-/* --- Location
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- Location -------------------------------------------------------------------------------- */
 
 enum location { LOCATION_RELATIVE, LOCATION_OWN, LOCATION_FOREIGN };
 
@@ -81,8 +79,7 @@ static bool copy_location(const struct headers_answer *answer, const char *name,
 	return false;
 }
 
-/* --- cookies of proxied applications
- * ------------------------------------------------------------------------------ */
+/* --- cookies of proxied applications --------------------------------------------------------- */
 
 static bool is_attribute(const char *text, size_t len, const char *name)
 {
@@ -114,9 +111,7 @@ static void copy_cookie(
 	buf_free_secret(&out);
 }
 
-/* --- the rest
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- the rest -------------------------------------------------------------------------------- */
 
 /* Fields that ask clients for credentials, or that speak for the whole host. */
 static bool is_dropped(const char *name)

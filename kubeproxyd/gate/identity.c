@@ -22,9 +22,7 @@ static const char no_certificate[] =
     "no client certificate was sent: ask an administrator for a kubeconfig with one "
     "(`kubeproxyd kubeconfig --cert-for USER`, or `kubeproxyd cert USER`)";
 
-/* --- lifetime
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- lifetime -------------------------------------------------------------------------------- */
 
 struct identity *identity_ref(struct identity *identity)
 {
@@ -52,8 +50,7 @@ bool identity_is_expired(const struct identity *identity, struct unix_time now)
 	return identity->expires.ms != 0 && now.ms > identity->expires.ms;
 }
 
-/* --- from a certificate
- * ------------------------------------------------------------------------------------------ */
+/* --- from a certificate ---------------------------------------------------------------------- */
 
 /* An attribute of a name as UTF-8 (free()), or NULL with *error. */
 static char *attribute_text(const X509_NAME *name, int index, const char **error)
@@ -196,9 +193,7 @@ struct identity *identity_from_certificate(X509 *certificate, const char **error
 	return NULL;
 }
 
-/* --- per request
- * -------------------------------------------------------------------------------------------------
- */
+/* --- per request ----------------------------------------------------------------------------- */
 
 static void refuse_expired(const struct identity *identity, identity_fn *fn, void *arg)
 {

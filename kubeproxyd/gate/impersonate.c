@@ -88,9 +88,7 @@ bool impersonate_is_impersonation(const char *name)
 	return follows(&rule, name, false);
 }
 
-/* --- credentials
- * -------------------------------------------------------------------------------------------------
- */
+/* --- credentials ----------------------------------------------------------------------------- */
 
 static bool has_bearer_subprotocol(const char *list)
 {
@@ -122,9 +120,7 @@ const char *impersonate_refuse_credential(const struct http_fields *fields)
 	return NULL;
 }
 
-/* --- ours
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- ours ------------------------------------------------------------------------------------ */
 
 static bool is_value(const char *text)
 {

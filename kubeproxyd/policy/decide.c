@@ -31,9 +31,7 @@ struct asking {
 	size_t allowing_count;
 };
 
-/* --- grants
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- grants ---------------------------------------------------------------------------------- */
 
 static bool is_bound(
     const struct policy *policy, const struct role *role, const struct identity *identity)
@@ -83,9 +81,7 @@ const char *const *grants_roles(const struct grants *grants)
 	return grants->role_names;
 }
 
-/* --- words
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- words ----------------------------------------------------------------------------------- */
 
 static char *join(const char *const *words, size_t count)
 {
@@ -118,9 +114,7 @@ static void deny(struct asking *asking, char *rule, char *why)
 	free(why);
 }
 
-/* --- the steps
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- the steps ------------------------------------------------------------------------------- */
 
 static bool holds_roles(struct asking *asking)
 {
@@ -290,9 +284,7 @@ static void allow(struct asking *asking)
 	decision->rule = buf_take(&rule);
 }
 
-/* --- public
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- public ---------------------------------------------------------------------------------- */
 
 bool policy_may_see(const struct grants *grants, const struct labels *cluster_labels)
 {

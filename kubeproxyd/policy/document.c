@@ -7,9 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/edit_distance.h"
 #include "common/xmem.h"
-
-#define WORD_MAX 48
 
 PRINTF_LIKE(4, 0)
 static void add_finding(
@@ -95,43 +94,14 @@ void reading_each(struct reading *reading, const struct yaml_node *map, const ch
 	}
 }
 
-/* --- keys
- * --------------------------------------------------------------------------------------------------------
- */
-
-static size_t least(size_t a, size_t b, size_t c)
-{
-	size_t ab = a < b ? a : b;
-	return ab < c ? ab : c;
-}
-
-/* How many letters must change to make one word of the other (Levenshtein). */
-static size_t distance(const char *a, const char *b)
-{
-	size_t row[WORD_MAX + 1];
-	size_t b_len = strlen(b);
-	if (strlen(a) > WORD_MAX || b_len > WORD_MAX)
-		return WORD_MAX;
-	for (size_t j = 0; j <= b_len; j++)
-		row[j] = j;
-	for (size_t i = 1; a[i - 1] != '\0'; i++) {
-		size_t diagonal = row[0];
-		row[0] = i;
-		for (size_t j = 1; j <= b_len; j++) {
-			size_t change = diagonal + (a[i - 1] != b[j - 1]);
-			diagonal = row[j];
-			row[j] = least(row[j] + 1, row[j - 1] + 1, change);
-		}
-	}
-	return row[b_len];
-}
+/* --- keys ------------------------------------------------------------------------------------ */
 
 const char *reading_nearest(const char *word, const char *const *known)
 {
 	const char *nearest = NULL;
-	size_t best = strlen(word) / 3 + 2;
+	size_t len = strlen(word), best = len / 3 + 2;
 	for (; known != NULL && *known != NULL; known++) {
-		size_t changes = distance(word, *known);
+		size_t changes = edit_distance(word, len, *known, strlen(*known));
 		if (changes < best) {
 			best = changes;
 			nearest = *known;
@@ -167,8 +137,7 @@ void reading_check_keys(struct reading *reading, const struct yaml_node *map,
 	}
 }
 
-/* --- lists of texts
- * ---------------------------------------------------------------------------------------------- */
+/* --- lists of texts -------------------------------------------------------------------------- */
 
 void texts_add(struct texts *texts, const char *text)
 {

@@ -46,9 +46,7 @@ static const char *check_bytes(const char *target)
 	return NULL;
 }
 
-/* --- the path
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- the path -------------------------------------------------------------------------------- */
 
 /* Why a byte may not be percent-encoded here; NULL: it may. */
 static const char *refuse_encoded(unsigned char byte)
@@ -196,9 +194,7 @@ static const char *check_path(const char *path, size_t len, size_t *opaque_from)
 	return NULL;
 }
 
-/* --- the query
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- the query ------------------------------------------------------------------------------- */
 
 static bool has_been_seen(const char *key, bool seen[SINGLE_VALUED_COUNT])
 {

@@ -27,9 +27,7 @@ static void add_finding(struct loading *loading, const char *path, const char *w
 	    &loading->findings, "%s%s: %s", loading->findings.len > 0 ? "\n" : "", path, what);
 }
 
-/* --- files
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- files ----------------------------------------------------------------------------------- */
 
 /* Takes the documents over, or the error that came in their place. */
 static void add_documents(
@@ -92,9 +90,7 @@ static void add_directory(struct loading *loading, const char *directory)
 	free(entries);
 }
 
-/* --- documents
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- documents ------------------------------------------------------------------------------- */
 
 static const char *kind_of(const struct yaml_document *document)
 {

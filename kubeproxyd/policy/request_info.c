@@ -54,9 +54,7 @@ static void empty_info(struct request_info *info)
 	    .label_selector = ""};
 }
 
-/* --- the target
- * --------------------------------------------------------------------------------------------------
- */
+/* --- the target ------------------------------------------------------------------------------ */
 
 /* Behind "scheme://authority"; NULL when it is no absolute form. */
 static const char *skip_authority(const char *target)
@@ -117,9 +115,7 @@ static void allocate(struct request_info *info, const char *method, size_t targe
 	info->verb = verb;
 }
 
-/* --- the path
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- the path -------------------------------------------------------------------------------- */
 
 /* Splits a copy of the path at '/', without slashes at both ends. */
 static void split_path(char *path, struct parts *parts)
@@ -204,9 +200,7 @@ static void take_resource(const struct parts *parts, struct request_info *info)
 		info->subresource = parts->items[2];
 }
 
-/* --- the query
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- the query ------------------------------------------------------------------------------- */
 
 static bool is_int64(const char *text)
 {
@@ -280,9 +274,7 @@ static bool is_long_running(const struct request_info *info, const char *query, 
 	       query_is_true(query_get(query, "follow", scratch));
 }
 
-/* --- the whole
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- the whole ------------------------------------------------------------------------------- */
 
 static bool resolve_resource(const char *method, const char *query, size_t len, struct parts *parts,
     struct request_info *info)

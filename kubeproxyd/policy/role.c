@@ -42,9 +42,7 @@ static const char *const metadata_keys[] = {
     "name", "description", "labels", "expires", "revision", "id", "namespace", NULL};
 static const char *const spec_keys[] = {"allow", "deny", "options", NULL};
 
-/* --- names
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- names ----------------------------------------------------------------------------------- */
 
 static bool is_name(const char *name)
 {
@@ -70,8 +68,7 @@ const char *role_read_name(struct reading *reading, const struct yaml_node *root
 	return NULL;
 }
 
-/* --- users, groups, labels
- * --------------------------------------------------------------------------------------- */
+/* --- users, groups, labels ------------------------------------------------------------------- */
 
 static bool has_template(struct reading *reading, const struct yaml_node *value)
 {
@@ -155,8 +152,7 @@ static void read_labels(
 	}
 }
 
-/* --- kubernetes_resources
- * ---------------------------------------------------------------------------------------- */
+/* --- kubernetes_resources -------------------------------------------------------------------- */
 
 static bool is_text(const struct yaml_node *rule, const char *key, const char *wanted)
 {
@@ -211,9 +207,7 @@ static void check_resources(
 	}
 }
 
-/* --- options
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- options --------------------------------------------------------------------------------- */
 
 /* What Teleport enforces for Kubernetes sessions too and this version does not. */
 static void check_options(struct reading *reading, const struct yaml_node *spec)
@@ -239,9 +233,7 @@ static void check_options(struct reading *reading, const struct yaml_node *spec)
 	}
 }
 
-/* --- the document
- * ------------------------------------------------------------------------------------------------
- */
+/* --- the document ---------------------------------------------------------------------------- */
 
 static void check_side_keys(struct reading *reading, const struct yaml_node *side)
 {

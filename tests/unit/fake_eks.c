@@ -110,8 +110,7 @@ static struct eks_call *start(const char *text, const char *region, void *arg)
 	return &call->call;
 }
 
-/* --- in place of aws_eks.o
- * ----------------------------------------------------------------------------------------- */
+/* --- in place of aws_eks.o ------------------------------------------------------------------- */
 
 struct eks_call *eks_list_clusters(struct aws_context *aws, struct aws_provider *provider,
     const char *region, const char *next_token, eks_list_fn *fn, void *arg)
@@ -157,8 +156,7 @@ void eks_cluster_free(struct eks_cluster **cluster)
 	fixture_eks_free(cluster);
 }
 
-/* --- in place of aws_account.o
- * ------------------------------------------------------------------------------------- */
+/* --- in place of aws_account.o --------------------------------------------------------------- */
 
 struct account_call *account_list_regions(struct aws_context *aws, struct aws_provider *provider,
     const char *partition, account_regions_fn *fn, void *arg)
@@ -178,8 +176,7 @@ void account_call_cancel(struct account_call **call)
 	*call = NULL;
 }
 
-/* --- in place of the providers
- * ------------------------------------------------------------------------------------- */
+/* --- in place of the providers --------------------------------------------------------------- */
 
 struct aws_provider {
 	unsigned refs;

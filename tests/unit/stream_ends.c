@@ -73,9 +73,7 @@ const struct stream_events end_events = {
     .on_error = on_error,
 };
 
-/* --- the world
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- the world ------------------------------------------------------------------------------- */
 
 char *world_path(const struct world *world, const char *name)
 {

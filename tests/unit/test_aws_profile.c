@@ -19,8 +19,7 @@
 #include "common/aws_profile.h"
 #include "common/xmem.h"
 
-/* --- INI
- * ------------------------------------------------------------------------------------------ */
+/* --- INI ------------------------------------------------------------------------------------- */
 
 struct ini_case {
 	enum aws_ini_kind kind;
@@ -169,8 +168,7 @@ static void test_corpus(void **state)
 	assert_true(count > 30);
 }
 
-/* --- resolution
- * ----------------------------------------------------------------------------------- */
+/* --- resolution ------------------------------------------------------------------------------ */
 
 struct profile_case {
 	const char *config, *credentials, *profile;
@@ -317,8 +315,7 @@ static void test_long_chains(void **state)
 	check_chain(AWS_PROFILE_MAX_DEPTH, AWS_PROFILE_ERROR, "more than 10 profiles");
 }
 
-/* --- environment
- * ---------------------------------------------------------------------------------- */
+/* --- environment ----------------------------------------------------------------------------- */
 
 static const char *const variables[] = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CONFIG_FILE",

@@ -109,9 +109,7 @@ static void expect_error(char *error, const char *part)
 	free(error);
 }
 
-/* --- init
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- init ------------------------------------------------------------------------------------ */
 
 static void test_init_makes_what_a_start_needs(void **state)
 {
@@ -186,9 +184,7 @@ static void test_init_goes_on_and_refuses(void **state)
 	buf_free(&report);
 }
 
-/* --- cert
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- cert ------------------------------------------------------------------------------------ */
 
 static struct client_certificate_request request_for(const char *user)
 {
@@ -362,9 +358,7 @@ static void test_ttl(void **state)
 	}
 }
 
-/* --- files
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- files ----------------------------------------------------------------------------------- */
 
 static void test_files_are_never_overwritten(void **state)
 {
@@ -387,9 +381,7 @@ static void test_files_are_never_overwritten(void **state)
 	free(path);
 }
 
-/* --- kubeconfig
- * --------------------------------------------------------------------------------------------------
- */
+/* --- kubeconfig ------------------------------------------------------------------------------ */
 
 static void test_kubeconfig(void **state)
 {
@@ -468,9 +460,7 @@ static void test_kubeconfig_server(void **state)
 	}
 }
 
-/* --- the verbs
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- the verbs ------------------------------------------------------------------------------- */
 
 static int run(int (*verb)(int, char **), const char *const *words)
 {

@@ -217,8 +217,7 @@ static void test_closing_assertion(void **state)
 	http_head_free(&client);
 }
 
-/* --- what is refused
- * --------------------------------------------------------------------------------------------- */
+/* --- what is refused ------------------------------------------------------------------------- */
 
 struct refusal {
 	const char *name, *value;
@@ -294,9 +293,7 @@ static void test_origin_knows_the_default_port(void **state)
 	fields_free(&fields);
 }
 
-/* --- answers
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- answers --------------------------------------------------------------------------------- */
 
 struct answer {
 	unsigned status;

@@ -199,9 +199,7 @@ static void test_principals(void **state)
 	assert_false(principal_is_system("systems"));
 }
 
-/* --- per request
- * -------------------------------------------------------------------------------------------------
- */
+/* --- per request ----------------------------------------------------------------------------- */
 
 struct outcome {
 	unsigned calls;

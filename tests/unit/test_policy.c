@@ -34,8 +34,7 @@ static struct policy *parse(const char *text)
 	return policy;
 }
 
-/* --- documents that are refused
- * ---------------------------------------------------------------------------------- */
+/* --- documents that are refused -------------------------------------------------------------- */
 
 #define HEAD	   "kind: role\nversion: v8\nmetadata:\n  name: a\n"
 #define ALLOW(key) HEAD "spec:\n  allow:\n    " key "\n"
@@ -190,8 +189,7 @@ static void test_tells_all_findings_at_once(void **state)
 	free(error);
 }
 
-/* --- documents that are accepted
- * --------------------------------------------------------------------------------- */
+/* --- documents that are accepted ------------------------------------------------------------- */
 
 static const char *const good_documents[] = {
     "",
@@ -231,9 +229,7 @@ static void test_accepts_teleports_documents(void **state)
 	}
 }
 
-/* --- decisions
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- decisions ------------------------------------------------------------------------------- */
 
 static const char matrix_policy[] = ROLE("viewer",
     "kubernetes_labels: {env: [dev, staging]}, kubernetes_groups: [view]",
@@ -405,9 +401,7 @@ static void test_message_of_a_path(void **state)
 	free(identity.user);
 }
 
-/* --- the directory
- * -----------------------------------------------------------------------------------------------
- */
+/* --- the directory --------------------------------------------------------------------------- */
 
 static void write_file(const char *directory, const char *name, const char *text)
 {

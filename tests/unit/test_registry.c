@@ -270,8 +270,7 @@ static void test_the_state_is_private_and_held_once(void **state)
 	fixture_remove_dir(&dir);
 }
 
-/* --- the guard, which counts what the registry remembers
- * --------------------------------------------------------- */
+/* --- the guard, which counts what the registry remembers ------------------------------------- */
 
 static void test_guard_limits(void **state)
 {

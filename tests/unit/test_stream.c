@@ -166,8 +166,7 @@ static void carries_ten_mebibytes_both_ways(void **state)
 	pump_both_ways(*state, false);
 }
 
-/* --- reading
- * --------------------------------------------------------------------------------------- */
+/* --- reading --------------------------------------------------------------------------------- */
 
 static void tells_who_is_there(void **state)
 {
@@ -268,8 +267,7 @@ static void tells_the_end_behind_the_data(void **state)
 	}
 }
 
-/* --- writing
- * --------------------------------------------------------------------------------------- */
+/* --- writing --------------------------------------------------------------------------------- */
 
 static void tells_full_and_drained(void **state)
 {
@@ -333,8 +331,7 @@ static void goes_on_reading_after_its_own_end(void **state)
 	}
 }
 
-/* --- cuts
- * ------------------------------------------------------------------------------------------ */
+/* --- cuts ------------------------------------------------------------------------------------ */
 
 static void shows_a_cut_to_the_peer(void **state)
 {
@@ -436,8 +433,7 @@ static void lingers_no_longer_than_allowed(void **state)
 	stream_close_finishing(world->loop);
 }
 
-/* --- opening
- * --------------------------------------------------------------------------------------- */
+/* --- opening --------------------------------------------------------------------------------- */
 
 static void gives_up_on_a_silent_client(void **state)
 {
@@ -502,8 +498,7 @@ static void reports_a_refused_connection(void **state)
 	world_run(world, has_error, &world->client);
 }
 
-/* --- owners
- * ---------------------------------------------------------------------------------------- */
+/* --- owners ---------------------------------------------------------------------------------- */
 
 static bool is_closed(void *end)
 {

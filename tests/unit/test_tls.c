@@ -122,8 +122,7 @@ static void raw_open(struct raw *raw, struct world *world)
 	world_run(world, is_open, &world->accepted);
 }
 
-/* --- clients' certificates
- * ------------------------------------------------------------------------- */
+/* --- clients' certificates ------------------------------------------------------------------- */
 
 static void takes_a_good_client_certificate(void **state)
 {
@@ -288,8 +287,7 @@ static void outlives_its_server(void **state)
 	raw_free(&raw);
 }
 
-/* --- versions, suites, protocols
- * ------------------------------------------------------------------- */
+/* --- versions, suites, protocols ------------------------------------------------------------- */
 
 static void speaks_modern_tls_alone(void **state)
 {
@@ -363,8 +361,7 @@ static void hears_the_server_name_in_lower_case(void **state)
 	raw_free(&raw);
 }
 
-/* --- files
- * ----------------------------------------------------------------------------------------- */
+/* --- files ----------------------------------------------------------------------------------- */
 
 static void write_sealed_key(const char *path, EVP_PKEY *key)
 {
@@ -478,8 +475,7 @@ static void reads_bundles(void **state)
 	free(cut);
 }
 
-/* --- servers' certificates
- * ------------------------------------------------------------------------- */
+/* --- servers' certificates ------------------------------------------------------------------- */
 
 /* A server with a certificate of its own in place of the world's. */
 static void use_server(
