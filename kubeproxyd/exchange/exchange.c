@@ -285,6 +285,7 @@ static struct upstream_want what_is_wanted(const struct exchange *exchange)
 {
 	struct upstream_want want = {
 	    .is_upgrade = exchange->is_upgrade,
+	    .is_long_running = exchange->admission.info.is_long_running,
 	    .must_be_fresh = exchange->has_been_resent,
 	};
 	if (!exchange->admission.info.is_long_running && !want.is_upgrade)

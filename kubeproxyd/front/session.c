@@ -4,6 +4,7 @@
 #include "kubeproxyd/front/session.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -12,6 +13,7 @@
 #include "common/settings.h"
 #include "common/xmem.h"
 #include "kubeproxyd/front/session_h1.h"
+#include "kubeproxyd/front/session_h2.h"
 #include "kubeproxyd/net/stream.h"
 
 #define LINGER_SECONDS 2
@@ -81,7 +83,9 @@ static void on_open(void *arg)
 	struct stream *stream = session->stream;
 	caller_init(&session->caller, stream_peer_certificate(stream), stream_peer_error(stream),
 	    stream_peer_address(stream));
-	session->protocol = &session_h1;
+	const char *protocol = stream_alpn(stream);
+	session->protocol =
+	    protocol != NULL && strcmp(protocol, "h2") == 0 ? &session_h2 : &session_h1;
 	session->conversation = session->protocol->start(session);
 	if (session_is_draining(session))
 		session->protocol->drain(session->conversation);
