@@ -23,6 +23,8 @@
 #define ANSWER_HEAD_BYTES	(256u * 1024)
 #define ANSWER_FIELDS		1000
 #define ANSWER_CHUNK_EXTENSIONS 4096
+#define PING_SECONDS		25
+#define PING_ANSWER_SECONDS	15
 /* Short requests are spread over this many connections before one is filled. */
 #define SHORT_CONNECTIONS 2
 /* What one answer may have in flight: a list wants it large, a slow watcher holds at most this. */
@@ -170,6 +172,13 @@ static void on_not_h2(void *arg)
 	upstream->is_h1_only = true;
 }
 
+/* A fresh one, for what a stale one failed: others that failed with it may share it. */
+static bool is_usable(const struct upstream_h2 *connection, const struct upstream_want *want)
+{
+	return upstream_h2_has_room(connection) &&
+	       (!want->must_be_fresh || upstream_h2_is_new(connection));
+}
+
 /* The one with the fewest requests that has room, unless another connection should be made first.
  */
 static struct upstream_h2 *take_h2(
@@ -179,15 +188,15 @@ static struct upstream_h2 *take_h2(
 	size_t usable = 0;
 	for (size_t i = 0; i < shared->count; i++) {
 		struct upstream_h2 *connection = shared->items[i];
-		if (!upstream_h2_has_room(connection))
+		if (!is_usable(connection, want))
 			continue;
 		usable++;
 		if (best == NULL || upstream_h2_requests(connection) < upstream_h2_requests(best))
 			best = connection;
 	}
-	bool is_enough =
-	    best != NULL && (upstream_h2_requests(best) == 0 || usable >= shared->wanted);
-	if (is_enough && !want->must_be_fresh)
+	bool is_enough = best != NULL && (want->must_be_fresh || usable >= shared->wanted ||
+					     upstream_h2_requests(best) == 0);
+	if (is_enough)
 		return best;
 	if (shared->count == shared->cap) {
 		shared->cap = shared->cap > 0 ? shared->cap * 2 : 4;
@@ -225,6 +234,9 @@ static void init_shared(struct upstream *upstream, struct shared *shared, uint16
 {
 	shared->pool = (struct upstream_h2_pool){
 	    .target = target_of(upstream, upstream->tls_h2, port),
+	    .ping_after = duration_seconds(PING_SECONDS),
+	    .ping_timeout = duration_seconds(PING_ANSWER_SECONDS),
+	    .idle_after = duration_seconds(UPSTREAM_IDLE_SECONDS),
 	    .on_connected = on_connected,
 	    .on_not_h2 = on_not_h2,
 	    .on_dead = on_h2_dead,

@@ -10,17 +10,19 @@
 #include "kubeproxyd/back/upstream_h2_private.h"
 #include "kubeproxyd/net/stream.h"
 
-#define CONNECTION_WINDOW	(16 * 1024 * 1024)
-#define FRAME_HEADER		9u
-#define ANSWER_HEAD_MAX		(256u * 1024)
+#define CONNECTION_WINDOW (16 * 1024 * 1024)
+#define FRAME_HEADER	  9u
+#define ANSWER_HEAD_MAX	  (256u * 1024)
+#define ANSWER_FIELDS_MAX 1000u
+/* The front's limits are far below; what they let through is sent. */
+#define REQUEST_HEAD_MAX	(1024u * 1024)
 #define STREAMS_BEFORE_SETTINGS 100u
-#define PING_SECONDS		25
-#define PING_ANSWER_SECONDS	15
 
 void upstream_h2_ask_flush(struct upstream_h2 *connection)
 {
 	loop_defer(connection->loop, &connection->flush);
 }
+
 /* --- the end --------------------------------------------------------------------------------- */
 
 static void free_connection(void *object)
@@ -80,12 +82,13 @@ void upstream_h2_park(struct h2_request *request)
 	connection->count--;
 	if (connection->count > 0)
 		return;
-	if (connection->is_dead)
+	if (connection->is_dead) {
 		loop_free_later(connection->loop, free_connection, connection);
-	else if (connection->is_draining)
-		die(connection, PEER_CUT, "drained");
-	else
-		connection->idle_since = mono_now();
+		return;
+	}
+	connection->idle_since = mono_now();
+	/* The connection may have to end, but not inside a callback of nghttp2. */
+	upstream_h2_ask_flush(connection);
 }
 
 /* --- answers: from the API server
@@ -114,6 +117,12 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 	if (request == NULL || request->has_head)
 		return 0; /* trailers are not relayed */
 	struct http_head *answer = &request->answer;
+	bool is_too_much = answer->fields.block_len + name_len + value_len > ANSWER_HEAD_MAX ||
+			   answer->fields.count >= ANSWER_FIELDS_MAX;
+	if (is_too_much) {
+		request->complaint = "the head of the answer is too large";
+		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	}
 	if (name_len == 7 && memcmp(name, ":status", 7) == 0) {
 		answer->status = (unsigned)strtoul((const char *)value, NULL, 10);
 		return 0;
@@ -123,17 +132,45 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 		answer->content_length = strtoull((const char *)value, NULL, 10);
 		return 0;
 	}
-	if (answer->fields.block_len + name_len + value_len > ANSWER_HEAD_MAX)
-		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 	fields_add(&answer->fields, (const char *)name, name_len, (const char *)value, value_len);
+	return 0;
+}
+
+/* nghttp2 would leave such a field out and go on; here the answer fails. */
+static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *frame,
+    const uint8_t *name, size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
+    void *user_data)
+{
+	(void)session;
+	(void)frame;
+	(void)name;
+	(void)name_len;
+	(void)value;
+	(void)value_len;
+	(void)flags;
+	(void)user_data;
+	return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+}
+
+static int on_invalid_frame(
+    nghttp2_session *session, const nghttp2_frame *frame, int code, void *user_data)
+{
+	struct upstream_h2 *connection = user_data;
+	struct h2_request *request = find_request(session, frame->hd.stream_id);
+	if (request != NULL)
+		request->complaint = nghttp2_strerror(code);
+	else
+		connection->complaint = nghttp2_strerror(code);
 	return 0;
 }
 
 static void tell_head(struct h2_request *request, bool is_end)
 {
 	struct http_head *answer = &request->answer;
-	if (answer->body != HTTP_BODY_LENGTH)
-		answer->body = is_end ? HTTP_BODY_NONE : HTTP_BODY_CHUNKED;
+	if (is_end) /* the length that it declares is that of the answer to a GET */
+		answer->body = HTTP_BODY_NONE;
+	else if (answer->body != HTTP_BODY_LENGTH)
+		answer->body = HTTP_BODY_CHUNKED;
 	answer->keep_alive = true;
 	request->has_head = true;
 	request->connection->answered++;
@@ -194,6 +231,15 @@ static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t id, co
 	return 0;
 }
 
+static enum peer_failure_kind kind_of_reset(const struct h2_request *request, uint32_t code)
+{
+	if (request->has_head)
+		return PEER_CUT;
+	return code == NGHTTP2_REFUSED_STREAM ? PEER_REFUSED : PEER_CUT_BEFORE_HEAD;
+}
+
+/* Reset by the API server or by nghttp2, or provably not processed: above the last id of a GOAWAY.
+ */
 static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *user_data)
 {
 	(void)user_data;
@@ -205,17 +251,20 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
 		request->is_closed = true;
 		return 0;
 	}
-	enum peer_failure_kind kind = code == NGHTTP2_REFUSED_STREAM && !request->has_head
-					  ? PEER_REFUSED
-				      : request->has_head ? PEER_CUT
-							  : PEER_CUT_BEFORE_HEAD;
+	if (request->complaint != NULL) {
+		h2_request_fail(
+		    request, request->has_head ? PEER_CUT : PEER_MALFORMED, request->complaint);
+		return 0;
+	}
 	char *reason =
 	    xasprintf("the API server reset the stream: %s", nghttp2_http2_strerror(code));
-	h2_request_fail(request, kind, reason);
+	h2_request_fail(request, kind_of_reset(request, code), reason);
 	free(reason);
 	return 0;
 }
 
+/* The token's literal goes behind the header block: length and bytes change, nothing else (RFC
+ * 9113, 6.2). */
 static void write_spliced(struct upstream_h2 *connection, const uint8_t *frame, size_t len)
 {
 	size_t payload = len - FRAME_HEADER + connection->literal.len;
@@ -254,26 +303,41 @@ static void tell_ready(struct upstream_h2 *connection)
 		h2_request_tell(request);
 }
 
+/* Callbacks may fail requests meanwhile, which may lend themselves elsewhere; they end no
+ * connection. */
+static void write_frames(struct upstream_h2 *connection)
+{
+	while (!stream_is_full(connection->stream)) {
+		const uint8_t *frame;
+		ssize_t len = nghttp2_session_mem_send(connection->session, &frame);
+		if (len < 0)
+			die(connection, PEER_CUT, nghttp2_strerror((int)len));
+		if (len <= 0)
+			return;
+		write_frame(connection, frame, (size_t)len);
+	}
+}
+
+/* nghttp2 has nothing more to say or to hear. */
+static bool is_over(const struct upstream_h2 *connection)
+{
+	return connection->is_connected && !nghttp2_session_want_read(connection->session) &&
+	       !nghttp2_session_want_write(connection->session);
+}
+
 static void on_flush(void *arg)
 {
 	struct upstream_h2 *connection = arg;
 	tell_ready(connection);
-	if (!connection->is_connected || connection->is_dead)
+	if (connection->is_connected && !connection->is_dead)
+		write_frames(connection);
+	if (connection->is_dead)
 		return;
-	while (!stream_is_full(connection->stream)) {
-		const uint8_t *frame;
-		ssize_t len = nghttp2_session_mem_send(connection->session, &frame);
-		if (len < 0) {
-			die(connection, PEER_CUT, nghttp2_strerror((int)len));
-			return;
-		}
-		if (len == 0)
-			break;
-		write_frame(connection, frame, (size_t)len);
-	}
-	bool is_over = !nghttp2_session_want_read(connection->session) &&
-		       !nghttp2_session_want_write(connection->session);
-	if (is_over || (connection->is_draining && connection->count == 0))
+	if (connection->is_draining && connection->count == 0)
+		die(connection, PEER_CUT, "drained");
+	else if (connection->complaint != NULL && is_over(connection))
+		die(connection, PEER_MALFORMED, connection->complaint);
+	else if (is_over(connection))
 		die(connection, PEER_CUT, "the API server closed the connection");
 }
 
@@ -324,7 +388,7 @@ static void on_ping_timer(void *arg)
 		return;
 	}
 	bool is_idle = connection->count == 0 &&
-		       mono_since(connection->idle_since).ms >= UPSTREAM_IDLE_SECONDS * 1000;
+		       mono_since(connection->idle_since).ms >= connection->pool->idle_after.ms;
 	if (is_idle) {
 		die(connection, PEER_CUT, "idle");
 		return;
@@ -336,8 +400,8 @@ static void on_ping_timer(void *arg)
 		connection->is_ping_out = true;
 		upstream_h2_ask_flush(connection);
 	}
-	timer_set(
-	    connection->ping, duration_seconds(must_ask ? PING_ANSWER_SECONDS : PING_SECONDS));
+	timer_set(connection->ping,
+	    must_ask ? connection->pool->ping_timeout : connection->pool->ping_after);
 }
 
 static void on_dialled(
@@ -359,7 +423,7 @@ static void on_dialled(
 	stream_set_events(stream, &stream_events, connection);
 	connection->is_connected = true;
 	connection->pool->on_connected(connection->pool->arg);
-	timer_set(connection->ping, duration_seconds(PING_SECONDS));
+	timer_set(connection->ping, connection->pool->ping_after);
 	upstream_h2_ask_flush(connection);
 }
 
@@ -373,10 +437,13 @@ static nghttp2_session *new_session(struct upstream_h2 *connection, size_t strea
 	nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
 	nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
 	nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
+	nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, on_invalid_header);
+	nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data_chunk);
 	nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
 	nghttp2_option_set_no_auto_window_update(option, 1);
 	nghttp2_option_set_peer_max_concurrent_streams(option, STREAMS_BEFORE_SETTINGS);
+	nghttp2_option_set_max_send_header_block_length(option, REQUEST_HEAD_MAX);
 	if (nghttp2_session_client_new2(&session, callbacks, connection, option) != 0)
 		abort();
 	nghttp2_session_callbacks_del(callbacks);
@@ -419,10 +486,16 @@ bool upstream_h2_has_room(const struct upstream_h2 *connection)
 	return connection->count < limit - limit / 10;
 }
 
+bool upstream_h2_is_new(const struct upstream_h2 *connection)
+{
+	return connection->answered == 0;
+}
+
 size_t upstream_h2_requests(const struct upstream_h2 *connection)
 {
 	return connection->count;
 }
+
 struct peer upstream_h2_lend(struct upstream_h2 *connection, const struct upstream_want *want,
     const struct peer_events *events, void *arg)
 {

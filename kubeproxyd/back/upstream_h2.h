@@ -16,6 +16,9 @@ struct upstream_h2;
 /* What a connection needs of its pool, and tells it. */
 struct upstream_h2_pool {
 	struct dial_target target;
+	/* A connection in use that was silent so long is asked by PING, and is dead when it has not
+	 * answered a while later; without a request it ends after idle_after. */
+	struct duration ping_after, ping_timeout, idle_after;
 	void (*on_connected)(void *arg);
 	/* The API server speaks HTTP/1.1 only: what was lent fails as refused and may be sent
 	 * again. on_dead follows. */
@@ -32,6 +35,8 @@ struct upstream_h2 *upstream_h2_new(
     const struct upstream_h2_pool *pool, size_t stream_window) MUST_USE;
 /* Neither draining nor near the peer's limit of concurrent streams. */
 bool upstream_h2_has_room(const struct upstream_h2 *connection) MUST_USE;
+/* It has not answered anything yet, so it is not one that went stale unnoticed. */
+bool upstream_h2_is_new(const struct upstream_h2 *connection) MUST_USE;
 size_t upstream_h2_requests(const struct upstream_h2 *connection) MUST_USE;
 struct peer upstream_h2_lend(struct upstream_h2 *connection, const struct upstream_want *want,
     const struct peer_events *events, void *arg) MUST_USE;

@@ -26,6 +26,7 @@ struct h2_request {
 	struct timer *timer;
 	struct duration response_timeout;
 	uint64_t answered_before; /* answers that the connection had given when this was lent */
+	const char *complaint; /* why its answer is not HTTP as it must be; NULL: nothing */
 	bool is_body_ended, is_body_full, is_sent, is_spliced;
 	bool has_head, is_answer_ended, is_end_told, is_paused, is_listed, is_closed;
 	TAILQ_ENTRY(h2_request) entry; /* live ones, or the free list */
@@ -47,6 +48,7 @@ struct upstream_h2 {
 	uint64_t answered;
 	struct buf token, literal; /* the last token and its encoding */
 	size_t unsent_spliced; /* requests that wait for their frame to be written with `literal` */
+	const char *complaint; /* why nghttp2 gave the connection up; NULL: it did not */
 	bool is_connected, is_draining, is_dead, is_ping_out, has_heard;
 };
 

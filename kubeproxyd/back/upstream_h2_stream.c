@@ -15,7 +15,6 @@
 /* What else a HEADERS frame may hold that is not counted. */
 #define SPLICE_MARGIN  1024u
 #define BODY_HIGH_MARK (256u * 1024)
-#define FIELDS_MAX     256
 
 /* Something is to be told to the request's owner at the end of the turn. */
 void h2_request_make_ready(struct h2_request *request)
@@ -130,11 +129,9 @@ static bool send_head(void *object, const struct http_head *head)
 	if (connection->is_dead)
 		return false;
 	struct h2_fields list;
-	list.count = list.size = 0;
-	list.names = (struct buf){0};
+	h2_fields_init(&list);
 	add_pseudo_fields(&list, head);
-	if (!h2_fields_add_head(&list, head, "authorization"))
-		abort(); /* the front's limit of fields is below */
+	h2_fields_add_head(&list, head, "authorization");
 	const char *token = fields_get(&head->fields, "authorization");
 	if (token != NULL)
 		add_token(request, &list, token);
@@ -160,6 +157,11 @@ static void resume_data(struct h2_request *request)
 static bool send_body(void *object, const uint8_t *data, size_t len)
 {
 	struct h2_request *request = object;
+	/* What went out gives way, so that a long body does not pile up. */
+	if (request->body_at > 0 && request->body_at >= request->body.len - request->body_at) {
+		buf_consume(&request->body, request->body_at);
+		request->body_at = 0;
+	}
 	buf_append(&request->body, data, len);
 	resume_data(request);
 	request->is_body_full = request->body.len - request->body_at > BODY_HIGH_MARK;
@@ -209,6 +211,8 @@ static void release(void *object)
 		    connection->session, NGHTTP2_FLAG_NONE, request->id, NGHTTP2_CANCEL);
 		upstream_h2_ask_flush(connection);
 	}
+	buf_free_secret(&request->body);
+	buf_free_secret(&request->held);
 	upstream_h2_park(request);
 }
 
@@ -261,17 +265,13 @@ void h2_request_tell(struct h2_request *request)
 	request->events->on_end(request->arg);
 }
 
-/* The token's literal goes behind the header block: length and bytes change, nothing else (RFC
- * 9113, 6.2). */
-
 /* Everything but the memory that it keeps: timer, head, list entry. */
 static void reset_request(struct h2_request *request)
 {
 	http_head_clear(&request->answer);
 	request->answer.body = HTTP_BODY_NONE;
 	request->answer.status = 0;
-	buf_free_secret(&request->body);
-	buf_free_secret(&request->held);
+	request->complaint = NULL;
 	request->body_at = 0;
 	request->id = 0;
 	request->is_body_ended = request->is_body_full = request->is_sent = false;

@@ -4,7 +4,6 @@
  * Host against :authority, and floods of frames that cost and say nothing. */
 #include "kubeproxyd/front/session_h2.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -13,6 +12,7 @@
 #include "common/settings.h"
 #include "common/xmem.h"
 #include "kubeproxyd/front/session_h2_private.h"
+#include "kubeproxyd/http/h1_rules.h"
 #include "kubeproxyd/net/stream.h"
 
 #define CONNECTION_WINDOW (16 * 1024 * 1024)
@@ -21,10 +21,15 @@
 #define RESET_BURST	  1000
 #define RESET_RATE	  100
 #define CONTINUATIONS_MAX 16
-/* PING, SETTINGS, PRIORITY, WINDOW_UPDATE and empty DATA frames in ten seconds. */
+/* PING, SETTINGS, PRIORITY, idle WINDOW_UPDATE and empty DATA frames in ten seconds; a stream that
+ * we have to reset weighs more, since a request was started for it. */
 #define NUISANCES_MAX	 10000
 #define NUISANCE_SECONDS 10
-#define DRAIN_NOTICE_MS	 1000
+#define RESET_WEIGHT	 10
+/* A reader may give back its window in pieces of this size. */
+#define UPDATE_BYTES	1024
+#define ANSWER_HEAD_MAX (1024u * 1024)
+#define DRAIN_NOTICE_MS 1000
 
 /* --- the end ------------------------------------------------------------------------------------
  */
@@ -36,26 +41,22 @@ static void close_session(
 		return;
 	conversation->is_closed = true;
 	timer_cancel(conversation->timer);
+	if (conversation->notice != NULL)
+		timer_cancel(conversation->notice);
 	loop_undefer(session_loop(conversation->session), &conversation->flush);
+	/* Every exchange is told, and releases its stream; their records name the caller, who goes
+	 * with the session. */
+	struct h2_stream *stream;
+	while ((stream = TAILQ_FIRST(&conversation->live)) != NULL)
+		h2_stream_cut(stream, reason);
 	conversation->stream = NULL;
 	session_end(conversation->session, how, reason);
 }
 
-/* Every exchange is told; they release their streams. */
-static void cut_all(struct h2_conversation *conversation, const char *reason)
-{
-	struct h2_stream *stream;
-	while ((stream = TAILQ_FIRST(&conversation->live)) != NULL)
-		h2_stream_cut(stream, reason);
-}
-
 static void client_gone(struct h2_conversation *conversation, const char *reason)
 {
-	if (conversation->is_closed)
-		return;
 	char *text = xstrdup(reason); /* it may belong to the stream that is closed now */
 	close_session(conversation, SESSION_CUT, text);
-	cut_all(conversation, text);
 	free(text);
 }
 
@@ -78,6 +79,15 @@ static bool is_request_head(const nghttp2_frame *frame)
 	return frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST;
 }
 
+/* It arrived, or its stream is over before. */
+static void end_head(struct h2_conversation *conversation, int32_t id)
+{
+	if (conversation->head_id != id)
+		return;
+	conversation->head_id = 0;
+	timer_cancel(conversation->timer);
+}
+
 static int on_begin_headers(nghttp2_session *h2, const nghttp2_frame *frame, void *user_data)
 {
 	struct h2_conversation *conversation = user_data;
@@ -85,7 +95,9 @@ static int on_begin_headers(nghttp2_session *h2, const nghttp2_frame *frame, voi
 		return 0; /* trailers: dropped */
 	struct h2_stream *stream = h2_stream_new(conversation, frame->hd.stream_id);
 	nghttp2_session_set_stream_user_data(h2, frame->hd.stream_id, stream);
-	timer_cancel(conversation->timer);
+	conversation->head_id = frame->hd.stream_id;
+	timer_set(conversation->timer,
+	    session_settings(conversation->session)->proxy.limits.header_timeout);
 	return 0;
 }
 
@@ -100,15 +112,11 @@ static bool take_member(
 {
 	const uint8_t *bytes = (const uint8_t *)name;
 	if (is_named(bytes, name_len, ":method")) {
-		size_t len = value_len < sizeof head->method ? value_len : sizeof head->method - 1;
-		memcpy(head->method, value, len);
-		head->method[len] = '\0';
+		http_head_set_method(head, value);
 	} else if (is_named(bytes, name_len, ":path")) {
-		free(head->target);
-		head->target = xstrndup(value, value_len);
+		http_head_set_target(head, value, value_len);
 	} else if (is_named(bytes, name_len, ":authority")) {
-		free(head->authority);
-		head->authority = xstrndup(value, value_len);
+		http_head_set_authority(head, value, value_len);
 	} else if (is_named(bytes, name_len, "content-length")) {
 		head->body = HTTP_BODY_LENGTH;
 		head->content_length = strtoull(value, NULL, 10); /* its grammar is checked */
@@ -121,64 +129,107 @@ static bool take_member(
 	return true;
 }
 
+static void refuse(struct h2_stream *stream, unsigned status, const char *message)
+{
+	if (stream->refusal.status != 0)
+		return;
+	stream->refusal.status = status;
+	stream->refusal.message = message;
+}
+
+/* :authority comes first, if at all: nghttp2 takes no pseudo field behind another, and no second
+ * Host. */
+static void take_host(struct h2_stream *stream, const char *value, size_t len)
+{
+	struct http_head *head = &stream->request;
+	if (head->authority == NULL)
+		http_head_set_authority(head, value, len);
+	else if (strlen(head->authority) != len || strncasecmp(head->authority, value, len) != 0)
+		refuse(stream, 400, "Host differs from :authority");
+}
+
 static int on_header(nghttp2_session *h2, const nghttp2_frame *frame, const uint8_t *name,
     size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags, void *user_data)
 {
 	(void)flags;
 	struct h2_conversation *conversation = user_data;
 	struct h2_stream *stream = find_stream(h2, frame->hd.stream_id);
-	if (!is_request_head(frame) || stream == NULL || stream->is_refused)
+	if (!is_request_head(frame) || stream == NULL || stream->refusal.status != 0)
 		return 0;
 	const struct settings *settings = session_settings(conversation->session);
 	struct http_head *head = &stream->request;
+	stream->head_bytes += name_len + value_len;
+	if (stream->head_bytes > settings->proxy.limits.header_bytes) {
+		refuse(stream, 431, "the header fields are too large");
+		return 0;
+	}
 	if (take_member(head, (const char *)name, name_len, (const char *)value, value_len))
 		return 0;
 	if (is_named(name, name_len, "host")) {
-		bool differs =
-		    head->authority != NULL &&
-		    (strlen(head->authority) != value_len ||
-			strncasecmp(head->authority, (const char *)value, value_len) != 0);
-		if (differs)
-			h2_stream_refuse(stream, 400, "Host differs from :authority");
-		else if (head->authority == NULL)
-			head->authority = xstrndup((const char *)value, value_len);
+		take_host(stream, (const char *)value, value_len);
 		return 0;
 	}
 	fields_add(&head->fields, (const char *)name, name_len, (const char *)value, value_len);
 	if (head->fields.count > settings->proxy.limits.header_count)
-		h2_stream_refuse(stream, 431, "too many header fields");
-	else if (head->fields.block_len > settings->proxy.limits.header_bytes)
-		h2_stream_refuse(stream, 431, "the header fields are too large");
+		refuse(stream, 431, "too many header fields");
 	return 0;
+}
+
+/* nghttp2 would leave such a field out and go on; here the stream is reset. */
+static int on_invalid_header(nghttp2_session *h2, const nghttp2_frame *frame, const uint8_t *name,
+    size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags, void *user_data)
+{
+	(void)h2;
+	(void)frame;
+	(void)name;
+	(void)name_len;
+	(void)value;
+	(void)value_len;
+	(void)flags;
+	(void)user_data;
+	return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
 static void on_request_head(struct h2_stream *stream)
 {
-	if (stream->is_refused)
-		return;
-	if (stream->request.authority == NULL) {
-		h2_stream_refuse(stream, 400, "neither :authority nor Host");
-		return;
-	}
-	if (stream->request.target == NULL) {
-		h2_stream_refuse(stream, 400, "CONNECT is not served");
-		return;
-	}
-	h2_stream_start(stream);
+	const struct http_head *head = &stream->request;
+	struct h1_error error;
+	if (head->authority == NULL || head->authority[0] == '\0')
+		refuse(stream, 400, "neither :authority nor Host");
+	else if (!h1_is_authority(head->authority))
+		refuse(stream, 400, ":authority is not a host name with an optional port");
+	else if (head->target == NULL)
+		refuse(stream, 400, "CONNECT is not served");
+	else if (!h1_check_target(head->target, strlen(head->target), &error))
+		refuse(stream, error.status, error.message);
+	if (stream->refusal.status != 0)
+		h2_stream_refuse(stream);
+	else
+		h2_stream_start(stream);
 }
 
 /* --- frames -------------------------------------------------------------------------------------
  */
 
-static bool is_nuisance(const nghttp2_frame *frame)
+/* Window that is given back for what was sent. */
+static bool is_earned(struct h2_conversation *conversation)
+{
+	if (conversation->uncredited < UPDATE_BYTES)
+		return false;
+	conversation->uncredited -= UPDATE_BYTES;
+	return true;
+}
+
+static bool is_nuisance(struct h2_conversation *conversation, const nghttp2_frame *frame)
 {
 	switch (frame->hd.type) {
 	case NGHTTP2_PING:
 	case NGHTTP2_SETTINGS:
 		return (frame->hd.flags & NGHTTP2_FLAG_ACK) == 0;
 	case NGHTTP2_PRIORITY:
-	case NGHTTP2_WINDOW_UPDATE:
 		return true;
+	case NGHTTP2_WINDOW_UPDATE:
+		return !is_earned(conversation);
 	case NGHTTP2_DATA:
 		return frame->hd.length == 0 && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0;
 	default:
@@ -186,23 +237,23 @@ static bool is_nuisance(const nghttp2_frame *frame)
 	}
 }
 
-/* False: more than any client in good faith sends. */
-static bool count_nuisance(struct h2_conversation *conversation)
+/* More than any client in good faith sends ends the connection. */
+static void count_nuisance(struct h2_conversation *conversation, unsigned weight)
 {
 	if (mono_since(conversation->nuisances_since).ms > NUISANCE_SECONDS * 1000) {
 		conversation->nuisances_since = mono_now();
 		conversation->nuisances = 0;
 	}
-	return ++conversation->nuisances <= NUISANCES_MAX;
+	conversation->nuisances += weight;
+	if (conversation->nuisances > NUISANCES_MAX)
+		nghttp2_session_terminate_session(conversation->h2, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
 static int on_frame(nghttp2_session *h2, const nghttp2_frame *frame, void *user_data)
 {
 	struct h2_conversation *conversation = user_data;
-	if (is_nuisance(frame) && !count_nuisance(conversation)) {
-		nghttp2_session_terminate_session(h2, NGHTTP2_ENHANCE_YOUR_CALM);
-		return 0;
-	}
+	if (is_nuisance(conversation, frame))
+		count_nuisance(conversation, 1);
 	if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
 		return 0;
 	struct h2_stream *stream = find_stream(h2, frame->hd.stream_id);
@@ -210,6 +261,7 @@ static int on_frame(nghttp2_session *h2, const nghttp2_frame *frame, void *user_
 		return 0;
 	bool is_end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
 	if (is_request_head(frame)) {
+		end_head(conversation, frame->hd.stream_id);
 		stream->is_request_ended = is_end;
 		on_request_head(stream);
 	} else if (is_end) {
@@ -223,23 +275,72 @@ static int on_data_chunk(nghttp2_session *h2, uint8_t flags, int32_t id, const u
 {
 	(void)flags;
 	(void)user_data;
+	/* One stream that does not read on must not stop the others. */
+	nghttp2_session_consume_connection(h2, len);
 	struct h2_stream *stream = find_stream(h2, id);
 	if (stream != NULL)
 		h2_stream_on_body(stream, data, len);
-	else
-		nghttp2_session_consume(h2, id, len);
 	return 0;
+}
+
+static int on_invalid_frame(
+    nghttp2_session *h2, const nghttp2_frame *frame, int code, void *user_data)
+{
+	(void)h2;
+	(void)frame;
+	struct h2_conversation *conversation = user_data;
+	session_count_bad_request(conversation->session, 400, nghttp2_strerror(code));
+	return 0;
+}
+
+/* An answered request whose rest nobody wants is told so (RFC 9113, 8.1). */
+static int on_frame_sent(nghttp2_session *h2, const nghttp2_frame *frame, void *user_data)
+{
+	struct h2_conversation *conversation = user_data;
+	int32_t id = frame->hd.stream_id;
+	bool is_reset = frame->hd.type == NGHTTP2_RST_STREAM;
+	if (is_reset && frame->rst_stream.error_code != NGHTTP2_NO_ERROR)
+		count_nuisance(conversation, RESET_WEIGHT);
+	bool is_end = (frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS) &&
+		      (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+	if (is_end && nghttp2_session_get_stream_remote_close(h2, id) == 0)
+		nghttp2_submit_rst_stream(h2, NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR);
+	return 0;
+}
+
+/* An answer's head that cannot be sent would leave the client waiting. */
+static int on_frame_not_sent(
+    nghttp2_session *h2, const nghttp2_frame *frame, int code, void *user_data)
+{
+	(void)user_data;
+	bool is_lost = frame->hd.type == NGHTTP2_HEADERS && code != NGHTTP2_ERR_STREAM_CLOSED &&
+		       code != NGHTTP2_ERR_STREAM_CLOSING;
+	if (is_lost)
+		nghttp2_submit_rst_stream(
+		    h2, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_INTERNAL_ERROR);
+	return 0;
+}
+
+static const char *reason_of(uint32_t code)
+{
+	switch (code) {
+	case NGHTTP2_NO_ERROR:
+		return "done";
+	case NGHTTP2_CANCEL:
+		return "the client cancelled";
+	default:
+		return nghttp2_http2_strerror(code);
+	}
 }
 
 static int on_stream_close(nghttp2_session *h2, int32_t id, uint32_t code, void *user_data)
 {
-	(void)user_data;
+	end_head(user_data, id);
 	struct h2_stream *stream = find_stream(h2, id);
 	if (stream == NULL)
 		return 0;
 	nghttp2_session_set_stream_user_data(h2, id, NULL);
-	h2_stream_cut(
-	    stream, code == NGHTTP2_CANCEL ? "the client cancelled" : nghttp2_http2_strerror(code));
+	h2_stream_cut(stream, reason_of(code));
 	return 0;
 }
 
@@ -279,12 +380,10 @@ static void on_flush(void *arg)
 		return;
 	bool is_over = !nghttp2_session_want_read(conversation->h2) &&
 		       !nghttp2_session_want_write(conversation->h2);
-	if (is_over) {
+	if (is_over)
 		close_session(conversation, SESSION_POLITE, "done");
-		cut_all(conversation, "the connection ended");
-		return;
-	}
-	arm_idle_timer(conversation);
+	else
+		arm_idle_timer(conversation);
 }
 
 /* --- the connection -----------------------------------------------------------------------------
@@ -323,8 +422,8 @@ static const struct stream_events stream_events = {
     .on_error = on_error,
 };
 
-/* Idle, or the notice of a drain had its time: no stream after the last one seen. */
-static void on_timer(void *arg)
+/* No stream after the last one seen. */
+static void say_goodbye(void *arg)
 {
 	struct h2_conversation *conversation = arg;
 	nghttp2_submit_goaway(conversation->h2, NGHTTP2_FLAG_NONE,
@@ -332,21 +431,46 @@ static void on_timer(void *arg)
 	h2_ask_flush(conversation);
 }
 
-static nghttp2_session *new_session(struct h2_conversation *conversation)
+/* Idle; or the head of a request does not come to its end, and nothing else can come before it. */
+static void on_timer(void *arg)
+{
+	struct h2_conversation *conversation = arg;
+	if (conversation->head_id == 0) {
+		say_goodbye(conversation);
+		return;
+	}
+	session_count_bad_request(conversation->session, 408, "the head did not arrive in time");
+	client_gone(conversation, "the head of a request did not arrive in time");
+}
+
+static nghttp2_session_callbacks *make_callbacks(void)
 {
 	nghttp2_session_callbacks *callbacks;
-	nghttp2_option *option;
-	nghttp2_session *h2;
-	if (nghttp2_session_callbacks_new(&callbacks) != 0 || nghttp2_option_new(&option) != 0)
+	if (nghttp2_session_callbacks_new(&callbacks) != 0)
 		abort();
 	nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
 	nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
+	nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, on_invalid_header);
 	nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
+	nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
+	nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_sent);
+	nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_frame_not_sent);
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data_chunk);
 	nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
+	return callbacks;
+}
+
+static nghttp2_session *new_session(struct h2_conversation *conversation)
+{
+	nghttp2_session_callbacks *callbacks = make_callbacks();
+	nghttp2_option *option;
+	nghttp2_session *h2;
+	if (nghttp2_option_new(&option) != 0)
+		abort();
 	nghttp2_option_set_no_auto_window_update(option, 1);
 	nghttp2_option_set_stream_reset_rate_limit(option, RESET_BURST, RESET_RATE);
 	nghttp2_option_set_max_continuations(option, CONTINUATIONS_MAX);
+	nghttp2_option_set_max_send_header_block_length(option, ANSWER_HEAD_MAX);
 	if (nghttp2_session_server_new2(&h2, callbacks, conversation, option) != 0)
 		abort();
 	nghttp2_session_callbacks_del(callbacks);
@@ -384,11 +508,12 @@ static void *start(struct session *session)
 static void drain(void *object)
 {
 	struct h2_conversation *conversation = object;
-	if (conversation->is_closed || conversation->is_draining)
+	if (conversation->is_closed || conversation->notice != NULL)
 		return;
-	conversation->is_draining = true;
+	conversation->notice =
+	    timer_new(session_loop(conversation->session), say_goodbye, conversation);
 	nghttp2_submit_shutdown_notice(conversation->h2);
-	timer_set(conversation->timer, duration_ms(DRAIN_NOTICE_MS));
+	timer_set(conversation->notice, duration_ms(DRAIN_NOTICE_MS));
 	h2_ask_flush(conversation);
 }
 
@@ -402,6 +527,7 @@ static void free_conversation(void *object)
 	struct h2_conversation *conversation = object;
 	loop_undefer(session_loop(conversation->session), &conversation->flush);
 	timer_free(&conversation->timer);
+	timer_free(&conversation->notice);
 	nghttp2_session_del(conversation->h2);
 	free(conversation);
 }

@@ -25,10 +25,14 @@ struct h2_stream {
 	struct exchange *exchange; /* NULL before the head is complete, and once released */
 	int32_t id;
 	struct http_head request;
+	size_t head_bytes;
+	struct {
+		unsigned status; /* 0: none */
+		const char *message;
+	} refusal; /* its head is bad: answered by us when it is complete */
 	struct buf answer; /* body, not framed yet */
 	size_t answer_at;
 	struct buf held; /* of the request's body, arrived while paused */
-	bool is_refused; /* its head is bad: answered by us */
 	bool is_paused, is_request_ended, is_end_told, owes_continue;
 	bool has_answered_head, has_answered, is_full, is_bodiless;
 	bool is_closed, is_listed;
@@ -42,12 +46,15 @@ struct h2_conversation {
 	struct stream *stream; /* the session's; NULL once closed */
 	nghttp2_session *h2;
 	struct deferred flush;
-	struct timer *timer;
+	struct timer *timer; /* while no request is there, or the head of one is on its way */
+	struct timer *notice; /* between the two GOAWAYs of a drain; NULL before */
 	struct h2_stream_list live, ready;
 	size_t count;
 	unsigned nuisances; /* frames that cost and say nothing, since `nuisances_since` */
 	struct mono nuisances_since;
-	bool is_draining, is_closed;
+	uint64_t uncredited; /* bytes of answers for which no WINDOW_UPDATE was counted yet */
+	int32_t head_id; /* the stream whose head is on its way; 0: none */
+	bool is_closed;
 };
 
 /* --- session_h2.c */
@@ -60,8 +67,8 @@ struct h2_stream *h2_stream_new(struct h2_conversation *conversation, int32_t id
 void h2_stream_free(struct h2_stream *stream);
 /* The head is complete. */
 void h2_stream_start(struct h2_stream *stream);
-/* Answers in place of an exchange. */
-void h2_stream_refuse(struct h2_stream *stream, unsigned status, const char *message);
+/* Answers its refusal in place of an exchange. */
+void h2_stream_refuse(struct h2_stream *stream);
 void h2_stream_on_body(struct h2_stream *stream, const uint8_t *data, size_t len);
 void h2_stream_on_request_end(struct h2_stream *stream);
 /* The stream is closed, or the client gone: the exchange, if any, is told. */

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/log.h"
 #include "common/xmem.h"
 #include "kubeproxyd/exchange/exchange.h"
 #include "kubeproxyd/exchange/reply.h"
@@ -78,6 +77,7 @@ static ssize_t read_answer(nghttp2_session *session, int32_t id, uint8_t *to, si
 	if (used > 0)
 		memcpy(to, stream->answer.data + stream->answer_at, used);
 	stream->answer_at += used;
+	stream->conversation->uncredited += used;
 	if (used == rest) {
 		/* An idle watch holds no buffer. */
 		buf_free(&stream->answer);
@@ -102,18 +102,9 @@ static bool send_head(void *object, const struct http_head *head)
 	if (stream->is_closed || conversation->is_closed)
 		return false;
 	struct h2_fields list;
-	list.count = list.size = 0;
-	list.names = (struct buf){0};
+	h2_fields_init(&list);
 	h2_fields_add_status(&list, head->status);
-	if (!h2_fields_add_head(&list, head, NULL)) {
-		h2_fields_free(&list);
-		log_warn("session", "answer-dropped",
-		    LOG_S("client", conversation->session->caller.address),
-		    LOG_S("reason", "too many header fields"));
-		nghttp2_submit_rst_stream(conversation->h2, 0, stream->id, NGHTTP2_INTERNAL_ERROR);
-		h2_ask_flush(conversation);
-		return false;
-	}
+	h2_fields_add_head(&list, head, NULL);
 	stream->has_answered_head = true;
 	stream->is_bodiless = is_bodiless(stream, head);
 	const nghttp2_data_provider provider = {.read_callback = read_answer};
@@ -139,6 +130,11 @@ static bool send_body(void *object, const uint8_t *data, size_t len)
 	struct h2_stream *stream = object;
 	if (stream->is_bodiless || stream->is_closed || len == 0)
 		return true;
+	/* What went out gives way, so that a long answer does not pile up. */
+	if (stream->answer_at > 0 && stream->answer_at >= stream->answer.len - stream->answer_at) {
+		buf_consume(&stream->answer, stream->answer_at);
+		stream->answer_at = 0;
+	}
 	buf_append(&stream->answer, data, len);
 	resume_answer(stream);
 	stream->is_full = stream->answer.len - stream->answer_at > ANSWER_HIGH_MARK;
@@ -180,8 +176,8 @@ static void resume_body(void *object)
 		make_ready(stream);
 }
 
-/* What is answered to the end goes out; a request whose rest nobody wants is told so (RFC
- * 9113, 8.1); what is not answered to the end is cut, so that nobody takes it for complete. */
+/* What is answered to the end goes out; what is not is cut, so that nobody takes it for complete.
+ */
 static void release(void *object)
 {
 	struct h2_stream *stream = object;
@@ -209,11 +205,10 @@ static const struct peer_verbs verbs = {
 /* --- requests -----------------------------------------------------------------------------------
  */
 
-void h2_stream_refuse(struct h2_stream *stream, unsigned status, const char *message)
+void h2_stream_refuse(struct h2_stream *stream)
 {
-	struct reply reply = {.status = status, .message = message};
-	session_count_bad_request(stream->conversation->session, status, message);
-	stream->is_refused = true;
+	struct reply reply = {.status = stream->refusal.status, .message = stream->refusal.message};
+	session_count_bad_request(stream->conversation->session, reply.status, reply.message);
 	(void)reply_send((struct peer){&verbs, stream}, &reply);
 }
 
@@ -240,7 +235,7 @@ static void give_credit(struct h2_stream *stream, size_t len)
 	struct h2_conversation *conversation = stream->conversation;
 	if (conversation->is_closed)
 		return;
-	nghttp2_session_consume(conversation->h2, stream->id, len);
+	nghttp2_session_consume_stream(conversation->h2, stream->id, len);
 	h2_ask_flush(conversation);
 }
 

@@ -2,7 +2,9 @@
 #include "kubeproxyd/http/h2_fields.h"
 
 #include <ctype.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/xmem.h"
@@ -29,9 +31,30 @@ static bool is_private(const char *name)
 	return false;
 }
 
+void h2_fields_init(struct h2_fields *list)
+{
+	list->items = list->few;
+	list->cap = H2_FIELDS_FEW;
+	list->count = list->size = 0;
+	list->names = (struct buf){0};
+}
+
+/* Heads have as many fields as the front's limit allows and users have groups. */
+static void make_room(struct h2_fields *list, size_t more)
+{
+	if (list->count + more <= list->cap)
+		return;
+	bool is_own = list->items != list->few;
+	list->cap = list->cap * 2 + more;
+	list->items = xreallocarray(is_own ? list->items : NULL, list->cap, sizeof(nghttp2_nv));
+	if (!is_own)
+		memcpy(list->items, list->few, list->count * sizeof(nghttp2_nv));
+}
+
 void h2_fields_add(struct h2_fields *list, const char *name, const char *value, size_t value_len)
 {
 	size_t name_len = strlen(name);
+	make_room(list, 1);
 	list->items[list->count++] = (nghttp2_nv){
 	    .name = bytes(name),
 	    .namelen = name_len,
@@ -62,11 +85,9 @@ static void reserve_names(struct h2_fields *list, const struct http_fields *fiel
 	(void)room;
 }
 
-bool h2_fields_add_head(struct h2_fields *list, const struct http_head *head, const char *except)
+void h2_fields_add_head(struct h2_fields *list, const struct http_head *head, const char *except)
 {
 	const struct http_fields *fields = &head->fields;
-	if (list->count + fields->count + 2 > H2_FIELDS_MAX)
-		return false;
 	reserve_names(list, fields);
 	for (size_t i = 0; i < fields->count; i++) {
 		const struct http_field *field = &fields->items[i];
@@ -74,12 +95,13 @@ bool h2_fields_add_head(struct h2_fields *list, const struct http_head *head, co
 		if (except == NULL || strcmp(name, except) != 0)
 			h2_fields_add(list, name, fields_value(fields, i), field->value_len);
 	}
-	if (head->body == HTTP_BODY_LENGTH) {
+	bool is_declared =
+	    head->body == HTTP_BODY_NONE && head->content_length > 0 && head->status != 204;
+	if (head->body == HTTP_BODY_LENGTH || is_declared) {
 		int len = snprintf(list->length, sizeof list->length, "%llu",
 		    (unsigned long long)head->content_length);
 		h2_fields_add(list, "content-length", list->length, (size_t)len);
 	}
-	return true;
 }
 
 void h2_fields_add_status(struct h2_fields *list, unsigned status)
@@ -91,4 +113,6 @@ void h2_fields_add_status(struct h2_fields *list, unsigned status)
 void h2_fields_free(struct h2_fields *list)
 {
 	buf_free_secret(&list->names);
+	if (list->items != list->few)
+		free(list->items);
 }

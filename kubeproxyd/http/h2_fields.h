@@ -5,31 +5,30 @@
 #define EKSGATE_H2_FIELDS_H
 
 #include <nghttp2/nghttp2.h>
-#include <stdbool.h>
 #include <stddef.h>
 
-#include "common/attr.h"
 #include "common/buf.h"
 #include "kubeproxyd/http/head.h"
 
-#define H2_FIELDS_MAX 512
+#define H2_FIELDS_FEW 64
 
-/* {.count = 0} initialises; valid as long as the head it was filled from; h2_fields_free()
- * releases. */
+/* h2_fields_init() before, h2_fields_free() after; valid as long as the head it was filled from. */
 struct h2_fields {
-	nghttp2_nv items[H2_FIELDS_MAX];
-	size_t count;
+	nghttp2_nv few[H2_FIELDS_FEW];
+	nghttp2_nv *items; /* `few`, or memory of its own when they are more */
+	size_t count, cap;
 	size_t size; /* at most this much when encoded */
 	char length[24], status[8];
 	struct buf names;
 };
 
+void h2_fields_init(struct h2_fields *list);
+
 /* `name` and `value` stay the caller's. */
 void h2_fields_add(struct h2_fields *list, const char *name, const char *value, size_t value_len);
-/* The fields of a head but the one named `except` (lower case, or NULL), and content-length. More
- * than fit: false. */
-bool h2_fields_add_head(
-    struct h2_fields *list, const struct http_head *head, const char *except) MUST_USE;
+/* The fields of a head but the one named `except` (lower case, or NULL), and content-length: of the
+ * body, or what an answer to HEAD and a 304 declare. Once per list. */
+void h2_fields_add_head(struct h2_fields *list, const struct http_head *head, const char *except);
 /* ":status"; first of an answer. */
 void h2_fields_add_status(struct h2_fields *list, unsigned status);
 void h2_fields_free(struct h2_fields *list);
