@@ -14,6 +14,8 @@
 #define FRAME_HEADER	  9u
 #define ANSWER_HEAD_MAX	  (256u * 1024)
 #define ANSWER_FIELDS_MAX 1000u
+/* More than such a head has: too large a one costs its own stream, not the connection. */
+#define CONTINUATIONS_MAX 64
 /* The front's limits are far below; what they let through is sent. */
 #define REQUEST_HEAD_MAX	(1024u * 1024)
 #define STREAMS_BEFORE_SETTINGS 100u
@@ -318,7 +320,8 @@ static void write_frames(struct upstream_h2 *connection)
 	}
 }
 
-/* nghttp2 has nothing more to say or to hear. */
+/* nghttp2 gave the connection up for what the API server sent, or all is answered after a GOAWAY.
+ */
 static bool is_over(const struct upstream_h2 *connection)
 {
 	return connection->is_connected && !nghttp2_session_want_read(connection->session) &&
@@ -335,10 +338,8 @@ static void on_flush(void *arg)
 		return;
 	if (connection->is_draining && connection->count == 0)
 		die(connection, PEER_CUT, "drained");
-	else if (connection->complaint != NULL && is_over(connection))
-		die(connection, PEER_MALFORMED, connection->complaint);
 	else if (is_over(connection))
-		die(connection, PEER_CUT, "the API server closed the connection");
+		die(connection, PEER_MALFORMED, connection->complaint);
 }
 
 /* --- the connection
@@ -443,6 +444,7 @@ static nghttp2_session *new_session(struct upstream_h2 *connection, size_t strea
 	nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
 	nghttp2_option_set_no_auto_window_update(option, 1);
 	nghttp2_option_set_peer_max_concurrent_streams(option, STREAMS_BEFORE_SETTINGS);
+	nghttp2_option_set_max_continuations(option, CONTINUATIONS_MAX);
 	nghttp2_option_set_max_send_header_block_length(option, REQUEST_HEAD_MAX);
 	if (nghttp2_session_client_new2(&session, callbacks, connection, option) != 0)
 		abort();
@@ -464,6 +466,7 @@ struct upstream_h2 *upstream_h2_new(const struct upstream_h2_pool *pool, size_t 
 	struct upstream_h2 *connection = xcalloc(1, sizeof *connection);
 	connection->pool = pool;
 	connection->loop = pool->target.loop;
+	connection->complaint = "it is not HTTP/2 as it must be";
 	connection->flush = (struct deferred){.fn = on_flush, .arg = connection};
 	connection->ping = timer_new(connection->loop, on_ping_timer, connection);
 	connection->session = new_session(connection, stream_window);

@@ -48,7 +48,7 @@ struct upstream_h2 {
 	uint64_t answered;
 	struct buf token, literal; /* the last token and its encoding */
 	size_t unsent_spliced; /* requests that wait for their frame to be written with `literal` */
-	const char *complaint; /* why nghttp2 gave the connection up; NULL: it did not */
+	const char *complaint; /* why nghttp2 gave the connection up, if it does */
 	bool is_connected, is_draining, is_dead, is_ping_out, has_heard;
 };
 
