@@ -211,7 +211,7 @@ static void check_drain(void *arg)
 		return;
 	}
 	if (!exchanges_has_short(proxy->exchanges))
-		exchanges_cut_long(proxy->exchanges, "kubeproxyd is stopping");
+		exchanges_end_long(proxy->exchanges, "kubeproxyd is stopping");
 	proxy->is_done = sessions_count(proxy->sessions) == 0;
 	timer_set(proxy->drain, duration_ms(proxy->is_done ? FAREWELL_MS : POLL_MS));
 }

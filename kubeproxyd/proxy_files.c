@@ -32,7 +32,7 @@ static bool is_missing(struct buf *findings, const char *what, const char *path)
 static void load_tls(
     const struct settings *settings, struct proxy_files *files, struct buf *findings)
 {
-	static const char *const protocols[] = {"http/1.1", NULL};
+	static const char *const protocols[] = {"h2", "http/1.1", NULL};
 	bool lacks_any = is_missing(findings, "server certificate", settings->proxy.certificate);
 	lacks_any |= is_missing(findings, "server key", settings->proxy.key);
 	lacks_any |= is_missing(findings, "client CA", settings->proxy.client_ca);

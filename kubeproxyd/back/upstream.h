@@ -9,6 +9,9 @@
 #include "common/mono.h"
 #include "kubeproxyd/http/peer.h"
 
+/* How long a connection without a request is kept. */
+#define UPSTREAM_IDLE_SECONDS 60
+
 struct cluster;
 struct loop;
 struct metrics;
@@ -24,6 +27,7 @@ void upstreams_set_settings(struct upstreams *upstreams, const struct settings *
 
 struct upstream_want {
 	bool is_upgrade; /* a connection of its own, HTTP/1.1, never pooled */
+	bool is_long_running; /* kept off the connections of short requests */
 	bool must_be_fresh; /* the pooled one was stale */
 	struct duration
 	    response_timeout; /* from the end of the request to the head of the answer; 0: none */

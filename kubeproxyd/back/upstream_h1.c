@@ -1,6 +1,6 @@
-/* One HTTP/1.1 connection to an API server: resolving, connecting, then one request after another,
- * or one tunnel. It implements the peer verbs for the request that it is lent to and tells its pool
- * when it is idle or dead. The one timer bounds whatever the state waits for. */
+/* One HTTP/1.1 connection to an API server: dialling, then one request after another, or one
+ * tunnel. It implements the peer verbs for the request that it is lent to and tells its pool when
+ * it is idle or dead. The one timer bounds whatever the state waits for. */
 #include "kubeproxyd/back/upstream_h1.h"
 
 #include <stdlib.h>
@@ -10,16 +10,15 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/xmem.h"
+#include "kubeproxyd/back/dial.h"
 #include "kubeproxyd/http/head.h"
 #include "kubeproxyd/net/stream.h"
 
-#define ADDRESSES_MAX 4
 /* How long what was queued for a tunnel, or what its API server still has to say, may take after
  * the client ended. */
 #define TUNNEL_LINGER_SECONDS 10
 
 enum state {
-	STATE_RESOLVING,
 	STATE_CONNECTING,
 	STATE_IDLE,
 	STATE_BUSY,
@@ -31,9 +30,7 @@ struct upstream_h1 {
 	const struct upstream_h1_pool *pool;
 	struct loop *loop;
 	enum state state;
-	struct resolver_query *query;
-	struct resolver_address addresses[ADDRESSES_MAX];
-	size_t address_count, next_address;
+	struct dial *dial; /* while connecting */
 	struct stream *stream;
 	struct h1_reader *reader;
 	struct timer *timer;
@@ -56,9 +53,8 @@ struct upstream_h1 {
 
 static void set_state(struct upstream_h1 *connection, enum state state)
 {
-	static const char *const names[] = {
-	    "resolving", "connecting", "idle", "busy", "tunnel", "dead"};
-	log_debug("upstream", "state", LOG_S("host", connection->pool->host),
+	static const char *const names[] = {"connecting", "idle", "busy", "tunnel", "dead"};
+	log_debug("upstream", "state", LOG_S("host", connection->pool->target.host),
 	    LOG_S("from", names[connection->state]), LOG_S("to", names[state]));
 	connection->state = state;
 }
@@ -80,7 +76,7 @@ static void die(struct upstream_h1 *connection)
 	set_state(connection, STATE_DEAD);
 	timer_cancel(connection->timer);
 	loop_undefer(connection->loop, &connection->read_on);
-	resolver_cancel(&connection->query);
+	dial_cancel(&connection->dial);
 	stream_close(&connection->stream);
 	connection->pool->on_dead(connection->pool->arg, connection);
 	if (connection->events == NULL)
@@ -89,7 +85,7 @@ static void die(struct upstream_h1 *connection)
 
 static bool is_unsent(const struct upstream_h1 *connection)
 {
-	return connection->stream == NULL || connection->state == STATE_CONNECTING ||
+	return connection->stream == NULL ||
 	       stream_bytes_written(connection->stream) == connection->written_before;
 }
 
@@ -117,7 +113,7 @@ static void fail_cut(struct upstream_h1 *connection, const char *reason)
 
 /* --- connecting ---------------------------------------------------------------------------- */
 
-static bool connect_next(struct upstream_h1 *connection);
+static const struct stream_events stream_events;
 
 static void arm_response_timer(struct upstream_h1 *connection)
 {
@@ -127,64 +123,40 @@ static void arm_response_timer(struct upstream_h1 *connection)
 		timer_set(connection->timer, connection->want.response_timeout);
 }
 
-static void on_open(void *arg)
+static void on_dialled(
+    void *arg, struct stream *stream, enum peer_failure_kind kind, const char *reason)
 {
 	struct upstream_h1 *connection = arg;
-	timer_cancel(connection->timer);
+	connection->dial = NULL;
+	if (stream == NULL) {
+		fail(connection, kind, reason);
+		return;
+	}
+	connection->stream = stream;
+	stream_set_events(stream, &stream_events, connection);
 	connection->pool->on_connected(connection->pool->arg);
 	if (connection->events == NULL) {
 		die(connection);
 		return;
 	}
 	set_state(connection, STATE_BUSY);
-	stream_write(connection->stream, connection->pending.data, connection->pending.len);
+	if (connection->is_paused)
+		stream_pause(stream);
+	stream_write(stream, connection->pending.data, connection->pending.len);
 	buf_free_secret(&connection->pending);
 	arm_response_timer(connection);
 	connection->events->on_drain(connection->arg);
 }
 
-static enum peer_failure_kind connect_failure_kind(const char *reason)
-{
-	if (strncmp(reason, "tls", 3) == 0)
-		return PEER_TLS;
-	return strstr(reason, "timed out") != NULL ? PEER_TIMEOUT : PEER_CONNECT;
-}
-
 static void on_error(void *arg, const char *reason)
 {
-	struct upstream_h1 *connection = arg;
-	if (connection->state != STATE_CONNECTING) {
-		fail_cut(connection, reason);
-		return;
-	}
-	enum peer_failure_kind kind = connect_failure_kind(reason);
-	if (kind != PEER_TLS && connect_next(connection))
-		return;
-	fail(connection, kind, reason);
-}
-
-static void on_resolved(
-    void *arg, const struct resolver_address *addresses, size_t count, const char *error)
-{
-	struct upstream_h1 *connection = arg;
-	connection->query = NULL;
-	if (count == 0) {
-		fail(connection, PEER_CONNECT, error);
-		return;
-	}
-	connection->address_count = count < ADDRESSES_MAX ? count : ADDRESSES_MAX;
-	memcpy(connection->addresses, addresses, connection->address_count * sizeof *addresses);
-	set_state(connection, STATE_CONNECTING);
-	if (!connect_next(connection))
-		abort();
+	fail_cut(arg, reason);
 }
 
 static void on_timer(void *arg)
 {
 	struct upstream_h1 *connection = arg;
-	if (connection->state == STATE_RESOLVING || connection->state == STATE_CONNECTING)
-		fail(connection, PEER_TIMEOUT, "connecting timed out");
-	else if (connection->state == STATE_BUSY)
+	if (connection->state == STATE_BUSY)
 		fail(connection, PEER_TIMEOUT, "no answer came in time");
 	else if (connection->state == STATE_TUNNEL)
 		fail(connection, PEER_CUT, "the API server did not end its side of the tunnel");
@@ -319,29 +291,11 @@ static void on_drain(void *arg)
 }
 
 static const struct stream_events stream_events = {
-    .on_open = on_open,
     .on_data = on_data,
     .on_end = on_end,
     .on_drain = on_drain,
     .on_error = on_error,
 };
-
-/* Several addresses share the time there is. False: none is left. */
-static bool connect_next(struct upstream_h1 *connection)
-{
-	if (connection->next_address == connection->address_count)
-		return false;
-	stream_close(&connection->stream);
-	struct stream_options options = {
-	    .handshake_timeout = duration_ms(
-		connection->pool->connect_timeout.ms / (int64_t)connection->address_count),
-	};
-	const struct resolver_address *address = &connection->addresses[connection->next_address++];
-	connection->stream =
-	    stream_connect(connection->loop, (const struct sockaddr *)&address->address,
-		address->len, connection->pool->tls, &options, &stream_events, connection);
-	return true;
-}
 
 /* --- verbs --------------------------------------------------------------------------------- */
 
@@ -461,14 +415,12 @@ struct upstream_h1 *upstream_h1_new(const struct upstream_h1_pool *pool)
 {
 	struct upstream_h1 *connection = xcalloc(1, sizeof *connection);
 	connection->pool = pool;
-	connection->loop = pool->loop;
-	connection->timer = timer_new(pool->loop, on_timer, connection);
+	connection->loop = pool->target.loop;
+	connection->timer = timer_new(pool->target.loop, on_timer, connection);
 	connection->reader = h1_reader_new(H1_RESPONSES, &pool->limits);
 	connection->read_on = (struct deferred){.fn = read_on, .arg = connection};
-	connection->state = STATE_RESOLVING;
-	timer_set(connection->timer, pool->connect_timeout);
-	connection->query =
-	    resolver_lookup(pool->resolver, pool->host, pool->port, on_resolved, connection);
+	connection->state = STATE_CONNECTING;
+	connection->dial = dial_start(&pool->target, on_dialled, connection);
 	return connection;
 }
 

@@ -4,29 +4,17 @@
 #define EKSGATE_UPSTREAM_H1_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
 #include "common/attr.h"
-#include "common/mono.h"
+#include "kubeproxyd/back/dial.h"
 #include "kubeproxyd/back/upstream.h"
 #include "kubeproxyd/http/h1_reader.h"
-#include "kubeproxyd/net/resolver.h"
 
-#define UPSTREAM_IDLE_SECONDS 60
-
-struct stream;
-struct timer;
-struct tls_client;
 struct upstream_h1;
 
 /* What a connection needs of its pool, and tells it. */
 struct upstream_h1_pool {
-	struct loop *loop;
-	struct resolver *resolver;
-	struct tls_client *tls;
-	const char *host;
-	uint16_t port;
-	struct duration connect_timeout;
+	struct dial_target target;
 	struct h1_limits limits;
 	void (*on_connected)(void *arg);
 	/* Released in good order: may carry another request. */

@@ -29,6 +29,9 @@
 #include "kubeproxyd/record/access_log.h"
 #include "kubeproxyd/record/audit_id.h"
 
+/* How often what an API server refused, provably unprocessed, is sent again. */
+#define REFUSALS_MAX 3
+
 enum state {
 	STATE_IDENTIFYING,
 	STATE_GETTING_TOKEN,
@@ -56,7 +59,8 @@ struct exchange {
 	unsigned status; /* what the client was answered; 0: nothing */
 	bool is_upgrade; /* and was sent as one */
 	bool has_new_token; /* the API server refused the one before */
-	bool has_been_resent; /* an idle connection turned out dead */
+	bool was_cut; /* a pooled connection turned out dead: the next must be fresh */
+	unsigned resent; /* how often */
 };
 
 static void set_state(struct exchange *exchange, enum state state)
@@ -296,7 +300,8 @@ static struct upstream_want what_is_wanted(const struct exchange *exchange)
 {
 	struct upstream_want want = {
 	    .is_upgrade = exchange->is_upgrade,
-	    .must_be_fresh = exchange->has_been_resent,
+	    .is_long_running = exchange->admission.info.is_long_running,
+	    .must_be_fresh = exchange->was_cut,
 	};
 	if (!exchange->admission.info.is_long_running && !want.is_upgrade)
 		want.response_timeout = exchange->all->with.settings->proxy.limits.response_timeout;
@@ -344,9 +349,12 @@ static void on_upstream_drain(void *arg)
 
 /* --- 4. when the API server cannot be reached ---------------------------------------------- */
 
+/* A connection that is renewed may refuse what another that is renewed had refused; a cut is not
+ * tempted twice. */
 static bool may_resend(const struct exchange *exchange, const struct peer_failure *failure)
 {
-	return !exchange->has_been_resent && relay_can_replay(&exchange->relay) &&
+	unsigned limit = failure->kind == PEER_REFUSED ? REFUSALS_MAX : 1;
+	return exchange->resent < limit && relay_can_replay(&exchange->relay) &&
 	       failure_may_resend(failure, exchange->request->method);
 }
 
@@ -381,7 +389,8 @@ static void on_upstream_failed(void *arg, const struct peer_failure *failure)
 		return;
 	}
 	drop_upstream(exchange);
-	exchange->has_been_resent = true;
+	exchange->resent++;
+	exchange->was_cut |= failure->kind != PEER_REFUSED;
 	get_token(exchange);
 }
 
@@ -523,6 +532,19 @@ void exchange_cut(struct exchange *exchange, const char *reason)
 		answer_after(exchange, 503, reason, 1);
 	else
 		finish(exchange, reason);
+}
+
+void exchange_end_long(struct exchange *exchange, const char *reason)
+{
+	const char *verb = exchange->admission.info.verb;
+	bool is_watch = exchange->state == STATE_RELAYING && verb != NULL &&
+			strcmp(verb, "watch") == 0 && exchange->status == 200;
+	if (!is_watch) {
+		exchange_cut(exchange, reason);
+		return;
+	}
+	exchange->client.verbs->send_end(exchange->client.object);
+	finish(exchange, reason);
 }
 
 void exchange_recheck(struct exchange *exchange)

@@ -23,6 +23,9 @@ extern const struct peer_events exchange_client_events;
 
 /* For the list. */
 void exchange_cut(struct exchange *exchange, const char *reason);
+/* The proxy stops: a watch ends as API servers end them, cleanly, and the client begins another
+ * elsewhere; what else runs for long is cut. */
+void exchange_end_long(struct exchange *exchange, const char *reason);
 void exchange_recheck(struct exchange *exchange);
 void exchange_check_expiry(struct exchange *exchange);
 bool exchange_is_for(const struct exchange *exchange, const struct cluster *cluster) MUST_USE;

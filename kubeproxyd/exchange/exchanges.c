@@ -115,12 +115,12 @@ void exchanges_cut_cluster(
 	}
 }
 
-void exchanges_cut_long(struct exchanges *exchanges, const char *reason)
+void exchanges_end_long(struct exchanges *exchanges, const char *reason)
 {
 	struct exchange_link *link, *next;
 	TAILQ_FOREACH_SAFE(link, &exchanges->live, entry, next)
 	{
 		if (exchange_is_long(link->exchange))
-			exchange_cut(link->exchange, reason);
+			exchange_end_long(link->exchange, reason);
 	}
 }

@@ -62,7 +62,7 @@ void exchanges_recheck_cluster(struct exchanges *exchanges, const struct cluster
 /* The cluster is gone. */
 void exchanges_cut_cluster(
     struct exchanges *exchanges, const struct cluster *cluster, const char *reason);
-/* Ends watches, logs and tunnels; requests that end by themselves go on. */
-void exchanges_cut_long(struct exchanges *exchanges, const char *reason);
+/* Ends watches, cuts logs and tunnels; requests that end by themselves go on. */
+void exchanges_end_long(struct exchanges *exchanges, const char *reason);
 
 #endif

@@ -28,6 +28,7 @@ bool failure_may_resend(const struct peer_failure *failure, const char *method)
 {
 	if (failure->kind == PEER_REFUSED)
 		return true;
-	return failure->is_reused && failure->kind == PEER_CUT_BEFORE_HEAD &&
-	       (failure->is_unsent || failure_is_safe_method(method));
+	if (failure->kind != PEER_CUT_BEFORE_HEAD)
+		return false;
+	return failure->is_unsent || (failure->is_reused && failure_is_safe_method(method));
 }

@@ -5,6 +5,7 @@
 #include "kubeproxyd/front/session.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -13,6 +14,7 @@
 #include "common/settings.h"
 #include "common/xmem.h"
 #include "kubeproxyd/front/session_h1.h"
+#include "kubeproxyd/front/session_h2.h"
 #include "kubeproxyd/net/stream.h"
 #include "kubeproxyd/net/tls.h"
 
@@ -119,7 +121,9 @@ static void on_open(void *arg)
 	    stream_peer_address(stream));
 	place(session, session->caller.identity == NULL ? &session->owner->strangers : NULL);
 	tell_room(session->owner);
-	session->protocol = &session_h1;
+	const char *protocol = stream_alpn(stream);
+	session->protocol =
+	    protocol != NULL && strcmp(protocol, "h2") == 0 ? &session_h2 : &session_h1;
 	session->conversation = session->protocol->start(session);
 	if (session_is_draining(session))
 		session->protocol->drain(session->conversation);

@@ -173,7 +173,7 @@ static bool offers_upgrade(const struct http_head *head)
 }
 
 /* What a host, an IP literal and a port are made of (RFC 3986, 3.2.2), without user information. */
-static bool is_authority(const char *text)
+bool h1_is_authority(const char *text)
 {
 	for (; *text != '\0'; text++)
 		if (!h1_is_token(text, 1) && strchr("()=;:[]", *text) == NULL)
@@ -187,7 +187,7 @@ bool h1_decide_request(const struct h1_facts *facts, struct http_head *head, str
 		return refuse(error, 400, "more than one Host");
 	if (facts->host_count == 0 && !facts->is_http10)
 		return refuse(error, 400, "Host is missing");
-	if (!is_authority(head->authority))
+	if (!h1_is_authority(head->authority))
 		return refuse(error, 400, "Host is not a host name with an optional port");
 	if (!check_framing(facts, error))
 		return false;

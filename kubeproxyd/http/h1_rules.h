@@ -1,5 +1,6 @@
 /* What HTTP/1 messages may look like here, beyond their grammar: one framing, one Host,
- * origin-form, version 1.0 or 1.1 (reference kube.md 3.1; RFC 9112). Pure; used by h1_reader alone.
+ * origin-form, version 1.0 or 1.1 (reference kube.md 3.1; RFC 9112). Pure; used by h1_reader, and
+ * by session_h2 for what holds of targets and hosts in HTTP/2 too.
  */
 #ifndef EKSGATE_H1_RULES_H
 #define EKSGATE_H1_RULES_H
@@ -29,6 +30,8 @@ bool h1_check_status_line(const char *line, size_t len, struct h1_error *error) 
 /* Only visible ASCII, no fragment, origin-form. */
 bool h1_check_target(const char *target, size_t len, struct h1_error *error) MUST_USE;
 bool h1_is_token(const char *name, size_t len) MUST_USE;
+/* A host name or IP literal with an optional port; "" too. */
+bool h1_is_authority(const char *text) MUST_USE;
 /* Takes note of Host, Content-Length and Transfer-Encoding. True: it is one of them and does not
  * belong in the list. `value` is trimmed; `has_tab` says whether tabs stood around it. */
 bool h1_note_field(struct h1_facts *facts, const char *name, size_t name_len, const char *value,

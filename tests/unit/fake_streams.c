@@ -11,6 +11,8 @@
 
 struct stream streams[STREAMS];
 size_t stream_count;
+const char *fake_alpn;
+size_t fake_high_mark;
 resolver_fn *on_resolved;
 void *resolved_arg;
 bool is_lookup_cancelled;
@@ -50,7 +52,7 @@ struct tls_client *tls_client_new(
 {
 	(void)store;
 	assert_string_equal(host, "api.example");
-	assert_string_equal(protocols[0], "http/1.1");
+	assert_string_equal(protocols[protocols[1] != NULL ? 1 : 0], "http/1.1");
 	return NULL;
 }
 
@@ -89,7 +91,7 @@ void stream_write(struct stream *stream, const void *data, size_t len)
 
 bool stream_is_full(const struct stream *stream)
 {
-	return stream->written.len > 1000;
+	return stream->written.len > fake_high_mark;
 }
 
 void stream_pause(struct stream *stream)
@@ -121,6 +123,12 @@ void stream_finish(struct stream **stream, struct duration linger)
 	*stream = NULL;
 }
 
+const char *stream_alpn(const struct stream *stream)
+{
+	(void)stream;
+	return fake_alpn;
+}
+
 uint64_t stream_bytes_written(const struct stream *stream)
 {
 	return stream->bytes_written;
@@ -133,5 +141,7 @@ void fake_streams_reset(void)
 		streams[i] = (struct stream){0};
 	}
 	stream_count = 0;
+	fake_alpn = "http/1.1";
+	fake_high_mark = 1000;
 	is_lookup_cancelled = false;
 }

@@ -23,6 +23,10 @@ struct stream {
 
 extern struct stream streams[STREAMS];
 extern size_t stream_count;
+/* What ALPN chose on each: "http/1.1" unless said otherwise. */
+extern const char *fake_alpn;
+/* A stream is full above so many bytes: 1000 unless said otherwise. */
+extern size_t fake_high_mark;
 /* The last lookup. */
 extern resolver_fn *on_resolved;
 extern void *resolved_arg;

@@ -1,5 +1,6 @@
-/* The pool of connections to an API server, against made-up streams: what is reused and what never
- * is, how failures are told apart, and what comes of an answer that is not what it should be. */
+/* The pool of connections to an API server that speaks HTTP/1.1 alone, against made-up streams:
+ * what is reused and what never is, how failures are told apart, and what comes of an answer that
+ * is not what it should be. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -155,6 +156,15 @@ static void assert_failed(enum peer_failure_kind kind)
 	assert_int_equal(heard.kind, kind);
 }
 
+/* Its first request finds out that the API server speaks no HTTP/2. */
+static void learn_h1(void)
+{
+	ask_connected("GET");
+	assert_failed(PEER_REFUSED);
+	assert_true(heard.is_unsent && streams[0].is_closed);
+	fake_streams_reset();
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -167,6 +177,7 @@ static int set_up(void **state)
 	upstreams = upstreams_new(loop, metrics, &settings);
 	cluster = (struct cluster){.resource = &resource, .port = 443};
 	strcpy(cluster.host, "api.example");
+	learn_h1();
 	return 0;
 }
 

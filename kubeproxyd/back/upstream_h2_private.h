@@ -1,0 +1,78 @@
+/* What the two halves of an HTTP/2 connection to an API server share: upstream_h2.c owns the
+ * connection and talks to nghttp2's session, upstream_h2_stream.c is one request of it as the
+ * exchange sees it. */
+#ifndef EKSGATE_UPSTREAM_H2_PRIVATE_H
+#define EKSGATE_UPSTREAM_H2_PRIVATE_H
+
+#include <bsd/sys/queue.h>
+#include <nghttp2/nghttp2.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/loop.h"
+#include "kubeproxyd/back/upstream_h2.h"
+#include "kubeproxyd/http/head.h"
+
+struct h2_request {
+	struct upstream_h2 *connection;
+	const struct peer_events *events; /* NULL once released */
+	void *arg;
+	int32_t id; /* 0 before send_head() */
+	struct http_head answer;
+	struct buf body; /* of the request, not framed yet */
+	size_t body_at;
+	struct buf held; /* of the answer, arrived while paused */
+	struct timer *timer;
+	struct duration response_timeout;
+	uint64_t answered_before; /* answers that the connection had given when this was lent */
+	const char *complaint; /* why its answer is not HTTP as it must be; NULL: nothing */
+	bool is_body_ended, is_body_full, is_sent, is_spliced;
+	bool has_head, is_answer_ended, is_end_told, is_paused, is_listed, is_closed;
+	TAILQ_ENTRY(h2_request) entry; /* live ones, or the free list */
+	TAILQ_ENTRY(h2_request) ready; /* has events to tell at the end of the turn */
+};
+TAILQ_HEAD(h2_request_list, h2_request);
+
+struct upstream_h2 {
+	const struct upstream_h2_pool *pool;
+	struct loop *loop;
+	struct dial *dial;
+	struct stream *stream; /* NULL until connected and once dead */
+	nghttp2_session *session;
+	struct deferred flush;
+	struct timer *ping;
+	struct h2_request_list live, spare, ready;
+	size_t count;
+	struct mono idle_since;
+	uint64_t answered;
+	struct buf token, literal; /* the last token and its encoding */
+	size_t unsent_spliced; /* requests that wait for their frame to be written with `literal` */
+	const char *complaint; /* why nghttp2 gave the connection up, if it does */
+	bool is_connected, is_draining, is_dead, is_ping_out, has_heard;
+};
+
+/* --- upstream_h2.c, for the streams */
+
+/* Output is collected at the end of the turn. */
+void upstream_h2_ask_flush(struct upstream_h2 *connection);
+/* The request is nobody's any more: it goes to the spare ones, and the connection may be idle or
+ * over. */
+void upstream_h2_park(struct h2_request *request);
+
+/* --- upstream_h2_stream.c, for the connection */
+
+extern const struct peer_verbs h2_request_verbs;
+
+/* A spare one or a new one, not in any list yet. */
+struct h2_request *h2_request_take(struct upstream_h2 *connection) MUST_USE;
+void h2_request_free(struct h2_request *request);
+/* The stream is over before its answer was whole. */
+void h2_request_fail(struct h2_request *request, enum peer_failure_kind kind, const char *reason);
+/* Something is to be told to its owner at the end of the turn: h2_request_tell(). */
+void h2_request_make_ready(struct h2_request *request);
+/* Gives what arrived while it was paused, room for more body, the end: each may pause, release or
+ * fail it. */
+void h2_request_tell(struct h2_request *request);
+
+#endif

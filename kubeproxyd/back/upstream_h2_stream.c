@@ -1,0 +1,294 @@
+/* One request on an HTTP/2 connection to an API server: the verbs that the exchange calls, the
+ * fields as nghttp2 wants them, the body as it is asked for. The bearer token, the longest field by
+ * far, is encoded once per token and spliced into the HEADERS frame by the connection (RFC
+ * 7541, 6.2.3). Verbs never call events: what they cause is told at the end of the turn. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/loop.h"
+#include "common/xmem.h"
+#include "kubeproxyd/back/upstream_h2_private.h"
+#include "kubeproxyd/http/h2_fields.h"
+#include "kubeproxyd/http/hpack.h"
+
+#define FRAME_PAYLOAD_MAX 16384u
+/* What else a HEADERS frame may hold that is not counted. */
+#define SPLICE_MARGIN  1024u
+#define BODY_HIGH_MARK (256u * 1024)
+
+/* Something is to be told to the request's owner at the end of the turn. */
+void h2_request_make_ready(struct h2_request *request)
+{
+	if (request->is_listed)
+		return;
+	request->is_listed = true;
+	TAILQ_INSERT_TAIL(&request->connection->ready, request, ready);
+	upstream_h2_ask_flush(request->connection);
+}
+
+static void unlist(struct h2_request *request)
+{
+	if (!request->is_listed)
+		return;
+	TAILQ_REMOVE(&request->connection->ready, request, ready);
+	request->is_listed = false;
+}
+
+void h2_request_free(struct h2_request *request)
+{
+	timer_free(&request->timer);
+	http_head_free(&request->answer);
+	buf_free_secret(&request->body);
+	buf_free_secret(&request->held);
+	free(request);
+}
+
+void h2_request_fail(struct h2_request *request, enum peer_failure_kind kind, const char *reason)
+{
+	struct peer_failure failure = {
+	    .kind = kind,
+	    .reason = reason,
+	    .is_reused = request->answered_before > 0,
+	    .is_unsent = !request->is_sent || kind == PEER_REFUSED,
+	};
+	request->is_closed = true;
+	timer_cancel(request->timer);
+	unlist(request);
+	request->events->on_failed(request->arg, &failure);
+}
+
+/* --- requests: from the exchange
+ * --------------------------------------------------------------------------------- */
+
+/* False: the literal of another token is still to be written in this turn. */
+static bool encode_token(struct upstream_h2 *connection, const char *token, size_t len)
+{
+	if (connection->token.len == len && memcmp(connection->token.data, token, len) == 0)
+		return true;
+	if (connection->unsent_spliced > 0)
+		return false;
+	buf_free_secret(&connection->token);
+	buf_free_secret(&connection->literal);
+	buf_append(&connection->token, token, len);
+	hpack_encode_never_indexed(&connection->literal, "authorization", token, len);
+	return true;
+}
+
+/* The token goes into the frame when it is written, or, when that cannot be, among the other
+ * fields. */
+static void add_token(struct h2_request *request, struct h2_fields *list, const char *token)
+{
+	struct upstream_h2 *connection = request->connection;
+	size_t len = strlen(token);
+	request->is_spliced =
+	    encode_token(connection, token, len) &&
+	    list->size + connection->literal.len + SPLICE_MARGIN < FRAME_PAYLOAD_MAX;
+	if (request->is_spliced)
+		connection->unsent_spliced++;
+	else
+		h2_fields_add(list, "authorization", token, len);
+}
+
+static void add_pseudo_fields(struct h2_fields *list, const struct http_head *head)
+{
+	h2_fields_add(list, ":method", head->method, strlen(head->method));
+	h2_fields_add(list, ":scheme", "https", strlen("https"));
+	h2_fields_add(list, ":authority", head->authority, strlen(head->authority));
+	h2_fields_add(list, ":path", head->target, strlen(head->target));
+}
+
+static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *to, size_t len,
+    uint32_t *flags, nghttp2_data_source *source, void *user_data)
+{
+	(void)source;
+	(void)user_data;
+	struct h2_request *request = nghttp2_session_get_stream_user_data(session, id);
+	if (request == NULL)
+		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	size_t rest = request->body.len - request->body_at;
+	if (rest == 0 && !request->is_body_ended)
+		return NGHTTP2_ERR_DEFERRED;
+	size_t used = rest < len ? rest : len;
+	if (used > 0)
+		memcpy(to, request->body.data + request->body_at, used);
+	request->body_at += used;
+	if (used == rest) {
+		buf_clear(&request->body);
+		request->body_at = 0;
+		*flags = request->is_body_ended ? NGHTTP2_DATA_FLAG_EOF : 0;
+	}
+	if (request->is_body_full && rest - used <= BODY_HIGH_MARK / 2)
+		h2_request_make_ready(request);
+	return (ssize_t)used;
+}
+
+static bool send_head(void *object, const struct http_head *head)
+{
+	struct h2_request *request = object;
+	struct upstream_h2 *connection = request->connection;
+	if (connection->is_dead)
+		return false;
+	struct h2_fields list;
+	h2_fields_init(&list);
+	add_pseudo_fields(&list, head);
+	h2_fields_add_head(&list, head, "authorization");
+	const char *token = fields_get(&head->fields, "authorization");
+	if (token != NULL)
+		add_token(request, &list, token);
+	const nghttp2_data_provider provider = {.read_callback = read_body};
+	request->id = nghttp2_submit_request(connection->session, NULL, list.items, list.count,
+	    head->body != HTTP_BODY_NONE ? &provider : NULL, request);
+	h2_fields_free(&list);
+	if (request->id < 0)
+		abort(); /* no stream id is left after 2^30 requests, or a defect */
+	upstream_h2_ask_flush(connection);
+	return true;
+}
+
+static void resume_data(struct h2_request *request)
+{
+	struct upstream_h2 *connection = request->connection;
+	if (connection->is_dead || request->is_closed)
+		return;
+	nghttp2_session_resume_data(connection->session, request->id);
+	upstream_h2_ask_flush(connection);
+}
+
+static bool send_body(void *object, const uint8_t *data, size_t len)
+{
+	struct h2_request *request = object;
+	/* What went out gives way, so that a long body does not pile up. */
+	if (request->body_at > 0 && request->body_at >= request->body.len - request->body_at) {
+		buf_consume(&request->body, request->body_at);
+		request->body_at = 0;
+	}
+	buf_append(&request->body, data, len);
+	resume_data(request);
+	request->is_body_full = request->body.len - request->body_at > BODY_HIGH_MARK;
+	return !request->is_body_full;
+}
+
+static void send_end(void *object)
+{
+	struct h2_request *request = object;
+	request->is_body_ended = true;
+	if (!request->has_head && request->response_timeout.ms > 0)
+		timer_set(request->timer, request->response_timeout);
+	resume_data(request);
+}
+
+static void pause_answer(void *object)
+{
+	((struct h2_request *)object)->is_paused = true;
+}
+
+static void resume_answer(void *object)
+{
+	struct h2_request *request = object;
+	if (!request->is_paused)
+		return;
+	request->is_paused = false;
+	if (request->held.len > 0 || (request->is_answer_ended && !request->is_end_told))
+		h2_request_make_ready(request);
+}
+
+static void release(void *object)
+{
+	struct h2_request *request = object;
+	struct upstream_h2 *connection = request->connection;
+	request->events = NULL;
+	timer_cancel(request->timer);
+	unlist(request);
+	if (request->is_spliced && !request->is_sent)
+		connection->unsent_spliced--;
+	bool is_open = !connection->is_dead && !request->is_closed && request->id > 0;
+	bool is_complete =
+	    request->is_answer_ended && request->is_body_ended && request->body.len == 0;
+	if (is_open)
+		nghttp2_session_set_stream_user_data(connection->session, request->id, NULL);
+	if (is_open && !is_complete) {
+		nghttp2_submit_rst_stream(
+		    connection->session, NGHTTP2_FLAG_NONE, request->id, NGHTTP2_CANCEL);
+		upstream_h2_ask_flush(connection);
+	}
+	buf_free_secret(&request->body);
+	buf_free_secret(&request->held);
+	upstream_h2_park(request);
+}
+
+const struct peer_verbs h2_request_verbs = {
+    .send_head = send_head,
+    .send_body = send_body,
+    .send_end = send_end,
+    .pause = pause_answer,
+    .resume = resume_answer,
+    .release = release,
+};
+
+static void on_response_timeout(void *arg)
+{
+	struct h2_request *request = arg;
+	struct upstream_h2 *connection = request->connection;
+	nghttp2_session_set_stream_user_data(connection->session, request->id, NULL);
+	nghttp2_submit_rst_stream(
+	    connection->session, NGHTTP2_FLAG_NONE, request->id, NGHTTP2_CANCEL);
+	upstream_h2_ask_flush(connection);
+	h2_request_fail(request, PEER_TIMEOUT, "no answer came in time");
+}
+
+/* --- the end of the turn
+ * ----------------------------------------------------------------------------------------- */
+
+/* Gives what arrived while it was paused, room for more body, the end: each may pause, release or
+ * fail it. */
+void h2_request_tell(struct h2_request *request)
+{
+	struct upstream_h2 *connection = request->connection;
+	unlist(request);
+	if (request->is_body_full && request->body.len - request->body_at <= BODY_HIGH_MARK / 2) {
+		request->is_body_full = false;
+		request->events->on_drain(request->arg);
+	}
+	if (request->events != NULL && !request->is_paused && request->held.len > 0) {
+		struct buf held = request->held;
+		request->held = (struct buf){0};
+		request->events->on_body(request->arg, (const uint8_t *)held.data, held.len);
+		if (!request->is_closed && !connection->is_dead)
+			nghttp2_session_consume_stream(connection->session, request->id, held.len);
+		buf_free_secret(&held);
+	}
+	bool may_end = request->events != NULL && !request->is_paused && request->held.len == 0 &&
+		       request->is_answer_ended && !request->is_end_told;
+	if (!may_end)
+		return;
+	request->is_end_told = true;
+	request->events->on_end(request->arg);
+}
+
+/* Everything but the memory that it keeps: timer, head, list entry. */
+static void reset_request(struct h2_request *request)
+{
+	http_head_clear(&request->answer);
+	request->answer.body = HTTP_BODY_NONE;
+	request->answer.status = 0;
+	request->complaint = NULL;
+	request->body_at = 0;
+	request->id = 0;
+	request->is_body_ended = request->is_body_full = request->is_sent = false;
+	request->is_spliced = request->has_head = request->is_answer_ended = false;
+	request->is_end_told = request->is_paused = request->is_closed = false;
+}
+
+struct h2_request *h2_request_take(struct upstream_h2 *connection)
+{
+	struct h2_request *request = TAILQ_FIRST(&connection->spare);
+	if (request != NULL) {
+		TAILQ_REMOVE(&connection->spare, request, entry);
+		reset_request(request);
+		return request;
+	}
+	request = xcalloc(1, sizeof *request);
+	request->connection = connection;
+	request->timer = timer_new(connection->loop, on_response_timeout, request);
+	return request;
+}

@@ -1,0 +1,540 @@
+/* HTTP/2 with a client (RFC 9113) by nghttp2. Input is fed in the event handler; output is
+ * collected once, at the end of the turn, when nothing else of nghttp2 is on the stack. nghttp2
+ * enforces the grammar of heads and frames; here are the rules that it leaves to servers: limits,
+ * Host against :authority, and floods of frames that cost and say nothing. */
+#include "kubeproxyd/front/session_h2.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/log.h"
+#include "common/settings.h"
+#include "common/xmem.h"
+#include "kubeproxyd/front/session_h2_private.h"
+#include "kubeproxyd/http/h1_rules.h"
+#include "kubeproxyd/net/stream.h"
+
+#define CONNECTION_WINDOW (16 * 1024 * 1024)
+#define STREAMS_MAX	  250
+/* Resets: a burst, then this many a second. */
+#define RESET_BURST	  1000
+#define RESET_RATE	  100
+#define CONTINUATIONS_MAX 16
+/* PING, SETTINGS, PRIORITY, idle WINDOW_UPDATE and empty DATA frames in ten seconds; a stream that
+ * we have to reset weighs more, since a request was started for it. */
+#define NUISANCES_MAX	 10000
+#define NUISANCE_SECONDS 10
+#define RESET_WEIGHT	 10
+/* A reader may give back its window in pieces of this size. */
+#define UPDATE_BYTES	1024
+#define ANSWER_HEAD_MAX (1024u * 1024)
+#define DRAIN_NOTICE_MS 1000
+
+/* --- the end ------------------------------------------------------------------------------------
+ */
+
+static void close_session(
+    struct h2_conversation *conversation, enum session_end how, const char *reason)
+{
+	if (conversation->is_closed)
+		return;
+	conversation->is_closed = true;
+	timer_cancel(conversation->timer);
+	if (conversation->notice != NULL)
+		timer_cancel(conversation->notice);
+	loop_undefer(session_loop(conversation->session), &conversation->flush);
+	/* Every exchange is told, and releases its stream; their records name the caller, who goes
+	 * with the session. */
+	struct h2_stream *stream;
+	while ((stream = TAILQ_FIRST(&conversation->live)) != NULL)
+		h2_stream_cut(stream, reason);
+	conversation->stream = NULL;
+	session_end(conversation->session, how, reason);
+}
+
+static void client_gone(struct h2_conversation *conversation, const char *reason)
+{
+	char *text = xstrdup(reason); /* it may belong to the stream that is closed now */
+	close_session(conversation, SESSION_CUT, text);
+	free(text);
+}
+
+void h2_ask_flush(struct h2_conversation *conversation)
+{
+	if (!conversation->is_closed)
+		loop_defer(session_loop(conversation->session), &conversation->flush);
+}
+
+/* --- heads --------------------------------------------------------------------------------------
+ */
+
+static struct h2_stream *find_stream(nghttp2_session *h2, int32_t id)
+{
+	return nghttp2_session_get_stream_user_data(h2, id);
+}
+
+static bool is_request_head(const nghttp2_frame *frame)
+{
+	return frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST;
+}
+
+/* It arrived, or its stream is over before. */
+static void end_head(struct h2_conversation *conversation, int32_t id)
+{
+	if (conversation->head_id != id)
+		return;
+	conversation->head_id = 0;
+	timer_cancel(conversation->timer);
+}
+
+static int on_begin_headers(nghttp2_session *h2, const nghttp2_frame *frame, void *user_data)
+{
+	struct h2_conversation *conversation = user_data;
+	if (!is_request_head(frame))
+		return 0; /* trailers: dropped */
+	struct h2_stream *stream = h2_stream_new(conversation, frame->hd.stream_id);
+	nghttp2_session_set_stream_user_data(h2, frame->hd.stream_id, stream);
+	conversation->head_id = frame->hd.stream_id;
+	timer_set(conversation->timer,
+	    session_settings(conversation->session)->proxy.limits.header_timeout);
+	return 0;
+}
+
+static bool is_named(const uint8_t *name, size_t len, const char *wanted)
+{
+	return len == strlen(wanted) && memcmp(name, wanted, len) == 0;
+}
+
+/* False: it is neither a pseudo field nor one that heads keep as a member. */
+static bool take_member(
+    struct http_head *head, const char *name, size_t name_len, const char *value, size_t value_len)
+{
+	const uint8_t *bytes = (const uint8_t *)name;
+	if (is_named(bytes, name_len, ":method")) {
+		http_head_set_method(head, value);
+	} else if (is_named(bytes, name_len, ":path")) {
+		http_head_set_target(head, value, value_len);
+	} else if (is_named(bytes, name_len, ":authority")) {
+		http_head_set_authority(head, value, value_len);
+	} else if (is_named(bytes, name_len, "content-length")) {
+		head->body = HTTP_BODY_LENGTH;
+		head->content_length = strtoull(value, NULL, 10); /* its grammar is checked */
+	} else if (is_named(bytes, name_len, "expect")) {
+		head->expects_continue =
+		    value_len == 12 && strncasecmp(value, "100-continue", 12) == 0;
+	} else {
+		return name_len > 0 && name[0] == ':';
+	}
+	return true;
+}
+
+static void refuse(struct h2_stream *stream, unsigned status, const char *message)
+{
+	if (stream->refusal.status != 0)
+		return;
+	stream->refusal.status = status;
+	stream->refusal.message = message;
+}
+
+/* :authority comes first, if at all: nghttp2 takes no pseudo field behind another, and no second
+ * Host. */
+static void take_host(struct h2_stream *stream, const char *value, size_t len)
+{
+	struct http_head *head = &stream->request;
+	if (head->authority == NULL)
+		http_head_set_authority(head, value, len);
+	else if (strlen(head->authority) != len || strncasecmp(head->authority, value, len) != 0)
+		refuse(stream, 400, "Host differs from :authority");
+}
+
+static int on_header(nghttp2_session *h2, const nghttp2_frame *frame, const uint8_t *name,
+    size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags, void *user_data)
+{
+	(void)flags;
+	struct h2_conversation *conversation = user_data;
+	struct h2_stream *stream = find_stream(h2, frame->hd.stream_id);
+	if (!is_request_head(frame) || stream == NULL || stream->refusal.status != 0)
+		return 0;
+	const struct settings *settings = session_settings(conversation->session);
+	struct http_head *head = &stream->request;
+	stream->head_bytes += name_len + value_len;
+	if (stream->head_bytes > settings->proxy.limits.header_bytes) {
+		refuse(stream, 431, "the header fields are too large");
+		return 0;
+	}
+	if (take_member(head, (const char *)name, name_len, (const char *)value, value_len))
+		return 0;
+	if (is_named(name, name_len, "host")) {
+		take_host(stream, (const char *)value, value_len);
+		return 0;
+	}
+	fields_add(&head->fields, (const char *)name, name_len, (const char *)value, value_len);
+	if (head->fields.count > settings->proxy.limits.header_count)
+		refuse(stream, 431, "too many header fields");
+	return 0;
+}
+
+/* nghttp2 would leave such a field out and go on; here the stream is reset. */
+static int on_invalid_header(nghttp2_session *h2, const nghttp2_frame *frame, const uint8_t *name,
+    size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags, void *user_data)
+{
+	(void)h2;
+	(void)frame;
+	(void)name;
+	(void)name_len;
+	(void)value;
+	(void)value_len;
+	(void)flags;
+	(void)user_data;
+	return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+}
+
+static void on_request_head(struct h2_stream *stream)
+{
+	const struct http_head *head = &stream->request;
+	struct h1_error error;
+	if (head->authority == NULL || head->authority[0] == '\0')
+		refuse(stream, 400, "neither :authority nor Host");
+	else if (!h1_is_authority(head->authority))
+		refuse(stream, 400, ":authority is not a host name with an optional port");
+	else if (head->target == NULL)
+		refuse(stream, 400, "CONNECT is not served");
+	else if (!h1_check_target(head->target, strlen(head->target), &error))
+		refuse(stream, error.status, error.message);
+	if (stream->refusal.status != 0)
+		h2_stream_refuse(stream);
+	else
+		h2_stream_start(stream);
+}
+
+/* --- frames -------------------------------------------------------------------------------------
+ */
+
+/* Window that is given back for what was sent. */
+static bool is_earned(struct h2_conversation *conversation)
+{
+	if (conversation->uncredited < UPDATE_BYTES)
+		return false;
+	conversation->uncredited -= UPDATE_BYTES;
+	return true;
+}
+
+static bool is_nuisance(struct h2_conversation *conversation, const nghttp2_frame *frame)
+{
+	switch (frame->hd.type) {
+	case NGHTTP2_PING:
+	case NGHTTP2_SETTINGS:
+		return (frame->hd.flags & NGHTTP2_FLAG_ACK) == 0;
+	case NGHTTP2_PRIORITY:
+		return true;
+	case NGHTTP2_WINDOW_UPDATE:
+		return !is_earned(conversation);
+	case NGHTTP2_DATA:
+		return frame->hd.length == 0 && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0;
+	default:
+		return false;
+	}
+}
+
+/* More than any client in good faith sends ends the connection. */
+static void count_nuisance(struct h2_conversation *conversation, unsigned weight)
+{
+	if (mono_since(conversation->nuisances_since).ms > NUISANCE_SECONDS * 1000) {
+		conversation->nuisances_since = mono_now();
+		conversation->nuisances = 0;
+	}
+	conversation->nuisances += weight;
+	if (conversation->nuisances > NUISANCES_MAX)
+		nghttp2_session_terminate_session(conversation->h2, NGHTTP2_ENHANCE_YOUR_CALM);
+}
+
+static int on_frame(nghttp2_session *h2, const nghttp2_frame *frame, void *user_data)
+{
+	struct h2_conversation *conversation = user_data;
+	if (is_nuisance(conversation, frame))
+		count_nuisance(conversation, 1);
+	if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
+		return 0;
+	struct h2_stream *stream = find_stream(h2, frame->hd.stream_id);
+	if (stream == NULL)
+		return 0;
+	bool is_end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+	if (is_request_head(frame)) {
+		end_head(conversation, frame->hd.stream_id);
+		stream->is_request_ended = is_end;
+		on_request_head(stream);
+	} else if (is_end) {
+		h2_stream_on_request_end(stream);
+	}
+	return 0;
+}
+
+static int on_data_chunk(nghttp2_session *h2, uint8_t flags, int32_t id, const uint8_t *data,
+    size_t len, void *user_data)
+{
+	(void)flags;
+	(void)user_data;
+	/* One stream that does not read on must not stop the others. */
+	nghttp2_session_consume_connection(h2, len);
+	struct h2_stream *stream = find_stream(h2, id);
+	if (stream != NULL)
+		h2_stream_on_body(stream, data, len);
+	return 0;
+}
+
+static int on_invalid_frame(
+    nghttp2_session *h2, const nghttp2_frame *frame, int code, void *user_data)
+{
+	(void)h2;
+	(void)frame;
+	struct h2_conversation *conversation = user_data;
+	session_count_bad_request(conversation->session, 400, nghttp2_strerror(code));
+	return 0;
+}
+
+/* An answered request whose rest nobody wants is told so (RFC 9113, 8.1). */
+static int on_frame_sent(nghttp2_session *h2, const nghttp2_frame *frame, void *user_data)
+{
+	struct h2_conversation *conversation = user_data;
+	int32_t id = frame->hd.stream_id;
+	bool is_reset = frame->hd.type == NGHTTP2_RST_STREAM;
+	if (is_reset && frame->rst_stream.error_code != NGHTTP2_NO_ERROR)
+		count_nuisance(conversation, RESET_WEIGHT);
+	bool is_end = (frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS) &&
+		      (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+	if (is_end && nghttp2_session_get_stream_remote_close(h2, id) == 0)
+		nghttp2_submit_rst_stream(h2, NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR);
+	return 0;
+}
+
+/* An answer's head that cannot be sent would leave the client waiting. */
+static int on_frame_not_sent(
+    nghttp2_session *h2, const nghttp2_frame *frame, int code, void *user_data)
+{
+	(void)user_data;
+	bool is_lost = frame->hd.type == NGHTTP2_HEADERS && code != NGHTTP2_ERR_STREAM_CLOSED &&
+		       code != NGHTTP2_ERR_STREAM_CLOSING;
+	if (is_lost)
+		nghttp2_submit_rst_stream(
+		    h2, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_INTERNAL_ERROR);
+	return 0;
+}
+
+static const char *reason_of(uint32_t code)
+{
+	switch (code) {
+	case NGHTTP2_NO_ERROR:
+		return "done";
+	case NGHTTP2_CANCEL:
+		return "the client cancelled";
+	default:
+		return nghttp2_http2_strerror(code);
+	}
+}
+
+static int on_stream_close(nghttp2_session *h2, int32_t id, uint32_t code, void *user_data)
+{
+	end_head(user_data, id);
+	struct h2_stream *stream = find_stream(h2, id);
+	if (stream == NULL)
+		return 0;
+	nghttp2_session_set_stream_user_data(h2, id, NULL);
+	h2_stream_cut(stream, reason_of(code));
+	return 0;
+}
+
+/* --- the end of the turn ------------------------------------------------------------------------
+ */
+
+static void arm_idle_timer(struct h2_conversation *conversation)
+{
+	if (conversation->count == 0 && !timer_is_set(conversation->timer))
+		timer_set(conversation->timer,
+		    session_settings(conversation->session)->proxy.limits.idle_timeout);
+}
+
+static void tell_ready(struct h2_conversation *conversation)
+{
+	struct h2_stream *stream;
+	while (!conversation->is_closed && (stream = TAILQ_FIRST(&conversation->ready)) != NULL)
+		h2_stream_tell(stream);
+}
+
+static void on_flush(void *arg)
+{
+	struct h2_conversation *conversation = arg;
+	tell_ready(conversation);
+	while (!conversation->is_closed && !stream_is_full(conversation->stream)) {
+		const uint8_t *data;
+		ssize_t len = nghttp2_session_mem_send(conversation->h2, &data);
+		if (len < 0) {
+			client_gone(conversation, nghttp2_strerror((int)len));
+			return;
+		}
+		if (len == 0)
+			break;
+		stream_write(conversation->stream, data, (size_t)len);
+	}
+	if (conversation->is_closed)
+		return;
+	bool is_over = !nghttp2_session_want_read(conversation->h2) &&
+		       !nghttp2_session_want_write(conversation->h2);
+	if (is_over)
+		close_session(conversation, SESSION_POLITE, "done");
+	else
+		arm_idle_timer(conversation);
+}
+
+/* --- the connection -----------------------------------------------------------------------------
+ */
+
+static size_t on_data(void *arg, const uint8_t *data, size_t len)
+{
+	struct h2_conversation *conversation = arg;
+	ssize_t used = nghttp2_session_mem_recv(conversation->h2, data, len);
+	if (used < 0)
+		client_gone(conversation, nghttp2_strerror((int)used));
+	else
+		h2_ask_flush(conversation);
+	return len;
+}
+
+static void on_end(void *arg)
+{
+	client_gone(arg, "the client closed the connection");
+}
+
+static void on_drain(void *arg)
+{
+	h2_ask_flush(arg);
+}
+
+static void on_error(void *arg, const char *reason)
+{
+	client_gone(arg, reason);
+}
+
+static const struct stream_events stream_events = {
+    .on_data = on_data,
+    .on_end = on_end,
+    .on_drain = on_drain,
+    .on_error = on_error,
+};
+
+/* No stream after the last one seen. */
+static void say_goodbye(void *arg)
+{
+	struct h2_conversation *conversation = arg;
+	nghttp2_submit_goaway(conversation->h2, NGHTTP2_FLAG_NONE,
+	    nghttp2_session_get_last_proc_stream_id(conversation->h2), NGHTTP2_NO_ERROR, NULL, 0);
+	h2_ask_flush(conversation);
+}
+
+/* Idle; or the head of a request does not come to its end, and nothing else can come before it. */
+static void on_timer(void *arg)
+{
+	struct h2_conversation *conversation = arg;
+	if (conversation->head_id == 0) {
+		say_goodbye(conversation);
+		return;
+	}
+	session_count_bad_request(conversation->session, 408, "the head did not arrive in time");
+	client_gone(conversation, "the head of a request did not arrive in time");
+}
+
+static nghttp2_session_callbacks *make_callbacks(void)
+{
+	nghttp2_session_callbacks *callbacks;
+	if (nghttp2_session_callbacks_new(&callbacks) != 0)
+		abort();
+	nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
+	nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
+	nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, on_invalid_header);
+	nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
+	nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
+	nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_sent);
+	nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_frame_not_sent);
+	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data_chunk);
+	nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
+	return callbacks;
+}
+
+static nghttp2_session *new_session(struct h2_conversation *conversation)
+{
+	nghttp2_session_callbacks *callbacks = make_callbacks();
+	nghttp2_option *option;
+	nghttp2_session *h2;
+	if (nghttp2_option_new(&option) != 0)
+		abort();
+	nghttp2_option_set_no_auto_window_update(option, 1);
+	nghttp2_option_set_stream_reset_rate_limit(option, RESET_BURST, RESET_RATE);
+	nghttp2_option_set_max_continuations(option, CONTINUATIONS_MAX);
+	nghttp2_option_set_max_send_header_block_length(option, ANSWER_HEAD_MAX);
+	if (nghttp2_session_server_new2(&h2, callbacks, conversation, option) != 0)
+		abort();
+	nghttp2_session_callbacks_del(callbacks);
+	nghttp2_option_del(option);
+	const struct settings *settings = session_settings(conversation->session);
+	const nghttp2_settings_entry entries[] = {
+	    {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, STREAMS_MAX},
+	    {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, CLIENT_BODY_WINDOW},
+	    {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)settings->proxy.limits.header_bytes},
+	};
+	nghttp2_submit_settings(h2, NGHTTP2_FLAG_NONE, entries, sizeof entries / sizeof entries[0]);
+	nghttp2_session_set_local_window_size(h2, NGHTTP2_FLAG_NONE, 0, CONNECTION_WINDOW);
+	return h2;
+}
+
+static void *start(struct session *session)
+{
+	struct h2_conversation *conversation = xcalloc(1, sizeof *conversation);
+	conversation->session = session;
+	conversation->stream = session->stream;
+	conversation->flush = (struct deferred){.fn = on_flush, .arg = conversation};
+	conversation->timer = timer_new(session_loop(session), on_timer, conversation);
+	conversation->nuisances_since = mono_now();
+	TAILQ_INIT(&conversation->live);
+	TAILQ_INIT(&conversation->ready);
+	conversation->h2 = new_session(conversation);
+	stream_set_events(session->stream, &stream_events, conversation);
+	timer_set(conversation->timer, session_settings(session)->proxy.limits.header_timeout);
+	h2_ask_flush(conversation);
+	return conversation;
+}
+
+/* GOAWAY twice (RFC 9113, 6.8): first a notice, then, when requests that were on their way have
+ * arrived, the last id. */
+static void drain(void *object)
+{
+	struct h2_conversation *conversation = object;
+	if (conversation->is_closed || conversation->notice != NULL)
+		return;
+	conversation->notice =
+	    timer_new(session_loop(conversation->session), say_goodbye, conversation);
+	nghttp2_submit_shutdown_notice(conversation->h2);
+	timer_set(conversation->notice, duration_ms(DRAIN_NOTICE_MS));
+	h2_ask_flush(conversation);
+}
+
+static void cut(void *object, const char *reason)
+{
+	client_gone(object, reason);
+}
+
+static void free_conversation(void *object)
+{
+	struct h2_conversation *conversation = object;
+	loop_undefer(session_loop(conversation->session), &conversation->flush);
+	timer_free(&conversation->timer);
+	timer_free(&conversation->notice);
+	nghttp2_session_del(conversation->h2);
+	free(conversation);
+}
+
+const struct session_protocol session_h2 = {
+    .start = start,
+    .drain = drain,
+    .cut = cut,
+    .free = free_conversation,
+};

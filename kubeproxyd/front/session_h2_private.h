@@ -1,0 +1,79 @@
+/* What the two halves of an HTTP/2 client connection share: session_h2.c owns the connection and
+ * nghttp2's session, session_h2_stream.c is one request as the exchange sees it. */
+#ifndef EKSGATE_SESSION_H2_PRIVATE_H
+#define EKSGATE_SESSION_H2_PRIVATE_H
+
+#include <bsd/sys/queue.h>
+#include <nghttp2/nghttp2.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/loop.h"
+#include "kubeproxyd/front/session.h"
+#include "kubeproxyd/http/head.h"
+#include "kubeproxyd/http/peer.h"
+
+#define CLIENT_BODY_WINDOW (256 * 1024)
+
+struct h2_conversation;
+
+/* One stream. It lives until nghttp2 closed the stream and the exchange released it. */
+struct h2_stream {
+	struct h2_conversation *conversation;
+	struct exchange *exchange; /* NULL before the head is complete, and once released */
+	int32_t id;
+	struct http_head request;
+	size_t head_bytes;
+	struct {
+		unsigned status; /* 0: none */
+		const char *message;
+	} refusal; /* its head is bad: answered by us when it is complete */
+	struct buf answer; /* body, not framed yet */
+	size_t answer_at;
+	struct buf held; /* of the request's body, arrived while paused */
+	bool is_paused, is_request_ended, is_end_told, owes_continue;
+	bool has_answered_head, has_answered, is_full, is_bodiless;
+	bool is_closed, is_listed;
+	TAILQ_ENTRY(h2_stream) entry;
+	TAILQ_ENTRY(h2_stream) ready; /* has events to tell at the end of the turn */
+};
+TAILQ_HEAD(h2_stream_list, h2_stream);
+
+struct h2_conversation {
+	struct session *session;
+	struct stream *stream; /* the session's; NULL once closed */
+	nghttp2_session *h2;
+	struct deferred flush;
+	struct timer *timer; /* while no request is there, or the head of one is on its way */
+	struct timer *notice; /* between the two GOAWAYs of a drain; NULL before */
+	struct h2_stream_list live, ready;
+	size_t count;
+	unsigned nuisances; /* frames that cost and say nothing, since `nuisances_since` */
+	struct mono nuisances_since;
+	uint64_t uncredited; /* bytes of answers for which no WINDOW_UPDATE was counted yet */
+	int32_t head_id; /* the stream whose head is on its way; 0: none */
+	bool is_closed;
+};
+
+/* --- session_h2.c */
+
+void h2_ask_flush(struct h2_conversation *conversation);
+
+/* --- session_h2_stream.c */
+
+struct h2_stream *h2_stream_new(struct h2_conversation *conversation, int32_t id) MUST_USE;
+void h2_stream_free(struct h2_stream *stream);
+/* The head is complete. */
+void h2_stream_start(struct h2_stream *stream);
+/* Answers its refusal in place of an exchange. */
+void h2_stream_refuse(struct h2_stream *stream);
+void h2_stream_on_body(struct h2_stream *stream, const uint8_t *data, size_t len);
+void h2_stream_on_request_end(struct h2_stream *stream);
+/* The stream is closed, or the client gone: the exchange, if any, is told. */
+void h2_stream_cut(struct h2_stream *stream, const char *reason);
+/* Held body, its end, room for more answer: told at the end of the turn. */
+void h2_stream_tell(struct h2_stream *stream);
+
+#endif

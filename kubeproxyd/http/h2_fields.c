@@ -1,0 +1,118 @@
+/* Turns heads into nghttp2's name-value pairs, for both sides of the proxy. */
+#include "kubeproxyd/http/h2_fields.h"
+
+#include <ctype.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/xmem.h"
+
+static uint8_t *bytes(const char *text)
+{
+	union {
+		const char *text;
+		uint8_t *bytes;
+	} either = {.text = text}; /* nghttp2 does not write to names and values */
+	return either.bytes;
+}
+
+static bool is_private(const char *name)
+{
+	static const char *const names[] = {
+	    "authorization", "audit-id", "x-forwarded-for", "cookie", "set-cookie"};
+	if (strncmp(name, "impersonate-", strlen("impersonate-")) == 0)
+		return true;
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+void h2_fields_init(struct h2_fields *list)
+{
+	list->items = list->few;
+	list->cap = H2_FIELDS_FEW;
+	list->count = list->size = 0;
+	list->names = (struct buf){0};
+}
+
+/* Heads have as many fields as the front's limit allows and users have groups. */
+static void make_room(struct h2_fields *list, size_t more)
+{
+	if (list->count + more <= list->cap)
+		return;
+	bool is_own = list->items != list->few;
+	list->cap = list->cap * 2 + more;
+	list->items = xreallocarray(is_own ? list->items : NULL, list->cap, sizeof(nghttp2_nv));
+	if (!is_own)
+		memcpy(list->items, list->few, list->count * sizeof(nghttp2_nv));
+}
+
+void h2_fields_add(struct h2_fields *list, const char *name, const char *value, size_t value_len)
+{
+	size_t name_len = strlen(name);
+	make_room(list, 1);
+	list->items[list->count++] = (nghttp2_nv){
+	    .name = bytes(name),
+	    .namelen = name_len,
+	    .value = bytes(value),
+	    .valuelen = value_len,
+	    .flags = is_private(name) ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE,
+	};
+	list->size += name_len + value_len + 8;
+}
+
+static const char *lower_name(struct h2_fields *list, const char *name, size_t len)
+{
+	char *lower = list->names.data + list->names.len;
+	for (size_t i = 0; i < len; i++)
+		lower[i] = (char)tolower((unsigned char)name[i]);
+	lower[len] = '\0';
+	buf_commit(&list->names, len + 1);
+	return lower;
+}
+
+/* All at once, so that what was handed out does not move. */
+static void reserve_names(struct h2_fields *list, const struct http_fields *fields)
+{
+	size_t total = 0;
+	for (size_t i = 0; i < fields->count; i++)
+		total += fields->items[i].name_len + 1;
+	char *room = buf_reserve(&list->names, total + 1);
+	(void)room;
+}
+
+void h2_fields_add_head(struct h2_fields *list, const struct http_head *head, const char *except)
+{
+	const struct http_fields *fields = &head->fields;
+	reserve_names(list, fields);
+	for (size_t i = 0; i < fields->count; i++) {
+		const struct http_field *field = &fields->items[i];
+		const char *name = lower_name(list, fields_name(fields, i), field->name_len);
+		if (except == NULL || strcmp(name, except) != 0)
+			h2_fields_add(list, name, fields_value(fields, i), field->value_len);
+	}
+	bool is_declared =
+	    head->body == HTTP_BODY_NONE && head->content_length > 0 && head->status != 204;
+	if (head->body == HTTP_BODY_LENGTH || is_declared) {
+		int len = snprintf(list->length, sizeof list->length, "%llu",
+		    (unsigned long long)head->content_length);
+		h2_fields_add(list, "content-length", list->length, (size_t)len);
+	}
+}
+
+void h2_fields_add_status(struct h2_fields *list, unsigned status)
+{
+	int len = snprintf(list->status, sizeof list->status, "%u", status);
+	h2_fields_add(list, ":status", list->status, (size_t)len);
+}
+
+void h2_fields_free(struct h2_fields *list)
+{
+	buf_free_secret(&list->names);
+	if (list->items != list->few)
+		free(list->items);
+}

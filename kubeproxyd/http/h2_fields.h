@@ -1,0 +1,36 @@
+/* A head as nghttp2 takes it: pseudo fields first, names in lower case (RFC 9113, 8.2), what is
+ * private to a user marked so that it never enters the compression table that all streams of a
+ * connection share. Pure. */
+#ifndef EKSGATE_H2_FIELDS_H
+#define EKSGATE_H2_FIELDS_H
+
+#include <nghttp2/nghttp2.h>
+#include <stddef.h>
+
+#include "common/buf.h"
+#include "kubeproxyd/http/head.h"
+
+#define H2_FIELDS_FEW 64
+
+/* h2_fields_init() before, h2_fields_free() after; valid as long as the head it was filled from. */
+struct h2_fields {
+	nghttp2_nv few[H2_FIELDS_FEW];
+	nghttp2_nv *items; /* `few`, or memory of its own when they are more */
+	size_t count, cap;
+	size_t size; /* at most this much when encoded */
+	char length[24], status[8];
+	struct buf names;
+};
+
+void h2_fields_init(struct h2_fields *list);
+
+/* `name` and `value` stay the caller's. */
+void h2_fields_add(struct h2_fields *list, const char *name, const char *value, size_t value_len);
+/* The fields of a head but the one named `except` (lower case, or NULL), and content-length: of the
+ * body, or what an answer to HEAD and a 304 declare. Once per list. */
+void h2_fields_add_head(struct h2_fields *list, const struct http_head *head, const char *except);
+/* ":status"; first of an answer. */
+void h2_fields_add_status(struct h2_fields *list, unsigned status);
+void h2_fields_free(struct h2_fields *list);
+
+#endif

@@ -1,0 +1,314 @@
+/* What HTTP/2 clients may not do: bad heads, heads too large or too slow, floods. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/buf.h"
+#include "common/xmem.h"
+#include "tests/unit/session_h2_talk.h"
+
+/* --- what is refused -------------------------------------------------------------------------- */
+
+#define OPENING ":method", "GET", ":scheme", "https", ":path", "/api"
+
+static void test_hosts(void **state)
+{
+	static const struct {
+		const char *pairs[14];
+		const char *authority; /* NULL: refused */
+	} rows[] = {
+	    {{OPENING, ":authority", "H:1", "host", "h:1", NULL}, "H:1"},
+	    {{OPENING, "host", "h:1", NULL}, "h:1"},
+	    {{OPENING, ":authority", "h:1", "host", "h:2", NULL}, NULL},
+	    {{OPENING, ":authority", "h", "host", "h.", NULL}, NULL},
+	    {{OPENING, ":authority", "", "host", "h", NULL}, NULL},
+	    {{OPENING, ":authority", "", NULL}, NULL},
+	    {{OPENING, "host", "", NULL}, NULL},
+	    {{OPENING, ":authority", "user@h", NULL}, NULL},
+	    {{OPENING, ":authority", "h/x", NULL}, NULL},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		fresh(state, &(struct h2_end_options){.is_lax = true});
+		int32_t id = h2_end_request(&client, rows[i].pairs, false);
+		talk();
+		if (rows[i].authority != NULL) {
+			assert_string_equal(last_life()->authority, rows[i].authority);
+		} else {
+			assert_int_equal(world.count, 0);
+			assert_true(heard(id)->is_closed);
+			assert_false(world.has_ended);
+		}
+	}
+}
+
+static void test_targets(void **state)
+{
+	static const char *const rows[] = {
+	    "/a#b", "/a b", "a", "*", "https://h/api", "/\xc3\xa4", ""};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		fresh(state, &(struct h2_end_options){.is_lax = true});
+		int32_t id = ask("GET", rows[i], false);
+		assert_int_equal(world.count, 0);
+		assert_true(heard(id)->is_closed);
+		assert_int_equal(world.bad_status, 400);
+	}
+}
+
+/* A stream error (RFC 9113, 8.1.1); the connection and its other requests go on. */
+static void test_malformed_heads_are_reset(void **state)
+{
+	static const char *const rows[][14] = {
+	    {":method", "GET", ":scheme", "https", ":authority", "h", NULL},
+	    {":method", "GET", ":path", "/api", ":authority", "h", NULL},
+	    {":scheme", "https", ":path", "/api", ":authority", "h", NULL},
+	    {OPENING, NULL},
+	    {OPENING, ":authority", "h", ":path", "/b", NULL},
+	    {OPENING, ":authority", "h", ":status", "200", NULL},
+	    {OPENING, ":authority", "h", ":other", "a", NULL},
+	    {":method", "GET", ":scheme", "https", ":path", "/api", "a", "b", ":authority", "h",
+		NULL},
+	    {OPENING, ":authority", "h", "connection", "close", NULL},
+	    {OPENING, ":authority", "h", "transfer-encoding", "chunked", NULL},
+	    {OPENING, ":authority", "h", "upgrade", "websocket", NULL},
+	    {OPENING, ":authority", "h", "te", "gzip", NULL},
+	    {OPENING, ":authority", "h", "a b", "c", NULL},
+	    {OPENING, ":authority", "h", "a", "b\x01", NULL},
+	    {OPENING, ":authority", "h", "a", " b", NULL},
+	    {OPENING, ":authority", "h", "a", "b\r\nc: d", NULL},
+	    {OPENING, ":authority", "h", "", "b", NULL},
+	    {OPENING, "host", "h", "host", "h", NULL},
+	    {OPENING, ":authority", "h", "content-length", "1", NULL},
+	    {OPENING, ":authority", "h", "content-length", "a", NULL},
+	    {":method", "CONNECT", ":protocol", "websocket", ":scheme", "https", ":path", "/a",
+		":authority", "h", NULL},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		fresh(state, &(struct h2_end_options){.is_lax = true});
+		int32_t id = h2_end_request(&client, rows[i], false);
+		talk();
+		assert_int_equal(world.count, 0);
+		assert_true(heard(id)->is_closed);
+		assert_int_equal(heard(id)->code, NGHTTP2_PROTOCOL_ERROR);
+		assert_int_equal(world.bad_requests, 1);
+		world_wait(50); /* longer than a head may take */
+		id = ask("GET", "/api", false);
+		assert_int_equal(world.count, 1);
+		life_answer(last_life(), 200, "x");
+		talk();
+		assert_true(heard(id)->has_end);
+	}
+}
+
+static void test_connect_is_refused(void **state)
+{
+	(void)state;
+	const char *const pairs[] = {":method", "CONNECT", ":authority", "h:1", NULL};
+	int32_t id = h2_end_request(&client, pairs, true);
+	talk();
+	assert_int_equal(world.count, 0);
+	assert_refused(id, "400");
+}
+
+static void test_body_that_is_not_what_was_declared(void **state)
+{
+	(void)state;
+	world.takes_bodies = true;
+	const char *const pairs[] = {OPENING, ":authority", "h", "content-length", "3", NULL};
+	reopen(&(struct h2_end_options){.is_lax = true});
+	int32_t id = h2_end_request(&client, pairs, true);
+	h2_end_send(&client, id, "ab", 2, true);
+	talk();
+	assert_int_equal(last_life()->failures, 1);
+	assert_false(last_life()->has_body_end);
+	assert_int_equal(heard(id)->code, NGHTTP2_PROTOCOL_ERROR);
+}
+
+static void test_header_limits(void **state)
+{
+	static char large[9000];
+	memset(large, 'l', sizeof large - 1);
+	const char *many[2 * 30 + 9] = {OPENING, ":authority", "h"};
+	for (unsigned i = 8; i < 8 + 2 * 30; i += 2) {
+		many[i] = "n";
+		many[i + 1] = "v";
+	}
+	const char *const one[] = {OPENING, ":authority", "h", "n", large, NULL};
+	char *path = xasprintf("/%s", large);
+	const char *const target[] = {
+	    ":method", "GET", ":scheme", "https", ":authority", "h", ":path", path, NULL};
+	const char *const *const rows[] = {many, one, target};
+	for (size_t i = 0; i < 3; i++) {
+		fresh(state, &(struct h2_end_options){0});
+		int32_t id = h2_end_request(&client, rows[i], false);
+		talk();
+		assert_int_equal(world.count, 0);
+		assert_refused(id, "431");
+		assert_false(world.has_ended);
+	}
+	free(path);
+}
+
+/* More frames than any head within the limits has. */
+static void test_continuation_flood(void **state)
+{
+	(void)state;
+	static char value[60000];
+	memset(value, '{', sizeof value - 1);
+	const char *pairs[8 + 2 * 8 + 1] = {OPENING, ":authority", "h"};
+	for (unsigned i = 8; i < 8 + 2 * 8; i += 2) {
+		pairs[i] = "n";
+		pairs[i + 1] = value;
+	}
+	h2_end_request(&client, pairs, false);
+	talk();
+	assert_int_equal(world.count, 0);
+	assert_true(world.has_ended);
+}
+
+static void test_a_head_that_stalls(void **state)
+{
+	(void)state;
+	int32_t id = ask("GET", "/api", false);
+	/* HEADERS without END_HEADERS, and nothing behind. */
+	static const uint8_t frame[] = {0, 0, 1, 1, 0, 0, 0, 0, 3, 0x82};
+	assert_int_equal(id, 1);
+	world_receive(frame, sizeof frame);
+	world_wait(100);
+	assert_true(world.has_ended);
+	assert_int_equal(last_life()->failures, 1);
+	assert_int_equal(world.bad_status, 408);
+}
+
+static void test_says_nothing(void **state)
+{
+	(void)state;
+	world_wait(100);
+	world_end_turn();
+	assert_true(world.has_ended);
+	assert_int_equal(world.how, SESSION_POLITE);
+}
+
+static void test_not_http2(void **state)
+{
+	(void)state;
+	world_receive("GET / HTTP/1.1\r\n\r\n", 18);
+	world_end_turn();
+	assert_true(world.has_ended);
+}
+
+/* --- floods ----------------------------------------------------------------------------------- */
+
+static void assert_calmed(bool is_client_there)
+{
+	for (unsigned i = 0; i < 100 && !world.has_ended; i++)
+		carry_down();
+	carry_down();
+	assert_true(world.has_ended);
+	assert_int_equal(client.goaways, is_client_there);
+	if (is_client_there)
+		assert_int_equal(client.goaway_code, NGHTTP2_ENHANCE_YOUR_CALM);
+	for (size_t i = 0; i < world.count; i++)
+		assert_false(world.lives[i].is_live);
+}
+
+static void flood(const uint8_t *frame, size_t len, unsigned count)
+{
+	struct buf bytes = {0};
+	for (unsigned i = 0; i < 100; i++)
+		buf_append(&bytes, frame, len);
+	for (unsigned i = 0; i < count && !world.has_ended; i += 100) {
+		world_receive(bytes.data, bytes.len);
+		carry_down();
+	}
+	buf_free(&bytes);
+}
+
+static void test_frames_that_say_nothing(void **state)
+{
+	static const struct {
+		uint8_t bytes[20];
+		size_t len;
+	} rows[] = {
+	    {{0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8}, 17}, /* PING */
+	    {{0, 0, 0, 4, 0, 0, 0, 0, 0}, 9}, /* SETTINGS */
+	    {{0, 0, 5, 2, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1}, 14}, /* PRIORITY */
+	    {{0, 0, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0, 1}, 13}, /* WINDOW_UPDATE */
+	    {{0, 0, 0, 0, 0, 0, 0, 0, 1}, 9}, /* empty DATA */
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		fresh(state, &(struct h2_end_options){0});
+		world.takes_bodies = true;
+		int32_t id = ask("POST", "/api", true);
+		assert_int_equal(id, 1);
+		flood(rows[i].bytes, rows[i].len, 9000);
+		assert_false(world.has_ended);
+		flood(rows[i].bytes, rows[i].len, 2000);
+		/* nghttp2 as the client knows of no SETTINGS that could be acknowledged. */
+		assert_calmed(rows[i].bytes[3] != NGHTTP2_SETTINGS);
+	}
+}
+
+static void test_rapid_reset(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 1500 && !world.has_ended && client.goaways == 0; i++) {
+		client.count = 0; /* they are forgotten */
+		int32_t id = ask("GET", "/api", false);
+		nghttp2_submit_rst_stream(client.session, 0, id, NGHTTP2_CANCEL);
+		talk();
+	}
+	for (unsigned i = 0; i < 100 && !world.has_ended; i++)
+		carry_down();
+	assert_true(world.has_ended);
+	assert_int_equal(client.goaways, 1);
+	for (size_t i = 0; i < world.count; i++)
+		assert_int_equal(world.lives[i].failures, 1);
+}
+
+/* The client makes us reset: a request is started each time all the same. */
+static void test_resets_that_are_provoked(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 1500 && !world.has_ended && client.goaways == 0; i++) {
+		uint32_t id = 2 * i + 1;
+		client.count = 0;
+		assert_int_equal(ask("POST", "/api", true), id);
+		/* WINDOW_UPDATE by nothing. */
+		const uint8_t frame[] = {
+		    0, 0, 4, 8, 0, 0, 0, (uint8_t)(id >> 8), (uint8_t)id, 0, 0, 0, 0};
+		world_receive(frame, sizeof frame);
+		talk();
+	}
+	for (unsigned i = 0; i < 100 && !world.has_ended; i++)
+		carry_down();
+	assert_true(world.has_ended);
+	assert_true(world.count < 1200);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    CASE(test_hosts),
+	    CASE(test_targets),
+	    CASE(test_malformed_heads_are_reset),
+	    CASE(test_connect_is_refused),
+	    CASE(test_body_that_is_not_what_was_declared),
+	    CASE(test_header_limits),
+	    CASE(test_continuation_flood),
+	    CASE(test_a_head_that_stalls),
+	    CASE(test_says_nothing),
+	    CASE(test_not_http2),
+	    CASE(test_frames_that_say_nothing),
+	    CASE(test_rapid_reset),
+	    CASE(test_resets_that_are_provoked),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
