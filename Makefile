@@ -207,6 +207,9 @@ FUZZ_TARGETS += fuzz_h1_request fuzz_h1_response
 fuzz_h1_request := tests/fuzz/h1.o $(BASE) $(HTTP) $(LLHTTP)
 fuzz_h1_response := tests/fuzz/h1.o $(BASE) $(HTTP) $(LLHTTP)
 
+FUZZ_TARGETS += fuzz_h2_session
+fuzz_h2_session := $(SESSION_H2_TEST)
+
 FUZZ_TARGETS += fuzz_request_info fuzz_role
 fuzz_request_info := $(test_request_info)
 fuzz_role := $(test_policy)

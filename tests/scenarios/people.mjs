@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { connect as connectH2 } from 'node:http2';
 import { request } from 'node:https';
 import { connect } from 'node:tls';
 import { kubectlPath } from '../clients/kubectl.mjs';
@@ -172,6 +173,41 @@ export class Person {
 		});
 	}
 
+	// One HTTP/2 connection; close() or destroy() it.
+	h2(options = {}) {
+		const session = connectH2(`https://127.0.0.1:${this.proxy.port}`, {
+			ca: this.ca,
+			cert: this.certificate,
+			key: this.key,
+			...options,
+		});
+		session.on('error', () => {});
+		return session;
+	}
+
+	// A stream of it, which reads nothing by itself; rejects what is not answered by a head.
+	open(session, path, { method = 'GET', headers = {}, body } = {}) {
+		return new Promise((resolve, reject) => {
+			const stream = session.request({ ':method': method, ':path': path, ...headers }, { endStream: !body });
+			if (body) stream.end(body);
+			stream.on('response', (head) => resolve(Object.assign(stream, { status: head[':status'], head })));
+			stream.on('error', reject);
+			stream.on('close', () => reject(new Error(`${method} ${path}: closed with ${stream.rstCode}`)));
+		});
+	}
+
+	// {status, headers, text, json}; rejects an answer that is cut.
+	async ask(session, path, options) {
+		const stream = await this.open(session, path, options);
+		let text = '';
+		stream.setEncoding('utf8').on('data', (part) => {
+			text += part;
+		});
+		const code = await ended(stream);
+		if (code !== 0) throw new Error(`${path}: cut with ${code} after ${text.length} characters`);
+		return { status: stream.status, headers: stream.head, text, json: parse(text) };
+	}
+
 	// What comes back for raw bytes, until the server closes or falls silent (`silenceMs` after its last byte);
 	// {text, status, isClosed}.
 	raw(bytes, { answerMs = 5000, silenceMs = 300 } = {}) {
@@ -200,6 +236,19 @@ export class Person {
 			socket.on('error', (error) => (text === '' && error.code !== 'ECONNRESET' ? reject(error) : finish(true)));
 		});
 	}
+}
+
+// The code that a stream was closed with: 0 after a clean end.
+export function ended(stream) {
+	return new Promise((resolve) => {
+		let hasEnd = false;
+		stream.on('end', () => {
+			hasEnd = true;
+		});
+		const finish = () => resolve(hasEnd && stream.rstCode === 0 ? 0 : stream.rstCode || 'a lost connection');
+		if (stream.closed && stream.destroyed) finish();
+		else stream.on('close', finish);
+	});
 }
 
 function parse(text) {

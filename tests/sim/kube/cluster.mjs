@@ -1,11 +1,12 @@
 // One simulated API server: TLS with its own authority, HTTP/1.1 and h2, and the walk of a request: authenticate,
 // impersonate, authorize, answer. Everything that came in is recorded.
 import { createSecureServer } from 'node:http2';
+import { createServer } from 'node:https';
 import { createAuthenticator } from './authenticate.mjs';
 import { forbidden, impersonate, isAllowed } from './authorize.mjs';
 import { answerPlain } from './discovery.mjs';
 import { prepareExec, startExec } from './exec.mjs';
-import { applyFault, createFaults } from './faults.mjs';
+import { applyFault, createFaults, refuseUnprocessed } from './faults.mjs';
 import { answerLogs, Logs } from './logs.mjs';
 import { makePki } from './pki.mjs';
 import { requestInfo } from './request_info.mjs';
@@ -81,12 +82,10 @@ export class Cluster {
 	}
 
 	start(port = this.port ?? 0) {
-		const server = createSecureServer({
-			key: this.pki.key,
-			cert: this.pki.cert,
-			allowHTTP1: true,
-			minVersion: 'TLSv1.2',
-		});
+		const options = { key: this.pki.key, cert: this.pki.cert, minVersion: 'TLSv1.2' };
+		const server = this.speaksOnlyHttp1
+			? createServer({ ...options, ALPNProtocols: ['http/1.1'] })
+			: createSecureServer({ ...options, allowHTTP1: true });
 		server.on('secureConnection', (socket) => this.onConnection(socket));
 		server.on('request', (request, response) => this.onRequest(request, response));
 		server.on('upgrade', (request, socket, head) => this.onUpgrade(request, socket, head));
@@ -119,6 +118,12 @@ export class Cluster {
 
 	async rotate(options) {
 		this.pki = makePki(this.place.name, options);
+		await this.stop();
+		await this.start();
+	}
+
+	async restart({ http1 = false } = {}) {
+		this.speaksOnlyHttp1 = http1;
 		await this.stop();
 		await this.start();
 	}
@@ -159,6 +164,11 @@ export class Cluster {
 	onRequest(request, response) {
 		const entry = this.record(request);
 		const fault = this.faults.take(request);
+		entry.isRefused = refuseUnprocessed(fault, request);
+		if (entry.isRefused) return;
+		response.on('close', () => {
+			entry.isClosed = true;
+		});
 		if (fault?.kind === 'headers') for (const [name, value] of fault.headers) response.setHeader(name, value);
 		const auditId = request.headers['audit-id'];
 		if (auditId) response.setHeader('audit-id', auditId);

@@ -58,6 +58,15 @@ export const routes = [
 		},
 	],
 	[
+		'POST',
+		'/clusters/ID/restart',
+		'{http1?}: same port, over HTTP/1.1 alone when asked to',
+		async (s, [id], body) => {
+			await need(s, id).restart(body);
+			return show(need(s, id));
+		},
+	],
+	[
 		'GET',
 		'/clusters/ID/requests',
 		'what came in: method, target, headers, identity, user, groups, status',
@@ -108,7 +117,7 @@ export const routes = [
 	[
 		'POST',
 		'/clusters/ID/faults',
-		'{kind, method?, path?, times?, ...}',
+		'{kind, method?, path?, times?, chance?, ...}',
 		(s, [id], body) => need(s, id).faults.add(body),
 	],
 	['GET', '/clusters/ID/faults', 'faults with their hits', (s, [id]) => need(s, id).faults.list()],

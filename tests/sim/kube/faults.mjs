@@ -1,6 +1,13 @@
-// What goes wrong on purpose at an API server: {kind, method?, path? (a regular expression), times?, ...}.
+// What goes wrong on purpose at an API server: {kind, method?, path? (a regular expression), times?, chance? (0 to 1), ...}.
+import { constants } from 'node:http2';
 
+// Over HTTP/2 alone: "goaway" (with `refuses`: its last id is below the request, which is not processed; without: the
+// request is the last one), "refused-stream" (not processed), "reset-stream" (in mid-body).
 const KINDS = [
+	'goaway',
+	'refused-stream',
+	'reset-stream',
+	'endless',
 	'hang',
 	'cut',
 	'unauthorized',
@@ -27,7 +34,8 @@ export function createFaults() {
 				(f) =>
 					f.left > 0 &&
 					(!f.method || f.method === request.method) &&
-					(!f.path || new RegExp(f.path).test(request.url)),
+					(!f.path || new RegExp(f.path).test(request.url)) &&
+					(f.chance === undefined || Math.random() < f.chance),
 			);
 			if (!fault) return null;
 			fault.left--;
@@ -42,6 +50,29 @@ export function createFaults() {
 }
 
 const socketOf = (request) => request.stream?.session?.socket ?? request.socket;
+
+const refusedFrom = new WeakMap(); // h2 sessions that refused a stream by GOAWAY, and everything after it
+
+// Before anything is done for the request: true when it counts as never seen.
+export function refuseUnprocessed(fault, { stream }) {
+	if (!stream) return false;
+	const { session } = stream;
+	if (!session || stream.id >= (refusedFrom.get(session) ?? Infinity)) return true;
+	const refuses = fault?.kind === 'goaway' && fault.refuses;
+	// A last id of 0 would stand for the last stream seen.
+	if (fault?.kind === 'refused-stream' || (refuses && stream.id < 3)) {
+		stream.close(constants.NGHTTP2_REFUSED_STREAM);
+		return true;
+	}
+	if (refuses) {
+		refusedFrom.set(session, stream.id);
+		session.goaway(constants.NGHTTP2_NO_ERROR, stream.id - 2);
+		setTimeout(() => session.close(), 20);
+		return true;
+	}
+	if (fault?.kind === 'goaway') session.close();
+	return false;
+}
 
 // Answers in the place of the real thing; true when it did.
 export function applyFault(fault, request, response) {
@@ -60,6 +91,16 @@ export function applyFault(fault, request, response) {
 				setTimeout(() => socketOf(request).destroy(), 50),
 			);
 			return true;
+		case 'reset-stream':
+			response.writeHead(200, { 'content-type': 'application/json' });
+			response.write('{"kind":"PodList","apiVersion":"v1","items":[', () =>
+				setTimeout(() => request.stream.close(constants.NGHTTP2_INTERNAL_ERROR), 50),
+			);
+			return true;
+		case 'endless':
+			response.writeHead(200, { 'content-type': 'application/json' });
+			pour(response);
+			return true;
 		case 'slow':
 			trickle(fault, response);
 			return true;
@@ -77,6 +118,17 @@ export function applyFault(fault, request, response) {
 		default:
 			return false;
 	}
+}
+
+// As fast as the reader takes it, until it leaves.
+function pour(response) {
+	const piece = Buffer.alloc(64 * 1024, ' ');
+	const go = () => {
+		while (!response.destroyed && !response.writableEnded && response.write(piece));
+	};
+	response.on('drain', go);
+	response.on('error', () => {});
+	go();
 }
 
 function trickle(fault, response) {
