@@ -241,37 +241,6 @@ static void another_context_takes_no_ticket_of_this_one(void **state)
 	free(ca);
 }
 
-/* What a reload asks about connections that are open. */
-static void an_authority_that_was_taken_away_is_trusted_no_more(void **state)
-{
-	struct world *world = *state;
-	static const char *const protocols[] = {"http/1.1", NULL};
-	struct identity other = make_authority("clients");
-	struct identity leaf = make_leaf(&world->authority,
-	    &(const struct leaf_options){.common_name = "a", .usage = "clientAuth"});
-	struct raw raw = raw_new(&leaf);
-	raw_open(&raw, world);
-	char *certificate = world_path(world, "server.pem"), *key = world_path(world, "server.key"),
-	     *ca = world_path(world, "ca.pem"), *changed = world_path(world, "other-ca.pem"),
-	     *error = NULL;
-	write_certificate_file(changed, other.certificate);
-	struct tls_server *same = tls_server_new(certificate, key, ca, protocols, &error);
-	struct tls_server *without = tls_server_new(certificate, key, changed, protocols, &error);
-	assert_true(tls_server_has_same_authorities(world->tls, same));
-	assert_false(tls_server_has_same_authorities(world->tls, without));
-	assert_true(stream_is_trusted_by(world->accepted.stream, same));
-	assert_false(stream_is_trusted_by(world->accepted.stream, without));
-	tls_server_free(&same);
-	tls_server_free(&without);
-	free(certificate);
-	free(key);
-	free(ca);
-	free(changed);
-	raw_free(&raw);
-	free_identity(&leaf);
-	free_identity(&other);
-}
-
 /* A reload in the middle of a handshake: the stream keeps the context it began with. */
 static void outlives_its_server(void **state)
 {
@@ -602,7 +571,6 @@ int main(void)
 	    WITH_WORLD(goes_on_without_a_client_certificate),
 	    WITH_WORLD(resumes_with_the_same_verdict),
 	    WITH_WORLD(another_context_takes_no_ticket_of_this_one),
-	    WITH_WORLD(an_authority_that_was_taken_away_is_trusted_no_more),
 	    WITH_WORLD(outlives_its_server),
 	    WITH_WORLD(speaks_modern_tls_alone),
 	    WITH_WORLD(chooses_the_protocol),
