@@ -422,13 +422,16 @@ static const struct stream_events stream_events = {
     .on_error = on_error,
 };
 
-/* No stream after the last one seen. */
-static void say_goodbye(void *arg)
+void h2_say_goodbye(struct h2_conversation *conversation)
 {
-	struct h2_conversation *conversation = arg;
 	nghttp2_submit_goaway(conversation->h2, NGHTTP2_FLAG_NONE,
 	    nghttp2_session_get_last_proc_stream_id(conversation->h2), NGHTTP2_NO_ERROR, NULL, 0);
 	h2_ask_flush(conversation);
+}
+
+static void on_notice_over(void *arg)
+{
+	h2_say_goodbye(arg);
 }
 
 /* Idle; or the head of a request does not come to its end, and nothing else can come before it. */
@@ -436,7 +439,7 @@ static void on_timer(void *arg)
 {
 	struct h2_conversation *conversation = arg;
 	if (conversation->head_id == 0) {
-		say_goodbye(conversation);
+		h2_say_goodbye(conversation);
 		return;
 	}
 	session_count_bad_request(conversation->session, 408, "the head did not arrive in time");
@@ -511,7 +514,7 @@ static void drain(void *object)
 	if (conversation->is_closed || conversation->notice != NULL)
 		return;
 	conversation->notice =
-	    timer_new(session_loop(conversation->session), say_goodbye, conversation);
+	    timer_new(session_loop(conversation->session), on_notice_over, conversation);
 	nghttp2_submit_shutdown_notice(conversation->h2);
 	timer_set(conversation->notice, duration_ms(DRAIN_NOTICE_MS));
 	h2_ask_flush(conversation);

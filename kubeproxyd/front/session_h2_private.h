@@ -60,6 +60,8 @@ struct h2_conversation {
 /* --- session_h2.c */
 
 void h2_ask_flush(struct h2_conversation *conversation);
+/* GOAWAY: no stream after the last one seen. */
+void h2_say_goodbye(struct h2_conversation *conversation);
 
 /* --- session_h2_stream.c */
 

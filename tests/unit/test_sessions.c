@@ -14,6 +14,7 @@
 #include "common/xmem.h"
 #include "kubeproxyd/front/session.h"
 #include "kubeproxyd/front/session_h1.h"
+#include "kubeproxyd/front/session_h2.h"
 #include "kubeproxyd/gate/identity.h"
 #include "kubeproxyd/net/stream.h"
 #include "kubeproxyd/net/tls.h"
@@ -23,6 +24,7 @@
 struct stream {
 	const struct stream_events *events;
 	void *arg;
+	const char *alpn;
 	bool is_closed, is_distrusted;
 };
 
@@ -116,6 +118,11 @@ const char *stream_peer_address(const struct stream *stream)
 	return "192.0.2.1:1";
 }
 
+const char *stream_alpn(const struct stream *stream)
+{
+	return stream->alpn;
+}
+
 void caller_init(
     struct caller *caller, X509 *certificate, const char *certificate_error, const char *address)
 {
@@ -149,7 +156,16 @@ static void free_conversation(void *conversation)
 	(void)conversation;
 }
 
+static unsigned h2_starts;
+
+static void *start_h2(struct session *session)
+{
+	h2_starts++;
+	return session;
+}
+
 const struct session_protocol session_h1 = {start, drain, cut, free_conversation};
+const struct session_protocol session_h2 = {start_h2, drain, cut, free_conversation};
 
 /* --- the setting ------------------------------------------------------------------------------ */
 
@@ -285,6 +301,23 @@ static void test_failed_handshakes_leave_the_list(void **state)
 	assert_int_equal(sessions_count(sessions), 2);
 }
 
+static void test_alpn_chooses_the_protocol(void **state)
+{
+	(void)state;
+	h2_starts = 0;
+	identity_of_next = &alice;
+	struct stream *old = connect_one();
+	old->alpn = "http/1.1";
+	old->events->on_open(old->arg);
+	struct stream *plain = connect_one();
+	plain->events->on_open(plain->arg);
+	assert_int_equal(h2_starts, 0);
+	struct stream *new = connect_one();
+	new->alpn = "h2";
+	new->events->on_open(new->arg);
+	assert_int_equal(h2_starts, 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -295,6 +328,7 @@ int main(void)
 	    TEST(test_a_limit_that_is_raised_ends_the_rest),
 	    TEST(test_withdrawn_authorities_cut),
 	    TEST(test_failed_handshakes_leave_the_list),
+	    TEST(test_alpn_chooses_the_protocol),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
