@@ -200,7 +200,8 @@ export class World {
 			AWS_ACCESS_KEY_ID: accessKeyId,
 			AWS_SECRET_ACCESS_KEY: secretAccessKey,
 			AWS_REGION: REGIONS[0],
-			ASAN_OPTIONS: process.env.ASAN_OPTIONS ?? 'detect_leaks=1:exitcode=99',
+			// What is freed must not count as memory in use for long.
+			ASAN_OPTIONS: `${process.env.ASAN_OPTIONS ?? 'detect_leaks=1:exitcode=99'}:quarantine_size_mb=8`,
 			UBSAN_OPTIONS: process.env.UBSAN_OPTIONS ?? 'print_stacktrace=1',
 		};
 	}
