@@ -102,6 +102,7 @@ export class Cluster {
 
 	onConnection(socket) {
 		socket.connectionId = ++this.connections;
+		socket.self = socket;
 		socket.setNoDelay(true);
 		socket.on('error', () => {});
 		this.sockets.add(socket);

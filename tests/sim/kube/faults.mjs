@@ -49,7 +49,11 @@ export function createFaults() {
 	};
 }
 
-const socketOf = (request) => request.stream?.session?.socket ?? request.socket;
+// What node gives for a socket under HTTP/2 refuses to be destroyed.
+function socketOf(request) {
+	const socket = request.stream?.session?.socket ?? request.socket;
+	return socket.self ?? socket;
+}
 
 const refusedFrom = new WeakMap(); // h2 sessions that refused a stream by GOAWAY, and everything after it
 
@@ -113,7 +117,9 @@ export function applyFault(fault, request, response) {
 			response.end();
 			return true;
 		case 'garbage':
-			socketOf(request).end(fault.text ?? 'this is not HTTP\r\n\r\n');
+			// Nothing can be written past node's HTTP/2: there it is a stream that breaks the protocol.
+			if (request.stream) request.stream.close(constants.NGHTTP2_PROTOCOL_ERROR);
+			else request.socket.end(fault.text ?? 'this is not HTTP\r\n\r\n');
 			return true;
 		default:
 			return false;
