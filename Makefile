@@ -88,8 +88,9 @@ KUBEPROXYD += $(POLICY) $(GATE) $(OFFLINE)
 BUSTAP := proto/bustap.o
 
 # One line a unit test: the modules that it links besides tests/unit/NAME.o.
-UNIT_TESTS := test_base test_metrics test_render test_admin
+UNIT_TESTS := test_base test_log test_metrics test_render test_admin
 test_base := $(BASE) common/loop.o
+test_log := $(BASE)
 test_metrics := $(BASE) common/metrics.o
 test_render := $(BASE) common/render.o
 test_admin := $(BASE) common/loop.o common/admin.o common/admin_client.o common/metrics.o common/json.o common/lock_file.o
