@@ -120,11 +120,12 @@ test_tls := $(BASE) common/loop.o $(NET) $(STREAM_ENDS)
 test_listener := $(BASE) common/loop.o $(NET)
 test_resolver := $(BASE) common/loop.o $(NET)
 
-UNIT_TESTS += test_route test_relay test_exchange test_session_h1 test_upstream test_cluster
+UNIT_TESTS += test_audit_id test_route test_relay test_exchange test_session_h1 test_upstream test_cluster
 test_cluster := $(BASE) $(KUBE_CLUSTER) common/aws_endpoint.o kubeproxyd/directory/cluster.o
 test_upstream := tests/unit/fake_streams.o $(BASE) common/loop.o common/metrics.o $(HTTP) $(LLHTTP) kubeproxyd/back/upstream.o \
 	kubeproxyd/back/upstream_h1.o
 test_session_h1 := tests/unit/session_neighbours.o $(BASE) common/loop.o $(HTTP) $(LLHTTP) kubeproxyd/exchange/reply.o kubeproxyd/front/session_h1.o
+test_audit_id := kubeproxyd/record/audit_id.o
 test_route := $(BASE) $(KUBE_CLUSTER) kubeproxyd/exchange/route.o
 test_relay := $(BASE) kubeproxyd/exchange/relay.o
 test_exchange := tests/unit/exchange_world.o $(BASE) common/loop.o common/metrics.o $(EXCHANGE) kubeproxyd/record/access_log.o \
