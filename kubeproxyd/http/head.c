@@ -105,7 +105,9 @@ void http_head_set_authority(struct http_head *head, const char *authority, size
 
 void http_head_set_method(struct http_head *head, const char *method)
 {
-	snprintf(head->method, sizeof head->method, "%s", method);
+	size_t len = strnlen(method, sizeof head->method - 1);
+	memcpy(head->method, method, len);
+	head->method[len] = '\0';
 }
 
 const char *http_reason(unsigned status)
