@@ -113,9 +113,10 @@ test_head := $(BASE) kubeproxyd/http/head.o kubeproxyd/http/fields.o
 test_h1_reader := $(BASE) $(HTTP) $(LLHTTP)
 test_status := $(BASE) kubeproxyd/http/status.o
 
-UNIT_TESTS += test_stream test_tls test_listener test_resolver
+UNIT_TESTS += test_stream test_stream_trickle test_tls test_listener test_resolver
 STREAM_ENDS := tests/unit/stream_ends.o tests/unit/certificates.o
 test_stream := $(BASE) common/loop.o $(NET) $(STREAM_ENDS)
+test_stream_trickle := $(test_stream)
 test_tls := $(BASE) common/loop.o $(NET) $(STREAM_ENDS)
 test_listener := $(BASE) common/loop.o $(NET)
 test_resolver := $(BASE) common/loop.o $(NET)

@@ -106,6 +106,16 @@ static void forget_errors(void)
 		ERR_clear_error();
 }
 
+/* After records without data for us (session tickets) OpenSSL keeps its read buffer, whatever
+ * SSL_MODE_RELEASE_BUFFERS says. Given back only between two records: what stands in it in the
+ * middle of one is not "pending" to every OpenSSL 3.0 (CVE-2024-4741). */
+static void release_buffers(SSL *ssl)
+{
+	bool is_between_records = strcmp(SSL_rstate_string(ssl), "RH") == 0;
+	if (is_between_records && !SSL_has_pending(ssl))
+		(void)SSL_free_buffers(ssl);
+}
+
 static enum stream_io_result tls_read(
     const struct stream_io *io, uint8_t *data, size_t len, size_t *got)
 {
@@ -114,8 +124,12 @@ static enum stream_io_result tls_read(
 		size_t more = 0;
 		forget_errors();
 		int result = SSL_read_ex(io->ssl, data + *got, len - *got, &more);
-		if (result != 1)
-			return tls_outcome(io, result);
+		if (result != 1) {
+			enum stream_io_result outcome = tls_outcome(io, result);
+			if (outcome == STREAM_IO_WANTS_READ)
+				release_buffers(io->ssl);
+			return outcome;
+		}
 		*got += more;
 	} while (*got < len && SSL_has_pending(io->ssl));
 	return STREAM_IO_DONE;
