@@ -46,9 +46,9 @@ static const struct rule framing_rules[] = {
     {NULL, false},
 };
 
-static char to_lower(char c)
+static int to_lower(char c)
 {
-	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+	return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
 }
 
 static bool is_letter_equal(char a, char b, bool underscore_is_dash)

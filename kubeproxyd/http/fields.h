@@ -52,7 +52,7 @@ struct field_name {
 };
 #define FIELD_NAME(name)                                                                           \
 	{                                                                                          \
-		name, sizeof name - 1                                                              \
+		(name), sizeof(name) - 1                                                           \
 	}
 bool field_name_is_among(const char *name, const struct field_name *names, size_t count) MUST_USE;
 /* Whether `text` has no control character: no byte below ' ', and no DEL. */

@@ -154,11 +154,11 @@ static void write_field(struct buf *out, const char *name, const char *value, si
 	size_t name_len = strlen(name), len = name_len + 2 + value_len + 2;
 	check(name, name, name_len);
 	check(name, value, value_len);
-	char *at = mempcpy(buf_reserve(out, len), name, name_len);
+	char *start = buf_reserve(out, len), *at = mempcpy(start, name, name_len);
 	at = mempcpy(at, ": ", 2);
 	at = mempcpy(at, value, value_len);
-	memcpy(at, "\r\n", 2);
-	buf_commit(out, len);
+	at = mempcpy(at, "\r\n", 2);
+	buf_commit(out, (size_t)(at - start));
 }
 
 static void write_fields(const struct http_fields *fields, struct buf *out)
