@@ -90,8 +90,9 @@ KUBEPROXYD += $(POLICY) $(GATE) $(OFFLINE)
 BUSTAP := proto/bustap.o
 
 # One line a unit test: the modules that it links besides tests/unit/NAME.o.
-UNIT_TESTS := test_base test_metrics test_render test_admin test_notify
+UNIT_TESTS := test_base test_metrics test_render test_admin test_notify test_log
 test_base := $(BASE) common/loop.o
+test_log := $(BASE)
 test_metrics := $(BASE) common/metrics.o
 test_render := $(BASE) common/render.o
 test_notify := $(BASE) common/loop.o common/notify.o
@@ -115,21 +116,23 @@ test_head := $(BASE) kubeproxyd/http/head.o kubeproxyd/http/fields.o
 test_h1_reader := $(BASE) $(HTTP) $(LLHTTP)
 test_status := $(BASE) kubeproxyd/http/status.o
 
-UNIT_TESTS += test_stream test_tls test_tls_authorities test_listener test_resolver
+UNIT_TESTS += test_stream test_tls test_tls_authorities test_listener test_resolver test_stream_trickle
 STREAM_ENDS := tests/unit/stream_ends.o tests/unit/certificates.o
 test_stream := $(BASE) common/loop.o $(NET) $(STREAM_ENDS)
+test_stream_trickle := $(test_stream)
 test_tls := $(BASE) common/loop.o $(NET) $(STREAM_ENDS)
 test_tls_authorities := $(test_tls)
 test_listener := $(BASE) common/loop.o $(NET)
 test_resolver := $(BASE) common/loop.o $(NET)
 
-UNIT_TESTS += test_route test_relay test_exchange test_session_h1 test_sessions test_upstream test_cluster
+UNIT_TESTS += test_route test_relay test_exchange test_session_h1 test_sessions test_upstream test_cluster test_audit_id
 test_sessions := $(BASE) common/loop.o common/metrics.o kubeproxyd/front/session.o
 test_cluster := $(BASE) $(KUBE_CLUSTER) common/aws_endpoint.o kubeproxyd/directory/cluster.o
 test_upstream := tests/unit/fake_streams.o $(BASE) common/loop.o common/metrics.o $(HTTP) $(LLHTTP) kubeproxyd/back/upstream.o \
 	kubeproxyd/back/upstream_h1.o kubeproxyd/back/upstream_h2.o kubeproxyd/back/upstream_h2_stream.o \
 	kubeproxyd/back/dial.o
 test_session_h1 := tests/unit/session_neighbours.o $(BASE) common/loop.o $(HTTP) $(LLHTTP) kubeproxyd/exchange/reply.o kubeproxyd/front/session_h1.o
+test_audit_id := kubeproxyd/record/audit_id.o
 test_route := $(BASE) $(KUBE_CLUSTER) kubeproxyd/exchange/route.o
 test_relay := $(BASE) kubeproxyd/exchange/relay.o
 test_exchange := tests/unit/exchange_world.o $(BASE) common/loop.o common/metrics.o $(EXCHANGE) kubeproxyd/record/access_log.o \

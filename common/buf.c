@@ -10,7 +10,7 @@
 
 #define FIRST_CAPACITY 64
 
-static void make_room(struct buf *b, size_t more)
+void buf_make_room(struct buf *b, size_t more)
 {
 	if (more > (size_t)-1 / 2 - b->len)
 		abort();
@@ -26,7 +26,7 @@ static void make_room(struct buf *b, size_t more)
 
 void buf_append(struct buf *b, const void *data, size_t len)
 {
-	make_room(b, len);
+	buf_make_room(b, len);
 	if (len > 0)
 		memcpy(b->data + b->len, data, len);
 	b->len += len;
@@ -52,7 +52,7 @@ void buf_printf(struct buf *b, const char *format, ...)
 	va_end(args);
 	if (len < 0)
 		abort();
-	make_room(b, (size_t)len);
+	buf_make_room(b, (size_t)len);
 	vsnprintf(b->data + b->len, (size_t)len + 1, format, again);
 	va_end(again);
 	b->len += (size_t)len;
@@ -70,7 +70,7 @@ void buf_consume(struct buf *b, size_t len)
 
 char *buf_reserve(struct buf *b, size_t len)
 {
-	make_room(b, len);
+	buf_make_room(b, len);
 	return b->data + b->len;
 }
 

@@ -20,6 +20,9 @@ void buf_append_char(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Drops the first `len` bytes (at most all). */
 void buf_consume(struct buf *b, size_t len);
+/* Makes room for `more` bytes at once: appending them moves nothing, and leaves no copies behind.
+ */
+void buf_make_room(struct buf *b, size_t more);
 /* Makes room for `len` more bytes and returns where they go; buf_commit() then says how many were
  * written. */
 char *buf_reserve(struct buf *b, size_t len) MUST_USE;

@@ -1,8 +1,12 @@
-/* Writes log lines. The level is the one piece of process-wide state here: every module logs, and
- * threading a logger through each call would say nothing. A line is built in memory and leaves in
- * one write(2). */
+/* Writes log lines. Level, form and the lines that wait are the process-wide state here: every
+ * module logs, and threading a logger through each call would say nothing. Lines are put together
+ * in one buffer, which is used again; those that wait leave in one write(2) of whole lines, at most
+ * PIPE_BUF bytes, so that nobody else's lines on the same pipe get between. */
 #include "common/log.h"
 
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,73 +14,211 @@
 #include "common/buf.h"
 #include "common/mono.h"
 
+/* "-9223372036854775808" */
+#define INTEGER_TEXT 20
+/* One byte of a value becomes at most "\x1b". */
+#define ESCAPED_MAX 4
+/* A buffer that one long line made larger is not kept. */
+#define KEEP_MAX ((size_t)64 * 1024)
+
 static enum log_level current_level = LOG_LEVEL_INFO;
+static enum { FORM_UNKNOWN, FORM_TIME, FORM_PRIORITY } form;
+static struct buf waiting;
+static log_wait_fn *on_wait;
+static void *on_wait_arg;
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 /* Syslog priorities, for the journal. */
 static const char *const level_priorities[] = {"<7>", "<6>", "<4>", "<3>"};
 
-static bool needs_quotes(const char *text)
+/* --- values ---------------------------------------------------------------------------------- */
+
+/* These write at `at`, where there is room, and return what stands behind. */
+
+static bool needs_quotes(const char *text, size_t len)
 {
-	if (*text == '\0')
-		return true;
-	for (; *text != '\0'; text++) {
-		unsigned char c = (unsigned char)*text;
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)text[i];
 		if (c <= ' ' || c == '"' || c == '=' || c == '\\' || c >= 0x7f)
 			return true;
 	}
-	return false;
+	return len == 0;
 }
 
-static void append_quoted(struct buf *line, const char *text)
+static char *put_escaped(char *at, unsigned char c)
 {
-	buf_append_char(line, '"');
-	for (; *text != '\0'; text++) {
-		unsigned char c = (unsigned char)*text;
-		if (c == '"' || c == '\\')
-			buf_printf(line, "\\%c", c);
-		else if (c == '\n')
-			buf_append_text(line, "\\n");
-		else if (c < ' ' || c == 0x7f)
-			buf_printf(line, "\\x%02x", c);
-		else
-			buf_append_char(line, (char)c);
+	static const char digits[] = "0123456789abcdef";
+	*at++ = '\\';
+	if (c == '"' || c == '\\') {
+		*at++ = (char)c;
+	} else if (c == '\n') {
+		*at++ = 'n';
+	} else {
+		*at++ = 'x';
+		*at++ = digits[c >> 4];
+		*at++ = digits[c & 15];
 	}
-	buf_append_char(line, '"');
+	return at;
 }
 
-static void append_field(struct buf *line, const struct log_field *field)
+static char *put_quoted(char *at, const char *text, size_t len)
 {
-	buf_printf(line, " %s=", field->key);
+	*at++ = '"';
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)text[i];
+		if (c == '"' || c == '\\' || c < ' ' || c == 0x7f)
+			at = put_escaped(at, c);
+		else
+			*at++ = (char)c;
+	}
+	*at++ = '"';
+	return at;
+}
+
+static char *put_text(char *at, const char *text, size_t len)
+{
+	return needs_quotes(text, len) ? put_quoted(at, text, len) : mempcpy(at, text, len);
+}
+
+static char *put_integer(char *at, int64_t value)
+{
+	char digits[INTEGER_TEXT];
+	size_t count = 0;
+	uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
+	do {
+		digits[count++] = (char)('0' + rest % 10);
+		rest /= 10;
+	} while (rest > 0);
+	if (value < 0)
+		*at++ = '-';
+	while (count > 0)
+		*at++ = digits[--count];
+	return at;
+}
+
+/* --- lines ----------------------------------------------------------------------------------- */
+
+static void append_field(const struct log_field *field)
+{
+	size_t key_len = strlen(field->key), value_len = 0;
+	if (field->kind == LOG_KIND_STRING && field->string != NULL)
+		value_len = strlen(field->string);
+	char *start = buf_reserve(&waiting, key_len + INTEGER_TEXT + 4 + ESCAPED_MAX * value_len);
+	char *at = start;
+	*at++ = ' ';
+	at = mempcpy(at, field->key, key_len);
+	*at++ = '=';
 	if (field->kind == LOG_KIND_INT)
-		buf_printf(line, "%lld", (long long)field->integer);
+		at = put_integer(at, field->integer);
 	else if (field->kind == LOG_KIND_BOOL)
-		buf_append_text(line, field->integer != 0 ? "true" : "false");
+		at = stpcpy(at, field->integer != 0 ? "true" : "false");
 	else if (field->string == NULL)
-		buf_append_char(line, '-');
-	else if (needs_quotes(field->string))
-		append_quoted(line, field->string);
+		*at++ = '-';
 	else
-		buf_append_text(line, field->string);
+		at = put_text(at, field->string, value_len);
+	buf_commit(&waiting, (size_t)(at - start));
+}
+
+/* The date is worked out once a second; the milliseconds stand before the 'Z'. */
+static void append_time(void)
+{
+	static int64_t second = -1;
+	static char text[UNIX_TIME_TEXT];
+	static size_t len;
+	struct unix_time now = unix_now();
+	if (now.ms / 1000 != second) {
+		len = strlen(unix_time_text(now, text));
+		second = now.ms / 1000;
+	}
+	for (int64_t digit = 0, rest = now.ms % 1000; digit < 3; digit++, rest /= 10)
+		text[len - 2 - (size_t)digit] = (char)('0' + rest % 10);
+	buf_append(&waiting, text, len);
+	buf_append_char(&waiting, ' ');
+}
+
+static void append_beginning(enum log_level level)
+{
+	if (form == FORM_UNKNOWN)
+		form = getenv("JOURNAL_STREAM") != NULL ? FORM_PRIORITY : FORM_TIME;
+	if (form == FORM_PRIORITY)
+		buf_append_text(&waiting, level_priorities[level]);
+	else
+		append_time();
+	buf_append_text(&waiting, "level=");
+	buf_append_text(&waiting, level_names[level]);
+}
+
+/* --- out ------------------------------------------------------------------------------------- */
+
+static void write_all(const char *data, size_t len)
+{
+	while (len > 0) {
+		ssize_t written = write(STDERR_FILENO, data, len);
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written <= 0)
+			return; /* nowhere left to report it */
+		data += written;
+		len -= (size_t)written;
+	}
+}
+
+void log_flush(void)
+{
+	if (waiting.len == 0)
+		return;
+	write_all(waiting.data, waiting.len);
+	if (waiting.cap > KEEP_MAX)
+		buf_free(&waiting);
+	else
+		buf_clear(&waiting);
 }
 
 void log_write(enum log_level level, const struct log_field *fields)
 {
 	if (level < current_level)
 		return;
-	struct buf line = {0};
-	char now[UNIX_TIME_TEXT];
-	if (getenv("JOURNAL_STREAM") != NULL)
-		buf_append_text(&line, level_priorities[level]);
-	else
-		buf_printf(&line, "%s ", unix_time_text(unix_now(), now));
-	buf_printf(&line, "level=%s", level_names[level]);
+	size_t start = waiting.len;
+	append_beginning(level);
 	for (; fields->kind != LOG_KIND_END; fields++)
-		append_field(&line, fields);
-	buf_append_char(&line, '\n');
-	ssize_t written = write(STDERR_FILENO, line.data, line.len);
-	(void)written; /* nowhere left to report it */
-	buf_free(&line);
+		append_field(fields);
+	buf_append_char(&waiting, '\n');
+	if (waiting.len > PIPE_BUF) {
+		write_all(waiting.data, start);
+		buf_consume(&waiting, start);
+	}
+	if (on_wait == NULL || level >= LOG_LEVEL_WARN || waiting.len > PIPE_BUF)
+		log_flush();
+	else
+		on_wait(on_wait_arg);
+}
+
+/* What waits goes out before the process dies of the signal, which comes again. */
+static void on_death(int number)
+{
+	(void)number;
+	if (waiting.data != NULL)
+		write_all(waiting.data, waiting.len);
+}
+
+static void flush_before_death(void)
+{
+	static const int signals[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+	struct sigaction flush = {.sa_handler = on_death, .sa_flags = (int)SA_RESETHAND};
+	for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
+		struct sigaction set;
+		if (sigaction(signals[i], NULL, &set) == 0 && set.sa_handler == SIG_DFL)
+			(void)sigaction(signals[i], &flush, NULL);
+	}
+}
+
+void log_set_waiting(log_wait_fn *fn, void *arg)
+{
+	log_flush();
+	on_wait = fn;
+	on_wait_arg = arg;
+	if (fn != NULL)
+		flush_before_death();
 }
 
 void log_set_level(enum log_level level)

@@ -44,6 +44,13 @@ struct log_field {
 
 /* `fields` ends with LOG_KIND_END. */
 void log_write(enum log_level level, const struct log_field *fields);
+/* Lines of debug and info wait from now on, in their order, for log_flush(); `fn` is called for
+ * each and sees to it that this happens soon: at the end of the loop's turn. Warnings and errors
+ * leave at once and take those that wait along, and so does a fatal signal. NULL, as in the
+ * beginning: no line waits. */
+typedef void log_wait_fn(void *arg);
+void log_set_waiting(log_wait_fn *fn, void *arg);
+void log_flush(void);
 void log_set_level(enum log_level level);
 bool log_is_on(enum log_level level) MUST_USE;
 /* "debug", "info", "warn", "error". False when `name` is none of them. */

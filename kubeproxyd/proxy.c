@@ -55,6 +55,7 @@ struct proxy {
 	struct sessions *sessions;
 	struct listener *listener;
 	struct timer *readiness, *drain;
+	struct deferred log_turn; /* what a turn logged leaves in one write */
 	struct mono drain_until;
 	bool is_draining, is_done;
 };
@@ -355,6 +356,27 @@ static void stop(struct proxy *proxy)
 	settings_free(&proxy->settings);
 }
 
+static void on_log_turn(void *arg)
+{
+	(void)arg;
+	log_flush();
+}
+
+static void on_log_waits(void *arg)
+{
+	struct proxy *proxy = arg;
+	loop_defer(proxy->loop, &proxy->log_turn);
+}
+
+static void run(struct proxy *proxy)
+{
+	proxy->log_turn = (struct deferred){.fn = on_log_turn};
+	log_set_waiting(on_log_waits, proxy);
+	loop_run(proxy->loop);
+	log_set_waiting(NULL, NULL);
+	loop_undefer(proxy->loop, &proxy->log_turn);
+}
+
 int proxy_run(struct settings *settings, const char *config, const char *instance)
 {
 	struct proxy proxy = {.config = config, .instance = instance, .settings = settings};
@@ -373,7 +395,7 @@ int proxy_run(struct settings *settings, const char *config, const char *instanc
 	proxy.notify = notify_new(proxy.loop);
 	bool is_started = start(&proxy, &error);
 	if (is_started)
-		loop_run(proxy.loop);
+		run(&proxy);
 	else
 		fprintf(stderr, "kubeproxyd: %s\n", error);
 	free(error);

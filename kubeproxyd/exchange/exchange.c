@@ -310,22 +310,22 @@ static struct upstream_want what_is_wanted(const struct exchange *exchange)
 
 static void send_request(struct exchange *exchange, const char *token)
 {
-	struct http_head head = {0};
-	if (!build_head(exchange, token, &head)) {
+	struct http_head *head = &exchange->all->scratch;
+	if (!build_head(exchange, token, head)) {
 		log_error(
 		    "exchange", "header-assertion-failed", LOG_S("audit_id", exchange->audit_id));
-		http_head_free(&head);
+		http_head_clear(head);
 		answer(exchange, 500,
 		    "the request could not be turned into a safe one; nothing was sent");
 		return;
 	}
 	set_state(exchange, STATE_WAITING);
-	exchange->is_upgrade = head.is_upgrade;
+	exchange->is_upgrade = head->is_upgrade;
 	struct upstream_want want = what_is_wanted(exchange);
 	exchange->upstream = upstream_open(exchange->all->with.upstreams,
 	    exchange->admission.cluster, &want, &upstream_events, exchange);
-	bool may_send = exchange->upstream.verbs->send_head(exchange->upstream.object, &head);
-	http_head_free(&head);
+	bool may_send = exchange->upstream.verbs->send_head(exchange->upstream.object, head);
+	http_head_clear(head);
 	relay_attach(&exchange->relay, exchange->upstream, may_send);
 }
 
@@ -473,13 +473,13 @@ static void on_head(void *arg, const struct http_head *upstream)
 		return;
 	}
 	cluster_note_error(exchange->admission.cluster, NULL);
-	struct http_head head = {0};
+	struct http_head *head = &exchange->all->scratch;
 	char *message = NULL;
-	if (build_answer(exchange, upstream, &head, &message))
-		relay_head(exchange, &head);
+	if (build_answer(exchange, upstream, head, &message))
+		relay_head(exchange, head);
 	else
 		answer(exchange, 502, message);
-	http_head_free(&head);
+	http_head_clear(head);
 	free(message);
 }
 

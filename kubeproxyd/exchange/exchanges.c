@@ -65,6 +65,7 @@ void exchanges_free(struct exchanges **exchanges)
 	for_each(*exchanges, cut_at_exit);
 	timer_free(&(*exchanges)->expiry);
 	policy_unref(&(*exchanges)->with.policy);
+	http_head_free(&(*exchanges)->scratch);
 	xfree(exchanges);
 }
 

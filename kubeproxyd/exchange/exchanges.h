@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "common/attr.h"
+#include "kubeproxyd/http/head.h"
 
 struct cluster;
 struct clusters;
@@ -43,6 +44,8 @@ struct exchanges {
 	TAILQ_HEAD(, exchange_link) live;
 	size_t count;
 	struct timer *expiry;
+	/* Where a head is built before it is sent, one after the other; empty in between. */
+	struct http_head scratch;
 	struct {
 		struct metric *requests, *in_flight, *seconds, *bytes, *upstream_errors;
 	} metrics;

@@ -50,13 +50,14 @@ static bool is_same_authority(const char *a, const char *b)
 
 /* All clusters share this proxy's origin and browsers send client certificates by themselves: a
  * page from elsewhere must not be able to use them. */
-static bool refuse_origin(
-    const char *name, const char *value, const char *authority, unsigned *status, char **message)
+static bool refuse_origin(const struct http_fields *fields, size_t index, const char *authority,
+    unsigned *status, char **message)
 {
+	const char *name = fields_name(fields, index), *value = fields_value(fields, index);
 	bool is_foreign = false;
-	if (strcasecmp(name, "Sec-Fetch-Site") == 0)
+	if (fields_is_named(fields, index, "Sec-Fetch-Site"))
 		is_foreign = strcasecmp(value, "cross-site") == 0;
-	if (strcasecmp(name, "Origin") == 0 && authority != NULL) {
+	if (fields_is_named(fields, index, "Origin") && authority != NULL) {
 		const char *host = strstr(value, "://");
 		is_foreign = host == NULL || !is_same_authority(host + 3, authority);
 	}
@@ -74,9 +75,8 @@ bool headers_refuse(
     const struct http_fields *fields, const char *authority, unsigned *status, char **message)
 {
 	for (size_t i = 0; i < fields->count; i++) {
-		const char *name = fields_name(fields, i);
-		if (refuse_name(name, status, message) ||
-		    refuse_origin(name, fields_value(fields, i), authority, status, message))
+		if (refuse_name(fields_name(fields, i), status, message) ||
+		    refuse_origin(fields, i, authority, status, message))
 			return true;
 	}
 	return false;
@@ -84,9 +84,10 @@ bool headers_refuse(
 
 /* --- what goes to the API server ------------------------------------------------------------- */
 
-static bool is_cookie(const char *name)
+static bool is_cookie(const struct http_fields *fields, size_t index)
 {
-	return strcasecmp(name, "Cookie") == 0 || strcasecmp(name, "Cookie2") == 0;
+	return fields_is_named(fields, index, "Cookie") ||
+	       fields_is_named(fields, index, "Cookie2");
 }
 
 static void copy_fields(const struct headers_input *input, struct http_fields *to)
@@ -97,7 +98,7 @@ static void copy_fields(const struct headers_input *input, struct http_fields *t
 		if (hop_by_hop_is(from, name) || impersonate_is_identity_field(name) ||
 		    impersonate_is_disguised_field(name))
 			continue;
-		if (is_cookie(name) && !input->is_proxy_subresource)
+		if (is_cookie(from, i) && !input->is_proxy_subresource)
 			continue;
 		fields_add_text(to, name, fields_value(from, i));
 	}
@@ -143,7 +144,8 @@ static bool is_sound(const struct headers_input *input, const struct http_head *
 	for (size_t i = 0; i < fields->count; i++) {
 		const char *name = fields_name(fields, i);
 		vouched += impersonate_is_identity_field(name);
-		bool is_upgrade_field = upstream->is_upgrade && strcasecmp(name, "Upgrade") == 0;
+		bool is_upgrade_field =
+		    upstream->is_upgrade && fields_is_named(fields, i, "Upgrade");
 		if (impersonate_is_disguised_field(name) ||
 		    (hop_by_hop_is(fields, name) && !is_upgrade_field))
 			return false;

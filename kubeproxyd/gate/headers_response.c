@@ -116,14 +116,13 @@ static void copy_cookie(
 /* Fields that ask clients for credentials, or that speak for the whole host. */
 static bool is_dropped(const char *name)
 {
-	static const char *const names[] = {"WWW-Authenticate", "Alt-Svc", "Clear-Site-Data", "NEL",
-	    "Public-Key-Pins", "Refresh", "Report-To", "Reporting-Endpoints",
-	    "Service-Worker-Allowed", "Set-Cookie2", "Strict-Transport-Security"};
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-		if (strcasecmp(name, names[i]) == 0)
-			return true;
-	}
-	return strncasecmp(name, "Access-Control-", strlen("Access-Control-")) == 0;
+	static const struct field_name names[] = {FIELD_NAME("WWW-Authenticate"),
+	    FIELD_NAME("Alt-Svc"), FIELD_NAME("Clear-Site-Data"), FIELD_NAME("NEL"),
+	    FIELD_NAME("Public-Key-Pins"), FIELD_NAME("Refresh"), FIELD_NAME("Report-To"),
+	    FIELD_NAME("Reporting-Endpoints"), FIELD_NAME("Service-Worker-Allowed"),
+	    FIELD_NAME("Set-Cookie2"), FIELD_NAME("Strict-Transport-Security")};
+	return field_name_is_among(name, names, sizeof names / sizeof names[0]) ||
+	       strncasecmp(name, "Access-Control-", strlen("Access-Control-")) == 0;
 }
 
 static bool copy_field(
@@ -134,14 +133,14 @@ static bool copy_field(
 	bool is_proxied = answer->opaque_from > 0;
 	if (hop_by_hop_is(from, name) || is_dropped(name))
 		return true;
-	if (strcasecmp(name, "Location") == 0)
+	if (fields_is_named(from, index, "Location"))
 		return copy_location(answer, name, value, to, message);
-	if (strcasecmp(name, "Set-Cookie") == 0) {
+	if (fields_is_named(from, index, "Set-Cookie")) {
 		if (is_proxied)
 			copy_cookie(answer, value, to);
 		return true;
 	}
-	if (!is_proxied || strcasecmp(name, "X-Content-Type-Options") != 0)
+	if (!is_proxied || !fields_is_named(from, index, "X-Content-Type-Options"))
 		fields_add_text(to, name, value);
 	return true;
 }

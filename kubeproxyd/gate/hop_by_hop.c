@@ -4,17 +4,15 @@
 #include "kubeproxyd/gate/hop_by_hop.h"
 
 #include <stddef.h>
-#include <strings.h>
 
 bool hop_by_hop_is(const struct http_fields *of_head, const char *name)
 {
-	static const char *const names[] = {"Connection", "Content-Length", "Expect", "Host",
-	    "HTTP2-Settings", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authentication-Info",
-	    "Proxy-Authorization", "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding",
-	    "Upgrade"};
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-		if (strcasecmp(name, names[i]) == 0)
-			return true;
-	}
-	return fields_has_token(of_head, "Connection", name);
+	static const struct field_name names[] = {FIELD_NAME("Connection"),
+	    FIELD_NAME("Content-Length"), FIELD_NAME("Expect"), FIELD_NAME("Host"),
+	    FIELD_NAME("HTTP2-Settings"), FIELD_NAME("Keep-Alive"),
+	    FIELD_NAME("Proxy-Authenticate"), FIELD_NAME("Proxy-Authentication-Info"),
+	    FIELD_NAME("Proxy-Authorization"), FIELD_NAME("Proxy-Connection"), FIELD_NAME("TE"),
+	    FIELD_NAME("Trailer"), FIELD_NAME("Transfer-Encoding"), FIELD_NAME("Upgrade")};
+	return field_name_is_among(name, names, sizeof names / sizeof names[0]) ||
+	       fields_has_token(of_head, "Connection", name);
 }

@@ -12,6 +12,7 @@
 #include "common/xmem.h"
 #include "kubeproxyd/gate/headers.h"
 
+#define BEARER		   "Bearer "
 #define BEARER_SUBPROTOCOL "base64url.bearer.authorization.k8s.io"
 
 /* A name, or with `is_prefix` how it begins. */
@@ -45,11 +46,16 @@ static const struct rule framing_rules[] = {
     {NULL, false},
 };
 
+static int to_lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
+}
+
 static bool is_letter_equal(char a, char b, bool underscore_is_dash)
 {
 	if (underscore_is_dash && a == '_')
 		a = '-';
-	return strncasecmp(&a, &b, 1) == 0;
+	return to_lower(a) == to_lower(b);
 }
 
 static bool follows(const struct rule *rule, const char *name, bool underscore_is_dash)
@@ -106,11 +112,11 @@ const char *impersonate_refuse_credential(const struct http_fields *fields)
 	static const char no_bearer[] =
 	    "bearer tokens are not accepted yet: use a client certificate";
 	for (size_t i = 0; i < fields->count; i++) {
-		const char *name = fields_name(fields, i), *value = fields_value(fields, i);
-		if (strcasecmp(name, "Sec-WebSocket-Protocol") == 0 &&
+		const char *value = fields_value(fields, i);
+		if (fields_is_named(fields, i, "Sec-WebSocket-Protocol") &&
 		    has_bearer_subprotocol(value))
 			return no_bearer;
-		if (strcasecmp(name, "Authorization") != 0)
+		if (!fields_is_named(fields, i, "Authorization"))
 			continue;
 		size_t scheme_len = strcspn(value, " \t");
 		if (scheme_len == strlen("Bearer") && strncasecmp(value, "Bearer", scheme_len) == 0)
@@ -124,13 +130,8 @@ const char *impersonate_refuse_credential(const struct http_fields *fields)
 
 static bool is_value(const char *text)
 {
-	if (text == NULL || *text == '\0' || *text == ' ' || text[strlen(text) - 1] == ' ')
-		return false;
-	for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++) {
-		if (*p < ' ' || *p == 0x7f)
-			return false;
-	}
-	return true;
+	size_t len = text != NULL ? strlen(text) : 0;
+	return len > 0 && text[0] != ' ' && text[len - 1] != ' ' && field_text_is_plain(text, len);
 }
 
 bool impersonate_add_fields(const struct headers_input *input, struct http_fields *fields)
@@ -142,8 +143,11 @@ bool impersonate_add_fields(const struct headers_input *input, struct http_field
 			return false;
 	}
 	struct buf bearer = {0};
-	buf_printf(&bearer, "Bearer %s", input->token);
-	fields_add_text(fields, "Authorization", buf_text(&bearer));
+	size_t token_len = strlen(input->token);
+	buf_make_room(&bearer, strlen(BEARER) + token_len);
+	buf_append_text(&bearer, BEARER);
+	buf_append(&bearer, input->token, token_len);
+	fields_add(fields, "Authorization", strlen("Authorization"), bearer.data, bearer.len);
 	buf_free_secret(&bearer);
 	fields_add_text(fields, "Impersonate-User", input->user);
 	for (size_t i = 0; i < input->group_count; i++)
@@ -153,25 +157,25 @@ bool impersonate_add_fields(const struct headers_input *input, struct http_field
 
 static bool is_our_bearer(const struct headers_input *input, const char *value)
 {
-	return strncmp(value, "Bearer ", strlen("Bearer ")) == 0 &&
-	       strcmp(value + strlen("Bearer "), input->token) == 0;
+	return strncmp(value, BEARER, strlen(BEARER)) == 0 &&
+	       strcmp(value + strlen(BEARER), input->token) == 0;
 }
 
 bool impersonate_is_sound(const struct headers_input *input, const struct http_fields *fields)
 {
 	size_t bearers = 0, users = 0, groups = 0;
 	for (size_t i = 0; i < fields->count; i++) {
-		const char *name = fields_name(fields, i), *value = fields_value(fields, i);
+		const char *value = fields_value(fields, i);
 		bool is_ours = true;
-		if (strcasecmp(name, "Authorization") == 0) {
+		if (fields_is_named(fields, i, "Authorization")) {
 			is_ours = bearers++ == 0 && is_our_bearer(input, value);
-		} else if (strcasecmp(name, "Impersonate-User") == 0) {
+		} else if (fields_is_named(fields, i, "Impersonate-User")) {
 			is_ours = users++ == 0 && strcmp(value, input->user) == 0;
-		} else if (strcasecmp(name, "Impersonate-Group") == 0) {
+		} else if (fields_is_named(fields, i, "Impersonate-Group")) {
 			is_ours = groups < input->group_count &&
 				  strcmp(value, input->groups[groups]) == 0;
 			groups++;
-		} else if (impersonate_is_impersonation(name)) {
+		} else if (impersonate_is_impersonation(fields_name(fields, i))) {
 			is_ours = false;
 		}
 		if (!is_ours)

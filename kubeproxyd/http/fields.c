@@ -80,6 +80,33 @@ const char *fields_value(const struct http_fields *fields, size_t index)
 	return fields->block + fields->items[index].value_at;
 }
 
+bool field_name_is_among(const char *name, const struct field_name *names, size_t count)
+{
+	size_t len = strlen(name);
+	for (size_t i = 0; i < count; i++)
+		if (names[i].len == len && strncasecmp(names[i].text, name, len) == 0)
+			return true;
+	return false;
+}
+
+/* Eight bytes at a time: each expression leaves the high bit of some byte set when there is one
+ * that is meant. */
+bool field_text_is_plain(const char *text, size_t len)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
+	uint64_t found = 0;
+	for (; len >= sizeof found; len -= sizeof found, text += sizeof found) {
+		uint64_t word;
+		memcpy(&word, text, sizeof word);
+		uint64_t delete = word ^ ones * 0x7f;
+		found |= ((word - ones * ' ') & ~word) | ((delete - ones) & ~delete);
+	}
+	found &= highs;
+	for (; len > 0; len--, text++)
+		found |= (unsigned char)*text < ' ' || *text == 0x7f;
+	return found == 0;
+}
+
 static bool is_named(const struct http_fields *fields, size_t index, const char *name, size_t len)
 {
 	return fields->items[index].name_len == len &&

@@ -8,10 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "common/log.h"
 #include "common/xmem.h"
+
+/* Request or status line, Host, framing and Connection, without what is in `target` and
+ * `authority`. */
+#define OWN_LINES_MAX 256
 
 static const struct {
 	unsigned status;
@@ -102,7 +105,9 @@ void http_head_set_authority(struct http_head *head, const char *authority, size
 
 void http_head_set_method(struct http_head *head, const char *method)
 {
-	snprintf(head->method, sizeof head->method, "%s", method);
+	size_t len = strnlen(method, sizeof head->method - 1);
+	memcpy(head->method, method, len);
+	head->method[len] = '\0';
 }
 
 const char *http_reason(unsigned status)
@@ -120,28 +125,40 @@ static _Noreturn void refuse(const char *what, const char *name)
 }
 
 /* A horizontal tab is legal inside values alone (RFC 9110, 5.5). */
-static void write_checked(struct buf *out, const char *name, const char *text, size_t len)
+static void check(const char *name, const char *text, size_t len)
 {
+	if (field_text_is_plain(text, len))
+		return;
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)text[i];
 		if ((c < 0x20 && c != '\t') || c == 0x7f)
 			refuse("control character in a head", name);
 	}
+}
+
+static void write_checked(struct buf *out, const char *name, const char *text, size_t len)
+{
+	check(name, text, len);
 	buf_append(out, text, len);
 }
 
 static bool is_written_from_members(const char *name)
 {
-	return strcasecmp(name, "host") == 0 || strcasecmp(name, "content-length") == 0 ||
-	       strcasecmp(name, "transfer-encoding") == 0 || strcasecmp(name, "connection") == 0;
+	static const struct field_name names[] = {FIELD_NAME("Host"), FIELD_NAME("Content-Length"),
+	    FIELD_NAME("Transfer-Encoding"), FIELD_NAME("Connection")};
+	return field_name_is_among(name, names, sizeof names / sizeof names[0]);
 }
 
 static void write_field(struct buf *out, const char *name, const char *value, size_t value_len)
 {
-	write_checked(out, name, name, strlen(name));
-	buf_append(out, ": ", 2);
-	write_checked(out, name, value, value_len);
-	buf_append(out, "\r\n", 2);
+	size_t name_len = strlen(name), len = name_len + 2 + value_len + 2;
+	check(name, name, name_len);
+	check(name, value, value_len);
+	char *start = buf_reserve(out, len), *at = mempcpy(start, name, name_len);
+	at = mempcpy(at, ": ", 2);
+	at = mempcpy(at, value, value_len);
+	at = mempcpy(at, "\r\n", 2);
+	buf_commit(out, (size_t)(at - start));
 }
 
 static void write_fields(const struct http_fields *fields, struct buf *out)
@@ -152,6 +169,16 @@ static void write_fields(const struct http_fields *fields, struct buf *out)
 			refuse("a field that the head writes by itself", name);
 		write_field(out, name, fields_value(fields, i), fields->items[i].value_len);
 	}
+}
+
+/* Room for the whole head, tokens in it, before the first byte. */
+static void make_room(const struct http_head *head, struct buf *out)
+{
+	size_t target_len = head->target != NULL ? strlen(head->target) : 0;
+	size_t authority_len = head->authority != NULL ? strlen(head->authority) : 0;
+	/* The block counts two NULs a field where ": " and CRLF will stand. */
+	size_t fields_len = head->fields.block_len + 2 * head->fields.count;
+	buf_make_room(out, OWN_LINES_MAX + target_len + authority_len + fields_len);
 }
 
 static void write_length(struct buf *out, uint64_t length)
@@ -179,6 +206,7 @@ void http_head_write_request(const struct http_head *head, struct buf *out)
 {
 	if (head->target == NULL || head->method[0] == '\0')
 		refuse("a request without method or target", "request line");
+	make_room(head, out);
 	write_checked(out, "method", head->method, strlen(head->method));
 	buf_append(out, " ", 1);
 	write_checked(out, "target", head->target, strlen(head->target));
@@ -197,6 +225,7 @@ static bool may_say_length(unsigned status)
 void http_head_write_response(const struct http_head *head, struct buf *out)
 {
 	char line[64];
+	make_room(head, out);
 	int len = snprintf(line, sizeof line, "HTTP/1.1 %03u %s\r\n", head->status % 1000,
 	    http_reason(head->status));
 	buf_append(out, line, (size_t)len);

@@ -97,16 +97,39 @@ static enum stream_io_result tls_outcome(const struct stream_io *io, int result)
 	}
 }
 
+/* SSL_get_error() looks at the thread's queue of errors, in which others leave theirs: before a
+ * call whose result it judges, the queue must be empty. Mostly it is, and looking costs a tenth of
+ * clearing. */
+static void forget_errors(void)
+{
+	if (ERR_peek_error() != 0)
+		ERR_clear_error();
+}
+
+/* After records without data for us (session tickets) OpenSSL keeps its read buffer, whatever
+ * SSL_MODE_RELEASE_BUFFERS says. Given back only between two records: what stands in it in the
+ * middle of one is not "pending" to every OpenSSL 3.0 (CVE-2024-4741). */
+static void release_buffers(SSL *ssl)
+{
+	bool is_between_records = strcmp(SSL_rstate_string(ssl), "RH") == 0;
+	if (is_between_records && !SSL_has_pending(ssl))
+		(void)SSL_free_buffers(ssl);
+}
+
 static enum stream_io_result tls_read(
     const struct stream_io *io, uint8_t *data, size_t len, size_t *got)
 {
 	*got = 0;
 	do {
 		size_t more = 0;
-		ERR_clear_error();
+		forget_errors();
 		int result = SSL_read_ex(io->ssl, data + *got, len - *got, &more);
-		if (result != 1)
-			return tls_outcome(io, result);
+		if (result != 1) {
+			enum stream_io_result outcome = tls_outcome(io, result);
+			if (outcome == STREAM_IO_WANTS_READ)
+				release_buffers(io->ssl);
+			return outcome;
+		}
 		*got += more;
 	} while (*got < len && SSL_has_pending(io->ssl));
 	return STREAM_IO_DONE;
@@ -115,7 +138,7 @@ static enum stream_io_result tls_read(
 static enum stream_io_result tls_write(
     const struct stream_io *io, const uint8_t *data, size_t len, size_t *put)
 {
-	ERR_clear_error();
+	forget_errors();
 	enum stream_io_result result = tls_outcome(io, SSL_write_ex(io->ssl, data, len, put));
 	/* OpenSSL names the peer's earlier close_notify as the reason why a write failed. */
 	return result == STREAM_IO_END ? break_with("", "connection reset") : result;
@@ -127,7 +150,7 @@ enum stream_io_result stream_io_handshake(struct stream_io *io)
 {
 	if (io->ssl == NULL)
 		return STREAM_IO_DONE;
-	ERR_clear_error();
+	forget_errors();
 	enum stream_io_result result = tls_outcome(io, SSL_do_handshake(io->ssl));
 	io->is_open = result == STREAM_IO_DONE;
 	return result;
@@ -156,7 +179,7 @@ enum stream_io_result stream_io_write(
 enum stream_io_result stream_io_end(struct stream_io *io)
 {
 	if (io->ssl != NULL) {
-		ERR_clear_error();
+		forget_errors();
 		int result = SSL_shutdown(io->ssl);
 		if (result < 0) {
 			enum stream_io_result outcome = tls_outcome(io, result);

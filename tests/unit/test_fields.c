@@ -80,6 +80,49 @@ static void wipes_what_it_held(void **state)
 	fields_free(&fields);
 }
 
+static void names_are_compared_whole_and_without_case(void **state)
+{
+	(void)state;
+	static const struct field_name names[] = {FIELD_NAME("TE"), FIELD_NAME("Keep-Alive")};
+	static const struct {
+		const char *name;
+		bool is_among;
+	} rows[] = {{"TE", true}, {"te", true}, {"KEEP-alive", true}, {"Keep-Aliv", false},
+	    {"Keep-Alive2", false}, {"T", false}, {"", false}, {"Keep_Alive", false}};
+	struct http_fields fields = {0};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		assert_int_equal(field_name_is_among(rows[i].name, names, 2), rows[i].is_among);
+		fields_add_text(&fields, rows[i].name, "value");
+		bool is_named =
+		    fields_is_named(&fields, i, "Te") || fields_is_named(&fields, i, "keep-alive");
+		assert_int_equal(is_named, rows[i].is_among);
+	}
+	fields_free(&fields);
+}
+
+/* Each byte at each place of texts shorter and longer than the step of eight. */
+static void finds_control_characters_anywhere(void **state)
+{
+	(void)state;
+	static const char fillers[] = {' ', '~', '\x80', '\xff'};
+	for (size_t f = 0; f < sizeof fillers; f++) {
+		for (size_t len = 1; len <= 19; len++) {
+			char text[19];
+			memset(text, fillers[f], len);
+			assert_true(field_text_is_plain(text, len));
+			for (size_t at = 0; at < len; at++) {
+				for (unsigned c = 0; c <= 255; c++) {
+					text[at] = (char)c;
+					bool is_plain = c >= ' ' && c != 0x7f;
+					assert_int_equal(field_text_is_plain(text, len), is_plain);
+				}
+				text[at] = fillers[f];
+			}
+		}
+	}
+	assert_true(field_text_is_plain("\n", 0));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -87,6 +130,8 @@ int main(void)
 	    cmocka_unit_test(finds_tokens_in_lists),
 	    cmocka_unit_test(grows_and_keeps_its_memory),
 	    cmocka_unit_test(wipes_what_it_held),
+	    cmocka_unit_test(names_are_compared_whole_and_without_case),
+	    cmocka_unit_test(finds_control_characters_anywhere),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,179 @@
+/* Log lines as they arrive on standard error, which is a file here. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/log.h"
+#include "common/mono.h"
+
+static int log_file, real_stderr;
+
+static int open_log(void **state)
+{
+	(void)state;
+	FILE *file = tmpfile();
+	real_stderr = dup(STDERR_FILENO);
+	log_file = file != NULL ? dup(fileno(file)) : -1;
+	return file == NULL || fclose(file) != 0 || dup2(log_file, STDERR_FILENO) < 0;
+}
+
+static int close_log(void **state)
+{
+	(void)state;
+	log_set_waiting(NULL, NULL);
+	return dup2(real_stderr, STDERR_FILENO) < 0 || close(real_stderr) != 0 ||
+	       close(log_file) != 0;
+}
+
+/* What was written since the last look. */
+static const char *seen(void)
+{
+	static char text[16384];
+	ssize_t len = pread(log_file, text, sizeof text - 1, 0);
+	text[len > 0 ? len : 0] = '\0';
+	assert_int_equal(ftruncate(log_file, 0), 0);
+	lseek(log_file, 0, SEEK_SET);
+	return text;
+}
+
+static void assert_line_is(const char *expected)
+{
+	const char *line = seen();
+	struct unix_time at;
+	char stamp[UNIX_TIME_TEXT] = "";
+	assert_true(strlen(line) > 25);
+	memcpy(stamp, line, 24);
+	assert_true(unix_time_parse(stamp, &at));
+	int64_t age = unix_now().ms - at.ms;
+	assert_true(age >= 0 && age < 10000);
+	assert_string_equal(line + 24, expected);
+}
+
+static void test_values_cannot_forge_a_line(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *value, *written;
+	} rows[] = {
+	    {NULL, "-"},
+	    {"", "\"\""},
+	    {"plain/text-1:2", "plain/text-1:2"},
+	    {"two words", "\"two words\""},
+	    {"a=b", "\"a=b\""},
+	    {"say \"no\"", "\"say \\\"no\\\"\""},
+	    {"back\\slash", "\"back\\\\slash\""},
+	    {"x\nlevel=error", "\"x\\nlevel=error\""},
+	    {"\x1b[31m\r\t\x7f", "\"\\x1b[31m\\x0d\\x09\\x7f\""},
+	    {"caf\xc3\xa9", "\"caf\xc3\xa9\""},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		char expected[128];
+		snprintf(expected, sizeof expected, " level=warn room=r event=e v=%s\n",
+		    rows[i].written);
+		log_warn("r", "e", LOG_S("v", rows[i].value));
+		assert_line_is(expected);
+	}
+}
+
+static void test_numbers_and_truth(void **state)
+{
+	(void)state;
+	log_info("r", "e", LOG_I("zero", 0), LOG_I("min", INT64_MIN), LOG_I("max", INT64_MAX),
+	    LOG_B("yes", true), LOG_B("no", false));
+	assert_line_is(" level=info room=r event=e zero=0 min=-9223372036854775808 "
+		       "max=9223372036854775807 yes=true no=false\n");
+	log_debug("r", "below-the-level");
+	assert_string_equal(seen(), "");
+}
+
+static void count_wait(void *arg)
+{
+	++*(int *)arg;
+}
+
+static size_t count_lines(const char *text)
+{
+	size_t lines = 0;
+	for (; *text != '\0'; text++)
+		lines += *text == '\n';
+	return lines;
+}
+
+static void test_lines_wait_in_order(void **state)
+{
+	(void)state;
+	int waits = 0;
+	log_set_waiting(count_wait, &waits);
+	log_info("r", "first");
+	log_info("r", "second");
+	assert_string_equal(seen(), "");
+	assert_int_equal(waits, 2);
+	log_flush();
+	assert_int_equal(count_lines(seen()), 2);
+	log_flush();
+	assert_string_equal(seen(), "");
+	log_info("r", "third");
+	log_warn("r", "fourth");
+	const char *text = seen();
+	assert_int_equal(count_lines(text), 2);
+	assert_true(strstr(text, "third") < strstr(text, "fourth"));
+	log_info("r", "fifth");
+	log_set_waiting(NULL, NULL);
+	assert_int_equal(count_lines(seen()), 1);
+}
+
+static void test_whole_lines_leave_before_there_are_too_many(void **state)
+{
+	(void)state;
+	int waits = 0;
+	char value[1001];
+	memset(value, 'x', sizeof value - 1);
+	value[sizeof value - 1] = '\0';
+	log_set_waiting(count_wait, &waits);
+	for (int i = 0; i < 5; i++)
+		log_info("r", "e", LOG_S("v", value));
+	const char *text = seen();
+	assert_int_equal(count_lines(text), 3);
+	assert_int_equal(text[strlen(text) - 1], '\n');
+	log_flush();
+	assert_int_equal(count_lines(seen()), 2);
+}
+
+static void test_nothing_is_lost_when_the_process_aborts(void **state)
+{
+	(void)state;
+	int waits = 0, status = 0;
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		log_set_waiting(count_wait, &waits);
+		log_info("r", "last-words");
+		abort();
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	assert_non_null(strstr(seen(), "event=last-words\n"));
+}
+
+int main(void)
+{
+	unsetenv("JOURNAL_STREAM");
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(test_values_cannot_forge_a_line, open_log, close_log),
+	    cmocka_unit_test_setup_teardown(test_numbers_and_truth, open_log, close_log),
+	    cmocka_unit_test_setup_teardown(test_lines_wait_in_order, open_log, close_log),
+	    cmocka_unit_test_setup_teardown(
+		test_whole_lines_leave_before_there_are_too_many, open_log, close_log),
+	    cmocka_unit_test_setup_teardown(
+		test_nothing_is_lost_when_the_process_aborts, open_log, close_log),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
