@@ -60,7 +60,7 @@ static bool read_tags(struct json_object *item, const char *path, struct tagged_
     char why[JSON_ERROR_TEXT])
 {
 	struct json_object *list;
-	char at[64];
+	char at[128];
 	if (!json_get_array(item, path, "Tags", &list, why))
 		return false;
 	size_t count = json_object_array_length(list);
@@ -102,7 +102,7 @@ static bool read_page(
 {
 	struct json_object *list;
 	const char *token;
-	char path[40];
+	char path[64];
 	if (!json_get_array(document, "answer", "ResourceTagMappingList", &list, why) ||
 	    !json_get_optional_string(document, "answer", "PaginationToken", &token, why))
 		return false;

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "common/aws_provider.h"
+#include "common/buf.h"
 #include "common/fetch.h"
 #include "common/loop.h"
 #include "common/xmem.h"
