@@ -87,15 +87,18 @@ struct aws_paces *aws_paces_new(void)
 	return paces;
 }
 
+static void drop(struct aws_paces *paces, struct entry *entry)
+{
+	RB_REMOVE(entries, &paces->entries, entry);
+	paces->count--;
+	xfree(&entry->key);
+	xfree(&entry);
+}
+
 static void clear(struct aws_paces *paces)
 {
-	struct entry *entry;
-	while ((entry = RB_ROOT(&paces->entries)) != NULL) {
-		RB_REMOVE(entries, &paces->entries, entry);
-		free(entry->key);
-		free(entry);
-	}
-	paces->count = 0;
+	while (!RB_EMPTY(&paces->entries))
+		drop(paces, RB_ROOT(&paces->entries));
 }
 
 void aws_paces_free(struct aws_paces **paces)
