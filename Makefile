@@ -41,7 +41,7 @@ LLHTTP := llhttp/llhttp.o llhttp/api.o llhttp/http.o
 PROTO := proto/wire.o proto/json_text.o proto/message.o proto/message_bodies.o
 BASE := common/xmem.o common/buf.o common/mono.o common/log.o
 AWS := common/aws_call.o common/aws_context.o common/aws_credentials.o common/aws_endpoint.o common/aws_environment.o \
-	common/aws_error.o common/aws_ini.o common/aws_profile.o common/aws_retry.o common/aws_sources.o common/aws_sts.o \
+	common/aws_error.o common/aws_ini.o common/aws_pace.o common/aws_profile.o common/aws_retry.o common/aws_sources.o common/aws_sts.o \
 	common/aws_xml.o
 LABELS := common/labels.o common/pattern.o common/regex.o common/regex_compile.o
 KUBE_CLUSTER := common/kube_cluster.o common/kube_cluster_check.o common/json.o $(LABELS)
@@ -52,8 +52,9 @@ COMMON := $(BASE) common/loop.o common/zsock.o common/fetch.o $(SETTINGS) $(KUBE
 	common/notify.o common/render.o common/lock_file.o
 
 DISCOVERYD := discoveryd/main.o discoveryd/cli.o discoveryd/commands.o discoveryd/scan.o discoveryd/daemon.o \
-	discoveryd/admin_routes.o discoveryd/aws_eks.o discoveryd/aws_account.o discoveryd/account.o \
-	discoveryd/scope.o discoveryd/sweep.o discoveryd/discovery.o discoveryd/discovery_metrics.o \
+	discoveryd/admin_routes.o discoveryd/aws_eks.o discoveryd/aws_account.o discoveryd/aws_tagging.o discoveryd/account.o \
+	discoveryd/scope.o discoveryd/sweep.o discoveryd/tag_index.o discoveryd/describe_plan.o discoveryd/look_set.o \
+	discoveryd/discovery.o discoveryd/discovery_log.o discoveryd/discovery_metrics.o \
 	discoveryd/naming.o discoveryd/candidate.o discoveryd/cluster_set.o discoveryd/reconcile.o \
 	discoveryd/guard.o discoveryd/enrollment.o discoveryd/registry.o discoveryd/registry_sqlite.o \
 	discoveryd/publisher.o discoveryd/publisher_roles.o discoveryd/publisher_session.o discoveryd/publisher_table.o \
@@ -98,12 +99,14 @@ test_render := $(BASE) common/render.o
 test_notify := $(BASE) common/loop.o common/notify.o
 test_admin := $(BASE) common/loop.o common/admin.o common/admin_client.o common/metrics.o common/json.o common/lock_file.o
 
-UNIT_TESTS += test_sigv4 test_aws_endpoint test_fetch test_aws_call test_aws_profile \
+UNIT_TESTS += test_sigv4 test_aws_pace test_aws_tagging test_aws_endpoint test_fetch test_aws_call test_aws_profile \
 	test_aws_credentials test_aws_eks test_token
 test_sigv4 := $(BASE) common/sigv4.o
+test_aws_pace := $(BASE) common/aws_pace.o
 test_aws_endpoint := $(BASE) common/aws_endpoint.o
 test_fetch := $(BASE) common/loop.o common/fetch.o tests/unit/fake_http.o
 AWS_TEST := $(BASE) $(AWS) common/loop.o common/fetch.o common/json.o common/sigv4.o tests/unit/fake_http.o
+test_aws_tagging := $(AWS_TEST) $(filter-out common/json.o,$(KUBE_CLUSTER)) discoveryd/aws_tagging.o
 test_aws_call := $(AWS_TEST)
 test_aws_profile := $(AWS_TEST)
 test_aws_credentials := $(AWS_TEST)
@@ -149,17 +152,20 @@ test_identity := $(test_headers) kubeproxyd/pki.o
 test_cli_cert := $(BASE) $(POLICY) $(GATE) $(OFFLINE) $(KUBE_CLUSTER) $(SETTINGS) common/admin_client.o \
 	common/lock_file.o common/render.o kubeproxyd/http/fields.o kubeproxyd/http/head.o
 
-UNIT_TESTS += test_naming test_reconcile test_registry test_sweep test_scope test_explain
+UNIT_TESTS += test_describe_plan test_enrollment test_naming test_reconcile test_registry test_sweep test_scope test_explain
 FIXTURE := $(BASE) $(KUBE_CLUSTER) common/loop.o common/metrics.o common/aws_error.o common/aws_xml.o common/aws_endpoint.o \
 	tests/unit/discovery_fixture.o
 RECONCILE := discoveryd/reconcile.o discoveryd/candidate.o discoveryd/naming.o discoveryd/cluster_set.o \
 	discoveryd/guard.o discoveryd/registry.o discoveryd/registry_sqlite.o common/lock_file.o
-SWEEP := discoveryd/sweep.o discoveryd/discovery_metrics.o tests/unit/fake_eks.o
+SWEEP := discoveryd/sweep.o discoveryd/tag_index.o discoveryd/look_set.o discoveryd/discovery_metrics.o tests/unit/fake_eks.o
+test_describe_plan := $(FIXTURE) discoveryd/describe_plan.o discoveryd/look_set.o discoveryd/candidate.o discoveryd/naming.o
 test_naming := $(BASE) $(KUBE_CLUSTER) discoveryd/naming.o
-test_reconcile := $(FIXTURE) $(RECONCILE)
-test_registry := $(FIXTURE) $(RECONCILE)
+test_reconcile := $(FIXTURE) $(RECONCILE) discoveryd/look_set.o
+test_registry := $(FIXTURE) $(RECONCILE) discoveryd/look_set.o
 test_sweep := $(FIXTURE) $(SWEEP)
-test_scope := $(FIXTURE) $(SWEEP) $(RECONCILE) discoveryd/scope.o discoveryd/account.o discoveryd/discovery.o
+test_scope := $(FIXTURE) $(SWEEP) $(RECONCILE) discoveryd/scope.o discoveryd/account.o discoveryd/discovery.o discoveryd/discovery_log.o \
+	discoveryd/describe_plan.o
+test_enrollment := $(test_scope) discoveryd/enrollment.o
 test_explain := $(test_scope) discoveryd/explain.o discoveryd/explain_text.o
 
 UNIT_TESTS += test_wire test_message
@@ -173,11 +179,11 @@ SUBSCRIBER := $(filter-out %cluster.o %token.o,$(DIRECTORY))
 BUS_TEST := $(BASE) $(PROTO) $(KUBE_CLUSTER) common/loop.o common/zsock.o common/metrics.o common/lock_file.o \
 	tests/unit/bus_fixture.o
 test_zsock := $(BUS_TEST)
-test_publisher := $(BUS_TEST) $(PUBLISHER) common/aws_context.o common/aws_retry.o tests/unit/bus_stage.o
+test_publisher := $(BUS_TEST) $(PUBLISHER) common/aws_context.o common/aws_pace.o common/aws_retry.o tests/unit/bus_stage.o
 test_publisher_gate := $(test_publisher)
 test_directory := $(BUS_TEST) $(SUBSCRIBER) tests/unit/bus_follower.o
 test_bustap := $(test_directory)
-test_bus := $(BUS_TEST) $(PUBLISHER) $(SUBSCRIBER) common/aws_context.o common/aws_retry.o tests/unit/bus_chaos.o
+test_bus := $(BUS_TEST) $(PUBLISHER) $(SUBSCRIBER) common/aws_context.o common/aws_pace.o common/aws_retry.o tests/unit/bus_chaos.o
 
 UNIT_TESTS += test_json test_labels test_kube_cluster test_yaml test_settings test_settings_errors
 test_json := $(BASE) common/json.o
@@ -205,7 +211,8 @@ fuzz_yaml := $(BASE) $(SETTINGS)
 fuzz_kube_cluster := $(BASE) $(KUBE_CLUSTER)
 fuzz_pattern := $(BASE) $(LABELS)
 fuzz_aws_profile := $(AWS_TEST)
-fuzz_aws_replies := $(AWS_TEST) $(LABELS) discoveryd/aws_eks.o discoveryd/aws_account.o
+fuzz_aws_replies := $(AWS_TEST) $(filter-out common/json.o,$(KUBE_CLUSTER)) discoveryd/aws_eks.o discoveryd/aws_account.o \
+	discoveryd/aws_tagging.o
 
 FUZZ_TARGETS += fuzz_h1_request fuzz_h1_response
 fuzz_h1_request := tests/fuzz/h1.o $(BASE) $(HTTP) $(LLHTTP)

@@ -10,6 +10,7 @@
 #include "common/aws_context.h"
 #include "common/aws_endpoint.h"
 #include "common/aws_error.h"
+#include "common/aws_pace.h"
 #include "common/buf.h"
 #include "common/fetch.h"
 #include "common/log.h"
@@ -18,7 +19,7 @@
 #include "common/xmem.h"
 
 #define MAX_HEADERS   8
-#define REQUEST_TEXTS 7 /* in struct aws_request, besides the body */
+#define REQUEST_TEXTS 8 /* in struct aws_request, besides the body */
 #define USER_AGENT    "eksgate/" EKSGATE_VERSION
 
 struct aws_call {
@@ -38,6 +39,7 @@ struct aws_call {
 	struct fetch *fetch;
 	struct timer *timer;
 	bool is_finishing;
+	bool has_turn; /* waits for the turn it took, not before another attempt */
 
 	/* Of the attempt under way. */
 	char *access_key_id; /* NULL when unsigned */
@@ -49,6 +51,7 @@ struct aws_call {
 };
 
 static void start_attempt(struct aws_call *call);
+static void go_on(struct aws_call *call);
 
 /* --- the request ----------------------------------------------------------------------------- */
 
@@ -86,6 +89,7 @@ static void copy_request(struct aws_call *call, const struct aws_request *reques
 	call->request.method = keep(call, request->method);
 	call->request.path = keep(call, request->path);
 	call->request.query = keep(call, request->query);
+	call->request.target = keep(call, request->target);
 	call->request.content_type = keep(call, request->content_type);
 	if (request->body != NULL)
 		call->request.body = call->body = xstrndup(request->body, request->body_len);
@@ -139,7 +143,11 @@ static void finish(struct aws_call *call, struct aws_reply *reply)
 
 static void on_pause_over(void *arg)
 {
-	start_attempt(arg);
+	struct aws_call *call = arg;
+	if (call->has_turn)
+		go_on(call);
+	else
+		start_attempt(call);
 }
 
 /* False when the attempts or the quota are used up. */
@@ -181,6 +189,13 @@ static bool correct_clock(struct aws_call *call, const char *code, const struct 
 	    LOG_S("region", call->request.region));
 	start_attempt(call);
 	return true;
+}
+
+static struct aws_pace *pace_of(const struct aws_call *call)
+{
+	const char *identity = call->provider != NULL ? aws_provider_text(call->provider) : "";
+	return aws_paces_find(
+	    call->aws->paces, identity, call->request.region, call->request.operation, mono_now());
 }
 
 /* --- the answer ------------------------------------------------------------------------------ */
@@ -245,6 +260,8 @@ static void on_refusal(struct aws_call *call, const struct fetch_reply *reply)
 	bool is_throttle = aws_fault_is_throttle(reply->status, fault.code);
 	bool is_worth_it = is_throttle || aws_fault_is_transient(reply->status, fault.code);
 	call->throttles += is_throttle;
+	if (is_throttle && call->request.is_paced)
+		aws_pace_throttled(pace_of(call), mono_now());
 	bool goes_on =
 	    renew_credentials(call, fault.code) || correct_clock(call, fault.code, reply) ||
 	    (is_worth_it &&
@@ -277,6 +294,8 @@ static void send_request(struct aws_call *call, struct fetch_header *headers, si
 	const struct aws_request *request = &call->request;
 	headers[count++] = (struct fetch_header){"User-Agent", USER_AGENT};
 	headers[count++] = (struct fetch_header){"Accept", "application/json"};
+	if (request->target != NULL)
+		headers[count++] = (struct fetch_header){"X-Amz-Target", request->target};
 	if (request->content_type != NULL)
 		headers[count++] = (struct fetch_header){"Content-Type", request->content_type};
 	bool has_query = request->query != NULL && *request->query != '\0';
@@ -296,13 +315,20 @@ static void send_request(struct aws_call *call, struct fetch_header *headers, si
 static void sign_and_send(struct aws_call *call, const struct aws_credentials *credentials)
 {
 	const struct aws_request *request = &call->request;
-	const struct sigv4_header type = {"content-type", request->content_type};
+	struct sigv4_header signed_headers[2];
+	size_t signed_count = 0;
+	if (request->content_type != NULL)
+		signed_headers[signed_count++] =
+		    (struct sigv4_header){"content-type", request->content_type};
+	if (request->target != NULL)
+		signed_headers[signed_count++] =
+		    (struct sigv4_header){"x-amz-target", request->target};
 	struct sigv4_request to_sign = {.method = request->method,
 	    .host = call->host,
 	    .path = call->path,
 	    .query = request->query,
-	    .headers = &type,
-	    .header_count = request->content_type != NULL,
+	    .headers = signed_headers,
+	    .header_count = signed_count,
 	    .body = request->body,
 	    .body_len = request->body_len,
 	    .region = request->region,
@@ -336,13 +362,26 @@ static void on_credentials(void *arg, const struct aws_credentials *credentials,
 	sign_and_send(call, credentials);
 }
 
-static void start_attempt(struct aws_call *call)
+static void go_on(struct aws_call *call)
 {
 	struct fetch_header headers[MAX_HEADERS];
+	call->has_turn = false;
 	if (call->provider != NULL)
 		call->wait = aws_provider_get(call->provider, on_credentials, call);
 	else
 		send_request(call, headers, 0);
+}
+
+static void start_attempt(struct aws_call *call)
+{
+	struct duration wait = duration_ms(0);
+	if (call->request.is_paced)
+		wait = aws_pace_take(pace_of(call), mono_now());
+	call->has_turn = wait.ms > 0;
+	if (call->has_turn)
+		timer_set(call->timer, wait);
+	else
+		go_on(call);
 }
 
 struct aws_call *aws_call_start(struct aws_context *aws, struct aws_provider *provider,

@@ -30,9 +30,11 @@ struct aws_request {
 	const char *method;
 	const char *path; /* percent-encoded */
 	const char *query; /* percent-encoded, NULL for none */
+	const char *target; /* X-Amz-Target of the JSON protocol, NULL for none */
 	const char *content_type; /* NULL when there is no body */
 	const char *body;
 	size_t body_len;
+	bool is_paced; /* one budget per identity, region and operation (common/aws_pace.h) */
 };
 
 enum aws_outcome {

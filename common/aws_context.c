@@ -18,6 +18,7 @@ struct aws_context *aws_context_new(struct loop *loop, struct fetcher *fetcher)
 	aws->fetcher = fetcher;
 	aws->ca_file = ca_file != NULL && *ca_file != '\0' ? xstrdup(ca_file) : NULL;
 	aws_quota_init(&aws->quota);
+	aws->paces = aws_paces_new();
 	return aws;
 }
 
@@ -25,6 +26,7 @@ void aws_context_free(struct aws_context **aws)
 {
 	if (*aws == NULL)
 		return;
+	aws_paces_free(&(*aws)->paces);
 	xfree(&(*aws)->ca_file);
 	xfree(&(*aws)->accepted);
 	xfree(aws);

@@ -10,6 +10,7 @@
 
 #include "common/attr.h"
 #include "common/aws_call.h"
+#include "common/aws_pace.h"
 #include "common/aws_retry.h"
 
 #define AWS_CLOCK_SAMPLES 5
@@ -25,6 +26,7 @@ struct aws_context {
 	struct fetcher *fetcher;
 	char *ca_file; /* AWS_CA_BUNDLE, or NULL */
 	struct aws_quota quota;
+	struct aws_paces *paces;
 	int64_t samples[AWS_CLOCK_SAMPLES]; /* AWS's clock minus ours in ms, a ring */
 	size_t sample_count, sample_next;
 	struct aws_accepted *accepted; /* a ring */

@@ -162,7 +162,9 @@ static const char *override_of(const char *service)
 	const char *ignore = getenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
 	if (ignore != NULL && strcasecmp(ignore, "true") == 0)
 		return NULL;
-	char *name = xasprintf("AWS_ENDPOINT_URL_%s", service);
+	/* Variables are named after the service's id, which differs from its host here. */
+	const char *id = strcmp(service, "tagging") == 0 ? "resource_groups_tagging_api" : service;
+	char *name = xasprintf("AWS_ENDPOINT_URL_%s", id);
 	for (char *p = name; *p != '\0'; p++)
 		*p = (char)(*p == '-' ? '_' : toupper((unsigned char)*p));
 	const char *url = getenv(name);

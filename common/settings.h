@@ -65,6 +65,7 @@ struct settings {
 		size_t matcher_count;
 		char *admin_socket;
 		size_t describe_parallel; /* per scope */
+		struct duration describe_age; /* how old a description may get */
 	} discovery;
 
 	/* eksgate.removal */

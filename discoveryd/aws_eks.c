@@ -346,6 +346,7 @@ struct eks_call *eks_list_clusters(struct aws_context *aws, struct aws_provider 
 	const struct aws_request request = {.service = "eks",
 	    .region = region,
 	    .operation = "eks:ListClusters",
+	    .is_paced = true,
 	    .method = "GET",
 	    .path = "/clusters",
 	    .query = buf_text(&query)};
@@ -366,6 +367,7 @@ struct eks_call *eks_describe_cluster(struct aws_context *aws, struct aws_provid
 	const struct aws_request request = {.service = "eks",
 	    .region = region,
 	    .operation = "eks:DescribeCluster",
+	    .is_paced = true,
 	    .method = "GET",
 	    .path = buf_text(&path)};
 	call->call = aws_call_start(aws, provider, &request, on_reply, call);

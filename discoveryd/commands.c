@@ -203,7 +203,8 @@ static void append_table(
 static void append_status(struct buf *out, struct json_object *document)
 {
 	static const struct render_column scopes[] = {{"SCOPE", "id"}, {"STATE", "state"},
-	    {"CLUSTERS", "clusters"}, {"LAST SUCCESS", "last_success"}, {"NEXT", "next"},
+	    {"CLUSTERS", "clusters"}, {"CALLS", "calls"}, {"THROTTLES", "throttles"},
+	    {"TAGS", "tagging.state"}, {"LAST SUCCESS", "last_success"}, {"NEXT", "next"},
 	    {"OPERATION", "error.operation"}, {"PROBLEM", "error.outcome"}, {"CODE", "error.code"},
 	    {"WHAT TO DO", "error.remedy"}};
 	static const struct render_column wildcards[] = {{"REGIONS OF", "identity"},

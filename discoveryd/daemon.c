@@ -85,6 +85,12 @@ static bool on_swept(
 	return enrollment_take(daemon->enrollment, scope, result, error);
 }
 
+static const struct look *on_recall(void *arg, const struct scope *scope, const char *name)
+{
+	const struct daemon *daemon = arg;
+	return enrollment_recall(daemon->enrollment, scope, name);
+}
+
 static void on_scopes(void *arg)
 {
 	struct daemon *daemon = arg;
@@ -281,6 +287,7 @@ static bool open_all(struct daemon *daemon, char **error)
 	    .provider = daemon->provider,
 	    .metrics = daemon->families,
 	    .on_swept = on_swept,
+	    .recall = on_recall,
 	    .on_regions = on_scopes,
 	    .arg = daemon};
 	daemon->discovery = discovery_new(&options);

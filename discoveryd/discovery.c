@@ -12,6 +12,9 @@
 #include "common/settings.h"
 #include "common/xmem.h"
 #include "discoveryd/aws_account.h"
+#include "discoveryd/aws_tagging.h"
+#include "discoveryd/describe_plan.h"
+#include "discoveryd/discovery_log.h"
 #include "discoveryd/discovery_metrics.h"
 
 /* Passes under way at a time; the others wait in the queue. */
@@ -68,29 +71,6 @@ static void on_scope_due(void *arg)
 	make_due(arg);
 }
 
-static void log_outcome(const struct scope *scope, const struct sweep_result *result, bool is_news)
-{
-	if (result->is_settled) {
-		log_info("sweep", "settled", LOG_S("scope", scope->id),
-		    LOG_I("clusters", result->count), LOG_I("calls", result->calls),
-		    LOG_I("ms", result->took.ms));
-		return;
-	}
-	if (scope->state == SCOPE_DISABLED) {
-		if (is_news)
-			log_info("sweep", "region-disabled", LOG_S("scope", scope->id));
-		return;
-	}
-	enum log_level level = is_news ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG;
-	log_write(
-	    level, LOG_FIELDS("sweep", result->is_listed ? "partial" : "failed",
-		       LOG_S("scope", scope->id), LOG_S("operation", scope->error.operation),
-		       LOG_S("outcome", aws_outcome_text(scope->error.outcome)),
-		       LOG_S("code", scope->error.code), LOG_S("message", scope->error.message),
-		       LOG_S("remedy", scope->error.remedy), LOG_I("unknown", result->failures),
-		       LOG_I("clusters", result->count)));
-}
-
 /* The outcome could not be recorded: told once, until it changes. */
 static void keep_record_error(struct scope *scope, char *error)
 {
@@ -118,7 +98,9 @@ static void on_swept(void *arg, const struct sweep_result *result)
 	discovery->passes--;
 	bool is_news = scope_keep_outcome(scope, result);
 	discovery_metrics_sweep(discovery->options.metrics, scope->id, result);
-	log_outcome(scope, result, is_news);
+	discovery_log_outcome(scope, result, is_news);
+	if (scope_keep_tagging(scope, result))
+		discovery_log_tagging(scope);
 	char *error = NULL;
 	if (discovery->options.on_swept(discovery->options.arg, scope, result, &error))
 		keep_record_error(scope, NULL);
@@ -135,6 +117,33 @@ static void on_swept(void *arg, const struct sweep_result *result)
 static void on_listed(void *arg)
 {
 	scope_set_state(arg, SCOPE_DESCRIBING);
+}
+
+static struct eks_cluster *known_cluster(
+    const struct look *look, const struct tagged_cluster *tagged)
+{
+	struct eks_cluster *cluster = xcalloc(1, sizeof *cluster);
+	cluster->name = xstrdup(look->name);
+	cluster->arn = xstrdup(look->arn);
+	cluster->status = xstrdup(look->status);
+	if (tagged != NULL)
+		labels_copy(&cluster->tags, &tagged->tags);
+	return cluster;
+}
+
+static struct eks_cluster *recall(void *arg, const char *name, const struct tagged_cluster *tagged)
+{
+	const struct scope *scope = arg;
+	const struct discovery *discovery = scope->discovery;
+	const struct discovery_options *options = &discovery->options;
+	struct describe_question question = {.look = options->recall(options->arg, scope, name),
+	    .tagged = tagged,
+	    .matchers = scope->matchers,
+	    .matcher_count = scope->matcher_count,
+	    .now = unix_now(),
+	    .age = discovery->settings->discovery.describe_age};
+	enum describe_reason reason = describe_plan(&question);
+	return reason == DESCRIBE_NOT ? known_cluster(question.look, tagged) : NULL;
 }
 
 static struct sweep_options sweep_options_of(const struct scope *scope)
@@ -155,6 +164,7 @@ static void run_queue(struct discovery *discovery)
 		leave_queue(scope);
 		struct sweep_options options = sweep_options_of(scope);
 		options.on_listed = on_listed;
+		options.recall = discovery->options.recall != NULL ? recall : NULL;
 		discovery->passes++;
 		scope_set_state(scope, SCOPE_LISTING);
 		scope->sweep = sweep_start(discovery->options.loop, &options, on_swept, scope);
@@ -335,23 +345,6 @@ static void rebuild_scopes(struct discovery *discovery)
 
 /* --- accounts --------------------------------------------------------------------------------- */
 
-static void log_regions(const struct account *account, bool is_news)
-{
-	if (!is_news)
-		return;
-	if (account->error.outcome == AWS_OK) {
-		log_info("regions", "listed", LOG_S("identity", account->id),
-		    LOG_I("regions", account->region_count));
-		return;
-	}
-	log_warn("regions", "failed", LOG_S("identity", account->id),
-	    LOG_S("operation", account->error.operation),
-	    LOG_S("outcome", aws_outcome_text(account->error.outcome)),
-	    LOG_S("code", account->error.code), LOG_S("message", account->error.message),
-	    LOG_S("remedy", account->error.remedy),
-	    LOG_I("regions-used-instead", account->region_count));
-}
-
 static void on_regions(
     void *arg, const struct aws_reply *reply, const char *const *regions, size_t count)
 {
@@ -363,7 +356,8 @@ static void on_regions(
 	enum aws_outcome before = account->error.outcome;
 	bool is_news = !account->has_outcome || before != reply->outcome;
 	account_keep_regions(account, reply, regions, count);
-	log_regions(account, is_news);
+	if (is_news)
+		discovery_log_regions(account);
 	struct duration delay = discovery->settings->discovery.poll_interval;
 	if (account->source == ACCOUNT_REGIONS_UNKNOWN)
 		delay = scope_backoff(account->failures, delay);

@@ -30,6 +30,10 @@ struct discovery_options {
 	struct aws_provider *provider; /* the own identity */
 	struct discovery_metrics *metrics;
 	discovery_swept_fn *on_swept;
+	/* What DescribeCluster last said of a cluster of the scope; NULL when it must be asked
+	 * again. Borrowed until the end of the turn. Without this function every cluster is
+	 * described at every pass. */
+	const struct look *(*recall)(void *arg, const struct scope *scope, const char *name);
 	void (*on_regions)(void *arg); /* accounts or scopes changed; NULL: nobody cares */
 	void *arg;
 };

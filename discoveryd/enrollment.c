@@ -169,6 +169,128 @@ static void tell_unusable(const struct scope *scope, const struct reconcile_outp
 	}
 }
 
+/* --- looks ------------------------------------------------------------------------------------ */
+
+static bool is_claimed(
+    const struct enrollment *enrollment, const struct scope *scope, const char *arn)
+{
+	const struct cluster_item *item =
+	    cluster_set_find_arn(registry_set(enrollment->registry), arn);
+	return item != NULL && cluster_item_claim(item, scope->id) != NULL;
+}
+
+/* What to remember of a sighting once the changes are committed: only an outcome that is settled,
+ * so that a removal that is held back or waits for a complete pass is looked at again. */
+static bool is_worth_a_look(const struct enrollment *enrollment, const struct scope *scope,
+    const struct judgement *judgement)
+{
+	if (judgement->verdict == VERDICT_SERVED)
+		return is_claimed(enrollment, scope, judgement->arn);
+	return judgement->verdict == VERDICT_UNMATCHED &&
+	       !is_claimed(enrollment, scope, judgement->arn);
+}
+
+static struct look *look_at(const struct enrollment *enrollment, const struct scope *scope,
+    const struct sighting *sighting, const struct judgement *judgement)
+{
+	struct look *look = look_new(scope->id, sighting->name);
+	if (sighting->kind != SIGHTING_FOUND || !is_worth_a_look(enrollment, scope, judgement))
+		return look;
+	look->arn = xstrdup(judgement->arn);
+	look->status = xstrdup(judgement->status);
+	look->is_served = judgement->verdict == VERDICT_SERVED;
+	look->described_at = unix_now();
+	memcpy(look->tags, sighting->tags, sizeof look->tags);
+	return look;
+}
+
+struct looks {
+	struct look **items;
+	size_t count;
+};
+
+static void add_look(struct looks *looks, struct look *look)
+{
+	looks->items = xreallocarray(looks->items, looks->count + 1, sizeof(struct look *));
+	looks->items[looks->count++] = look;
+}
+
+static int compare_sighting(const void *name, const void *sighting)
+{
+	return strcmp(name, ((const struct sighting *)sighting)->name);
+}
+
+/* What a complete listing does not have is forgotten. */
+static void forget_unlisted(const struct look_set *set, const struct scope *scope,
+    const struct sweep_result *result, struct looks *looks)
+{
+	const struct look *look = look_set_first_of(set, scope->id);
+	for (; look != NULL && strcmp(look->scope, scope->id) == 0;
+	     look = look_set_next(set, look)) {
+		if (result->count == 0 || bsearch(look->name, result->sightings, result->count,
+					      sizeof *result->sightings, compare_sighting) == NULL)
+			add_look(looks, look_new(look->scope, look->name));
+	}
+}
+
+static bool commit_looks(struct enrollment *enrollment, struct looks *looks, char **error)
+{
+	bool is_done =
+	    registry_commit_looks(enrollment->registry, looks->items, looks->count, error);
+	free(looks->items);
+	return is_done;
+}
+
+/* A pass that could not use the tagging API describes everything anyway. */
+static bool keep_looks(struct enrollment *enrollment, const struct scope *scope,
+    const struct sweep_result *result, const struct reconcile_output *output, char **error)
+{
+	const struct look_set *set = registry_looks(enrollment->registry);
+	struct looks looks = {0};
+	if (!result->has_tags)
+		return true;
+	for (size_t i = 0; i < result->count; i++) {
+		const struct sighting *sighting = &result->sightings[i];
+		if (sighting->kind == SIGHTING_KNOWN)
+			continue;
+		struct look *look = look_at(enrollment, scope, sighting, &output->judgements[i]);
+		bool is_nothing = look->described_at.ms == 0 &&
+				  look_set_find(set, scope->id, sighting->name) == NULL;
+		if (is_nothing)
+			look_free(&look);
+		else
+			add_look(&looks, look);
+	}
+	forget_unlisted(set, scope, result, &looks);
+	return commit_looks(enrollment, &looks, error);
+}
+
+/* Whether a served cluster is registered as it would be if it were described now. */
+static bool is_as_it_should_be(const struct enrollment *enrollment, const struct cluster_item *item)
+{
+	const struct kube_cluster *cluster = item->cluster;
+	const char *group = labels_get(&cluster->labels, LABEL_DISCOVERY_GROUP);
+	return item->orphaned_since.ms == 0 && strcmp(cluster->status.phase, "ready") == 0 &&
+	       cluster->status.reason == NULL && group != NULL &&
+	       strcmp(group, enrollment->group) == 0;
+}
+
+const struct look *enrollment_recall(
+    const struct enrollment *enrollment, const struct scope *scope, const char *name)
+{
+	const struct look *look =
+	    look_set_find(registry_looks(enrollment->registry), scope->id, name);
+	if (look == NULL || look->is_served != is_claimed(enrollment, scope, look->arn))
+		return NULL;
+	if (!look->is_served)
+		return look;
+	const struct cluster_item *item =
+	    cluster_set_find_arn(registry_set(enrollment->registry), look->arn);
+	return is_as_it_should_be(enrollment, item) ? look : NULL;
+}
+
+/* --- passes ----------------------------------------------------------------------------------- */
+
 bool enrollment_take(struct enrollment *enrollment, struct scope *scope,
     const struct sweep_result *result, char **error)
 {
@@ -184,6 +306,7 @@ bool enrollment_take(struct enrollment *enrollment, struct scope *scope,
 	if (result->is_settled && !result->is_listed)
 		release_seen(enrollment, scope->id, &output);
 	bool is_done = commit_guarded(enrollment, scope->id, is_whole, &output.changes, error);
+	is_done = is_done && keep_looks(enrollment, scope, result, &output, error);
 	tell_unusable(scope, &output);
 	scope_remember(scope, result, output.judgements, output.judgement_count);
 	reconcile_output_free(&output);
@@ -214,6 +337,25 @@ static bool is_source(void *arg, const char *source)
 	       discovery_coverage(enrollment->discovery, source) != COVERAGE_NO;
 }
 
+/* Looks of scopes that are no more. */
+static bool forget_scopes(struct enrollment *enrollment, char **error)
+{
+	const struct look_set *set = registry_looks(enrollment->registry);
+	struct looks looks = {0};
+	const char *scope = NULL;
+	bool is_covered = true;
+	for (const struct look *look = look_set_next(set, NULL); look != NULL;
+	     look = look_set_next(set, look)) {
+		if (scope == NULL || strcmp(scope, look->scope) != 0)
+			is_covered =
+			    discovery_coverage(enrollment->discovery, look->scope) != COVERAGE_NO;
+		scope = look->scope;
+		if (!is_covered)
+			add_look(&looks, look_new(look->scope, look->name));
+	}
+	return commit_looks(enrollment, &looks, error);
+}
+
 static void on_orphans(void *arg)
 {
 	struct enrollment *enrollment = arg;
@@ -226,7 +368,8 @@ static void on_orphans(void *arg)
 	reconcile_orphans(registry_set(enrollment->registry), discovery_coverage,
 	    enrollment->discovery, unix_now(), enrollment->settings->removal.grace, &changes);
 	guard_keep_sources(enrollment->guard, is_source, enrollment);
-	if (!commit_guarded(enrollment, ORPHANS_SOURCE, true, &changes, &error))
+	if (!commit_guarded(enrollment, ORPHANS_SOURCE, true, &changes, &error) ||
+	    !forget_scopes(enrollment, &error))
 		log_error("registry", "not-recorded", LOG_S("error", error));
 	free(error);
 	registry_changes_free(&changes);

@@ -14,6 +14,7 @@ struct discovery;
 struct discovery_metrics;
 struct enrollment;
 struct guard;
+struct look;
 struct loop;
 struct registry;
 struct scope;
@@ -32,6 +33,10 @@ void enrollment_configure(
 /* A discovery_swept_fn without its argument. */
 bool enrollment_take(struct enrollment *enrollment, struct scope *scope,
     const struct sweep_result *result, char **error) MUST_USE;
+/* What discovery may rely on instead of describing the cluster again: its last look, as long as it
+ * fits what is registered. NULL: describe it. Borrowed until the end of the turn. */
+const struct look *enrollment_recall(
+    const struct enrollment *enrollment, const struct scope *scope, const char *name) MUST_USE;
 /* Scopes came or went: looks for orphans soon. */
 void enrollment_scopes_changed(struct enrollment *enrollment);
 /* Commits what the guard holds back. False with *error (free()). */

@@ -222,6 +222,23 @@ static void judge_found(
 	serve(pass, eks, &parts, old, judgement);
 }
 
+/* It was listed and not described, because nothing new was to be expected: it is no evidence for
+ * anything but its existence. */
+static void judge_known(
+    struct pass *pass, const struct eks_cluster *eks, struct judgement *judgement)
+{
+	const struct reconcile_input *input = pass->input;
+	struct eks_arn parts;
+	judgement->arn = xstrdup(eks->arn);
+	judgement->status = xstrdup_or_null(eks->status);
+	if (eks_arn_parse(eks->arn, &parts))
+		judgement->labels = candidate_labels(eks, &parts);
+	bool is_match =
+	    candidate_match(&judgement->labels, input->matchers, input->matcher_count) != NULL;
+	judgement->verdict = is_match ? VERDICT_SERVED : VERDICT_UNMATCHED;
+	reset_absences(pass, cluster_set_find_arn(input->set, eks->arn));
+}
+
 /* The scope's cluster that EKS calls `name`. */
 static const struct cluster_item *find_claimed(const struct pass *pass, const char *name)
 {
@@ -240,6 +257,9 @@ static void judge(struct pass *pass, const struct sighting *sighting, struct jud
 	switch (sighting->kind) {
 	case SIGHTING_FOUND:
 		judge_found(pass, sighting->cluster, judgement);
+		return;
+	case SIGHTING_KNOWN:
+		judge_known(pass, sighting->cluster, judgement);
 		return;
 	case SIGHTING_GONE:
 		judgement->verdict = VERDICT_GONE;

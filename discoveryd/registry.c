@@ -22,6 +22,7 @@ struct registry {
 	uint64_t epoch;
 	int64_t sequence;
 	struct cluster_set *set;
+	struct look_set *looks;
 	struct tombstone **tombstones; /* oldest first */
 	size_t tombstone_count;
 	registry_observer_fn *observer;
@@ -153,7 +154,7 @@ static bool load(struct registry *registry, const char *group, char **error)
 {
 	struct registry_meta meta = {0};
 	bool is_loaded = registry_store_load(
-	    registry->store, &meta, registry->set, add_tombstone, registry, error);
+	    registry->store, &meta, registry->set, registry->looks, add_tombstone, registry, error);
 	if (is_loaded && meta.group != NULL && strcmp(meta.group, group) != 0)
 		log_warn(
 		    "registry", "group-changed", LOG_S("from", meta.group), LOG_S("to", group));
@@ -172,6 +173,7 @@ struct registry *registry_open(const char *dir, const char *group, char **error)
 		return NULL;
 	struct registry *registry = xcalloc(1, sizeof *registry);
 	registry->set = cluster_set_new();
+	registry->looks = look_set_new();
 	char *path = xasprintf("%s/registry.db", dir);
 	if (take_lock(registry, dir, error))
 		registry->store = registry_store_open(path, error);
@@ -187,6 +189,7 @@ void registry_close(struct registry **registry)
 		return;
 	registry_store_close(&(*registry)->store);
 	cluster_set_free(&(*registry)->set);
+	look_set_free(&(*registry)->looks);
 	for (size_t i = 0; i < (*registry)->tombstone_count; i++)
 		free_tombstone(&(*registry)->tombstones[i]);
 	free((*registry)->tombstones);
@@ -351,11 +354,33 @@ bool registry_commit(
 	return is_done;
 }
 
+bool registry_commit_looks(
+    struct registry *registry, struct look **looks, size_t count, char **error)
+{
+	bool is_done =
+	    count == 0 || registry_store_commit_looks(registry->store, looks, count, error);
+	for (size_t i = 0; i < count; i++) {
+		if (is_done && looks[i]->described_at.ms != 0) {
+			look_set_put(registry->looks, looks[i]);
+			looks[i] = NULL;
+		} else if (is_done) {
+			look_set_remove(registry->looks, looks[i]->scope, looks[i]->name);
+		}
+		look_free(&looks[i]);
+	}
+	return is_done;
+}
+
 /* --- reading ---------------------------------------------------------------------------------- */
 
 const struct cluster_set *registry_set(const struct registry *registry)
 {
 	return registry->set;
+}
+
+const struct look_set *registry_looks(const struct registry *registry)
+{
+	return registry->looks;
 }
 
 uint64_t registry_epoch(const struct registry *registry)

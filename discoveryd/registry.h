@@ -1,7 +1,7 @@
 /* The durable set of clusters. A change is in memory and told to the observer only after it was
  * committed; each change of a resource has the next revision, which is the bus sequence, allotted
- * in the transaction that records it. What only discoveryd needs (claims, absences, orphan times)
- * is durable too and has no revision. */
+ * in the transaction that records it. What only discoveryd needs (claims, absences, orphan times,
+ * looks) is durable too and has no revision. */
 #ifndef EKSGATE_REGISTRY_H
 #define EKSGATE_REGISTRY_H
 
@@ -12,6 +12,7 @@
 #include "common/attr.h"
 #include "common/mono.h"
 #include "discoveryd/cluster_set.h"
+#include "discoveryd/look_set.h"
 
 struct registry;
 
@@ -86,6 +87,13 @@ void registry_observe(struct registry *registry, registry_observer_fn *fn, void 
 /* All or nothing, in order. False: nothing changed, *error says why (free()). */
 bool registry_commit(
     struct registry *registry, const struct registry_changes *changes, char **error) MUST_USE;
+
+const struct look_set *registry_looks(const struct registry *registry);
+/* Takes the looks, which become the registry's one way or the other and are nulled: one with
+ * described_at 0 forgets its key. All or nothing. False: nothing changed, *error says why (free()).
+ */
+bool registry_commit_looks(
+    struct registry *registry, struct look **looks, size_t count, char **error) MUST_USE;
 
 /* Removals since `since` that nobody confirmed: what the guard counts. */
 size_t registry_removed_since(const struct registry *registry, struct unix_time since);

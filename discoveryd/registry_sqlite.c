@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -28,8 +29,14 @@ static const char FORMAT_1[] =
     " reason INTEGER NOT NULL, detail TEXT, renamed_to TEXT, removed_at INTEGER NOT NULL,"
     " is_confirmed INTEGER NOT NULL) STRICT;";
 
+static const char FORMAT_2[] =
+    "CREATE TABLE looks (scope TEXT NOT NULL, name TEXT NOT NULL, arn TEXT NOT NULL, status TEXT "
+    "NOT NULL,"
+    " tags TEXT NOT NULL, is_served INTEGER NOT NULL, described_at INTEGER NOT NULL,"
+    " PRIMARY KEY (scope, name)) STRICT, WITHOUT ROWID;";
+
 /* Step i brings a file of format i to format i + 1. */
-static const char *const MIGRATIONS[] = {FORMAT_1};
+static const char *const MIGRATIONS[] = {FORMAT_1, FORMAT_2};
 #define FORMAT ((int)(sizeof MIGRATIONS / sizeof MIGRATIONS[0]))
 
 enum statement {
@@ -40,6 +47,8 @@ enum statement {
 	ADD_CLAIM,
 	ADD_TOMBSTONE,
 	FORGET_TOMBSTONES,
+	PUT_LOOK,
+	REMOVE_LOOK,
 	STATEMENT_COUNT
 };
 
@@ -56,6 +65,8 @@ static const char *const STATEMENTS[STATEMENT_COUNT] = {
     [ADD_CLAIM] = "INSERT INTO claims VALUES (?1, ?2, ?3)",
     [ADD_TOMBSTONE] = "INSERT INTO tombstones VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     [FORGET_TOMBSTONES] = "DELETE FROM tombstones WHERE removed_at < ?1",
+    [PUT_LOOK] = "INSERT OR REPLACE INTO looks VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [REMOVE_LOOK] = "DELETE FROM looks WHERE scope = ?1 AND name = ?2",
 };
 
 struct registry_store {
@@ -256,6 +267,7 @@ struct loading {
 	const struct registry_store *store;
 	struct registry_meta *meta;
 	struct cluster_set *set;
+	struct look_set *looks;
 	registry_load_fn *fn;
 	void *arg;
 	struct cluster_item *item; /* whose claims are being read */
@@ -318,6 +330,20 @@ static bool load_claim(void *arg, sqlite3_stmt *row, char **error)
 	return true;
 }
 
+static bool load_look(void *arg, sqlite3_stmt *row, char **error)
+{
+	(void)error;
+	struct loading *loading = arg;
+	struct look *look = look_new(column_text(row, 0), column_text(row, 1));
+	look->arn = xstrdup(column_text(row, 2));
+	look->status = xstrdup(column_text(row, 3));
+	snprintf(look->tags, sizeof look->tags, "%s", column_text(row, 4));
+	look->is_served = sqlite3_column_int(row, 5) != 0;
+	look->described_at.ms = sqlite3_column_int64(row, 6);
+	look_set_put(loading->looks, look);
+	return true;
+}
+
 static bool load_tombstone(void *arg, sqlite3_stmt *row, char **error)
 {
 	struct loading *loading = arg;
@@ -339,14 +365,16 @@ static bool load_tombstone(void *arg, sqlite3_stmt *row, char **error)
 }
 
 bool registry_store_load(struct registry_store *store, struct registry_meta *meta,
-    struct cluster_set *set, registry_load_fn *fn, void *arg, char **error)
+    struct cluster_set *set, struct look_set *looks, registry_load_fn *fn, void *arg, char **error)
 {
-	struct loading loading = {.store = store, .meta = meta, .set = set, .fn = fn, .arg = arg};
+	struct loading loading = {
+	    .store = store, .meta = meta, .set = set, .looks = looks, .fn = fn, .arg = arg};
 	return each_row(store, "SELECT key, value FROM meta", load_meta, &loading, error) &&
 	       each_row(store, "SELECT arn, name, orphaned_since, resource FROM clusters",
 		   load_cluster, &loading, error) &&
 	       each_row(store, "SELECT arn, scope, absences FROM claims ORDER BY arn, scope",
 		   load_claim, &loading, error) &&
+	       each_row(store, "SELECT * FROM looks", load_look, &loading, error) &&
 	       each_row(store, "SELECT * FROM tombstones ORDER BY revision", load_tombstone,
 		   &loading, error);
 }
@@ -492,5 +520,32 @@ bool registry_store_commit(struct registry_store *store, const struct registry_w
 		is_good = step(store, FORGET_TOMBSTONES, error) &&
 			  set_meta_number(store, "sequence", (uint64_t)sequence, error);
 	}
+	return finish(store, is_good, error);
+}
+
+static bool write_look(const struct registry_store *store, const struct look *look, char **error)
+{
+	bool is_put = look->described_at.ms != 0;
+	enum statement which = is_put ? PUT_LOOK : REMOVE_LOOK;
+	bind_text(store, which, 1, look->scope);
+	bind_text(store, which, 2, look->name);
+	if (is_put) {
+		bind_text(store, which, 3, look->arn);
+		bind_text(store, which, 4, look->status);
+		bind_text(store, which, 5, look->tags);
+		bind_int(store, which, 6, look->is_served);
+		bind_int(store, which, 7, look->described_at.ms);
+	}
+	return step(store, which, error);
+}
+
+bool registry_store_commit_looks(
+    struct registry_store *store, struct look *const *looks, size_t count, char **error)
+{
+	if (!run(store, "BEGIN IMMEDIATE", "write", error))
+		return false;
+	bool is_good = true;
+	for (size_t i = 0; i < count && is_good; i++)
+		is_good = write_look(store, looks[i], error);
 	return finish(store, is_good, error);
 }

@@ -38,13 +38,19 @@ struct registry_store *registry_store_open(const char *path, char **error) MUST_
 void registry_store_close(struct registry_store **store);
 
 typedef void registry_load_fn(void *arg, struct tombstone *tombstone);
-/* Reads everything: items go into `set`, tombstones (oldest first) to `fn`, which owns them. */
+/* Reads everything: items go into `set`, looks into `looks`, tombstones (oldest first) to `fn`,
+ * which owns them. */
 bool registry_store_load(struct registry_store *store, struct registry_meta *meta,
-    struct cluster_set *set, registry_load_fn *fn, void *arg, char **error) MUST_USE;
+    struct cluster_set *set, struct look_set *looks, registry_load_fn *fn, void *arg,
+    char **error) MUST_USE;
 bool registry_store_set_epoch(
     struct registry_store *store, uint64_t epoch, const char *group, char **error) MUST_USE;
 /* One transaction; drops tombstones removed before `forget_before`. */
 bool registry_store_commit(struct registry_store *store, const struct registry_write *writes,
     size_t count, int64_t sequence, struct unix_time forget_before, char **error) MUST_USE;
+
+/* One transaction; a look with described_at 0 removes its row. */
+bool registry_store_commit_looks(
+    struct registry_store *store, struct look *const *looks, size_t count, char **error) MUST_USE;
 
 #endif

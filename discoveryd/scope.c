@@ -53,6 +53,7 @@ void scope_free(struct scope **scope)
 	free((*scope)->seen);
 	free((*scope)->matchers);
 	aws_error_free(&(*scope)->error);
+	aws_error_free(&(*scope)->tags_error);
 	free((*scope)->record_error);
 	free((*scope)->id);
 	free((*scope)->region);
@@ -92,7 +93,10 @@ bool scope_keep_outcome(struct scope *scope, const struct sweep_result *result)
 	struct unix_time now = unix_now();
 	scope->has_outcome = true;
 	scope->last_attempt = now;
-	scope->calls = result->calls;
+	scope->lists = result->lists;
+	scope->tag_pages = result->tag_pages;
+	scope->describes = result->describes;
+	scope->throttles = result->throttles;
 	scope->took = result->took;
 	aws_error_free(&scope->error);
 	scope->error = (struct aws_error){0};
@@ -106,6 +110,16 @@ bool scope_keep_outcome(struct scope *scope, const struct sweep_result *result)
 		scope->failures++;
 	}
 	scope_set_state(scope, state_after(result));
+	return is_news;
+}
+
+bool scope_keep_tagging(struct scope *scope, const struct sweep_result *result)
+{
+	if (!result->is_listed || (!result->has_tags && result->tags_error.outcome == AWS_OK))
+		return false;
+	bool is_news = !is_same_error(&scope->tags_error, &result->tags_error);
+	scope->has_tags = result->has_tags;
+	aws_error_copy(&scope->tags_error, &result->tags_error);
 	return is_news;
 }
 
@@ -190,6 +204,49 @@ static void add_time(struct json_object *object, const char *key, struct unix_ti
 		json_add_string(object, key, unix_time_text(at, text));
 }
 
+static void add_number(struct json_object *object, const char *key, unsigned number)
+{
+	json_object_object_add(object, key, json_object_new_int64(number));
+}
+
+/* Of the last pass. */
+static void add_calls(struct json_object *object, const struct scope *scope)
+{
+	struct json_object *calls = json_object_new_object();
+	add_number(calls, "eks:ListClusters", scope->lists);
+	add_number(calls, "tag:GetResources", scope->tag_pages);
+	add_number(calls, "eks:DescribeCluster", scope->describes);
+	add_number(object, "calls", scope->lists + scope->tag_pages + scope->describes);
+	json_object_object_add(object, "calls_by_operation", calls);
+	add_number(object, "throttles", scope->throttles);
+}
+
+static const char *tagging_text(const struct scope *scope)
+{
+	if (scope->has_tags)
+		return "used";
+	return scope->tags_error.outcome == AWS_OK ? "unknown" : "failed";
+}
+
+static void add_tagging(struct json_object *object, const struct scope *scope)
+{
+	struct json_object *tagging = json_object_new_object();
+	json_add_string(tagging, "state", tagging_text(scope));
+	if (scope->tags_error.outcome != AWS_OK) {
+		char *cost = scope_tagging_cost(scope);
+		json_object_object_add(tagging, "error", scope_error_to_json(&scope->tags_error));
+		json_add_string(tagging, "cost", cost);
+		free(cost);
+	}
+	json_object_object_add(object, "tagging", tagging);
+}
+
+char *scope_tagging_cost(const struct scope *scope)
+{
+	return xasprintf("every cluster is described at every poll: %zu calls here instead of few",
+	    scope->clusters);
+}
+
 struct json_object *scope_to_json(const struct scope *scope)
 {
 	struct json_object *object = json_object_new_object(), *lines = json_object_new_array();
@@ -201,7 +258,8 @@ struct json_object *scope_to_json(const struct scope *scope)
 	json_object_object_add(object, "matcher_lines", lines);
 	json_add_string(object, "state", scope_state_text(scope->state));
 	json_object_object_add(object, "clusters", json_object_new_int64((int64_t)scope->clusters));
-	json_object_object_add(object, "calls", json_object_new_int((int)scope->calls));
+	add_calls(object, scope);
+	add_tagging(object, scope);
 	json_object_object_add(object, "milliseconds", json_object_new_int64(scope->took.ms));
 	add_time(object, "last_attempt", scope->last_attempt);
 	add_time(object, "last_success", scope->last_success);

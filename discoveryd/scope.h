@@ -51,7 +51,10 @@ struct scope {
 	struct aws_error error;
 	char *record_error; /* the result could not be recorded; NULL */
 	size_t clusters; /* in the last complete listing */
-	unsigned calls; /* of the last pass */
+	unsigned lists, tag_pages, describes, throttles; /* of the last pass */
+	bool has_tags; /* the last pass used the tagging API */
+	struct aws_error
+	    tags_error; /* why not; outcome AWS_OK when it did or none has listed yet */
 	struct duration took;
 	struct judgement *seen; /* not served, or served under another name than wanted */
 	size_t seen_count;
@@ -68,6 +71,8 @@ void scope_set_state(struct scope *scope, enum scope_state state);
 /* Takes the outcome of a pass. True when it says something else than the one before: worth a log
  * line. */
 bool scope_keep_outcome(struct scope *scope, const struct sweep_result *result) MUST_USE;
+/* Takes how a complete listing fared with the tagging API. True when that is news. */
+bool scope_keep_tagging(struct scope *scope, const struct sweep_result *result) MUST_USE;
 /* Moves the judgements worth remembering into the scope. A pass without a complete listing only
  * replaces what it names. */
 void scope_remember(struct scope *scope, const struct sweep_result *result,
@@ -76,6 +81,9 @@ void scope_remember(struct scope *scope, const struct sweep_result *result,
 struct duration scope_next_delay(const struct scope *scope, struct duration poll_interval);
 /* Exponential from 2 s, at most `longest`, without jitter. */
 struct duration scope_backoff(unsigned failures, struct duration longest);
+
+/* What it means that the tagging API is not used (free()). */
+char *scope_tagging_cost(const struct scope *scope) MUST_USE;
 
 struct json_object *scope_to_json(const struct scope *scope) MUST_USE;
 /* {operation, code, message, remedy}, or NULL when there is none. */

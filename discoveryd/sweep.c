@@ -1,6 +1,7 @@
-/* The pass of a scope as a small state machine: LISTING -> DESCRIBING -> done. Owns its calls;
- * gives what it saw to its caller (discovery) and is freed at the end of that turn. A listing that
- * does not end, or repeats itself, is an error of the listing, never a shorter listing. */
+/* The pass of a scope as a small state machine: LISTING and TAGGING -> DESCRIBING -> done. Owns its
+ * calls; gives what it saw to its caller (discovery) and is freed at the end of that turn. A
+ * listing that does not end, or repeats itself, is an error of the listing, never a shorter
+ * listing. */
 #include "discoveryd/sweep.h"
 
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include "common/loop.h"
 #include "common/xmem.h"
 #include "discoveryd/discovery_metrics.h"
+#include "discoveryd/tag_index.h"
 
 /* EKS gives at most 100 names a page and an account at most a few thousand clusters a region. */
 #define MAX_PAGES 200
@@ -26,6 +28,8 @@ struct sweep {
 	void *arg;
 	struct mono started;
 	struct eks_call *listing;
+	struct tag_index *tags; /* NULL: nobody needs them, or they are used up */
+	bool is_tagged; /* the tags have come or failed */
 	unsigned pages;
 	char *token; /* that asked for the page under way; NULL for the first */
 	char **names;
@@ -59,6 +63,7 @@ static void free_result(struct sweep_result *result)
 	}
 	free(result->sightings);
 	aws_error_free(&result->error);
+	aws_error_free(&result->tags_error);
 }
 
 static void free_sweep(void *object)
@@ -68,6 +73,7 @@ static void free_sweep(void *object)
 		free(sweep->names[i]);
 	free(sweep->names);
 	free(sweep->describes);
+	tag_index_free(&sweep->tags);
 	free(sweep->token);
 	free(sweep->region);
 	free(sweep->account_id);
@@ -92,6 +98,7 @@ static void note_error(struct sweep *sweep, const struct aws_error *error)
 
 static void fail_listing(struct sweep *sweep, const struct aws_reply *reply)
 {
+	tag_index_free(&sweep->tags);
 	aws_error_set(&sweep->result.error, "eks:ListClusters", reply);
 	loop_defer(sweep->loop, &sweep->finish);
 }
@@ -191,6 +198,8 @@ static void give_up_rest(struct sweep *sweep)
 {
 	for (; sweep->next < sweep->result.count; sweep->next++) {
 		struct sighting *sighting = &sweep->result.sightings[sweep->next];
+		if (sighting->kind == SIGHTING_KNOWN)
+			continue;
 		sighting->kind = SIGHTING_FAILED;
 		aws_error_copy(&sighting->error, &sweep->result.error);
 		sweep->result.failures++;
@@ -211,6 +220,7 @@ static void on_described(
 	struct describe *describe = arg;
 	struct sweep *sweep = describe->sweep;
 	discovery_metrics_call(sweep->options.metrics, "eks:DescribeCluster", sweep->region, reply);
+	sweep->result.throttles += reply->throttles;
 	keep_answer(sweep, describe->sighting, reply, cluster);
 	adapt_window(sweep, reply);
 	for (size_t i = 0; i < sweep->describe_count; i++) {
@@ -227,7 +237,7 @@ static void describe_next(struct sweep *sweep)
 	describe->sweep = sweep;
 	describe->sighting = &sweep->result.sightings[sweep->next++];
 	sweep->describes[sweep->describe_count++] = describe;
-	sweep->result.calls++;
+	sweep->result.describes++;
 	describe->call = eks_describe_cluster(sweep->options.aws, sweep->options.provider,
 	    sweep->region, describe->sighting->name, on_described, describe);
 }
@@ -236,8 +246,12 @@ static void describe_more(struct sweep *sweep)
 {
 	if (is_hopeless(sweep))
 		give_up_rest(sweep);
-	while (sweep->next < sweep->result.count && sweep->describe_count < sweep->window)
-		describe_next(sweep);
+	while (sweep->next < sweep->result.count && sweep->describe_count < sweep->window) {
+		if (sweep->result.sightings[sweep->next].kind == SIGHTING_KNOWN)
+			sweep->next++;
+		else
+			describe_next(sweep);
+	}
 	if (sweep->describe_count > 0)
 		return;
 	sweep->result.is_settled = sweep->result.failures == 0;
@@ -247,6 +261,34 @@ static void describe_more(struct sweep *sweep)
 static int compare_names(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* What the tagging API says decides whether a sighting is described. */
+static void recall_known(struct sweep *sweep)
+{
+	static const struct labels none = {0};
+	for (size_t i = 0; i < sweep->result.count; i++) {
+		struct sighting *sighting = &sweep->result.sightings[i];
+		const struct tagged_cluster *tagged = tag_index_find(sweep->tags, sighting->name);
+		look_digest(tagged != NULL ? &tagged->tags : &none, sighting->tags);
+		sighting->cluster = sweep->options.recall(sweep->arg, sighting->name, tagged);
+		if (sighting->cluster != NULL)
+			sighting->kind = SIGHTING_KNOWN;
+	}
+}
+
+static void use_tags(struct sweep *sweep)
+{
+	if (sweep->tags == NULL)
+		return;
+	sweep->result.tag_pages = tag_index_calls(sweep->tags);
+	sweep->result.throttles += tag_index_throttles(sweep->tags);
+	sweep->result.has_tags = tag_index_is_whole(sweep->tags);
+	if (sweep->result.has_tags)
+		recall_known(sweep);
+	else
+		aws_error_copy(&sweep->result.tags_error, tag_index_error(sweep->tags));
+	tag_index_free(&sweep->tags);
 }
 
 /* Names may come twice when a cluster is created while pages are read. */
@@ -262,12 +304,30 @@ static void start_describing(struct sweep *sweep)
 			continue;
 		sweep->result.sightings[sweep->result.count++].name = xstrdup(sweep->names[i]);
 	}
+	use_tags(sweep);
 	describe_more(sweep);
 }
 
 /* --- listing ---------------------------------------------------------------------------------- */
 
 static void list_page(struct sweep *sweep);
+
+/* The listing is complete, and so are the tags or their failure. */
+static void go_on(struct sweep *sweep)
+{
+	if (!sweep->result.is_listed || !sweep->is_tagged)
+		return;
+	if (sweep->options.on_listed != NULL)
+		sweep->options.on_listed(sweep->arg);
+	start_describing(sweep);
+}
+
+static void on_tagged(void *arg)
+{
+	struct sweep *sweep = arg;
+	sweep->is_tagged = true;
+	go_on(sweep);
+}
 
 static void take_names(struct sweep *sweep, const struct eks_cluster_page *page)
 {
@@ -281,6 +341,7 @@ static void on_listed(void *arg, const struct aws_reply *reply, const struct eks
 {
 	struct sweep *sweep = arg;
 	sweep->listing = NULL;
+	sweep->result.throttles += reply->throttles;
 	discovery_metrics_call(sweep->options.metrics, "eks:ListClusters", sweep->region, reply);
 	if (reply->outcome != AWS_OK) {
 		fail_listing(sweep, reply);
@@ -299,9 +360,7 @@ static void on_listed(void *arg, const struct aws_reply *reply, const struct eks
 		return;
 	}
 	sweep->result.is_listed = true;
-	if (sweep->options.on_listed != NULL)
-		sweep->options.on_listed(sweep->arg);
-	start_describing(sweep);
+	go_on(sweep);
 }
 
 static void list_page(struct sweep *sweep)
@@ -311,9 +370,24 @@ static void list_page(struct sweep *sweep)
 		    sweep, "the listing does not end: there are more pages than there can be");
 		return;
 	}
-	sweep->result.calls++;
+	sweep->result.lists++;
 	sweep->listing = eks_list_clusters(sweep->options.aws, sweep->options.provider,
 	    sweep->region, sweep->token, on_listed, sweep);
+}
+
+static void take_tags(struct sweep *sweep)
+{
+	if (sweep->options.recall == NULL) {
+		sweep->is_tagged = true;
+		return;
+	}
+	struct tag_index_options options = {.aws = sweep->options.aws,
+	    .provider = sweep->options.provider,
+	    .region = sweep->region,
+	    .metrics = sweep->options.metrics,
+	    .on_done = on_tagged,
+	    .arg = sweep};
+	sweep->tags = tag_index_start(&options);
 }
 
 /* --- public ----------------------------------------------------------------------------------- */
@@ -341,6 +415,7 @@ struct sweep *sweep_start(
     struct loop *loop, const struct sweep_options *options, sweep_fn *fn, void *arg)
 {
 	struct sweep *sweep = new_sweep(loop, options, fn, arg);
+	take_tags(sweep);
 	list_page(sweep);
 	return sweep;
 }

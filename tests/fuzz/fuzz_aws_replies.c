@@ -1,6 +1,6 @@
 /* Answers of AWS: the first byte of the input chooses who reads the rest: ListClusters,
- * DescribeCluster, ListRegions, AssumeRole, GetCallerIdentity, error documents. Each must say yes
- * with whole results or no with an error. */
+ * DescribeCluster, ListRegions, AssumeRole, GetCallerIdentity, error documents, GetResources. Each
+ * must say yes with whole results or no with an error. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +11,7 @@
 #include "common/xmem.h"
 #include "discoveryd/aws_account.h"
 #include "discoveryd/aws_eks.h"
+#include "discoveryd/aws_tagging.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -78,10 +79,19 @@ static void read_fault(const char *body, size_t len, char **error)
 	aws_fault_free(&typed);
 }
 
+static void read_tags(const char *body, size_t len, char **error)
+{
+	struct tagging_page page;
+	expect(tagging_parse_page(body, len, &page, error) == (*error == NULL));
+	for (size_t i = 0; i < page.count; i++)
+		expect(strlen(page.clusters[i].name) > 0);
+	tagging_page_free(&page);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	static read_fn *const readers[] = {
-	    read_list, read_describe, read_regions, read_role, read_identity, read_fault};
+	static read_fn *const readers[] = {read_list, read_describe, read_regions, read_role,
+	    read_identity, read_fault, read_tags};
 	if (len == 0)
 		return 0;
 	char *body = xstrndup((const char *)data + 1, len - 1);

@@ -89,6 +89,7 @@ export class World {
 		const reads = [
 			{ effect: 'Allow', action: 'eks:ListClusters' },
 			{ effect: 'Allow', action: 'eks:DescribeCluster' },
+			{ effect: 'Allow', action: 'tag:GetResources' },
 		];
 		this.roleArn = `arn:aws:iam::${OTHER}:role/eksgate-discover`;
 		this.discoveryUser = await this.aws('PUT', `/users/${OWN}/discovery`, {
@@ -173,7 +174,7 @@ export class World {
 				log: { level: 'debug' },
 				state_dir: this.path('state'),
 				bus: { socket: this.path('bus', 'bus.sock'), proxy_users: uid, tap_users: uid },
-				discovery: { admin_socket: this.path('admin', 'admin.sock') },
+				discovery: { admin_socket: this.path('admin', 'admin.sock'), describe_age: '1s' },
 				proxy: {
 					tls: { certificate: this.path('tls', 'server.pem'), key: this.path('tls', 'server-key.pem') },
 					client_ca: this.path('tls', 'client-ca.pem'),

@@ -202,6 +202,49 @@ test('ListRegions is a call of the global region', async () => {
 	assert.equal((await call({ ...options, region: 'us-east-1', body: '{"MaxResults":51}' })).status, 400);
 });
 
+test('GetResources lags behind, comes in pages, and knows only what had tags', async () => {
+	const account = aws.ready.arn.split(':')[4];
+	const region = 'eu-north-1';
+	const target = 'ResourceGroupsTaggingAPI_20170126.GetResources';
+	const ask = (input = {}, headers = {}) =>
+		call({
+			service: 'tagging',
+			region,
+			method: 'POST',
+			path: '/',
+			headers: { 'Content-Type': 'application/x-amz-json-1.1', 'X-Amz-Target': target, ...headers },
+			body: JSON.stringify({ ResourceTypeFilters: ['eks:cluster'], ...input }),
+		});
+	const put = (name, tags) => aws.control('PUT', `/clusters/${account}/${region}/${name}`, { tags });
+	const names = (answer) => answer.json.ResourceTagMappingList.map((item) => item.ResourceARN.split('/')[1]);
+	for (const name of ['a', 'b', 'c']) await put(name, { env: 'prod' });
+	await put('untagged', {});
+	const whole = await ask();
+	assert.equal(answerComplaint('tag', 'GetResources', whole.json), null);
+	assert.deepEqual([names(whole), whole.json.PaginationToken], [['a', 'b', 'c'], '']);
+	assert.deepEqual(names(await ask({ TagFilters: [{ Key: 'env', Values: ['dev'] }] })), []);
+
+	await aws.control('PUT', '/settings', { tagEmptyPages: true });
+	const seen = [];
+	let token;
+	do {
+		const page = await ask({ ResourcesPerPage: 2, ...(token ? { PaginationToken: token } : {}) });
+		seen.push(names(page));
+		token = page.json.PaginationToken;
+	} while (token);
+	assert.deepEqual(seen, [['a', 'b'], [], ['c'], []]);
+
+	await aws.control('PUT', '/settings', { tagEmptyPages: false, tagDelayMs: 60000 });
+	assert.deepEqual(names(await ask()), []);
+	await aws.control('PUT', '/settings', { tagDelayMs: 0 });
+	await put('a', {});
+	assert.deepEqual((await ask()).json.ResourceTagMappingList[0].Tags, []);
+	assert.equal((await ask({ Nonsense: 1 })).json.__type, 'InvalidParameterException');
+	assert.equal((await ask({}, { 'X-Amz-Target': 'Nobody.Knows' })).status, 400);
+	for (const name of ['a', 'b', 'c', 'untagged'])
+		await aws.control('DELETE', `/clusters/${account}/${region}/${name}`);
+});
+
 test('faults and throttles are chosen at run time and counted', async () => {
 	await aws.control('DELETE', '/calls');
 	await aws.control('POST', '/faults', { operation: 'eks:ListClusters', kind: 'truncated', times: 1 });

@@ -11,7 +11,7 @@
 
 struct fake_eks fake_eks;
 
-/* Any call under way; the three kinds share one shape so that one queue serves them. */
+/* Any call under way; the kinds share one shape so that one queue serves them. */
 struct eks_call {
 	struct deferred answer;
 	char *text; /* name or token */
@@ -19,10 +19,14 @@ struct eks_call {
 	eks_list_fn *on_list;
 	eks_describe_fn *on_describe;
 	account_regions_fn *on_regions;
+	tagging_page_fn *on_tags;
 	void *arg;
 };
 
 struct account_call {
+	struct eks_call call;
+};
+struct tagging_call {
 	struct eks_call call;
 };
 
@@ -83,12 +87,47 @@ static void answer_describe(const struct eks_call *call)
 	fixture_eks_free(&cluster);
 }
 
+static void take_tagged(struct tagging_page *page, const struct fake_tags *from)
+{
+	struct eks_cluster *cluster = fixture_eks(from->name, from->tags);
+	struct tagged_cluster *to = &page->clusters[page->count++];
+	to->arn = xstrdup(cluster->arn);
+	to->name = xstrdup(from->name);
+	labels_copy(&to->tags, &cluster->tags);
+	fixture_eks_free(&cluster);
+}
+
+static void answer_tags(const struct eks_call *call)
+{
+	static const struct fake_tags nothing[] = {{0}};
+	static const struct fake_tag_page none = {.clusters = nothing};
+	struct aws_reply reply = reply_of(fake_eks.tags_outcome);
+	if (reply.outcome != AWS_OK) {
+		call->on_tags(call->arg, &reply, NULL);
+		return;
+	}
+	size_t at = call->text != NULL ? strtoul(call->text, NULL, 10) : 0;
+	const struct fake_tag_page *from =
+	    fake_eks.tag_pages != NULL ? &fake_eks.tag_pages[at] : &none;
+	struct tagging_page page = {.clusters = xcalloc(100, sizeof *page.clusters),
+	    .next_token = xstrdup_or_null(from->next_token)};
+	for (const struct fake_tags *tags = from->clusters; tags->name != NULL; tags++)
+		take_tagged(&page, tags);
+	call->on_tags(call->arg, &reply, &page);
+	for (size_t i = 0; i < page.count; i++)
+		tagged_cluster_free(&page.clusters[i]);
+	free(page.clusters);
+	free(page.next_token);
+}
+
 static void on_answer(void *arg)
 {
 	struct eks_call *call = arg;
 	struct aws_reply reply = reply_of(fake_eks.regions_outcome);
 	if (call->on_list != NULL)
 		answer_list(call);
+	else if (call->on_tags != NULL)
+		answer_tags(call);
 	else if (call->on_describe != NULL)
 		answer_describe(call);
 	else
@@ -154,6 +193,33 @@ void eks_cluster_free(struct eks_cluster **cluster)
 	free((*cluster)->cluster_id);
 	free((*cluster)->version);
 	fixture_eks_free(cluster);
+}
+
+/* --- in place of aws_tagging.o ---------------------------------------------------------------- */
+
+struct tagging_call *tagging_get_page(struct aws_context *aws, struct aws_provider *provider,
+    const char *region, const char *next_token, tagging_page_fn *fn, void *arg)
+{
+	(void)aws;
+	(void)provider;
+	struct eks_call *call = start(next_token, region, arg);
+	call->on_tags = fn;
+	fake_eks.tag_calls++;
+	return (struct tagging_call *)call;
+}
+
+void tagging_call_cancel(struct tagging_call **call)
+{
+	struct eks_call *inner = (struct eks_call *)*call;
+	eks_call_cancel(&inner);
+	*call = NULL;
+}
+
+void tagged_cluster_free(struct tagged_cluster *cluster)
+{
+	free(cluster->arn);
+	free(cluster->name);
+	labels_free(&cluster->tags);
 }
 
 /* --- in place of aws_account.o --------------------------------------------------------------- */

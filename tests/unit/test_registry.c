@@ -228,6 +228,62 @@ static void test_a_newer_file_is_refused(void **state)
 	    *state, (const char *const[]){"registry.db", "format 9", EKSGATE_VERSION, NULL});
 }
 
+static struct look *make_look(const char *name, int64_t described_at)
+{
+	struct look *look = look_new("own/" REGION, name);
+	look->arn = xstrdup(ARN("a"));
+	look->status = xstrdup("ACTIVE");
+	look_digest(&(struct labels){0}, look->tags);
+	look->is_served = true;
+	look->described_at.ms = described_at;
+	return look;
+}
+
+static void put_look(struct registry *registry, const char *name, int64_t described_at)
+{
+	struct look *looks[] = {make_look(name, described_at)};
+	char *error = NULL;
+	assert_true(registry_commit_looks(registry, looks, 1, &error));
+	assert_null(looks[0]);
+}
+
+static void test_looks_come_back_and_are_no_changes(void **state)
+{
+	struct registry *registry = open_at(*state);
+	put_look(registry, "a", 4711);
+	put_look(registry, "b", 1);
+	put_look(registry, "b", 0);
+	expect_told("");
+	assert_int_equal(registry_sequence(registry), 0);
+	registry_close(&registry);
+	registry = open_at(*state);
+	const struct look *look = look_set_find(registry_looks(registry), "own/" REGION, "a");
+	assert_int_equal(look->described_at.ms, 4711);
+	assert_string_equal(look->status, "ACTIVE");
+	assert_int_equal(strlen(look->tags), LOOK_DIGEST - 1);
+	assert_true(look->is_served);
+	assert_null(look_set_next(registry_looks(registry), look));
+	registry_close(&registry);
+}
+
+static void test_a_file_of_the_first_format_is_upgraded(void **state)
+{
+	struct registry *registry = open_at(*state);
+	put(registry, make_item("a", "alpha"));
+	expect_told("+alpha@1");
+	registry_close(&registry);
+	run_sql(*state, "DROP TABLE looks; PRAGMA user_version = 1");
+	registry = open_at(*state);
+	assert_int_equal(registry_sequence(registry), 1);
+	assert_non_null(cluster_set_find_name(registry_set(registry), "alpha"));
+	assert_null(look_set_next(registry_looks(registry), NULL));
+	put_look(registry, "a", 4711);
+	registry_close(&registry);
+	registry = open_at(*state);
+	assert_non_null(look_set_first_of(registry_looks(registry), "own/" REGION));
+	registry_close(&registry);
+}
+
 static void test_a_damaged_file_is_refused(void **state)
 {
 	static const char *const parts[] = {"registry.db", "damaged", "move it aside", NULL};
@@ -385,6 +441,8 @@ int main(void)
 	    TEST(test_removal_leaves_a_tombstone),
 	    TEST(test_a_failed_commit_changes_nothing),
 	    TEST(test_a_newer_file_is_refused),
+	    TEST(test_looks_come_back_and_are_no_changes),
+	    TEST(test_a_file_of_the_first_format_is_upgraded),
 	    TEST(test_a_damaged_file_is_refused),
 	    TEST(test_the_state_is_private_and_held_once),
 	    TEST(test_guard_limits),

@@ -27,11 +27,25 @@ struct heard {
 	enum aws_outcome outcome;
 	char message[200];
 	unsigned listed;
+	bool has_tags;
+	enum aws_outcome tags_outcome;
+	unsigned tag_pages, throttles;
 };
+
+/* Says of "known" clusters in the tagging API's view that they need no describe. */
+static struct eks_cluster *recall(void *arg, const char *name, const struct tagged_cluster *tagged)
+{
+	(void)arg;
+	if (tagged == NULL || labels_get(&tagged->tags, "known") == NULL)
+		return NULL;
+	return fixture_eks(name, "");
+}
+
+static bool uses_tags;
 
 static void on_swept(void *arg, const struct sweep_result *result)
 {
-	static const char *const kinds[] = {"found", "gone", "failed"};
+	static const char *const kinds[] = {"found", "gone", "failed", "known"};
 	struct heard *heard = arg;
 	for (size_t i = 0; i < result->count; i++)
 		buf_printf(&heard->sightings, "%s%s=%s", i > 0 ? " " : "",
@@ -40,6 +54,10 @@ static void on_swept(void *arg, const struct sweep_result *result)
 	heard->is_settled = result->is_settled;
 	heard->failures = result->failures;
 	heard->outcome = result->error.outcome;
+	heard->has_tags = result->has_tags;
+	heard->tags_outcome = result->tags_error.outcome;
+	heard->tag_pages = result->tag_pages;
+	heard->throttles = result->throttles;
 	snprintf(heard->message, sizeof heard->message, "%s",
 	    result->error.message != NULL ? result->error.message : "");
 	loop_stop(heard->loop);
@@ -62,6 +80,7 @@ static struct heard run(const char *name, const char *account_id, size_t paralle
 	    .account_id = account_id,
 	    .parallel = parallel,
 	    .metrics = families,
+	    .recall = uses_tags ? recall : NULL,
 	    .on_listed = on_listed};
 	fake_eks.loop = heard.loop;
 	struct sweep *sweep = name != NULL
@@ -80,6 +99,7 @@ static int reset(void **state)
 {
 	(void)state;
 	fake_eks = (struct fake_eks){0};
+	uses_tags = false;
 	return 0;
 }
 
@@ -292,6 +312,100 @@ static void test_cancelling_leaves_nothing(void **state)
 	metrics_free(&metrics);
 }
 
+/* Three pages of tags, one of them empty; "c" has none. */
+static const struct fake_tag_page TAG_PAGES[] = {
+    {(const struct fake_tags[]){{"b", "known=yes"}, {0}}, "1"},
+    {(const struct fake_tags[]){{0}}, "2"},
+    {(const struct fake_tags[]){{"a", "env=prod"}, {"d", "known=yes"}, {0}}, NULL}};
+
+static void test_what_is_known_is_not_described(void **state)
+{
+	(void)state;
+	struct fake_page pages[] = {{.names = NAMES("a", "b", "c", "d")}};
+	fake_eks.pages = pages;
+	fake_eks.tag_pages = TAG_PAGES;
+	fake_eks.throttles = 1;
+	uses_tags = true;
+	struct heard heard = run(NULL, ACCOUNT, 1);
+	assert_string_equal(buf_text(&heard.sightings), "a=found b=known c=found d=known");
+	assert_true(heard.is_listed && heard.is_settled && heard.has_tags);
+	assert_int_equal(fake_eks.describes, 2);
+	assert_int_equal(heard.tag_pages, 3);
+	assert_int_equal(heard.throttles, 6);
+	buf_free(&heard.sightings);
+}
+
+static void test_a_quiet_pass_costs_two_calls(void **state)
+{
+	(void)state;
+	struct fake_page pages[] = {{.names = NAMES("b", "d")}};
+	const struct fake_tag_page tags[] = {
+	    {(const struct fake_tags[]){{"b", "known=yes"}, {"d", "known=yes"}, {0}}, NULL}};
+	fake_eks.pages = pages;
+	fake_eks.tag_pages = tags;
+	uses_tags = true;
+	struct heard heard = run(NULL, ACCOUNT, 5);
+	assert_true(heard.is_settled);
+	assert_int_equal(fake_eks.lists + fake_eks.tag_calls + fake_eks.describes, 2);
+	buf_free(&heard.sightings);
+}
+
+static void test_without_tags_everything_is_described(void **state)
+{
+	(void)state;
+	static const enum aws_outcome outcomes[] = {
+	    AWS_DENIED, AWS_THROTTLED, AWS_UNREACHABLE, AWS_BAD_REPLY, AWS_FAILED};
+	struct fake_page pages[] = {{.names = NAMES("a", "b")}};
+	for (size_t i = 0; i < sizeof outcomes / sizeof outcomes[0]; i++) {
+		reset(NULL);
+		fake_eks.pages = pages;
+		fake_eks.tag_pages = TAG_PAGES;
+		fake_eks.tags_outcome = outcomes[i];
+		uses_tags = true;
+		struct heard heard = run(NULL, ACCOUNT, 5);
+		assert_string_equal(buf_text(&heard.sightings), "a=found b=found");
+		assert_true(heard.is_settled && !heard.has_tags);
+		assert_int_equal(heard.outcome, AWS_OK);
+		assert_int_equal(heard.tags_outcome, outcomes[i]);
+		buf_free(&heard.sightings);
+	}
+}
+
+static void test_tags_that_do_not_end_are_not_used(void **state)
+{
+	(void)state;
+	struct fake_page pages[] = {{.names = NAMES("b")}};
+	const struct fake_tag_page itself[] = {
+	    {(const struct fake_tags[]){{"b", "known=yes"}, {0}}, "1"},
+	    {(const struct fake_tags[]){{0}}, "1"}};
+	const struct fake_tag_page circle[] = {
+	    {(const struct fake_tags[]){{"b", "known=yes"}, {0}}, "1"},
+	    {(const struct fake_tags[]){{0}}, "0"}};
+	const struct fake_tag_page *const endless[] = {itself, circle};
+	for (size_t i = 0; i < 2; i++) {
+		reset(NULL);
+		fake_eks.pages = pages;
+		fake_eks.tag_pages = endless[i];
+		uses_tags = true;
+		struct heard heard = run(NULL, ACCOUNT, 5);
+		assert_string_equal(buf_text(&heard.sightings), "b=found");
+		assert_int_equal(heard.tags_outcome, AWS_BAD_REPLY);
+		assert_true(fake_eks.tag_calls <= 400);
+		buf_free(&heard.sightings);
+	}
+}
+
+static void test_a_failed_listing_ends_the_tags_too(void **state)
+{
+	(void)state;
+	fake_eks.list_outcome = AWS_DENIED;
+	fake_eks.tag_pages = TAG_PAGES;
+	uses_tags = true;
+	struct heard heard = run(NULL, NULL, 5);
+	assert_false(heard.is_listed || heard.is_settled || heard.has_tags);
+	assert_int_equal(fake_eks.describes, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, reset)
 
 int main(void)
@@ -307,6 +421,11 @@ int main(void)
 	    TEST(test_throttling_narrows_the_window),
 	    TEST(test_one_name_without_a_listing),
 	    TEST(test_cancelling_leaves_nothing),
+	    TEST(test_what_is_known_is_not_described),
+	    TEST(test_a_quiet_pass_costs_two_calls),
+	    TEST(test_without_tags_everything_is_described),
+	    TEST(test_tags_that_do_not_end_are_not_used),
+	    TEST(test_a_failed_listing_ends_the_tags_too),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,7 +19,7 @@ function showUser(user) {
 }
 
 function showCluster(cluster) {
-	const { entries, requestTokens, ...shown } = cluster;
+	const { entries, requestTokens, tagHistory, ...shown } = cluster;
 	return {
 		...shown,
 		accessEntries: [...entries.values()].map((entry) => ({ ...entry, policies: [...entry.policies.values()] })),
@@ -75,7 +75,7 @@ export const routes = [
 	[
 		'PUT',
 		'/settings',
-		'{pageSize, delayMs, skewMs, sessionSeconds, sessionTokenBytes, tokenHosts}',
+		'{pageSize, delayMs, skewMs, sessionSeconds, sessionTokenBytes, tokenHosts, tagDelayMs, tagEmptyPages}',
 		({ state }, labels, body) => Object.assign(state.settings, body),
 	],
 	[

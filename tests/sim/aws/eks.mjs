@@ -2,7 +2,7 @@
 // returns the answer or throws AwsError with AWS's own words.
 import { randomUUID } from 'node:crypto';
 import { modelError } from './model.mjs';
-import { clusterKey, clustersOf, describe, findCluster, now, PARTITION } from './state.mjs';
+import { clusterKey, clustersOf, describe, findCluster, noteTags, now, PARTITION } from './state.mjs';
 
 const RESERVED_USERNAMES = ['system:', 'eks:', 'aws:', 'amazon:', 'iam:'];
 const TYPES = ['STANDARD', 'EC2_LINUX', 'EC2_WINDOWS', 'FARGATE_LINUX', 'EC2', 'HYBRID_LINUX', 'HYPERPOD_LINUX'];
@@ -299,13 +299,16 @@ export const operations = {
 		const reserved = Object.keys(tags).find((key) => key.startsWith('aws:'));
 		if (reserved)
 			throw modelError('eks', 'BadRequestException', `Tag key ${reserved} starts with the reserved prefix aws:`);
-		Object.assign(tagged(context, resourceArn).tags, tags);
+		const cluster = tagged(context, resourceArn);
+		Object.assign(cluster.tags, tags);
+		if (cluster.tagHistory) noteTags(cluster);
 		return {};
 	},
 
 	UntagResource(context, { resourceArn, tagKeys }) {
-		const { tags } = tagged(context, resourceArn);
-		for (const key of tagKeys) delete tags[key];
+		const cluster = tagged(context, resourceArn);
+		for (const key of tagKeys) delete cluster.tags[key];
+		if (cluster.tagHistory) noteTags(cluster);
 		return {};
 	},
 };

@@ -156,7 +156,11 @@ export function spoil(fault, answer, call) {
 			return {
 				status: 200,
 				type: answer.type,
-				body: JSON.stringify({ clusters: [], nextToken: `again-${call.sequence}` }),
+				body: JSON.stringify(
+					call.operation === 'tag:GetResources'
+						? { ResourceTagMappingList: [], PaginationToken: 'again' }
+						: { clusters: [], nextToken: `again-${call.sequence}` },
+				),
 			};
 		default:
 			return null;

@@ -34,6 +34,7 @@ export function modelError(service, shapeName, message, members = {}) {
 // What each service calls a request that does not fit its model.
 export function invalidRequest(service, message) {
 	if (service === 'eks') return modelError('eks', 'InvalidParameterException', message);
+	if (service === 'tag') return modelError('tag', 'InvalidParameterException', message);
 	if (service === 'account')
 		return modelError('account', 'ValidationException', message, { reason: 'fieldValidationFailed' });
 	return new AwsError(400, 'ValidationError', message);
@@ -68,6 +69,17 @@ export function findRoute(method, path) {
 		}
 	}
 	return null;
+}
+
+// JSON protocol: the operation that X-Amz-Target names, as "PREFIX.Operation".
+export function findTarget(method, path, headers) {
+	const [prefix, operation] = headers['x-amz-target'].split('.');
+	const service = services.find((name) => models[name].target === prefix);
+	if (!service || !models[service].operations[operation] || method !== 'POST' || path !== '/')
+		throw new AwsError(400, 'UnknownOperationException', `${headers['x-amz-target']} is not an operation`);
+	if (headers['content-type'] !== 'application/x-amz-json-1.1')
+		throw new AwsError(400, 'SerializationException', 'The content type must be application/x-amz-json-1.1');
+	return { service, operation, labels: {} };
 }
 
 export function isStsAction(action, version) {

@@ -3,14 +3,16 @@
 import { createServer } from 'node:http';
 import { actionsOf, operations as eks, resourceOf } from './eks.mjs';
 import { spoil } from './faults.mjs';
-import { AwsError, findRoute, invalidRequest, isStsAction, modelError, readForm, readInput } from './model.mjs';
+import { AwsError, findRoute, findTarget, invalidRequest, isStsAction, modelError, readForm, readInput } from './model.mjs';
 import { verifySignature } from './signature.mjs';
 import { allRegions, isRegionOn, now, permissionFor } from './state.mjs';
 import { accountOperations as account, newRequestId, operations as sts, writeAnswer, writeError } from './sts.mjs';
+import { operations as tag } from './tagging.mjs';
 
 const GLOBAL_REGION = 'us-east-1';
 const BODY_MAX = 1024 * 1024;
-const handlers = { eks, sts, account };
+const SIGNING_NAMES = { tag: 'tagging' };
+const handlers = { eks, sts, account, tag };
 
 async function readBody(request) {
 	const parts = [];
@@ -24,7 +26,8 @@ async function readBody(request) {
 }
 
 // {service, operation, labels | form} of a request.
-function route(method, path, query, body) {
+function route({ method, path, query, headers }, body) {
+	if (headers['x-amz-target'] !== undefined) return findTarget(method, path, headers);
 	if (path === '/' && (method === 'POST' || method === 'GET')) {
 		const form = method === 'POST' ? new URLSearchParams(body.toString('utf8')) : query;
 		const action = form.get('Action');
@@ -42,8 +45,12 @@ function route(method, path, query, body) {
 function checkLeave(state, context, { service, operation }, input) {
 	if (operation === 'GetCallerIdentity' || operation === 'AssumeRole') return;
 	const { caller, region } = context;
-	const resource =
-		service === 'eks' ? resourceOf(context, operation, input) : `arn:aws:account::${caller.account}:account`;
+	const resources = {
+		eks: () => resourceOf(context, operation, input),
+		account: () => `arn:aws:account::${caller.account}:account`,
+		tag: () => '*',
+	};
+	const resource = resources[service]();
 	const actions = service === 'eks' ? actionsOf(operation, input) : [`${service}:${operation}`];
 	for (const action of actions) {
 		const leave = permissionFor(state, caller.principalArn, { action, region, resource });
@@ -110,11 +117,11 @@ function perform(simulator, head, body) {
 	const wantsJson = (head.headers.accept ?? '').includes('application/json');
 	let service = 'eks';
 	try {
-		const found = route(head.method, head.path, head.query, body);
+		const found = route(head, body);
 		service = found.service;
 		call.operation = `${service}:${found.operation}`;
 		const signer = verifySignature(
-			service,
+			SIGNING_NAMES[service] ?? service,
 			{ ...head, body: body.toString('utf8') },
 			{
 				findKey: (id) => state.keys.get(id),
@@ -150,6 +157,10 @@ function perform(simulator, head, body) {
 function failed(error, { service, requestId, wantsJson }) {
 	if (service === 'sts')
 		return { status: error.status, code: error.code, ...writeError(error, requestId, wantsJson) };
+	if (service === 'tag') {
+		const body = JSON.stringify({ __type: error.code, Message: error.message });
+		return { status: error.status, code: error.code, type: 'application/x-amz-json-1.1', body };
+	}
 	return {
 		status: error.status,
 		code: error.code,

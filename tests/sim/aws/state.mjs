@@ -178,6 +178,13 @@ const MUTABLE = [
 	'extra',
 ];
 
+// The tagging API's index shows tags some time after they were set.
+export function noteTags(cluster) {
+	const last = cluster.tagHistory.at(-1);
+	if (JSON.stringify(last?.tags) === JSON.stringify(cluster.tags)) return;
+	cluster.tagHistory.push({ at: Date.now(), tags: { ...cluster.tags } });
+}
+
 // Creates, or changes what is given. A new cluster has a new createdAt.
 export function putCluster(state, account, region, name, fields) {
 	const unknown = Object.keys(fields).find((key) => !MUTABLE.includes(key));
@@ -203,8 +210,10 @@ export function putCluster(state, account, region, name, fields) {
 		extra: {},
 		entries: new Map(),
 		requestTokens: new Map(),
+		tagHistory: [],
 	};
 	Object.assign(cluster, fields);
+	noteTags(cluster);
 	state.clusters.set(key, cluster);
 	return cluster;
 }

@@ -1,0 +1,65 @@
+/* Words for the log: what became of passes, of tags, of lists of regions. Called by discovery,
+ * which decides what is news. */
+#include "discoveryd/discovery_log.h"
+
+#include <stdlib.h>
+
+#include "common/log.h"
+#include "discoveryd/account.h"
+#include "discoveryd/scope.h"
+#include "discoveryd/sweep.h"
+
+void discovery_log_outcome(
+    const struct scope *scope, const struct sweep_result *result, bool is_news)
+{
+	if (result->is_settled) {
+		log_info("sweep", "settled", LOG_S("scope", scope->id),
+		    LOG_I("clusters", result->count),
+		    LOG_I("calls", result->lists + result->tag_pages + result->describes),
+		    LOG_I("described", result->describes), LOG_I("ms", result->took.ms));
+		return;
+	}
+	if (scope->state == SCOPE_DISABLED) {
+		if (is_news)
+			log_info("sweep", "region-disabled", LOG_S("scope", scope->id));
+		return;
+	}
+	enum log_level level = is_news ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG;
+	log_write(
+	    level, LOG_FIELDS("sweep", result->is_listed ? "partial" : "failed",
+		       LOG_S("scope", scope->id), LOG_S("operation", scope->error.operation),
+		       LOG_S("outcome", aws_outcome_text(scope->error.outcome)),
+		       LOG_S("code", scope->error.code), LOG_S("message", scope->error.message),
+		       LOG_S("remedy", scope->error.remedy), LOG_I("unknown", result->failures),
+		       LOG_I("clusters", result->count)));
+}
+
+void discovery_log_tagging(const struct scope *scope)
+{
+	if (scope->has_tags) {
+		log_info("sweep", "tags-used-again", LOG_S("scope", scope->id));
+		return;
+	}
+	const struct aws_error *error = &scope->tags_error;
+	char *cost = scope_tagging_cost(scope);
+	log_warn("sweep", "tags-not-used", LOG_S("scope", scope->id),
+	    LOG_S("operation", error->operation),
+	    LOG_S("outcome", aws_outcome_text(error->outcome)), LOG_S("code", error->code),
+	    LOG_S("message", error->message), LOG_S("cost", cost), LOG_S("remedy", error->remedy));
+	free(cost);
+}
+
+void discovery_log_regions(const struct account *account)
+{
+	if (account->error.outcome == AWS_OK) {
+		log_info("regions", "listed", LOG_S("identity", account->id),
+		    LOG_I("regions", account->region_count));
+		return;
+	}
+	log_warn("regions", "failed", LOG_S("identity", account->id),
+	    LOG_S("operation", account->error.operation),
+	    LOG_S("outcome", aws_outcome_text(account->error.outcome)),
+	    LOG_S("code", account->error.code), LOG_S("message", account->error.message),
+	    LOG_S("remedy", account->error.remedy),
+	    LOG_I("regions-used-instead", account->region_count));
+}
