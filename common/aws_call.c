@@ -18,7 +18,7 @@
 #include "common/xmem.h"
 
 #define MAX_HEADERS   8
-#define REQUEST_TEXTS 7 /* in struct aws_request, besides the body */
+#define REQUEST_TEXTS 9 /* in struct aws_request, besides the body */
 #define USER_AGENT    "eksgate/" EKSGATE_VERSION
 
 struct aws_call {
@@ -86,6 +86,8 @@ static void copy_request(struct aws_call *call, const struct aws_request *reques
 	call->request.method = keep(call, request->method);
 	call->request.path = keep(call, request->path);
 	call->request.query = keep(call, request->query);
+	call->request.header_name = keep(call, request->header_name);
+	call->request.header_value = keep(call, request->header_value);
 	call->request.content_type = keep(call, request->content_type);
 	if (request->body != NULL)
 		call->request.body = call->body = xstrndup(request->body, request->body_len);
@@ -94,7 +96,7 @@ static void copy_request(struct aws_call *call, const struct aws_request *reques
 static void free_request(struct aws_call *call)
 {
 	for (size_t i = 0; i < call->copy_count; i++)
-		xfree(&call->copies[i]);
+		xfree_secret(&call->copies[i]);
 	xfree_secret(&call->body);
 }
 
@@ -279,6 +281,9 @@ static void send_request(struct aws_call *call, struct fetch_header *headers, si
 	headers[count++] = (struct fetch_header){"Accept", "application/json"};
 	if (request->content_type != NULL)
 		headers[count++] = (struct fetch_header){"Content-Type", request->content_type};
+	if (request->header_name != NULL)
+		headers[count++] =
+		    (struct fetch_header){request->header_name, request->header_value};
 	bool has_query = request->query != NULL && *request->query != '\0';
 	char *url = xasprintf("%s%s%s%s", call->base, call->path, has_query ? "?" : "",
 	    has_query ? request->query : "");
