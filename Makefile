@@ -41,8 +41,9 @@ LLHTTP := llhttp/llhttp.o llhttp/api.o llhttp/http.o
 PROTO := proto/wire.o proto/json_text.o proto/message.o proto/message_bodies.o
 BASE := common/xmem.o common/buf.o common/mono.o common/log.o
 AWS := common/aws_call.o common/aws_context.o common/aws_credentials.o common/aws_endpoint.o common/aws_environment.o \
-	common/aws_error.o common/aws_ini.o common/aws_profile.o common/aws_retry.o common/aws_sources.o common/aws_sts.o \
-	common/aws_xml.o
+	common/aws_error.o common/aws_files.o common/aws_ini.o common/aws_profile.o common/aws_retry.o common/aws_sources.o \
+	common/aws_sts.o common/aws_xml.o common/aws_chain.o common/aws_credentials_json.o common/aws_web_identity.o \
+	common/aws_process.o common/aws_words.o common/aws_sso.o common/aws_container.o common/aws_imds.o
 LABELS := common/labels.o common/pattern.o common/regex.o common/regex_compile.o
 KUBE_CLUSTER := common/kube_cluster.o common/kube_cluster_check.o common/json.o $(LABELS)
 SETTINGS := common/settings.o common/settings_rows.o common/settings_teleport.o common/settings_matchers.o \
