@@ -96,7 +96,7 @@ test_render := $(BASE) common/render.o
 test_admin := $(BASE) common/loop.o common/admin.o common/admin_client.o common/metrics.o common/json.o common/lock_file.o
 
 UNIT_TESTS += test_sigv4 test_aws_endpoint test_fetch test_aws_call test_aws_profile \
-	test_aws_credentials test_aws_eks test_token
+	test_aws_credentials test_aws_chain test_aws_eks test_token
 test_sigv4 := $(BASE) common/sigv4.o
 test_aws_endpoint := $(BASE) common/aws_endpoint.o
 test_fetch := $(BASE) common/loop.o common/fetch.o tests/unit/fake_http.o
@@ -104,6 +104,7 @@ AWS_TEST := $(BASE) $(AWS) common/loop.o common/fetch.o common/json.o common/sig
 test_aws_call := $(AWS_TEST)
 test_aws_profile := $(AWS_TEST)
 test_aws_credentials := $(AWS_TEST)
+test_aws_chain := $(AWS_TEST)
 test_aws_eks := $(AWS_TEST) $(LABELS) discoveryd/aws_eks.o discoveryd/aws_account.o
 test_token := $(AWS_TEST) kubeproxyd/directory/token.o
 
