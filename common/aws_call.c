@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "common/aws_context.h"
-#include "common/aws_endpoint.h"
+#include "common/aws_endpoint_config.h"
 #include "common/aws_error.h"
 #include "common/buf.h"
 #include "common/fetch.h"
@@ -28,7 +28,8 @@ struct aws_call {
 	char *copies[REQUEST_TEXTS];
 	size_t copy_count;
 	char *body;
-	char *host; /* as signed */
+	char *endpoint_error; /* there is nowhere to send it */
+	char *host; /* as signed; NULL then, as are the next two */
 	char *base; /* what stands before the path in the URL: "https://host" */
 	char *path; /* with the path of AWS_ENDPOINT_URL */
 	aws_call_fn *fn;
@@ -104,6 +105,7 @@ static void free_call(struct aws_call *call)
 {
 	timer_free(&call->timer);
 	free_request(call);
+	xfree(&call->endpoint_error);
 	xfree(&call->host);
 	xfree(&call->base);
 	xfree(&call->path);
@@ -344,6 +346,11 @@ static void on_credentials(void *arg, const struct aws_credentials *credentials,
 static void start_attempt(struct aws_call *call)
 {
 	struct fetch_header headers[MAX_HEADERS];
+	if (call->endpoint_error != NULL) {
+		struct aws_reply failure = {.outcome = AWS_FAILED, .message = call->endpoint_error};
+		finish(call, &failure);
+		return;
+	}
 	if (call->provider != NULL)
 		call->wait = aws_provider_get(call->provider, on_credentials, call);
 	else
@@ -360,10 +367,15 @@ struct aws_call *aws_call_start(struct aws_context *aws, struct aws_provider *pr
 	call->arg = arg;
 	call->timer = timer_new(aws->loop, on_pause_over, call);
 	copy_request(call, request);
-	char *url = aws_endpoint_url(request->service, request->region);
-	split_endpoint(call, url);
+	char *url = aws_endpoint_config_url(
+	    aws->endpoints, request->service, request->region, &call->endpoint_error);
+	if (url != NULL) {
+		split_endpoint(call, url);
+		start_attempt(call);
+	} else {
+		timer_set(call->timer, duration_ms(0));
+	}
 	xfree(&url);
-	start_attempt(call);
 	return call;
 }
 

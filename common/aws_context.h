@@ -23,7 +23,8 @@ struct aws_accepted {
 struct aws_context {
 	struct loop *loop;
 	struct fetcher *fetcher;
-	char *ca_file; /* AWS_CA_BUNDLE, or NULL */
+	struct aws_endpoint_config *endpoints;
+	const char *ca_file; /* AWS_CA_BUNDLE or the profile's ca_bundle, or NULL */
 	struct aws_quota quota;
 	int64_t samples[AWS_CLOCK_SAMPLES]; /* AWS's clock minus ours in ms, a ring */
 	size_t sample_count, sample_next;
