@@ -41,8 +41,9 @@ LLHTTP := llhttp/llhttp.o llhttp/api.o llhttp/http.o
 PROTO := proto/wire.o proto/json_text.o proto/message.o proto/message_bodies.o
 BASE := common/xmem.o common/buf.o common/mono.o common/log.o
 AWS := common/aws_call.o common/aws_context.o common/aws_credentials.o common/aws_endpoint.o common/aws_environment.o \
-	common/aws_error.o common/aws_ini.o common/aws_pace.o common/aws_profile.o common/aws_retry.o common/aws_sources.o common/aws_sts.o \
-	common/aws_xml.o
+	common/aws_error.o common/aws_files.o common/aws_ini.o common/aws_pace.o common/aws_profile.o common/aws_retry.o common/aws_sources.o \
+	common/aws_sts.o common/aws_xml.o common/aws_chain.o common/aws_credentials_json.o common/aws_web_identity.o \
+	common/aws_endpoint_config.o common/aws_process.o common/aws_words.o common/aws_sso.o common/aws_container.o common/aws_imds.o
 LABELS := common/labels.o common/pattern.o common/regex.o common/regex_compile.o
 KUBE_CLUSTER := common/kube_cluster.o common/kube_cluster_check.o common/json.o $(LABELS)
 SETTINGS := common/settings.o common/settings_rows.o common/settings_teleport.o common/settings_matchers.o \
@@ -100,16 +101,17 @@ test_notify := $(BASE) common/loop.o common/notify.o
 test_admin := $(BASE) common/loop.o common/admin.o common/admin_client.o common/metrics.o common/json.o common/lock_file.o
 
 UNIT_TESTS += test_sigv4 test_aws_pace test_aws_tagging test_aws_endpoint test_fetch test_aws_call test_aws_profile \
-	test_aws_credentials test_aws_eks test_token
+	test_aws_credentials test_aws_chain test_aws_eks test_token
 test_sigv4 := $(BASE) common/sigv4.o
 test_aws_pace := $(BASE) common/aws_pace.o
-test_aws_endpoint := $(BASE) common/aws_endpoint.o
 test_fetch := $(BASE) common/loop.o common/fetch.o tests/unit/fake_http.o
 AWS_TEST := $(BASE) $(AWS) common/loop.o common/fetch.o common/json.o common/sigv4.o tests/unit/fake_http.o
 test_aws_tagging := $(AWS_TEST) $(filter-out common/json.o,$(KUBE_CLUSTER)) discoveryd/aws_tagging.o
+test_aws_endpoint := $(AWS_TEST)
 test_aws_call := $(AWS_TEST)
 test_aws_profile := $(AWS_TEST)
 test_aws_credentials := $(AWS_TEST)
+test_aws_chain := $(AWS_TEST)
 test_aws_eks := $(AWS_TEST) $(LABELS) discoveryd/aws_eks.o discoveryd/aws_account.o
 test_token := $(AWS_TEST) kubeproxyd/directory/token.o
 
@@ -179,11 +181,13 @@ SUBSCRIBER := $(filter-out %cluster.o %token.o,$(DIRECTORY))
 BUS_TEST := $(BASE) $(PROTO) $(KUBE_CLUSTER) common/loop.o common/zsock.o common/metrics.o common/lock_file.o \
 	tests/unit/bus_fixture.o
 test_zsock := $(BUS_TEST)
-test_publisher := $(BUS_TEST) $(PUBLISHER) common/aws_context.o common/aws_pace.o common/aws_retry.o tests/unit/bus_stage.o
+AWS_CONTEXT := common/aws_context.o common/aws_pace.o common/aws_retry.o common/aws_endpoint_config.o common/aws_endpoint.o common/aws_files.o \
+	common/aws_ini.o
+test_publisher := $(BUS_TEST) $(PUBLISHER) $(AWS_CONTEXT) tests/unit/bus_stage.o
 test_publisher_gate := $(test_publisher)
 test_directory := $(BUS_TEST) $(SUBSCRIBER) tests/unit/bus_follower.o
 test_bustap := $(test_directory)
-test_bus := $(BUS_TEST) $(PUBLISHER) $(SUBSCRIBER) common/aws_context.o common/aws_pace.o common/aws_retry.o tests/unit/bus_chaos.o
+test_bus := $(BUS_TEST) $(PUBLISHER) $(SUBSCRIBER) $(AWS_CONTEXT) tests/unit/bus_chaos.o
 
 UNIT_TESTS += test_json test_labels test_kube_cluster test_yaml test_settings test_settings_errors
 test_json := $(BASE) common/json.o

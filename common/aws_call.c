@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "common/aws_context.h"
-#include "common/aws_endpoint.h"
+#include "common/aws_endpoint_config.h"
 #include "common/aws_error.h"
 #include "common/aws_pace.h"
 #include "common/buf.h"
@@ -19,7 +19,7 @@
 #include "common/xmem.h"
 
 #define MAX_HEADERS   8
-#define REQUEST_TEXTS 8 /* in struct aws_request, besides the body */
+#define REQUEST_TEXTS 10 /* in struct aws_request, besides the body */
 #define USER_AGENT    "eksgate/" EKSGATE_VERSION
 
 struct aws_call {
@@ -29,7 +29,8 @@ struct aws_call {
 	char *copies[REQUEST_TEXTS];
 	size_t copy_count;
 	char *body;
-	char *host; /* as signed */
+	char *endpoint_error; /* there is nowhere to send it */
+	char *host; /* as signed; NULL then, as are the next two */
 	char *base; /* what stands before the path in the URL: "https://host" */
 	char *path; /* with the path of AWS_ENDPOINT_URL */
 	aws_call_fn *fn;
@@ -90,6 +91,8 @@ static void copy_request(struct aws_call *call, const struct aws_request *reques
 	call->request.path = keep(call, request->path);
 	call->request.query = keep(call, request->query);
 	call->request.target = keep(call, request->target);
+	call->request.header_name = keep(call, request->header_name);
+	call->request.header_value = keep(call, request->header_value);
 	call->request.content_type = keep(call, request->content_type);
 	if (request->body != NULL)
 		call->request.body = call->body = xstrndup(request->body, request->body_len);
@@ -98,7 +101,7 @@ static void copy_request(struct aws_call *call, const struct aws_request *reques
 static void free_request(struct aws_call *call)
 {
 	for (size_t i = 0; i < call->copy_count; i++)
-		xfree(&call->copies[i]);
+		xfree_secret(&call->copies[i]);
 	xfree_secret(&call->body);
 }
 
@@ -106,6 +109,7 @@ static void free_call(struct aws_call *call)
 {
 	timer_free(&call->timer);
 	free_request(call);
+	xfree(&call->endpoint_error);
 	xfree(&call->host);
 	xfree(&call->base);
 	xfree(&call->path);
@@ -298,6 +302,9 @@ static void send_request(struct aws_call *call, struct fetch_header *headers, si
 		headers[count++] = (struct fetch_header){"X-Amz-Target", request->target};
 	if (request->content_type != NULL)
 		headers[count++] = (struct fetch_header){"Content-Type", request->content_type};
+	if (request->header_name != NULL)
+		headers[count++] =
+		    (struct fetch_header){request->header_name, request->header_value};
 	bool has_query = request->query != NULL && *request->query != '\0';
 	char *url = xasprintf("%s%s%s%s", call->base, call->path, has_query ? "?" : "",
 	    has_query ? request->query : "");
@@ -366,6 +373,11 @@ static void go_on(struct aws_call *call)
 {
 	struct fetch_header headers[MAX_HEADERS];
 	call->has_turn = false;
+	if (call->endpoint_error != NULL) {
+		struct aws_reply failure = {.outcome = AWS_FAILED, .message = call->endpoint_error};
+		finish(call, &failure);
+		return;
+	}
 	if (call->provider != NULL)
 		call->wait = aws_provider_get(call->provider, on_credentials, call);
 	else
@@ -394,10 +406,15 @@ struct aws_call *aws_call_start(struct aws_context *aws, struct aws_provider *pr
 	call->arg = arg;
 	call->timer = timer_new(aws->loop, on_pause_over, call);
 	copy_request(call, request);
-	char *url = aws_endpoint_url(request->service, request->region);
-	split_endpoint(call, url);
+	char *url = aws_endpoint_config_url(
+	    aws->endpoints, request->service, request->region, &call->endpoint_error);
+	if (url != NULL) {
+		split_endpoint(call, url);
+		start_attempt(call);
+	} else {
+		timer_set(call->timer, duration_ms(0));
+	}
 	xfree(&url);
-	start_attempt(call);
 	return call;
 }
 

@@ -31,6 +31,8 @@ struct aws_request {
 	const char *path; /* percent-encoded */
 	const char *query; /* percent-encoded, NULL for none */
 	const char *target; /* X-Amz-Target of the JSON protocol, NULL for none */
+	const char *header_name; /* one more header, not signed; NULL for none */
+	const char *header_value;
 	const char *content_type; /* NULL when there is no body */
 	const char *body;
 	size_t body_len;

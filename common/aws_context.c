@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/aws_endpoint_config.h"
 #include "common/fetch.h"
 #include "common/xmem.h"
 
@@ -13,10 +14,10 @@
 struct aws_context *aws_context_new(struct loop *loop, struct fetcher *fetcher)
 {
 	struct aws_context *aws = xcalloc(1, sizeof *aws);
-	const char *ca_file = getenv("AWS_CA_BUNDLE");
 	aws->loop = loop;
 	aws->fetcher = fetcher;
-	aws->ca_file = ca_file != NULL && *ca_file != '\0' ? xstrdup(ca_file) : NULL;
+	aws->endpoints = aws_endpoint_config_load();
+	aws->ca_file = aws_endpoint_config_ca_file(aws->endpoints);
 	aws_quota_init(&aws->quota);
 	aws->paces = aws_paces_new();
 	return aws;
@@ -27,7 +28,7 @@ void aws_context_free(struct aws_context **aws)
 	if (*aws == NULL)
 		return;
 	aws_paces_free(&(*aws)->paces);
-	xfree(&(*aws)->ca_file);
+	aws_endpoint_config_free(&(*aws)->endpoints);
 	xfree(&(*aws)->accepted);
 	xfree(aws);
 }

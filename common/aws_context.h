@@ -24,7 +24,8 @@ struct aws_accepted {
 struct aws_context {
 	struct loop *loop;
 	struct fetcher *fetcher;
-	char *ca_file; /* AWS_CA_BUNDLE, or NULL */
+	struct aws_endpoint_config *endpoints;
+	const char *ca_file; /* AWS_CA_BUNDLE or the profile's ca_bundle, or NULL */
 	struct aws_quota quota;
 	struct aws_paces *paces;
 	int64_t samples[AWS_CLOCK_SAMPLES]; /* AWS's clock minus ours in ms, a ring */

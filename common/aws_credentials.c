@@ -21,8 +21,13 @@
 #define MIN_WINDOW_MS (INT64_C(5) * 60 * 1000)
 /* Between fetches that fail while the old set is good; and when there is none, so that everybody
  * who asks meanwhile shares the failure. */
-#define PAUSE_WHILE_GOOD INT64_C(30000)
-#define PAUSE_WHILE_BAD	 INT64_C(1000)
+/* A lasting set near its end, or over: when the next is asked for, and how much longer it is taken
+ * for good than that. */
+#define LASTING_PAUSE_MS  (INT64_C(15) * 60 * 1000)
+#define LASTING_JITTER_MS (INT64_C(8) * 60 * 1000) /* beyond the least, of 2 minutes */
+#define LASTING_LEAST_MS  (INT64_C(2) * 60 * 1000)
+#define PAUSE_WHILE_GOOD  INT64_C(30000)
+#define PAUSE_WHILE_BAD	  INT64_C(1000)
 
 struct aws_wait {
 	struct aws_provider *provider;
@@ -70,6 +75,7 @@ struct aws_credentials *aws_credentials_copy(const struct aws_credentials *crede
 	copy->secret_access_key = xstrdup(credentials->secret_access_key);
 	copy->session_token = xstrdup_or_null(credentials->session_token);
 	copy->expires = credentials->expires;
+	copy->is_lasting = credentials->is_lasting;
 	copy->source = xstrdup_or_null(credentials->source);
 	return copy;
 }
@@ -138,10 +144,52 @@ static struct unix_time refresh_time(const struct aws_provider *provider)
 	return (struct unix_time){end - duration_jitter(duration_ms(window), WINDOW_JITTER).ms};
 }
 
+/* Static stability: an instance's set that is near its end or over stays in use, and the next is
+ * asked for after a while, so that trouble at AWS is neither ours nor made worse by us. */
+static bool make_last(struct aws_provider *provider)
+{
+	struct aws_credentials *current = provider->current;
+	struct unix_time now = aws_now(provider->aws);
+	if (current == NULL || !current->is_lasting || provider->is_refused)
+		return false;
+	if (current->expires.ms - now.ms > MIN_WINDOW_MS)
+		return false;
+	int64_t pause = LASTING_PAUSE_MS + LASTING_LEAST_MS + random() % LASTING_JITTER_MS;
+	provider->refresh_at = unix_add(now, duration_ms(pause));
+	current->expires = unix_add(provider->refresh_at, duration_ms(MIN_WINDOW_MS));
+	log_warn("aws", "credentials-outlive-their-end", LOG_S("source", provider->text),
+	    LOG_I("next_try_seconds", pause / 1000));
+	return true;
+}
+
+static bool is_over(const struct aws_provider *provider, const struct aws_credentials *credentials)
+{
+	return credentials->expires.ms != 0 && !credentials->is_lasting &&
+	       credentials->expires.ms - END_MARGIN_MS <= aws_now(provider->aws).ms;
+}
+
 static void start_fetch(struct aws_provider *provider)
 {
 	provider->is_fetching = true;
 	provider->class->start(provider, provider->source);
+}
+
+static void take_set(struct aws_provider *provider, struct aws_credentials *credentials)
+{
+	aws_credentials_free(&provider->current);
+	provider->current = credentials;
+	provider->is_refused = false;
+	provider->refresh_at = refresh_time(provider);
+	(void)make_last(provider);
+}
+
+static void take_failure(struct aws_provider *provider, const char *error)
+{
+	bool is_good = make_last(provider) || is_usable(provider);
+	provider->error = xstrdup(error);
+	provider->failed_at = mono_now();
+	log_warn("aws", is_good ? "refresh-failed" : "no-credentials",
+	    LOG_S("source", provider->text), LOG_S("error", error));
 }
 
 void aws_provider_done(
@@ -150,18 +198,18 @@ void aws_provider_done(
 	provider->is_fetching = false;
 	xfree(&provider->error);
 	loop_defer(provider->aws->loop, &provider->hand_out);
-	if (credentials != NULL) {
-		aws_credentials_free(&provider->current);
-		provider->current = credentials;
-		provider->is_refused = false;
-		provider->refresh_at = refresh_time(provider);
-		return;
+	if (credentials == NULL) {
+		take_failure(provider, error);
+	} else if (is_over(provider, credentials)) {
+		char at[UNIX_TIME_TEXT];
+		char *text = xasprintf("%s gives credentials that have expired already (%s)",
+		    provider->text, unix_time_text(credentials->expires, at));
+		aws_credentials_free(&credentials);
+		take_failure(provider, text);
+		xfree(&text);
+	} else {
+		take_set(provider, credentials);
 	}
-	bool is_good = is_usable(provider);
-	provider->error = xstrdup(error);
-	provider->failed_at = mono_now();
-	log_warn("aws", is_good ? "refresh-failed" : "no-credentials",
-	    LOG_S("source", provider->text), LOG_S("error", error));
 }
 
 /* --- handing out ----------------------------------------------------------------------------- */

@@ -16,6 +16,7 @@ struct aws_credentials {
 	char *secret_access_key;
 	char *session_token; /* NULL for long-lived keys */
 	struct unix_time expires; /* 0: never */
+	bool is_lasting; /* an instance's: AWS takes it beyond its end while the next one is late */
 	char *source; /* "environment", "profile prod", "role arn:aws:iam::…", for messages */
 };
 
@@ -33,8 +34,9 @@ struct aws_wait; /* one caller's wait */
 typedef void aws_provider_fn(
     void *arg, const struct aws_credentials *credentials, const char *error);
 
-/* The chain: environment, shared files by AWS_PROFILE (source_profile, role_arn), later more. The
- * first source that is configured decides: when it fails, the chain fails with its message. */
+/* The chain: keys in the environment, web identity, shared files by AWS_PROFILE, container,
+ * instance metadata (discoveryd(8), CREDENTIALS). The first source that is configured decides: when
+ * it fails, the chain fails with its message. */
 struct aws_provider *aws_provider_default(struct aws_context *aws) MUST_USE;
 /* AssumeRole with `base`'s credentials through STS in `region`. external_id may be NULL. Holds a
  * reference to `base`. */

@@ -5,7 +5,6 @@
 #include "common/aws_endpoint.h"
 
 #include <ctype.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -156,37 +155,36 @@ bool aws_role_arn_is_valid(const char *arn)
 
 /* --- hosts ----------------------------------------------------------------------------------- */
 
-/* "eks" gives AWS_ENDPOINT_URL_EKS. */
-static const char *override_of(const char *service)
+/* In GovCloud the plain hosts of these are the FIPS hosts. */
+static bool is_fips_already(const struct aws_partition *partition, const char *service)
 {
-	const char *ignore = getenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
-	if (ignore != NULL && strcasecmp(ignore, "true") == 0)
-		return NULL;
-	/* Variables are named after the service's id, which differs from its host here. */
-	const char *id = strcmp(service, "tagging") == 0 ? "resource_groups_tagging_api" : service;
-	char *name = xasprintf("AWS_ENDPOINT_URL_%s", id);
-	for (char *p = name; *p != '\0'; p++)
-		*p = (char)(*p == '-' ? '_' : toupper((unsigned char)*p));
-	const char *url = getenv(name);
-	xfree(&name);
-	if (url == NULL || *url == '\0')
-		url = getenv("AWS_ENDPOINT_URL");
-	return url != NULL && *url != '\0' ? url : NULL;
+	return strcmp(partition->id, "aws-us-gov") == 0 &&
+	       (strcmp(service, "eks") == 0 || strcmp(service, "sts") == 0 ||
+		   strcmp(service, "ec2") == 0);
 }
 
-char *aws_endpoint_url(const char *service, const char *region)
+/* Account Management and Organizations have one endpoint in a partition. */
+static bool is_global(const char *service)
 {
-	const char *url = override_of(service);
-	if (url != NULL) {
-		size_t len = strlen(url);
-		while (len > 0 && url[len - 1] == '/')
-			len--;
-		return xstrndup(url, len);
-	}
+	return strcmp(service, "account") == 0 || strcmp(service, "organizations") == 0;
+}
+
+char *aws_endpoint_host(
+    const char *service, const char *region, struct aws_endpoint_variant variant)
+{
 	const struct aws_partition *partition = aws_partition_of_region(region);
-	/* Account Management has one endpoint in a partition. */
-	const char *place = strcmp(service, "account") == 0 ? partition->global_region : region;
-	return xasprintf("https://%s.%s.%s", service, place, partition->dns_suffix);
+	const char *place = is_global(service) ? partition->global_region : region;
+	const char *suffix =
+	    variant.is_dual_stack ? partition->dual_stack_suffix : partition->dns_suffix;
+	bool is_plain =
+	    !variant.is_fips || (!variant.is_dual_stack && is_fips_already(partition, service));
+	if (is_plain)
+		return xasprintf("%s.%s.%s", service, place, suffix);
+	bool is_first = !variant.is_dual_stack && strcmp(service, "eks") == 0 &&
+			strcmp(partition->id, "aws") == 0;
+	if (is_first)
+		return xasprintf("fips.%s.%s.%s", service, place, suffix);
+	return xasprintf("%s-fips.%s.%s", service, place, suffix);
 }
 
 char *aws_sts_token_host(const char *region)

@@ -1,5 +1,5 @@
-/* AWS partitions, regions and hosts (botocore's partitions.json and endpoint rules), with
- * AWS_ENDPOINT_URL overrides. */
+/* AWS partitions, regions and hosts (botocore's partitions.json and endpoint rules). Pure; what the
+ * environment and profiles say about endpoints is in aws_endpoint_config.h. */
 #ifndef EKSGATE_AWS_ENDPOINT_H
 #define EKSGATE_AWS_ENDPOINT_H
 
@@ -25,9 +25,14 @@ bool aws_region_is_valid(const char *region) MUST_USE;
 /* "arn:aws:iam::123456789012:role/path/name". */
 bool aws_role_arn_is_valid(const char *arn) MUST_USE;
 
-/* The base URL for `service` ("eks", "sts", "account") in `region`: AWS_ENDPOINT_URL_<SERVICE>,
- * AWS_ENDPOINT_URL, else https and the partition's host (free()). */
-char *aws_endpoint_url(const char *service, const char *region) MUST_USE;
+/* Which of a service's hosts. */
+struct aws_endpoint_variant {
+	bool is_fips;
+	bool is_dual_stack;
+};
+/* The host of `service` ("eks", "sts", "account", "portal.sso") in `region` (free()). */
+char *aws_endpoint_host(
+    const char *service, const char *region, struct aws_endpoint_variant variant) MUST_USE;
 /* The regional STS host that an EKS token names, never overridden by AWS_ENDPOINT_URL (free()). */
 char *aws_sts_token_host(const char *region) MUST_USE;
 /* Whether `host` is one that EKS gives to clusters of `region`: "….REGION.eks.amazonaws.com",

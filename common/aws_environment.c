@@ -1,50 +1,43 @@
-/* The outer half of aws_profile.h: reads the environment and the shared files, and explains what
- * was looked at when neither has anything. Called by the default credential provider at each
- * refresh, so that changed files count without a restart. */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
+/* The outer half of aws_profile.h: which source the environment and the shared files configure, and
+ * what was looked at when there is none. Called by the default credential provider at each refresh,
+ * so that changed files count without a restart. */
 #include <string.h>
-#include <unistd.h>
+#include <strings.h>
 
+#include "common/aws_files.h"
 #include "common/aws_profile.h"
 #include "common/buf.h"
 #include "common/xmem.h"
 
-#define MAX_FILE ((size_t)1024 * 1024)
-
-/* One of the two shared files. */
-struct shared_file {
-	char *path;
-	bool is_named; /* by an environment variable: then it must exist */
-	bool is_missing;
-	struct aws_ini *ini;
-};
-
-/* NULL also for an empty one. */
-static const char *variable(const char *name)
-{
-	const char *value = getenv(name);
-	return value != NULL && *value != '\0' ? value : NULL;
-}
+#define METADATA_IPV4 "http://169.254.169.254"
+#define METADATA_IPV6 "http://[fd00:ec2::254]"
 
 const char *aws_profile_name(void)
 {
-	const char *name = variable("AWS_PROFILE");
+	const char *name = aws_variable("AWS_PROFILE");
 	if (name == NULL)
-		name = variable("AWS_DEFAULT_PROFILE");
+		name = aws_variable("AWS_DEFAULT_PROFILE");
 	return name != NULL ? name : "default";
 }
 
-bool aws_environment_has_keys(void)
+static bool is_on(const char *name)
 {
-	return variable("AWS_ACCESS_KEY_ID") != NULL || variable("AWS_SECRET_ACCESS_KEY") != NULL;
+	const char *value = aws_variable(name);
+	return value != NULL && strcasecmp(value, "true") == 0;
+}
+
+/* --- the environment ------------------------------------------------------------------------- */
+
+static bool has_keys(void)
+{
+	return aws_variable("AWS_ACCESS_KEY_ID") != NULL ||
+	       aws_variable("AWS_SECRET_ACCESS_KEY") != NULL;
 }
 
 static bool take_environment(struct aws_plan *plan, char **error)
 {
-	const char *key = variable("AWS_ACCESS_KEY_ID");
-	const char *secret = variable("AWS_SECRET_ACCESS_KEY");
+	const char *key = aws_variable("AWS_ACCESS_KEY_ID");
+	const char *secret = aws_variable("AWS_SECRET_ACCESS_KEY");
 	if (key == NULL || secret == NULL) {
 		*error = xasprintf("%s is set but %s is not: both are needed",
 		    key != NULL ? "AWS_ACCESS_KEY_ID" : "AWS_SECRET_ACCESS_KEY",
@@ -54,9 +47,12 @@ static bool take_environment(struct aws_plan *plan, char **error)
 	struct aws_credentials *credentials = xcalloc(1, sizeof *credentials);
 	credentials->access_key_id = xstrdup(key);
 	credentials->secret_access_key = xstrdup(secret);
-	credentials->session_token = xstrdup_or_null(variable("AWS_SESSION_TOKEN"));
+	credentials->session_token = xstrdup_or_null(aws_variable("AWS_SESSION_TOKEN"));
 	credentials->source = xstrdup("environment");
+	plan->base = AWS_BASE_KEYS;
 	plan->credentials = credentials;
+	if (plan->text == NULL)
+		plan->text = xstrdup("environment");
 	char *why = NULL;
 	if (aws_credentials_are_sound(credentials, &why))
 		return true;
@@ -65,78 +61,108 @@ static bool take_environment(struct aws_plan *plan, char **error)
 	return false;
 }
 
-/* --- files ----------------------------------------------------------------------------------- */
-
-/* "~/x" is below HOME. */
-static char *expanded(const char *path)
+static bool take_web_identity(struct aws_plan *plan, char **error)
 {
-	const char *home = variable("HOME");
-	if (strncmp(path, "~/", 2) == 0 && home != NULL)
-		return xasprintf("%s/%s", home, path + 2);
-	return xstrdup(path);
-}
-
-/* All of a file, at most MAX_FILE bytes. False: errno says why. */
-static bool read_file(const char *path, struct buf *out)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	const char *arn = aws_variable("AWS_ROLE_ARN");
+	if (arn == NULL) {
+		*error = xstrdup("AWS_WEB_IDENTITY_TOKEN_FILE is set but AWS_ROLE_ARN is not: both "
+				 "are needed");
 		return false;
-	ssize_t got;
-	do {
-		char *room = buf_reserve(out, 65536);
-		got = read(fd, room, 65536);
-		if (got > 0)
-			buf_commit(out, (size_t)got);
-	} while (got > 0 && out->len <= MAX_FILE);
-	int failure = got < 0 ? errno : out->len > MAX_FILE ? EFBIG : 0;
-	close(fd);
-	errno = failure;
-	return failure == 0;
-}
-
-/* A file that is not there is fine unless a variable names it. */
-static bool load(struct shared_file *file, const char *name, const char *fallback,
-    enum aws_ini_kind kind, char **error)
-{
-	const char *named = variable(name);
-	struct buf text = {0};
-	file->is_named = named != NULL;
-	file->path = expanded(named != NULL ? named : fallback);
-	if (read_file(file->path, &text)) {
-		file->ini = aws_ini_parse(file->path, kind, buf_text(&text), text.len);
-		buf_free_secret(&text);
-		return true;
 	}
-	int failure = errno;
-	buf_free_secret(&text);
-	file->is_missing = failure == ENOENT || failure == ENOTDIR;
-	if (file->is_missing && !file->is_named)
-		return true;
-	*error = xasprintf("cannot read %s%s%s%s: %s", file->path, file->is_named ? " (" : "",
-	    file->is_named ? name : "", file->is_named ? ")" : "", strerror(failure));
-	return false;
+	plan->base = AWS_BASE_WEB_IDENTITY;
+	plan->text = xasprintf("role %s (by web identity)", arn);
+	plan->origin = xstrdup("AWS_WEB_IDENTITY_TOKEN_FILE");
+	plan->token_file = aws_expanded_path(aws_variable("AWS_WEB_IDENTITY_TOKEN_FILE"));
+	plan->web_role = (struct aws_plan_role){.arn = xstrdup(arn),
+	    .session_name = xstrdup_or_null(aws_variable("AWS_ROLE_SESSION_NAME"))};
+	return true;
 }
 
-static void unload(struct shared_file *file)
+static const char *container_variable(void)
 {
-	aws_ini_free(&file->ini);
-	xfree(&file->path);
+	static const char *const names[] = {
+	    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"};
+	for (size_t i = 0; i < 2; i++) {
+		if (aws_variable(names[i]) != NULL)
+			return names[i];
+	}
+	return NULL;
 }
 
-static const char *absence(const struct shared_file *file)
+/* --- instance metadata ----------------------------------------------------------------------- */
+
+/* The variable, else the key of the profile in use. */
+static const char *either(const struct aws_files *files, const char *variable, const char *key)
+{
+	const char *value = aws_variable(variable);
+	if (value != NULL)
+		return value;
+	return aws_setting_of(files->config.ini, files->credentials.ini, aws_profile_name(), key)
+	    .value;
+}
+
+static bool set_endpoint(struct aws_plan *plan, const struct aws_files *files, char **error)
+{
+	const char *url =
+	    either(files, "AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint");
+	const char *mode = either(
+	    files, "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ec2_metadata_service_endpoint_mode");
+	bool is_v6 = mode != NULL && strcasecmp(mode, "IPv6") == 0;
+	if (mode != NULL && !is_v6 && strcasecmp(mode, "IPv4") != 0) {
+		*error = xasprintf("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE (or "
+				   "ec2_metadata_service_endpoint_mode of profile %s) is %.40s; it "
+				   "must be IPv4 or IPv6",
+		    aws_profile_name(), mode);
+		return false;
+	}
+	if (url == NULL)
+		url = is_v6 ? METADATA_IPV6 : METADATA_IPV4;
+	if (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0) {
+		*error = xasprintf("AWS_EC2_METADATA_SERVICE_ENDPOINT (or "
+				   "ec2_metadata_service_endpoint of profile %s) is %.80s; it must "
+				   "begin with http://",
+		    aws_profile_name(), url);
+		return false;
+	}
+	size_t len = strlen(url);
+	while (url[len - 1] == '/')
+		len--;
+	plan->metadata.endpoint = xstrndup(url, len);
+	return true;
+}
+
+static bool set_metadata(struct aws_plan *plan, const struct aws_files *files, char **error)
+{
+	if (is_on("AWS_EC2_METADATA_DISABLED")) {
+		*error = xasprintf("%s%sAWS_EC2_METADATA_DISABLED is true",
+		    plan->looked != NULL ? plan->looked : plan->origin,
+		    plan->looked != NULL ? "; instance metadata: "
+					 : ": credential_source is Ec2InstanceMetadata, but ");
+		return false;
+	}
+	const char *forbidden =
+	    either(files, "AWS_EC2_METADATA_V1_DISABLED", "ec2_metadata_v1_disabled");
+	plan->metadata.is_v1_forbidden = forbidden != NULL && strcasecmp(forbidden, "true") == 0;
+	return set_endpoint(plan, files, error);
+}
+
+/* --- the last resorts ------------------------------------------------------------------------ */
+
+static const char *absence(const struct aws_file *file)
 {
 	return file->is_missing ? " (no such file)" : "";
 }
 
 /* What was looked at, for the one who has to set something. */
-static char *nothing_text(
-    const char *profile, const struct shared_file *credentials, const struct shared_file *config)
+static char *nothing_text(const struct aws_files *files)
 {
+	const struct aws_file *credentials = &files->credentials, *config = &files->config;
+	const char *profile = aws_profile_name();
 	bool exists = aws_ini_find(credentials->ini, profile) != NULL ||
 		      aws_ini_find(config->ini, profile) != NULL;
 	char *text = xasprintf(
-	    "no AWS credentials: AWS_ACCESS_KEY_ID is not set, and profile %s %s %s%s %s %s%s; set "
+	    "no AWS credentials: AWS_ACCESS_KEY_ID is not set, and profile %s %s %s%s %s %s%s; nor "
+	    "are AWS_WEB_IDENTITY_TOKEN_FILE or AWS_CONTAINER_CREDENTIALS_FULL_URI set; set "
 	    "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE%s%s%s",
 	    profile, exists ? "has none in" : "is neither in", credentials->path,
 	    absence(credentials), exists ? "and" : "nor in", config->path, absence(config),
@@ -148,53 +174,76 @@ static char *nothing_text(
 	return text;
 }
 
-static const char *container_variable(void)
+/* Neither keys nor a profile. A profile that somebody named is meant: no other identity instead. */
+static bool take_surroundings(struct aws_plan *plan, const struct aws_files *files, char **error)
 {
-	static const char *const names[] = {
-	    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"};
-	for (size_t i = 0; i < 2; i++) {
-		if (variable(names[i]) != NULL)
-			return names[i];
-	}
-	return NULL;
-}
-
-static bool take_profile(struct aws_plan *plan, const struct shared_file *credentials,
-    const struct shared_file *config, char **error)
-{
-	const char *profile = aws_profile_name();
-	enum aws_profile_result result =
-	    aws_profile_resolve(config->ini, credentials->ini, profile, plan, error);
-	if (result != AWS_PROFILE_EMPTY)
-		return result == AWS_PROFILE_OK;
 	const char *container = container_variable();
+	if (aws_variable("AWS_PROFILE") != NULL || aws_variable("AWS_DEFAULT_PROFILE") != NULL) {
+		*error = nothing_text(files);
+		return false;
+	}
+	plan->base = container != NULL ? AWS_BASE_CONTAINER : AWS_BASE_METADATA;
+	plan->text = xstrdup(container != NULL ? "container" : "instance metadata");
 	if (container != NULL)
-		*error = xasprintf(
-		    "%s is set: credentials of containers are not supported by this version; set "
-		    "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
-		    container);
+		plan->origin = xstrdup(container);
 	else
-		*error = nothing_text(profile, credentials, config);
-	return false;
+		plan->looked = nothing_text(files);
+	return true;
 }
 
-static bool take_files(struct aws_plan *plan, char **error)
+/* --- the plan -------------------------------------------------------------------------------- */
+
+static bool take_files(struct aws_plan *plan, const struct aws_files *files, char **error)
 {
-	struct shared_file credentials = {0}, config = {0};
-	bool is_taken = load(&credentials, "AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials",
-			    AWS_INI_CREDENTIALS, error) &&
-			load(&config, "AWS_CONFIG_FILE", "~/.aws/config", AWS_INI_CONFIG, error) &&
-			take_profile(plan, &credentials, &config, error);
-	unload(&credentials);
-	unload(&config);
-	return is_taken;
+	switch (aws_profile_resolve(
+	    files->config.ini, files->credentials.ini, aws_profile_name(), plan, error)) {
+	case AWS_PROFILE_OK:
+		return true;
+	case AWS_PROFILE_ERROR:
+		return false;
+	case AWS_PROFILE_EMPTY:
+		break;
+	}
+	return take_surroundings(plan, files, error);
+}
+
+/* Adds what the profile alone cannot know. */
+static bool complete(struct aws_plan *plan, const struct aws_files *files, char **error)
+{
+	if (plan->base == AWS_BASE_METADATA)
+		return set_metadata(plan, files, error);
+	if (plan->base == AWS_BASE_ENVIRONMENT && has_keys())
+		return take_environment(plan, error);
+	if (plan->base == AWS_BASE_ENVIRONMENT) {
+		*error = xasprintf(
+		    "%s: credential_source is Environment, but AWS_ACCESS_KEY_ID is not set",
+		    plan->origin);
+		return false;
+	}
+	if (plan->base == AWS_BASE_CONTAINER && container_variable() == NULL) {
+		*error = xasprintf("%s: credential_source is EcsContainer, but "
+				   "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is not set",
+		    plan->origin);
+		return false;
+	}
+	return true;
+}
+
+static bool make_plan(struct aws_plan *plan, struct aws_files *files, char **error)
+{
+	if (has_keys())
+		return take_environment(plan, error);
+	if (aws_variable("AWS_WEB_IDENTITY_TOKEN_FILE") != NULL)
+		return take_web_identity(plan, error);
+	return aws_files_load(files, error) && take_files(plan, files, error) &&
+	       complete(plan, files, error);
 }
 
 static void set_region(struct aws_plan *plan)
 {
-	const char *region = variable("AWS_REGION");
+	const char *region = aws_variable("AWS_REGION");
 	if (region == NULL)
-		region = variable("AWS_DEFAULT_REGION");
+		region = aws_variable("AWS_DEFAULT_REGION");
 	if (region == NULL)
 		return;
 	xfree(&plan->region);
@@ -203,23 +252,14 @@ static void set_region(struct aws_plan *plan)
 
 bool aws_plan_make(struct aws_plan *plan, char **error)
 {
+	struct aws_files files = {0};
 	*plan = (struct aws_plan){0};
 	*error = NULL;
-	bool is_made;
-	if (aws_environment_has_keys()) {
-		is_made = take_environment(plan, error);
-	} else if (variable("AWS_WEB_IDENTITY_TOKEN_FILE") != NULL) {
-		*error = xstrdup(
-		    "AWS_WEB_IDENTITY_TOKEN_FILE is set: web identities are not supported by this "
-		    "version; set "
-		    "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or unset it and use AWS_PROFILE");
-		is_made = false;
-	} else {
-		is_made = take_files(plan, error);
-	}
+	bool is_made = make_plan(plan, &files, error);
 	if (is_made)
 		set_region(plan);
 	else
 		aws_plan_free(plan);
+	aws_files_free(&files);
 	return is_made;
 }

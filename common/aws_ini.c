@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/xmem.h"
 
@@ -53,10 +54,11 @@ static void note(struct parser *parser, const char *what)
 
 /* --- sections -------------------------------------------------------------------------------- */
 
-static struct aws_ini_profile *find_profile(const struct aws_ini *ini, struct span name)
+static struct aws_ini_profile *find_section(
+    const struct aws_ini *ini, enum aws_ini_section section, struct span name)
 {
 	for (size_t i = 0; i < ini->count; i++) {
-		if (is_text(name, ini->profiles[i].name))
+		if (ini->profiles[i].section == section && is_text(name, ini->profiles[i].name))
 			return &ini->profiles[i];
 	}
 	return NULL;
@@ -74,14 +76,15 @@ static void clear_profile(struct aws_ini_profile *profile)
 /* The profile's section, made at first sight; NULL when "[profile default]" hides this "[default]".
  */
 static struct aws_ini_profile *open_profile(
-    struct parser *parser, struct span name, bool is_prefixed)
+    struct parser *parser, enum aws_ini_section section, struct span name, bool is_prefixed)
 {
 	struct aws_ini *ini = parser->ini;
-	struct aws_ini_profile *profile = find_profile(ini, name);
+	struct aws_ini_profile *profile = find_section(ini, section, name);
 	if (profile == NULL) {
 		ini->profiles = xreallocarray(ini->profiles, ini->count + 1, sizeof *ini->profiles);
 		profile = &ini->profiles[ini->count++];
-		*profile = (struct aws_ini_profile){.name = xstrndup(name.at, name.len),
+		*profile = (struct aws_ini_profile){.section = section,
+		    .name = xstrndup(name.at, name.len),
 		    .line = parser->line,
 		    .is_prefixed = is_prefixed};
 	}
@@ -93,14 +96,23 @@ static struct aws_ini_profile *open_profile(
 	return profile;
 }
 
-/* Cuts "profile" and the white space behind it off `name`. */
-static bool cut_prefix(struct span *name)
+/* Cuts "profile", or the word of another kind of section, and the white space behind it off `name`.
+ */
+static bool cut_prefix(struct span *name, enum aws_ini_section *section)
 {
-	if (name->len < 8 || memcmp(name->at, "profile", 7) != 0 ||
-	    !isspace((unsigned char)name->at[7]))
-		return false;
-	*name = trimmed((struct span){name->at + 7, name->len - 7});
-	return true;
+	static const char *const words[] = {[AWS_INI_PROFILE] = "profile",
+	    [AWS_INI_SSO_SESSION] = "sso-session",
+	    [AWS_INI_SERVICES] = "services"};
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+		size_t len = strlen(words[i]);
+		if (name->len <= len || memcmp(name->at, words[i], len) != 0 ||
+		    !isspace((unsigned char)name->at[len]))
+			continue;
+		*name = trimmed((struct span){name->at + len, name->len - len});
+		*section = (enum aws_ini_section)i;
+		return true;
+	}
+	return false;
 }
 
 static void read_section(struct parser *parser, struct span line)
@@ -114,7 +126,8 @@ static void read_section(struct parser *parser, struct span line)
 		return;
 	}
 	struct span name = trimmed((struct span){line.at + 1, (size_t)(end - line.at) - 1});
-	bool is_prefixed = parser->kind == AWS_INI_CONFIG && cut_prefix(&name);
+	enum aws_ini_section section = AWS_INI_PROFILE;
+	bool is_prefixed = parser->kind == AWS_INI_CONFIG && cut_prefix(&name, &section);
 	if (name.len >= 2 && *name.at == '"' && name.at[name.len - 1] == '"')
 		name = (struct span){name.at + 1, name.len - 2};
 	if (name.len == 0) {
@@ -123,7 +136,7 @@ static void read_section(struct parser *parser, struct span line)
 	}
 	if (parser->kind == AWS_INI_CONFIG && !is_prefixed && !is_text(name, "default"))
 		return;
-	parser->profile = open_profile(parser, name, is_prefixed);
+	parser->profile = open_profile(parser, section, name, is_prefixed);
 	parser->is_skipping = parser->profile == NULL;
 }
 
@@ -240,18 +253,54 @@ void aws_ini_free(struct aws_ini **handle)
 	xfree(handle);
 }
 
+static struct aws_ini_profile *section_named(
+    const struct aws_ini *ini, enum aws_ini_section section, const char *name)
+{
+	return ini != NULL ? find_section(ini, section, (struct span){name, strlen(name)}) : NULL;
+}
+
 const struct aws_ini_profile *aws_ini_find(const struct aws_ini *ini, const char *profile)
 {
-	return ini != NULL ? find_profile(ini, (struct span){profile, strlen(profile)}) : NULL;
+	return section_named(ini, AWS_INI_PROFILE, profile);
 }
 
 const struct aws_ini_property *aws_ini_get(
     const struct aws_ini *ini, const char *profile, const char *key)
 {
-	const struct aws_ini_profile *found = aws_ini_find(ini, profile);
+	return aws_ini_get_in(ini, AWS_INI_PROFILE, profile, key);
+}
+
+const struct aws_ini_property *aws_ini_get_in(
+    const struct aws_ini *ini, enum aws_ini_section section, const char *name, const char *key)
+{
+	const struct aws_ini_profile *found = section_named(ini, section, name);
 	for (size_t i = 0; found != NULL && i < found->count; i++) {
 		if (strcmp(found->properties[i].key, key) == 0)
 			return &found->properties[i];
+	}
+	return NULL;
+}
+
+bool aws_ini_has(const struct aws_ini *ini, enum aws_ini_section section, const char *name)
+{
+	return section_named(ini, section, name) != NULL;
+}
+
+char *aws_ini_nested(const struct aws_ini_property *property, const char *key)
+{
+	for (const char *line = strchr(property->value, '\n'); line != NULL;
+	     line = strchr(line, '\n')) {
+		line++;
+		size_t len = strcspn(line, "\n");
+		const char *equals = memchr(line, '=', len);
+		if (equals == NULL)
+			continue;
+		struct span name = trimmed((struct span){line, (size_t)(equals - line)});
+		if (name.len != strlen(key) || strncasecmp(name.at, key, name.len) != 0)
+			continue;
+		struct span value = {equals + 1, len - (size_t)(equals + 1 - line)};
+		value = trimmed(without_comment(value));
+		return xstrndup(value.at, value.len);
 	}
 	return NULL;
 }

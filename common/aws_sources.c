@@ -1,14 +1,10 @@
-/* The sources of credentials: a set that is simply there, a role that is assumed through STS, and
- * the default chain (environment, shared files), which makes a plan and walks it with the other
- * two. */
+/* Two sources of credentials: a set that is simply there, and a role that is assumed through STS
+ * with another provider's set. Made by the default chain, and for the roles of matchers. */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/aws_call.h"
-#include "common/aws_endpoint.h"
 #include "common/aws_error.h"
-#include "common/aws_profile.h"
 #include "common/aws_provider.h"
 #include "common/aws_sts.h"
 #include "common/buf.h"
@@ -50,6 +46,14 @@ struct role {
 	char *region;
 	struct aws_call *call;
 };
+
+char *aws_refusal_text(const struct aws_reply *reply)
+{
+	const char *message = reply->message != NULL ? reply->message : "no reason given";
+	if (reply->code == NULL || strncmp(message, reply->code, strlen(reply->code)) == 0)
+		return xstrdup(message);
+	return xasprintf("%s: %s", reply->code, message);
+}
 
 /* What STS said, and what to do about it (the caller's). */
 static char *refusal_text(const struct role *role, const struct aws_reply *reply)
@@ -151,107 +155,4 @@ struct aws_provider *aws_provider_assume_role(struct aws_context *aws, struct aw
 	const struct sts_role role = {
 	    .arn = role_arn, .external_id = external_id, .session_name = session_name};
 	return aws_provider_role(aws, base, &role, region);
-}
-
-/* --- the default chain ----------------------------------------------------------------------- */
-
-struct chain {
-	struct aws_context *aws;
-	struct aws_provider *provider; /* whose source this is; no reference */
-	struct aws_provider *last; /* the last role of the plan that is under way */
-	struct aws_wait *wait;
-};
-
-/* STS of the region in use, or of the partition that the role is in. */
-static char *sts_region(const struct aws_plan *plan)
-{
-	char partition[16];
-	if (plan->region != NULL)
-		return xstrdup(plan->region);
-	const char *id = strchr(plan->roles[0].arn, ':');
-	size_t len = id != NULL ? strcspn(id + 1, ":") : 0;
-	const struct aws_partition *known = NULL;
-	if (len > 0 && len < sizeof partition) {
-		memcpy(partition, id + 1, len);
-		partition[len] = '\0';
-		known = aws_partition_by_id(partition);
-	}
-	return xstrdup(known != NULL ? known->global_region : "us-east-1");
-}
-
-static char *default_session_name(void)
-{
-	char host[65] = "";
-	if (gethostname(host, sizeof host - 1) != 0)
-		strcpy(host, "host");
-	return xasprintf("eksgate-%s", host);
-}
-
-/* The roles of the plan on top of each other, with the plan's keys below. */
-static struct aws_provider *stack_roles(struct aws_context *aws, const struct aws_plan *plan)
-{
-	struct aws_provider *top = aws_provider_static(aws, plan->credentials);
-	char *region = sts_region(plan);
-	char *session_name = default_session_name();
-	for (size_t i = 0; i < plan->role_count; i++) {
-		const struct aws_plan_role *role = &plan->roles[i];
-		const struct sts_role wanted = {.arn = role->arn,
-		    .external_id = role->external_id,
-		    .session_name = role->session_name != NULL ? role->session_name : session_name,
-		    .duration_seconds = role->duration_seconds};
-		struct aws_provider *next = aws_provider_role(aws, top, &wanted, region);
-		aws_provider_unref(&top);
-		top = next;
-	}
-	xfree(&region);
-	xfree(&session_name);
-	return top;
-}
-
-static void on_last(void *arg, const struct aws_credentials *credentials, const char *error)
-{
-	struct chain *chain = arg;
-	chain->wait = NULL;
-	aws_provider_done(
-	    chain->provider, credentials != NULL ? aws_credentials_copy(credentials) : NULL, error);
-	aws_provider_unref(&chain->last);
-}
-
-static void start_chain(struct aws_provider *provider, void *source)
-{
-	struct chain *chain = source;
-	struct aws_plan plan;
-	char *error = NULL;
-	chain->provider = provider;
-	if (!aws_plan_make(&plan, &error)) {
-		aws_provider_done(provider, NULL, error);
-		xfree(&error);
-		return;
-	}
-	if (plan.role_count > 0) {
-		chain->last = stack_roles(chain->aws, &plan);
-		chain->wait = aws_provider_get(chain->last, on_last, chain);
-	} else {
-		aws_provider_done(provider, aws_credentials_copy(plan.credentials), NULL);
-	}
-	aws_plan_free(&plan);
-}
-
-static void stop_chain(void *source)
-{
-	struct chain *chain = source;
-	aws_wait_cancel(&chain->wait);
-	aws_provider_unref(&chain->last);
-}
-
-static const struct aws_source_class chain_class = {
-    .start = start_chain, .stop = stop_chain, .free = free};
-
-struct aws_provider *aws_provider_default(struct aws_context *aws)
-{
-	struct chain *chain = xcalloc(1, sizeof *chain);
-	chain->aws = aws;
-	char *text = aws_environment_has_keys() ? xstrdup("environment")
-						: xasprintf("profile %s", aws_profile_name());
-	return aws_provider_new(aws, &chain_class, chain, text);
 }

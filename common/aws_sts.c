@@ -54,6 +54,18 @@ char *sts_assume_role_body(const struct sts_role *role)
 	return buf_take(&body);
 }
 
+char *sts_web_identity_body(const struct sts_role *role, const char *token)
+{
+	struct buf body = {0};
+	buf_append_text(&body, "Action=AssumeRoleWithWebIdentity&Version=2011-06-15");
+	add_field(&body, "RoleArn", role->arn);
+	add_field(&body, "RoleSessionName", role->session_name);
+	if (role->duration_seconds > 0)
+		buf_printf(&body, "&DurationSeconds=%u", role->duration_seconds);
+	add_field(&body, "WebIdentityToken", token);
+	return buf_take(&body);
+}
+
 /* --- answers --------------------------------------------------------------------------------- */
 
 static bool answer_open(
@@ -134,11 +146,12 @@ static bool read_expiration(struct answer *answer, struct unix_time *at, char **
 	return is_read;
 }
 
-struct aws_credentials *sts_parse_assume_role(const char *body, size_t len, char **error)
+static struct aws_credentials *parse_credentials(
+    const char *operation, const char *body, size_t len, char **error)
 {
 	struct answer answer;
 	*error = NULL;
-	if (!answer_open(&answer, "AssumeRole", body, len, error))
+	if (!answer_open(&answer, operation, body, len, error))
 		return NULL;
 	struct aws_credentials *credentials = xcalloc(1, sizeof *credentials);
 	credentials->access_key_id = read_member(&answer, "Credentials", "AccessKeyId", error);
@@ -150,6 +163,16 @@ struct aws_credentials *sts_parse_assume_role(const char *body, size_t len, char
 		aws_credentials_free(&credentials);
 	answer_close(&answer);
 	return credentials;
+}
+
+struct aws_credentials *sts_parse_assume_role(const char *body, size_t len, char **error)
+{
+	return parse_credentials("AssumeRole", body, len, error);
+}
+
+struct aws_credentials *sts_parse_web_identity(const char *body, size_t len, char **error)
+{
+	return parse_credentials("AssumeRoleWithWebIdentity", body, len, error);
 }
 
 bool sts_parse_identity(const char *body, size_t len, struct sts_identity *identity, char **error)

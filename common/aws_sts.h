@@ -1,6 +1,6 @@
-/* The two STS operations that the daemons use, as pure halves: the form body of a request, and the
+/* The STS operations that the daemons use, as pure halves: the form body of a request, and the
  * credentials or the identity out of an answer, which may be JSON or XML (API reference:
- * AssumeRole, GetCallerIdentity). */
+ * AssumeRole, AssumeRoleWithWebIdentity, GetCallerIdentity). */
 #ifndef EKSGATE_AWS_STS_H
 #define EKSGATE_AWS_STS_H
 
@@ -24,9 +24,14 @@ struct sts_role {
 /* A session name out of any text: other characters become '-', too long ones are cut (free()). */
 char *sts_session_name(const char *text) MUST_USE;
 char *sts_assume_role_body(const struct sts_role *role) MUST_USE;
+/* The same with a token of an identity provider, for a request that is not signed
+ * (xfree_secret()). There is no external id. */
+char *sts_web_identity_body(const struct sts_role *role, const char *token) MUST_USE;
 /* NULL: *error says what is wrong with the answer (free()). `source` of the credentials stays NULL.
  */
 struct aws_credentials *sts_parse_assume_role(const char *body, size_t len, char **error) MUST_USE;
+
+struct aws_credentials *sts_parse_web_identity(const char *body, size_t len, char **error) MUST_USE;
 
 struct sts_identity {
 	char *account;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 #include "common/buf.h"
 #include "common/loop.h"
@@ -51,6 +52,8 @@ struct fetch {
 	size_t header_count;
 	struct buf body;
 	bool is_too_long;
+	bool (*may_connect)(const struct sockaddr *address);
+	bool has_refused; /* an address */
 	bool is_done;
 	bool is_handed_out;
 	CURLcode result;
@@ -249,6 +252,31 @@ static char *host_of(const char *url)
 	return copy;
 }
 
+/* CURLOPT_OPENSOCKETFUNCTION: the address is final here, so a name cannot change between the check
+ * and the connection. */
+static curl_socket_t open_allowed(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	(void)purpose;
+	struct fetch *fetch = arg;
+	if (fetch->may_connect(&address->addr))
+		return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+	fetch->has_refused = true;
+	return CURL_SOCKET_BAD;
+}
+
+static void set_reach(struct fetch *fetch, const struct fetch_request *request)
+{
+	if (request->no_proxy || is_local(fetch->host))
+		curl_easy_setopt(fetch->easy, CURLOPT_NOPROXY, "*");
+	fetch->may_connect = request->may_connect;
+	if (request->may_connect == NULL)
+		return;
+	curl_easy_setopt(fetch->easy, CURLOPT_FRESH_CONNECT, 1L);
+	curl_easy_setopt(fetch->easy, CURLOPT_FORBID_REUSE, 1L);
+	curl_easy_setopt(fetch->easy, CURLOPT_OPENSOCKETFUNCTION, open_allowed);
+	curl_easy_setopt(fetch->easy, CURLOPT_OPENSOCKETDATA, fetch);
+}
+
 static void set_transport(struct fetch *fetch, const struct fetch_request *request)
 {
 	CURL *easy = fetch->easy;
@@ -260,8 +288,6 @@ static void set_transport(struct fetch *fetch, const struct fetch_request *reque
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
 	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)timeout);
-	if (is_local(fetch->host))
-		curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
 	if (request->ca_file != NULL)
 		curl_easy_setopt(easy, CURLOPT_CAINFO, request->ca_file);
 	if (request->unix_socket != NULL)
@@ -291,6 +317,7 @@ struct fetch *fetch_start(
 	if (fetch->easy == NULL)
 		abort();
 	set_transport(fetch, request);
+	set_reach(fetch, request);
 	set_callbacks(fetch);
 	set_headers(fetch, request);
 	set_body(fetch, request);
@@ -316,9 +343,11 @@ static char *error_text(struct fetch *fetch)
 	if (fetch->is_too_long)
 		return xasprintf(
 		    "the answer of %s is longer than %zu bytes", fetch->host, fetch->max_bytes);
-	switch (fetch->result) {
-	case CURLE_OK:
+	if (fetch->result == CURLE_OK)
 		return NULL;
+	if (fetch->has_refused)
+		return xasprintf("%s has an address that must not be connected to", fetch->host);
+	switch (fetch->result) {
 	case CURLE_COULDNT_RESOLVE_HOST:
 		return xasprintf("could not resolve host: %s", fetch->host);
 	case CURLE_OPERATION_TIMEDOUT:

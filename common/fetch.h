@@ -11,6 +11,7 @@
 #include "common/mono.h"
 
 struct loop;
+struct sockaddr;
 struct fetcher;
 struct fetch;
 
@@ -31,6 +32,10 @@ struct fetch_request {
 	size_t max_bytes; /* of the answer; 0 means 8 MiB. More fails the call */
 	const char *ca_file; /* NULL: the system's */
 	const char *unix_socket; /* NULL: by the URL's host */
+	bool no_proxy; /* whatever the environment says */
+	/* Asked for each address before it is connected to, after names were resolved; NULL allows
+	 * all. False for all of them fails the call. */
+	bool (*may_connect)(const struct sockaddr *address);
 };
 
 /* Valid only during the callback. */

@@ -13,8 +13,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 static void check_plan(const struct aws_plan *plan)
 {
 	char *error = NULL;
-	if (plan->credentials == NULL || plan->role_count > AWS_PROFILE_MAX_DEPTH)
+	if (plan->role_count > AWS_PROFILE_MAX_DEPTH || plan->text == NULL)
 		abort();
+	if ((plan->credentials != NULL) != (plan->base == AWS_BASE_KEYS) ||
+	    (plan->token_file != NULL) != (plan->base == AWS_BASE_WEB_IDENTITY) ||
+	    (plan->command != NULL) != (plan->base == AWS_BASE_PROCESS) ||
+	    (plan->sso.region != NULL) != (plan->base == AWS_BASE_SSO))
+		abort();
+	if (plan->credentials == NULL)
+		return;
 	if (plan->credentials->access_key_id[0] == '\0' ||
 	    !aws_credentials_are_sound(plan->credentials, &error))
 		abort();

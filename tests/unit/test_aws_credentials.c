@@ -410,11 +410,11 @@ static void test_files_are_read_again(void **state)
 	(void)state;
 	struct fixture fixture;
 	set_up(&fixture);
-	write_config("[default]\nsso_session=x\n");
+	write_config("[default]\nlogin_session=x\n");
 	struct aws_provider *provider = aws_provider_default(fixture.aws);
 	get(&fixture, provider);
-	assert_non_null(strstr(
-	    fixture.error, ":2: profile default: sso_session is not supported by this version"));
+	assert_non_null(
+	    strstr(fixture.error, ":2: profile default: login_session is not supported"));
 	unlink(config_path);
 	write_config("[default]\naws_access_key_id=AK9\naws_secret_access_key=SK\n");
 	aws_provider_expire(provider);

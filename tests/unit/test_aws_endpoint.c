@@ -8,7 +8,10 @@
 
 #include <cmocka.h>
 
+#include <unistd.h>
+
 #include "common/aws_endpoint.h"
+#include "common/aws_endpoint_config.h"
 #include "common/xmem.h"
 
 static void test_partition_of_region(void **state)
@@ -90,16 +93,36 @@ static void test_role_arn_syntax(void **state)
 
 static void expect_url(const char *service, const char *region, const char *wanted)
 {
-	char *url = aws_endpoint_url(service, region);
+	char *error = NULL;
+	struct aws_endpoint_config *config = aws_endpoint_config_load();
+	char *url = aws_endpoint_config_url(config, service, region, &error);
+	if (url == NULL)
+		fail_msg("%s", error);
 	assert_string_equal(url, wanted);
 	xfree(&url);
+	aws_endpoint_config_free(&config);
+}
+
+static void expect_refusal(const char *service, const char *part)
+{
+	char *error = NULL;
+	struct aws_endpoint_config *config = aws_endpoint_config_load();
+	assert_null(aws_endpoint_config_url(config, service, "eu-west-1", &error));
+	if (strstr(error, part) == NULL)
+		fail_msg("%s", error);
+	xfree(&error);
+	aws_endpoint_config_free(&config);
 }
 
 static void forget_overrides(void)
 {
-	unsetenv("AWS_ENDPOINT_URL");
-	unsetenv("AWS_ENDPOINT_URL_EKS");
-	unsetenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
+	static const char *const names[] = {"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_EKS",
+	    "AWS_ENDPOINT_URL_SSO_OIDC", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+	    "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT", "AWS_PROFILE",
+	    "AWS_DEFAULT_PROFILE", "AWS_CONFIG_FILE", "AWS_CA_BUNDLE"};
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		unsetenv(names[i]);
+	setenv("HOME", "/nonexistent", 1);
 }
 
 static void test_urls(void **state)
@@ -122,6 +145,111 @@ static void test_urls(void **state)
 	xfree(&host);
 	setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true", 1);
 	expect_url("eks", "eu-west-1", "https://eks.eu-west-1.amazonaws.com");
+	forget_overrides();
+}
+
+struct variant_case {
+	const char *service, *region;
+	const char *fips, *dual, *both;
+};
+
+static void expect_host(const struct variant_case *c, bool fips, bool dual, const char *wanted)
+{
+	char *host =
+	    aws_endpoint_host(c->service, c->region, (struct aws_endpoint_variant){fips, dual});
+	assert_string_equal(host, wanted);
+	xfree(&host);
+}
+
+static void test_variants(void **state)
+{
+	(void)state;
+	static const struct variant_case table[] = {
+	    {"eks", "us-west-2", "fips.eks.us-west-2.amazonaws.com", "eks.us-west-2.api.aws",
+		"eks-fips.us-west-2.api.aws"},
+	    {"eks", "us-gov-west-1", "eks.us-gov-west-1.amazonaws.com", "eks.us-gov-west-1.api.aws",
+		"eks-fips.us-gov-west-1.api.aws"},
+	    {"eks", "us-iso-east-1", "eks-fips.us-iso-east-1.c2s.ic.gov",
+		"eks.us-iso-east-1.api.aws.ic.gov", "eks-fips.us-iso-east-1.api.aws.ic.gov"},
+	    {"sts", "us-east-2", "sts-fips.us-east-2.amazonaws.com", "sts.us-east-2.api.aws",
+		"sts-fips.us-east-2.api.aws"},
+	    {"sts", "us-gov-east-1", "sts.us-gov-east-1.amazonaws.com", "sts.us-gov-east-1.api.aws",
+		"sts-fips.us-gov-east-1.api.aws"},
+	};
+	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+		expect_host(&table[i], true, false, table[i].fips);
+		expect_host(&table[i], false, true, table[i].dual);
+		expect_host(&table[i], true, true, table[i].both);
+	}
+}
+
+static void test_variants_by_environment(void **state)
+{
+	(void)state;
+	forget_overrides();
+	setenv("AWS_USE_FIPS_ENDPOINT", "true", 1);
+	expect_url("eks", "us-east-1", "https://fips.eks.us-east-1.amazonaws.com");
+	/* Tokens for clusters are none of its business. */
+	setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1", 1);
+	char *host = aws_sts_token_host("us-east-1");
+	assert_string_equal(host, "sts.us-east-1.amazonaws.com");
+	xfree(&host);
+	expect_refusal("eks", "FIPS endpoints are asked for, and another endpoint is configured "
+			      "for eks (http://127.0.0.1:1)");
+	setenv("AWS_USE_FIPS_ENDPOINT", "false", 1);
+	setenv("AWS_USE_DUALSTACK_ENDPOINT", "true", 1);
+	expect_refusal("sts", "dual-stack endpoints are asked for");
+	setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true", 1);
+	expect_url("sts", "eu-west-1", "https://sts.eu-west-1.api.aws");
+	setenv("AWS_USE_FIPS_ENDPOINT", "yes", 1);
+	expect_refusal("sts", "AWS_USE_FIPS_ENDPOINT must be true or false");
+	forget_overrides();
+	setenv("AWS_ENDPOINT_URL", "127.0.0.1:1", 1);
+	expect_refusal("sts", "must begin with https:// or http://: 127.0.0.1:1");
+	forget_overrides();
+}
+
+static void use_config(char path[], const char *text)
+{
+	int fd = mkstemp(path);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	setenv("AWS_CONFIG_FILE", path, 1);
+}
+
+static void test_profiles_with_endpoints(void **state)
+{
+	(void)state;
+	char path[] = "/tmp/eksgate-test-XXXXXX";
+	forget_overrides();
+	use_config(path,
+	    "[default]\nendpoint_url=http://127.0.0.1:1/\nservices=mine\nca_bundle=/ca.pem\n"
+	    "[services mine]\neks =\n  endpoint_url = http://127.0.0.1:2\n"
+	    "sso_oidc =\n  other = x\n  ENDPOINT_URL=http://127.0.0.1:3 # c\n"
+	    "[profile lost]\nservices=none\n"
+	    "[profile bad]\nuse_fips_endpoint=1\n"
+	    "[profile fips]\nuse_fips_endpoint=true\nuse_dualstack_endpoint=TRUE\n"
+	    "[profile off]\nignore_configured_endpoint_urls=true\nservices=none\n"
+	    "endpoint_url=http://127.0.0.1:1\n");
+	expect_url("eks", "eu-west-1", "http://127.0.0.1:2");
+	expect_url("oidc", "eu-west-1", "http://127.0.0.1:3");
+	expect_url("sts", "eu-west-1", "http://127.0.0.1:1");
+	struct aws_endpoint_config *config = aws_endpoint_config_load();
+	assert_string_equal(aws_endpoint_config_ca_file(config), "/ca.pem");
+	aws_endpoint_config_free(&config);
+	setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4", 1);
+	expect_url("eks", "eu-west-1", "http://127.0.0.1:4");
+	unsetenv("AWS_ENDPOINT_URL");
+	setenv("AWS_PROFILE", "lost", 1);
+	expect_refusal("eks", ":11: profile lost: there is no section [services none]");
+	setenv("AWS_PROFILE", "bad", 1);
+	expect_refusal("eks", ":13: profile bad: use_fips_endpoint must be true or false");
+	setenv("AWS_PROFILE", "fips", 1);
+	expect_url("eks", "eu-west-1", "https://eks-fips.eu-west-1.api.aws");
+	setenv("AWS_PROFILE", "off", 1);
+	expect_url("eks", "eu-west-1", "https://eks.eu-west-1.amazonaws.com");
+	unlink(path);
 	forget_overrides();
 }
 
@@ -179,6 +307,9 @@ int main(void)
 	    cmocka_unit_test(test_region_syntax),
 	    cmocka_unit_test(test_role_arn_syntax),
 	    cmocka_unit_test(test_urls),
+	    cmocka_unit_test(test_variants),
+	    cmocka_unit_test(test_variants_by_environment),
+	    cmocka_unit_test(test_profiles_with_endpoints),
 	    cmocka_unit_test(test_hosts_that_may_get_a_token),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

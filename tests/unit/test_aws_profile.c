@@ -223,21 +223,80 @@ static const struct profile_case profile_cases[] = {
     {"[profile a]\nrole_arn=R\nsource_profile=b\ncredential_source=Environment", "", "a",
 	"exclude each other", BAD},
     {"[profile a]\nrole_arn=R\ncredential_source=Ec2InstanceMetadata", "", "a",
-	"config:3: profile a: credential_source is not supported by this version", BAD},
-    {"[profile a]\nrole_arn=R\nweb_identity_token_file=/t", "", "a",
-	"web_identity_token_file is not supported", BAD},
-    {"[profile a]\nsso_session=s", "", "a", "config:2: profile a: sso_session is not supported",
+	"metadata - R(-,-,0)", OK},
+    {"[profile a]\ncredential_source=ecscontainer", "", "a", "container -", OK},
+    {"[profile a]\nrole_arn=R\ncredential_source=Environment", "", "a", "environment - R(-,-,0)",
+	OK},
+    {"[profile a]\nrole_arn=R\ncredential_source=Moon", "", "a",
+	"config:3: profile a: credential_source must be Environment, Ec2InstanceMetadata or "
+	"EcsContainer",
 	BAD},
-    {"[profile a]\nsso_start_url=s", "", "a", "sso_start_url is not supported", BAD},
-    {"[profile a]\ncredential_process=/bin/x", "", "a", "credential_process is not supported", BAD},
+    {"[profile a]\nrole_arn=R\nweb_identity_token_file=/t\nduration_seconds=900", "", "a",
+	"web:R:/t -", OK},
+    {"[profile a]\nrole_arn=R\nsource_profile=b\n[profile b]\nrole_arn=W\n"
+     "web_identity_token_file=/t",
+	"", "a", "web:W:/t - R(-,-,0)", OK},
+    {"[profile a]\nweb_identity_token_file=/t", "", "a",
+	"config:2: profile a: web_identity_token_file needs role_arn beside it", BAD},
+    {"[profile a]\nrole_arn=R\nweb_identity_token_file=/t\nduration_seconds=1", "", "a",
+	"duration_seconds must be", BAD},
+    {"[profile a]\ncredential_process=/bin/x y", "", "a", "process:/bin/x y -", OK},
+    {"[profile a]\ncredential_process=/bin/x", "[a]\n" KEYS("1"), "a", "AK1 -", OK},
+    {"[profile a]\nsso_session=s\nsso_account_id=1\nsso_role_name=r\n[sso-session s]\n"
+     "sso_start_url=u\nsso_region=eu-west-1",
+	"", "a", "sso:s:u:eu-west-1:1:r -", OK},
+    {"[profile a]\nrole_arn=R\nsso_session=s\nsso_account_id=1\nsso_role_name=r\n"
+     "[sso-session s]\nsso_start_url=u\nsso_region=eu-west-1",
+	"", "a", "sso:s:u:eu-west-1:1:r - R(-,-,0)", OK},
+    {"[profile a]\nsso_start_url=u\nsso_region=eu-west-1\nsso_account_id=1\nsso_role_name=r", "",
+	"a", "sso:-:u:eu-west-1:1:r -", OK},
+    {"[profile a]\nsso_session=s", "", "a",
+	"config:2: profile a: there is no section [sso-session s]", BAD},
+    {"[profile a]\nsso_session=s\n[sso-session s]\nsso_start_url=u", "", "a",
+	"sso_region is missing in sso-session s", BAD},
+    {"[profile a]\nsso_session=s\n[profile s]\nsso_start_url=u", "", "a", "no section", BAD},
+    {"[profile a]\nsso_start_url=u\nsso_region=eu-west-1\nsso_account_id=1", "", "a",
+	"config:2: profile a: sso_role_name is missing", BAD},
+    {"[profile a]\nsso_start_url=u\nsso_region=../x\nsso_account_id=1\nsso_role_name=r", "", "a",
+	"sso_region is no region", BAD},
+    {"[profile a]\nlogin_session=x", "", "a", "login_session is not supported", BAD},
 };
+
+static void base_text(struct buf *text, const struct aws_plan *plan)
+{
+	const struct aws_plan_sso *sso = &plan->sso;
+	switch (plan->base) {
+	case AWS_BASE_KEYS:
+		buf_append_text(text, plan->credentials->access_key_id);
+		return;
+	case AWS_BASE_WEB_IDENTITY:
+		buf_printf(text, "web:%s:%s", plan->web_role.arn, plan->token_file);
+		return;
+	case AWS_BASE_PROCESS:
+		buf_printf(text, "process:%s", plan->command);
+		return;
+	case AWS_BASE_SSO:
+		buf_printf(text, "sso:%s:%s:%s:%s:%s", sso->session != NULL ? sso->session : "-",
+		    sso->start_url, sso->region, sso->account, sso->role);
+		return;
+	case AWS_BASE_ENVIRONMENT:
+		buf_append_text(text, "environment");
+		return;
+	case AWS_BASE_CONTAINER:
+		buf_append_text(text, "container");
+		return;
+	case AWS_BASE_METADATA:
+		buf_append_text(text, "metadata");
+		return;
+	}
+}
 
 static char *plan_text(const struct aws_plan *plan)
 {
 	struct buf text = {0};
-	const struct aws_credentials *keys = plan->credentials;
-	buf_printf(&text, "%s %s", keys->access_key_id,
-	    keys->session_token != NULL ? keys->session_token : "-");
+	base_text(&text, plan);
+	bool has_token = plan->credentials != NULL && plan->credentials->session_token != NULL;
+	buf_printf(&text, " %s", has_token ? plan->credentials->session_token : "-");
 	for (size_t i = 0; i < plan->role_count; i++) {
 		const struct aws_plan_role *role = &plan->roles[i];
 		buf_printf(&text, " %s(%s,%s,%u)", role->arn,
@@ -320,8 +379,10 @@ static void test_long_chains(void **state)
 static const char *const variables[] = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CONFIG_FILE",
     "AWS_SHARED_CREDENTIALS_FILE", "AWS_REGION", "AWS_DEFAULT_REGION",
-    "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"};
+    "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_EC2_METADATA_DISABLED", "AWS_EC2_METADATA_V1_DISABLED",
+    "AWS_EC2_METADATA_SERVICE_ENDPOINT", "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"};
 
 static char home[64];
 
@@ -398,6 +459,8 @@ static void test_environment(void **state)
 static void test_files(void **state)
 {
 	(void)state;
+	setenv("AWS_EC2_METADATA_DISABLED", "true", 1);
+	expect_error("; instance metadata: AWS_EC2_METADATA_DISABLED is true");
 	expect_error("no AWS credentials: AWS_ACCESS_KEY_ID is not set, and profile default is "
 		     "neither in /tmp/");
 	expect_error("/.aws/credentials (no such file) nor in ");
@@ -432,13 +495,75 @@ static void test_huge_file(void **state)
 	expect_error("File too large");
 }
 
-static void test_sources_that_are_not_supported(void **state)
+static void test_order_of_sources(void **state)
 {
 	(void)state;
-	setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1/", 1);
-	expect_error("AWS_CONTAINER_CREDENTIALS_FULL_URI is set: ");
+	struct aws_plan plan;
+	char *error = NULL;
 	setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "/t", 1);
-	expect_error("AWS_WEB_IDENTITY_TOKEN_FILE is set: ");
+	expect_error("AWS_WEB_IDENTITY_TOKEN_FILE is set but AWS_ROLE_ARN is not");
+	setenv("AWS_ROLE_ARN", "R", 1);
+	setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1/", 1);
+	write_home_file("config", "[default]\n" KEYS("1"));
+	assert_true(aws_plan_make(&plan, &error));
+	assert_int_equal(plan.base, AWS_BASE_WEB_IDENTITY);
+	aws_plan_free(&plan);
+	unsetenv("AWS_WEB_IDENTITY_TOKEN_FILE");
+	assert_true(aws_plan_make(&plan, &error));
+	assert_int_equal(plan.base, AWS_BASE_CONTAINER);
+	assert_string_equal(plan.origin, "AWS_CONTAINER_CREDENTIALS_FULL_URI");
+	aws_plan_free(&plan);
+	setenv("AWS_CONFIG_FILE", "~/config", 1);
+	expect_plan("AK1 -", "profile default");
+	/* A profile that is named is meant: nothing else in its place. */
+	setenv("AWS_PROFILE", "nobody", 1);
+	expect_error("profile nobody is neither in");
+}
+
+static void expect_endpoint(const char *wanted, bool is_v1_forbidden)
+{
+	struct aws_plan plan;
+	char *error = NULL;
+	if (!aws_plan_make(&plan, &error))
+		fail_msg("%s", error);
+	assert_int_equal(plan.base, AWS_BASE_METADATA);
+	assert_string_equal(plan.metadata.endpoint, wanted);
+	assert_int_equal(plan.metadata.is_v1_forbidden, is_v1_forbidden);
+	aws_plan_free(&plan);
+}
+
+static void test_metadata_settings(void **state)
+{
+	(void)state;
+	expect_endpoint("http://169.254.169.254", false);
+	setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ipv6", 1);
+	setenv("AWS_EC2_METADATA_V1_DISABLED", "TRUE", 1);
+	expect_endpoint("http://[fd00:ec2::254]", true);
+	setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:9//", 1);
+	expect_endpoint("http://127.0.0.1:9", true);
+	setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", "file:///x", 1);
+	expect_error("must begin with http://");
+	setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "IPX", 1);
+	expect_error("is IPX; it must be IPv4 or IPv6");
+	unsetenv("AWS_EC2_METADATA_SERVICE_ENDPOINT");
+	unsetenv("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE");
+	unsetenv("AWS_EC2_METADATA_V1_DISABLED");
+	write_home_file("config",
+	    "[default]\nec2_metadata_service_endpoint_mode=IPv6\nec2_metadata_v1_disabled=true\n"
+	    "[profile c]\ncredential_source=EcsContainer\n"
+	    "[profile e]\ncredential_source=Environment\n"
+	    "[profile m]\ncredential_source=Ec2InstanceMetadata\n");
+	setenv("AWS_CONFIG_FILE", "~/config", 1);
+	expect_endpoint("http://[fd00:ec2::254]", true);
+	setenv("AWS_PROFILE", "c", 1);
+	expect_error("config:5: profile c: credential_source is EcsContainer, but");
+	setenv("AWS_PROFILE", "e", 1);
+	expect_error("config:7: profile e: credential_source is Environment, but");
+	setenv("AWS_PROFILE", "m", 1);
+	expect_endpoint("http://169.254.169.254", false);
+	setenv("AWS_EC2_METADATA_DISABLED", "true", 1);
+	expect_error("profile m: credential_source is Ec2InstanceMetadata, but "
+		     "AWS_EC2_METADATA_DISABLED is true");
 }
 
 int main(void)
@@ -452,8 +577,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_environment, set_up_home, tear_down_home),
 	    cmocka_unit_test_setup_teardown(test_files, set_up_home, tear_down_home),
 	    cmocka_unit_test_setup_teardown(test_huge_file, set_up_home, tear_down_home),
-	    cmocka_unit_test_setup_teardown(
-		test_sources_that_are_not_supported, set_up_home, tear_down_home),
+	    cmocka_unit_test_setup_teardown(test_order_of_sources, set_up_home, tear_down_home),
+	    cmocka_unit_test_setup_teardown(test_metadata_settings, set_up_home, tear_down_home),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
