@@ -101,7 +101,7 @@ test_notify := $(BASE) common/loop.o common/notify.o
 test_admin := $(BASE) common/loop.o common/admin.o common/admin_client.o common/metrics.o common/json.o common/lock_file.o
 
 UNIT_TESTS += test_sigv4 test_aws_pace test_aws_tagging test_aws_endpoint test_fetch test_aws_call test_aws_profile \
-	test_aws_credentials test_aws_chain test_aws_eks test_token
+	test_aws_credentials test_aws_chain test_aws_sources test_aws_eks test_token
 test_sigv4 := $(BASE) common/sigv4.o
 test_aws_pace := $(BASE) common/aws_pace.o
 test_fetch := $(BASE) common/loop.o common/fetch.o tests/unit/fake_http.o
@@ -112,6 +112,7 @@ test_aws_call := $(AWS_TEST)
 test_aws_profile := $(AWS_TEST)
 test_aws_credentials := $(AWS_TEST)
 test_aws_chain := $(AWS_TEST)
+test_aws_sources := $(AWS_TEST)
 test_aws_eks := $(AWS_TEST) $(LABELS) discoveryd/aws_eks.o discoveryd/aws_account.o
 test_token := $(AWS_TEST) kubeproxyd/directory/token.o
 
@@ -210,13 +211,14 @@ test_session_h2_abuse := $(test_session_h2)
 
 FUZZ_TARGETS := fuzz_message
 fuzz_message := $(PROTO)
-FUZZ_TARGETS += fuzz_aws_profile fuzz_aws_replies fuzz_yaml fuzz_kube_cluster fuzz_pattern
+FUZZ_TARGETS += fuzz_aws_profile fuzz_aws_sources fuzz_aws_replies fuzz_yaml fuzz_kube_cluster fuzz_pattern
 fuzz_yaml := $(BASE) $(SETTINGS)
 fuzz_kube_cluster := $(BASE) $(KUBE_CLUSTER)
 fuzz_pattern := $(BASE) $(LABELS)
 fuzz_aws_profile := $(AWS_TEST)
 fuzz_aws_replies := $(AWS_TEST) $(filter-out common/json.o,$(KUBE_CLUSTER)) discoveryd/aws_eks.o discoveryd/aws_account.o \
 	discoveryd/aws_tagging.o
+fuzz_aws_sources := $(AWS_TEST)
 
 FUZZ_TARGETS += fuzz_h1_request fuzz_h1_response
 fuzz_h1_request := tests/fuzz/h1.o $(BASE) $(HTTP) $(LLHTTP)

@@ -242,9 +242,9 @@ static void test_profiles_with_endpoints(void **state)
 	expect_url("eks", "eu-west-1", "http://127.0.0.1:4");
 	unsetenv("AWS_ENDPOINT_URL");
 	setenv("AWS_PROFILE", "lost", 1);
-	expect_refusal("eks", ":11: profile lost: there is no section [services none]");
+	expect_refusal("eks", ":12: profile lost: there is no section [services none]");
 	setenv("AWS_PROFILE", "bad", 1);
-	expect_refusal("eks", ":13: profile bad: use_fips_endpoint must be true or false");
+	expect_refusal("eks", ":14: profile bad: use_fips_endpoint must be true or false");
 	setenv("AWS_PROFILE", "fips", 1);
 	expect_url("eks", "eu-west-1", "https://eks-fips.eu-west-1.api.aws");
 	setenv("AWS_PROFILE", "off", 1);
