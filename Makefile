@@ -65,7 +65,7 @@ HTTP := kubeproxyd/http/hpack.o kubeproxyd/http/h2_fields.o kubeproxyd/http/fiel
 	kubeproxyd/http/h1_reader.o kubeproxyd/http/status.o
 EXCHANGE := kubeproxyd/exchange/exchange.o kubeproxyd/exchange/exchanges.o kubeproxyd/exchange/admission.o \
 	kubeproxyd/exchange/caller.o kubeproxyd/exchange/relay.o kubeproxyd/exchange/reply.o kubeproxyd/exchange/route.o \
-	kubeproxyd/exchange/upgrade.o kubeproxyd/exchange/failure.o
+	kubeproxyd/exchange/upgrade.o kubeproxyd/exchange/failure.o kubeproxyd/exchange/in_flight.o kubeproxyd/exchange/pace.o
 NET := kubeproxyd/net/address.o kubeproxyd/net/stream.o kubeproxyd/net/stream_open.o kubeproxyd/net/stream_transfer.o kubeproxyd/net/stream_io.o kubeproxyd/net/stream_queue.o kubeproxyd/net/tls.o kubeproxyd/net/tls_client.o \
 	kubeproxyd/net/listener.o kubeproxyd/net/resolver.o
 
@@ -131,7 +131,7 @@ test_tls_authorities := $(test_tls)
 test_listener := $(BASE) common/loop.o $(NET)
 test_resolver := $(BASE) common/loop.o $(NET)
 
-UNIT_TESTS += test_route test_relay test_exchange test_session_h1 test_sessions test_upstream test_cluster test_audit_id
+UNIT_TESTS += test_route test_pace test_relay test_exchange test_session_h1 test_sessions test_upstream test_cluster test_audit_id
 test_sessions := $(BASE) common/loop.o common/metrics.o kubeproxyd/front/session.o
 test_cluster := $(BASE) $(KUBE_CLUSTER) common/aws_endpoint.o kubeproxyd/directory/cluster.o
 test_upstream := tests/unit/fake_streams.o $(BASE) common/loop.o common/metrics.o $(HTTP) $(LLHTTP) kubeproxyd/back/upstream.o \
@@ -140,6 +140,7 @@ test_upstream := tests/unit/fake_streams.o $(BASE) common/loop.o common/metrics.
 test_session_h1 := tests/unit/session_neighbours.o $(BASE) common/loop.o $(HTTP) $(LLHTTP) kubeproxyd/exchange/reply.o kubeproxyd/front/session_h1.o
 test_audit_id := kubeproxyd/record/audit_id.o
 test_route := $(BASE) $(KUBE_CLUSTER) kubeproxyd/exchange/route.o
+test_pace := kubeproxyd/exchange/pace.o
 test_relay := $(BASE) kubeproxyd/exchange/relay.o
 test_exchange := tests/unit/exchange_world.o $(BASE) common/loop.o common/metrics.o $(EXCHANGE) kubeproxyd/record/access_log.o \
 	kubeproxyd/record/audit_id.o kubeproxyd/http/fields.o kubeproxyd/http/head.o kubeproxyd/http/status.o \

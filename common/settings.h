@@ -115,6 +115,10 @@ struct settings {
 			struct duration idle_timeout; /* between requests */
 			struct duration connect_timeout; /* to an API server */
 			struct duration response_timeout; /* to the answer's first byte */
+			size_t requests_per_user; /* under way */
+			size_t requests_per_cluster;
+			size_t body_rate; /* bytes a second from a client; 0: any */
+			struct duration body_grace;
 			size_t upstream_idle; /* connections kept per cluster */
 		} limits;
 	} proxy;

@@ -6,6 +6,7 @@
 
 #include <bsd/sys/tree.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/attr.h"
@@ -33,6 +34,7 @@ struct cluster {
 	char *last_error; /* of the last request that failed on the way to the API server, NULL when
 			     none did */
 	struct unix_time last_error_at;
+	size_t in_flight; /* requests under way, counted by the exchange room */
 };
 
 enum cluster_event {

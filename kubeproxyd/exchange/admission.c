@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/metrics.h"
+#include "common/settings.h"
 #include "common/xmem.h"
 #include "kubeproxyd/directory/cluster.h"
 #include "kubeproxyd/directory/directory.h"
@@ -100,6 +102,42 @@ static bool ask_policy(struct admission *admission, const struct question *quest
 	return refuse(admission, 403, xstrdup(admission->decision.message));
 }
 
+static bool refuse_busy(struct admission *admission, const struct question *question,
+    const char *setting, char *message)
+{
+	metric_add(question->all->metrics.refused, 1, setting);
+	admission->retry_after = 1;
+	return refuse(admission, 429, message);
+}
+
+static bool take_seat(struct admission *admission, const struct question *question)
+{
+	struct in_flight_caps caps = {
+	    .per_user = question->all->with.settings->proxy.limits.requests_per_user,
+	    .per_cluster = question->all->with.settings->proxy.limits.requests_per_cluster,
+	};
+	const char *user = question->identity->user;
+	switch (in_flight_enter(
+	    &question->all->in_flight, &caps, user, admission->cluster, &admission->seat)) {
+	case IN_FLIGHT_USER_FULL:
+		return refuse_busy(admission, question, "requests_per_user",
+		    xasprintf("user \"%s\" has %zu requests under way, as many as "
+			      "eksgate.proxy.limits.requests_per_user allows: end watches, logs or "
+			      "execs that are not needed, or ask for a higher limit",
+			user, caps.per_user));
+	case IN_FLIGHT_CLUSTER_FULL:
+		return refuse_busy(admission, question, "requests_per_cluster",
+		    xasprintf(
+			"cluster \"%s\" has %zu requests under way, as many as "
+			"eksgate.proxy.limits.requests_per_cluster allows: try again later, or "
+			"ask for a higher limit",
+			admission->route.cluster, caps.per_cluster));
+	case IN_FLIGHT_SEATED:
+		break;
+	}
+	return true;
+}
+
 static bool prepare_cluster(struct admission *admission, const struct question *question)
 {
 	char *error = NULL;
@@ -119,6 +157,7 @@ static check_fn *const checks[] = {
     parse_request,
     check_fields,
     ask_policy,
+    take_seat,
     prepare_cluster,
 };
 
@@ -160,6 +199,7 @@ bool admission_holds(const struct admission *admission, struct exchanges *all,
 
 void admission_free(struct admission *admission)
 {
+	in_flight_leave(&admission->seat);
 	decision_clear(&admission->decision);
 	caller_grants_unref(&admission->grants);
 	request_info_free(&admission->info);

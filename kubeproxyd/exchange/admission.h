@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "common/attr.h"
+#include "kubeproxyd/exchange/in_flight.h"
 #include "kubeproxyd/exchange/route.h"
 #include "kubeproxyd/http/head.h"
 #include "kubeproxyd/policy/policy.h"
@@ -24,6 +25,7 @@ struct admission {
 	struct caller_grants *grants;
 	struct decision decision;
 	struct cluster *cluster;
+	struct in_flight_seat seat;
 	/* Refused: */
 	unsigned status;
 	char *message;

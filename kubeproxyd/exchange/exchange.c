@@ -21,6 +21,7 @@
 #include "kubeproxyd/exchange/caller.h"
 #include "kubeproxyd/exchange/exchanges.h"
 #include "kubeproxyd/exchange/failure.h"
+#include "kubeproxyd/exchange/pace.h"
 #include "kubeproxyd/exchange/relay.h"
 #include "kubeproxyd/exchange/reply.h"
 #include "kubeproxyd/exchange/upgrade.h"
@@ -54,6 +55,7 @@ struct exchange {
 	struct token_wait *wait;
 	struct admission admission;
 	struct relay relay;
+	struct pace pace;
 	struct mono started;
 	char audit_id[AUDIT_ID_TEXT];
 	unsigned status; /* what the client was answered; 0: nothing */
@@ -136,8 +138,7 @@ static void finish(struct exchange *exchange, const char *reason)
 		return;
 	set_state(exchange, STATE_DONE);
 	record(exchange, reason);
-	TAILQ_REMOVE(&exchange->all->live, &exchange->link, entry);
-	exchange->all->count--;
+	exchanges_remove(exchange->all, &exchange->link);
 	identity_query_cancel(&exchange->query);
 	token_wait_cancel(&exchange->wait);
 	drop_upstream(exchange);
@@ -216,8 +217,7 @@ struct exchange *exchange_new(
 	audit_id_make(exchange->audit_id);
 	size_t keep_max = all->with.settings->proxy.limits.body_in_hand;
 	relay_start(&exchange->relay, client, keep_max, head->body != HTTP_BODY_NONE);
-	TAILQ_INSERT_TAIL(&all->live, &exchange->link, entry);
-	all->count++;
+	exchanges_add(all, &exchange->link, head->body != HTTP_BODY_NONE);
 	metric_add(all->metrics.in_flight, 1);
 	return exchange;
 }
@@ -560,6 +560,26 @@ void exchange_check_expiry(struct exchange *exchange)
 {
 	if (exchange->identity != NULL && identity_is_expired(exchange->identity, unix_now()))
 		exchange_cut(exchange, "the credential has expired");
+}
+
+bool exchange_check_pace(struct exchange *exchange, struct duration elapsed)
+{
+	struct relay *relay = &exchange->relay;
+	if (relay->is_request_ended || exchange->state >= STATE_TUNNEL)
+		return false;
+	const struct settings *settings = exchange->all->with.settings;
+	if (pace_keeps(&exchange->pace, settings->proxy.limits.body_rate,
+		settings->proxy.limits.body_grace, relay->request_bytes,
+		relay_awaited_client(relay), elapsed))
+		return true;
+	const char *reason = "the body of the request came too slowly "
+			     "(eksgate.proxy.limits.body_rate, body_grace)";
+	metric_add(exchange->all->metrics.refused, 1, "body_rate");
+	if (exchange->status == 0)
+		answer(exchange, 408, reason);
+	else
+		finish(exchange, reason);
+	return false;
 }
 
 bool exchange_is_for(const struct exchange *exchange, const struct cluster *cluster)

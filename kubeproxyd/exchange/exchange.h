@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "common/attr.h"
+#include "common/mono.h"
 #include "kubeproxyd/http/head.h"
 #include "kubeproxyd/http/peer.h"
 
@@ -28,6 +29,8 @@ void exchange_cut(struct exchange *exchange, const char *reason);
 void exchange_end_long(struct exchange *exchange, const char *reason);
 void exchange_recheck(struct exchange *exchange);
 void exchange_check_expiry(struct exchange *exchange);
+/* Ends it when the client sends its body too slowly. False: there is nothing to watch any more. */
+bool exchange_check_pace(struct exchange *exchange, struct duration elapsed) MUST_USE;
 bool exchange_is_for(const struct exchange *exchange, const struct cluster *cluster) MUST_USE;
 bool exchange_is_long(const struct exchange *exchange) MUST_USE;
 

@@ -9,6 +9,7 @@
 #include "kubeproxyd/policy/policy.h"
 
 #define EXPIRY_CHECK_SECONDS 5
+#define PACE_CHECK_SECONDS   1
 
 static void for_each(struct exchanges *exchanges, void (*fn)(struct exchange *exchange))
 {
@@ -22,6 +23,34 @@ static void on_expiry_timer(void *arg)
 	struct exchanges *exchanges = arg;
 	for_each(exchanges, exchange_check_expiry);
 	timer_set(exchanges->expiry, duration_seconds(EXPIRY_CHECK_SECONDS));
+}
+
+static void look_later(struct exchanges *exchanges)
+{
+	exchanges->looked = mono_now();
+	timer_set(exchanges->look, duration_seconds(PACE_CHECK_SECONDS));
+}
+
+static void stop_receiving(struct exchanges *exchanges, struct exchange_link *link)
+{
+	if (!link->is_receiving)
+		return;
+	link->is_receiving = false;
+	TAILQ_REMOVE(&exchanges->receiving, link, body_entry);
+}
+
+static void on_look(void *arg)
+{
+	struct exchanges *exchanges = arg;
+	struct duration elapsed = mono_since(exchanges->looked);
+	struct exchange_link *link, *next;
+	TAILQ_FOREACH_SAFE(link, &exchanges->receiving, body_entry, next)
+	{
+		if (!exchange_check_pace(link->exchange, elapsed))
+			stop_receiving(exchanges, link);
+	}
+	if (!TAILQ_EMPTY(&exchanges->receiving))
+		look_later(exchanges);
 }
 
 static void make_metrics(struct exchanges *exchanges, struct metrics *metrics)
@@ -39,6 +68,8 @@ static void make_metrics(struct exchanges *exchanges, struct metrics *metrics)
 	exchanges->metrics.upstream_errors =
 	    metrics_counter(metrics, "eksgate_proxy_upstream_errors_total",
 		"Requests that API servers failed.", "cluster kind");
+	exchanges->metrics.refused = metrics_counter(metrics, "eksgate_proxy_refused_total",
+	    "Requests refused for a limit, by its setting.", "reason");
 }
 
 struct exchanges *exchanges_new(const struct exchanges_options *options)
@@ -47,6 +78,8 @@ struct exchanges *exchanges_new(const struct exchanges_options *options)
 	exchanges->with = *options;
 	exchanges->with.policy = policy_ref(options->policy);
 	TAILQ_INIT(&exchanges->live);
+	TAILQ_INIT(&exchanges->receiving);
+	exchanges->look = timer_new(options->loop, on_look, exchanges);
 	make_metrics(exchanges, options->metrics);
 	exchanges->expiry = timer_new(options->loop, on_expiry_timer, exchanges);
 	timer_set(exchanges->expiry, duration_seconds(EXPIRY_CHECK_SECONDS));
@@ -64,9 +97,29 @@ void exchanges_free(struct exchanges **exchanges)
 		return;
 	for_each(*exchanges, cut_at_exit);
 	timer_free(&(*exchanges)->expiry);
+	timer_free(&(*exchanges)->look);
 	policy_unref(&(*exchanges)->with.policy);
 	http_head_free(&(*exchanges)->scratch);
 	xfree(exchanges);
+}
+
+void exchanges_add(struct exchanges *exchanges, struct exchange_link *link, bool has_body)
+{
+	TAILQ_INSERT_TAIL(&exchanges->live, link, entry);
+	exchanges->count++;
+	if (!has_body)
+		return;
+	link->is_receiving = true;
+	TAILQ_INSERT_TAIL(&exchanges->receiving, link, body_entry);
+	if (!timer_is_set(exchanges->look))
+		look_later(exchanges);
+}
+
+void exchanges_remove(struct exchanges *exchanges, struct exchange_link *link)
+{
+	stop_receiving(exchanges, link);
+	TAILQ_REMOVE(&exchanges->live, link, entry);
+	exchanges->count--;
 }
 
 size_t exchanges_count(const struct exchanges *exchanges)

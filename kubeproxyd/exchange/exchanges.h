@@ -7,6 +7,8 @@
 #include <stddef.h>
 
 #include "common/attr.h"
+#include "common/mono.h"
+#include "kubeproxyd/exchange/in_flight.h"
 #include "kubeproxyd/http/head.h"
 
 struct cluster;
@@ -36,6 +38,8 @@ struct exchanges_options {
 
 struct exchange_link {
 	TAILQ_ENTRY(exchange_link) entry;
+	TAILQ_ENTRY(exchange_link) body_entry;
+	bool is_receiving; /* in `receiving` */
 	struct exchange *exchange;
 };
 
@@ -43,16 +47,23 @@ struct exchanges {
 	struct exchanges_options with;
 	TAILQ_HEAD(, exchange_link) live;
 	size_t count;
+	struct in_flight in_flight;
+	TAILQ_HEAD(, exchange_link) receiving; /* a request's body, perhaps complete by now */
+	struct timer *look; /* at their pace; set while there are any */
+	struct mono looked;
 	struct timer *expiry;
 	/* Where a head is built before it is sent, one after the other; empty in between. */
 	struct http_head scratch;
 	struct {
-		struct metric *requests, *in_flight, *seconds, *bytes, *upstream_errors;
+		struct metric *requests, *in_flight, *seconds, *bytes, *upstream_errors, *refused;
 	} metrics;
 };
 
 struct exchanges *exchanges_new(const struct exchanges_options *options) MUST_USE;
 void exchanges_free(struct exchanges **exchanges);
+/* For exchange.c: the list. `has_body`: the pace of the request's body is watched. */
+void exchanges_add(struct exchanges *exchanges, struct exchange_link *link, bool has_body);
+void exchanges_remove(struct exchanges *exchanges, struct exchange_link *link);
 size_t exchanges_count(const struct exchanges *exchanges) MUST_USE;
 /* Whether any is live that ends by itself soon. */
 bool exchanges_has_short(const struct exchanges *exchanges) MUST_USE;

@@ -11,6 +11,7 @@ void relay_start(struct relay *relay, struct peer client, size_t keep_max, bool 
 	    .is_keeping = true,
 	    .is_request_ended = !has_body,
 	    .is_client_paused = true,
+	    .was_client_paused = true,
 	};
 }
 
@@ -32,6 +33,7 @@ static void pause_client(struct relay *relay)
 	if (relay->is_client_paused || relay->is_request_ended)
 		return;
 	relay->is_client_paused = true;
+	relay->was_client_paused = true;
 	relay->client.verbs->pause(relay->client.object);
 }
 
@@ -109,6 +111,13 @@ void relay_tunnel(struct relay *relay)
 	relay->is_request_ended = false;
 	relay->is_end_sent = false;
 	resume_client(relay);
+}
+
+bool relay_awaited_client(struct relay *relay)
+{
+	bool awaited = !relay->was_client_paused && !relay->is_request_ended;
+	relay->was_client_paused = relay->is_client_paused;
+	return awaited;
 }
 
 void relay_on_request_body(struct relay *relay, const uint8_t *data, size_t len)

@@ -25,6 +25,7 @@ struct relay {
 	bool is_end_sent; /* and the upstream knows */
 	bool is_upstream_full;
 	bool is_client_paused;
+	bool was_client_paused; /* since relay_awaited_client() */
 	uint64_t request_bytes; /* received from the client */
 	uint64_t answer_bytes; /* sent to the client */
 };
@@ -43,6 +44,9 @@ bool relay_can_replay(const struct relay *relay) MUST_USE;
 void relay_forget(struct relay *relay);
 /* A verified 101 was relayed: from here on both directions are raw bytes. */
 void relay_tunnel(struct relay *relay);
+
+/* Whether the client was to send all the time since the last call. */
+bool relay_awaited_client(struct relay *relay) MUST_USE;
 
 void relay_on_request_body(struct relay *relay, const uint8_t *data, size_t len);
 void relay_on_request_end(struct relay *relay);

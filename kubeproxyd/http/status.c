@@ -15,6 +15,7 @@ static const struct {
     {404, "NotFound"},
     {405, "MethodNotAllowed"},
     {406, "NotAcceptable"},
+    {408, "Timeout"},
     {409, "Conflict"},
     {410, "Gone"},
     {413, "RequestEntityTooLarge"},

@@ -34,6 +34,10 @@ static int set_up(void **state)
 	side_clear(&client);
 	settings.proxy.limits.body_in_hand = KEEP;
 	settings.proxy.limits.response_timeout = duration_seconds(65);
+	settings.proxy.limits.requests_per_user = 2;
+	settings.proxy.limits.requests_per_cluster = 3;
+	settings.proxy.limits.body_rate = 10;
+	settings.proxy.limits.body_grace = duration_seconds(2);
 	loop = loop_new();
 	metrics = metrics_new();
 	struct exchanges_options options = {
@@ -483,6 +487,46 @@ static void test_a_removed_cluster_takes_its_requests_along(void **state)
 	assert_true(upstreams[0].is_released);
 }
 
+static void hold(size_t in_flight, size_t per_user, size_t per_cluster)
+{
+	world.cluster.in_flight = in_flight;
+	settings.proxy.limits.requests_per_user = per_user;
+	settings.proxy.limits.requests_per_cluster = per_cluster;
+}
+
+static void test_caps_are_429(void **state)
+{
+	(void)state;
+	hold(0, 0, 3);
+	ask("GET", "/clusters/prod/api/v1/pods?watch=1", HTTP_BODY_NONE);
+	assert_refused(429, "requests_per_user");
+	assert_string_equal(fields_get(&client.head.fields, "Retry-After"), "1");
+	side_clear(&client);
+	hold(3, 2, 3);
+	ask("GET", "/clusters/prod/version", HTTP_BODY_NONE);
+	assert_refused(429, "requests_per_cluster");
+	assert_int_equal(world.cluster.in_flight, 3);
+	side_clear(&client);
+	hold(2, 1, 3);
+	ask("GET", "/clusters/prod/version", HTTP_BODY_NONE);
+	assert_int_equal(world.cluster.in_flight, 3);
+	answer_head(0, 200, NULL);
+	answer_end(0);
+	assert_int_equal(world.cluster.in_flight, 2);
+}
+
+static void test_a_slow_body_is_408(void **state)
+{
+	(void)state;
+	ask("POST", "/clusters/prod/api/v1/namespaces/a/pods", HTTP_BODY_LENGTH);
+	assert_true(
+	    exchange_check_pace(exchange, duration_seconds(9))); /* not asked all the time */
+	assert_true(exchange_check_pace(exchange, duration_seconds(1)));
+	assert_false(exchange_check_pace(exchange, duration_seconds(1)));
+	assert_refused(408, "body_rate");
+	assert_true(upstreams[0].is_released);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -516,6 +560,8 @@ int main(void)
 	    TEST(test_withdrawal),
 	    TEST(test_a_retagged_cluster_is_judged_anew),
 	    TEST(test_a_removed_cluster_takes_its_requests_along),
+	    TEST(test_caps_are_429),
+	    TEST(test_a_slow_body_is_408),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -78,6 +78,10 @@ static void assert_proxy_defaults(const struct settings *settings)
 	assert_int_equal(settings->proxy.limits.idle_timeout.ms, 90000);
 	assert_int_equal(settings->proxy.limits.connect_timeout.ms, 10000);
 	assert_int_equal(settings->proxy.limits.response_timeout.ms, 65000);
+	assert_int_equal(settings->proxy.limits.requests_per_user, 1000);
+	assert_int_equal(settings->proxy.limits.requests_per_cluster, 4000);
+	assert_int_equal(settings->proxy.limits.body_rate, 1024);
+	assert_int_equal(settings->proxy.limits.body_grace.ms, 30000);
 	assert_int_equal(settings->proxy.limits.upstream_idle, 32);
 }
 

@@ -1,0 +1,74 @@
+/* Counts of requests under way: a table of users by name, and a number on each cluster. Entering
+ * and leaving cost the same however many there are. Called by admission.c. */
+#include "kubeproxyd/exchange/in_flight.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/xmem.h"
+#include "kubeproxyd/directory/cluster.h"
+
+struct in_flight_user {
+	LIST_ENTRY(in_flight_user) entry;
+	char *name;
+	size_t count;
+};
+
+/* FNV-1a: names come from certificates that our CA signed, nobody chooses them to collide. */
+static size_t bucket_of(const char *name)
+{
+	uint64_t hash = 0xcbf29ce484222325u;
+	for (; *name != '\0'; name++)
+		hash = (hash ^ (unsigned char)*name) * 0x100000001b3u;
+	return (hash ^ hash >> 32) % IN_FLIGHT_BUCKETS;
+}
+
+static struct in_flight_user *get_user(struct in_flight *all, const char *name)
+{
+	size_t bucket = bucket_of(name);
+	struct in_flight_user *user;
+	LIST_FOREACH(user, &all->buckets[bucket], entry)
+	{
+		if (strcmp(user->name, name) == 0)
+			return user;
+	}
+	user = xcalloc(1, sizeof *user);
+	user->name = xstrdup(name);
+	LIST_INSERT_HEAD(&all->buckets[bucket], user, entry);
+	return user;
+}
+
+static void drop_unused(struct in_flight_user *user)
+{
+	if (user->count > 0)
+		return;
+	LIST_REMOVE(user, entry);
+	free(user->name);
+	free(user);
+}
+
+enum in_flight_answer in_flight_enter(struct in_flight *all, const struct in_flight_caps *caps,
+    const char *name, struct cluster *cluster, struct in_flight_seat *seat)
+{
+	struct in_flight_user *user = get_user(all, name);
+	bool is_user_full = user->count >= caps->per_user;
+	if (is_user_full || cluster->in_flight >= caps->per_cluster) {
+		drop_unused(user);
+		return is_user_full ? IN_FLIGHT_USER_FULL : IN_FLIGHT_CLUSTER_FULL;
+	}
+	user->count++;
+	cluster->in_flight++;
+	*seat = (struct in_flight_seat){user, cluster};
+	return IN_FLIGHT_SEATED;
+}
+
+void in_flight_leave(struct in_flight_seat *seat)
+{
+	if (seat->user == NULL)
+		return;
+	seat->cluster->in_flight--;
+	seat->user->count--;
+	drop_unused(seat->user);
+	*seat = (struct in_flight_seat){0};
+}
