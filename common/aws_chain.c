@@ -37,9 +37,8 @@ char *aws_sts_region(const struct aws_plan *plan, const char *role_arn)
 char *aws_default_session_name(void)
 {
 	char host[65] = "";
-	if (gethostname(host, sizeof host - 1) != 0)
-		strcpy(host, "host");
-	return xasprintf("eksgate-%s", host);
+	bool is_known = gethostname(host, sizeof host - 1) == 0;
+	return xasprintf("eksgate-%s", is_known ? host : "host");
 }
 
 static struct aws_provider *make_base(struct aws_context *aws, const struct aws_plan *plan)

@@ -258,7 +258,9 @@ static bool merge_answer(struct source *source, struct aws_sso_token *token,
 	}
 	now.ms -= now.ms % 1000;
 	unix_time_text(unix_add(now, duration_seconds(life)), expires);
-	strcpy(strchr(expires, '.'), "Z"); /* as the CLI writes it: whole seconds */
+	char *fraction = strchr(expires, '.');
+	fraction[0] = 'Z'; /* as the CLI writes it: whole seconds */
+	fraction[1] = '\0';
 	json_add_string(token->document, "accessToken", access);
 	json_add_string(token->document, "expiresAt", expires);
 	json_add_string(token->document, "refreshToken", refresh);

@@ -205,6 +205,24 @@ static void test_web_identity(void **state)
 	xfree(&expires);
 }
 
+/* Endpoints that contradict each other: nothing is sent anywhere. */
+static void test_contradicting_endpoints(void **state)
+{
+	struct fixture *fixture = *state;
+	char *path = write_file(fixture, "token", "eyJ.tok-1");
+	setenv("AWS_WEB_IDENTITY_TOKEN_FILE", path, 1);
+	setenv("AWS_ROLE_ARN", ROLE, 1);
+	setenv("AWS_USE_FIPS_ENDPOINT", "true", 1);
+	aws_context_free(&fixture->aws);
+	fixture->aws = aws_context_new(fixture->loop, fixture->fetcher);
+	unsetenv("AWS_USE_FIPS_ENDPOINT");
+	expect_error(fixture,
+	    "FIPS endpoints are asked for, and another endpoint is configured for "
+	    "sts");
+	assert_int_equal(fake_http_count(fixture->server), 0);
+	xfree(&path);
+}
+
 /* --- containers ------------------------------------------------------------------------------ */
 
 static void use_container(struct fixture *fixture, const char *host)
@@ -533,6 +551,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_web_identity, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_contradicting_endpoints, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_container, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_container_in_trouble, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_container_hosts, set_up, tear_down),
