@@ -202,6 +202,7 @@ export class World {
 			AWS_ACCESS_KEY_ID: accessKeyId,
 			AWS_SECRET_ACCESS_KEY: secretAccessKey,
 			AWS_REGION: REGIONS[0],
+			AWS_EC2_METADATA_DISABLED: 'true',
 			ASAN_OPTIONS: `${process.env.ASAN_OPTIONS ?? 'detect_leaks=1:exitcode=99'}:${this.asanOptions}`,
 			UBSAN_OPTIONS: process.env.UBSAN_OPTIONS ?? 'print_stacktrace=1',
 		};
