@@ -22,7 +22,7 @@
 
 static const char usage[] = "kubeproxyd kubeconfig [--cluster NAME]... [--cert-for USER [--group "
 			    "GROUP]... [--ttl 8h] | --user-cert FILE "
-			    "--user-key FILE] [--server https://HOST:PORT] [--out FILE|-] "
+			    "--user-key FILE] [--server https://HOST:PORT] [--sni] [--out FILE|-] "
 			    "[--instance NAME] [--config FILE]";
 
 struct options {
@@ -31,7 +31,7 @@ struct options {
 	struct client_certificate_request request; /* user NULL: no new certificate */
 	const char **groups, **clusters; /* owned, point into argv */
 	size_t cluster_count;
-	bool wants_help, has_ttl;
+	bool wants_help, has_ttl, by_server_name;
 };
 
 /* What goes into the file besides the clusters; all owned. */
@@ -52,6 +52,7 @@ static const struct option option_names[] = {
     {"user-cert", required_argument, NULL, 'e'},
     {"user-key", required_argument, NULL, 'k'},
     {"server", required_argument, NULL, 's'},
+    {"sni", no_argument, NULL, 'S'},
     {"out", required_argument, NULL, 'o'},
     {"help", no_argument, NULL, 'h'},
     {0},
@@ -100,6 +101,9 @@ static int take_option(int option, struct options *options)
 			return CLI_DONE;
 		return cli_wrong_use(
 		    usage, "--ttl \"%s\": a number with s, m, h or d, from 1m to 30d", optarg);
+	case 'S':
+		options->by_server_name = true;
+		return CLI_DONE;
 	case 'h':
 		options->wants_help = true;
 		return CLI_DONE;
@@ -311,6 +315,10 @@ static char *find_ca(const struct settings *settings, char **error)
 static bool find_material(const struct settings *settings, const struct options *options,
     struct material *material, char **error)
 {
+	if (options->by_server_name && settings->proxy.sni_suffix == NULL) {
+		*error = xstrdup("--sni needs eksgate.proxy.sni_suffix, which is not set");
+		return false;
+	}
 	material->server = find_server(settings, options, error);
 	if (material->server != NULL)
 		material->ca = find_ca(settings, error);
@@ -350,6 +358,7 @@ static bool make(const struct settings *settings, const struct options *options,
 		       find_material(settings, options, &material, error);
 	if (is_made) {
 		char *text = kubeconfig_text(&(struct kubeconfig_input){.server = material.server,
+		    .sni_suffix = options->by_server_name ? settings->proxy.sni_suffix : NULL,
 		    .ca = material.ca,
 		    .user = material.user,
 		    .certificate = material.certificate,

@@ -242,17 +242,35 @@ static bool add_listing(void *arg, int status, struct json_object *document)
 	return true;
 }
 
+/* Aliases are told when eksgate.proxy.sni_suffix is set. */
+static bool has_alias(struct json_object *clusters)
+{
+	for (size_t i = 0; i < json_object_array_length(clusters); i++) {
+		if (json_object_object_get_ex(
+			json_object_array_get_idx(clusters, i), "alias", NULL))
+			return true;
+	}
+	return false;
+}
+
 static void print_listing(const struct listing *listing, enum render_format format)
 {
-	static const struct render_column columns[] = {
+	static const struct render_column with_alias[] = {
 	    {"NAME", "name"},
+	    {"ALIAS", "alias"},
 	    {"ACCOUNT", "account"},
 	    {"REGION", "region"},
 	    {"PHASE", "phase"},
 	    {"STATE", "state"},
 	    {"INSTANCE", "instance"},
 	};
-	size_t count = sizeof columns / sizeof columns[0];
+	struct render_column columns[sizeof with_alias / sizeof with_alias[0]];
+	size_t count = 0;
+	bool is_aliased = has_alias(listing->clusters);
+	for (size_t i = 0; i < sizeof with_alias / sizeof with_alias[0]; i++) {
+		if (is_aliased || strcmp(with_alias[i].path, "alias") != 0)
+			columns[count++] = with_alias[i];
+	}
 	struct buf out = {0};
 	if (format == RENDER_TABLE)
 		render_table(

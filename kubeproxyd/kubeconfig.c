@@ -11,6 +11,7 @@
 #include "common/buf.h"
 #include "common/render.h"
 #include "common/xmem.h"
+#include "kubeproxyd/directory/alias.h"
 
 static void add_text(struct json_object *object, const char *key, const char *value)
 {
@@ -37,10 +38,20 @@ static struct json_object *named(const char *name, const char *kind, struct json
 	return entry;
 }
 
+static char *cluster_server(const struct kubeconfig_input *input, const char *name)
+{
+	if (input->sni_suffix == NULL)
+		return xasprintf("%s/clusters/%s", input->server, name);
+	char alias[ALIAS_MAX + 1];
+	alias_make(name, alias);
+	return xasprintf("https://%s.%s%s", alias,
+	    input->sni_suffix + strspn(input->sni_suffix, "*."), strrchr(input->server, ':'));
+}
+
 static struct json_object *cluster_entry(const struct kubeconfig_input *input, const char *name)
 {
 	struct json_object *cluster = json_object_new_object();
-	char *server = xasprintf("%s/clusters/%s", input->server, name);
+	char *server = cluster_server(input, name);
 	add_text(cluster, "server", server);
 	add_base64(cluster, "certificate-authority-data", input->ca);
 	free(server);

@@ -9,6 +9,7 @@
 
 struct kubeconfig_input {
 	const char *server; /* "https://host:port", without a path */
+	const char *sni_suffix; /* clusters are addressed by server name below it; NULL: by path */
 	const char *ca; /* PEM: what the proxy's certificate is checked against */
 	const char *user;
 	const char *certificate, *key; /* PEM of the user; NULL: an entry without credentials */

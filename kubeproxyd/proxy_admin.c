@@ -9,7 +9,9 @@
 #include "common/admin.h"
 #include "common/log.h"
 #include "common/mono.h"
+#include "common/settings.h"
 #include "common/xmem.h"
+#include "kubeproxyd/directory/alias.h"
 #include "kubeproxyd/directory/cluster.h"
 #include "kubeproxyd/directory/directory.h"
 #include "kubeproxyd/exchange/exchanges.h"
@@ -59,7 +61,8 @@ static const char *directory_state(const struct directory_status *status)
 
 /* --- GET /v1/clusters ---------------------------------------------------------------------- */
 
-static struct json_object *describe(const struct cluster *cluster, const char *directory)
+static struct json_object *describe(
+    const struct cluster *cluster, const char *directory, const char *suffix)
 {
 	const struct kube_cluster *resource = cluster->resource;
 	struct json_object *item = json_object_new_object();
@@ -67,6 +70,11 @@ static struct json_object *describe(const struct cluster *cluster, const char *d
 	char *path = xasprintf("/clusters/%s", resource->name);
 	add_text(item, "path", path);
 	free(path);
+	if (suffix != NULL) {
+		char alias[ALIAS_MAX + 1];
+		alias_make(resource->name, alias);
+		add_text(item, "alias", alias);
+	}
 	add_text(item, "region", resource->aws.region);
 	add_text(item, "account", resource->aws.account_id);
 	add_text(item, "phase", resource->status.phase);
@@ -81,10 +89,11 @@ static struct json_object *describe(const struct cluster *cluster, const char *d
 static struct json_object *list_clusters(const struct proxy_admin *proxy)
 {
 	struct directory_status status = directory_status(proxy->with.directory);
+	const char *suffix = proxy->with.exchanges->with.settings->proxy.sni_suffix;
 	struct json_object *list = json_object_new_array();
 	struct cluster *cluster = NULL;
 	while ((cluster = clusters_next(proxy->with.clusters, cluster)) != NULL)
-		json_object_array_add(list, describe(cluster, directory_state(&status)));
+		json_object_array_add(list, describe(cluster, directory_state(&status), suffix));
 	return list;
 }
 

@@ -13,6 +13,7 @@
 #include "common/metrics.h"
 #include "common/settings.h"
 #include "common/xmem.h"
+#include "kubeproxyd/directory/alias_index.h"
 #include "kubeproxyd/directory/cache.h"
 #include "kubeproxyd/directory/renames.h"
 
@@ -42,6 +43,7 @@ struct directory {
 	char *group, *cache_path; /* as at the start; cache_path NULL: nowhere to write */
 	struct directory_table *table;
 	struct served served;
+	struct alias_index *aliases; /* of `served`; NULL until asked for */
 	struct renames renames;
 	struct observer *observers;
 	size_t observer_count;
@@ -170,6 +172,7 @@ static void note_renames(
 static void update_served(struct directory *directory)
 {
 	struct served old = directory->served;
+	alias_index_free(&directory->aliases);
 	directory->served = list_served(directory);
 	note_renames(directory, &old, &directory->served);
 	walk(directory, &old, &directory->served, NULL, NULL);
@@ -331,6 +334,7 @@ void directory_free(struct directory **directory_at)
 	timer_free(&directory->save);
 	directory_table_free(&directory->table);
 	renames_free(&directory->renames);
+	alias_index_free(&directory->aliases);
 	free(directory->served.items);
 	free(directory->observers);
 	free(directory->group);
@@ -366,6 +370,14 @@ const struct kube_cluster *directory_find(const struct directory *directory, con
 	const struct kube_cluster *const *found = bsearch(
 	    name, directory->served.items, directory->served.count, sizeof(void *), compare_name);
 	return found != NULL ? *found : NULL;
+}
+
+const struct kube_cluster *directory_find_alias(struct directory *directory, const char *alias)
+{
+	if (directory->aliases == NULL)
+		directory->aliases =
+		    alias_index_new(directory->served.items, directory->served.count);
+	return alias_index_find(directory->aliases, alias);
 }
 
 const char *directory_renamed(const struct directory *directory, const char *name)

@@ -35,6 +35,8 @@ void directory_set_settings(struct directory *directory, const struct settings *
 
 /* The cluster that is served under `name`, or NULL. Valid until the next turn of the loop. */
 const struct kube_cluster *directory_find(const struct directory *directory, const char *name);
+/* The same by its alias (alias.h), in lower case. */
+const struct kube_cluster *directory_find_alias(struct directory *directory, const char *alias);
 /* Where a name went that was renamed within the last day, or NULL. */
 const char *directory_renamed(const struct directory *directory, const char *name);
 /* Served clusters sorted by name; *count of them. The array is the directory's, valid until the

@@ -31,12 +31,6 @@ static bool refuse(struct admission *admission, unsigned status, char *message)
 	return false;
 }
 
-static bool find_route(struct admission *admission, const struct question *question)
-{
-	return route_find(question->request->target, question->identity->cluster, &admission->route,
-	    &admission->status, &admission->message);
-}
-
 static bool check_directory(struct admission *admission, const struct question *question)
 {
 	struct directory_status status = directory_status(question->all->with.directory);
@@ -55,6 +49,40 @@ static bool check_directory(struct admission *admission, const struct question *
 	}
 	admission->retry_after = 0;
 	return true;
+}
+
+/* The server name lies under the suffix: it decides alone. */
+static bool route_by_alias(struct admission *admission, const struct question *question,
+    const char *alias, const char *suffix)
+{
+	char asked[ALIAS_MAX + 1];
+	if (!check_directory(admission, question))
+		return false;
+	const struct kube_cluster *cluster =
+	    directory_find_alias(question->all->with.directory, alias);
+	if (cluster == NULL)
+		return refuse(admission, 404,
+		    xasprintf("no cluster has the server name \"%s\" here; `kubeproxyd ls` lists "
+			      "the aliases",
+			question->caller->server_name));
+	if (route_alias(question->request->authority, suffix, asked) && strcmp(asked, alias) != 0)
+		return refuse(admission, 421,
+		    xasprintf("this connection was opened for \"%s\", the request is for \"%s\": "
+			      "open another",
+			question->caller->server_name, question->request->authority));
+	return route_in_cluster(question->request->target, cluster->name,
+	    question->identity->cluster, &admission->route, &admission->status,
+	    &admission->message);
+}
+
+static bool find_route(struct admission *admission, const struct question *question)
+{
+	char alias[ALIAS_MAX + 1];
+	const char *suffix = question->all->with.settings->proxy.sni_suffix;
+	if (route_alias(question->caller->server_name, suffix, alias))
+		return route_by_alias(admission, question, alias, suffix);
+	return route_find(question->request->target, question->identity->cluster, &admission->route,
+	    &admission->status, &admission->message);
 }
 
 static bool find_cluster(struct admission *admission, const struct question *question)

@@ -25,6 +25,7 @@ struct caller {
 	const char *certificate_error; /* why it is not accepted, or NULL; borrowed */
 	const char *address; /* "203.0.113.7:51234"; borrowed */
 	char *host; /* of it, without port and brackets */
+	const char *server_name; /* that TLS was opened for, lower case, or NULL; borrowed */
 	struct identity *identity; /* of the certificate, or NULL */
 	struct caller_grants *grants; /* the last ones used */
 };

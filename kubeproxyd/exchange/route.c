@@ -3,9 +3,11 @@
  * server. Called by admission. */
 #include "kubeproxyd/exchange/route.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/xmem.h"
 
@@ -78,6 +80,56 @@ bool route_find(
 	if (strncmp(target, ROUTE_PREFIX, strlen(ROUTE_PREFIX)) == 0)
 		return by_prefix(target, scope, route, status, message);
 	return by_scope(target, scope, route, status, message);
+}
+
+/* Without a port and the dot of a complete name. */
+static size_t host_length(const char *host)
+{
+	size_t len = strcspn(host, ":");
+	return len > 0 && host[len - 1] == '.' ? len - 1 : len;
+}
+
+bool route_alias(const char *host, const char *suffix, char alias[ALIAS_MAX + 1])
+{
+	alias[0] = '\0';
+	if (host == NULL || suffix == NULL)
+		return false;
+	suffix += strspn(suffix, "*.");
+	size_t len = host_length(host), suffix_len = host_length(suffix);
+	if (suffix_len == 0 || len <= suffix_len + 1 || host[len - suffix_len - 1] != '.' ||
+	    strncasecmp(host + len - suffix_len, suffix, suffix_len) != 0)
+		return false;
+	size_t label = len - suffix_len - 1;
+	if (label > ALIAS_MAX || memchr(host, '.', label) != NULL)
+		return true;
+	for (size_t i = 0; i < label; i++)
+		alias[i] = (char)tolower((unsigned char)host[i]);
+	alias[label] = '\0';
+	return true;
+}
+
+bool route_in_cluster(const char *target, const char *cluster, const char *scope,
+    struct route *route, unsigned *status, char **message)
+{
+	*route = (struct route){0};
+	snprintf(route->cluster, sizeof route->cluster, "%s", cluster);
+	if (target[0] != '/')
+		return refuse(400,
+		    xstrdup("the request target must be a path that begins with '/'"), status,
+		    message);
+	if (scope != NULL && strcmp(scope, cluster) != 0)
+		return refuse(403,
+		    xasprintf("this credential is only for cluster \"%s\", not for \"%s\"", scope,
+			cluster),
+		    status, message);
+	if (strncmp(target, ROUTE_PREFIX, strlen(ROUTE_PREFIX)) == 0)
+		return refuse(404,
+		    xasprintf("the server name has chosen cluster \"%s\" already: leave "
+			      "/clusters/NAME out of the server's URL",
+			cluster),
+		    status, message);
+	route->target = xstrdup(target);
+	return true;
 }
 
 void route_free(struct route *route)

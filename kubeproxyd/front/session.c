@@ -119,6 +119,7 @@ static void on_open(void *arg)
 	struct stream *stream = session->stream;
 	caller_init(&session->caller, stream_peer_certificate(stream), stream_peer_error(stream),
 	    stream_peer_address(stream));
+	session->caller.server_name = stream_server_name(stream);
 	place(session, session->caller.identity == NULL ? &session->owner->strangers : NULL);
 	tell_room(session->owner);
 	const char *protocol = stream_alpn(stream);

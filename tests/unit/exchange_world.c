@@ -28,6 +28,13 @@ struct directory_status directory_status(const struct directory *directory)
 	return world.directory;
 }
 
+const struct kube_cluster *directory_find_alias(struct directory *directory, const char *alias)
+{
+	(void)directory;
+	(void)alias;
+	return NULL;
+}
+
 const char *directory_renamed(const struct directory *directory, const char *name)
 {
 	(void)directory;

@@ -103,12 +103,71 @@ static void test_name_length(void **state)
 	xfree(&message);
 }
 
+static void test_alias_of_host(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *host, *suffix, *alias; /* alias NULL: not under the suffix */
+	} rows[] = {
+	    {"prod.k.example", "k.example", "prod"},
+	    {"PROD.K.Example:443", "k.example", "prod"},
+	    {"prod.k.example.", "*.k.example", "prod"},
+	    {"a.b.k.example", "k.example", ""},
+	    {"k.example", "k.example", NULL},
+	    {".k.example", "k.example", NULL},
+	    {"prodk.example", "k.example", NULL},
+	    {"prod.k.example.org", "k.example", NULL},
+	    {"", "k.example", NULL},
+	    {":443", "k.example", NULL},
+	    {"[::1]:443", "k.example", NULL},
+	    {NULL, "k.example", NULL},
+	    {"prod.k.example", NULL, NULL},
+	    {"prod.k.example", "", NULL},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		char alias[ALIAS_MAX + 1];
+		bool is_under = route_alias(rows[i].host, rows[i].suffix, alias);
+		assert_int_equal(is_under, rows[i].alias != NULL);
+		assert_string_equal(alias, is_under ? rows[i].alias : "");
+	}
+}
+
+static void test_in_cluster(void **state)
+{
+	(void)state;
+	struct route route;
+	unsigned status;
+	char *message = NULL;
+	assert_true(route_in_cluster("/api?x", "prod", "prod", &route, &status, &message));
+	assert_string_equal(route.cluster, "prod");
+	assert_string_equal(route.prefix, "");
+	assert_string_equal(route.target, "/api?x");
+	route_free(&route);
+	static const struct {
+		const char *target, *scope;
+		unsigned status;
+	} rows[] = {
+	    {"/clusters/prod/api", NULL, 404},
+	    {"/clusters/dev/api", NULL, 404},
+	    {"/api", "dev", 403},
+	    {"*", NULL, 400},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		assert_false(route_in_cluster(
+		    rows[i].target, "prod", rows[i].scope, &route, &status, &message));
+		assert_int_equal(status, rows[i].status);
+		xfree(&message);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_good_targets),
 	    cmocka_unit_test(test_bad_targets),
 	    cmocka_unit_test(test_name_length),
+	    cmocka_unit_test(test_alias_of_host),
+	    cmocka_unit_test(test_in_cluster),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -106,6 +106,12 @@ X509 *stream_peer_certificate(const struct stream *stream)
 	return NULL;
 }
 
+const char *stream_server_name(const struct stream *stream)
+{
+	(void)stream;
+	return NULL;
+}
+
 const char *stream_peer_error(const struct stream *stream)
 {
 	(void)stream;
