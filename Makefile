@@ -46,7 +46,8 @@ AWS := common/aws_call.o common/aws_context.o common/aws_credentials.o common/aw
 	common/aws_endpoint_config.o common/aws_process.o common/aws_words.o common/aws_sso.o common/aws_container.o common/aws_imds.o
 LABELS := common/labels.o common/pattern.o common/regex.o common/regex_compile.o
 KUBE_CLUSTER := common/kube_cluster.o common/kube_cluster_check.o common/json.o $(LABELS)
-SETTINGS := common/settings.o common/settings_rows.o common/settings_teleport.o common/settings_matchers.o \
+SETTINGS := common/settings.o common/settings_rows_teleport.o common/settings_rows_own.o common/settings_rows_proxy.o \
+	common/settings_rows_limits.o common/settings_teleport.o common/settings_matchers.o \
 	common/settings_own.o common/edit_distance.o common/config.o common/config_types.o common/yaml.o common/aws_endpoint.o $(LABELS)
 COMMON := $(BASE) common/loop.o common/zsock.o common/fetch.o $(SETTINGS) $(KUBE_CLUSTER) common/sigv4.o $(AWS) \
 	common/metrics.o common/admin.o common/admin_client.o \
