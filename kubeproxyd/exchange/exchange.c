@@ -27,6 +27,7 @@
 #include "kubeproxyd/exchange/upgrade.h"
 #include "kubeproxyd/gate/headers.h"
 #include "kubeproxyd/gate/identity.h"
+#include "kubeproxyd/gate/identity_resolve.h"
 #include "kubeproxyd/record/access_log.h"
 #include "kubeproxyd/record/audit_id.h"
 
