@@ -4,7 +4,14 @@
 
 #include "common/config.h"
 
+/* All rows: those of the groups below, in this order, which lists of known keys follow. */
 extern const struct config_table settings_table;
+
+extern const struct config_rows settings_rows_teleport; /* settings_rows_teleport.c */
+extern const struct config_rows settings_rows_own; /* settings_rows_own.c */
+extern const struct config_rows settings_rows_proxy; /* settings_rows_proxy.c */
+extern const struct config_rows settings_rows_limits; /* settings_rows_limits.c */
+extern const struct config_rows settings_rows_test; /* settings_rows_own.c */
 
 /* settings_teleport.c: the keys of Teleport's file. */
 extern const struct config_type settings_version; /* no field: "v3" */

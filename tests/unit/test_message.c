@@ -405,7 +405,7 @@ static void test_bad_headers(void **state)
 		uint8_t value;
 		const char *error;
 	} rows[] = {{0, 'X', "magic"}, {4, 2, "version 2.1 is not spoken"},
-	    {4, 0, "version 0.0 is not"}, {6, 2, "SHA-256"}, {7, 1, "SHA-256"}, {8, 1, "SHA-256"},
+	    {4, 0, "version 0.1 is not"}, {6, 2, "SHA-256"}, {7, 1, "SHA-256"}, {8, 1, "SHA-256"},
 	    {23, 9, "SHA-256"}, {47, 9, "SHA-256"}, {51, 9, "SHA-256"},
 	    {52, 0x80, "the header says"}, {55, 1, "the header says 1"}, {56, 9, "SHA-256"},
 	    {103, 0, "SHA-256"}};
