@@ -9,6 +9,7 @@
 
 #include "common/attr.h"
 #include "common/mono.h"
+#include "kubeproxyd/policy/traits.h"
 
 /* Immutable, counted references: sessions and exchanges share it. */
 struct identity {
@@ -18,6 +19,7 @@ struct identity {
 	const char *source; /* "certificate" */
 	char *certificate_serial; /* hex, NULL for others */
 	char *cluster; /* the one cluster this credential is scoped to, or NULL */
+	struct traits traits; /* what else the credential says; roles' templates read it */
 	struct unix_time expires; /* 0: never */
 	unsigned references;
 };
