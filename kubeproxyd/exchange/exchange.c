@@ -17,6 +17,7 @@
 #include "kubeproxyd/exchange/exchange_private.h"
 #include "kubeproxyd/gate/headers.h"
 #include "kubeproxyd/gate/identity.h"
+#include "kubeproxyd/gate/identity_resolve.h"
 
 /* --- 1. who asks --------------------------------------------------------------------------- */
 

@@ -15,6 +15,7 @@
 #include "kubeproxyd/exchange/exchange_private.h"
 #include "kubeproxyd/exchange/reply.h"
 #include "kubeproxyd/gate/identity.h"
+#include "kubeproxyd/gate/identity_resolve.h"
 #include "kubeproxyd/record/access_log.h"
 
 void exchange_set_state(struct exchange *exchange, enum exchange_state state)
