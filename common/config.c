@@ -28,6 +28,24 @@ struct config {
 	size_t left_out;
 };
 
+/* --- rows ------------------------------------------------------------------------------------- */
+
+static size_t row_count(struct config_table table)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < table.group_count; i++)
+		count += table.groups[i]->count;
+	return count;
+}
+
+static const struct config_row *row_at(struct config_table table, size_t index)
+{
+	const struct config_rows *const *group = table.groups;
+	for (; index >= (*group)->count; group++)
+		index -= (*group)->count;
+	return &(*group)->rows[index];
+}
+
 /* --- findings --------------------------------------------------------------------------------- */
 
 struct config *config_new(const struct yaml_document *document, struct config_table table)
@@ -121,16 +139,16 @@ static bool is_in_item(const char *tail)
 
 static const struct config_row *find_row(const struct config *config, const char *path)
 {
-	for (size_t i = 0; i < config->table.count; i++)
-		if (strcmp(config->table.rows[i].key, path) == 0)
-			return &config->table.rows[i];
+	for (size_t i = 0; i < row_count(config->table); i++)
+		if (strcmp(row_at(config->table, i)->key, path) == 0)
+			return row_at(config->table, i);
 	return NULL;
 }
 
 static bool is_section(const struct config *config, const char *path)
 {
-	for (size_t i = 0; i < config->table.count; i++)
-		if (tail_under(&config->table.rows[i], path) != NULL)
+	for (size_t i = 0; i < row_count(config->table); i++)
+		if (tail_under(row_at(config->table, i), path) != NULL)
 			return true;
 	return false;
 }
@@ -145,8 +163,8 @@ static const char *find_nearest(
 	size_t key_len = strlen(key), best = key_len / 3 + 2;
 	if (key_len > EDIT_DISTANCE_MAX)
 		return NULL;
-	for (size_t i = 0; i < config->table.count; i++) {
-		const char *tail = tail_under(&config->table.rows[i], prefix);
+	for (size_t i = 0; i < row_count(config->table); i++) {
+		const char *tail = tail_under(row_at(config->table, i), prefix);
 		size_t tail_len = tail != NULL ? strcspn(tail, ".[") : 0;
 		if (tail_len == 0)
 			continue;
@@ -163,10 +181,10 @@ static const char *find_nearest(
 /* A row elsewhere whose last part is the key. */
 static const struct config_row *find_elsewhere(const struct config *config, const char *key)
 {
-	for (size_t i = 0; i < config->table.count; i++) {
-		const char *last = strrchr(config->table.rows[i].key, '.');
+	for (size_t i = 0; i < row_count(config->table); i++) {
+		const char *last = strrchr(row_at(config->table, i)->key, '.');
 		if (last != NULL && strcmp(last + 1, key) == 0)
-			return &config->table.rows[i];
+			return row_at(config->table, i);
 	}
 	return NULL;
 }
@@ -176,8 +194,8 @@ static void list_known(const struct config *config, const char *prefix, struct b
 {
 	const char *last = "";
 	size_t last_len = 0;
-	for (size_t i = 0; i < config->table.count; i++) {
-		const char *tail = tail_under(&config->table.rows[i], prefix);
+	for (size_t i = 0; i < row_count(config->table); i++) {
+		const char *tail = tail_under(row_at(config->table, i), prefix);
 		size_t len = tail != NULL ? strcspn(tail, ".[") : 0;
 		if (len == 0 || (len == last_len && strncmp(tail, last, len) == 0))
 			continue;
@@ -276,8 +294,8 @@ const struct yaml_node *config_find(const struct config *config, const char *pat
 
 void config_set_defaults(struct config_table table, const char *prefix, void *base)
 {
-	for (size_t i = 0; i < table.count; i++) {
-		const struct config_row *row = &table.rows[i];
+	for (size_t i = 0; i < row_count(table); i++) {
+		const struct config_row *row = row_at(table, i);
 		const char *tail = tail_under(row, prefix);
 		if (tail == NULL || is_in_item(tail) || row->fallback == NULL)
 			continue;
@@ -291,8 +309,8 @@ void config_set_defaults(struct config_table table, const char *prefix, void *ba
 
 void config_clear(struct config_table table, const char *prefix, void *base)
 {
-	for (size_t i = 0; i < table.count; i++) {
-		const struct config_row *row = &table.rows[i];
+	for (size_t i = 0; i < row_count(table); i++) {
+		const struct config_row *row = row_at(table, i);
 		const char *tail = tail_under(row, prefix);
 		if (tail != NULL && !is_in_item(tail) && row->type->clear != NULL)
 			row->type->clear(row, base);
@@ -316,8 +334,8 @@ char *config_frozen_changes(
     struct config_table table, const char *const *prefixes, const void *old, const void *now)
 {
 	struct buf keys = {0};
-	for (size_t i = 0; i < table.count; i++) {
-		const struct config_row *row = &table.rows[i];
+	for (size_t i = 0; i < row_count(table); i++) {
+		const struct config_row *row = row_at(table, i);
 		if (!is_frozen(row) || !starts_with_any(row->key, prefixes) ||
 		    row->type->equal(row, old, now))
 			continue;
@@ -328,8 +346,8 @@ char *config_frozen_changes(
 
 void config_write_rows(struct config_table table, struct buf *out)
 {
-	for (size_t i = 0; i < table.count; i++) {
-		const struct config_row *row = &table.rows[i];
+	for (size_t i = 0; i < row_count(table); i++) {
+		const struct config_row *row = row_at(table, i);
 		buf_printf(out, "%s\t%s\t%s\t%s\t%s\n", row->key, row->type->name,
 		    row->fallback != NULL ? row->fallback : "-", row->is_reloadable ? "yes" : "no",
 		    row->help);

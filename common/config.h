@@ -43,9 +43,15 @@ struct config_row {
 	const char *help;
 };
 
-struct config_table {
+struct config_rows {
 	const struct config_row *rows;
 	size_t count;
+};
+
+/* Groups of rows, which may stand in files of their own. */
+struct config_table {
+	const struct config_rows *const *groups;
+	size_t group_count;
 };
 
 struct config *config_new(const struct yaml_document *document, struct config_table table) MUST_USE;

@@ -15,6 +15,11 @@
 
 #define RUN_DIR_MAX 70 /* leaves room for "/<instance>.sock" in a socket address */
 
+static const struct config_rows *const groups[] = {&settings_rows_teleport, &settings_rows_own,
+    &settings_rows_proxy, &settings_rows_limits, &settings_rows_test};
+const struct config_table settings_table = {
+    .groups = groups, .group_count = sizeof groups / sizeof groups[0]};
+
 /* --- between keys ----------------------------------------------------------------------------- */
 
 static void check_version(struct config *config)
@@ -65,8 +70,8 @@ static void add_line(char ***lines, size_t *count, char *text)
 static void note_ignored(struct settings *settings, const struct config *config)
 {
 	struct buf keys = {0};
-	for (size_t i = 0; i < settings_table.count; i++) {
-		const struct config_row *row = &settings_table.rows[i];
+	for (size_t i = 0; i < settings_rows_teleport.count; i++) {
+		const struct config_row *row = &settings_rows_teleport.rows[i];
 		if (row->type == &settings_ignored && config_find(config, row->key) != NULL)
 			buf_printf(&keys, "%s%s", keys.len > 0 ? ", " : "", row->key);
 	}

@@ -1,6 +1,6 @@
 /* The one configuration file, read by both daemons: Teleport's agent format with
- * what is ours under `eksgate:`. Every key is a row of the table in settings_rows.c. Immutable once
- * loaded; a reload builds a new one. */
+ * what is ours under `eksgate:`. Every key is a row of the table in settings_rows_*.c. Immutable
+ * once loaded; a reload builds a new one. */
 #ifndef EKSGATE_SETTINGS_H
 #define EKSGATE_SETTINGS_H
 
@@ -13,6 +13,7 @@
 #include "common/labels.h"
 #include "common/log.h"
 #include "common/mono.h"
+#include "common/settings_proxy.h"
 
 #define SETTINGS_DEFAULT_PATH "/etc/eksgate/eksgate.yaml"
 
@@ -24,6 +25,8 @@ struct aws_matcher {
 	char *assume_role_arn; /* NULL: own identity */
 	char *external_id; /* NULL or with assume_role_arn */
 	char *setup_access_for_arn;
+	struct labels labels; /* given to its clusters besides their tags */
+	bool has_name_tags; /* tags of its clusters may name them */
 	unsigned line; /* where it stands, for explain */
 };
 
@@ -91,37 +94,7 @@ struct settings {
 		size_t resource_count;
 	} kubernetes;
 
-	/* eksgate.proxy */
-	struct {
-		char *certificate; /* tls.certificate */
-		char *key; /* tls.key */
-		char *client_ca;
-		char *client_ca_key; /* only `kubeproxyd cert` and `init` read it */
-		char *sni_suffix; /* may be NULL */
-		char *roles_dir;
-		char *cache_dir;
-		char *run_dir; /* <instance>.sock in it */
-		char *metrics_listen; /* may be NULL */
-		struct duration max_stale;
-		struct duration token_lifetime; /* at most 10 minutes */
-		struct {
-			size_t connections;
-			size_t handshakes; /* in flight */
-			size_t header_bytes;
-			size_t header_count;
-			size_t body_in_hand; /* bytes buffered per direction */
-			struct duration header_timeout;
-			struct duration handshake_timeout;
-			struct duration idle_timeout; /* between requests */
-			struct duration connect_timeout; /* to an API server */
-			struct duration response_timeout; /* to the answer's first byte */
-			size_t requests_per_user; /* under way */
-			size_t requests_per_cluster;
-			size_t body_rate; /* bytes a second from a client; 0: any */
-			struct duration body_grace;
-			size_t upstream_idle; /* connections kept per cluster */
-		} limits;
-	} proxy;
+	struct proxy_settings proxy; /* eksgate.proxy */
 
 	/* eksgate.test: loopback only; a warning at start. Both may be NULL. */
 	struct {

@@ -1,6 +1,6 @@
 /* Value types for what is discovered (discovery_service.aws) and what is served
  * (kubernetes_service.resources): lists of entries with regions, selectors and roles, under
- * Teleport's rules. Used by the rows in settings_rows.c. */
+ * Teleport's rules. Used by the rows in settings_rows_teleport.c. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* Value types of what stands under `eksgate:`, beyond those that any configuration has. Used by the
- * rows in settings_rows.c. */
+ * rows in settings_rows_own.c and its neighbours. */
 #include <stdlib.h>
 #include <string.h>
 

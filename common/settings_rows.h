@@ -4,7 +4,14 @@
 
 #include "common/config.h"
 
+/* All rows: those of the groups below, in this order, which lists of known keys follow. */
 extern const struct config_table settings_table;
+
+extern const struct config_rows settings_rows_teleport; /* settings_rows_teleport.c */
+extern const struct config_rows settings_rows_own; /* settings_rows_own.c */
+extern const struct config_rows settings_rows_proxy; /* settings_rows_proxy.c */
+extern const struct config_rows settings_rows_limits; /* settings_rows_limits.c */
+extern const struct config_rows settings_rows_test; /* settings_rows_own.c */
 
 /* settings_teleport.c: the keys of Teleport's file. */
 extern const struct config_type settings_version; /* no field: "v3" */
@@ -24,6 +31,7 @@ extern const struct config_type settings_selector; /* struct selector * */
 extern const struct config_type settings_role_arn; /* char * */
 extern const struct config_type settings_external_id; /* char * */
 extern const struct config_type settings_never; /* no field: a switch that must be off */
+extern const struct config_type settings_labels; /* struct labels; settings_labels.c */
 
 /* settings_own.c: what stands under `eksgate:`. */
 extern const struct config_type settings_log_level; /* enum log_level */

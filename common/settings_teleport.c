@@ -1,6 +1,6 @@
 /* Value types of the keys that a Teleport agent's file has besides matchers: read so that such a
  * file works as it stands, and refused with an explanation where it asks for what this system does
- * not do. Used by the rows in settings_rows.c. */
+ * not do. Used by the rows in settings_rows_teleport.c. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -150,6 +150,7 @@ static struct eks_cluster *recall(void *arg, const char *name, const struct tagg
 	    .tagged = tagged,
 	    .matchers = scope->matchers,
 	    .matcher_count = scope->matcher_count,
+	    .treatment = scope->treatment,
 	    .now = unix_now(),
 	    .age = discovery->settings->discovery.describe_age};
 	enum describe_reason reason = describe_plan(&question);
@@ -164,6 +165,7 @@ static struct sweep_options sweep_options_of(const struct scope *scope)
 	    .region = scope->region,
 	    .account_id = scope->account->account_id,
 	    .parallel = discovery->settings->discovery.describe_parallel,
+	    .treatment = scope->treatment,
 	    .metrics = discovery->options.metrics};
 }
 
@@ -347,9 +349,12 @@ static void rebuild_scopes(struct discovery *discovery)
 	}
 	for (scope = TAILQ_FIRST(&discovery->scopes); scope != NULL; scope = next) {
 		next = TAILQ_NEXT(scope, entry);
-		if (!scope->is_configured)
+		if (!scope->is_configured) {
 			drop_scope(discovery, scope);
-		else if (!scope->has_outcome && scope->sweep == NULL)
+			continue;
+		}
+		scope_set_treatment(scope);
+		if (!scope->has_outcome && scope->sweep == NULL)
 			make_due(scope);
 	}
 	if (discovery->options.on_regions != NULL)

@@ -12,6 +12,7 @@
 #include "common/settings.h"
 #include "common/xmem.h"
 #include "kubeproxyd/gate/identity.h"
+#include "kubeproxyd/gate/identity_certificate.h"
 #include "kubeproxyd/new_file.h"
 #include "kubeproxyd/pki.h"
 #include "kubeproxyd/policy/principal.h"

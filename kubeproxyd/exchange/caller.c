@@ -8,6 +8,7 @@
 
 #include "common/xmem.h"
 #include "kubeproxyd/gate/identity.h"
+#include "kubeproxyd/gate/identity_certificate.h"
 #include "kubeproxyd/policy/policy.h"
 
 static char *host_of(const char *address)

@@ -104,10 +104,21 @@ static void copy_fields(const struct headers_input *input, struct http_fields *t
 	}
 }
 
-static bool is_websocket(const struct http_head *client)
+/* The protocol that the API server is asked to switch to, or NULL. It knows two; what applications
+ * behind a proxy subresource know is their own. */
+static const char *protocol_to_ask(const struct headers_input *input)
 {
-	const char *protocol = fields_get(&client->fields, "Upgrade");
-	return client->is_upgrade && protocol != NULL && strcasecmp(protocol, "websocket") == 0;
+	static const char *const known[] = {"websocket", "SPDY/3.1"};
+	if (!input->client->is_upgrade)
+		return NULL;
+	const char *asked = fields_get(&input->client->fields, "Upgrade");
+	if (asked == NULL)
+		return NULL;
+	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+		if (strcasecmp(asked, known[i]) == 0)
+			return known[i];
+	}
+	return input->is_proxy_subresource ? asked : NULL;
 }
 
 static void copy_members(const struct headers_input *input, struct http_head *upstream)
@@ -120,7 +131,7 @@ static void copy_members(const struct headers_input *input, struct http_head *up
 	upstream->body = client->body;
 	upstream->content_length = client->content_length;
 	upstream->keep_alive = true;
-	upstream->is_upgrade = is_websocket(client);
+	upstream->is_upgrade = protocol_to_ask(input) != NULL;
 }
 
 /* Everything in a target or an authority is visible ASCII: neither can end the line it stands on.
@@ -162,8 +173,9 @@ bool headers_build_request(const struct headers_input *input, struct http_head *
 {
 	copy_members(input, upstream);
 	copy_fields(input, &upstream->fields);
-	if (upstream->is_upgrade)
-		fields_add_text(&upstream->fields, "Upgrade", "websocket");
+	const char *protocol = protocol_to_ask(input);
+	if (protocol != NULL)
+		fields_add_text(&upstream->fields, "Upgrade", protocol);
 	if (!impersonate_add_fields(input, &upstream->fields))
 		return false;
 	fields_add_text(&upstream->fields, "Audit-ID", input->audit_id);

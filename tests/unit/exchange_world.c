@@ -14,6 +14,8 @@
 #include "common/xmem.h"
 #include "kubeproxyd/directory/subscriber.h"
 #include "kubeproxyd/directory/token.h"
+#include "kubeproxyd/gate/identity_certificate.h"
+#include "kubeproxyd/gate/identity_resolve.h"
 #include "kubeproxyd/policy/policy.h"
 
 struct exchange_world world;

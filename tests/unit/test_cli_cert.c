@@ -21,6 +21,7 @@
 #include "kubeproxyd/client_certificate.h"
 #include "kubeproxyd/first_files.h"
 #include "kubeproxyd/gate/identity.h"
+#include "kubeproxyd/gate/identity_certificate.h"
 #include "kubeproxyd/kubeconfig.h"
 #include "kubeproxyd/new_file.h"
 #include "kubeproxyd/pki.h"

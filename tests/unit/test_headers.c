@@ -151,12 +151,14 @@ static void test_cookies_only_for_proxied_applications(void **state)
 	http_head_free(&client);
 }
 
-static void expect_upgrade(const char *lines, bool is_upgrade, const char *passed)
+static void expect_upgrade_in(
+    bool is_proxy_subresource, const char *lines, bool is_upgrade, const char *passed)
 {
 	struct http_head client, upstream = {0};
 	set_up_client(&client, lines);
 	client.is_upgrade = true;
 	struct headers_input input = input_for(&client);
+	input.is_proxy_subresource = is_proxy_subresource;
 	assert_true(headers_build_request(&input, &upstream));
 	assert_int_equal(upstream.is_upgrade, is_upgrade);
 	char *seen = lines_of(&upstream.fields);
@@ -168,7 +170,12 @@ static void expect_upgrade(const char *lines, bool is_upgrade, const char *passe
 	http_head_free(&client);
 }
 
-static void test_upgrades_to_websocket_alone(void **state)
+static void expect_upgrade(const char *lines, bool is_upgrade, const char *passed)
+{
+	expect_upgrade_in(false, lines, is_upgrade, passed);
+}
+
+static void test_upgrades(void **state)
 {
 	(void)state;
 	expect_upgrade(
@@ -182,7 +189,13 @@ static void test_upgrades_to_websocket_alone(void **state)
 	    "Upgrade: websocket\n");
 	expect_upgrade(
 	    "Connection: Upgrade, HTTP2-Settings\nUpgrade: h2c\nHTTP2-Settings: x\n", false, "");
-	expect_upgrade("Connection: Upgrade\nUpgrade: SPDY/3.1\n", false, "");
+	expect_upgrade("Connection: Upgrade\nUpgrade: spdy/3.1\nX-Stream-Protocol-Version: "
+		       "v5.channel.k8s.io\nX-Stream-Protocol-Version: v4.channel.k8s.io\n",
+	    true,
+	    "X-Stream-Protocol-Version: v5.channel.k8s.io\nX-Stream-Protocol-Version: "
+	    "v4.channel.k8s.io\nUpgrade: SPDY/3.1\n");
+	expect_upgrade("Connection: Upgrade\nUpgrade: foo/2\n", false, "");
+	expect_upgrade_in(true, "Connection: Upgrade\nUpgrade: foo/2\n", true, "Upgrade: foo/2\n");
 }
 
 static void test_closing_assertion(void **state)
@@ -420,7 +433,7 @@ int main(void)
 	    cmocka_unit_test(test_passes_only_what_is_harmless),
 	    cmocka_unit_test(test_serialises_without_the_clients_tokens),
 	    cmocka_unit_test(test_cookies_only_for_proxied_applications),
-	    cmocka_unit_test(test_upgrades_to_websocket_alone),
+	    cmocka_unit_test(test_upgrades),
 	    cmocka_unit_test(test_closing_assertion),
 	    cmocka_unit_test(test_refuses_by_name),
 	    cmocka_unit_test(test_origin_knows_the_default_port),

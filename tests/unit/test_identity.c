@@ -11,6 +11,8 @@
 
 #include "common/xmem.h"
 #include "kubeproxyd/gate/identity.h"
+#include "kubeproxyd/gate/identity_certificate.h"
+#include "kubeproxyd/gate/identity_resolve.h"
 #include "kubeproxyd/http/fields.h"
 #include "kubeproxyd/pki.h"
 #include "kubeproxyd/policy/principal.h"

@@ -1,0 +1,179 @@
+/* The way back of an exchange: the API server's answer, or that there is none; what may be sent
+ * again is sent again. Called by whatever peer the API server's side is. */
+#include <stdlib.h>
+
+#include "common/metrics.h"
+#include "common/xmem.h"
+#include "kubeproxyd/directory/cluster.h"
+#include "kubeproxyd/directory/subscriber.h"
+#include "kubeproxyd/directory/token.h"
+#include "kubeproxyd/exchange/exchange_private.h"
+#include "kubeproxyd/exchange/failure.h"
+#include "kubeproxyd/exchange/upgrade.h"
+#include "kubeproxyd/gate/headers.h"
+
+/* How often what an API server refused, provably unprocessed, is sent again. */
+#define REFUSALS_MAX 3
+
+/* --- when the API server cannot be reached ---------------------------------------------- */
+
+/* A connection that is renewed may refuse what another that is renewed had refused; a cut is not
+ * tempted twice. */
+static bool may_resend(const struct exchange *exchange, const struct peer_failure *failure)
+{
+	unsigned limit = failure->kind == PEER_REFUSED ? REFUSALS_MAX : 1;
+	return exchange->resent < limit && relay_can_replay(&exchange->relay) &&
+	       failure_may_resend(failure, exchange->request->method);
+}
+
+static void answer_failure(
+    struct exchange *exchange, enum peer_failure_kind kind, const char *reason)
+{
+	const struct failure_meaning *what = failure_meaning(kind);
+	char *problem =
+	    xasprintf("%s (%s): %s", what->text, exchange->admission.cluster->authority, reason);
+	exchange_answer_for_cluster(exchange, what->status, problem);
+	free(problem);
+}
+
+static void on_upstream_failed(void *arg, const struct peer_failure *failure)
+{
+	struct exchange *exchange = arg;
+	const char *name = exchange->admission.route.cluster;
+	metric_add(
+	    exchange->all->metrics.upstream_errors, 1, name, failure_meaning(failure->kind)->name);
+	if (failure->kind == PEER_TLS)
+		subscriber_refresh(exchange->all->with.subscriber, name, failure->reason);
+	/* What the tunnel brought before still reaches the client; any other answer is cut, never
+	 * ended. */
+	if (exchange->state == STATE_TUNNEL)
+		exchange->client.verbs->send_end(exchange->client.object);
+	if (exchange->status != 0) {
+		exchange_finish(exchange, failure->reason);
+		return;
+	}
+	if (!may_resend(exchange, failure)) {
+		answer_failure(exchange, failure->kind, failure->reason);
+		return;
+	}
+	exchange_drop_upstream(exchange);
+	exchange->resent++;
+	exchange->was_cut |= failure->kind != PEER_REFUSED;
+	exchange_get_token(exchange);
+}
+
+/* --- the answer ------------------------------------------------------------------------- */
+
+/* An application behind a proxy subresource may answer 401 itself; what may have reached it is not
+ * sent again. */
+static bool may_be_of_application(const struct exchange *exchange)
+{
+	return exchange->admission.info.opaque_from > 0 &&
+	       (exchange->has_new_token || !failure_is_safe_method(exchange->request->method));
+}
+
+/* Its 401 is about our token, never about the user: it is not relayed (kubectl would ask for a
+ * password). */
+static void on_unauthorized(struct exchange *exchange)
+{
+	const char *name = exchange->admission.route.cluster;
+	token_source_drop(exchange->admission.cluster->tokens);
+	if (exchange->has_new_token) {
+		char *problem =
+		    xasprintf("its API server does not accept the proxy's AWS identity; "
+			      "`discoveryd explain %s` says what access it needs",
+			name);
+		exchange_answer_for_cluster(exchange, 503, problem);
+		free(problem);
+		return;
+	}
+	if (!relay_can_replay(&exchange->relay)) {
+		exchange_answer_after(
+		    exchange, 503, "the proxy's token had expired and was renewed: try again", 1);
+		return;
+	}
+	exchange->has_new_token = true;
+	exchange_drop_upstream(exchange);
+	exchange_get_token(exchange);
+}
+
+static bool build_answer(const struct exchange *exchange, const struct http_head *upstream,
+    struct http_head *head, char **message)
+{
+	const struct admission *admission = &exchange->admission;
+	struct headers_answer given = {
+	    .upstream = upstream,
+	    .authority = admission->cluster->authority,
+	    .prefix = admission->route.prefix,
+	    .target = admission->route.target,
+	    .opaque_from = admission->info.opaque_from,
+	};
+	if (!headers_build_response(&given, head, message))
+		return false;
+	if (fields_get(&head->fields, "Audit-Id") == NULL)
+		fields_add_text(&head->fields, "Audit-Id", exchange->audit_id);
+	return true;
+}
+
+static void relay_head(struct exchange *exchange, const struct http_head *head)
+{
+	bool is_tunnel = head->status == 101;
+	exchange->status = head->status;
+	exchange_set_state(exchange, is_tunnel ? STATE_TUNNEL : STATE_RELAYING);
+	if (!exchange->client.verbs->send_head(exchange->client.object, head))
+		exchange->upstream.verbs->pause(exchange->upstream.object);
+	if (is_tunnel)
+		relay_tunnel(&exchange->relay);
+	else
+		relay_forget(&exchange->relay);
+}
+
+static void on_head(void *arg, const struct http_head *upstream)
+{
+	struct exchange *exchange = arg;
+	if (upstream->status == 401 && !may_be_of_application(exchange)) {
+		on_unauthorized(exchange);
+		return;
+	}
+	const char *refusal = upgrade_refuse(exchange->request, exchange->is_upgrade, upstream);
+	if (refusal != NULL) {
+		answer_failure(exchange, PEER_MALFORMED, refusal);
+		return;
+	}
+	cluster_note_error(exchange->admission.cluster, NULL);
+	struct http_head *head = &exchange->all->scratch;
+	char *message = NULL;
+	if (build_answer(exchange, upstream, head, &message))
+		relay_head(exchange, head);
+	else
+		exchange_answer(exchange, 502, message);
+	http_head_clear(head);
+	free(message);
+}
+
+static void on_answer_body(void *arg, const uint8_t *data, size_t len)
+{
+	struct exchange *exchange = arg;
+	relay_on_answer_body(&exchange->relay, data, len);
+}
+
+static void on_answer_end(void *arg)
+{
+	struct exchange *exchange = arg;
+	exchange->client.verbs->send_end(exchange->client.object);
+	exchange_finish(exchange, "done");
+}
+
+static void on_upstream_drain(void *arg)
+{
+	struct exchange *exchange = arg;
+	relay_on_upstream_drain(&exchange->relay);
+}
+
+const struct peer_events exchange_upstream_events = {
+    .on_head = on_head,
+    .on_body = on_answer_body,
+    .on_end = on_answer_end,
+    .on_drain = on_upstream_drain,
+    .on_failed = on_upstream_failed,
+};

@@ -1,0 +1,202 @@
+/* How an exchange ends: with an answer of our own, with the last byte relayed, or because what
+ * allowed it was withdrawn. exchange_finish() is the one way out, and writes the records. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/loop.h"
+#include "common/metrics.h"
+#include "common/settings.h"
+#include "common/xmem.h"
+#include "kubeproxyd/directory/cluster.h"
+#include "kubeproxyd/directory/token.h"
+#include "kubeproxyd/exchange/caller.h"
+#include "kubeproxyd/exchange/exchange_private.h"
+#include "kubeproxyd/exchange/reply.h"
+#include "kubeproxyd/gate/identity.h"
+#include "kubeproxyd/gate/identity_resolve.h"
+#include "kubeproxyd/record/access_log.h"
+
+void exchange_set_state(struct exchange *exchange, enum exchange_state state)
+{
+	static const char *const names[] = {
+	    "identifying", "getting-token", "waiting", "relaying", "tunnel", "done"};
+	log_debug("exchange", "state", LOG_S("audit_id", exchange->audit_id),
+	    LOG_S("from", names[exchange->state]), LOG_S("to", names[state]));
+	exchange->state = state;
+}
+
+/* --- the end ------------------------------------------------------------------------------- */
+
+static void free_exchange(void *object)
+{
+	struct exchange *exchange = object;
+	free(exchange);
+}
+
+static void count(const struct exchange *exchange, struct duration took)
+{
+	char code[16];
+	snprintf(code, sizeof code, "%u", exchange->status);
+	const struct exchanges *all = exchange->all;
+	const struct cluster *cluster = exchange->admission.cluster;
+	metric_add(all->metrics.requests, 1, cluster != NULL ? cluster->resource->name : "", code);
+	metric_add(all->metrics.in_flight, -1);
+	metric_add(all->metrics.bytes, (double)exchange->relay.request_bytes, "in");
+	metric_add(all->metrics.bytes, (double)exchange->relay.answer_bytes, "out");
+	if (!exchange_is_long(exchange))
+		metric_observe(all->metrics.seconds, (double)took.ms / 1000);
+}
+
+static void record(const struct exchange *exchange, const char *reason)
+{
+	const struct request_info *info = &exchange->admission.info;
+	struct access_entry entry = {
+	    .audit_id = exchange->audit_id,
+	    .client = exchange->caller->address,
+	    .user = exchange->identity != NULL ? exchange->identity->user : NULL,
+	    .cluster = exchange->admission.route.cluster,
+	    .method = exchange->request->method,
+	    .path = info->path,
+	    .verb = info->verb,
+	    .api_group = info->api_group,
+	    .resource = info->resource,
+	    .subresource = info->subresource,
+	    .namespace = info->namespace,
+	    .name = info->name,
+	    .status = exchange->status,
+	    .bytes_in = exchange->relay.request_bytes,
+	    .bytes_out = exchange->relay.answer_bytes,
+	    .took = mono_since(exchange->started),
+	    .rule = exchange->admission.decision.rule,
+	    .reason = reason,
+	};
+	access_log_write(&entry);
+	count(exchange, entry.took);
+}
+
+void exchange_drop_upstream(struct exchange *exchange)
+{
+	relay_detach(&exchange->relay);
+	if (exchange->upstream.object == NULL)
+		return;
+	exchange->upstream.verbs->release(exchange->upstream.object);
+	exchange->upstream = (struct peer){0};
+}
+
+void exchange_finish(struct exchange *exchange, const char *reason)
+{
+	if (exchange->state == STATE_DONE)
+		return;
+	exchange_set_state(exchange, STATE_DONE);
+	record(exchange, reason);
+	exchanges_remove(exchange->all, &exchange->link);
+	identity_query_cancel(&exchange->query);
+	token_wait_cancel(&exchange->wait);
+	exchange_drop_upstream(exchange);
+	relay_free(&exchange->relay);
+	admission_free(&exchange->admission);
+	identity_unref(&exchange->identity);
+	loop_free_later(exchange->all->with.loop, free_exchange, exchange);
+	exchange->client.verbs->release(exchange->client.object);
+}
+
+void exchange_answer_after(
+    struct exchange *exchange, unsigned status, const char *message, unsigned retry_after)
+{
+	struct reply reply = {
+	    .status = status,
+	    .message = message,
+	    .target = exchange->request->target,
+	    .audit_id = exchange->audit_id,
+	    .retry_after = retry_after,
+	};
+	exchange_drop_upstream(exchange);
+	exchange->status = status;
+	exchange->relay.answer_bytes += reply_send(exchange->client, &reply);
+	exchange_finish(exchange, message);
+}
+
+void exchange_answer(struct exchange *exchange, unsigned status, const char *message)
+{
+	exchange_answer_after(exchange, status, message, 0);
+}
+
+void exchange_answer_for_cluster(struct exchange *exchange, unsigned status, const char *problem)
+{
+	char *message = xasprintf("cluster \"%s\": %s", exchange->admission.route.cluster, problem);
+	cluster_note_error(exchange->admission.cluster, problem);
+	exchange_answer(exchange, status, message);
+	free(message);
+}
+
+/* --- withdrawal ------------------------------------------------------------------------- */
+
+void exchange_cut(struct exchange *exchange, const char *reason)
+{
+	if (exchange->state == STATE_DONE)
+		return;
+	if (exchange->status == 0)
+		exchange_answer_after(exchange, 503, reason, 1);
+	else
+		exchange_finish(exchange, reason);
+}
+
+void exchange_end_long(struct exchange *exchange, const char *reason)
+{
+	const char *verb = exchange->admission.info.verb;
+	bool is_watch = exchange->state == STATE_RELAYING && verb != NULL &&
+			strcmp(verb, "watch") == 0 && exchange->status == 200;
+	if (!is_watch) {
+		exchange_cut(exchange, reason);
+		return;
+	}
+	exchange->client.verbs->send_end(exchange->client.object);
+	exchange_finish(exchange, reason);
+}
+
+void exchange_recheck(struct exchange *exchange)
+{
+	if (exchange->state <= STATE_IDENTIFYING || exchange->state == STATE_DONE)
+		return;
+	if (!admission_holds(
+		&exchange->admission, exchange->all, exchange->caller, exchange->identity))
+		exchange_cut(exchange, "the role that allowed this was withdrawn");
+}
+
+void exchange_check_expiry(struct exchange *exchange)
+{
+	if (exchange->identity != NULL && identity_is_expired(exchange->identity, unix_now()))
+		exchange_cut(exchange, "the credential has expired");
+}
+
+bool exchange_check_pace(struct exchange *exchange, struct duration elapsed)
+{
+	struct relay *relay = &exchange->relay;
+	if (relay->is_request_ended || exchange->state >= STATE_TUNNEL)
+		return false;
+	const struct settings *settings = exchange->all->with.settings;
+	if (pace_keeps(&exchange->pace, settings->proxy.limits.body_rate,
+		settings->proxy.limits.body_grace, relay->request_bytes,
+		relay_awaited_client(relay), elapsed))
+		return true;
+	const char *reason = "the body of the request came too slowly "
+			     "(eksgate.proxy.limits.body_rate, body_grace)";
+	metric_add(exchange->all->metrics.refused, 1, "body_rate");
+	if (exchange->status == 0)
+		exchange_answer(exchange, 408, reason);
+	else
+		exchange_finish(exchange, reason);
+	return false;
+}
+
+bool exchange_is_for(const struct exchange *exchange, const struct cluster *cluster)
+{
+	return exchange->admission.cluster == cluster;
+}
+
+bool exchange_is_long(const struct exchange *exchange)
+{
+	return exchange->state == STATE_TUNNEL || exchange->admission.info.is_long_running;
+}

@@ -1,0 +1,67 @@
+/* Between the files of one exchange: exchange.c (its way to the API server), exchange_answer.c (the
+ * way back), exchange_end.c (how it ends). Nobody else includes this. */
+#ifndef EKSGATE_EXCHANGE_PRIVATE_H
+#define EKSGATE_EXCHANGE_PRIVATE_H
+
+#include "common/mono.h"
+#include "kubeproxyd/exchange/admission.h"
+#include "kubeproxyd/exchange/exchange.h"
+#include "kubeproxyd/exchange/exchanges.h"
+#include "kubeproxyd/exchange/pace.h"
+#include "kubeproxyd/exchange/relay.h"
+#include "kubeproxyd/record/audit_id.h"
+
+struct identity_query;
+struct token_wait;
+
+enum exchange_state {
+	STATE_IDENTIFYING,
+	STATE_GETTING_TOKEN,
+	STATE_WAITING, /* the request is on its way, the answer has not begun */
+	STATE_RELAYING,
+	STATE_TUNNEL,
+	STATE_DONE,
+};
+
+struct exchange {
+	struct exchange_link link;
+	struct exchanges *all;
+	enum exchange_state state;
+	struct peer client;
+	struct peer upstream; /* object NULL: none */
+	struct caller *caller;
+	const struct http_head *request;
+	struct identity *identity;
+	struct identity_query *query;
+	struct token_wait *wait;
+	struct admission admission;
+	struct relay relay;
+	struct pace pace;
+	struct mono started;
+	char audit_id[AUDIT_ID_TEXT];
+	unsigned status; /* what the client was answered; 0: nothing */
+	bool is_upgrade; /* and was sent as one */
+	bool has_new_token; /* the API server refused the one before */
+	bool was_cut; /* a pooled connection turned out dead: the next must be fresh */
+	unsigned resent; /* how often */
+};
+
+void exchange_set_state(struct exchange *exchange, enum exchange_state state);
+/* The token, then the request to the API server; the first time and every time it is sent anew,
+ * after exchange_drop_upstream(). */
+void exchange_get_token(struct exchange *exchange);
+/* What the API server does; `arg` is the exchange. */
+extern const struct peer_events exchange_upstream_events;
+
+void exchange_drop_upstream(struct exchange *exchange);
+/* The one way out; `reason` goes into the records. */
+void exchange_finish(struct exchange *exchange, const char *reason);
+/* Answers with a Status of our own and ends. */
+void exchange_answer(struct exchange *exchange, unsigned status, const char *message);
+/* The same with Retry-After in seconds, 0: none. */
+void exchange_answer_after(
+    struct exchange *exchange, unsigned status, const char *message, unsigned retry_after);
+/* The same, about the cluster: "cluster "prod": …"; remembered for `kubeproxyd ls`. */
+void exchange_answer_for_cluster(struct exchange *exchange, unsigned status, const char *problem);
+
+#endif
