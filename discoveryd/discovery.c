@@ -3,6 +3,7 @@
  * Owned by the daemon, or by `scan`. */
 #include "discoveryd/discovery.h"
 
+#include <bsd/sys/tree.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,11 +37,20 @@ struct discovery {
 	const struct settings *settings;
 	TAILQ_HEAD(account_list, account) accounts;
 	TAILQ_HEAD(scope_list, scope) scopes;
+	RB_HEAD(scope_tree, scope) by_id;
 	TAILQ_HEAD(scope_queue, scope) queue;
 	size_t passes;
 	TAILQ_HEAD(refresh_list, refresh) refreshes;
 	size_t refresh_count;
 };
+
+static int compare_ids(const struct scope *a, const struct scope *b)
+{
+	return strcmp(a->id, b->id);
+}
+
+RB_PROTOTYPE(scope_tree, scope, by_id, compare_ids);
+RB_GENERATE(scope_tree, scope, by_id, compare_ids);
 
 /* --- passes ----------------------------------------------------------------------------------- */
 
@@ -201,11 +211,12 @@ static void on_refreshed(void *arg, const struct sweep_result *result)
 
 static struct scope *find_scope(const struct discovery *discovery, const char *id)
 {
-	struct scope *scope;
-	for (scope = TAILQ_FIRST(&discovery->scopes); scope != NULL;
-	     scope = TAILQ_NEXT(scope, entry)) {
-		if (strcmp(scope->id, id) == 0)
+	struct scope *scope = RB_ROOT(&discovery->by_id);
+	while (scope != NULL) {
+		int order = strcmp(id, scope->id);
+		if (order == 0)
 			return scope;
+		scope = order < 0 ? RB_LEFT(scope, by_id) : RB_RIGHT(scope, by_id);
 	}
 	return NULL;
 }
@@ -252,6 +263,7 @@ static void drop_scope(struct discovery *discovery, struct scope *scope)
 	leave_queue(scope);
 	discovery->passes -= scope->sweep != NULL;
 	TAILQ_REMOVE(&discovery->scopes, scope, entry);
+	RB_REMOVE(scope_tree, &discovery->by_id, scope);
 	scope_free(&scope);
 }
 
@@ -262,6 +274,7 @@ static struct scope *add_scope(
 	scope->discovery = discovery;
 	scope->timer = timer_new(discovery->options.loop, on_scope_due, scope);
 	TAILQ_INSERT_TAIL(&discovery->scopes, scope, entry);
+	RB_INSERT(scope_tree, &discovery->by_id, scope);
 	return scope;
 }
 
@@ -429,6 +442,7 @@ struct discovery *discovery_new(const struct discovery_options *options)
 	discovery->options.provider = aws_provider_ref(options->provider);
 	TAILQ_INIT(&discovery->accounts);
 	TAILQ_INIT(&discovery->scopes);
+	RB_INIT(&discovery->by_id);
 	TAILQ_INIT(&discovery->queue);
 	TAILQ_INIT(&discovery->refreshes);
 	return discovery;

@@ -5,6 +5,7 @@
 #define EKSGATE_SCOPE_H
 
 #include <bsd/sys/queue.h>
+#include <bsd/sys/tree.h>
 #include <json-c/json.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -31,6 +32,7 @@ enum scope_state {
 struct scope {
 	TAILQ_ENTRY(scope) entry;
 	TAILQ_ENTRY(scope) queue_entry;
+	RB_ENTRY(scope) by_id;
 	bool is_queued;
 	bool is_wanted_again; /* asked for while a pass was under way */
 	bool is_configured; /* mark of discovery while it rebuilds its scopes */
