@@ -38,7 +38,7 @@ LLHTTP := llhttp/llhttp.o llhttp/api.o llhttp/http.o
 
 # --- what is linked into what -----------------------------------------------------------------------------------------
 
-PROTO := proto/wire.o proto/json_text.o proto/message.o proto/message_bodies.o
+PROTO := proto/wire.o proto/json_text.o proto/shape.o proto/message.o proto/message_bodies.o proto/task.o
 BASE := common/xmem.o common/buf.o common/mono.o common/log.o
 AWS := common/aws_call.o common/aws_context.o common/aws_credentials.o common/aws_endpoint.o common/aws_environment.o \
 	common/aws_error.o common/aws_files.o common/aws_ini.o common/aws_pace.o common/aws_profile.o common/aws_retry.o common/aws_sources.o \
