@@ -38,7 +38,7 @@ LLHTTP := llhttp/llhttp.o llhttp/api.o llhttp/http.o
 
 # --- what is linked into what -----------------------------------------------------------------------------------------
 
-PROTO := proto/wire.o proto/json_text.o proto/message.o proto/message_bodies.o
+PROTO := proto/wire.o proto/json_text.o proto/shape.o proto/message.o proto/message_bodies.o proto/task.o
 BASE := common/xmem.o common/buf.o common/mono.o common/log.o
 AWS := common/aws_call.o common/aws_context.o common/aws_credentials.o common/aws_endpoint.o common/aws_environment.o \
 	common/aws_error.o common/aws_files.o common/aws_ini.o common/aws_pace.o common/aws_profile.o common/aws_retry.o common/aws_sources.o \
@@ -48,7 +48,7 @@ LABELS := common/labels.o common/pattern.o common/regex.o common/regex_compile.o
 KUBE_CLUSTER := common/kube_cluster.o common/kube_cluster_check.o common/json.o $(LABELS)
 SETTINGS := common/settings.o common/settings_rows_teleport.o common/settings_rows_own.o common/settings_rows_proxy.o \
 	common/settings_rows_limits.o common/settings_teleport.o common/settings_matchers.o \
-	common/settings_own.o common/edit_distance.o common/config.o common/config_types.o common/yaml.o common/aws_endpoint.o $(LABELS)
+	common/settings_labels.o common/settings_own.o common/edit_distance.o common/config.o common/config_types.o common/yaml.o common/aws_endpoint.o $(LABELS)
 COMMON := $(BASE) common/loop.o common/zsock.o common/fetch.o $(SETTINGS) $(KUBE_CLUSTER) common/sigv4.o $(AWS) \
 	common/metrics.o common/admin.o common/admin_client.o \
 	common/notify.o common/render.o common/lock_file.o
@@ -83,7 +83,7 @@ FRONT := kubeproxyd/front/session.o kubeproxyd/front/session_h1.o kubeproxyd/fro
 KUBEPROXYD := $(HTTP) $(NET) $(EXCHANGE) $(RECORD) $(BACK) $(FRONT) kubeproxyd/main.o kubeproxyd/proxy.o \
 	kubeproxyd/proxy_admin.o kubeproxyd/proxy_files.o kubeproxyd/cli_online.o $(DIRECTORY)
 POLICY := common/edit_distance.o kubeproxyd/policy/query.o kubeproxyd/policy/field_selector.o kubeproxyd/policy/path_policy.o \
-	kubeproxyd/policy/request_info.o kubeproxyd/policy/principal.o kubeproxyd/policy/document.o \
+	kubeproxyd/policy/request_info.o kubeproxyd/policy/principal.o kubeproxyd/policy/traits.o kubeproxyd/policy/document.o \
 	kubeproxyd/policy/role.o kubeproxyd/policy/binding.o kubeproxyd/policy/policy.o kubeproxyd/policy/decide.o
 GATE := kubeproxyd/gate/hop_by_hop.o kubeproxyd/gate/impersonate.o kubeproxyd/gate/headers.o \
 	kubeproxyd/gate/headers_response.o kubeproxyd/gate/identity.o kubeproxyd/gate/identity_certificate.o kubeproxyd/gate/identity_resolve.o
