@@ -25,6 +25,8 @@ struct aws_matcher {
 	char *assume_role_arn; /* NULL: own identity */
 	char *external_id; /* NULL or with assume_role_arn */
 	char *setup_access_for_arn;
+	struct labels labels; /* given to its clusters besides their tags */
+	bool has_name_tags; /* tags of its clusters may name them */
 	unsigned line; /* where it stands, for explain */
 };
 

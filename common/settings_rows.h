@@ -31,6 +31,7 @@ extern const struct config_type settings_selector; /* struct selector * */
 extern const struct config_type settings_role_arn; /* char * */
 extern const struct config_type settings_external_id; /* char * */
 extern const struct config_type settings_never; /* no field: a switch that must be off */
+extern const struct config_type settings_labels; /* struct labels; settings_labels.c */
 
 /* settings_own.c: what stands under `eksgate:`. */
 extern const struct config_type settings_log_level; /* enum log_level */

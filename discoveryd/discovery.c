@@ -3,6 +3,7 @@
  * Owned by the daemon, or by `scan`. */
 #include "discoveryd/discovery.h"
 
+#include <bsd/sys/tree.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,11 +37,20 @@ struct discovery {
 	const struct settings *settings;
 	TAILQ_HEAD(account_list, account) accounts;
 	TAILQ_HEAD(scope_list, scope) scopes;
+	RB_HEAD(scope_tree, scope) by_id;
 	TAILQ_HEAD(scope_queue, scope) queue;
 	size_t passes;
 	TAILQ_HEAD(refresh_list, refresh) refreshes;
 	size_t refresh_count;
 };
+
+static int compare_ids(const struct scope *a, const struct scope *b)
+{
+	return strcmp(a->id, b->id);
+}
+
+RB_PROTOTYPE(scope_tree, scope, by_id, compare_ids);
+RB_GENERATE(scope_tree, scope, by_id, compare_ids);
 
 /* --- passes ----------------------------------------------------------------------------------- */
 
@@ -140,6 +150,7 @@ static struct eks_cluster *recall(void *arg, const char *name, const struct tagg
 	    .tagged = tagged,
 	    .matchers = scope->matchers,
 	    .matcher_count = scope->matcher_count,
+	    .treatment = scope->treatment,
 	    .now = unix_now(),
 	    .age = discovery->settings->discovery.describe_age};
 	enum describe_reason reason = describe_plan(&question);
@@ -154,6 +165,7 @@ static struct sweep_options sweep_options_of(const struct scope *scope)
 	    .region = scope->region,
 	    .account_id = scope->account->account_id,
 	    .parallel = discovery->settings->discovery.describe_parallel,
+	    .treatment = scope->treatment,
 	    .metrics = discovery->options.metrics};
 }
 
@@ -199,11 +211,12 @@ static void on_refreshed(void *arg, const struct sweep_result *result)
 
 static struct scope *find_scope(const struct discovery *discovery, const char *id)
 {
-	struct scope *scope;
-	for (scope = TAILQ_FIRST(&discovery->scopes); scope != NULL;
-	     scope = TAILQ_NEXT(scope, entry)) {
-		if (strcmp(scope->id, id) == 0)
+	struct scope *scope = RB_ROOT(&discovery->by_id);
+	while (scope != NULL) {
+		int order = strcmp(id, scope->id);
+		if (order == 0)
 			return scope;
+		scope = order < 0 ? RB_LEFT(scope, by_id) : RB_RIGHT(scope, by_id);
 	}
 	return NULL;
 }
@@ -250,6 +263,7 @@ static void drop_scope(struct discovery *discovery, struct scope *scope)
 	leave_queue(scope);
 	discovery->passes -= scope->sweep != NULL;
 	TAILQ_REMOVE(&discovery->scopes, scope, entry);
+	RB_REMOVE(scope_tree, &discovery->by_id, scope);
 	scope_free(&scope);
 }
 
@@ -260,6 +274,7 @@ static struct scope *add_scope(
 	scope->discovery = discovery;
 	scope->timer = timer_new(discovery->options.loop, on_scope_due, scope);
 	TAILQ_INSERT_TAIL(&discovery->scopes, scope, entry);
+	RB_INSERT(scope_tree, &discovery->by_id, scope);
 	return scope;
 }
 
@@ -334,9 +349,12 @@ static void rebuild_scopes(struct discovery *discovery)
 	}
 	for (scope = TAILQ_FIRST(&discovery->scopes); scope != NULL; scope = next) {
 		next = TAILQ_NEXT(scope, entry);
-		if (!scope->is_configured)
+		if (!scope->is_configured) {
 			drop_scope(discovery, scope);
-		else if (!scope->has_outcome && scope->sweep == NULL)
+			continue;
+		}
+		scope_set_treatment(scope);
+		if (!scope->has_outcome && scope->sweep == NULL)
 			make_due(scope);
 	}
 	if (discovery->options.on_regions != NULL)
@@ -424,6 +442,7 @@ struct discovery *discovery_new(const struct discovery_options *options)
 	discovery->options.provider = aws_provider_ref(options->provider);
 	TAILQ_INIT(&discovery->accounts);
 	TAILQ_INIT(&discovery->scopes);
+	RB_INIT(&discovery->by_id);
 	TAILQ_INIT(&discovery->queue);
 	TAILQ_INIT(&discovery->refreshes);
 	return discovery;

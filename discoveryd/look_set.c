@@ -30,7 +30,7 @@ RB_GENERATE(look_tree, look, entry, compare_looks);
 
 /* --- looks ------------------------------------------------------------------------------------ */
 
-void look_digest(const struct labels *tags, char digest[LOOK_DIGEST])
+void look_digest(const struct labels *tags, const char *treatment, char digest[LOOK_DIGEST])
 {
 	unsigned char hash[EVP_MAX_MD_SIZE];
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
@@ -43,6 +43,8 @@ void look_digest(const struct labels *tags, char digest[LOOK_DIGEST])
 		    EVP_DigestUpdate(context, tag->value, strlen(tag->value) + 1) != 1)
 			abort();
 	}
+	if (treatment != NULL && EVP_DigestUpdate(context, treatment, strlen(treatment)) != 1)
+		abort();
 	if (EVP_DigestFinal_ex(context, hash, NULL) != 1)
 		abort();
 	EVP_MD_CTX_free(context);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/buf.h"
 #include "common/json.h"
 #include "common/log.h"
 #include "common/loop.h"
@@ -52,6 +53,7 @@ void scope_free(struct scope **scope)
 	forget_seen(*scope);
 	free((*scope)->seen);
 	free((*scope)->matchers);
+	free((*scope)->treatment);
 	aws_error_free(&(*scope)->error);
 	aws_error_free(&(*scope)->tags_error);
 	free((*scope)->record_error);
@@ -67,6 +69,36 @@ void scope_set_state(struct scope *scope, enum scope_state state)
 	log_debug("scope", "state", LOG_S("scope", scope->id),
 	    LOG_S("from", scope_state_text(scope->state)), LOG_S("to", scope_state_text(state)));
 	scope->state = state;
+}
+
+static bool is_plain(const struct aws_matcher *matcher)
+{
+	return matcher->labels.count == 0 && matcher->has_name_tags;
+}
+
+static void append_treatment(struct buf *out, const struct aws_matcher *matcher)
+{
+	char *tags = selector_text(matcher->tags);
+	buf_printf(out, "%s|%d", tags, matcher->has_name_tags);
+	for (size_t i = 0; i < matcher->labels.count; i++)
+		buf_printf(
+		    out, "|%s=%s", matcher->labels.items[i].key, matcher->labels.items[i].value);
+	buf_append_char(out, '\n');
+	free(tags);
+}
+
+void scope_set_treatment(struct scope *scope)
+{
+	bool are_plain = true;
+	struct buf text = {0};
+	for (size_t i = 0; i < scope->matcher_count; i++) {
+		are_plain &= is_plain(scope->matchers[i]);
+		append_treatment(&text, scope->matchers[i]);
+	}
+	xfree(&scope->treatment);
+	if (!are_plain)
+		scope->treatment = xstrdup(buf_text(&text));
+	buf_free(&text);
 }
 
 static bool is_same_text(const char *a, const char *b)

@@ -5,6 +5,7 @@
 #define EKSGATE_SCOPE_H
 
 #include <bsd/sys/queue.h>
+#include <bsd/sys/tree.h>
 #include <json-c/json.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -31,6 +32,7 @@ enum scope_state {
 struct scope {
 	TAILQ_ENTRY(scope) entry;
 	TAILQ_ENTRY(scope) queue_entry;
+	RB_ENTRY(scope) by_id;
 	bool is_queued;
 	bool is_wanted_again; /* asked for while a pass was under way */
 	bool is_configured; /* mark of discovery while it rebuilds its scopes */
@@ -40,6 +42,7 @@ struct scope {
 	char *region;
 	const struct aws_matcher **matchers; /* borrowed from the settings */
 	size_t matcher_count;
+	char *treatment; /* see scope_set_treatment() */
 	enum scope_state state;
 	struct sweep *sweep;
 	struct timer *timer;
@@ -67,6 +70,9 @@ char *scope_id_of(const struct account *account, const char *region) MUST_USE;
 struct scope *scope_new(struct account *account, const char *region) MUST_USE;
 void scope_free(struct scope **scope);
 void scope_set_state(struct scope *scope, enum scope_state state);
+/* Notes what the matchers make of a cluster besides serving it (its labels, whether tags name it):
+ * when that changes, clusters that are known are described again. NULL where they add nothing. */
+void scope_set_treatment(struct scope *scope);
 
 /* Takes the outcome of a pass. True when it says something else than the one before: worth a log
  * line. */

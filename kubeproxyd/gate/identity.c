@@ -19,6 +19,7 @@ void identity_unref(struct identity **identity)
 	for (size_t i = 0; i < old->group_count; i++)
 		free(old->groups[i]);
 	free(old->groups);
+	traits_free(&old->traits);
 	free(old->user);
 	free(old->certificate_serial);
 	free(old->cluster);

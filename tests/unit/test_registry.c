@@ -233,7 +233,7 @@ static struct look *make_look(const char *name, int64_t described_at)
 	struct look *look = look_new("own/" REGION, name);
 	look->arn = xstrdup(ARN("a"));
 	look->status = xstrdup("ACTIVE");
-	look_digest(&(struct labels){0}, look->tags);
+	look_digest(&(struct labels){0}, NULL, look->tags);
 	look->is_served = true;
 	look->described_at.ms = described_at;
 	return look;

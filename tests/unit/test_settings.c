@@ -159,6 +159,7 @@ static void test_discovery_keys(void **state)
 		  "    external_id: x-1\n"
 		  "    setup_access_for_arn: arn:aws:iam::123456789012:role/serve\n"
 		  "    kube_app_discovery: false\n"
+		  "    eksgate: {name_tags: no, labels: {team: web, cost: 7}}\n"
 		  "    integration: \"\"\n"
 		  "  - {types: [eks], regions: [cn-north-1], tags: {}, assume_role_arn: "
 		  "'arn:aws-cn:iam::1234567890"
@@ -177,8 +178,13 @@ static void test_discovery_keys(void **state)
 	assert_string_equal(matchers[1].external_id, "x-1");
 	assert_string_equal(
 	    matchers[1].setup_access_for_arn, "arn:aws:iam::123456789012:role/serve");
+	assert_true(matchers[0].has_name_tags);
+	assert_int_equal(matchers[0].labels.count, 0);
+	assert_false(matchers[1].has_name_tags);
+	assert_string_equal(labels_get(&matchers[1].labels, "team"), "web");
+	assert_string_equal(labels_get(&matchers[1].labels, "cost"), "7");
 	assert_selector(matchers[2].tags, "*=*");
-	assert_int_equal(matchers[2].line, 18);
+	assert_int_equal(matchers[2].line, 19);
 	settings_free(&settings);
 }
 

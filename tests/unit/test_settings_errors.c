@@ -398,6 +398,20 @@ static const struct row bad_matchers[] = {
     {AWS "{" EKS EU ", kube_app_discovery: yes}]\n",
 	"3:66: " PATH ".kube_app_discovery: yes is not supported: applications inside "
 	"clusters are not discovered"},
+    {AWS "{" EKS EU ", eksgate: {name_tags: 2}}]\n",
+	"3:67: " PATH ".eksgate.name_tags: expected yes or no, found \"2\""},
+    {AWS "{" EKS EU ", eksgate: {labels: [a]}}]\n",
+	"3:64: " PATH
+	".eksgate.labels: expected a map of at most 50 labels to texts, found a list"},
+    {AWS "{" EKS EU ", eksgate: {labels: {a b: c}}}]\n",
+	"3:70: " PATH ".eksgate.labels: \"a b\" is no label: keys are letters, digits and /._:*-"},
+    {AWS "{" EKS EU ", eksgate: {labels: {region: x, teleport.dev/origin: y}}}]\n",
+	"3:73: " PATH ".eksgate.labels: \"region\" is a label that discoveryd sets: choose "
+	"another key\n"
+	"f:3:97: " PATH ".eksgate.labels: \"teleport.dev/origin\" is a label that discoveryd "
+	"sets: choose another key"},
+    {AWS "{" EKS EU ", eksgate: {labels: {a: [b]}}}]\n",
+	"3:68: " PATH ".eksgate.labels: the value of \"a\" is a text of at most 1024 bytes"},
     {AWS "{" EKS EU ", integration: prod}]\n",
 	"3:59: " PATH ".integration is not supported: there are no integrations: use "
 	"assume_role_arn, or the credentials of the host"},
