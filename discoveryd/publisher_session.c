@@ -479,6 +479,10 @@ static void dispatch(
 	case MESSAGE_REFRESH:
 		on_refresh(session, &body->refresh);
 		break;
+	case MESSAGE_REPORT:
+		if (session->role != BUS_ROLE_PROXY)
+			session_fault(session, "role", "only a proxy may report");
+		break;
 	case MESSAGE_BYE:
 		session_drop(session, body->reason.text);
 		break;
