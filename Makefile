@@ -49,12 +49,15 @@ KUBE_CLUSTER := common/kube_cluster.o common/kube_cluster_check.o common/json.o 
 SETTINGS := common/settings.o common/settings_rows_teleport.o common/settings_rows_own.o common/settings_rows_proxy.o \
 	common/settings_rows_limits.o common/settings_teleport.o common/settings_matchers.o \
 	common/settings_labels.o common/settings_own.o common/edit_distance.o common/config.o common/config_types.o common/yaml.o common/aws_endpoint.o $(LABELS)
-COMMON := $(BASE) common/loop.o common/zsock.o common/fetch.o $(SETTINGS) $(KUBE_CLUSTER) common/sigv4.o $(AWS) \
+COMMON := $(BASE) common/loop.o common/zsock.o common/fetch.o $(SETTINGS) $(KUBE_CLUSTER) common/sigv4.o common/eks_token.o $(AWS) \
 	common/metrics.o common/admin.o common/admin_client.o \
 	common/notify.o common/render.o common/lock_file.o
 
 DISCOVERYD := discoveryd/main.o discoveryd/cli.o discoveryd/commands.o discoveryd/scan.o discoveryd/daemon.o \
-	discoveryd/admin_routes.o discoveryd/aws_eks.o discoveryd/aws_account.o discoveryd/aws_tagging.o discoveryd/account.o \
+	discoveryd/admin_routes.o discoveryd/aws_eks.o discoveryd/aws_access.o discoveryd/access_journal.o \
+	discoveryd/access_tags.o discoveryd/access_policy.o discoveryd/access_plan.o discoveryd/access_words.o discoveryd/access_reports.o \
+	discoveryd/access.o discoveryd/access_case.o discoveryd/access_step.o discoveryd/access_bootstrap.o discoveryd/access_identity.o discoveryd/access_show.o \
+	discoveryd/aws_account.o discoveryd/aws_tagging.o discoveryd/account.o \
 	discoveryd/scope.o discoveryd/sweep.o discoveryd/tag_index.o discoveryd/describe_plan.o discoveryd/look_set.o \
 	discoveryd/discovery.o discoveryd/discovery_log.o discoveryd/discovery_metrics.o \
 	discoveryd/naming.o discoveryd/candidate.o discoveryd/cluster_set.o discoveryd/reconcile.o \
@@ -118,7 +121,7 @@ test_aws_credentials := $(AWS_TEST)
 test_aws_chain := $(AWS_TEST)
 test_aws_sources := $(AWS_TEST)
 test_aws_eks := $(AWS_TEST) $(LABELS) discoveryd/aws_eks.o discoveryd/aws_account.o
-test_token := $(AWS_TEST) kubeproxyd/directory/token.o
+test_token := $(AWS_TEST) common/eks_token.o kubeproxyd/directory/token.o
 
 UNIT_TESTS += test_fields test_head test_h1_reader test_status
 test_fields := common/xmem.o kubeproxyd/http/fields.o
