@@ -433,34 +433,6 @@ static void lingers_no_longer_than_allowed(void **state)
 	stream_close_finishing(world->loop);
 }
 
-/* What the kernel holds is small, so that every look at it moves something. */
-static void waits_for_a_slow_reader(void **state)
-{
-	struct world *world = *state;
-	size_t size = 16u * 1024 * 1024;
-	int small = 32 * 1024;
-	assert_int_equal(
-	    setsockopt(world->listening, SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
-	char *big = xcalloc(1, size);
-	world_open(world, true, NULL);
-	stream_pause(world->client.stream);
-	stream_write(world->accepted.stream, big, size);
-	world->client.use_at_most = 64u * 1024;
-	struct mono begin = mono_now();
-	stream_finish(&world->accepted.stream, duration_ms(500));
-	assert_true(stream_is_finishing_any(world->loop));
-	for (unsigned i = 0; i < 500 && !world->client.has_ended && !world->client.error; i++) {
-		stream_resume(world->client.stream);
-		world_wait(world, 1);
-		stream_pause(world->client.stream);
-		world_wait(world, 20);
-	}
-	assert_int_equal(world->client.received.len, size);
-	assert_true(mono_since(begin).ms > 500);
-	assert_false(stream_is_finishing_any(world->loop));
-	free(big);
-}
-
 /* --- opening --------------------------------------------------------------------------------- */
 
 static void gives_up_on_a_silent_client(void **state)
@@ -613,7 +585,6 @@ int main(void)
 	    WITH_WORLD(reads_the_last_words),
 	    WITH_WORLD(finishes_politely),
 	    WITH_WORLD(lingers_no_longer_than_allowed),
-	    WITH_WORLD(waits_for_a_slow_reader),
 	    WITH_WORLD(gives_up_on_a_silent_client),
 	    WITH_WORLD(refuses_what_is_not_tls),
 	    WITH_WORLD(reports_a_refused_connection),
