@@ -60,6 +60,7 @@ DISCOVERYD := discoveryd/main.o discoveryd/cli.o discoveryd/commands.o discovery
 	discoveryd/naming.o discoveryd/candidate.o discoveryd/cluster_set.o discoveryd/reconcile.o \
 	discoveryd/guard.o discoveryd/enrollment.o discoveryd/registry.o discoveryd/registry_sqlite.o \
 	discoveryd/publisher.o discoveryd/publisher_roles.o discoveryd/publisher_session.o discoveryd/publisher_table.o \
+	discoveryd/publisher_tasks.o \
 	discoveryd/explain.o discoveryd/explain_text.o
 
 HTTP := kubeproxyd/http/hpack.o kubeproxyd/http/h2_fields.o kubeproxyd/http/h2_tail.o kubeproxyd/http/fields.o kubeproxyd/http/head.o kubeproxyd/http/h1_rules.o kubeproxyd/http/h1_chunked.o \
@@ -181,9 +182,9 @@ UNIT_TESTS += test_wire test_message
 test_wire := proto/wire.o proto/json_text.o
 test_message := $(PROTO)
 
-UNIT_TESTS += test_zsock test_publisher test_publisher_gate test_directory test_bus test_bustap
+UNIT_TESTS += test_zsock test_publisher test_publisher_gate test_publisher_tasks test_directory test_bus test_bustap
 PUBLISHER := discoveryd/publisher.o discoveryd/publisher_roles.o discoveryd/publisher_session.o \
-	discoveryd/publisher_table.o
+	discoveryd/publisher_table.o discoveryd/publisher_tasks.o
 SUBSCRIBER := $(filter-out %cluster.o %token.o,$(DIRECTORY))
 BUS_TEST := $(BASE) $(PROTO) $(KUBE_CLUSTER) common/loop.o common/zsock.o common/metrics.o common/lock_file.o \
 	tests/unit/bus_fixture.o
@@ -192,6 +193,7 @@ AWS_CONTEXT := common/aws_context.o common/aws_pace.o common/aws_retry.o common/
 	common/aws_ini.o
 test_publisher := $(BUS_TEST) $(PUBLISHER) $(AWS_CONTEXT) tests/unit/bus_stage.o
 test_publisher_gate := $(test_publisher)
+test_publisher_tasks := $(test_publisher)
 test_directory := $(BUS_TEST) $(SUBSCRIBER) kubeproxyd/directory/alias.o tests/unit/bus_follower.o
 test_bustap := $(test_directory)
 test_bus := $(BUS_TEST) $(PUBLISHER) $(SUBSCRIBER) kubeproxyd/directory/alias.o $(AWS_CONTEXT) tests/unit/bus_chaos.o
