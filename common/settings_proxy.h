@@ -23,6 +23,8 @@ struct proxy_limits {
 	size_t body_rate; /* bytes a second from a client; 0: any */
 	struct duration body_grace;
 	size_t upstream_idle; /* connections kept per cluster */
+	struct duration drain_timeout; /* after SIGTERM, for requests that end by themselves */
+	struct duration tunnel_grace; /* for those that do not */
 };
 
 /* eksgate.proxy.audit */
