@@ -73,6 +73,7 @@ static void record(const struct exchange *exchange, const char *reason)
 	    .reason = reason,
 	};
 	access_log_write(&entry);
+	exchange_audit_end(exchange, reason);
 	count(exchange, entry.took);
 }
 
@@ -96,6 +97,7 @@ void exchange_finish(struct exchange *exchange, const char *reason)
 	token_wait_cancel(&exchange->wait);
 	exchange_drop_upstream(exchange);
 	relay_free(&exchange->relay);
+	exchange_audit_free(&exchange->audit);
 	admission_free(&exchange->admission);
 	identity_unref(&exchange->identity);
 	loop_free_later(exchange->all->with.loop, free_exchange, exchange);
