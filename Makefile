@@ -56,7 +56,7 @@ COMMON := $(BASE) common/loop.o common/zsock.o common/fetch.o $(SETTINGS) $(KUBE
 DISCOVERYD := discoveryd/main.o discoveryd/cli.o discoveryd/commands.o discoveryd/scan.o discoveryd/daemon.o \
 	discoveryd/admin_routes.o discoveryd/aws_eks.o discoveryd/aws_access.o discoveryd/access_journal.o \
 	discoveryd/access_tags.o discoveryd/access_policy.o discoveryd/access_plan.o discoveryd/access_words.o discoveryd/access_reports.o \
-	discoveryd/access.o discoveryd/access_case.o discoveryd/access_step.o discoveryd/access_bootstrap.o discoveryd/access_identity.o discoveryd/access_show.o \
+	discoveryd/access.o discoveryd/access_case.o discoveryd/access_step.o discoveryd/access_bootstrap.o discoveryd/access_release.o discoveryd/access_show.o \
 	discoveryd/aws_account.o discoveryd/aws_tagging.o discoveryd/account.o \
 	discoveryd/scope.o discoveryd/sweep.o discoveryd/tag_index.o discoveryd/describe_plan.o discoveryd/look_set.o \
 	discoveryd/discovery.o discoveryd/discovery_log.o discoveryd/discovery_metrics.o \

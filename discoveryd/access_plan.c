@@ -88,8 +88,8 @@ static struct access_plan plan_absent(const struct access_facts *facts, size_t i
 	if (facts->wanted->mode == ACCESS_CLUSTER_ADMIN)
 		return plan_admin(facts, i, ACCESS_CREATE);
 	/* The bootstrap comes first: once the entry exists, its principal serves. */
-	if (target->is_bootstrap && !facts->bootstrap.is_spent)
-		return settled;
+	if (target->is_bootstrap && !facts->bootstrap.is_applied)
+		return facts->bootstrap.is_spent ? rest(REASON_USELESS, i) : settled;
 	return act_if_permitted(facts, ACCESS_CREATE, i, BIT(EKS_CREATE_ENTRY));
 }
 
@@ -153,7 +153,8 @@ static struct access_plan plan_permitted(const struct access_facts *facts)
 {
 	for (size_t i = 0; i < facts->wanted->count; i++) {
 		const struct access_entry_facts *entry = &facts->targets[i].entry;
-		if (entry->state == ENTRY_UNKNOWN && facts->has_account)
+		if (entry->state == ENTRY_UNKNOWN && facts->has_account &&
+		    !facts->targets[i].is_recorded)
 			return act(ACCESS_DESCRIBE, i);
 		if (entry->state == ENTRY_PRESENT && entry->marks.is_managed &&
 		    !entry->marks.is_temporary && !entry->marks.is_used && entry->has_group &&

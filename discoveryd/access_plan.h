@@ -33,6 +33,7 @@ struct access_target {
 	bool is_taken; /* CreateAccessEntry said that there is one */
 	bool is_invalid; /* … or that there is no such principal */
 	bool is_granted; /* cluster-admin: the policy is on its entry */
+	bool is_recorded; /* it has been looked at before, if not now */
 };
 
 /* The temporary entry. */
@@ -45,7 +46,8 @@ struct access_bootstrap {
 	bool is_live; /* this run of the program began it, and nothing went wrong yet */
 	bool is_deleted; /* DeleteAccessEntry took it, or it has settled that it is not there */
 	bool may_begin; /* few enough of them are under way */
-	bool is_spent; /* it was done, and no use */
+	bool is_applied; /* a proxy has applied the objects */
+	bool is_spent; /* it was tried, well or ill; not again for a while */
 };
 
 /* What proxies tell, in numbers of proxies. */

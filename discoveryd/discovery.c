@@ -578,3 +578,8 @@ struct json_object *discovery_wildcards_to_json(const struct discovery *discover
 	}
 	return array;
 }
+
+const struct scope *discovery_find_scope(const struct discovery *discovery, const char *id)
+{
+	return find_scope(discovery, id);
+}

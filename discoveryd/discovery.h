@@ -51,6 +51,8 @@ void discovery_refresh(struct discovery *discovery, const char *scope, const cha
 bool discovery_is_complete(const struct discovery *discovery) MUST_USE;
 /* A reconcile_coverage_fn: `arg` is the discovery. */
 enum coverage discovery_coverage(void *arg, const char *scope);
+/* By id; NULL when it is not configured any more. */
+const struct scope *discovery_find_scope(const struct discovery *discovery, const char *id);
 /* In order of configuration; NULL starts, NULL ends. */
 const struct scope *discovery_next_scope(
     const struct discovery *discovery, const struct scope *scope);

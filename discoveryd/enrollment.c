@@ -27,6 +27,10 @@
 
 struct story;
 
+struct access_text {
+	char *arn, *text;
+};
+
 struct enrollment {
 	struct loop *loop;
 	struct registry *registry;
@@ -40,6 +44,11 @@ struct enrollment {
 	struct timer *seal_again;
 	struct story *stories; /* committed, not yet on the disk */
 	size_t story_count;
+	enrollment_hold_fn *hold;
+	void *hold_arg;
+	struct access_text *texts; /* what status.access is to become */
+	size_t text_count;
+	struct deferred access;
 	char *error;
 };
 
@@ -127,11 +136,34 @@ static void keep_error(struct enrollment *enrollment, const char *error)
 		metric_add(enrollment->metrics->commit_failures, 1);
 }
 
-static bool commit(
-    struct enrollment *enrollment, const struct registry_changes *changes, char **error)
+/* A cluster that still exists stays, as "removing", while what was made for it is cleaned up. */
+static void hold_removals(struct enrollment *enrollment, struct registry_changes *changes)
+{
+	for (size_t i = 0; i < changes->count && enrollment->hold != NULL; i++) {
+		struct registry_change *change = &changes->items[i];
+		if (change->kind != REGISTRY_REMOVE ||
+		    (change->reason != REMOVAL_UNMATCHED && change->reason != REMOVAL_ORPHANED))
+			continue;
+		const struct cluster_item *old =
+		    cluster_set_find_arn(registry_set(enrollment->registry), change->arn);
+		if (old == NULL || !enrollment->hold(enrollment->hold_arg, old))
+			continue;
+		change->kind = REGISTRY_PUT;
+		change->item = cluster_item_copy(old);
+		free(change->item->cluster->status.phase);
+		free(change->item->cluster->status.reason);
+		change->item->cluster->status.phase = xstrdup("removing");
+		change->item->cluster->status.reason =
+		    xasprintf("%s: %s", removal_reason_text(change->reason),
+			change->detail != NULL ? change->detail : "no detail");
+	}
+}
+
+static bool commit(struct enrollment *enrollment, struct registry_changes *changes, char **error)
 {
 	if (changes->count == 0)
 		return true;
+	hold_removals(enrollment, changes);
 	size_t before = enrollment->story_count;
 	enrollment->stories = xreallocarray(
 	    enrollment->stories, before + changes->count, sizeof *enrollment->stories);
@@ -168,6 +200,39 @@ static void on_seal(void *arg)
 	keep_error(enrollment, error);
 	free(error);
 	timer_set(enrollment->seal_again, duration_seconds(SEAL_AGAIN_SECONDS));
+}
+
+static void forget_texts(struct enrollment *enrollment)
+{
+	for (size_t i = 0; i < enrollment->text_count; i++) {
+		free(enrollment->texts[i].arn);
+		free(enrollment->texts[i].text);
+	}
+	xfree(&enrollment->texts);
+	enrollment->text_count = 0;
+}
+
+/* All that came in a turn, in one transaction. */
+static void on_access(void *arg)
+{
+	struct enrollment *enrollment = arg;
+	struct registry_changes changes = {0};
+	char *error = NULL;
+	for (size_t i = 0; i < enrollment->text_count; i++) {
+		const struct cluster_item *old = cluster_set_find_arn(
+		    registry_set(enrollment->registry), enrollment->texts[i].arn);
+		if (old == NULL)
+			continue;
+		struct cluster_item *item = cluster_item_copy(old);
+		free(item->cluster->status.access);
+		item->cluster->status.access = xstrdup(enrollment->texts[i].text);
+		registry_changes_put(&changes, item);
+	}
+	forget_texts(enrollment);
+	if (!commit(enrollment, &changes, &error))
+		log_error("registry", "not-recorded", LOG_S("error", error));
+	free(error);
+	registry_changes_free(&changes);
 }
 
 /* Commits what the guard lets pass. `is_whole`: `source` looked at everything it has. */
@@ -446,7 +511,23 @@ struct enrollment *enrollment_new(struct loop *loop, struct registry *registry,
 	enrollment->orphans = timer_new(loop, on_orphans, enrollment);
 	enrollment->seal = (struct deferred){.fn = on_seal, .arg = enrollment};
 	enrollment->seal_again = timer_new(loop, on_seal, enrollment);
+	enrollment->access = (struct deferred){.fn = on_access, .arg = enrollment};
 	return enrollment;
+}
+
+void enrollment_on_removal(struct enrollment *enrollment, enrollment_hold_fn *fn, void *arg)
+{
+	enrollment->hold = fn;
+	enrollment->hold_arg = arg;
+}
+
+void enrollment_set_access(struct enrollment *enrollment, const char *arn, const char *text)
+{
+	enrollment->texts =
+	    xreallocarray(enrollment->texts, enrollment->text_count + 1, sizeof *enrollment->texts);
+	enrollment->texts[enrollment->text_count++] =
+	    (struct access_text){.arn = xstrdup(arn), .text = xstrdup(text)};
+	loop_defer(enrollment->loop, &enrollment->access);
 }
 
 void enrollment_free(struct enrollment **enrollment)
@@ -456,7 +537,9 @@ void enrollment_free(struct enrollment **enrollment)
 	timer_free(&(*enrollment)->orphans);
 	timer_free(&(*enrollment)->seal_again);
 	loop_undefer((*enrollment)->loop, &(*enrollment)->seal);
+	loop_undefer((*enrollment)->loop, &(*enrollment)->access);
 	forget_stories(*enrollment);
+	forget_texts(*enrollment);
 	guard_free(&(*enrollment)->guard);
 	free((*enrollment)->group);
 	free((*enrollment)->error);
