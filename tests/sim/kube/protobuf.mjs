@@ -62,6 +62,7 @@ const SHAPES = {
 	SelfSubjectReview: { 1: ['metadata', METADATA] },
 	ConfigMap: { 1: ['metadata', METADATA], 2: ['data', 'map'] },
 	Namespace: { 1: ['metadata', METADATA] },
+	Eviction: { 1: ['metadata', METADATA] },
 	DeleteOptions: { 1: 'gracePeriodSeconds', 4: 'propagationPolicy' },
 };
 
