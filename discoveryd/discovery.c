@@ -19,7 +19,7 @@
 #include "discoveryd/discovery_metrics.h"
 
 /* Passes under way at a time; the others wait in the queue. */
-#define MAX_PASSES     16
+#define MAX_PASSES     64
 #define MAX_REFRESHES  32
 #define JITTER_PERCENT 10
 
@@ -40,6 +40,7 @@ struct discovery {
 	RB_HEAD(scope_tree, scope) by_id;
 	TAILQ_HEAD(scope_queue, scope) queue;
 	size_t passes;
+	struct deferred rebuild; /* once for all accounts whose regions came in a turn */
 	TAILQ_HEAD(refresh_list, refresh) refreshes;
 	size_t refresh_count;
 };
@@ -335,8 +336,9 @@ static struct account *account_of(
 }
 
 /* Makes the scopes what the matchers and the accounts' regions say; new ones are due at once. */
-static void rebuild_scopes(struct discovery *discovery)
+static void rebuild_scopes(void *arg)
 {
+	struct discovery *discovery = arg;
 	struct scope *scope, *next;
 	for (scope = TAILQ_FIRST(&discovery->scopes); scope != NULL;
 	     scope = TAILQ_NEXT(scope, entry)) {
@@ -380,7 +382,7 @@ static void on_regions(
 	if (account->source == ACCOUNT_REGIONS_UNKNOWN)
 		delay = scope_backoff(account->failures, delay);
 	timer_set(account->timer, duration_jitter(delay, JITTER_PERCENT));
-	rebuild_scopes(discovery);
+	loop_defer(discovery->options.loop, &discovery->rebuild);
 }
 
 static void ask_regions(void *arg)
@@ -445,6 +447,7 @@ struct discovery *discovery_new(const struct discovery_options *options)
 	RB_INIT(&discovery->by_id);
 	TAILQ_INIT(&discovery->queue);
 	TAILQ_INIT(&discovery->refreshes);
+	discovery->rebuild = (struct deferred){.fn = rebuild_scopes, .arg = discovery};
 	return discovery;
 }
 
@@ -464,6 +467,7 @@ void discovery_free(struct discovery **discovery)
 		TAILQ_REMOVE(&(*discovery)->accounts, account, entry);
 		account_free(&account);
 	}
+	loop_undefer((*discovery)->options.loop, &(*discovery)->rebuild);
 	aws_provider_unref(&(*discovery)->options.provider);
 	xfree(discovery);
 }
@@ -496,6 +500,8 @@ void discovery_configure(struct discovery *discovery, const struct settings *set
 
 bool discovery_is_complete(const struct discovery *discovery)
 {
+	if (discovery->rebuild.is_queued)
+		return false;
 	const struct account *account;
 	for (account = TAILQ_FIRST(&discovery->accounts); account != NULL;
 	     account = TAILQ_NEXT(account, entry)) {
