@@ -56,7 +56,7 @@ COMMON := $(BASE) common/loop.o common/zsock.o common/fetch.o $(SETTINGS) $(KUBE
 DISCOVERYD := discoveryd/main.o discoveryd/cli.o discoveryd/commands.o discoveryd/scan.o discoveryd/daemon.o \
 	discoveryd/admin_routes.o discoveryd/aws_eks.o discoveryd/aws_access.o discoveryd/access_journal.o \
 	discoveryd/access_tags.o discoveryd/access_policy.o discoveryd/access_plan.o discoveryd/access_words.o discoveryd/access_reports.o \
-	discoveryd/access.o discoveryd/access_case.o discoveryd/access_step.o discoveryd/access_bootstrap.o discoveryd/access_release.o discoveryd/access_show.o \
+	discoveryd/access.o discoveryd/access_case.o discoveryd/access_step.o discoveryd/access_bootstrap.o discoveryd/access_release.o discoveryd/access_show.o discoveryd/command_access.o \
 	discoveryd/aws_account.o discoveryd/aws_tagging.o discoveryd/account.o \
 	discoveryd/scope.o discoveryd/sweep.o discoveryd/tag_index.o discoveryd/describe_plan.o discoveryd/look_set.o \
 	discoveryd/discovery.o discoveryd/discovery_log.o discoveryd/discovery_metrics.o \
@@ -194,6 +194,12 @@ test_scope := $(FIXTURE) $(SWEEP) $(RECONCILE) discoveryd/scope.o discoveryd/acc
 test_enrollment := $(test_scope) discoveryd/enrollment.o
 test_explain := $(test_scope) discoveryd/explain.o discoveryd/explain_causes.o discoveryd/explain_text.o
 
+UNIT_TESTS += test_access_plan test_access_policy test_access_journal test_aws_access
+test_access_plan := discoveryd/access_plan.o
+test_access_policy := $(BASE) $(KUBE_CLUSTER) discoveryd/access_policy.o discoveryd/access_tags.o
+test_access_journal := $(FIXTURE) $(RECONCILE) discoveryd/look_set.o discoveryd/access_journal.o
+test_aws_access := $(AWS_TEST) $(filter-out common/json.o,$(KUBE_CLUSTER)) discoveryd/aws_access.o
+
 UNIT_TESTS += test_wire test_message
 test_wire := proto/wire.o proto/json_text.o
 test_message := $(PROTO)
@@ -293,7 +299,13 @@ $(BUILD)/tests/%: $(OBJ)/tests/unit/%.o $$(addprefix $(OBJ)/,$$($$*))
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(link) -lcmocka
 
-unit: $(addprefix $(BUILD)/tests/,$(UNIT_TESTS))
+# Acts as a proxy by hand, for scenarios.
+BUS_PEER := tests/sim/bus_peer.o $(BASE) $(PROTO) common/loop.o common/zsock.o
+$(BUILD)/tests/bus_peer: $(addprefix $(OBJ)/,$(BUS_PEER))
+	@mkdir -p $(@D)
+	$(call quiet,LD)$(link)
+
+unit: $(addprefix $(BUILD)/tests/,$(UNIT_TESTS)) $(BUILD)/tests/bus_peer
 
 # The load of `make bench`.
 LOAD := tests/bench/load.o tests/bench/load_connection.o tests/bench/load_http.o common/xmem.o common/buf.o
@@ -377,7 +389,7 @@ install: all
 	install -d $(DESTDIR)/etc/logrotate.d
 	install -m 0644 packaging/logrotate.d/eksgate $(DESTDIR)/etc/logrotate.d/
 	install -m 0644 etc/eksgate.yaml $(DESTDIR)/etc/eksgate/eksgate.yaml.sample
-	install -m 0644 etc/rbac.yaml etc/audit-policy.yaml etc/iam-discovery.json etc/roles.d/*.yaml $(DESTDIR)$(PREFIX)/share/doc/eksgate/
+	install -m 0644 etc/rbac.yaml etc/audit-policy.yaml etc/iam-discovery.json etc/iam-access.json etc/roles.d/*.yaml $(DESTDIR)$(PREFIX)/share/doc/eksgate/
 	install -m 0644 README.md LICENSE proto/PROTOCOL.md $(DESTDIR)$(PREFIX)/share/doc/eksgate/
 	install -m 0644 packaging/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 0644 packaging/man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5/

@@ -476,7 +476,7 @@ static void clear(struct access_case *one)
 	one->bootstrap.entry.state = ENTRY_UNKNOWN;
 	set_counted(one, false);
 	one->changed_at = mono_now();
-	one->is_checked = false;
+	one->is_entry_new = one->is_checked = false;
 	char *error = one->error;
 	one->error = NULL;
 	case_done(one);

@@ -56,6 +56,7 @@ struct access_case {
 	struct mono created; /* the latest entry: a 404 may come from before it; 0: none */
 	unsigned denied;
 	bool is_proved, is_checked;
+	bool is_entry_new; /* the last change made the proxy's entry */
 	struct mono changed_at; /* the last change that EKS has to heed; 0: none */
 
 	struct access_plan plan; /* the latest */

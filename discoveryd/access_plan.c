@@ -118,10 +118,11 @@ static struct access_plan plan_entry(const struct access_facts *facts, size_t i)
 	case ENTRY_UNKNOWN:
 		return act(ACCESS_DESCRIBE, i);
 	case ENTRY_HIDDEN:
-		/* Creating it tells whether it is there, but not what stands in it. */
-		if (!target->is_taken)
-			return plan_absent(facts, i);
-		return rest(REASON_HIDDEN, i);
+		/* Creating it tells whether it is there, but not what stands in it; a principal
+		 * that the cluster knows has one, or a mapping. */
+		if (target->is_taken || facts->sight.authenticated > 0)
+			return rest(REASON_HIDDEN, i);
+		return plan_absent(facts, i);
 	case ENTRY_ABSENT:
 		return plan_absent(facts, i);
 	case ENTRY_PRESENT:

@@ -11,8 +11,7 @@
 #include "discoveryd/publisher.h"
 #include "proto/task.h"
 
-#define QUICK_CHECK_MS	15000
-#define CHECK_MARGIN_MS 30000
+#define QUICK_CHECK_MS 15000
 
 static struct case_target *target_of(struct access_case *one)
 {
@@ -153,6 +152,7 @@ static void on_created(
 	}
 	keep_entry(one, entry);
 	one->changed_at = one->created = mono_now();
+	one->is_entry_new = true;
 	one->is_checked = false;
 	if (!case_journal(one, ACCESS_ROW_ENTRY, principal_of(one), ACCESS_CREATED))
 		return;
@@ -197,6 +197,7 @@ static void on_updated(
 	}
 	keep_entry(one, entry);
 	one->changed_at = mono_now();
+	one->is_entry_new = false;
 	one->is_checked = false;
 	bool is_ours = facts_of(one)->entry.marks.is_mine;
 	if (!case_journal(one, ACCESS_ROW_ENTRY, principal_of(one),
@@ -273,6 +274,7 @@ static void on_granted(
 		return;
 	}
 	one->changed_at = mono_now();
+	one->is_entry_new = false;
 	one->is_checked = false;
 	if (!case_journal(one, ACCESS_ROW_ENTRY, principal_of(one), ACCESS_GRANTED))
 		return;
@@ -295,12 +297,15 @@ static void grant(struct access_case *one)
 
 /* --- the check -------------------------------------------------------------------------------- */
 
-/* With a proxy's own token. Until EKS heeds a change, the proxy looks again and again. */
+/* With a proxy's own token. Until EKS heeds a change, the proxy looks again and again; but a new
+ * entry that lets the proxy in (403 instead of 401) has its group already, and nothing is waited
+ * for. */
 static void check(struct access_case *one)
 {
-	bool is_waiting = case_is_settling(one, one->changed_at);
-	int64_t ms =
-	    is_waiting ? one->access->settings->access.settle.ms + CHECK_MARGIN_MS : QUICK_CHECK_MS;
+	bool is_waiting = case_is_settling(one, one->changed_at) && !one->is_entry_new;
+	int64_t ms = QUICK_CHECK_MS;
+	if (is_waiting && one->access->settings->access.settle.ms > ms)
+		ms = one->access->settings->access.settle.ms;
 	const struct task_check task = {.created_ms = one->created_at.ms,
 	    .timeout_ms = ms < TASK_TIMEOUT_MS_MAX ? ms : TASK_TIMEOUT_MS_MAX,
 	    .is_waiting = is_waiting};
@@ -321,6 +326,12 @@ void step_task_done(struct access_case *one, bool is_ok, const char *code, const
 	/* The report that came before it counts; this only says that it has come. */
 	bool is_answer = is_ok || strcmp(code, TASK_UNAUTHENTICATED) == 0 ||
 			 strcmp(code, TASK_FORBIDDEN) == 0 || strcmp(code, TASK_TIMED_OUT) == 0;
+	bool is_early = strcmp(code, TASK_UNAUTHENTICATED) == 0 && one->is_entry_new &&
+			case_is_settling(one, one->changed_at);
+	if (is_early) {
+		case_retry(one);
+		return;
+	}
 	one->is_checked = is_answer;
 	if (is_answer) {
 		case_done(one);

@@ -36,6 +36,8 @@ static const struct verb {
 	"print scopes, their last outcome and what to do about it"},
     {"inventory", "", OPERAND_NONE, command_inventory,
 	"print who follows the bus (--connected: only those)"},
+    {"access", "NAME", OPERAND_REQUIRED, command_access,
+	"arrange the proxy's access to a cluster now, print how it stands"},
     {"confirm-removal", "", OPERAND_NONE, command_confirm_removal,
 	"let the removals go that the guard holds back"},
 };
@@ -56,6 +58,7 @@ static void print_usage(FILE *out)
 	    "  --regions A,B            scan: these regions with the own identity, without a "
 	    "configuration\n"
 	    "  --connected              inventory: only the subscribers\n"
+	    "  --dry-run                access: only print what would be done\n"
 	    "  --options                check: print every key of the configuration\n"
 	    "  --help, --version\n"
 	    "\n"
@@ -91,6 +94,8 @@ static bool take_flag(const char *arg, struct cli *cli)
 		cli->is_connected = true;
 	else if (strcmp(arg, "--options") == 0)
 		cli->is_options = true;
+	else if (strcmp(arg, "--dry-run") == 0)
+		cli->is_dry_run = true;
 	else
 		return false;
 	return true;

@@ -16,6 +16,7 @@ struct cli {
 	const char *regions; /* scan --regions */
 	bool is_connected; /* inventory --connected */
 	bool is_options; /* check --options */
+	bool is_dry_run; /* access --dry-run */
 	const char *operand; /* NULL when there is none */
 };
 

@@ -105,14 +105,20 @@ static void append_encoded(struct buf *out, const char *text)
 	}
 }
 
-static struct json_object *ask_about(const struct cli *cli, const char *prefix, const char *text)
+struct json_object *command_ask(
+    const struct cli *cli, const char *method, const char *prefix, const char *text)
 {
 	struct buf target = {0};
 	buf_append_text(&target, prefix);
 	append_encoded(&target, text);
-	struct json_object *document = ask(cli, "GET", buf_text(&target));
+	struct json_object *document = ask(cli, method, buf_text(&target));
 	buf_free(&target);
 	return document;
+}
+
+static struct json_object *ask_about(const struct cli *cli, const char *prefix, const char *text)
+{
+	return command_ask(cli, "GET", prefix, text);
 }
 
 static void print_clusters(struct json_object *document)
@@ -120,7 +126,9 @@ static void print_clusters(struct json_object *document)
 	static const struct render_column columns[] = {{"NAME", "metadata.name"},
 	    {"EKS NAME", "spec.aws.name"}, {"REGION", "spec.aws.region"},
 	    {"ACCOUNT", "spec.aws.account_id"}, {"PHASE", "status.phase"},
-	    {"AUTHENTICATION", "spec.authentication_mode"}, {"REASON", "status.reason"}};
+	    {"AUTHENTICATION", "spec.authentication_mode"}, {"REASON", "status.reason"},
+	    {"REACHED", "state.reached"}, {"PROXIES", "state.served_by"},
+	    {"BECAUSE", "state.text"}};
 	struct json_object *items = document;
 	if (!json_object_is_type(document, json_type_array)) {
 		items = json_object_new_array();

@@ -12,6 +12,7 @@ import {
 	putUser,
 	recreateRole,
 } from './state.mjs';
+import { heeded } from './visibility.mjs';
 import { verifyToken } from './verifier.mjs';
 
 function showUser(user) {
@@ -19,10 +20,12 @@ function showUser(user) {
 }
 
 function showCluster(cluster) {
+	// accessEntries is what the API server heeds, allEntries what there is.
 	const { entries, requestTokens, tagHistory, ...shown } = cluster;
 	return {
 		...shown,
-		accessEntries: [...entries.values()].map((entry) => ({ ...entry, policies: [...entry.policies.values()] })),
+		accessEntries: heeded(cluster),
+		allEntries: [...entries.values()].map((entry) => ({ ...entry, policies: [...entry.policies.values()] })),
 	};
 }
 
@@ -32,7 +35,7 @@ function needCluster(state, [account, region, name]) {
 	return cluster;
 }
 
-function setEntry(state, cluster, { principalArn, kubernetesGroups = [], username, policies = [] }) {
+function setEntry(state, cluster, { principalArn, kubernetesGroups = [], username, policies = [], tags = {} }) {
 	const principal = state.principals.get(principalArn);
 	if (!principal) throw new Error(`no principal ${principalArn}`);
 	const name =
@@ -46,7 +49,7 @@ function setEntry(state, cluster, { principalArn, kubernetesGroups = [], usernam
 		kubernetesGroups,
 		username: username ?? name,
 		type: 'STANDARD',
-		tags: {},
+		tags,
 		accessEntryArn:
 			`arn:aws:eks:${cluster.region}:${cluster.account}:access-entry/${cluster.name}/${principal.kind}` +
 			`/${principal.account}/${principal.name}/0`,
@@ -75,7 +78,7 @@ export const routes = [
 	[
 		'PUT',
 		'/settings',
-		'{pageSize, delayMs, skewMs, sessionSeconds, sessionTokenBytes, tokenHosts, tagDelayMs, tagEmptyPages}',
+		'{pageSize, delayMs, skewMs, sessionSeconds, sessionTokenBytes, tokenHosts, tagDelayMs, tagEmptyPages, entryDelayMs}',
 		({ state }, labels, body) => Object.assign(state.settings, body),
 	],
 	[
@@ -141,7 +144,7 @@ export const routes = [
 	[
 		'PUT',
 		'/clusters/ACCOUNT/REGION/NAME/access-entries',
-		'{principalArn, kubernetesGroups, username?, policies?}',
+		'{principalArn, kubernetesGroups, username?, policies?, tags?}',
 		({ state }, at, body) => showCluster(setEntry(state, needCluster(state, at), body)),
 	],
 	[
