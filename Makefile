@@ -157,9 +157,10 @@ test_exchange := tests/unit/exchange_world.o $(BASE) common/loop.o common/metric
 	kubeproxyd/gate/impersonate.o kubeproxyd/policy/query.o kubeproxyd/policy/field_selector.o \
 	kubeproxyd/policy/path_policy.o kubeproxyd/policy/request_info.o
 
-UNIT_TESTS += test_request_info test_policy test_headers test_identity test_cli_cert
+UNIT_TESTS += test_request_info test_policy test_rules test_headers test_identity test_cli_cert
 test_request_info := $(BASE) $(POLICY) $(LABELS) common/yaml.o
 test_policy := $(test_request_info)
+test_rules := $(test_request_info)
 test_headers := $(BASE) $(POLICY) $(GATE) $(KUBE_CLUSTER) common/yaml.o kubeproxyd/http/fields.o kubeproxyd/http/head.o
 test_identity := $(test_headers) kubeproxyd/pki.o
 test_cli_cert := $(BASE) $(POLICY) $(GATE) $(OFFLINE) $(KUBE_CLUSTER) $(SETTINGS) common/admin_client.o \
@@ -321,7 +322,7 @@ test-long: $(SETUP)
 	tests/run.sh --long
 
 bench: $(SETUP)
-	@$(MAKE) --no-print-directory -j2 MODE=release all load
+	@$(MAKE) --no-print-directory -j2 MODE=release all load decide
 	node tests/bench/bench.mjs
 
 # --- analysis ---------------------------------------------------------------------------------------------------------

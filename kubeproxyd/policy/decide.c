@@ -395,10 +395,10 @@ bool policy_may_read_object(
 	}
 	for (size_t i = 0; !is_allowed && i < objects->allowing_count; i++) {
 		const struct resource_rule *rule = objects->allowing[i];
-		is_allowed =
-		    (resource_rule_allows(rule, &objects->wanted) != COVERS_NONE &&
-			resource_rule_has_object(rule, &objects->wanted, &in, &called)) ||
-		    (objects->shows_namespaces && matchers_take(&rule->namespaces, &called));
+		is_allowed = (resource_rule_allows(rule, &objects->wanted) != COVERS_NONE &&
+				 resource_rule_has_object(rule, &objects->wanted, &in, &called)) ||
+			     (objects->shows_namespaces && !rule->is_cluster_wide &&
+				 matchers_take(&rule->namespaces, &called));
 	}
 	return is_allowed;
 }

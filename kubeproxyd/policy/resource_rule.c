@@ -198,14 +198,15 @@ bool resource_rule_has_object(const struct resource_rule *rule, const struct wan
 enum coverage resource_rule_shows_namespace(
     const struct resource_rule *rule, const struct wanted *wanted)
 {
-	static const struct word none = {"", 0};
-	if (rule->scope == RULE_OF_ALL_BUT_PODS || rule->namespaces.is_any)
+	if (rule->is_cluster_wide || rule->namespaces.count == 0)
+		return COVERS_NONE;
+	if (rule->namespaces.is_any)
 		return COVERS_ALL;
 	if (wanted->name.text[0] != '\0')
 		return matchers_take(&rule->namespaces, &wanted->name) ? COVERS_ALL : COVERS_NONE;
-	bool is_cluster_wide = rule->namespaces.count == 1 &&
-			       strcmp(matcher_text(&rule->namespaces.items[0]), none.text) == 0;
-	return rule->namespaces.count > 0 && !is_cluster_wide ? COVERS_PART : COVERS_NONE;
+	bool is_nowhere = rule->namespaces.count == 1 &&
+			  strcmp(matcher_text(&rule->namespaces.items[0]), "") == 0;
+	return is_nowhere ? COVERS_NONE : COVERS_PART;
 }
 
 /* --- lifetime -------------------------------------------------------------------------------- */

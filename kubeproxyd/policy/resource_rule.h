@@ -40,6 +40,7 @@ struct resource_rule {
 	struct matchers names;
 	struct matchers commands; /* of exec, words joined by spaces */
 	bool has_commands; /* exec is limited to them */
+	bool is_cluster_wide; /* of a kind that stands in no namespace: it makes none visible */
 	char *place; /* "kubernetes_resources[2]", for messages */
 };
 

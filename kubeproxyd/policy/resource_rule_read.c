@@ -254,6 +254,7 @@ static void check_place(struct rule_reading *rule)
 	const char *resource = rule->rule.resource;
 	if (namespace->text == NULL || resource == NULL)
 		return;
+	rule->rule.is_cluster_wide = rule->kind != NULL && rule->kind->is_cluster_wide;
 	bool is_empty = namespace->text[0] == '\0';
 	bool is_any = strcmp(namespace->text, "*") == 0;
 	if (rule->kind != NULL && rule->kind->is_cluster_wide && !is_empty && !is_any)

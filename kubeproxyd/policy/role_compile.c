@@ -138,6 +138,7 @@ static struct resource_rule compile_rule(
 	    .verbs = from->verbs,
 	    .scope = from->scope,
 	    .is_everything = from->is_everything,
+	    .is_cluster_wide = from->is_cluster_wide,
 	    .resource = number_of(from->resource, with->vocabulary),
 	    .subresource = number_of(from->subresource, with->vocabulary),
 	    .has_commands = from->commands.count > 0,

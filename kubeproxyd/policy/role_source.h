@@ -35,7 +35,7 @@ struct source_label {
 struct source_rule {
 	uint32_t verbs;
 	enum rule_scope scope;
-	bool is_everything;
+	bool is_everything, is_cluster_wide;
 	char *resource, *subresource, *group; /* patterns */
 	struct source_text namespace, name;
 	struct texts commands; /* patterns */
