@@ -210,6 +210,9 @@ static void append_status(struct buf *out, struct json_object *document)
 	static const struct render_column wildcards[] = {{"REGIONS OF", "identity"},
 	    {"FROM", "regions_from"}, {"COUNT", "regions"}, {"PROBLEM", "error.outcome"},
 	    {"CODE", "error.code"}, {"WHAT TO DO", "error.remedy"}};
+	static const struct render_column organizations[] = {{"ACCOUNTS OF", "organization"},
+	    {"STATE", "state"}, {"COUNT", "accounts"}, {"PROBLEM", "error.outcome"},
+	    {"CODE", "error.code"}, {"WHAT TO DO", "error.remedy"}};
 	struct json_object *clusters = member(document, "clusters");
 	buf_printf(out, "discoveryd %s, group \"%s\", up since %s\n", text_of(document, "version"),
 	    text_of(document, "group"), text_of(document, "started"));
@@ -229,6 +232,8 @@ static void append_status(struct buf *out, struct json_object *document)
 		buf_printf(
 		    out, "THE LAST RELOAD WAS REFUSED:\n%s\n", text_of(document, "reload_error"));
 	append_guard(out, member(document, "guard"));
+	append_table(out, member(document, "organizations"), organizations,
+	    sizeof organizations / sizeof organizations[0]);
 	append_table(
 	    out, member(document, "wildcards"), wildcards, sizeof wildcards / sizeof wildcards[0]);
 	append_table(out, member(document, "scopes"), scopes, sizeof scopes / sizeof scopes[0]);

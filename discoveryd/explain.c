@@ -13,6 +13,7 @@
 #include "discoveryd/discovery.h"
 #include "discoveryd/guard.h"
 #include "discoveryd/registry.h"
+#include "discoveryd/roster.h"
 #include "discoveryd/scope.h"
 
 /* --- matchers --------------------------------------------------------------------------------- */
@@ -35,33 +36,26 @@ static bool names_region(
 	for (size_t i = 0; i < matcher->region_count; i++) {
 		if (strcmp(matcher->regions[i], region) == 0)
 			return true;
-		if (strcmp(matcher->regions[i], "*") == 0 && account != NULL &&
-		    account_has_region(account, region))
+		if (strcmp(matcher->regions[i], "*") == 0 && account_has_region(account, region))
 			return true;
 	}
 	return false;
 }
 
-static const struct account *account_of(
-    const struct discovery *discovery, const struct aws_matcher *matcher)
-{
-	char *id = account_id_of(matcher);
-	const struct account *account = NULL;
-	while ((account = discovery_next_account(discovery, account)) != NULL &&
-	       strcmp(account->id, id) != 0)
-		;
-	free(id);
-	return account;
-}
-
-/* Why the matcher does not look where the cluster is (free()), or NULL. */
+/* Why the matcher does not look where the cluster is (free()), or NULL. `account` is what it acts
+ * as there, NULL when it does not. */
 static char *find_distance(
     const struct aws_matcher *matcher, const struct account *account, const struct eks_arn *parts)
 {
+	if (account == NULL) {
+		char *whom = roster_text(matcher);
+		char *why = xasprintf("does not act in account %s (%s)", parts->account_id, whom);
+		free(whom);
+		return why;
+	}
 	if (!names_region(matcher, account, parts->region))
 		return xasprintf("does not look at region %s", parts->region);
-	if (account != NULL && account->account_id != NULL &&
-	    strcmp(account->account_id, parts->account_id) != 0)
+	if (account->account_id != NULL && strcmp(account->account_id, parts->account_id) != 0)
 		return xasprintf("acts in account %s, the cluster is in %s", account->account_id,
 		    parts->account_id);
 	return NULL;
@@ -72,19 +66,19 @@ static struct json_object *explain_matcher(const struct aws_matcher *matcher,
     const struct account *account, const struct eks_arn *parts, const struct labels *labels)
 {
 	struct json_object *object = json_object_new_object();
-	char *selector = selector_text(matcher->tags),
+	char *selector = selector_text(matcher->tags), *identity = roster_text(matcher),
 	     *why = find_distance(matcher, account, parts);
 	bool is_match =
 	    why == NULL && labels != NULL && selector_explain(matcher->tags, labels, &why);
 	json_object_object_add(object, "line", json_object_new_int((int)matcher->line));
-	json_add_string(object, "identity",
-	    matcher->assume_role_arn != NULL ? matcher->assume_role_arn : "own identity");
+	json_add_string(object, "identity", identity);
 	json_add_string(object, "tags", selector);
 	json_object_object_add(object, "matches", json_object_new_boolean(is_match));
 	if (why == NULL && !is_match)
 		why = xstrdup("its tags are not known");
 	json_add_string(object, "why", why);
 	free(selector);
+	free(identity);
 	free(why);
 	return object;
 }
@@ -99,8 +93,9 @@ static void add_matchers(struct json_object *object, const struct explain_source
 	for (size_t i = 0; i < sources->settings->discovery.matcher_count; i++) {
 		const struct aws_matcher *matcher = &sources->settings->discovery.matchers[i];
 		json_object_array_add(
-		    array, explain_matcher(
-			       matcher, account_of(sources->discovery, matcher), &parts, labels));
+		    array, explain_matcher(matcher,
+			       discovery_account_for(sources->discovery, matcher, parts.account_id),
+			       &parts, labels));
 	}
 	json_object_object_add(object, "matchers", array);
 }
