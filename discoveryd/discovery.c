@@ -19,7 +19,7 @@
 #include "discoveryd/roster.h"
 
 /* Accounts that ask for their regions at a time; the others wait. */
-#define MAX_ASKS       16
+#define MAX_ASKS       64
 #define JITTER_PERCENT 10
 
 static int compare_accounts(const struct account *a, const struct account *b)

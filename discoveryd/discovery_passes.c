@@ -15,7 +15,7 @@
 #include "discoveryd/discovery_parts.h"
 
 /* Passes under way at a time; the others wait in the queue. */
-#define MAX_PASSES    16
+#define MAX_PASSES    64
 #define MAX_REFRESHES 32
 
 /* One REFRESH under way. */

@@ -40,6 +40,7 @@ struct session {
 	uint8_t id[SESSION_ID_MAX];
 	size_t id_len;
 	unsigned role; /* one BUS_ROLE_ bit */
+	uint64_t proxy; /* since its latest HELLO, for those who listen; 0: not a proxy's */
 	char *role_name, *instance, *node, *software;
 	struct unix_time since;
 	struct mono changed_at; /* the state */
@@ -76,6 +77,7 @@ struct publisher {
 	size_t session_count, snapshots; /* under way */
 	struct timer *beat, *upkeep;
 	struct deferred pump;
+	struct publisher_tasks *tasks;
 	publisher_refresh_fn *on_refresh;
 	void *arg;
 	double refresh_tokens;
@@ -100,6 +102,7 @@ void session_fault(struct session *session, const char *code, const char *text);
 void session_pump(struct session *session);
 /* Sends a heartbeat, and ends the session when it has made no progress for too long. */
 void session_beat(struct session *session);
+bool session_send_task(struct session *session, const union message_body *task) MUST_USE;
 void session_say_bye(struct session *session, const char *code, const char *text);
 /* {instance, role, uid, …} (json_object_put). */
 struct json_object *session_json(const struct session *session) MUST_USE;

@@ -250,9 +250,8 @@ static void judge_known(
 static const struct cluster_item *find_claimed(const struct pass *pass, const char *name)
 {
 	const struct cluster_item *item = NULL;
-	while ((item = cluster_set_next(pass->input->set, item)) != NULL) {
-		if (strcmp(item->cluster->aws.name, name) == 0 &&
-		    cluster_item_claim(item, pass->input->scope) != NULL)
+	while ((item = cluster_set_next_of(pass->input->set, pass->input->scope, item)) != NULL) {
+		if (strcmp(item->cluster->aws.name, name) == 0)
 			return item;
 	}
 	return NULL;
@@ -314,10 +313,9 @@ static void judge_absent(struct pass *pass)
 	if (!result->is_listed || !result->is_settled)
 		return;
 	const struct cluster_item *item = NULL;
-	while ((item = cluster_set_next(pass->input->set, item)) != NULL) {
-		const struct claim *claim = cluster_item_claim(item, pass->input->scope);
-		if (claim != NULL && !is_listed(result, item->cluster->aws.name))
-			count_absence(pass, item, claim);
+	while ((item = cluster_set_next_of(pass->input->set, pass->input->scope, item)) != NULL) {
+		if (!is_listed(result, item->cluster->aws.name))
+			count_absence(pass, item, cluster_item_claim(item, pass->input->scope));
 	}
 }
 

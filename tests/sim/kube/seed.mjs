@@ -24,7 +24,7 @@ export function pod(name, { namespace = 'default', container = 'main', labels = 
 		metadata: { name, namespace, labels },
 		spec: {
 			nodeName: 'node-1',
-			containers: [{ name: container, image: 'example/app:1' }],
+			containers: [{ name: container, image: 'example/app:1', stdin: true, ports: [{ containerPort: 8080 }] }],
 			restartPolicy: 'Always',
 		},
 		status: {
@@ -48,6 +48,8 @@ export function pod(name, { namespace = 'default', container = 'main', labels = 
 
 const READ = ['get', 'list', 'watch'];
 const WRITE = ['create', 'delete', 'deletecollection', 'patch', 'update'];
+// What leads into a pod: through an upgrade or a proxy.
+const TUNNELS = ['pods/exec', 'pods/attach', 'pods/portforward', 'pods/proxy', 'services/proxy'];
 const VISIBLE = ['pods', 'configmaps', 'services', 'serviceaccounts', 'events', 'namespaces'];
 
 export function seedObjects() {
@@ -73,12 +75,12 @@ export function seedObjects() {
 		clusterRole('edit', [
 			{
 				apiGroups: [''],
-				resources: [...VISIBLE, 'secrets', 'pods/log', 'pods/status', 'pods/exec'],
+				resources: [...VISIBLE, 'secrets', 'pods/log', 'pods/status', ...TUNNELS],
 				verbs: READ,
 			},
 			{
 				apiGroups: [''],
-				resources: ['pods', 'configmaps', 'services', 'serviceaccounts', 'secrets', 'pods/exec'],
+				resources: ['pods', 'configmaps', 'services', 'serviceaccounts', 'secrets', ...TUNNELS],
 				verbs: WRITE,
 			},
 			{ apiGroups: ['apps'], resources: ['deployments'], verbs: [...READ, ...WRITE] },
@@ -89,6 +91,12 @@ export function seedObjects() {
 		pod('web-1'),
 		pod('web-2'),
 		pod('job-1', { namespace: 'team-a' }),
+		{
+			apiVersion: 'v1',
+			kind: 'Service',
+			metadata: { name: 'web', namespace: 'default' },
+			spec: { selector: { app: 'web-1' }, ports: [{ name: 'http', port: 80, targetPort: 8080 }], clusterIP: '10.0.0.80' },
+		},
 		{
 			apiVersion: 'v1',
 			kind: 'ConfigMap',

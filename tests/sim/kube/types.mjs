@@ -32,7 +32,14 @@ export const types = [
 		shortNames: ['po'],
 		categories: ['all'],
 		columns: podColumns,
-		subresources: { log: ['get'], exec: ['create', 'get'], status: ['get', 'patch', 'update'] },
+		subresources: {
+			log: ['get'],
+			exec: ['create', 'get'],
+			attach: ['create', 'get'],
+			portforward: ['create', 'get'],
+			proxy: ['create', 'delete', 'get', 'patch', 'update'],
+			status: ['get', 'patch', 'update'],
+		},
 	},
 	{
 		group: '',
@@ -54,7 +61,15 @@ export const types = [
 			age,
 		],
 	},
-	{ group: '', resource: 'services', kind: 'Service', namespaced: true, shortNames: ['svc'], categories: ['all'] },
+	{
+		group: '',
+		resource: 'services',
+		kind: 'Service',
+		namespaced: true,
+		shortNames: ['svc'],
+		categories: ['all'],
+		subresources: { proxy: ['create', 'delete', 'get', 'patch', 'update'] },
+	},
 	{ group: '', resource: 'serviceaccounts', kind: 'ServiceAccount', namespaced: true, shortNames: ['sa'] },
 	{ group: '', resource: 'events', kind: 'Event', namespaced: true, shortNames: ['ev'] },
 	{
