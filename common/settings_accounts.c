@@ -166,10 +166,15 @@ static const struct yaml_node *nearest(
 	return node != NULL ? node : entry;
 }
 
+/* Keys without values, as a sample has them, are none. */
 static bool has_organization(const struct yaml_node *entry)
 {
 	const struct yaml_node *node = yaml_get(entry, "organization");
-	return node != NULL && node->kind == YAML_NODE_MAP && node->count > 0;
+	for (size_t i = 0; node != NULL && node->kind == YAML_NODE_MAP && i < node->count; i++) {
+		if (!yaml_is_null(node->items[i]))
+			return true;
+	}
+	return false;
 }
 
 static void check_organization(
