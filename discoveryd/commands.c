@@ -200,7 +200,8 @@ int command_inventory(const struct cli *cli)
 {
 	static const struct render_column columns[] = {{"INSTANCE", "instance"}, {"ROLE", "role"},
 	    {"UID", "uid"}, {"PID", "pid"}, {"VERSION", "version"}, {"STATE", "state"},
-	    {"APPLIED", "applied"}, {"LAG", "lag"}, {"SINCE", "since"}};
+	    {"APPLIED", "applied"}, {"LAG", "lag"}, {"SINCE", "since"},
+	    {"PRINCIPALS", "principals"}};
 	struct json_object *document = ask(cli, "GET", ADMIN_INVENTORY);
 	if (document == NULL)
 		return EXIT_NO;
