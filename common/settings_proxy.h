@@ -23,6 +23,17 @@ struct proxy_limits {
 	size_t body_rate; /* bytes a second from a client; 0: any */
 	struct duration body_grace;
 	size_t upstream_idle; /* connections kept per cluster */
+	struct duration drain_timeout; /* after SIGTERM, for requests that end by themselves */
+	struct duration tunnel_grace; /* for those that do not */
+};
+
+/* eksgate.proxy.audit */
+struct audit_settings {
+	char *destination; /* "file", "journal", "stdout", "off" */
+	char *directory;
+	char *policy; /* may be NULL */
+	char *when_failing; /* "refuse", "buffer" */
+	size_t buffer; /* bytes */
 };
 
 struct proxy_settings {
@@ -37,6 +48,7 @@ struct proxy_settings {
 	char *metrics_listen; /* may be NULL */
 	struct duration max_stale;
 	struct duration token_lifetime; /* at most 10 minutes */
+	struct audit_settings audit;
 	struct proxy_limits limits;
 };
 

@@ -125,6 +125,20 @@ static const struct config_row rows[] = {
 	.maximum = 10000,
 	.is_reloadable = true,
 	.help = "Idle connections kept to a cluster's API server"},
+    {.key = "eksgate.proxy.limits.drain_timeout",
+	.type = &config_duration,
+	.offset = AT(proxy.limits.drain_timeout),
+	.fallback = "60s",
+	.maximum = HOUR,
+	.is_reloadable = true,
+	.help = "After SIGTERM, for requests under way"},
+    {.key = "eksgate.proxy.limits.tunnel_grace",
+	.type = &config_duration,
+	.offset = AT(proxy.limits.tunnel_grace),
+	.fallback = "30s",
+	.maximum = DAY,
+	.is_reloadable = true,
+	.help = "After SIGTERM, for execs, port-forwards and followed logs"},
 };
 
 const struct config_rows settings_rows_limits = ROWS_OF(rows);

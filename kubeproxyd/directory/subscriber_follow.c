@@ -9,6 +9,7 @@
 #include "common/metrics.h"
 #include "common/xmem.h"
 #include "kubeproxyd/directory/subscriber_parts.h"
+#include "proto/task.h"
 
 #define COMPLAIN_MS 10000
 
@@ -197,7 +198,8 @@ static void on_task(struct subscriber *subscriber, const struct message_task *ta
 	const union message_body body = {
 	    .task_result = {.nonce = task->nonce,
 		.is_ok = false,
-		.text = (char[]){"this kubeproxyd does not know this kind of task"}}};
+		.text = (char[]){"this kubeproxyd does not know this kind of task"},
+		.code = (char[]){TASK_UNKNOWN_KIND}}};
 	(void)!subscriber_send(subscriber, MESSAGE_TASK_RESULT, &body);
 }
 

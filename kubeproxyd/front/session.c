@@ -18,7 +18,8 @@
 #include "kubeproxyd/net/stream.h"
 #include "kubeproxyd/net/tls.h"
 
-#define LINGER_SECONDS 2
+/* For a client that takes nothing of its last answer. */
+#define LINGER_SECONDS 30
 
 TAILQ_HEAD(session_list, session);
 

@@ -13,6 +13,7 @@
 #include "common/xmem.h"
 #include "kubeproxyd/front/session_h2_private.h"
 #include "kubeproxyd/http/h1_rules.h"
+#include "kubeproxyd/http/h2_memory.h"
 #include "kubeproxyd/net/stream.h"
 
 #define CONNECTION_WINDOW (16 * 1024 * 1024)
@@ -293,6 +294,20 @@ static int on_invalid_frame(
 	return 0;
 }
 
+/* The fields of an answer's head go with the frame that is made now; its stream may be gone when
+ * nghttp2 gives us the frame. */
+static void note_head_sent(struct h2_conversation *conversation, struct h2_stream *stream)
+{
+	if (stream == NULL)
+		return;
+	if (stream->interims > 0) {
+		stream->interims--;
+		return;
+	}
+	conversation->leaving = stream->tail;
+	stream->tail.is_waiting = false;
+}
+
 /* An answered request whose rest nobody wants is told so (RFC 9113, 8.1). */
 static int on_frame_sent(nghttp2_session *h2, const nghttp2_frame *frame, void *user_data)
 {
@@ -301,6 +316,8 @@ static int on_frame_sent(nghttp2_session *h2, const nghttp2_frame *frame, void *
 	bool is_reset = frame->hd.type == NGHTTP2_RST_STREAM;
 	if (is_reset && frame->rst_stream.error_code != NGHTTP2_NO_ERROR)
 		count_nuisance(conversation, RESET_WEIGHT);
+	if (frame->hd.type == NGHTTP2_HEADERS)
+		note_head_sent(conversation, find_stream(h2, id));
 	bool is_end = (frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS) &&
 		      (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
 	if (is_end && nghttp2_session_get_stream_remote_close(h2, id) == 0)
@@ -361,20 +378,36 @@ static void tell_ready(struct h2_conversation *conversation)
 		h2_stream_tell(stream);
 }
 
+static void write_frame(struct h2_conversation *conversation, const uint8_t *frame, size_t len)
+{
+	struct stream *stream = conversation->stream;
+	struct h2_tail *tail = &conversation->leaving;
+	if (!tail->is_waiting) {
+		stream_write(stream, frame, len);
+		return;
+	}
+	uint8_t header[H2_FRAME_HEADER];
+	h2_frame_header_grown(header, frame, len, tail->len);
+	stream_write(stream, header, sizeof header);
+	stream_write(stream, frame + sizeof header, len - sizeof header);
+	stream_write(stream, h2_tail_bytes(&conversation->tails, tail), tail->len);
+	h2_tail_written(&conversation->tails, tail);
+}
+
 static void on_flush(void *arg)
 {
 	struct h2_conversation *conversation = arg;
 	tell_ready(conversation);
 	while (!conversation->is_closed && !stream_is_full(conversation->stream)) {
-		const uint8_t *data;
-		ssize_t len = nghttp2_session_mem_send(conversation->h2, &data);
+		const uint8_t *frame;
+		ssize_t len = nghttp2_session_mem_send(conversation->h2, &frame);
 		if (len < 0) {
 			client_gone(conversation, nghttp2_strerror((int)len));
 			return;
 		}
 		if (len == 0)
 			break;
-		stream_write(conversation->stream, data, (size_t)len);
+		write_frame(conversation, frame, (size_t)len);
 	}
 	if (conversation->is_closed)
 		return;
@@ -474,7 +507,7 @@ static nghttp2_session *new_session(struct h2_conversation *conversation)
 	nghttp2_option_set_stream_reset_rate_limit(option, RESET_BURST, RESET_RATE);
 	nghttp2_option_set_max_continuations(option, CONTINUATIONS_MAX);
 	nghttp2_option_set_max_send_header_block_length(option, ANSWER_HEAD_MAX);
-	if (nghttp2_session_server_new2(&h2, callbacks, conversation, option) != 0)
+	if (nghttp2_session_server_new3(&h2, callbacks, conversation, option, h2_memory()) != 0)
 		abort();
 	nghttp2_session_callbacks_del(callbacks);
 	nghttp2_option_del(option);
@@ -532,6 +565,7 @@ static void free_conversation(void *object)
 	timer_free(&conversation->timer);
 	timer_free(&conversation->notice);
 	nghttp2_session_del(conversation->h2);
+	h2_tails_free(&conversation->tails);
 	free(conversation);
 }
 
