@@ -95,7 +95,7 @@ OFFLINE := kubeproxyd/pki.o kubeproxyd/new_file.o kubeproxyd/first_files.o kubep
 	kubeproxyd/cli_kubeconfig.o kubeproxyd/cli_request_info.o
 KUBEPROXYD += $(POLICY) $(GATE) $(OFFLINE)
 
-BUSTAP := proto/bustap.o
+BUSTAP := proto/bustap.o proto/bustap_follow.o proto/bustap_show.o proto/bustap_serve.o
 
 # One line a unit test: the modules that it links besides tests/unit/NAME.o.
 UNIT_TESTS := test_base test_metrics test_render test_admin test_notify test_log
