@@ -38,14 +38,13 @@ async function checkHelm(world, alice, chart, minor) {
 	const { helm, ok, kubectl } = toolsOf(alice, nameOf(prod), { minor });
 	const release = `shop${minor}`;
 	const colour = () => ok(['get', 'cm', `${release}-settings`, '-o', 'jsonpath={.data.colour}']);
-	const waiting = ['--wait', '--timeout', '30s'];
 	assert.match(await helm(['list']), /^NAME/);
-	assert.match(await helm(['install', release, chart, ...waiting]), /STATUS: deployed\nREVISION: 1/);
+	assert.match(await helm(['install', release, chart, '--wait', '--timeout', '30s']), /STATUS: deployed\nREVISION: 1/);
 	assert.equal(await colour(), 'red');
-	assert.match(await helm(['upgrade', release, chart, '--set', 'colour=blue', ...waiting]), /REVISION: 2/);
+	assert.match(await helm(['upgrade', release, chart, '--set', 'colour=blue']), /REVISION: 2/);
 	assert.equal(await colour(), 'blue');
 	assert.match(await helm(['list']), new RegExp(`${release}\\s+default\\s+2\\s.*deployed`));
-	assert.match(await helm(['rollback', release, '1', ...waiting]), /success/);
+	assert.match(await helm(['rollback', release, '1']), /success/);
 	assert.equal(await colour(), 'red');
 	assert.match(await helm(['history', release]), /superseded[^]*superseded[^]*deployed/);
 	assert.match(await helm(['get', 'manifest', release]), /kind: Deployment/);
