@@ -219,7 +219,8 @@ bool admission_holds(const struct admission *admission, struct exchanges *all,
 	struct decision decision = {0};
 	policy_decide(
 	    grants->grants, resource->name, &resource->labels, &admission->info, &decision);
-	bool holds = decision_is_whole(&decision) && is_same_subject(&admission->decision, &decision);
+	bool holds =
+	    decision_is_whole(&decision) && is_same_subject(&admission->decision, &decision);
 	decision_clear(&decision);
 	caller_grants_unref(&grants);
 	return holds;
