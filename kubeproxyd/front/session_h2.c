@@ -78,6 +78,16 @@ static void end_head(struct h2_conversation *conversation, int32_t id)
 	timer_cancel(conversation->timer);
 }
 
+/* What nghttp2 would ignore: see stream_ids.h. */
+static int on_begin_frame(nghttp2_session *h2, const nghttp2_frame_hd *frame, void *user_data)
+{
+	struct h2_conversation *conversation = user_data;
+	bool is_head = frame->type == NGHTTP2_HEADERS && (frame->stream_id & 1) != 0;
+	if (is_head && !stream_ids_take(&conversation->ids, frame->stream_id))
+		nghttp2_session_terminate_session(h2, NGHTTP2_PROTOCOL_ERROR);
+	return 0;
+}
+
 static int on_begin_headers(nghttp2_session *h2, const nghttp2_frame *frame, void *user_data)
 {
 	struct h2_conversation *conversation = user_data;
@@ -446,6 +456,7 @@ static nghttp2_session_callbacks *make_callbacks(void)
 	nghttp2_session_callbacks *callbacks;
 	if (nghttp2_session_callbacks_new(&callbacks) != 0)
 		abort();
+	nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
 	nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
 	nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
 	nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, on_invalid_header);

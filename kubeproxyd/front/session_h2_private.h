@@ -13,6 +13,7 @@
 #include "common/loop.h"
 #include "kubeproxyd/front/flood.h"
 #include "kubeproxyd/front/session.h"
+#include "kubeproxyd/front/stream_ids.h"
 #include "kubeproxyd/http/h2_tail.h"
 #include "kubeproxyd/http/head.h"
 #include "kubeproxyd/http/peer.h"
@@ -57,6 +58,7 @@ struct h2_conversation {
 	struct h2_stream_list live, ready;
 	size_t count;
 	struct flood flood;
+	struct stream_ids ids;
 	int32_t head_id; /* the stream whose head is on its way; 0: none */
 	bool is_closed;
 };
