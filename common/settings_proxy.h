@@ -33,6 +33,15 @@ struct proxy_limits {
 	struct duration tunnel_grace; /* for those that do not */
 };
 
+/* eksgate.proxy.audit */
+struct audit_settings {
+	char *destination; /* "file", "journal", "stdout", "off" */
+	char *directory;
+	char *policy; /* may be NULL */
+	char *when_failing; /* "refuse", "buffer" */
+	size_t buffer; /* bytes */
+};
+
 struct proxy_settings {
 	char *certificate; /* tls.certificate */
 	char *key; /* tls.key */
@@ -45,6 +54,7 @@ struct proxy_settings {
 	char *metrics_listen; /* may be NULL */
 	struct duration max_stale;
 	struct duration token_lifetime; /* at most 10 minutes */
+	struct audit_settings audit;
 	struct proxy_limits limits;
 };
 

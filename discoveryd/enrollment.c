@@ -150,8 +150,10 @@ static bool commit(
 
 static bool seal(struct enrollment *enrollment, char **error)
 {
+	struct mono begun = mono_now();
 	if (!registry_seal(enrollment->registry, error))
 		return false;
+	metric_observe(enrollment->metrics->seal_seconds, (double)(mono_now().ns - begun.ns) / 1e9);
 	tell_stories(enrollment);
 	forget_stories(enrollment);
 	return true;

@@ -12,6 +12,7 @@ RB_HEAD(look_tree, look);
 
 struct look_set {
 	struct look_tree tree;
+	size_t count;
 };
 
 static int compare(const char *scope, const char *name, const struct look *look)
@@ -139,6 +140,12 @@ void look_set_put(struct look_set *set, struct look *look)
 {
 	look_set_remove(set, look->scope, look->name);
 	RB_INSERT(look_tree, &set->tree, look);
+	set->count++;
+}
+
+size_t look_set_count(const struct look_set *set)
+{
+	return set->count;
 }
 
 void look_set_remove(struct look_set *set, const char *scope, const char *name)
@@ -147,5 +154,6 @@ void look_set_remove(struct look_set *set, const char *scope, const char *name)
 	if (look == NULL)
 		return;
 	RB_REMOVE(look_tree, &set->tree, look);
+	set->count--;
 	look_free(&look);
 }

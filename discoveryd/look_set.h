@@ -36,6 +36,7 @@ struct look_set;
 
 struct look_set *look_set_new(void) MUST_USE;
 void look_set_free(struct look_set **set);
+size_t look_set_count(const struct look_set *set);
 const struct look *look_set_find(
     const struct look_set *set, const char *scope, const char *name) MUST_USE;
 /* In order of scope and name; NULL starts, NULL ends. */

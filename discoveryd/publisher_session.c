@@ -4,7 +4,6 @@
  * from the table's log, or replaced by a new snapshot. */
 #include "discoveryd/publisher_session.h"
 
-#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +57,7 @@ static void forget_hello(struct session *session)
 	xfree(&session->node);
 	xfree(&session->software);
 	forget_rejections(session);
+	session_forget_principals(session);
 }
 
 struct session *session_new(
@@ -487,6 +487,9 @@ static void on_report(struct session *session, const struct message_report *repo
 		session_fault(session, "role", "only a proxy may report");
 	else
 		publisher_tasks_report(session->publisher->tasks, session, report);
+	if (session->role == BUS_ROLE_PROXY && !session->is_gone && report->is_serving &&
+	    report->principal != NULL)
+		session_note_principal(session, report->principal);
 }
 
 static void dispatch(
@@ -545,46 +548,4 @@ void session_receive(
 	}
 	dispatch(session, &header, &body);
 	message_body_free(header.type, &body);
-}
-
-/* --- telling */
-
-static struct json_object *rejections_json(const struct session *session)
-{
-	struct json_object *array = json_object_new_array();
-	for (size_t i = 0; i < session->rejected_count; i++) {
-		const struct message_rejection *rejected = &session->rejected[i];
-		struct json_object *item = json_object_new_object();
-		json_object_object_add(item, "name", json_object_new_string(rejected->name));
-		json_object_object_add(item, "revision", json_object_new_int64(rejected->revision));
-		json_object_object_add(item, "text", json_object_new_string(rejected->text));
-		json_object_array_add(array, item);
-	}
-	return array;
-}
-
-static void add_text(struct json_object *object, const char *key, const char *value)
-{
-	if (value != NULL)
-		json_object_object_add(object, key, json_object_new_string(value));
-}
-
-struct json_object *session_json(const struct session *session)
-{
-	char since[UNIX_TIME_TEXT];
-	struct json_object *object = json_object_new_object();
-	add_text(object, "instance", session->instance);
-	add_text(object, "role", session->role_name);
-	add_text(object, "node", session->node);
-	json_object_object_add(object, "uid", json_object_new_int64(session->peer.uid));
-	json_object_object_add(object, "pid", json_object_new_int64(session->peer.pid));
-	add_text(object, "version", session->software);
-	json_object_object_add(object, "applied", json_object_new_int64(session->applied));
-	int64_t sequence = publisher_table_sequence(session->publisher->table);
-	json_object_object_add(object, "lag", json_object_new_int64(sequence - session->applied));
-	add_text(object, "state", session_state_text(session->state));
-	add_text(object, "since", unix_time_text(session->since, since));
-	if (session->rejected_count > 0)
-		json_object_object_add(object, "rejected", rejections_json(session));
-	return object;
 }

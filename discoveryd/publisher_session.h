@@ -20,6 +20,7 @@
 
 #define SESSION_ID_MAX	   255 /* bytes of a routing id */
 #define SESSION_REJECTIONS 8 /* kept for the inventory */
+#define SESSION_PRINCIPALS 8 /* the same */
 
 struct metric;
 
@@ -57,6 +58,8 @@ struct session {
 	bool is_begun; /* SNAPSHOT_BEGIN was sent */
 	struct message_rejection rejected[SESSION_REJECTIONS];
 	size_t rejected_count;
+	char *principals[SESSION_PRINCIPALS]; /* that its reports name, since its latest HELLO */
+	size_t principal_count;
 	bool is_gone; /* off the list; freed at the end of the turn */
 };
 
@@ -104,8 +107,11 @@ void session_pump(struct session *session);
 void session_beat(struct session *session);
 bool session_send_task(struct session *session, const union message_body *task) MUST_USE;
 void session_say_bye(struct session *session, const char *code, const char *text);
-/* {instance, role, uid, …} (json_object_put). */
+/* {instance, role, uid, …, principals: […]} (json_object_put). */
 struct json_object *session_json(const struct session *session) MUST_USE;
+/* It uses the credentials of this principal. */
+void session_note_principal(struct session *session, const char *principal);
+void session_forget_principals(struct session *session);
 
 /* For session_receive(): the refresh goes up unless it comes too often. */
 void publisher_take_refresh(struct publisher *publisher, const char *name, const char *reason);

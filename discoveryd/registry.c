@@ -485,6 +485,11 @@ void registry_observe(struct registry *registry, registry_observer_fn *fn, void 
 	registry->observer_arg = arg;
 }
 
+size_t registry_tombstone_count(const struct registry *registry)
+{
+	return registry->tombstone_count;
+}
+
 size_t registry_removed_since(const struct registry *registry, struct unix_time since)
 {
 	size_t count = 0;

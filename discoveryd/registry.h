@@ -99,6 +99,7 @@ const struct look_set *registry_looks(const struct registry *registry);
 bool registry_commit_looks(
     struct registry *registry, struct look **looks, size_t count, char **error) MUST_USE;
 
+size_t registry_tombstone_count(const struct registry *registry);
 /* Removals since `since` that nobody confirmed: what the guard counts. */
 size_t registry_removed_since(const struct registry *registry, struct unix_time since);
 /* The latest tombstone whose name, ARN or EKS name is `text`; NULL when there is none. Borrowed

@@ -27,9 +27,12 @@
 #include "kubeproxyd/front/session.h"
 #include "kubeproxyd/net/listeners.h"
 #include "kubeproxyd/net/stream.h"
+#include "kubeproxyd/net/tls_memory.h"
 #include "kubeproxyd/policy/policy.h"
 #include "kubeproxyd/proxy_admin.h"
 #include "kubeproxyd/proxy_files.h"
+#include "kubeproxyd/proxy_memory.h"
+#include "kubeproxyd/record/audit.h"
 
 #define POLL_MS 50
 
@@ -45,6 +48,7 @@ struct proxy {
 	struct proxy_admin *routes;
 	struct fetcher *fetcher;
 	struct aws_context *aws;
+	struct audit *audit; /* NULL: off */
 	struct directory *directory;
 	struct subscriber *subscriber;
 	struct clusters *clusters;
@@ -169,6 +173,7 @@ static void exchange_settings(
 	directory_set_settings(proxy->directory, settings);
 	clusters_set_settings(proxy->clusters, settings);
 	upstreams_set_settings(proxy->upstreams, settings);
+	audit_set(proxy->audit, settings, files->audit_policy);
 	exchanges_set(proxy->exchanges, settings, files->policy);
 	sessions_set(proxy->sessions, settings, files->tls);
 	proxy_files_free(&old_files);
@@ -257,6 +262,7 @@ static void make_rooms(struct proxy *proxy)
 	    .clusters = proxy->clusters,
 	    .subscriber = proxy->subscriber,
 	    .upstreams = proxy->upstreams,
+	    .audit = proxy->audit,
 	};
 	proxy->exchanges = exchanges_new(&for_exchanges);
 	struct sessions_options for_sessions = {
@@ -292,9 +298,22 @@ static bool open_admin(struct proxy *proxy, char **error)
 	return admin_listen_tcp(proxy->admin, proxy->settings->proxy.metrics_listen, error);
 }
 
+static bool open_audit(struct proxy *proxy, char **error)
+{
+	struct audit_options options = {
+	    .loop = proxy->loop,
+	    .metrics = proxy->metrics,
+	    .settings = proxy->settings,
+	    .policy = proxy->files.audit_policy,
+	    .instance = proxy->instance,
+	};
+	proxy->audit = audit_new(&options, error);
+	return *error == NULL;
+}
+
 static bool start(struct proxy *proxy, char **error)
 {
-	if (!open_admin(proxy, error))
+	if (!open_admin(proxy, error) || !open_audit(proxy, error))
 		return false;
 	make_rooms(proxy);
 	proxy->listeners = listeners_open(proxy->loop, proxy->settings->kubernetes.listen_addr,
@@ -322,6 +341,7 @@ static void stop(struct proxy *proxy)
 	listeners_free(&proxy->listeners);
 	sessions_free(&proxy->sessions);
 	exchanges_free(&proxy->exchanges);
+	audit_free(&proxy->audit);
 	proxy_admin_free(&proxy->routes);
 	admin_free(&proxy->admin);
 	clusters_free(&proxy->clusters);
@@ -363,6 +383,7 @@ int proxy_run(struct settings *settings, const char *config, const char *instanc
 {
 	struct proxy proxy = {.config = config, .instance = instance, .settings = settings};
 	char *error = NULL;
+	tls_memory_use_pool();
 	tell_settings(settings);
 	if (!proxy_files_load(settings, &proxy.files, &error)) {
 		fprintf(stderr, "kubeproxyd: %s\n", error);
@@ -371,9 +392,11 @@ int proxy_run(struct settings *settings, const char *config, const char *instanc
 		return 1;
 	}
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a limit on files is an error of write(2), as a full disk is */
 	raise_descriptor_limit();
 	proxy.loop = loop_new();
 	proxy.metrics = metrics_new();
+	proxy_memory_count(proxy.metrics);
 	proxy.notify = notify_new(proxy.loop);
 	bool is_started = start(&proxy, &error);
 	if (is_started)

@@ -11,6 +11,7 @@
 #include "kubeproxyd/exchange/in_flight.h"
 #include "kubeproxyd/http/head.h"
 
+struct audit;
 struct cluster;
 struct clusters;
 struct directory;
@@ -34,6 +35,7 @@ struct exchanges_options {
 	struct clusters *clusters;
 	struct subscriber *subscriber;
 	struct upstreams *upstreams;
+	struct audit *audit; /* NULL: off */
 };
 
 struct exchange_link {

@@ -55,10 +55,15 @@ static void listen_to(struct stage *stage, struct heard *heard)
 		.on_report = on_report, .on_gone = on_gone, .on_result = on_result, .arg = heard});
 }
 
+#define PRINCIPAL "arn:aws:iam::111111111111:role/serve"
+
 static void report_as(struct peer *peer, char *name)
 {
-	const union message_body body = {
-	    .report = {.name = name, .code = (char[]){"ok"}, .text = (char[]){""}}};
+	const union message_body body = {.report = {.name = name,
+					     .is_serving = true,
+					     .principal = (char[]){PRINCIPAL},
+					     .code = (char[]){"ok"},
+					     .text = (char[]){""}}};
 	assert_true(say(peer, MESSAGE_REPORT | MESSAGE_TYPE_OPTIONAL, 0, &body, GROUP));
 }
 
@@ -136,6 +141,25 @@ static void test_reports_and_results_go_up(void **state)
 	wait_until(&stage, &heard, has_report, 2);
 	assert_int_equal(heard.results, 1);
 	assert_int_equal(peer->counts[MESSAGE_REJECT], 0);
+	close_stage(&stage);
+}
+
+static void test_the_inventory_tells_principals(void **state)
+{
+	(void)state;
+	struct stage stage = {0};
+	struct heard heard = {0};
+	struct peer *peer = open_with_proxy(&stage, &heard);
+	report_as(peer, (char[]){"c0001"});
+	wait_until(&stage, &heard, has_report, 2);
+	struct json_object *array = publisher_inventory(stage.publisher), *principals = NULL;
+	assert_int_equal(json_object_array_length(array), 1);
+	assert_true(json_object_object_get_ex(
+	    json_object_array_get_idx(array, 0), "principals", &principals));
+	assert_int_equal(json_object_array_length(principals), 1);
+	assert_string_equal(
+	    json_object_get_string(json_object_array_get_idx(principals, 0)), PRINCIPAL);
+	json_object_put(array);
 	close_stage(&stage);
 }
 
@@ -232,6 +256,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_reports_and_results_go_up),
+	    cmocka_unit_test(test_the_inventory_tells_principals),
 	    cmocka_unit_test(test_forged_results_change_nothing),
 	    cmocka_unit_test(test_a_tap_neither_reports_nor_is_asked),
 	    cmocka_unit_test(test_silence_and_departure_end_tasks),

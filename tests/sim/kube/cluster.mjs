@@ -2,6 +2,7 @@
 // impersonate, authorize, answer. Everything that came in is recorded.
 import { createSecureServer } from 'node:http2';
 import { createServer } from 'node:https';
+import { answerAction, answerMetrics } from './actions.mjs';
 import { createAuthenticator } from './authenticate.mjs';
 import { forbidden, impersonate, isAllowed } from './authorize.mjs';
 import { answerPlain } from './discovery.mjs';
@@ -18,6 +19,7 @@ import { Store } from './store.mjs';
 import { findType } from './types.mjs';
 import { serveUpgrade } from './upgrade.mjs';
 import { answerWatch } from './watch.mjs';
+import { Workloads } from './workloads.mjs';
 
 const BODY_MAX = 3 * 1024 * 1024;
 const TUNNELS = ['exec', 'attach', 'portforward'];
@@ -65,6 +67,7 @@ export class Cluster {
 		this.authenticate = createAuthenticator({ aws, place, store: this.store, cacheMs });
 		this.connections = 0;
 		for (const object of seedObjects()) this.store.apply(object);
+		this.workloads = new Workloads(this.store);
 		seedLogs(this.logs);
 		this.store.watchers.add((entry) => this.runNewPod(entry));
 	}
@@ -203,16 +206,19 @@ export class Cluster {
 	answerKnown({ request, response, user, info, body, headers }) {
 		const type = findType(info.group, info.version, info.resource);
 		if (!type) throw new StatusError(404, 'the server could not find the requested resource');
-		const context = { store: this.store, type, info, request, response, logs: this.logs, cutters: this.cutters };
+		const { store, logs, cutters, workloads } = this;
+		const context = { store, logs, cutters, workloads, type, info, request, response, body };
 		if (info.subresource === 'log' && info.verb === 'get') answerLogs(context);
 		else if (TUNNELS.includes(info.subresource)) throw new StatusError(400, 'Upgrade request required');
-		else if (info.subresource === 'proxy') answerProxy({ ...context, application: this.application, body, headers });
+		else if (info.subresource === 'proxy') answerProxy({ ...context, application: this.application, headers });
+		else if (answerAction(context)) return;
 		else if (info.subresource !== '' && info.subresource !== 'status')
 			throw new StatusError(404, 'the server could not find the requested resource');
 		else if (REVIEWS.includes(info.resource))
 			answerReview(this.store, user, info, readDocument(request, body), response);
 		else if (info.verb === 'watch') answerWatch(context);
-		else answerResource({ ...context, document: readDocument(request, body) });
+		else if (info.group === 'metrics.k8s.io') answerMetrics(context);
+		else answerResource({ ...context, body: readDocument(request, body) });
 	}
 
 	fail(request, response, entry, error) {

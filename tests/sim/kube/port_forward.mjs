@@ -8,6 +8,7 @@ import { StatusError } from './status.mjs';
 // What listens in a pod, by port. The application is plain HTTP/1.1.
 const ECHO_PORT = 7;
 const APPLICATION_PORTS = [80, 8080];
+const GOODBYE_MS = 500;
 
 // The ports in the query; throws when there is none.
 export function portsOf(info) {
@@ -76,8 +77,13 @@ export function forwardOverChannels(ws, ports, { application, pod, record }) {
 				input.pipe(socket);
 				socket.pipe(channels.output(2 * i));
 				ws.on('close', () => socket.destroy());
-				// The channels have no end of their own: the last connection that ends takes the WebSocket along.
-				if (ports.length === 1) socket.on('end', () => ws.close(1000));
+				// The channels have no end of their own: the only connection takes the WebSocket along. Debian's Python
+				// client may overlook the closing frame when it shares a TLS record with what came before it.
+				if (ports.length > 1) return;
+				socket.on('end', () => {
+					ws.close(1000);
+					setTimeout(() => ws.terminate(), GOODBYE_MS).unref();
+				});
 			},
 			onRefused: (message) => channels.send(2 * i + 1, Buffer.from(message)),
 		});
