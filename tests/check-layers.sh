@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 # From one room, the rooms that it may include, as an extended regular expression over include paths.
 allowed() {
 	case "$1" in
-	proto/bustap.c) echo '^(proto|common)/' ;;
+	proto/bustap*) echo '^(proto|common)/' ;;
 	proto/*) echo '^proto/' ;;
 	common/*) echo '^common/' ;;
 	discoveryd/*) echo '^(proto|common|discoveryd)/' ;;
