@@ -19,10 +19,10 @@ LINK_HARDENING := -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
 CC_release := gcc
 CFLAGS_release := -O2 -g -D_FORTIFY_SOURCE=3
 CC_asan := gcc
-CFLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+CFLAGS_asan := -O1 -g -DPOOL_KEPT_BYTES=0 -DPOOL_KEPT_RECORDS=0 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 LDFLAGS_asan := -fsanitize=address,undefined
 CC_fuzz := clang
-CFLAGS_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+CFLAGS_fuzz := -O1 -g -DPOOL_KEPT_BYTES=0 -DPOOL_KEPT_RECORDS=0 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 LDFLAGS_fuzz := -fsanitize=address,undefined
 
 CC := $(CC_$(MODE))
@@ -39,40 +39,47 @@ LLHTTP := llhttp/llhttp.o llhttp/api.o llhttp/http.o
 # --- what is linked into what -----------------------------------------------------------------------------------------
 
 PROTO := proto/wire.o proto/json_text.o proto/shape.o proto/message.o proto/message_bodies.o proto/task.o
-BASE := common/xmem.o common/buf.o common/mono.o common/log.o
+BASE := common/xmem.o common/pool.o common/buf.o common/mono.o common/log.o
 AWS := common/aws_call.o common/aws_context.o common/aws_credentials.o common/aws_endpoint.o common/aws_environment.o \
 	common/aws_error.o common/aws_files.o common/aws_ini.o common/aws_pace.o common/aws_profile.o common/aws_retry.o common/aws_sources.o \
 	common/aws_sts.o common/aws_xml.o common/aws_chain.o common/aws_credentials_json.o common/aws_web_identity.o \
 	common/aws_endpoint_config.o common/aws_process.o common/aws_words.o common/aws_sso.o common/aws_container.o common/aws_imds.o
-LABELS := common/labels.o common/near_miss.o common/edit_distance.o common/pattern.o common/regex.o common/regex_compile.o
+LABELS := common/labels.o common/near_miss.o common/edit_distance.o common/pattern.o common/regex.o common/regex_compile.o common/regex_replace.o
 KUBE_CLUSTER := common/kube_cluster.o common/kube_cluster_check.o common/json.o $(LABELS)
 SETTINGS := common/settings.o common/settings_rows_teleport.o common/settings_rows_own.o common/settings_rows_proxy.o \
 	common/settings_rows_limits.o common/settings_teleport.o common/settings_matchers.o \
-	common/settings_labels.o common/settings_own.o common/edit_distance.o common/config.o common/config_types.o common/yaml.o common/aws_endpoint.o $(LABELS)
+	common/settings_labels.o common/settings_accounts.o common/settings_own.o common/edit_distance.o common/config.o common/config_types.o common/yaml.o common/aws_endpoint.o $(LABELS)
 COMMON := $(BASE) common/loop.o common/zsock.o common/fetch.o $(SETTINGS) $(KUBE_CLUSTER) common/sigv4.o common/eks_token.o $(AWS) \
 	common/metrics.o common/admin.o common/admin_client.o \
 	common/notify.o common/render.o common/lock_file.o
 
+# Whom discovery acts as, and when it looks.
+WHO := discoveryd/roster.o discoveryd/organization.o discoveryd/region_finder.o
+CLOCKWORK := discoveryd/discovery.o discoveryd/discovery_passes.o discoveryd/discovery_view.o discoveryd/discovery_log.o
 DISCOVERYD := discoveryd/main.o discoveryd/cli.o discoveryd/commands.o discoveryd/scan.o discoveryd/daemon.o \
-	discoveryd/admin_routes.o discoveryd/aws_eks.o discoveryd/aws_access.o discoveryd/access_journal.o \
+	discoveryd/admin_routes.o discoveryd/aws_eks.o discoveryd/aws_account.o discoveryd/aws_tagging.o discoveryd/account.o \
+	discoveryd/aws_ec2.o discoveryd/aws_organizations.o discoveryd/organization_walk.o $(WHO) \
+	discoveryd/aws_access.o discoveryd/access_journal.o \
 	discoveryd/access_tags.o discoveryd/access_policy.o discoveryd/access_plan.o discoveryd/access_words.o discoveryd/access_reports.o \
 	discoveryd/access.o discoveryd/access_case.o discoveryd/access_step.o discoveryd/access_bootstrap.o discoveryd/access_release.o discoveryd/access_show.o discoveryd/command_access.o \
-	discoveryd/aws_account.o discoveryd/aws_tagging.o discoveryd/account.o \
 	discoveryd/scope.o discoveryd/sweep.o discoveryd/tag_index.o discoveryd/describe_plan.o discoveryd/look_set.o \
-	discoveryd/discovery.o discoveryd/discovery_log.o discoveryd/discovery_metrics.o \
+	$(CLOCKWORK) discoveryd/discovery_metrics.o \
 	discoveryd/naming.o discoveryd/candidate.o discoveryd/cluster_set.o discoveryd/reconcile.o \
 	discoveryd/guard.o discoveryd/enrollment.o discoveryd/registry.o discoveryd/registry_sqlite.o \
 	discoveryd/publisher.o discoveryd/publisher_roles.o discoveryd/publisher_session.o discoveryd/publisher_table.o \
 	discoveryd/publisher_tasks.o discoveryd/publisher_inventory.o \
-	discoveryd/explain.o discoveryd/explain_causes.o discoveryd/explain_text.o discoveryd/status_text.o
+	discoveryd/explain.o discoveryd/explain_causes.o discoveryd/explain_text.o discoveryd/status_text.o \
+	discoveryd/policy.o discoveryd/iam_policy.o
 
-HTTP := kubeproxyd/http/hpack.o kubeproxyd/http/h2_fields.o kubeproxyd/http/h2_tail.o kubeproxyd/http/fields.o kubeproxyd/http/head.o kubeproxyd/http/h1_rules.o kubeproxyd/http/h1_chunked.o \
+HTTP := kubeproxyd/http/h2_tail.o kubeproxyd/http/h2_memory.o \
+	kubeproxyd/http/hpack.o kubeproxyd/http/h2_fields.o kubeproxyd/http/fields.o kubeproxyd/http/head.o kubeproxyd/http/h1_rules.o kubeproxyd/http/h1_chunked.o \
 	kubeproxyd/http/h1_reader.o kubeproxyd/http/status.o
 EXCHANGE := kubeproxyd/exchange/exchange.o kubeproxyd/exchange/exchange_answer.o kubeproxyd/exchange/exchange_audit.o kubeproxyd/exchange/exchange_end.o \
 	kubeproxyd/exchange/exchanges.o kubeproxyd/exchange/admission.o \
 	kubeproxyd/exchange/caller.o kubeproxyd/exchange/relay.o kubeproxyd/exchange/reply.o kubeproxyd/exchange/route.o \
 	kubeproxyd/exchange/upgrade.o kubeproxyd/exchange/failure.o kubeproxyd/exchange/in_flight.o kubeproxyd/exchange/pace.o
-NET := kubeproxyd/net/address.o kubeproxyd/net/stream.o kubeproxyd/net/stream_open.o kubeproxyd/net/stream_transfer.o kubeproxyd/net/stream_io.o kubeproxyd/net/stream_queue.o kubeproxyd/net/tls.o kubeproxyd/net/tls_client.o \
+NET := kubeproxyd/net/tls_memory.o \
+	kubeproxyd/net/address.o kubeproxyd/net/stream.o kubeproxyd/net/stream_open.o kubeproxyd/net/stream_transfer.o kubeproxyd/net/stream_io.o kubeproxyd/net/stream_queue.o kubeproxyd/net/tls.o kubeproxyd/net/tls_client.o \
 	kubeproxyd/net/listener.o kubeproxyd/net/listeners.o kubeproxyd/net/resolver.o
 
 DIRECTORY := kubeproxyd/directory/subscriber.o kubeproxyd/directory/subscriber_follow.o kubeproxyd/directory/directory.o \
@@ -83,27 +90,35 @@ RECORD := kubeproxyd/record/access_log.o kubeproxyd/record/audit.o kubeproxyd/re
 	kubeproxyd/record/audit_merge.o kubeproxyd/record/audit_policy.o kubeproxyd/record/audit_sink.o kubeproxyd/record/json_line.o
 BACK := kubeproxyd/back/dial.o kubeproxyd/back/upstream.o kubeproxyd/back/upstream_h1.o kubeproxyd/back/upstream_h2.o \
 	kubeproxyd/back/upstream_h2_stream.o
-FRONT := kubeproxyd/front/session.o kubeproxyd/front/session_h1.o kubeproxyd/front/session_h2.o \
+FRONT := kubeproxyd/front/session.o kubeproxyd/front/strangers.o kubeproxyd/front/flood.o kubeproxyd/front/stream_ids.o kubeproxyd/front/session_h1.o kubeproxyd/front/session_h2.o \
 	kubeproxyd/front/session_h2_stream.o
-KUBEPROXYD := $(HTTP) $(NET) $(EXCHANGE) $(RECORD) $(BACK) $(FRONT) kubeproxyd/main.o kubeproxyd/cli_audit.o kubeproxyd/proxy.o \
+PROBE := kubeproxyd/probe/apply.o kubeproxyd/probe/call.o kubeproxyd/probe/finding.o kubeproxyd/probe/look.o kubeproxyd/probe/own_principal.o \
+	kubeproxyd/probe/prober.o kubeproxyd/probe/rbac_text.o kubeproxyd/probe/rights.o kubeproxyd/probe/tasks.o
+KUBEPROXYD := $(PROBE) $(HTTP) $(NET) $(EXCHANGE) $(RECORD) $(BACK) $(FRONT) kubeproxyd/main.o kubeproxyd/cli_audit.o kubeproxyd/cli_ask.o kubeproxyd/cli_rbac.o kubeproxyd/proxy.o \
 	kubeproxyd/drain.o \
 	kubeproxyd/proxy_admin.o kubeproxyd/proxy_files.o kubeproxyd/cli_online.o $(DIRECTORY)
 POLICY := common/edit_distance.o kubeproxyd/policy/query.o kubeproxyd/policy/field_selector.o kubeproxyd/policy/path_policy.o \
 	kubeproxyd/policy/request_info.o kubeproxyd/policy/principal.o kubeproxyd/policy/traits.o kubeproxyd/policy/document.o \
-	kubeproxyd/policy/role.o kubeproxyd/policy/binding.o kubeproxyd/policy/policy.o kubeproxyd/policy/decide.o
+	kubeproxyd/policy/role.o kubeproxyd/policy/binding.o kubeproxyd/policy/policy.o kubeproxyd/policy/decide.o \
+	kubeproxyd/policy/expression.o kubeproxyd/policy/expression_parse.o kubeproxyd/policy/template.o \
+	kubeproxyd/policy/subject.o kubeproxyd/policy/grants.o kubeproxyd/policy/decide_text.o \
+	kubeproxyd/policy/verbs.o kubeproxyd/policy/vocabulary.o kubeproxyd/policy/kinds.o kubeproxyd/policy/matcher.o kubeproxyd/policy/resource_rule.o \
+	kubeproxyd/policy/resource_rule_read.o kubeproxyd/policy/role_compile.o
 GATE := kubeproxyd/gate/hop_by_hop.o kubeproxyd/gate/impersonate.o kubeproxyd/gate/headers.o \
 	kubeproxyd/gate/headers_response.o kubeproxyd/gate/identity.o kubeproxyd/gate/identity_certificate.o kubeproxyd/gate/identity_resolve.o
 OFFLINE := kubeproxyd/pki.o kubeproxyd/new_file.o kubeproxyd/first_files.o kubeproxyd/client_certificate.o \
 	kubeproxyd/kubeconfig.o kubeproxyd/directory/alias.o kubeproxyd/cli_common.o kubeproxyd/cli_init.o kubeproxyd/cli_cert.o \
 	kubeproxyd/cli_kubeconfig.o kubeproxyd/cli_request_info.o
-KUBEPROXYD += $(POLICY) $(GATE) $(OFFLINE)
+KUBEPROXYD += kubeproxyd/proxy_memory.o $(POLICY) $(GATE) $(OFFLINE)
 
-BUSTAP := proto/bustap.o
+BUSTAP := proto/bustap.o proto/bustap_follow.o proto/bustap_show.o proto/bustap_serve.o
 
 # One line a unit test: the modules that it links besides tests/unit/NAME.o.
 UNIT_TESTS := test_base test_metrics test_render test_admin test_notify test_log
 test_base := $(BASE) common/loop.o
 test_log := $(BASE)
+UNIT_TESTS += test_pool
+test_pool := $(BASE)
 test_metrics := $(BASE) common/metrics.o
 test_render := $(BASE) common/render.o
 test_notify := $(BASE) common/loop.o common/notify.o
@@ -143,7 +158,7 @@ test_resolver := $(BASE) common/loop.o $(NET)
 UNIT_TESTS += test_alias test_route test_pace test_relay test_exchange test_session_h1 test_sessions test_upstream \
 	test_cluster test_audit_id test_audit_event test_audit_policy test_audit_sink \
 	test_audit_merge test_exchange_audit
-test_sessions := $(BASE) common/loop.o common/metrics.o kubeproxyd/front/session.o
+test_sessions := $(BASE) common/loop.o common/metrics.o kubeproxyd/front/session.o kubeproxyd/front/strangers.o
 test_cluster := $(BASE) $(KUBE_CLUSTER) common/aws_endpoint.o kubeproxyd/directory/cluster.o
 test_upstream := tests/unit/fake_streams.o $(BASE) common/loop.o common/metrics.o $(HTTP) $(LLHTTP) kubeproxyd/back/upstream.o \
 	kubeproxyd/back/upstream_h1.o kubeproxyd/back/upstream_h2.o kubeproxyd/back/upstream_h2_stream.o \
@@ -168,15 +183,21 @@ test_exchange := tests/unit/exchange_world.o $(BASE) common/loop.o common/metric
 	kubeproxyd/policy/path_policy.o kubeproxyd/policy/request_info.o
 test_exchange_audit := $(test_exchange)
 
-UNIT_TESTS += test_request_info test_policy test_headers test_identity test_cli_cert
+UNIT_TESTS += test_request_info test_policy test_rules test_headers test_identity test_cli_cert
 test_request_info := $(BASE) $(POLICY) $(LABELS) common/yaml.o
 test_policy := $(test_request_info)
+test_rules := $(test_request_info)
 test_headers := $(BASE) $(POLICY) $(GATE) $(KUBE_CLUSTER) common/yaml.o kubeproxyd/http/fields.o kubeproxyd/http/head.o
 test_identity := $(test_headers) kubeproxyd/pki.o
 test_cli_cert := $(BASE) $(POLICY) $(GATE) $(OFFLINE) $(KUBE_CLUSTER) $(SETTINGS) common/admin_client.o \
 	common/lock_file.o common/render.o kubeproxyd/http/fields.o kubeproxyd/http/head.o
 
-UNIT_TESTS += test_describe_plan test_enrollment test_naming test_reconcile test_registry test_sweep test_scope test_explain
+UNIT_TESTS += test_probe
+test_probe := $(AWS_TEST) $(POLICY) $(LABELS) common/yaml.o common/render.o \
+	kubeproxyd/net/address.o kubeproxyd/probe/finding.o kubeproxyd/probe/own_principal.o kubeproxyd/probe/rbac_text.o \
+	kubeproxyd/probe/rights.o
+
+UNIT_TESTS += test_organization test_aws_accounts test_describe_plan test_enrollment test_naming test_reconcile test_registry test_sweep test_scope test_explain
 FIXTURE := $(BASE) $(KUBE_CLUSTER) common/loop.o common/metrics.o common/aws_error.o common/aws_xml.o common/aws_endpoint.o \
 	tests/unit/discovery_fixture.o
 RECONCILE := discoveryd/reconcile.o discoveryd/candidate.o discoveryd/naming.o discoveryd/cluster_set.o \
@@ -189,8 +210,10 @@ test_naming := $(BASE) $(KUBE_CLUSTER) discoveryd/naming.o
 test_reconcile := $(FIXTURE) $(RECONCILE) discoveryd/look_set.o
 test_registry := $(FIXTURE) $(RECONCILE) discoveryd/look_set.o
 test_sweep := $(FIXTURE) $(SWEEP)
-test_scope := $(FIXTURE) $(SWEEP) $(RECONCILE) discoveryd/scope.o discoveryd/account.o discoveryd/discovery.o discoveryd/discovery_log.o \
-	discoveryd/describe_plan.o
+test_scope := $(FIXTURE) $(SWEEP) $(RECONCILE) discoveryd/scope.o discoveryd/account.o $(WHO) $(CLOCKWORK) \
+	discoveryd/describe_plan.o discoveryd/organization_walk.o tests/unit/fake_organizations.o
+test_organization := $(test_scope)
+test_aws_accounts := $(BASE) $(AWS) common/loop.o common/fetch.o common/json.o common/sigv4.o discoveryd/aws_organizations.o discoveryd/aws_ec2.o
 test_enrollment := $(test_scope) discoveryd/enrollment.o
 test_explain := $(test_scope) discoveryd/explain.o discoveryd/explain_causes.o discoveryd/explain_text.o
 
@@ -236,7 +259,7 @@ test_upstream_h2 := tests/unit/upstream_h2_world.o tests/unit/h2_end.o tests/uni
 	kubeproxyd/back/dial.o kubeproxyd/back/upstream_h2.o kubeproxyd/back/upstream_h2_stream.o
 test_upstream_h2_failures := $(test_upstream_h2)
 SESSION_H2_TEST := tests/unit/session_h2_world.o $(BASE) common/loop.o $(HTTP) $(LLHTTP) kubeproxyd/exchange/reply.o \
-	kubeproxyd/front/session_h2.o kubeproxyd/front/session_h2_stream.o
+	kubeproxyd/front/session_h2.o kubeproxyd/front/session_h2_stream.o kubeproxyd/front/flood.o kubeproxyd/front/stream_ids.o
 test_session_h2 := tests/unit/session_h2_talk.o tests/unit/h2_end.o $(SESSION_H2_TEST)
 test_session_h2_abuse := $(test_session_h2)
 
@@ -247,7 +270,7 @@ fuzz_yaml := $(BASE) $(SETTINGS)
 fuzz_kube_cluster := $(BASE) $(KUBE_CLUSTER)
 fuzz_pattern := $(BASE) $(LABELS)
 fuzz_aws_profile := $(AWS_TEST)
-fuzz_aws_replies := $(AWS_TEST) $(filter-out common/json.o,$(KUBE_CLUSTER)) discoveryd/aws_eks.o discoveryd/aws_account.o \
+fuzz_aws_replies := $(AWS_TEST) $(filter-out common/json.o,$(KUBE_CLUSTER)) discoveryd/aws_ec2.o discoveryd/aws_organizations.o discoveryd/aws_eks.o discoveryd/aws_account.o \
 	discoveryd/aws_tagging.o
 fuzz_aws_sources := $(AWS_TEST)
 
@@ -270,7 +293,7 @@ quiet = $(if $(filter 1,$(V)),,@echo '  $(1)  $(subst $(BUILD)/,,$@)';)
 
 # --- rules ------------------------------------------------------------------------------------------------------------
 
-.PHONY: all demo test test-long bench load lint fuzz install clean setup unit replay
+.PHONY: all demo test test-long bench load decide lint fuzz install clean setup unit replay
 .SECONDEXPANSION:
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -314,6 +337,12 @@ $(BUILD)/bench/load: $(addprefix $(OBJ)/,$(LOAD))
 	$(call quiet,LD)$(link)
 load: $(BUILD)/bench/load
 
+# What a decision costs, another row of it.
+$(BUILD)/bench/decide: $(addprefix $(OBJ)/,tests/bench/decide.o $(test_policy))
+	@mkdir -p $(@D)
+	$(call quiet,LD)$(link)
+decide: $(BUILD)/bench/decide
+
 $(BUILD)/fuzz/%: $(OBJ)/tests/fuzz/%.o $(if $(filter fuzz,$(MODE)),,$(OBJ)/tests/fuzz/replay.o) $$(addprefix $(OBJ)/,$$($$*))
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(link) $(if $(filter fuzz,$(MODE)),-fsanitize=fuzzer)
@@ -342,7 +371,7 @@ test-long: $(SETUP)
 	tests/run.sh --long
 
 bench: $(SETUP)
-	@$(MAKE) --no-print-directory -j2 MODE=release all load
+	@$(MAKE) --no-print-directory -j2 MODE=release all load decide
 	node tests/bench/bench.mjs
 
 # --- analysis ---------------------------------------------------------------------------------------------------------

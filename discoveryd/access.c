@@ -89,7 +89,7 @@ static size_t find_matchers(const struct access *access, const struct cluster_it
 	*account = NULL;
 	for (size_t i = 0; i < item->claim_count && count < MATCHERS_MAX; i++) {
 		const struct scope *scope =
-		    discovery_find_scope(access->options.discovery, item->claims[i].scope);
+		    discovery_scope(access->options.discovery, item->claims[i].scope);
 		if (scope == NULL)
 			continue;
 		const struct aws_matcher *matcher =

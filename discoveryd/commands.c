@@ -116,11 +116,6 @@ struct json_object *command_ask(
 	return document;
 }
 
-static struct json_object *ask_about(const struct cli *cli, const char *prefix, const char *text)
-{
-	return command_ask(cli, "GET", prefix, text);
-}
-
 static void print_clusters(struct json_object *document)
 {
 	static const struct render_column columns[] = {{"NAME", "metadata.name"},
@@ -152,8 +147,9 @@ int command_get(const struct cli *cli)
 		return EXIT_USAGE;
 	}
 	bool is_one = name[0] == '/' && name[1] != '\0';
-	struct json_object *document =
-	    is_one ? ask_about(cli, ADMIN_CLUSTERS "/", name + 1) : ask(cli, "GET", ADMIN_CLUSTERS);
+	struct json_object *document = is_one
+					   ? command_ask(cli, "GET", ADMIN_CLUSTERS "/", name + 1)
+					   : ask(cli, "GET", ADMIN_CLUSTERS);
 	if (document == NULL)
 		return EXIT_NO;
 	if (cli->format == RENDER_TABLE)
@@ -166,7 +162,7 @@ int command_get(const struct cli *cli)
 
 int command_explain(const struct cli *cli)
 {
-	struct json_object *document = ask_about(cli, ADMIN_EXPLAIN "?q=", cli->operand);
+	struct json_object *document = command_ask(cli, "GET", ADMIN_EXPLAIN "?q=", cli->operand);
 	if (document == NULL)
 		return EXIT_NO;
 	bool is_served = json_object_get_boolean(member(document, "served"));
@@ -242,4 +238,17 @@ int command_confirm_removal(const struct cli *cli)
 		print_document(document, cli->format);
 	json_object_put(document);
 	return removed > 0 ? EXIT_DONE : EXIT_NO;
+}
+
+int command_forget(const struct cli *cli)
+{
+	struct json_object *document = command_ask(cli, "POST", ADMIN_FORGET, cli->operand);
+	if (document == NULL)
+		return EXIT_NO;
+	if (cli->format == RENDER_TABLE)
+		printf("%s is forgotten\n", cli->operand);
+	else
+		print_document(document, cli->format);
+	json_object_put(document);
+	return EXIT_DONE;
 }

@@ -14,6 +14,9 @@ int command_check(const struct cli *cli) MUST_USE;
  * asks no daemon. */
 int command_scan(const struct cli *cli) MUST_USE;
 
+/* Prints the policies that the configuration needs; asks STS who it is, and no daemon. */
+int command_iam_policy(const struct cli *cli) MUST_USE;
+
 /* These ask the running daemon over its admin socket. */
 int command_get(const struct cli *cli) MUST_USE;
 int command_explain(const struct cli *cli) MUST_USE;
@@ -27,5 +30,6 @@ int command_access(const struct cli *cli) MUST_USE;
  * telling why on stderr. */
 struct json_object *command_ask(
     const struct cli *cli, const char *method, const char *prefix, const char *text) MUST_USE;
+int command_forget(const struct cli *cli) MUST_USE;
 
 #endif
