@@ -197,6 +197,9 @@ static void on_answer_end(struct upstream_h1 *connection)
 	if (!connection->has_head)
 		return;
 	connection->is_answer_ended = true;
+	const struct http_fields *trailers = h1_reader_trailers(connection->reader);
+	if (trailers->count > 0)
+		connection->events->on_trailers(connection->arg, trailers);
 	connection->events->on_end(connection->arg);
 }
 

@@ -159,6 +159,15 @@ static void on_answer_body(void *arg, const uint8_t *data, size_t len)
 	relay_on_answer_body(&exchange->relay, data, len);
 }
 
+static void on_answer_trailers(void *arg, const struct http_fields *fields)
+{
+	struct exchange *exchange = arg;
+	struct http_head *scratch = &exchange->all->scratch;
+	headers_build_trailers(fields, &scratch->fields);
+	exchange->client.verbs->send_trailers(exchange->client.object, &scratch->fields);
+	http_head_clear(scratch);
+}
+
 static void on_answer_end(void *arg)
 {
 	struct exchange *exchange = arg;
@@ -178,4 +187,5 @@ const struct peer_events exchange_upstream_events = {
     .on_end = on_answer_end,
     .on_drain = on_upstream_drain,
     .on_failed = on_upstream_failed,
+    .on_trailers = on_answer_trailers,
 };

@@ -51,6 +51,7 @@ struct conversation {
 	bool has_answered_head;
 	bool has_answered;
 	bool is_answer_chunked;
+	struct buf trailers; /* the last chunk with those of the answer; empty: there are none */
 	bool is_answer_bodiless;
 	bool will_close;
 };
@@ -378,12 +379,23 @@ static bool send_body(void *object, const uint8_t *data, size_t len)
 	return !stream_is_full(conversation->stream);
 }
 
+static void send_trailers(void *object, const struct http_fields *fields)
+{
+	struct conversation *conversation = object;
+	if (conversation->is_answer_chunked)
+		http_trailers_write(fields, &conversation->trailers);
+}
+
 static void send_end(void *object)
 {
 	struct conversation *conversation = object;
+	struct buf *trailers = &conversation->trailers;
 	conversation->has_answered = true;
-	if (conversation->is_answer_chunked)
+	if (trailers->len > 0)
+		stream_write(conversation->stream, trailers->data, trailers->len);
+	else if (conversation->is_answer_chunked)
 		stream_write(conversation->stream, HTTP_CHUNK_LAST, strlen(HTTP_CHUNK_LAST));
+	buf_free(trailers);
 }
 
 static void pause_body(void *object)
@@ -430,6 +442,7 @@ static void release(void *object)
 static const struct peer_verbs verbs = {
     .send_head = send_head,
     .send_body = send_body,
+    .send_trailers = send_trailers,
     .send_end = send_end,
     .pause = pause_body,
     .resume = resume_body,
@@ -482,6 +495,7 @@ static void free_conversation(void *object)
 	timer_free(&conversation->timer);
 	loop_undefer(conversation->loop, &conversation->read_on);
 	h1_reader_free(&conversation->reader);
+	buf_free(&conversation->trailers);
 	free(conversation);
 }
 

@@ -91,7 +91,11 @@ static void on_failed(void *arg, const struct peer_failure *failure)
 	loop_stop(loop);
 }
 
-static const struct peer_events events = {on_head, on_body, on_end, on_drain, on_failed};
+static const struct peer_events events = {.on_head = on_head,
+    .on_body = on_body,
+    .on_end = on_end,
+    .on_drain = on_drain,
+    .on_failed = on_failed};
 
 static void open_with(struct upstream_want want)
 {
