@@ -139,7 +139,9 @@ static void refuse(struct conversation *conversation, unsigned status, const cha
 static void on_timer(void *arg)
 {
 	struct conversation *conversation = arg;
-	if (conversation->state == STATE_HEAD)
+	if (conversation->state == STATE_EXCHANGING)
+		client_gone(conversation, "the client did not end its side of the tunnel");
+	else if (conversation->state == STATE_HEAD)
 		refuse(conversation, 408, "the head of the request did not arrive in time");
 	else
 		close_session(conversation, SESSION_POLITE,
@@ -256,11 +258,20 @@ static size_t read_requests(struct conversation *conversation, const uint8_t *da
 	return at;
 }
 
+/* The API server has said all; a client that says nothing more either may have left. */
+static void arm_half_open(struct conversation *conversation)
+{
+	if (conversation->is_tunnel && conversation->has_answered)
+		timer_set(conversation->timer,
+		    session_settings(conversation->session)->proxy.limits.idle_timeout);
+}
+
 static size_t on_data(void *arg, const uint8_t *data, size_t len)
 {
 	struct conversation *conversation = arg;
 	size_t used = 0;
 	if (conversation->is_tunnel && !conversation->is_paused && conversation->exchange != NULL) {
+		arm_half_open(conversation);
 		exchange_client_events.on_body(conversation->exchange, data, len);
 		used = len;
 	} else if (!conversation->is_tunnel) {
@@ -391,6 +402,11 @@ static void send_end(void *object)
 	struct conversation *conversation = object;
 	struct buf *trailers = &conversation->trailers;
 	conversation->has_answered = true;
+	if (conversation->is_tunnel) {
+		stream_end(conversation->stream);
+		arm_half_open(conversation);
+		return;
+	}
 	if (trailers->len > 0)
 		stream_write(conversation->stream, trailers->data, trailers->len);
 	else if (conversation->is_answer_chunked)
