@@ -27,9 +27,11 @@
 #include "kubeproxyd/front/session.h"
 #include "kubeproxyd/net/listeners.h"
 #include "kubeproxyd/net/stream.h"
+#include "kubeproxyd/net/tls_memory.h"
 #include "kubeproxyd/policy/policy.h"
 #include "kubeproxyd/proxy_admin.h"
 #include "kubeproxyd/proxy_files.h"
+#include "kubeproxyd/proxy_memory.h"
 #include "kubeproxyd/record/audit.h"
 
 #define POLL_MS 50
@@ -381,6 +383,7 @@ int proxy_run(struct settings *settings, const char *config, const char *instanc
 {
 	struct proxy proxy = {.config = config, .instance = instance, .settings = settings};
 	char *error = NULL;
+	tls_memory_use_pool();
 	tell_settings(settings);
 	if (!proxy_files_load(settings, &proxy.files, &error)) {
 		fprintf(stderr, "kubeproxyd: %s\n", error);
@@ -393,6 +396,7 @@ int proxy_run(struct settings *settings, const char *config, const char *instanc
 	raise_descriptor_limit();
 	proxy.loop = loop_new();
 	proxy.metrics = metrics_new();
+	proxy_memory_count(proxy.metrics);
 	proxy.notify = notify_new(proxy.loop);
 	bool is_started = start(&proxy, &error);
 	if (is_started)

@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "common/xmem.h"
 #include "kubeproxyd/back/upstream_h2_private.h"
+#include "kubeproxyd/http/h2_memory.h"
 #include "kubeproxyd/net/stream.h"
 
 #define CONNECTION_WINDOW (16 * 1024 * 1024)
@@ -446,7 +447,7 @@ static nghttp2_session *new_session(struct upstream_h2 *connection, size_t strea
 	nghttp2_option_set_peer_max_concurrent_streams(option, STREAMS_BEFORE_SETTINGS);
 	nghttp2_option_set_max_continuations(option, CONTINUATIONS_MAX);
 	nghttp2_option_set_max_send_header_block_length(option, REQUEST_HEAD_MAX);
-	if (nghttp2_session_client_new2(&session, callbacks, connection, option) != 0)
+	if (nghttp2_session_client_new3(&session, callbacks, connection, option, h2_memory()) != 0)
 		abort();
 	nghttp2_session_callbacks_del(callbacks);
 	nghttp2_option_del(option);

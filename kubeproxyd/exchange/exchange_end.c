@@ -1,9 +1,9 @@
 /* How an exchange ends: with an answer of our own, with the last byte relayed, or because what
  * allowed it was withdrawn. exchange_finish() is the one way out, and writes the records. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/decimal.h"
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/metrics.h"
@@ -37,8 +37,8 @@ static void free_exchange(void *object)
 
 static void count(const struct exchange *exchange, struct duration took)
 {
-	char code[16];
-	snprintf(code, sizeof code, "%u", exchange->status);
+	char code[DECIMAL_TEXT];
+	decimal_write(code, exchange->status);
 	const struct exchanges *all = exchange->all;
 	const struct cluster *cluster = exchange->admission.cluster;
 	metric_add(all->metrics.requests, 1, cluster != NULL ? cluster->resource->name : "", code);

@@ -13,6 +13,7 @@
 #include "common/xmem.h"
 #include "kubeproxyd/front/session_h2_private.h"
 #include "kubeproxyd/http/h1_rules.h"
+#include "kubeproxyd/http/h2_memory.h"
 #include "kubeproxyd/net/stream.h"
 
 #define CONNECTION_WINDOW (16 * 1024 * 1024)
@@ -506,7 +507,7 @@ static nghttp2_session *new_session(struct h2_conversation *conversation)
 	nghttp2_option_set_stream_reset_rate_limit(option, RESET_BURST, RESET_RATE);
 	nghttp2_option_set_max_continuations(option, CONTINUATIONS_MAX);
 	nghttp2_option_set_max_send_header_block_length(option, ANSWER_HEAD_MAX);
-	if (nghttp2_session_server_new2(&h2, callbacks, conversation, option) != 0)
+	if (nghttp2_session_server_new3(&h2, callbacks, conversation, option, h2_memory()) != 0)
 		abort();
 	nghttp2_session_callbacks_del(callbacks);
 	nghttp2_option_del(option);

@@ -3,10 +3,10 @@
 
 #include <ctype.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/decimal.h"
 #include "common/xmem.h"
 
 static uint8_t *bytes(const char *text)
@@ -101,16 +101,15 @@ void h2_fields_add_head(struct h2_fields *list, const struct http_head *head, co
 			h2_fields_add(list, name, fields_value(fields, i), field->value_len);
 	}
 	if (h2_head_says_length(head)) {
-		int len = snprintf(list->length, sizeof list->length, "%llu",
-		    (unsigned long long)head->content_length);
-		h2_fields_add(list, "content-length", list->length, (size_t)len);
+		size_t len = decimal_write(list->length, head->content_length);
+		h2_fields_add(list, "content-length", list->length, len);
 	}
 }
 
 void h2_fields_add_status(struct h2_fields *list, unsigned status)
 {
-	int len = snprintf(list->status, sizeof list->status, "%u", status);
-	h2_fields_add(list, ":status", list->status, (size_t)len);
+	size_t len = decimal_write(list->status, status);
+	h2_fields_add(list, ":status", list->status, len);
 }
 
 void h2_fields_free(struct h2_fields *list)

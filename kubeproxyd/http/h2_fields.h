@@ -10,6 +10,7 @@
 
 #include "common/attr.h"
 #include "common/buf.h"
+#include "common/decimal.h"
 #include "kubeproxyd/http/head.h"
 
 #define H2_FIELDS_FEW 64
@@ -20,7 +21,7 @@ struct h2_fields {
 	nghttp2_nv *items; /* `few`, or memory of its own when they are more */
 	size_t count, cap;
 	size_t size; /* at most this much when encoded */
-	char length[24], status[8];
+	char length[DECIMAL_TEXT], status[DECIMAL_TEXT];
 	struct buf names;
 };
 

@@ -3,18 +3,17 @@
  * what comes while others wait. Called by session_h2 and upstream_h2. */
 #include "kubeproxyd/http/h2_tail.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/decimal.h"
 #include "kubeproxyd/http/h2_fields.h"
 #include "kubeproxyd/http/hpack.h"
 
 /* Kept for the next heads when nothing waits. */
 #define KEEP_MAX ((size_t)16 * 1024)
 /* What else may be in a frame that was not counted: pseudo fields as nghttp2 encodes them. */
-#define MARGIN	    1024u
-#define LENGTH_TEXT 24
+#define MARGIN 1024u
 
 /* At most so long when encoded. */
 static size_t bound_of(const struct http_head *head)
@@ -24,11 +23,11 @@ static size_t bound_of(const struct http_head *head)
 
 static void append_length(struct buf *out, const struct http_head *head)
 {
-	char text[LENGTH_TEXT];
+	char text[DECIMAL_TEXT];
 	if (!h2_head_says_length(head))
 		return;
-	int len = snprintf(text, sizeof text, "%llu", (unsigned long long)head->content_length);
-	hpack_append(out, "content-length", strlen("content-length"), text, (size_t)len, false);
+	size_t len = decimal_write(text, head->content_length);
+	hpack_append(out, "content-length", strlen("content-length"), text, len, false);
 }
 
 bool h2_tail_encode(struct h2_tails *tails, struct h2_tail *tail, const struct http_head *head,
