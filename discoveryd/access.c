@@ -10,6 +10,7 @@
 #include "common/settings.h"
 #include "common/xmem.h"
 #include "discoveryd/access_case.h"
+#include "discoveryd/access_steps.h"
 #include "discoveryd/account.h"
 #include "discoveryd/candidate.h"
 #include "discoveryd/cluster_set.h"
@@ -116,8 +117,10 @@ static bool want(struct access_case *one, const struct cluster_item *item)
 				   ? one->account == NULL
 				   : one->account != NULL && strcmp(one->account, account) == 0;
 	bool has_entries = access_has_entries(item->cluster);
+	bool has_mappings = access_has_mappings(item->cluster);
 	if (access_wanted_equal(&wanted, &one->wanted) && is_same_account &&
-	    has_entries == one->has_entries && one->facts != NULL) {
+	    has_entries == one->has_entries && has_mappings == one->has_mappings &&
+	    one->facts != NULL) {
 		access_wanted_free(&wanted);
 		return false;
 	}
@@ -125,6 +128,7 @@ static bool want(struct access_case *one, const struct cluster_item *item)
 	access_wanted_free(&one->wanted);
 	one->wanted = wanted;
 	one->has_entries = has_entries;
+	one->has_mappings = has_mappings;
 	/* An account that is not there any more may still have something to end. */
 	if (account != NULL || access_journal_bootstrap(access->journal, one->arn) == NULL) {
 		free(one->account);
@@ -182,6 +186,23 @@ static struct access_case *replace_case(struct access_case *one)
 	one = add_case(access, arn);
 	free(arn);
 	return one;
+}
+
+/* What stays when a cluster that still exists leaves without being cleaned up after. */
+static void tell_rows(const struct access *access, const char *arn)
+{
+	const struct tombstone *tombstone = registry_find_tombstone(access->options.registry, arn);
+	const struct access_row *row = NULL;
+	if (tombstone == NULL || tombstone->reason == REMOVAL_GONE ||
+	    tombstone->reason == REMOVAL_RECREATED)
+		return;
+	while ((row = access_journal_next_of(access->journal, arn, row)) != NULL) {
+		if (row->stage != ACCESS_SEEN)
+			log_warn("access", "left-behind", LOG_S("cluster", row->cluster),
+			    LOG_S("arn", arn), LOG_S("principal", row->principal),
+			    LOG_S("what", "the access entry, or our group on it"),
+			    LOG_S("why", "nobody could look at the cluster any more"));
+	}
 }
 
 static void forget_rows(struct access *access, const char *arn)
@@ -246,6 +267,7 @@ static void lose_case(struct access_case *one)
 		case_go_on(one);
 		return;
 	}
+	tell_rows(access, one->arn);
 	forget_rows(access, one->arn);
 	drop_case(one);
 }

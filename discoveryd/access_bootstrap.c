@@ -11,6 +11,7 @@
 #include "common/settings.h"
 #include "common/xmem.h"
 #include "discoveryd/access_case.h"
+#include "discoveryd/access_steps.h"
 #include "discoveryd/account.h"
 #include "discoveryd/aws_account.h"
 #include "discoveryd/publisher.h"

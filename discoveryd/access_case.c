@@ -2,6 +2,7 @@
  * work at once (slots), so that hundreds of new clusters queue for AWS's patience instead of
  * testing it; one that has a temporary entry never waits. */
 #include "discoveryd/access_case.h"
+#include "discoveryd/access_steps.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +50,7 @@ static struct access_sight sight_of(const struct access_case *one)
 		sight.serving++;
 		sight.reachable += report->reachable == ANSWER_YES;
 		sight.authenticated += report->authenticated == ANSWER_YES;
+		sight.unknown_there += report->authenticated == ANSWER_NO;
 		sight.permitted += report->permitted == ANSWER_YES;
 		foreign +=
 		    report->principal != NULL && !is_wanted_principal(one, report->principal);
@@ -80,6 +82,7 @@ struct access_facts case_facts(struct access_case *one)
 	mirror_journal(one);
 	struct access_facts facts = {.wanted = &one->wanted,
 	    .has_entries = one->has_entries,
+	    .has_mappings = one->has_mappings,
 	    .has_account = access_account_of(one) != NULL,
 	    .is_proved = one->is_proved,
 	    .denied = one->denied,

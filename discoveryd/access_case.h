@@ -1,6 +1,6 @@
 /* One cluster's access as it is being arranged: shared by the parts of access (access.c owns the
- * cases, access_case.c drives one, access_step.c, access_bootstrap.c and access_release.c perform
- * its steps, access_words.c and access_show.c tell about it). Nobody else includes it. */
+ * cases, access_case.c drives one; those who perform its steps and tell about it are in
+ * access_steps.h). Nobody else includes it. */
 #ifndef EKSGATE_ACCESS_CASE_H
 #define EKSGATE_ACCESS_CASE_H
 
@@ -44,7 +44,7 @@ struct access_case {
 	char *cluster_id; /* Outposts; else NULL */
 	char *account; /* id of the account that acts; NULL: none */
 	struct unix_time created_at;
-	bool has_entries;
+	bool has_entries, has_mappings; /* by the authentication mode */
 	bool is_releasing; /* it leaves: only cleaning up is left */
 	bool is_gone; /* it has left the registry */
 	struct access_wanted wanted;
@@ -147,25 +147,5 @@ void case_drop_task(struct access_case *one);
 uint64_t case_pick_proxy(const struct access_case *one) MUST_USE;
 /* The proxy that was asked could not do it: another one next time. */
 void case_note_refusal(struct access_case *one);
-
-/* --- access_step.c, access_bootstrap.c, access_release.c */
-
-void step_perform(struct access_case *one, const struct access_plan *plan);
-void bootstrap_perform(struct access_case *one, const struct access_plan *plan);
-/* The result of the case's task. */
-void bootstrap_task_done(struct access_case *one, bool is_ok, const char *code, const char *text);
-void step_task_done(struct access_case *one, bool is_ok, const char *code, const char *text);
-/* Cleans the next row up. */
-void release_go_on(struct access_case *one);
-struct access_entry_facts step_entry_facts(
-    const struct access_case *one, const struct eks_access_entry *entry) MUST_USE;
-
-/* --- access_words.c */
-
-/* The reason of the latest plan as a sentence, and what to do about it (free(); NULL: nothing). */
-char *words_reason(const struct access_case *one) MUST_USE;
-char *words_remedy(const struct access_case *one) MUST_USE;
-/* status.access (free()). */
-char *words_status(const struct access_case *one) MUST_USE;
 
 #endif

@@ -7,6 +7,10 @@
 #include "discoveryd/aws_access.h"
 
 #define BIT(op) (1u << (op))
+/* What a bootstrap needs, its end included. */
+#define BOOTSTRAP_OPS                                                                              \
+	(BIT(EKS_DESCRIBE_ENTRY) | BIT(EKS_CREATE_ENTRY) | BIT(EKS_DELETE_ENTRY) |                 \
+	    BIT(EKS_ASSOCIATE_POLICY) | BIT(EKS_TAG_RESOURCE))
 
 const char *access_action_text(enum access_action action)
 {
@@ -85,6 +89,11 @@ static struct access_plan plan_absent(const struct access_facts *facts, size_t i
 		return rest(REASON_INVALID, i);
 	if (is_known)
 		return rest(REASON_MAPPED, i);
+	/* An entry would replace what aws-auth says: a proxy must have been sent away first. */
+	if (facts->has_mappings && facts->sight.serving == 0)
+		return rest(REASON_NO_PROXY, i);
+	if (facts->has_mappings && facts->sight.unknown_there == 0)
+		return rest(REASON_UNREACHABLE, i);
 	if (facts->wanted->mode == ACCESS_CLUSTER_ADMIN)
 		return plan_admin(facts, i, ACCESS_CREATE);
 	/* The bootstrap comes first: once the entry exists, its principal serves. */
@@ -190,16 +199,13 @@ static struct access_plan plan_found(const struct access_facts *facts)
 static struct access_plan plan_begin(const struct access_facts *facts)
 {
 	const struct access_bootstrap *bootstrap = &facts->bootstrap;
-	const unsigned needed = BIT(EKS_DESCRIBE_ENTRY) | BIT(EKS_CREATE_ENTRY) |
-				BIT(EKS_DELETE_ENTRY) | BIT(EKS_ASSOCIATE_POLICY) |
-				BIT(EKS_TAG_RESOURCE);
 	if (bootstrap->is_unknowable)
 		return rest(REASON_WHO, 0);
 	if (!bootstrap->is_known)
 		return act(ACCESS_IDENTIFY, 0);
 	if (is_target_in_service(facts))
 		return rest(REASON_SERVES, 0);
-	struct access_plan plan = act_if_permitted(facts, ACCESS_BOOT_DESCRIBE, 0, needed);
+	struct access_plan plan = act_if_permitted(facts, ACCESS_BOOT_DESCRIBE, 0, BOOTSTRAP_OPS);
 	if (plan.action == ACCESS_REST || bootstrap->entry.state == ENTRY_UNKNOWN)
 		return plan;
 	if (bootstrap->entry.state == ENTRY_PRESENT)
@@ -247,7 +253,8 @@ static struct access_plan plan_forbidden(const struct access_facts *facts)
 			is_granted |= facts->targets[i].is_granted;
 		return rest(is_granted ? REASON_USELESS : REASON_EXISTED, 0);
 	}
-	return facts->bootstrap.is_spent ? rest(REASON_USELESS, 0) : plan_begin(facts);
+	bool is_useless = facts->bootstrap.is_spent && (facts->denied & BOOTSTRAP_OPS) == 0;
+	return is_useless ? rest(REASON_USELESS, 0) : plan_begin(facts);
 }
 
 /* The entries are as they should be, as far as they can be. */

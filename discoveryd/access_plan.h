@@ -53,6 +53,7 @@ struct access_bootstrap {
 /* What proxies tell, in numbers of proxies. */
 struct access_sight {
 	size_t serving, reachable, authenticated, permitted;
+	size_t unknown_there; /* those who got a 401 */
 	bool is_checked; /* since the last change */
 	bool is_foreign; /* they act as somebody for whom nothing is configured */
 };
@@ -60,6 +61,7 @@ struct access_sight {
 struct access_facts {
 	const struct access_wanted *wanted;
 	bool has_entries; /* by the authentication mode */
+	bool has_mappings; /* aws-auth counts, too */
 	bool has_account; /* there is an identity to call AWS with */
 	bool is_proved; /* DeleteAccessEntry is permitted */
 	unsigned denied; /* bits: 1 << enum eks_access_op */

@@ -105,6 +105,11 @@ bool access_has_entries(const struct kube_cluster *cluster)
 	return strcmp(cluster->authentication_mode, "CONFIG_MAP") != 0;
 }
 
+bool access_has_mappings(const struct kube_cluster *cluster)
+{
+	return strcmp(cluster->authentication_mode, "API") != 0;
+}
+
 /* --- ARNs ------------------------------------------------------------------------------------- */
 
 /* The length of "arn:PARTITION:iam::ACCOUNT:KIND/", and what follows the path in *name. 0 when it

@@ -37,6 +37,8 @@ bool access_wanted_equal(const struct access_wanted *a, const struct access_want
 
 /* "CONFIG_MAP" clusters have no access entries. */
 bool access_has_entries(const struct kube_cluster *cluster) MUST_USE;
+/* "API" clusters do not look at aws-auth. */
+bool access_has_mappings(const struct kube_cluster *cluster) MUST_USE;
 /* The same role or user, even when one of the two ARNs comes from STS, which does not tell paths.
  */
 bool access_is_same_principal(const char *a, const char *b) MUST_USE;

@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "common/xmem.h"
 #include "discoveryd/access_case.h"
+#include "discoveryd/access_steps.h"
 
 #define ATTEMPTS 5
 

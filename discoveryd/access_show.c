@@ -7,6 +7,7 @@
 #include "common/settings.h"
 #include "common/xmem.h"
 #include "discoveryd/access_case.h"
+#include "discoveryd/access_steps.h"
 #include "discoveryd/cluster_set.h"
 #include "discoveryd/registry.h"
 

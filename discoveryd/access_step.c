@@ -8,6 +8,7 @@
 #include "common/settings.h"
 #include "common/xmem.h"
 #include "discoveryd/access_case.h"
+#include "discoveryd/access_steps.h"
 #include "discoveryd/publisher.h"
 #include "proto/task.h"
 

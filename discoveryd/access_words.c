@@ -7,6 +7,7 @@
 #include "common/settings.h"
 #include "common/xmem.h"
 #include "discoveryd/access_case.h"
+#include "discoveryd/access_steps.h"
 #include "discoveryd/account.h"
 
 static const char *target_text(const struct access_case *one)

@@ -12,6 +12,7 @@
 #include "common/metrics.h"
 #include "common/settings.h"
 #include "common/xmem.h"
+#include "discoveryd/access_texts.h"
 #include "discoveryd/discovery.h"
 #include "discoveryd/discovery_metrics.h"
 #include "discoveryd/guard.h"
@@ -26,10 +27,6 @@
 #define ORPHANS_SOURCE "orphans"
 
 struct story;
-
-struct access_text {
-	char *arn, *text;
-};
 
 struct enrollment {
 	struct loop *loop;
@@ -46,9 +43,8 @@ struct enrollment {
 	size_t story_count;
 	enrollment_hold_fn *hold;
 	void *hold_arg;
-	struct access_text *texts; /* what status.access is to become */
-	size_t text_count;
-	struct deferred access;
+	struct access_texts texts;
+	struct deferred access; /* commits them */
 	char *error;
 };
 
@@ -141,8 +137,9 @@ static void hold_removals(struct enrollment *enrollment, struct registry_changes
 {
 	for (size_t i = 0; i < changes->count && enrollment->hold != NULL; i++) {
 		struct registry_change *change = &changes->items[i];
+		bool is_orphan = change->reason == REMOVAL_ORPHANED && !change->is_confirmed;
 		if (change->kind != REGISTRY_REMOVE ||
-		    (change->reason != REMOVAL_UNMATCHED && change->reason != REMOVAL_ORPHANED))
+		    (change->reason != REMOVAL_UNMATCHED && !is_orphan))
 			continue;
 		const struct cluster_item *old =
 		    cluster_set_find_arn(registry_set(enrollment->registry), change->arn);
@@ -204,33 +201,13 @@ static void on_seal(void *arg)
 	timer_set(enrollment->seal_again, duration_seconds(SEAL_AGAIN_SECONDS));
 }
 
-static void forget_texts(struct enrollment *enrollment)
-{
-	for (size_t i = 0; i < enrollment->text_count; i++) {
-		free(enrollment->texts[i].arn);
-		free(enrollment->texts[i].text);
-	}
-	xfree(&enrollment->texts);
-	enrollment->text_count = 0;
-}
-
 /* All that came in a turn, in one transaction. */
 static void on_access(void *arg)
 {
 	struct enrollment *enrollment = arg;
 	struct registry_changes changes = {0};
 	char *error = NULL;
-	for (size_t i = 0; i < enrollment->text_count; i++) {
-		const struct cluster_item *old = cluster_set_find_arn(
-		    registry_set(enrollment->registry), enrollment->texts[i].arn);
-		if (old == NULL)
-			continue;
-		struct cluster_item *item = cluster_item_copy(old);
-		free(item->cluster->status.access);
-		item->cluster->status.access = xstrdup(enrollment->texts[i].text);
-		registry_changes_put(&changes, item);
-	}
-	forget_texts(enrollment);
+	access_texts_move(&enrollment->texts, registry_set(enrollment->registry), &changes);
 	if (!commit(enrollment, &changes, &error))
 		log_error("registry", "not-recorded", LOG_S("error", error));
 	free(error);
@@ -525,10 +502,7 @@ void enrollment_on_removal(struct enrollment *enrollment, enrollment_hold_fn *fn
 
 void enrollment_set_access(struct enrollment *enrollment, const char *arn, const char *text)
 {
-	enrollment->texts =
-	    xreallocarray(enrollment->texts, enrollment->text_count + 1, sizeof *enrollment->texts);
-	enrollment->texts[enrollment->text_count++] =
-	    (struct access_text){.arn = xstrdup(arn), .text = xstrdup(text)};
+	access_texts_add(&enrollment->texts, arn, text);
 	loop_defer(enrollment->loop, &enrollment->access);
 }
 
@@ -541,7 +515,7 @@ void enrollment_free(struct enrollment **enrollment)
 	loop_undefer((*enrollment)->loop, &(*enrollment)->seal);
 	loop_undefer((*enrollment)->loop, &(*enrollment)->access);
 	forget_stories(*enrollment);
-	forget_texts(*enrollment);
+	access_texts_free(&(*enrollment)->texts);
 	guard_free(&(*enrollment)->guard);
 	free((*enrollment)->group);
 	free((*enrollment)->error);

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { Running, until } from '../clients/run.mjs';
 import { binary } from './daemons.mjs';
-import { nameOf, OTHER, OWN } from './world.mjs';
+import { EXTERNAL_ID, nameOf, OTHER, OWN } from './world.mjs';
 
 export const ACTIONS = [
 	'eks:DescribeAccessEntry',
@@ -19,7 +19,7 @@ const READS = ['eks:ListClusters', 'eks:DescribeCluster', 'tag:GetResources', 'a
 const LOOK_MS = 100;
 
 // The role P that the proxy acts as, with a path, and what discoveryd may do. EKS is slow by `delayMs`.
-export async function setUpAccess(world, { denied = [], mode, delayMs = 0, settle = '1s', setup = true } = {}) {
+export async function setUpAccess(world, { denied, mode, delayMs = 0, settle = '1s', setup = true } = {}) {
 	const serve = await world.aws('PUT', `/roles/${OWN}/eksgate-serve`, { path: '/team/', trust: [], permissions: [] });
 	world.serveArn = serve.arn;
 	await permit(world, denied);
@@ -31,14 +31,16 @@ export async function setUpAccess(world, { denied = [], mode, delayMs = 0, settl
 	world.writeConfig();
 }
 
-// All that access needs, but what is denied.
+// All that access needs; `denied`: [[action, name of the cluster]].
 export async function permit(world, denied = []) {
-	const allow = (action) => ({ effect: 'Allow', action });
-	const actions = ACTIONS.filter((action) => !denied.includes(action));
-	await world.aws('PUT', `/users/${OWN}/discovery`, { permissions: [...READS, ...actions].map(allow) });
+	const permissions = [
+		...[...READS, ...ACTIONS].map((action) => ({ effect: 'Allow', action })),
+		...denied.map(([action, name]) => ({ effect: 'Deny', action, resource: `*:cluster/${name}` })),
+	];
+	await world.aws('PUT', `/users/${OWN}/discovery`, { permissions });
 	await world.aws('PUT', `/roles/${OTHER}/eksgate-discover`, {
-		trust: [{ principal: world.discoveryUser.arn, externalId: 'eksgate-test-external-id' }],
-		permissions: [...READS, ...actions].map(allow),
+		trust: [{ principal: world.discoveryUser.arn, externalId: EXTERNAL_ID }],
+		permissions,
 	});
 }
 

@@ -84,6 +84,7 @@ static void look(struct model *model)
 	bool is_known = model->has_entry || model->aws_auth;
 	bool is_bound = model->has_entry && model->has_group && model->has_rbac;
 	sight->authenticated = is_known && sight->reachable > 0;
+	sight->unknown_there = !is_known && sight->reachable > 0;
 	sight->permitted =
 	    (is_bound || (model->has_entry && model->is_admin)) && sight->reachable > 0;
 }
@@ -413,6 +414,15 @@ static void test_entries_that_cannot_be_used(void **state)
 	model.aws_auth = true;
 	expect(&model, REASON_MAPPED);
 	assert_int_equal(model.creates, 0);
+	/* As long as nobody has been sent away, it is not known that there is no mapping. */
+	model = ordinary();
+	model.facts.has_mappings = true;
+	model.facts.sight.reachable = 0;
+	expect(&model, REASON_UNREACHABLE);
+	assert_int_equal(model.creates, 0);
+	model.facts.sight.reachable = 1;
+	expect(&model, REASON_READY);
+	assert_int_equal(model.creates, 1);
 }
 
 static void test_bootstrap_entries_that_existed(void **state)
@@ -499,6 +509,7 @@ static void test_everything_ends(void **state)
 	(void)state;
 	for (unsigned bits = 0; bits < 1u << 15; bits++) {
 		struct model model = ordinary();
+		model.facts.has_mappings = (bits * 2654435761u >> 31) != 0;
 		model.has_entry = model.was_there = (bits & 1) != 0;
 		model.has_group = model.has_entry && (bits & 2) != 0;
 		model.has_rbac = (bits & 4) != 0;
