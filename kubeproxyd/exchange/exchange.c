@@ -234,6 +234,8 @@ static void on_client_end(void *arg)
 	relay_on_request_end(&exchange->relay);
 	if (exchange->state == STATE_HOLDING)
 		look_at_held(exchange);
+	else
+		exchange_end_tunnel(exchange);
 }
 
 static void on_client_drain(void *arg)
