@@ -109,6 +109,8 @@ static void on_status(void *arg, struct admin_request *request)
 	    object, "clock_offset_ms", json_object_new_int64(aws_clock_offset(daemon->aws).ms));
 	json_add_string(object, "registry_error", enrollment_error(daemon->enrollment));
 	json_add_string(object, "reload_error", daemon->reload_error);
+	json_object_object_add(
+	    object, "organizations", discovery_organizations_to_json(daemon->discovery));
 	json_object_object_add(object, "wildcards", discovery_wildcards_to_json(daemon->discovery));
 	json_object_object_add(object, "scopes", scopes_to_json(daemon->discovery));
 	admin_reply(request, 200, object);

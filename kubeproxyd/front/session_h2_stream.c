@@ -78,7 +78,7 @@ static ssize_t read_answer(nghttp2_session *session, int32_t id, uint8_t *to, si
 	if (used > 0)
 		memcpy(to, stream->answer.data + stream->answer_at, used);
 	stream->answer_at += used;
-	stream->conversation->uncredited += used;
+	flood_note_sent(&stream->conversation->flood, used);
 	if (used == rest) {
 		/* An idle watch holds no buffer. */
 		buf_free(&stream->answer);
