@@ -1,7 +1,8 @@
 // AWS at the size of a company: ListClusters, DescribeCluster, GetResources, AssumeRole and ListRegions over clusters that
 // are made up when it starts. Leaner than tests/sim/aws.mjs, so that the bench measures discoveryd and not this: answers are
 // made once, one signature in --verify is computed (by tests/sim/aws/signature.mjs), each answer takes --delay ms. Prints a
-// JSON line, then reads commands from standard input: "stats", "reset", "tag ACCOUNT REGION NAME KEY VALUE"; a line each way.
+// JSON line, then reads commands from standard input, a line each way: "stats", "reset" (the counts), "tag ACCOUNT REGION NAME
+// KEY VALUE", "answered ACCOUNT REGION NAME" (when DescribeCluster was, last).
 import { createServer } from 'node:http';
 import { createInterface } from 'node:readline';
 import { AwsError } from '../../sim/aws/model.mjs';
@@ -25,6 +26,7 @@ const json = (value) => Buffer.from(JSON.stringify(value));
 const scopes = new Map(); // "account/region" -> Map name -> cluster, names ascending
 const certificate = Buffer.from(makePki('bench').ca).toString('base64');
 const counts = new Map();
+const answered = new Map(); // "account/region/clusters/name" -> when DescribeCluster was answered last
 let requests = 0;
 let verified = 0;
 let refused = 0;
@@ -165,6 +167,7 @@ function answer(request, response, body) {
 	setTimeout(() => {
 		response.writeHead(result ? 200 : 404, { 'content-type': type, 'content-length': text.length });
 		response.end(text);
+		if (operation === 'DescribeCluster') answered.set(`${account}/${region}${path}`, Date.now());
 	}, delay);
 }
 
@@ -194,6 +197,7 @@ const commands = {
 		counts.clear();
 		return {};
 	},
+	answered: (account, region, name) => ({ answered: answered.get(`${account}/${region}/clusters/${name}`) }),
 	tag: (account, region, name, key, value) => {
 		const cluster = scopes.get(`${account}/${region}`).get(name);
 		putCluster(account, region, name, { ...cluster.tags, [key]: value });
