@@ -54,6 +54,7 @@ struct proxy_settings {
 	char *metrics_listen; /* may be NULL */
 	struct duration max_stale;
 	struct duration token_lifetime; /* at most 10 minutes */
+	struct duration probe_interval; /* 0: clusters are not looked at */
 	struct audit_settings audit;
 	struct proxy_limits limits;
 };
