@@ -149,12 +149,26 @@ static bool read_escape(struct reader *reader, struct buf *out)
 	return true;
 }
 
+/* How many characters from here on stand for themselves and are one byte each. */
+static size_t plain_length(const struct reader *reader)
+{
+	const char *at = reader->at;
+	while (at < reader->end && (unsigned char)*at >= 0x20 && (unsigned char)*at < 0x80 &&
+	       *at != '"' && *at != '\\')
+		at++;
+	return (size_t)(at - reader->at);
+}
+
 static bool read_string(struct reader *reader, struct buf *out)
 {
 	if (peek(reader) != '"')
 		return fail(reader, "a string in double quotes was expected");
 	reader->at++;
 	for (;;) {
+		size_t plain = plain_length(reader);
+		if (plain > 0)
+			buf_append(out, reader->at, plain);
+		reader->at += plain;
 		int c = peek(reader);
 		if (c == -1)
 			return fail(reader, "a string does not end");
@@ -515,15 +529,19 @@ void json_add_string(struct json_object *object, const char *key, const char *va
 static void write_string(struct buf *out, const char *text, size_t len)
 {
 	buf_append_char(out, '"');
+	size_t told = 0;
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)text[i];
-		if (c == '"' || c == '\\')
-			buf_append_char(out, '\\');
+		if (c >= 0x20 && c != '"' && c != '\\')
+			continue;
+		buf_append(out, text + told, i - told);
+		told = i + 1;
 		if (c < 0x20)
 			buf_printf(out, "\\u%04x", c);
 		else
-			buf_append_char(out, (char)c);
+			buf_printf(out, "\\%c", c);
 	}
+	buf_append(out, text + told, len - told);
 	buf_append_char(out, '"');
 }
 
