@@ -2,6 +2,7 @@
 // changed, how soon a change is on the bus, how soon a kubeproxyd that starts knows all; beside it Teleport's way of looking.
 // The simulator's own CPU is told apart. Called by bench.mjs.
 import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { until } from '../../clients/run.mjs';
@@ -68,26 +69,26 @@ async function quietCycle(company) {
 // way.
 async function changes(company) {
 	const tap = company.start('bustap', ['--role', 'tap'], { isAsked: true });
-	let seen = '';
-	let wanted = null;
-	tap.child.stdout.setEncoding('utf8').on('data', (part) => {
-		seen += part;
-		const lines = seen.split('\n');
-		seen = lines.pop();
-		if (wanted && lines.some((line) => line.includes('"DELTA"') && line.includes(wanted.mark))) wanted.resolve(Date.now());
+	const wanted = {};
+	const arrival = (...words) =>
+		new Promise((resolve) => {
+			Object.assign(wanted, { words, resolve });
+		});
+	const placed = arrival('"SNAPSHOT_END"');
+	createInterface({ input: tap.child.stdout }).on('line', (line) => {
+		if (wanted.words.every((word) => line.includes(word))) wanted.resolve(Date.now());
 	});
+	await placed;
 	const values = [];
 	for (let i = 0; i < CHANGES; i++) {
 		const account = company.aws.accounts[(i * 37) % company.size.accounts];
 		const [region] = company.aws.regions;
 		const name = `cluster-${String((i * 37) % company.size.accounts).padStart(5, '0')}`;
 		const mark = `mark-${i}-${process.pid}`;
-		const arrival = new Promise((resolve) => {
-			wanted = { mark, resolve };
-		});
+		const arrived = arrival('"DELTA"', mark);
 		await company.aws.ask('tag', account, region, name, 'mark', mark);
 		company.discoveryd.child.kill('SIGHUP');
-		const at = await arrival;
+		const at = await arrived;
 		const { answered } = await company.aws.ask('answered', account, region, name);
 		values.push(at - answered);
 		await untilQuiet(company);
