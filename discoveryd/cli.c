@@ -36,6 +36,8 @@ static const struct verb {
 	"print scopes, their last outcome and what to do about it"},
     {"inventory", "", OPERAND_NONE, command_inventory,
 	"print who follows the bus (--connected: only those)"},
+    {"forget", "NAME", OPERAND_REQUIRED, command_forget,
+	"remove a cluster that nothing covers any more, before its grace time is over"},
     {"confirm-removal", "", OPERAND_NONE, command_confirm_removal,
 	"let the removals go that the guard holds back"},
     {"iam-policy", "", OPERAND_NONE, command_iam_policy,

@@ -21,5 +21,6 @@ int command_explain(const struct cli *cli) MUST_USE;
 int command_status(const struct cli *cli) MUST_USE;
 int command_inventory(const struct cli *cli) MUST_USE;
 int command_confirm_removal(const struct cli *cli) MUST_USE;
+int command_forget(const struct cli *cli) MUST_USE;
 
 #endif

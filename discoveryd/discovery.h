@@ -54,6 +54,8 @@ bool discovery_is_complete(const struct discovery *discovery) MUST_USE;
 bool discovery_knows_accounts(const struct discovery *discovery) MUST_USE;
 /* A reconcile_coverage_fn: `arg` is the discovery. */
 enum coverage discovery_coverage(void *arg, const char *scope);
+/* By its id; NULL when there is none. */
+const struct scope *discovery_scope(const struct discovery *discovery, const char *id);
 /* In order of configuration; NULL starts, NULL ends. */
 const struct scope *discovery_next_scope(
     const struct discovery *discovery, const struct scope *scope);

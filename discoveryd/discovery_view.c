@@ -106,6 +106,11 @@ enum coverage discovery_coverage(void *arg, const char *scope)
 	return COVERAGE_NO;
 }
 
+const struct scope *discovery_scope(const struct discovery *discovery, const char *id)
+{
+	return discovery_find_scope(discovery, id);
+}
+
 const struct scope *discovery_next_scope(
     const struct discovery *discovery, const struct scope *scope)
 {
