@@ -66,7 +66,7 @@ DISCOVERYD := discoveryd/main.o discoveryd/cli.o discoveryd/commands.o discovery
 	discoveryd/publisher.o discoveryd/publisher_roles.o discoveryd/publisher_session.o discoveryd/publisher_table.o \
 	discoveryd/publisher_tasks.o discoveryd/publisher_inventory.o \
 	discoveryd/explain.o discoveryd/explain_causes.o discoveryd/explain_text.o discoveryd/status_text.o \
-	discoveryd/policy.o discoveryd/iam_policy.o
+	discoveryd/policy.o discoveryd/iam_policy.o discoveryd/check.o
 
 HTTP := kubeproxyd/http/h2_tail.o kubeproxyd/http/h2_memory.o \
 	kubeproxyd/http/hpack.o kubeproxyd/http/h2_fields.o kubeproxyd/http/fields.o kubeproxyd/http/head.o kubeproxyd/http/h1_rules.o kubeproxyd/http/h1_chunked.o \
