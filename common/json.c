@@ -149,14 +149,14 @@ static bool read_escape(struct reader *reader, struct buf *out)
 	return true;
 }
 
-/* How many characters from here on stand for themselves and are one byte each. */
-static size_t plain_length(const struct reader *reader)
+/* How many bytes from here on stand for themselves in a string; those from `limit` on do not. */
+static size_t plain_run(const char *at, const char *end, unsigned limit)
 {
-	const char *at = reader->at;
-	while (at < reader->end && (unsigned char)*at >= 0x20 && (unsigned char)*at < 0x80 &&
-	       *at != '"' && *at != '\\')
+	const char *start = at;
+	while (at < end && (unsigned char)*at >= 0x20 && (unsigned char)*at < limit && *at != '"' &&
+	       *at != '\\')
 		at++;
-	return (size_t)(at - reader->at);
+	return (size_t)(at - start);
 }
 
 static bool read_string(struct reader *reader, struct buf *out)
@@ -165,9 +165,8 @@ static bool read_string(struct reader *reader, struct buf *out)
 		return fail(reader, "a string in double quotes was expected");
 	reader->at++;
 	for (;;) {
-		size_t plain = plain_length(reader);
-		if (plain > 0)
-			buf_append(out, reader->at, plain);
+		size_t plain = plain_run(reader->at, reader->end, 0x80);
+		buf_append(out, reader->at, plain);
 		reader->at += plain;
 		int c = peek(reader);
 		if (c == -1)
@@ -529,19 +528,14 @@ void json_add_string(struct json_object *object, const char *key, const char *va
 static void write_string(struct buf *out, const char *text, size_t len)
 {
 	buf_append_char(out, '"');
-	size_t told = 0;
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)text[i];
-		if (c >= 0x20 && c != '"' && c != '\\')
-			continue;
-		buf_append(out, text + told, i - told);
-		told = i + 1;
-		if (c < 0x20)
-			buf_printf(out, "\\u%04x", c);
-		else
-			buf_printf(out, "\\%c", c);
+	for (const char *end = text + len; text < end; text++) {
+		size_t plain = plain_run(text, end, 0x100);
+		buf_append(out, text, plain);
+		text += plain;
+		if (text == end)
+			break;
+		buf_printf(out, (unsigned char)*text < 0x20 ? "\\u%04x" : "\\%c", *text);
 	}
-	buf_append(out, text + told, len - told);
 	buf_append_char(out, '"');
 }
 
