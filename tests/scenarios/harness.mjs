@@ -30,9 +30,10 @@ function showLogs(daemons) {
 	}
 }
 
-// `fn` gets the world; options: {clusters, skip: why it cannot run here}. Daemons still running at the end are stopped and checked.
+// `fn` gets the world; options: {clusters, maxMs, skip: why it cannot run here}. Daemons still running at the end are stopped
+// and checked.
 export function scenario(name, options, fn = options) {
-	test(name, { timeout: SCENARIO_MAX_MS, skip: options.skip || false }, async () => {
+	test(name, { timeout: options.maxMs ?? SCENARIO_MAX_MS, skip: options.skip || false }, async () => {
 		const world = new World();
 		try {
 			await world.open(options === fn ? undefined : options.clusters);
