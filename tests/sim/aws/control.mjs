@@ -79,7 +79,7 @@ export const routes = [
 	[
 		'PUT',
 		'/settings',
-		'{pageSize, delayMs, skewMs, sessionSeconds, sessionTokenBytes, tokenHosts, tagDelayMs, tagEmptyPages, entryDelayMs}',
+		'{pageSize, shiftingPages, delayMs, skewMs, sessionSeconds, sessionTokenBytes, tokenHosts, tagDelayMs, tagEmptyPages, entryDelayMs}',
 		({ state }, labels, body) => Object.assign(state.settings, body),
 	],
 	[
