@@ -476,8 +476,10 @@ static void clear(struct access_case *one)
 	one->bootstrap.is_deleted = false;
 	one->bootstrap.entry.state = ENTRY_UNKNOWN;
 	set_counted(one, false);
-	one->changed_at = mono_now();
-	one->is_entry_new = one->is_checked = false;
+	if (one->bootstrap.is_applied) {
+		one->changed_at = mono_now();
+		one->is_entry_new = one->is_checked = false;
+	}
 	char *error = one->error;
 	one->error = NULL;
 	case_done(one);

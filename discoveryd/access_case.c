@@ -21,6 +21,9 @@
 #define JITTER_PERCENT	20
 #define BACKOFF_MS	1000
 #define BACKOFF_MAX_MS	60000
+#define LOOKS_TO_SETTLE 30
+#define LOOK_MS_MIN	100
+#define LOOK_MS_MAX	2000
 #define BUSY_SECONDS	30
 #define TURN_SECONDS	1
 #define RECHECK_SECONDS 300
@@ -292,16 +295,18 @@ void case_done(struct access_case *one)
 	case_go_on(one);
 }
 
-static struct duration backoff(const struct access_case *one)
+static struct duration backoff(const struct access_case *one, int64_t first_ms)
 {
 	unsigned shift = one->failures < 8 ? one->failures : 8;
-	int64_t ms = (int64_t)BACKOFF_MS << shift;
+	int64_t ms = first_ms << shift;
 	return duration_ms(ms < BACKOFF_MAX_MS ? ms : BACKOFF_MAX_MS);
 }
 
 void case_retry(struct access_case *one)
 {
-	case_wait(one, backoff(one));
+	int64_t ms = one->access->settings->access.settle.ms / LOOKS_TO_SETTLE;
+	ms = ms < LOOK_MS_MIN ? LOOK_MS_MIN : ms > LOOK_MS_MAX ? LOOK_MS_MAX : ms;
+	case_wait(one, backoff(one, ms));
 	one->failures++;
 }
 
@@ -315,7 +320,8 @@ void case_note_error(struct access_case *one, const char *what, const char *why)
 	free(one->error);
 	one->error = error;
 	note_step(one, error);
-	case_retry(one);
+	case_wait(one, backoff(one, BACKOFF_MS));
+	one->failures++;
 }
 
 static void note_denial(

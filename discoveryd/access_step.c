@@ -12,7 +12,7 @@
 #include "discoveryd/publisher.h"
 #include "proto/task.h"
 
-#define QUICK_CHECK_MS 15000
+#define WAITING_MS_MIN 5000
 
 static struct case_target *target_of(struct access_case *one)
 {
@@ -55,16 +55,22 @@ static void keep_entry(struct access_case *one, const struct eks_access_entry *e
 	facts_of(one)->entry = step_entry_facts(one, entry);
 }
 
-/* Somebody else's entry that has our group already: remembered, so that it is not looked at again
- * at each start. */
-static bool record_seen(struct access_case *one)
+/* Brings the journal to what was found: an entry that has our group already is remembered, so that
+ * it is not looked at again at each start, and so is how a creation that was interrupted ended. */
+static bool record_found(struct access_case *one)
 {
 	const struct access_target *facts = facts_of(one);
-	if (facts->is_recorded || !facts->entry.has_group)
-		return true;
+	const struct access_row *row = access_journal_find(
+	    one->access->journal, one->arn, ACCESS_ROW_ENTRY, principal_of(one));
+	bool is_open =
+	    row == NULL || row->stage == ACCESS_CREATING || row->stage == ACCESS_UPDATING;
 	bool is_ours = facts->entry.marks.is_mine && !facts->entry.marks.is_temporary;
-	return case_journal(
-	    one, ACCESS_ROW_ENTRY, principal_of(one), is_ours ? ACCESS_CREATED : ACCESS_SEEN);
+	if (!facts->entry.has_group || !is_open)
+		return true;
+	return case_journal(one, ACCESS_ROW_ENTRY, principal_of(one),
+	    is_ours					   ? ACCESS_CREATED
+	    : row != NULL && row->stage == ACCESS_UPDATING ? ACCESS_UPDATED
+							   : ACCESS_SEEN);
 }
 
 static void on_described(
@@ -75,7 +81,7 @@ static void on_described(
 	one->call = NULL;
 	if (entry != NULL) {
 		keep_entry(one, entry);
-		if (record_seen(one))
+		if (record_found(one))
 			case_done(one);
 		return;
 	}
@@ -304,9 +310,8 @@ static void grant(struct access_case *one)
 static void check(struct access_case *one)
 {
 	bool is_waiting = case_is_settling(one, one->changed_at) && !one->is_entry_new;
-	int64_t ms = QUICK_CHECK_MS;
-	if (is_waiting && one->access->settings->access.settle.ms > ms)
-		ms = one->access->settings->access.settle.ms;
+	int64_t settle_ms = one->access->settings->access.settle.ms;
+	int64_t ms = is_waiting && settle_ms > WAITING_MS_MIN ? settle_ms : WAITING_MS_MIN;
 	const struct task_check task = {.created_ms = one->created_at.ms,
 	    .timeout_ms = ms < TASK_TIMEOUT_MS_MAX ? ms : TASK_TIMEOUT_MS_MAX,
 	    .is_waiting = is_waiting};
