@@ -2,6 +2,7 @@
 // many connections side by side, much data both ways, half-closed ones, a port where nothing listens.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { CLUSTERS, nameOf, person, scenario, startBoth, until } from './harness.mjs';
 import { MINORS, toolsOf } from './tools.mjs';
@@ -30,6 +31,19 @@ async function forward(tools, ports) {
 	return { running, local };
 }
 
+// The ports stand in the streams alone, and come to the audit log all the same.
+async function checkAudit(world, what) {
+	const event = await until(`the event of the port-forward of ${what}`, async () =>
+		readFileSync(world.path('audit', 'main.jsonl'), 'utf8')
+			.split('\n')
+			.filter(Boolean)
+			.map((line) => JSON.parse(line))
+			.findLast(({ objectRef, stage }) => objectRef?.subresource === 'portforward' && stage === 'ResponseComplete'),
+	);
+	assert.deepEqual(JSON.parse(event.annotations['eksgate.io/ports']).toSorted(), ['7', '8080'], what);
+	assert.ok(Number(event.annotations['eksgate.io/bytes-in']) > PARALLEL * PAYLOAD.length);
+}
+
 async function checkGeneration(world, tools) {
 	const { minor } = tools;
 	const { running, local } = await forward(tools, [8080, 7]);
@@ -44,6 +58,7 @@ async function checkGeneration(world, tools) {
 	const expected = minor < 31 ? ['SPDY/3.1', 'portforward.k8s.io'] : ['websocket', 'SPDY/3.1+portforward.k8s.io'];
 	assert.deepEqual([upgrade.upgrade, upgrade.protocol], expected, `1.${minor}`);
 	assert.deepEqual(upgrade.ports.toSorted(), [...Array(PARALLEL).fill(7), 8080]);
+	await checkAudit(world, `1.${minor}`);
 	await world.api(prod)('DELETE', '/requests');
 }
 
