@@ -5,9 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/kube_cluster.h"
 #include "common/xmem.h"
-#include "kubeproxyd/directory/cluster.h"
 #include "kubeproxyd/exchange/caller.h"
 #include "kubeproxyd/exchange/exchanges.h"
 #include "kubeproxyd/policy/access_review.h"
@@ -29,10 +27,8 @@ static bool refuse(struct admission *admission, unsigned status, char *message)
 
 static void decide(struct admission *admission, const struct request_info *info)
 {
-	const struct kube_cluster *resource = admission->cluster->resource;
 	decision_clear(&admission->decision);
-	policy_decide(admission->grants->grants, resource->name, &resource->labels, info,
-	    &admission->decision);
+	admission_ask(admission, admission->grants->grants, info, &admission->decision);
 }
 
 /* --- what is created ------------------------------------------------------------------------- */

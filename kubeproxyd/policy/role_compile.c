@@ -177,6 +177,7 @@ static void compile_side(
 	bool is_allow = from == &source->allow;
 	to->labels = compile_labels(from, with->subject);
 	to->expression = from->expression;
+	to->impersonation = from->impersonation;
 	compile_names(&from->groups, with->subject, &to->groups);
 	compile_names(&from->users, with->subject, &to->users);
 	to->lists_users = from->users.count > 0;

@@ -176,14 +176,15 @@ void grants_free(struct grants **grants)
 	*grants = NULL;
 }
 
-void policy_decide(const struct grants *grants, const char *cluster,
-    const struct labels *cluster_labels, const struct request_info *info, struct decision *decision)
+void policy_decide_as(const struct grants *grants, const char *cluster,
+    const struct labels *cluster_labels, const struct request_info *info, const struct act_as *as,
+    struct decision *decision)
 {
 	(void)grants;
 	(void)cluster;
 	(void)cluster_labels;
 	bool is_mine = !world.needs_name || strcmp(info->name, "mine") == 0;
-	bool is_denied = world.is_denied || !is_mine;
+	bool is_denied = world.is_denied || !is_mine || as != NULL;
 	static const char *groups[] = {"dev"};
 	*decision = (struct decision){
 	    .is_allowed = !is_denied,
@@ -192,7 +193,9 @@ void policy_decide(const struct grants *grants, const char *cluster,
 	    .groups = groups,
 	    .group_count = 1,
 	    .rule = xstrdup("role dev allow"),
-	    .message = xstrdup(is_denied ? "ask for role dev" : ""),
+	    .message = xstrdup(as != NULL  ? "Impersonate-User"
+			       : is_denied ? "ask for role dev"
+					   : ""),
 	};
 }
 
