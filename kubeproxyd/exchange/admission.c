@@ -140,7 +140,7 @@ static bool ask_policy(struct admission *admission, const struct question *quest
 	admission_ask(admission, admission->grants->grants, &admission->info, &admission->decision);
 	struct decision *decision = &admission->decision;
 	admission->needs_body = decision->needs_name || (decision_is_whole(decision) &&
-							    admission_is_review(&admission->info));
+							    admission_has_review(&admission->info));
 	if (decision_is_whole(decision) || admission->needs_body)
 		return true;
 	decision->is_allowed = false;
@@ -254,7 +254,7 @@ bool admission_holds(const struct admission *admission, struct exchanges *all,
 	struct decision decision = {0};
 	admission_ask(admission, grants->grants, &admission->info, &decision);
 	bool holds =
-	    decision_is_whole(&decision) && (admission_is_review(&admission->info) ||
+	    decision_is_whole(&decision) && (admission_has_review(&admission->info) ||
 						is_same_subject(&admission->decision, &decision));
 	decision_clear(&decision);
 	caller_grants_unref(&grants);
@@ -270,6 +270,7 @@ void admission_free(struct admission *admission)
 	route_free(&admission->route);
 	xfree(&admission->message);
 	xfree(&admission->object_name);
+	xfree(&admission->rules_namespace);
 	act_as_free(&admission->as);
 	buf_free(&admission->document);
 }

@@ -31,6 +31,7 @@ struct admission {
 	struct in_flight_seat seat;
 	bool needs_body; /* admitted so far, and decided by admission_decide_body() */
 	char *object_name; /* out of the body; `info` has it too */
+	char *rules_namespace; /* of a SelfSubjectRulesReview, whose answer is cut down; or NULL */
 	/* Refused: */
 	unsigned status;
 	char *message;

@@ -200,6 +200,7 @@ static bool build_head(const struct exchange *exchange, const char *token, struc
 	    .extras = extras,
 	    .extra_count = extra_count,
 	    .audit_id = exchange->audit_id,
+	    .accept = exchange->admission.rules_namespace != NULL ? "application/json" : NULL,
 	    .client_address = exchange->caller->host,
 	    .is_proxy_subresource = exchange->admission.info.opaque_from > 0,
 	};

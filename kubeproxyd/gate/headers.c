@@ -93,6 +93,9 @@ static void copy_fields(const struct headers_input *input, struct http_fields *t
 			continue;
 		if (is_cookie(from, i) && !input->is_proxy_subresource)
 			continue;
+		if (input->accept != NULL && (fields_is_named(from, i, "Accept") ||
+						 fields_is_named(from, i, "Accept-Encoding")))
+			continue;
 		fields_add(to, name, from->items[i].name_len, fields_value(from, i),
 		    from->items[i].value_len);
 	}
@@ -172,6 +175,8 @@ bool headers_build_request(const struct headers_input *input, struct http_head *
 	const char *protocol = protocol_to_ask(input);
 	if (protocol != NULL)
 		fields_add_text(&upstream->fields, "Upgrade", protocol);
+	if (input->accept != NULL)
+		fields_add_text(&upstream->fields, "Accept", input->accept);
 	if (!impersonate_add_fields(input, &upstream->fields))
 		return false;
 	fields_add_text(&upstream->fields, "Audit-ID", input->audit_id);

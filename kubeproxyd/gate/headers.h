@@ -25,6 +25,7 @@ struct headers_input {
 	size_t extra_count;
 	const char *audit_id;
 	const char *client_address; /* the one X-Forwarded-For, without port; NULL: none */
+	const char *accept; /* instead of the client's Accept and Accept-Encoding; NULL: those */
 	bool is_proxy_subresource; /* request_info.opaque_from is set: cookies belong to what is
 				      behind it */
 };

@@ -142,6 +142,7 @@ static struct resource_rule compile_rule(
 	    .resource = number_of(from->resource, with->vocabulary),
 	    .subresource = number_of(from->subresource, with->vocabulary),
 	    .has_commands = from->commands.count > 0,
+	    .source = from,
 	    .place = xasprintf(
 		"role %s %s: kubernetes_resources[%zu]", with->source->name, side, from->index),
 	};

@@ -18,6 +18,7 @@
 #include "kubeproxyd/gate/identity_resolve.h"
 #include "kubeproxyd/policy/policy.h"
 #include "kubeproxyd/policy/request_info.h"
+#include "kubeproxyd/policy/rules_review.h"
 
 struct exchange_world world;
 struct side upstreams[UPSTREAMS];
@@ -197,6 +198,24 @@ void policy_decide_as(const struct grants *grants, const char *cluster,
 			       : is_denied ? "ask for role dev"
 					   : ""),
 	};
+}
+
+char *rules_review_namespace(
+    enum body_format format, const void *body, size_t len, const char **error)
+{
+	(void)format;
+	(void)body;
+	(void)len;
+	*error = "";
+	return xstrdup("a");
+}
+
+bool rules_review_cut(const struct rules_question *question, const char *answer, size_t len,
+    enum body_format format, struct buf *out)
+{
+	(void)format;
+	buf_printf(out, "%s of %.*s", question->namespace, (int)len, answer);
+	return true;
 }
 
 void decision_clear(struct decision *decision)
