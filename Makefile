@@ -91,7 +91,7 @@ FRONT := kubeproxyd/front/session.o kubeproxyd/front/strangers.o kubeproxyd/fron
 	kubeproxyd/front/session_h2_stream.o
 PROBE := kubeproxyd/probe/apply.o kubeproxyd/probe/call.o kubeproxyd/probe/finding.o kubeproxyd/probe/look.o kubeproxyd/probe/own_principal.o \
 	kubeproxyd/probe/prober.o kubeproxyd/probe/rbac_text.o kubeproxyd/probe/rights.o kubeproxyd/probe/tasks.o
-KUBEPROXYD := $(PROBE) $(HTTP) $(NET) $(EXCHANGE) $(RECORD) $(BACK) $(FRONT) kubeproxyd/main.o kubeproxyd/cli_audit.o kubeproxyd/cli_ask.o kubeproxyd/cli_rbac.o kubeproxyd/proxy.o \
+KUBEPROXYD := $(PROBE) $(HTTP) $(NET) $(EXCHANGE) $(RECORD) $(BACK) $(FRONT) kubeproxyd/main.o kubeproxyd/cli_audit.o kubeproxyd/cli_ask.o kubeproxyd/cli_rbac.o kubeproxyd/cli_can.o kubeproxyd/proxy.o \
 	kubeproxyd/drain.o \
 	kubeproxyd/proxy_admin.o kubeproxyd/proxy_files.o kubeproxyd/cli_online.o $(DIRECTORY)
 BODIES := kubeproxyd/policy/protobuf.o kubeproxyd/policy/object_name.o kubeproxyd/policy/access_review.o
@@ -107,7 +107,7 @@ GATE := kubeproxyd/gate/hop_by_hop.o kubeproxyd/gate/impersonate.o kubeproxyd/ga
 	kubeproxyd/gate/headers_response.o kubeproxyd/gate/identity.o kubeproxyd/gate/identity_certificate.o kubeproxyd/gate/identity_resolve.o
 OFFLINE := kubeproxyd/pki.o kubeproxyd/new_file.o kubeproxyd/first_files.o kubeproxyd/client_certificate.o \
 	kubeproxyd/kubeconfig.o kubeproxyd/directory/alias.o kubeproxyd/cli_common.o kubeproxyd/cli_init.o kubeproxyd/cli_cert.o \
-	kubeproxyd/cli_kubeconfig.o kubeproxyd/cli_request_info.o kubeproxyd/cli_can.o
+	kubeproxyd/cli_kubeconfig.o kubeproxyd/cli_request_info.o
 KUBEPROXYD += kubeproxyd/proxy_memory.o $(POLICY) $(GATE) $(OFFLINE)
 
 BUSTAP := proto/bustap.o proto/bustap_follow.o proto/bustap_show.o proto/bustap_serve.o
