@@ -19,14 +19,17 @@ const callsOf = ({ calls }) => Object.values(calls).reduce((sum, count) => sum +
 const peakMiB = ({ pid }) => Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024;
 const now = () => performance.now() / 1000;
 
-// Until AWS has been asked nothing for a while; the moment of the last question.
-async function untilQuiet(company) {
+// Until every scope was listed since the counts were forgotten, and AWS has been asked nothing for a while; the moment of the
+// last question.
+async function untilLooked(company) {
 	let asked = -1;
 	let at = now();
-	while (now() - at < QUIET_MS / 1000) {
-		const { requests } = await company.aws.ask('stats');
+	let isWhole = false;
+	while (!isWhole || now() - at < QUIET_MS / 1000) {
+		const { requests, calls } = await company.aws.ask('stats');
 		if (requests !== asked) at = now();
 		asked = requests;
+		isWhole = Math.min(calls.ListClusters ?? 0, calls.GetResources ?? 0) >= company.scopes;
 		await sleep(20);
 	}
 	return at;
@@ -38,7 +41,10 @@ async function firstLook(company) {
 	company.discoveryd = company.start('discoveryd', ['run'], { isSubject: true });
 	await until(
 		'the first look',
-		async () => (await company.call('/v1/inventory')).clusters.ready === clusters && (await company.call('/v1/status')).complete,
+		async () => {
+			const inventory = await company.call('/v1/inventory');
+			return inventory.complete && inventory.clusters.ready === clusters;
+		},
 		{ timeoutMs: 300000, everyMs: 100 },
 	);
 	const seconds = now() - begun;
@@ -47,13 +53,13 @@ async function firstLook(company) {
 }
 
 async function quietCycle(company) {
-	await untilQuiet(company);
+	await untilLooked(company);
 	await company.aws.ask('reset');
 	const before = await company.aws.ask('stats');
 	const cpu = company.discoveryd.cpu();
 	const begun = now();
 	company.discoveryd.child.kill('SIGHUP');
-	const end = await untilQuiet(company);
+	const end = await untilLooked(company);
 	const stats = await company.aws.ask('stats');
 	const looks = ['ListClusters', 'GetResources', 'DescribeCluster'].map((name) => stats.calls[name] ?? 0);
 	return {
@@ -86,20 +92,22 @@ async function changes(company) {
 		const name = `cluster-${String((i * 37) % company.size.accounts).padStart(5, '0')}`;
 		const mark = `mark-${i}-${process.pid}`;
 		const arrived = arrival('"DELTA"', mark);
+		await company.aws.ask('reset');
 		await company.aws.ask('tag', account, region, name, 'mark', mark);
 		company.discoveryd.child.kill('SIGHUP');
 		const at = await arrived;
 		const { answered } = await company.aws.ask('answered', account, region, name);
 		values.push(at - answered);
-		await untilQuiet(company);
+		await untilLooked(company);
 	}
 	await tap.stop();
 	return values;
 }
 
+// Not on discoveryd's core: the simulator has nothing to do now.
 async function startProxy(company) {
 	const begun = now();
-	const proxy = company.start('kubeproxyd', ['run'], { isSubject: true });
+	const proxy = company.start('kubeproxyd', ['run']);
 	await company.untilLog(proxy, new RegExp(`event=ready [^\\n]*clusters=${company.size.clusters}\\b`));
 	const seconds = now() - begun;
 	const peak = peakMiB(proxy);
