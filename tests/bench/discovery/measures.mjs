@@ -162,15 +162,18 @@ export async function discovery() {
 			result('first-cpu', 'first complete discovery: CPU', 's', {
 				[OURS]: first.cpu,
 				[THEIRS]: their('cpu'),
-				'the simulator, ours': first.simulator,
-				'the simulator, theirs': their('simulator'),
+				'simulator, ours': first.simulator,
+				'simulator, theirs': their('simulator'),
 			}),
 			result('first-peak', 'first complete discovery: most memory ever resident', 'MiB', { [OURS]: first.peak }),
-			result('quiet-calls', 'a quiet cycle: calls a scope', '', { [OURS]: quiet.perScope }),
+			result('quiet-calls', 'a quiet cycle: calls a scope', '', {
+				[OURS]: quiet.perScope,
+				[THEIRS]: theirs instanceof Error ? theirs : (theirs.calls - 2 * accounts) / company.scopes, // each cycle is alike
+			}),
 			result('quiet-describes', 'a quiet cycle: describes (none is stale)', '', { [OURS]: quiet.describes }),
 			result('quiet-cpu', `a quiet cycle: CPU (it took ${quiet.seconds.toFixed(1)} s)`, 's', {
 				[OURS]: quiet.cpu,
-				'the simulator': quiet.simulator,
+				simulator: quiet.simulator,
 			}),
 			result('change', `from an answer that shows a change to a subscriber, in a full cycle, worst of ${CHANGES}`, 'ms', {
 				[OURS]: Math.max(...delays),
