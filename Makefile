@@ -10,7 +10,7 @@ VERSION := 0.1.0
 
 # --- flags ------------------------------------------------------------------------------------------------------------
 
-PACKAGES := libnghttp2 libcurl libcrypto libssl yaml-0.1 json-c libzmq libevent libevent_extra sqlite3 libbsd
+PACKAGES := zlib libnghttp2 libcurl libcrypto libssl yaml-0.1 json-c libzmq libevent libevent_extra sqlite3 libbsd
 WARNINGS := -Wall -Wextra -Wconversion -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wcast-qual -Wformat=2 -Wundef -Wvla -Wwrite-strings -Wold-style-definition
 HARDENING := -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection=full
@@ -72,7 +72,7 @@ HTTP := kubeproxyd/http/h2_tail.o kubeproxyd/http/h2_memory.o \
 	kubeproxyd/http/hpack.o kubeproxyd/http/h2_fields.o kubeproxyd/http/fields.o kubeproxyd/http/head.o kubeproxyd/http/h1_rules.o kubeproxyd/http/h1_chunked.o \
 	kubeproxyd/http/h1_reader.o kubeproxyd/http/status.o
 EXCHANGE := kubeproxyd/exchange/exchange.o kubeproxyd/exchange/exchange_answer.o kubeproxyd/exchange/exchange_audit.o kubeproxyd/exchange/exchange_end.o \
-	kubeproxyd/exchange/exchanges.o kubeproxyd/exchange/admission.o \
+	kubeproxyd/exchange/exchanges.o kubeproxyd/exchange/admission.o kubeproxyd/exchange/admission_body.o \
 	kubeproxyd/exchange/caller.o kubeproxyd/exchange/relay.o kubeproxyd/exchange/reply.o kubeproxyd/exchange/route.o \
 	kubeproxyd/exchange/upgrade.o kubeproxyd/exchange/failure.o kubeproxyd/exchange/in_flight.o kubeproxyd/exchange/pace.o
 NET := kubeproxyd/net/tls_memory.o \
@@ -84,7 +84,8 @@ DIRECTORY := kubeproxyd/directory/subscriber.o kubeproxyd/directory/subscriber_f
 	kubeproxyd/directory/alias_index.o \
 	kubeproxyd/directory/cluster.o kubeproxyd/directory/token.o
 RECORD := kubeproxyd/record/access_log.o kubeproxyd/record/audit.o kubeproxyd/record/audit_event.o kubeproxyd/record/audit_id.o \
-	kubeproxyd/record/audit_merge.o kubeproxyd/record/audit_policy.o kubeproxyd/record/audit_sink.o kubeproxyd/record/json_line.o
+	kubeproxyd/record/audit_merge.o kubeproxyd/record/audit_policy.o kubeproxyd/record/audit_sink.o kubeproxyd/record/json_line.o kubeproxyd/record/forwarded_ports.o kubeproxyd/record/spdy.o \
+	kubeproxyd/record/websocket.o
 BACK := kubeproxyd/back/dial.o kubeproxyd/back/upstream.o kubeproxyd/back/upstream_h1.o kubeproxyd/back/upstream_h2.o \
 	kubeproxyd/back/upstream_h2_stream.o
 FRONT := kubeproxyd/front/session.o kubeproxyd/front/strangers.o kubeproxyd/front/flood.o kubeproxyd/front/stream_ids.o kubeproxyd/front/session_h1.o kubeproxyd/front/session_h2.o \
@@ -94,13 +95,14 @@ PROBE := kubeproxyd/probe/apply.o kubeproxyd/probe/call.o kubeproxyd/probe/findi
 KUBEPROXYD := $(PROBE) $(HTTP) $(NET) $(EXCHANGE) $(RECORD) $(BACK) $(FRONT) kubeproxyd/main.o kubeproxyd/cli_audit.o kubeproxyd/cli_ask.o kubeproxyd/cli_rbac.o kubeproxyd/proxy.o \
 	kubeproxyd/drain.o \
 	kubeproxyd/proxy_admin.o kubeproxyd/proxy_files.o kubeproxyd/cli_online.o $(DIRECTORY)
+BODIES := kubeproxyd/policy/protobuf.o kubeproxyd/policy/object_name.o kubeproxyd/policy/access_review.o
 POLICY := common/edit_distance.o kubeproxyd/policy/query.o kubeproxyd/policy/field_selector.o kubeproxyd/policy/path_policy.o \
 	kubeproxyd/policy/request_info.o kubeproxyd/policy/principal.o kubeproxyd/policy/traits.o kubeproxyd/policy/document.o \
 	kubeproxyd/policy/role.o kubeproxyd/policy/binding.o kubeproxyd/policy/policy.o kubeproxyd/policy/decide.o \
 	kubeproxyd/policy/expression.o kubeproxyd/policy/expression_parse.o kubeproxyd/policy/template.o \
 	kubeproxyd/policy/subject.o kubeproxyd/policy/grants.o kubeproxyd/policy/decide_text.o \
 	kubeproxyd/policy/verbs.o kubeproxyd/policy/vocabulary.o kubeproxyd/policy/kinds.o kubeproxyd/policy/matcher.o kubeproxyd/policy/resource_rule.o \
-	kubeproxyd/policy/resource_rule_read.o kubeproxyd/policy/role_compile.o
+	kubeproxyd/policy/resource_rule_read.o kubeproxyd/policy/role_compile.o $(BODIES)
 GATE := kubeproxyd/gate/hop_by_hop.o kubeproxyd/gate/impersonate.o kubeproxyd/gate/headers.o \
 	kubeproxyd/gate/headers_response.o kubeproxyd/gate/identity.o kubeproxyd/gate/identity_certificate.o kubeproxyd/gate/identity_resolve.o
 OFFLINE := kubeproxyd/pki.o kubeproxyd/new_file.o kubeproxyd/first_files.o kubeproxyd/client_certificate.o \
@@ -177,19 +179,26 @@ test_exchange := tests/unit/exchange_stage.o tests/unit/exchange_world.o $(BASE)
 	kubeproxyd/policy/document.o common/edit_distance.o common/yaml.o kubeproxyd/http/fields.o kubeproxyd/http/head.o kubeproxyd/http/status.o \
 	kubeproxyd/gate/headers.o kubeproxyd/gate/headers_response.o kubeproxyd/gate/hop_by_hop.o \
 	kubeproxyd/gate/impersonate.o kubeproxyd/policy/query.o kubeproxyd/policy/field_selector.o \
-	kubeproxyd/policy/path_policy.o kubeproxyd/policy/request_info.o
+	kubeproxyd/policy/path_policy.o kubeproxyd/policy/request_info.o $(BODIES)
 test_exchange_audit := $(filter-out %exchange_stage.o,$(test_exchange))
 test_exchange_tunnels := $(test_exchange)
 test_exchange_failures := $(test_exchange)
 
-UNIT_TESTS += test_request_info test_policy test_rules test_headers test_identity test_cli_cert
-test_request_info := $(BASE) $(POLICY) $(LABELS) common/yaml.o
+UNIT_TESTS += test_request_info test_policy test_rules test_bodies test_headers test_identity test_cli_cert
+test_request_info := $(BASE) $(POLICY) $(LABELS) common/yaml.o common/json.o
 test_policy := $(test_request_info)
 test_rules := $(test_request_info)
+test_bodies := $(test_request_info)
 test_headers := $(BASE) $(POLICY) $(GATE) $(KUBE_CLUSTER) common/yaml.o kubeproxyd/http/fields.o kubeproxyd/http/head.o
 test_identity := $(test_headers) kubeproxyd/pki.o
 test_cli_cert := $(BASE) $(POLICY) $(GATE) $(OFFLINE) $(KUBE_CLUSTER) $(SETTINGS) common/admin_client.o \
 	common/lock_file.o common/render.o kubeproxyd/http/fields.o kubeproxyd/http/head.o
+
+UNIT_TESTS += test_tunnel_readers
+TUNNEL := $(BASE) kubeproxyd/record/forwarded_ports.o kubeproxyd/record/spdy.o kubeproxyd/record/websocket.o kubeproxyd/record/json_line.o
+test_tunnel_readers := $(TUNNEL)
+FUZZ_TARGETS += fuzz_tunnel
+fuzz_tunnel = $(TUNNEL)
 
 UNIT_TESTS += test_probe
 test_probe := $(AWS_TEST) $(POLICY) $(LABELS) common/yaml.o common/render.o \
@@ -257,7 +266,7 @@ SESSION_H2_TEST := tests/unit/session_h2_world.o $(BASE) common/loop.o $(HTTP) $
 test_session_h2 := tests/unit/session_h2_talk.o tests/unit/h2_end.o $(SESSION_H2_TEST)
 test_session_h2_abuse := $(test_session_h2)
 
-FUZZ_TARGETS := fuzz_message
+FUZZ_TARGETS += fuzz_message
 fuzz_message := $(PROTO)
 FUZZ_TARGETS += fuzz_aws_profile fuzz_aws_sources fuzz_aws_replies fuzz_yaml fuzz_kube_cluster fuzz_pattern
 fuzz_yaml := $(BASE) $(SETTINGS)
