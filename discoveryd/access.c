@@ -513,9 +513,10 @@ bool access_retry(struct access *access, const char *name)
 	    item != NULL ? access_find_case(access, item->cluster->aws.arn) : NULL;
 	if (one == NULL)
 		return false;
-	one->is_backing_off = false;
-	if (one->call == NULL && one->task == 0 && one->wait == NULL && one->identity == NULL)
+	if (one->call == NULL && one->task == 0 && one->wait == NULL && one->identity == NULL) {
+		one->is_backing_off = false;
 		case_reset(one);
-	case_go_on(one);
+		case_go_on(one);
+	}
 	return true;
 }
