@@ -66,7 +66,7 @@ DISCOVERYD := discoveryd/main.o discoveryd/cli.o discoveryd/commands.o discovery
 	discoveryd/publisher.o discoveryd/publisher_roles.o discoveryd/publisher_session.o discoveryd/publisher_table.o \
 	discoveryd/publisher_tasks.o discoveryd/publisher_inventory.o \
 	discoveryd/explain.o discoveryd/explain_causes.o discoveryd/explain_text.o discoveryd/status_text.o \
-	discoveryd/policy.o discoveryd/iam_policy.o
+	discoveryd/policy.o discoveryd/iam_policy.o discoveryd/check.o
 
 HTTP := kubeproxyd/http/h2_tail.o kubeproxyd/http/h2_memory.o \
 	kubeproxyd/http/hpack.o kubeproxyd/http/h2_fields.o kubeproxyd/http/fields.o kubeproxyd/http/head.o kubeproxyd/http/h1_rules.o kubeproxyd/http/h1_chunked.o \
@@ -202,7 +202,8 @@ FIXTURE := $(BASE) $(KUBE_CLUSTER) common/loop.o common/metrics.o common/aws_err
 RECONCILE := discoveryd/reconcile.o discoveryd/candidate.o discoveryd/naming.o discoveryd/cluster_set.o \
 	discoveryd/guard.o discoveryd/registry.o discoveryd/registry_sqlite.o common/lock_file.o
 SWEEP := discoveryd/sweep.o discoveryd/tag_index.o discoveryd/look_set.o discoveryd/discovery_metrics.o tests/unit/fake_eks.o
-UNIT_TESTS += test_discovery_metrics
+UNIT_TESTS += test_discovery_metrics test_iam_policy
+test_iam_policy := $(BASE) $(SETTINGS) common/json.o discoveryd/policy.o discoveryd/roster.o
 test_discovery_metrics := $(BASE) common/metrics.o common/aws_error.o common/aws_xml.o common/json.o discoveryd/discovery_metrics.o
 test_describe_plan := $(FIXTURE) discoveryd/describe_plan.o discoveryd/look_set.o discoveryd/candidate.o discoveryd/naming.o
 test_naming := $(BASE) $(KUBE_CLUSTER) discoveryd/naming.o
