@@ -48,6 +48,7 @@ struct proxy_settings {
 	char *client_ca;
 	char *client_ca_key; /* only `kubeproxyd cert` and `init` read it */
 	char *sni_suffix; /* may be NULL */
+	bool original_user; /* goes along as an extra when somebody acts as another */
 	char *roles_dir;
 	char *cache_dir;
 	char *run_dir; /* <instance>.sock in it */
