@@ -207,7 +207,7 @@ test_probe := $(AWS_TEST) $(POLICY) $(LABELS) common/yaml.o common/render.o \
 	kubeproxyd/net/address.o kubeproxyd/probe/finding.o kubeproxyd/probe/own_principal.o kubeproxyd/probe/rbac_text.o \
 	kubeproxyd/probe/rights.o
 
-UNIT_TESTS += test_organization test_aws_accounts test_describe_plan test_enrollment test_naming test_reconcile test_registry test_sweep test_scope test_explain
+UNIT_TESTS += test_organization test_aws_accounts test_describe_plan test_enrollment test_naming test_reconcile test_registry test_registry_crash test_sweep test_scope test_explain
 FIXTURE := $(BASE) $(KUBE_CLUSTER) common/loop.o common/metrics.o common/aws_error.o common/aws_xml.o common/aws_endpoint.o \
 	tests/unit/discovery_fixture.o
 RECONCILE := discoveryd/reconcile.o discoveryd/candidate.o discoveryd/naming.o discoveryd/cluster_set.o \
@@ -220,6 +220,7 @@ test_describe_plan := $(FIXTURE) discoveryd/describe_plan.o discoveryd/look_set.
 test_naming := $(BASE) $(KUBE_CLUSTER) discoveryd/naming.o
 test_reconcile := $(FIXTURE) $(RECONCILE) discoveryd/look_set.o
 test_registry := $(FIXTURE) $(RECONCILE) discoveryd/look_set.o
+test_registry_crash := $(test_registry) tests/unit/fault_vfs.o
 test_sweep := $(FIXTURE) $(SWEEP)
 test_scope := $(FIXTURE) $(SWEEP) $(RECONCILE) discoveryd/scope.o discoveryd/account.o $(WHO) $(CLOCKWORK) \
 	discoveryd/describe_plan.o discoveryd/organization_walk.o tests/unit/fake_organizations.o
