@@ -76,7 +76,7 @@ EXCHANGE := kubeproxyd/exchange/exchange.o kubeproxyd/exchange/exchange_answer.o
 	kubeproxyd/exchange/caller.o kubeproxyd/exchange/relay.o kubeproxyd/exchange/reply.o kubeproxyd/exchange/route.o \
 	kubeproxyd/exchange/upgrade.o kubeproxyd/exchange/failure.o kubeproxyd/exchange/in_flight.o kubeproxyd/exchange/pace.o
 NET := kubeproxyd/net/tls_memory.o \
-	kubeproxyd/net/address.o kubeproxyd/net/stream.o kubeproxyd/net/stream_open.o kubeproxyd/net/stream_transfer.o kubeproxyd/net/stream_io.o kubeproxyd/net/stream_queue.o kubeproxyd/net/tls.o kubeproxyd/net/tls_client.o \
+	kubeproxyd/net/address.o kubeproxyd/net/stream.o kubeproxyd/net/stream_open.o kubeproxyd/net/stream_transfer.o kubeproxyd/net/stream_io.o kubeproxyd/net/stream_queue.o kubeproxyd/net/tls.o kubeproxyd/net/tls_client.o kubeproxyd/net/tls_names.o \
 	kubeproxyd/net/listener.o kubeproxyd/net/listeners.o kubeproxyd/net/resolver.o
 
 DIRECTORY := kubeproxyd/directory/subscriber.o kubeproxyd/directory/subscriber_follow.o kubeproxyd/directory/directory.o \
@@ -283,6 +283,9 @@ fuzz_aws_sources := $(AWS_TEST)
 FUZZ_TARGETS += fuzz_h1_request fuzz_h1_response
 fuzz_h1_request := tests/fuzz/h1.o $(BASE) $(HTTP) $(LLHTTP)
 fuzz_h1_response := tests/fuzz/h1.o $(BASE) $(HTTP) $(LLHTTP)
+
+FUZZ_TARGETS += fuzz_upgrade
+fuzz_upgrade := $(BASE) $(HTTP) $(LLHTTP) kubeproxyd/exchange/upgrade.o kubeproxyd/gate/headers_response.o kubeproxyd/gate/hop_by_hop.o
 
 FUZZ_TARGETS += fuzz_h2_session
 fuzz_h2_session := $(SESSION_H2_TEST)
