@@ -49,7 +49,7 @@ KUBE_CLUSTER := common/kube_cluster.o common/kube_cluster_check.o common/json.o 
 SETTINGS := common/settings.o common/settings_rows_teleport.o common/settings_rows_own.o common/settings_rows_proxy.o \
 	common/settings_rows_limits.o common/settings_teleport.o common/settings_matchers.o \
 	common/settings_labels.o common/settings_accounts.o common/settings_own.o common/edit_distance.o common/config.o common/config_types.o common/yaml.o common/aws_endpoint.o $(LABELS)
-COMMON := $(BASE) common/loop.o common/zsock.o common/fetch.o $(SETTINGS) $(KUBE_CLUSTER) common/sigv4.o $(AWS) \
+COMMON := $(BASE) common/loop.o common/zsock.o common/fetch.o $(SETTINGS) $(KUBE_CLUSTER) common/sigv4.o common/eks_token.o $(AWS) \
 	common/metrics.o common/admin.o common/admin_client.o \
 	common/notify.o common/render.o common/lock_file.o
 
@@ -59,6 +59,9 @@ CLOCKWORK := discoveryd/discovery.o discoveryd/discovery_passes.o discoveryd/dis
 DISCOVERYD := discoveryd/main.o discoveryd/cli.o discoveryd/commands.o discoveryd/scan.o discoveryd/daemon.o \
 	discoveryd/admin_routes.o discoveryd/aws_eks.o discoveryd/aws_account.o discoveryd/aws_tagging.o discoveryd/account.o \
 	discoveryd/aws_ec2.o discoveryd/aws_organizations.o discoveryd/organization_walk.o $(WHO) \
+	discoveryd/aws_access.o discoveryd/access_journal.o \
+	discoveryd/access_tags.o discoveryd/access_texts.o discoveryd/access_policy.o discoveryd/access_plan.o discoveryd/access_words.o discoveryd/access_reports.o \
+	discoveryd/access.o discoveryd/access_case.o discoveryd/access_step.o discoveryd/access_bootstrap.o discoveryd/access_release.o discoveryd/access_show.o discoveryd/command_access.o \
 	discoveryd/scope.o discoveryd/sweep.o discoveryd/tag_index.o discoveryd/describe_plan.o discoveryd/look_set.o \
 	$(CLOCKWORK) discoveryd/discovery_metrics.o \
 	discoveryd/naming.o discoveryd/candidate.o discoveryd/cluster_set.o discoveryd/reconcile.o \
@@ -138,7 +141,7 @@ test_aws_credentials := $(AWS_TEST)
 test_aws_chain := $(AWS_TEST)
 test_aws_sources := $(AWS_TEST)
 test_aws_eks := $(AWS_TEST) $(LABELS) discoveryd/aws_eks.o discoveryd/aws_account.o
-test_token := $(AWS_TEST) kubeproxyd/directory/token.o
+test_token := $(AWS_TEST) common/eks_token.o kubeproxyd/directory/token.o
 
 UNIT_TESTS += test_fields test_head test_h1_reader test_status
 test_fields := common/xmem.o kubeproxyd/http/fields.o
@@ -226,8 +229,14 @@ test_scope := $(FIXTURE) $(SWEEP) $(RECONCILE) discoveryd/scope.o discoveryd/acc
 	discoveryd/describe_plan.o discoveryd/organization_walk.o tests/unit/fake_organizations.o
 test_organization := $(test_scope)
 test_aws_accounts := $(BASE) $(AWS) common/loop.o common/fetch.o common/json.o common/sigv4.o discoveryd/aws_organizations.o discoveryd/aws_ec2.o
-test_enrollment := $(test_scope) discoveryd/enrollment.o
+test_enrollment := $(test_scope) discoveryd/enrollment.o discoveryd/access_texts.o
 test_explain := $(test_scope) discoveryd/explain.o discoveryd/explain_causes.o discoveryd/explain_text.o
+
+UNIT_TESTS += test_access_plan test_access_policy test_access_journal test_aws_access
+test_access_plan := discoveryd/access_plan.o
+test_access_policy := $(BASE) $(KUBE_CLUSTER) discoveryd/access_policy.o discoveryd/access_tags.o
+test_access_journal := $(FIXTURE) $(RECONCILE) discoveryd/look_set.o discoveryd/access_journal.o
+test_aws_access := $(AWS_TEST) $(filter-out common/json.o,$(KUBE_CLUSTER)) discoveryd/aws_access.o
 
 UNIT_TESTS += test_wire test_message
 test_wire := proto/wire.o proto/json_text.o
@@ -333,7 +342,13 @@ $(BUILD)/tests/%: $(OBJ)/tests/unit/%.o $$(addprefix $(OBJ)/,$$($$*))
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(link) -lcmocka
 
-unit: $(addprefix $(BUILD)/tests/,$(UNIT_TESTS))
+# Acts as a proxy by hand, for scenarios.
+BUS_PEER := tests/sim/bus_peer.o $(BASE) $(PROTO) common/loop.o common/zsock.o
+$(BUILD)/tests/bus_peer: $(addprefix $(OBJ)/,$(BUS_PEER))
+	@mkdir -p $(@D)
+	$(call quiet,LD)$(link)
+
+unit: $(addprefix $(BUILD)/tests/,$(UNIT_TESTS)) $(BUILD)/tests/bus_peer
 
 # The load of `make bench`.
 LOAD := tests/bench/load.o tests/bench/load_connection.o tests/bench/load_http.o common/xmem.o common/buf.o
@@ -423,7 +438,7 @@ install: all
 	install -d $(DESTDIR)/etc/logrotate.d
 	install -m 0644 packaging/logrotate.d/eksgate $(DESTDIR)/etc/logrotate.d/
 	install -m 0644 etc/eksgate.yaml $(DESTDIR)/etc/eksgate/eksgate.yaml.sample
-	install -m 0644 etc/rbac.yaml etc/audit-policy.yaml etc/iam-discovery.json etc/roles.d/*.yaml $(DESTDIR)$(PREFIX)/share/doc/eksgate/
+	install -m 0644 etc/rbac.yaml etc/audit-policy.yaml etc/iam-discovery.json etc/iam-access.json etc/roles.d/*.yaml $(DESTDIR)$(PREFIX)/share/doc/eksgate/
 	install -m 0644 README.md LICENSE proto/PROTOCOL.md $(DESTDIR)$(PREFIX)/share/doc/eksgate/
 	install -m 0644 packaging/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 0644 packaging/man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5/
