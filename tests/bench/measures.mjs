@@ -6,7 +6,8 @@ import { withLoad } from './load.mjs';
 import { LARGE, SMALL, WATCH } from './stage.mjs';
 
 const WARM_SECONDS = 0.2;
-const SETTLE_MS = 1000;
+// Longer than kubeproxyd takes to give back what a burst left behind.
+const SETTLE_MS = 3500;
 const BEAT_MS = 1;
 const EVENTS_MIN = 100;
 const H1 = { connections: 32 };
@@ -151,7 +152,7 @@ async function memoryOfWatches(stage, contender, shape) {
 	await stage.restart(contender.name);
 	const subject = stage.process(contender.name);
 	const one = { connections: 1, streams: 1, isHold: true };
-	await toTheClient(stage, contender, WATCH, one, () => sleep(SETTLE_MS / 2));
+	await toTheClient(stage, contender, WATCH, one, () => sleep(SETTLE_MS));
 	const before = subject.rss();
 	return toTheClient(stage, contender, WATCH, { ...shape, isHold: true }, async () => {
 		await sleep(SETTLE_MS);
