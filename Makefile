@@ -48,20 +48,25 @@ LABELS := common/labels.o common/near_miss.o common/edit_distance.o common/patte
 KUBE_CLUSTER := common/kube_cluster.o common/kube_cluster_check.o common/json.o $(LABELS)
 SETTINGS := common/settings.o common/settings_rows_teleport.o common/settings_rows_own.o common/settings_rows_proxy.o \
 	common/settings_rows_limits.o common/settings_teleport.o common/settings_matchers.o \
-	common/settings_labels.o common/settings_own.o common/edit_distance.o common/config.o common/config_types.o common/yaml.o common/aws_endpoint.o $(LABELS)
+	common/settings_labels.o common/settings_accounts.o common/settings_own.o common/edit_distance.o common/config.o common/config_types.o common/yaml.o common/aws_endpoint.o $(LABELS)
 COMMON := $(BASE) common/loop.o common/zsock.o common/fetch.o $(SETTINGS) $(KUBE_CLUSTER) common/sigv4.o $(AWS) \
 	common/metrics.o common/admin.o common/admin_client.o \
 	common/notify.o common/render.o common/lock_file.o
 
+# Whom discovery acts as, and when it looks.
+WHO := discoveryd/roster.o discoveryd/organization.o discoveryd/region_finder.o
+CLOCKWORK := discoveryd/discovery.o discoveryd/discovery_passes.o discoveryd/discovery_view.o discoveryd/discovery_log.o
 DISCOVERYD := discoveryd/main.o discoveryd/cli.o discoveryd/commands.o discoveryd/scan.o discoveryd/daemon.o \
 	discoveryd/admin_routes.o discoveryd/aws_eks.o discoveryd/aws_account.o discoveryd/aws_tagging.o discoveryd/account.o \
+	discoveryd/aws_ec2.o discoveryd/aws_organizations.o discoveryd/organization_walk.o $(WHO) \
 	discoveryd/scope.o discoveryd/sweep.o discoveryd/tag_index.o discoveryd/describe_plan.o discoveryd/look_set.o \
-	discoveryd/discovery.o discoveryd/discovery_log.o discoveryd/discovery_metrics.o \
+	$(CLOCKWORK) discoveryd/discovery_metrics.o \
 	discoveryd/naming.o discoveryd/candidate.o discoveryd/cluster_set.o discoveryd/reconcile.o \
 	discoveryd/guard.o discoveryd/enrollment.o discoveryd/registry.o discoveryd/registry_sqlite.o \
 	discoveryd/publisher.o discoveryd/publisher_roles.o discoveryd/publisher_session.o discoveryd/publisher_table.o \
 	discoveryd/publisher_tasks.o discoveryd/publisher_inventory.o \
-	discoveryd/explain.o discoveryd/explain_causes.o discoveryd/explain_text.o discoveryd/status_text.o
+	discoveryd/explain.o discoveryd/explain_causes.o discoveryd/explain_text.o discoveryd/status_text.o \
+	discoveryd/policy.o discoveryd/iam_policy.o
 
 HTTP := kubeproxyd/http/h2_tail.o kubeproxyd/http/h2_memory.o \
 	kubeproxyd/http/hpack.o kubeproxyd/http/h2_fields.o kubeproxyd/http/fields.o kubeproxyd/http/head.o kubeproxyd/http/h1_rules.o kubeproxyd/http/h1_chunked.o \
@@ -82,9 +87,11 @@ RECORD := kubeproxyd/record/access_log.o kubeproxyd/record/audit.o kubeproxyd/re
 	kubeproxyd/record/audit_merge.o kubeproxyd/record/audit_policy.o kubeproxyd/record/audit_sink.o kubeproxyd/record/json_line.o
 BACK := kubeproxyd/back/dial.o kubeproxyd/back/upstream.o kubeproxyd/back/upstream_h1.o kubeproxyd/back/upstream_h2.o \
 	kubeproxyd/back/upstream_h2_stream.o
-FRONT := kubeproxyd/front/session.o kubeproxyd/front/session_h1.o kubeproxyd/front/session_h2.o \
+FRONT := kubeproxyd/front/session.o kubeproxyd/front/strangers.o kubeproxyd/front/flood.o kubeproxyd/front/stream_ids.o kubeproxyd/front/session_h1.o kubeproxyd/front/session_h2.o \
 	kubeproxyd/front/session_h2_stream.o
-KUBEPROXYD := $(HTTP) $(NET) $(EXCHANGE) $(RECORD) $(BACK) $(FRONT) kubeproxyd/main.o kubeproxyd/cli_audit.o kubeproxyd/proxy.o \
+PROBE := kubeproxyd/probe/apply.o kubeproxyd/probe/call.o kubeproxyd/probe/finding.o kubeproxyd/probe/look.o kubeproxyd/probe/own_principal.o \
+	kubeproxyd/probe/prober.o kubeproxyd/probe/rbac_text.o kubeproxyd/probe/rights.o kubeproxyd/probe/tasks.o
+KUBEPROXYD := $(PROBE) $(HTTP) $(NET) $(EXCHANGE) $(RECORD) $(BACK) $(FRONT) kubeproxyd/main.o kubeproxyd/cli_audit.o kubeproxyd/cli_ask.o kubeproxyd/cli_rbac.o kubeproxyd/proxy.o \
 	kubeproxyd/drain.o \
 	kubeproxyd/proxy_admin.o kubeproxyd/proxy_files.o kubeproxyd/cli_online.o $(DIRECTORY)
 POLICY := common/edit_distance.o kubeproxyd/policy/query.o kubeproxyd/policy/field_selector.o kubeproxyd/policy/path_policy.o \
@@ -97,7 +104,7 @@ OFFLINE := kubeproxyd/pki.o kubeproxyd/new_file.o kubeproxyd/first_files.o kubep
 	kubeproxyd/cli_kubeconfig.o kubeproxyd/cli_request_info.o
 KUBEPROXYD += kubeproxyd/proxy_memory.o $(POLICY) $(GATE) $(OFFLINE)
 
-BUSTAP := proto/bustap.o
+BUSTAP := proto/bustap.o proto/bustap_follow.o proto/bustap_show.o proto/bustap_serve.o
 
 # One line a unit test: the modules that it links besides tests/unit/NAME.o.
 UNIT_TESTS := test_base test_metrics test_render test_admin test_notify test_log
@@ -145,7 +152,7 @@ test_resolver := $(BASE) common/loop.o $(NET)
 UNIT_TESTS += test_alias test_route test_pace test_relay test_exchange test_session_h1 test_sessions test_upstream \
 	test_cluster test_audit_id test_audit_event test_audit_policy test_audit_sink \
 	test_audit_merge test_exchange_audit
-test_sessions := $(BASE) common/loop.o common/metrics.o kubeproxyd/front/session.o
+test_sessions := $(BASE) common/loop.o common/metrics.o kubeproxyd/front/session.o kubeproxyd/front/strangers.o
 test_cluster := $(BASE) $(KUBE_CLUSTER) common/aws_endpoint.o kubeproxyd/directory/cluster.o
 test_upstream := tests/unit/fake_streams.o $(BASE) common/loop.o common/metrics.o $(HTTP) $(LLHTTP) kubeproxyd/back/upstream.o \
 	kubeproxyd/back/upstream_h1.o kubeproxyd/back/upstream_h2.o kubeproxyd/back/upstream_h2_stream.o \
@@ -178,7 +185,12 @@ test_identity := $(test_headers) kubeproxyd/pki.o
 test_cli_cert := $(BASE) $(POLICY) $(GATE) $(OFFLINE) $(KUBE_CLUSTER) $(SETTINGS) common/admin_client.o \
 	common/lock_file.o common/render.o kubeproxyd/http/fields.o kubeproxyd/http/head.o
 
-UNIT_TESTS += test_describe_plan test_enrollment test_naming test_reconcile test_registry test_sweep test_scope test_explain
+UNIT_TESTS += test_probe
+test_probe := $(AWS_TEST) $(POLICY) $(LABELS) common/yaml.o common/render.o \
+	kubeproxyd/net/address.o kubeproxyd/probe/finding.o kubeproxyd/probe/own_principal.o kubeproxyd/probe/rbac_text.o \
+	kubeproxyd/probe/rights.o
+
+UNIT_TESTS += test_organization test_aws_accounts test_describe_plan test_enrollment test_naming test_reconcile test_registry test_sweep test_scope test_explain
 FIXTURE := $(BASE) $(KUBE_CLUSTER) common/loop.o common/metrics.o common/aws_error.o common/aws_xml.o common/aws_endpoint.o \
 	tests/unit/discovery_fixture.o
 RECONCILE := discoveryd/reconcile.o discoveryd/candidate.o discoveryd/naming.o discoveryd/cluster_set.o \
@@ -191,8 +203,10 @@ test_naming := $(BASE) $(KUBE_CLUSTER) discoveryd/naming.o
 test_reconcile := $(FIXTURE) $(RECONCILE) discoveryd/look_set.o
 test_registry := $(FIXTURE) $(RECONCILE) discoveryd/look_set.o
 test_sweep := $(FIXTURE) $(SWEEP)
-test_scope := $(FIXTURE) $(SWEEP) $(RECONCILE) discoveryd/scope.o discoveryd/account.o discoveryd/discovery.o discoveryd/discovery_log.o \
-	discoveryd/describe_plan.o
+test_scope := $(FIXTURE) $(SWEEP) $(RECONCILE) discoveryd/scope.o discoveryd/account.o $(WHO) $(CLOCKWORK) \
+	discoveryd/describe_plan.o discoveryd/organization_walk.o tests/unit/fake_organizations.o
+test_organization := $(test_scope)
+test_aws_accounts := $(BASE) $(AWS) common/loop.o common/fetch.o common/json.o common/sigv4.o discoveryd/aws_organizations.o discoveryd/aws_ec2.o
 test_enrollment := $(test_scope) discoveryd/enrollment.o
 test_explain := $(test_scope) discoveryd/explain.o discoveryd/explain_causes.o discoveryd/explain_text.o
 
@@ -232,7 +246,7 @@ test_upstream_h2 := tests/unit/upstream_h2_world.o tests/unit/h2_end.o tests/uni
 	kubeproxyd/back/dial.o kubeproxyd/back/upstream_h2.o kubeproxyd/back/upstream_h2_stream.o
 test_upstream_h2_failures := $(test_upstream_h2)
 SESSION_H2_TEST := tests/unit/session_h2_world.o $(BASE) common/loop.o $(HTTP) $(LLHTTP) kubeproxyd/exchange/reply.o \
-	kubeproxyd/front/session_h2.o kubeproxyd/front/session_h2_stream.o
+	kubeproxyd/front/session_h2.o kubeproxyd/front/session_h2_stream.o kubeproxyd/front/flood.o kubeproxyd/front/stream_ids.o
 test_session_h2 := tests/unit/session_h2_talk.o tests/unit/h2_end.o $(SESSION_H2_TEST)
 test_session_h2_abuse := $(test_session_h2)
 
@@ -243,7 +257,7 @@ fuzz_yaml := $(BASE) $(SETTINGS)
 fuzz_kube_cluster := $(BASE) $(KUBE_CLUSTER)
 fuzz_pattern := $(BASE) $(LABELS)
 fuzz_aws_profile := $(AWS_TEST)
-fuzz_aws_replies := $(AWS_TEST) $(filter-out common/json.o,$(KUBE_CLUSTER)) discoveryd/aws_eks.o discoveryd/aws_account.o \
+fuzz_aws_replies := $(AWS_TEST) $(filter-out common/json.o,$(KUBE_CLUSTER)) discoveryd/aws_ec2.o discoveryd/aws_organizations.o discoveryd/aws_eks.o discoveryd/aws_account.o \
 	discoveryd/aws_tagging.o
 fuzz_aws_sources := $(AWS_TEST)
 

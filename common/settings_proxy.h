@@ -10,9 +10,15 @@
 struct proxy_limits {
 	size_t connections;
 	size_t handshakes; /* in flight */
+	size_t strangers_per_address; /* connections that have shown no credential */
+	size_t streams; /* of an HTTP/2 connection at a time */
+	/* Of an HTTP/2 connection in ten seconds: */
+	size_t resets, pings, settings_frames, empty_frames;
+	size_t continuations; /* of one head */
 	size_t header_bytes;
 	size_t header_count;
 	size_t body_in_hand; /* bytes buffered per direction */
+	size_t bodies_in_hand; /* of all requests */
 	struct duration header_timeout;
 	struct duration handshake_timeout;
 	struct duration idle_timeout; /* between requests */
@@ -48,6 +54,7 @@ struct proxy_settings {
 	char *metrics_listen; /* may be NULL */
 	struct duration max_stale;
 	struct duration token_lifetime; /* at most 10 minutes */
+	struct duration probe_interval; /* 0: clusters are not looked at */
 	struct audit_settings audit;
 	struct proxy_limits limits;
 };

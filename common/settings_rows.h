@@ -31,6 +31,16 @@ extern const struct config_type settings_selector; /* struct selector * */
 extern const struct config_type settings_role_arn; /* char * */
 extern const struct config_type settings_external_id; /* char * */
 extern const struct config_type settings_never; /* no field: a switch that must be off */
+/* settings_accounts.c: in which accounts an entry acts. */
+extern const struct config_type settings_role_template; /* char *, may have {account} */
+extern const struct config_type settings_role_name; /* char * */
+extern const struct config_type settings_organization_id; /* char * */
+extern const struct config_type settings_accounts; /* char **, and the count */
+extern const struct config_type settings_include; /* char **, and the count */
+extern const struct config_type settings_exclude; /* char **, and the count */
+struct aws_matcher;
+void settings_check_accounts(
+    struct config *config, const struct aws_matcher *matcher, const struct yaml_node *entry);
 extern const struct config_type settings_labels; /* struct labels; settings_labels.c */
 
 /* settings_own.c: what stands under `eksgate:`. */

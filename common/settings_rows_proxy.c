@@ -73,6 +73,13 @@ static const struct config_row rows[] = {
 	.maximum = 10 * MINUTE,
 	.is_reloadable = true,
 	.help = "How long a cluster's bearer token is used"},
+    {.key = "eksgate.proxy.probe_interval",
+	.type = &config_duration,
+	.offset = AT(proxy.probe_interval),
+	.fallback = "10m",
+	.maximum = DAY,
+	.is_reloadable = true,
+	.help = "How often each cluster is asked whether the proxy is let in; 0s: never"},
 
     {.key = "eksgate.proxy.audit.destination",
 	.type = &config_word,

@@ -105,12 +105,13 @@ static void append_encoded(struct buf *out, const char *text)
 	}
 }
 
-static struct json_object *ask_about(const struct cli *cli, const char *prefix, const char *text)
+static struct json_object *ask_about(
+    const struct cli *cli, const char *method, const char *prefix, const char *text)
 {
 	struct buf target = {0};
 	buf_append_text(&target, prefix);
 	append_encoded(&target, text);
-	struct json_object *document = ask(cli, "GET", buf_text(&target));
+	struct json_object *document = ask(cli, method, buf_text(&target));
 	buf_free(&target);
 	return document;
 }
@@ -144,8 +145,8 @@ int command_get(const struct cli *cli)
 		return EXIT_USAGE;
 	}
 	bool is_one = name[0] == '/' && name[1] != '\0';
-	struct json_object *document =
-	    is_one ? ask_about(cli, ADMIN_CLUSTERS "/", name + 1) : ask(cli, "GET", ADMIN_CLUSTERS);
+	struct json_object *document = is_one ? ask_about(cli, "GET", ADMIN_CLUSTERS "/", name + 1)
+					      : ask(cli, "GET", ADMIN_CLUSTERS);
 	if (document == NULL)
 		return EXIT_NO;
 	if (cli->format == RENDER_TABLE)
@@ -158,7 +159,7 @@ int command_get(const struct cli *cli)
 
 int command_explain(const struct cli *cli)
 {
-	struct json_object *document = ask_about(cli, ADMIN_EXPLAIN "?q=", cli->operand);
+	struct json_object *document = ask_about(cli, "GET", ADMIN_EXPLAIN "?q=", cli->operand);
 	if (document == NULL)
 		return EXIT_NO;
 	bool is_served = json_object_get_boolean(member(document, "served"));
@@ -234,4 +235,17 @@ int command_confirm_removal(const struct cli *cli)
 		print_document(document, cli->format);
 	json_object_put(document);
 	return removed > 0 ? EXIT_DONE : EXIT_NO;
+}
+
+int command_forget(const struct cli *cli)
+{
+	struct json_object *document = ask_about(cli, "POST", ADMIN_FORGET, cli->operand);
+	if (document == NULL)
+		return EXIT_NO;
+	if (cli->format == RENDER_TABLE)
+		printf("%s is forgotten\n", cli->operand);
+	else
+		print_document(document, cli->format);
+	json_object_put(document);
+	return EXIT_DONE;
 }

@@ -484,6 +484,45 @@ bool enrollment_confirm(struct enrollment *enrollment, size_t *removed, char **e
 	return is_done;
 }
 
+/* The id of a scope that would enrol the cluster again, NULL when there is none. A scope that has
+ * not looked yet may be one. */
+static const char *find_viewer(const struct enrollment *enrollment, const struct cluster_item *item)
+{
+	for (size_t i = 0; i < item->claim_count; i++) {
+		const struct scope *scope =
+		    discovery_scope(enrollment->discovery, item->claims[i].scope);
+		if (scope != NULL && (!scope->has_outcome || scope->failures == 0))
+			return scope->id;
+	}
+	return NULL;
+}
+
+bool enrollment_forget(
+    struct enrollment *enrollment, const char *name, bool *is_known, char **error)
+{
+	const struct cluster_item *item =
+	    cluster_set_find_name(registry_set(enrollment->registry), name);
+	*is_known = item != NULL;
+	if (item == NULL) {
+		*error = xasprintf("kube_cluster \"%s\" does not exist", name);
+		return false;
+	}
+	const char *viewer = find_viewer(enrollment, item);
+	if (viewer != NULL) {
+		*error = xasprintf("scope %s looks at \"%s\" and would enrol it again: change its "
+				   "tags, or the matchers",
+		    viewer, name);
+		return false;
+	}
+	struct registry_changes changes = {0};
+	registry_changes_remove(
+	    &changes, item->cluster->aws.arn, REMOVAL_ORPHANED, xstrdup("discoveryd forget"));
+	changes.items[0].is_confirmed = true;
+	bool is_done = commit(enrollment, &changes, error) && seal(enrollment, error);
+	registry_changes_free(&changes);
+	return is_done;
+}
+
 const struct guard *enrollment_guard(const struct enrollment *enrollment)
 {
 	return enrollment->guard;

@@ -14,6 +14,7 @@
 #include "discoveryd/explain_causes.h"
 #include "discoveryd/guard.h"
 #include "discoveryd/registry.h"
+#include "discoveryd/roster.h"
 #include "discoveryd/scope.h"
 
 /* --- matchers --------------------------------------------------------------------------------- */
@@ -36,23 +37,10 @@ static bool names_region(
 	for (size_t i = 0; i < matcher->region_count; i++) {
 		if (strcmp(matcher->regions[i], region) == 0)
 			return true;
-		if (strcmp(matcher->regions[i], "*") == 0 && account != NULL &&
-		    account_has_region(account, region))
+		if (strcmp(matcher->regions[i], "*") == 0 && account_has_region(account, region))
 			return true;
 	}
 	return false;
-}
-
-static const struct account *account_of(
-    const struct discovery *discovery, const struct aws_matcher *matcher)
-{
-	char *id = account_id_of(matcher);
-	const struct account *account = NULL;
-	while ((account = discovery_next_account(discovery, account)) != NULL &&
-	       strcmp(account->id, id) != 0)
-		;
-	free(id);
-	return account;
 }
 
 /* The number of the account in which `account` acts, as far as its role or a cluster of it tells
@@ -83,8 +71,15 @@ static char *account_number(const struct explain_sources *sources, const struct 
 static const char *find_coverage(const struct explain_sources *sources,
     const struct aws_matcher *matcher, const struct eks_arn *parts, char **why)
 {
-	const struct account *account = account_of(sources->discovery, matcher);
-	char *number = account != NULL ? account_number(sources, account) : NULL;
+	const struct account *account =
+	    discovery_account_for(sources->discovery, matcher, parts->account_id);
+	if (account == NULL) {
+		char *whom = roster_text(matcher);
+		*why = xasprintf("does not act in account %s: %s", parts->account_id, whom);
+		free(whom);
+		return "account";
+	}
+	char *number = account_number(sources, account);
 	bool is_elsewhere = number != NULL && strcmp(number, parts->account_id) != 0;
 	if (is_elsewhere)
 		*why = xasprintf(
@@ -103,13 +98,13 @@ static struct json_object *explain_matcher(const struct explain_sources *sources
     const struct aws_matcher *matcher, const struct eks_arn *parts, const struct labels *labels)
 {
 	struct json_object *object = json_object_new_object();
-	char *selector = selector_text(matcher->tags), *why = NULL;
+	char *selector = selector_text(matcher->tags), *identity = roster_text(matcher),
+	     *why = NULL;
 	const char *coverage = find_coverage(sources, matcher, parts, &why);
 	bool is_match =
 	    why == NULL && labels != NULL && selector_explain(matcher->tags, labels, &why);
 	json_object_object_add(object, "line", json_object_new_int((int)matcher->line));
-	json_add_string(object, "identity",
-	    matcher->assume_role_arn != NULL ? matcher->assume_role_arn : "own identity");
+	json_add_string(object, "identity", identity);
 	json_add_string(object, "tags", selector);
 	json_add_string(object, "coverage", coverage);
 	json_object_object_add(object, "matches", json_object_new_boolean(is_match));
@@ -117,6 +112,7 @@ static struct json_object *explain_matcher(const struct explain_sources *sources
 		why = xstrdup("its tags are not known");
 	json_add_string(object, "why", why);
 	free(selector);
+	free(identity);
 	free(why);
 	return object;
 }

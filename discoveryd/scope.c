@@ -14,6 +14,7 @@
 
 #define BACKOFF_FIRST_SECONDS 2
 #define JITTER_PERCENT	      10
+#define DISABLED_LONGEST_MS   (INT64_C(3600) * 1000)
 
 const char *scope_state_text(enum scope_state state)
 {
@@ -60,6 +61,17 @@ void scope_free(struct scope **scope)
 	free((*scope)->id);
 	free((*scope)->region);
 	xfree(scope);
+}
+
+struct scope *account_find_scope(const struct account *account, const char *region)
+{
+	struct scope *scope;
+	for (scope = TAILQ_FIRST(&account->scopes); scope != NULL;
+	     scope = TAILQ_NEXT(scope, entry)) {
+		if (strcmp(scope->region, region) == 0)
+			return scope;
+	}
+	return NULL;
 }
 
 void scope_set_state(struct scope *scope, enum scope_state state)
@@ -205,10 +217,23 @@ struct duration scope_backoff(unsigned failures, struct duration longest)
 	return delay.ms < longest.ms ? delay : longest;
 }
 
+/* A region that is off is asked less and less, and still often enough to notice when it is on. */
+static struct duration disabled_delay(unsigned failures, struct duration poll_interval)
+{
+	struct duration delay = poll_interval;
+	for (unsigned i = 1; i < failures && delay.ms < DISABLED_LONGEST_MS; i++)
+		delay.ms *= 2;
+	if (delay.ms > DISABLED_LONGEST_MS && poll_interval.ms < DISABLED_LONGEST_MS)
+		delay.ms = DISABLED_LONGEST_MS;
+	return delay;
+}
+
 struct duration scope_next_delay(const struct scope *scope, struct duration poll_interval)
 {
 	bool is_failing = scope->state == SCOPE_BACKOFF || scope->record_error != NULL;
 	unsigned failures = scope->failures > 0 ? scope->failures : 1;
+	if (scope->state == SCOPE_DISABLED)
+		return duration_jitter(disabled_delay(failures, poll_interval), JITTER_PERCENT);
 	return duration_jitter(
 	    is_failing ? scope_backoff(failures, poll_interval) : poll_interval, JITTER_PERCENT);
 }

@@ -5,7 +5,6 @@
 #define EKSGATE_SCOPE_H
 
 #include <bsd/sys/queue.h>
-#include <bsd/sys/tree.h>
 #include <json-c/json.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,10 +31,9 @@ enum scope_state {
 struct scope {
 	TAILQ_ENTRY(scope) entry;
 	TAILQ_ENTRY(scope) queue_entry;
-	RB_ENTRY(scope) by_id;
 	bool is_queued;
 	bool is_wanted_again; /* asked for while a pass was under way */
-	bool is_configured; /* mark of discovery while it rebuilds its scopes */
+	bool is_configured; /* mark of discovery while it rebuilds the account's scopes */
 	bool is_stale; /* mark of discovery: it was there before the configuration changed */
 	char *id; /* "own/us-east-1"; what claims in the registry hold */
 	struct account *account;
@@ -69,6 +67,8 @@ const char *scope_state_text(enum scope_state state);
 char *scope_id_of(const struct account *account, const char *region) MUST_USE;
 struct scope *scope_new(struct account *account, const char *region) MUST_USE;
 void scope_free(struct scope **scope);
+/* The account's scope in `region`, or NULL. */
+struct scope *account_find_scope(const struct account *account, const char *region) MUST_USE;
 void scope_set_state(struct scope *scope, enum scope_state state);
 /* Notes what the matchers make of a cluster besides serving it (its labels, whether tags name it):
  * when that changes, clusters that are known are described again. NULL where they add nothing. */

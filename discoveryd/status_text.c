@@ -125,11 +125,12 @@ static void collect_problems(struct problems *problems, struct json_object *scop
 	}
 }
 
-static void collect_wildcards(struct problems *problems, struct json_object *wildcards)
+/* Of things that are named by their member `name`: identities, organizations. */
+static void collect_others(struct problems *problems, struct json_object *others, const char *name)
 {
-	for (size_t i = 0; wildcards != NULL && i < json_object_array_length(wildcards); i++) {
-		struct json_object *wildcard = json_object_array_get_idx(wildcards, i);
-		add_error(problems, text_of(wildcard, "identity"), member(wildcard, "error"));
+	for (size_t i = 0; others != NULL && i < json_object_array_length(others); i++) {
+		struct json_object *other = json_object_array_get_idx(others, i);
+		add_error(problems, text_of(other, name), member(other, "error"));
 	}
 }
 
@@ -151,7 +152,8 @@ static void append_problem(struct buf *out, struct problem *problem)
 static void append_problems(struct buf *out, struct json_object *document)
 {
 	struct problems problems = TAILQ_HEAD_INITIALIZER(problems);
-	collect_wildcards(&problems, member(document, "wildcards"));
+	collect_others(&problems, member(document, "organizations"), "organization");
+	collect_others(&problems, member(document, "wildcards"), "identity");
 	collect_problems(&problems, member(document, "scopes"));
 	if (!TAILQ_EMPTY(&problems))
 		buf_append_text(out, "\nProblems:\n");
@@ -222,8 +224,13 @@ void status_write(struct buf *out, struct json_object *document)
 	    {"PROBLEM", "error.outcome"}};
 	static const struct render_column wildcards[] = {{"REGIONS OF", "identity"},
 	    {"FROM", "regions_from"}, {"COUNT", "regions"}, {"PROBLEM", "error.outcome"}};
+	static const struct render_column organizations[] = {{"ACCOUNTS OF", "organization"},
+	    {"STATE", "state"}, {"COUNT", "accounts"}, {"LAST SUCCESS", "last_success"},
+	    {"PROBLEM", "error.outcome"}};
 	append_head(out, document);
 	append_guard(out, member(document, "guard"));
+	append_table(out, member(document, "organizations"), organizations,
+	    sizeof organizations / sizeof organizations[0]);
 	append_table(
 	    out, member(document, "wildcards"), wildcards, sizeof wildcards / sizeof wildcards[0]);
 	append_table(out, member(document, "scopes"), scopes, sizeof scopes / sizeof scopes[0]);

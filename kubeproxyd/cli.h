@@ -15,6 +15,7 @@ int cli_audit(int argc, char **argv) MUST_USE;
 int cli_init(int argc, char **argv) MUST_USE;
 int cli_cert(int argc, char **argv) MUST_USE;
 int cli_kubeconfig(int argc, char **argv) MUST_USE;
+int cli_rbac(int argc, char **argv) MUST_USE;
 int cli_request_info(int argc, char **argv) MUST_USE;
 
 /* For these verbs alone: each says "kubeproxyd: …" on stderr. */

@@ -29,6 +29,7 @@
 #include "kubeproxyd/net/stream.h"
 #include "kubeproxyd/net/tls_memory.h"
 #include "kubeproxyd/policy/policy.h"
+#include "kubeproxyd/probe/prober.h"
 #include "kubeproxyd/proxy_admin.h"
 #include "kubeproxyd/proxy_files.h"
 #include "kubeproxyd/proxy_memory.h"
@@ -54,6 +55,7 @@ struct proxy {
 	struct subscriber *subscriber;
 	struct clusters *clusters;
 	struct upstreams *upstreams;
+	struct prober *prober;
 	struct exchanges *exchanges;
 	struct sessions *sessions;
 	struct listeners *listeners;
@@ -97,6 +99,10 @@ static void on_cluster(void *arg, enum cluster_event event, struct cluster *clus
 		    proxy->exchanges, cluster, "the cluster was removed, or made anew");
 	if (event == CLUSTER_GONE && proxy->routes != NULL)
 		proxy_admin_forget(proxy->routes, cluster);
+	if (event == CLUSTER_GONE && proxy->prober != NULL)
+		prober_forget(proxy->prober, cluster);
+	if (event == CLUSTER_MOVED && proxy->prober != NULL)
+		prober_moved(proxy->prober, cluster);
 	upstream_retire(&cluster->upstream);
 }
 
@@ -176,6 +182,7 @@ static void exchange_settings(
 	upstreams_set_settings(proxy->upstreams, settings);
 	audit_set(proxy->audit, settings, files->audit_policy);
 	exchanges_set(proxy->exchanges, settings, files->policy);
+	prober_set(proxy->prober, settings, files->policy);
 	sessions_set(proxy->sessions, settings, files->tls);
 	proxy_files_free(&old_files);
 	settings_free(&old_settings);
@@ -254,6 +261,17 @@ static void make_rooms(struct proxy *proxy)
 	    proxy->loop, proxy->metrics, settings, proxy->instance, proxy->directory);
 	proxy->clusters = clusters_new(proxy->directory, proxy->aws, settings, on_cluster, proxy);
 	proxy->upstreams = upstreams_new(proxy->loop, proxy->metrics, settings);
+	struct prober_options for_prober = {
+	    .loop = proxy->loop,
+	    .metrics = proxy->metrics,
+	    .settings = settings,
+	    .policy = proxy->files.policy,
+	    .aws = proxy->aws,
+	    .clusters = proxy->clusters,
+	    .upstreams = proxy->upstreams,
+	    .subscriber = proxy->subscriber,
+	};
+	proxy->prober = prober_new(&for_prober);
 	struct exchanges_options for_exchanges = {
 	    .loop = proxy->loop,
 	    .metrics = proxy->metrics,
@@ -282,6 +300,7 @@ static void make_rooms(struct proxy *proxy)
 	    .clusters = proxy->clusters,
 	    .exchanges = proxy->exchanges,
 	    .sessions = proxy->sessions,
+	    .prober = proxy->prober,
 	};
 	proxy->routes = proxy_admin_new(proxy->admin, &for_routes);
 }
@@ -345,6 +364,7 @@ static void stop(struct proxy *proxy)
 	audit_free(&proxy->audit);
 	proxy_admin_free(&proxy->routes);
 	admin_free(&proxy->admin);
+	prober_free(&proxy->prober);
 	clusters_free(&proxy->clusters);
 	upstreams_free(&proxy->upstreams);
 	subscriber_free(&proxy->subscriber);

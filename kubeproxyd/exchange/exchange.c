@@ -33,6 +33,7 @@ static void on_identity(void *arg, struct identity *identity, const char *messag
 		return;
 	}
 	exchange->identity = identity;
+	caller_note_known(exchange->caller);
 	struct admission *admission = &exchange->admission;
 	if (!admission_decide(admission, exchange->all, exchange->caller, exchange->identity,
 		exchange->request)) {

@@ -17,18 +17,8 @@
 #include "kubeproxyd/net/stream.h"
 
 #define CONNECTION_WINDOW (16 * 1024 * 1024)
-#define STREAMS_MAX	  250
-/* Resets: a burst, then this many a second. */
-#define RESET_BURST	  1000
-#define RESET_RATE	  100
-#define CONTINUATIONS_MAX 16
-/* PING, SETTINGS, PRIORITY, idle WINDOW_UPDATE and empty DATA frames in ten seconds; a stream that
- * we have to reset weighs more, since a request was started for it. */
-#define NUISANCES_MAX	 10000
-#define NUISANCE_SECONDS 10
-#define RESET_WEIGHT	 10
-/* A reader may give back its window in pieces of this size. */
-#define UPDATE_BYTES	1024
+/* The limit of resets is for so many seconds, nghttp2's is refilled every second. */
+#define RESET_SECONDS	10
 #define ANSWER_HEAD_MAX (1024u * 1024)
 #define DRAIN_NOTICE_MS 1000
 
@@ -87,6 +77,16 @@ static void end_head(struct h2_conversation *conversation, int32_t id)
 		return;
 	conversation->head_id = 0;
 	timer_cancel(conversation->timer);
+}
+
+/* What nghttp2 would ignore: see stream_ids.h. */
+static int on_begin_frame(nghttp2_session *h2, const nghttp2_frame_hd *frame, void *user_data)
+{
+	struct h2_conversation *conversation = user_data;
+	bool is_head = frame->type == NGHTTP2_HEADERS && (frame->stream_id & 1) != 0;
+	if (is_head && !stream_ids_take(&conversation->ids, frame->stream_id))
+		nghttp2_session_terminate_session(h2, NGHTTP2_PROTOCOL_ERROR);
+	return 0;
 }
 
 static int on_begin_headers(nghttp2_session *h2, const nghttp2_frame *frame, void *user_data)
@@ -212,49 +212,21 @@ static void on_request_head(struct h2_stream *stream)
 /* --- frames -------------------------------------------------------------------------------------
  */
 
-/* Window that is given back for what was sent. */
-static bool is_earned(struct h2_conversation *conversation)
+static const struct proxy_limits *limits_of(const struct h2_conversation *conversation)
 {
-	if (conversation->uncredited < UPDATE_BYTES)
-		return false;
-	conversation->uncredited -= UPDATE_BYTES;
-	return true;
+	return &session_settings(conversation->session)->proxy.limits;
 }
 
-static bool is_nuisance(struct h2_conversation *conversation, const nghttp2_frame *frame)
+static void calm_down(struct h2_conversation *conversation)
 {
-	switch (frame->hd.type) {
-	case NGHTTP2_PING:
-	case NGHTTP2_SETTINGS:
-		return (frame->hd.flags & NGHTTP2_FLAG_ACK) == 0;
-	case NGHTTP2_PRIORITY:
-		return true;
-	case NGHTTP2_WINDOW_UPDATE:
-		return !is_earned(conversation);
-	case NGHTTP2_DATA:
-		return frame->hd.length == 0 && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0;
-	default:
-		return false;
-	}
-}
-
-/* More than any client in good faith sends ends the connection. */
-static void count_nuisance(struct h2_conversation *conversation, unsigned weight)
-{
-	if (mono_since(conversation->nuisances_since).ms > NUISANCE_SECONDS * 1000) {
-		conversation->nuisances_since = mono_now();
-		conversation->nuisances = 0;
-	}
-	conversation->nuisances += weight;
-	if (conversation->nuisances > NUISANCES_MAX)
-		nghttp2_session_terminate_session(conversation->h2, NGHTTP2_ENHANCE_YOUR_CALM);
+	nghttp2_session_terminate_session(conversation->h2, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
 static int on_frame(nghttp2_session *h2, const nghttp2_frame *frame, void *user_data)
 {
 	struct h2_conversation *conversation = user_data;
-	if (is_nuisance(conversation, frame))
-		count_nuisance(conversation, 1);
+	if (!flood_take(&conversation->flood, limits_of(conversation), frame))
+		calm_down(conversation);
 	if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
 		return 0;
 	struct h2_stream *stream = find_stream(h2, frame->hd.stream_id);
@@ -313,9 +285,10 @@ static int on_frame_sent(nghttp2_session *h2, const nghttp2_frame *frame, void *
 {
 	struct h2_conversation *conversation = user_data;
 	int32_t id = frame->hd.stream_id;
-	bool is_reset = frame->hd.type == NGHTTP2_RST_STREAM;
-	if (is_reset && frame->rst_stream.error_code != NGHTTP2_NO_ERROR)
-		count_nuisance(conversation, RESET_WEIGHT);
+	bool is_reset = frame->hd.type == NGHTTP2_RST_STREAM &&
+			frame->rst_stream.error_code != NGHTTP2_NO_ERROR;
+	if (is_reset && !flood_take_reset(&conversation->flood, limits_of(conversation)))
+		calm_down(conversation);
 	if (frame->hd.type == NGHTTP2_HEADERS)
 		note_head_sent(conversation, find_stream(h2, id));
 	bool is_end = (frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS) &&
@@ -484,6 +457,7 @@ static nghttp2_session_callbacks *make_callbacks(void)
 	nghttp2_session_callbacks *callbacks;
 	if (nghttp2_session_callbacks_new(&callbacks) != 0)
 		abort();
+	nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
 	nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
 	nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
 	nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, on_invalid_header);
@@ -504,18 +478,19 @@ static nghttp2_session *new_session(struct h2_conversation *conversation)
 	if (nghttp2_option_new(&option) != 0)
 		abort();
 	nghttp2_option_set_no_auto_window_update(option, 1);
-	nghttp2_option_set_stream_reset_rate_limit(option, RESET_BURST, RESET_RATE);
-	nghttp2_option_set_max_continuations(option, CONTINUATIONS_MAX);
+	const struct proxy_limits *limits = limits_of(conversation);
+	nghttp2_option_set_stream_reset_rate_limit(
+	    option, limits->resets, (limits->resets + RESET_SECONDS - 1) / RESET_SECONDS);
+	nghttp2_option_set_max_continuations(option, limits->continuations);
 	nghttp2_option_set_max_send_header_block_length(option, ANSWER_HEAD_MAX);
 	if (nghttp2_session_server_new3(&h2, callbacks, conversation, option, h2_memory()) != 0)
 		abort();
 	nghttp2_session_callbacks_del(callbacks);
 	nghttp2_option_del(option);
-	const struct settings *settings = session_settings(conversation->session);
 	const nghttp2_settings_entry entries[] = {
-	    {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, STREAMS_MAX},
+	    {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, (uint32_t)limits->streams},
 	    {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, CLIENT_BODY_WINDOW},
-	    {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)settings->proxy.limits.header_bytes},
+	    {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)limits->header_bytes},
 	};
 	nghttp2_submit_settings(h2, NGHTTP2_FLAG_NONE, entries, sizeof entries / sizeof entries[0]);
 	nghttp2_session_set_local_window_size(h2, NGHTTP2_FLAG_NONE, 0, CONNECTION_WINDOW);
@@ -529,7 +504,7 @@ static void *start(struct session *session)
 	conversation->stream = session->stream;
 	conversation->flush = (struct deferred){.fn = on_flush, .arg = conversation};
 	conversation->timer = timer_new(session_loop(session), on_timer, conversation);
-	conversation->nuisances_since = mono_now();
+	flood_init(&conversation->flood);
 	TAILQ_INIT(&conversation->live);
 	TAILQ_INIT(&conversation->ready);
 	conversation->h2 = new_session(conversation);

@@ -11,7 +11,9 @@
 
 #include "common/buf.h"
 #include "common/loop.h"
+#include "kubeproxyd/front/flood.h"
 #include "kubeproxyd/front/session.h"
+#include "kubeproxyd/front/stream_ids.h"
 #include "kubeproxyd/http/h2_tail.h"
 #include "kubeproxyd/http/head.h"
 #include "kubeproxyd/http/peer.h"
@@ -59,9 +61,8 @@ struct h2_conversation {
 	struct timer *notice; /* between the two GOAWAYs of a drain; NULL before */
 	struct h2_stream_list live, ready;
 	size_t count;
-	unsigned nuisances; /* frames that cost and say nothing, since `nuisances_since` */
-	struct mono nuisances_since;
-	uint64_t uncredited; /* bytes of answers for which no WINDOW_UPDATE was counted yet */
+	struct flood flood;
+	struct stream_ids ids;
 	int32_t head_id; /* the stream whose head is on its way; 0: none */
 	bool is_closed;
 };

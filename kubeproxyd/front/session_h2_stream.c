@@ -105,7 +105,7 @@ static ssize_t read_answer(nghttp2_session *session, int32_t id, uint8_t *to, si
 		memcpy(to, answer->data + answer->start, used);
 		stream_queue_consume(answer, used);
 	}
-	stream->conversation->uncredited += used;
+	flood_note_sent(&stream->conversation->flood, used);
 	if (used == rest)
 		*flags = stream->has_answered ? NGHTTP2_DATA_FLAG_EOF : 0;
 	if (stream->is_full && rest - used <= ANSWER_HIGH_MARK / 2)

@@ -183,6 +183,8 @@ export class World {
 					cache_dir: this.path('cache'),
 					run_dir: this.path('run'),
 					audit: { directory: this.path('audit') },
+					// What arrives at an API server is what a scenario sent.
+					probe_interval: '0s',
 				},
 				test: { token_sts_host: this.awsSimulator.ready.sts_host, endpoint_suffix: '127.0.0.1' },
 			},

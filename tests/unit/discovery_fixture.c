@@ -123,6 +123,8 @@ void fixture_matcher_free(struct aws_matcher *matcher)
 	free(matcher->assume_role_arn);
 	free(matcher->external_id);
 	labels_free(&matcher->labels);
+	free(matcher->assume_role_name);
+	free(matcher->organization.id);
 }
 
 char *fixture_dir(void)

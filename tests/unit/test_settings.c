@@ -188,6 +188,39 @@ static void test_discovery_keys(void **state)
 	settings_free(&settings);
 }
 
+static void test_accounts(void **state)
+{
+	(void)state;
+	struct settings *settings =
+	    parse("version: v3\n"
+		  "discovery_service:\n"
+		  "  aws:\n"
+		  "  - types: [eks]\n"
+		  "    regions: ['*']\n"
+		  "    assume_role_arn: arn:aws:iam::{account}:role/a/b\n"
+		  "    eksgate: {accounts: [111111111111, '022222222222']}\n"
+		  "  - types: [eks]\n"
+		  "    regions: ['*']\n"
+		  "    assume_role_name: discover\n"
+		  "    external_id: x-1\n"
+		  "    organization:\n"
+		  "      organization_id: o-abcdefghij\n"
+		  "      organizational_units:\n"
+		  "        include: [r-ab12, ou-ab12-11111111]\n"
+		  "        exclude: [ou-ab12-22222222, '333333333333']\n"
+		  "  - {types: [eks], regions: ['*'], organization: {}}\n");
+	const struct aws_matcher *matchers = settings->discovery.matchers;
+	assert_int_equal(matchers[0].account_count, 2);
+	assert_string_equal(matchers[0].accounts[1], "022222222222");
+	assert_null(matchers[0].organization.id);
+	assert_string_equal(matchers[1].organization.id, "o-abcdefghij");
+	assert_string_equal(matchers[1].assume_role_name, "discover");
+	assert_int_equal(matchers[1].organization.include_count, 2);
+	assert_string_equal(matchers[1].organization.exclude[1], "333333333333");
+	assert_null(matchers[2].organization.id);
+	settings_free(&settings);
+}
+
 static void test_proxy_keys(void **state)
 {
 	(void)state;
@@ -412,6 +445,7 @@ int main(void)
 	    cmocka_unit_test(test_defaults),
 	    cmocka_unit_test(test_teleport_file),
 	    cmocka_unit_test(test_discovery_keys),
+	    cmocka_unit_test(test_accounts),
 	    cmocka_unit_test(test_proxy_keys),
 	    cmocka_unit_test(test_own_keys),
 	    cmocka_unit_test(test_empty_sections),
