@@ -246,7 +246,7 @@ test_upstream_h2 := tests/unit/upstream_h2_world.o tests/unit/h2_end.o tests/uni
 	kubeproxyd/back/dial.o kubeproxyd/back/upstream_h2.o kubeproxyd/back/upstream_h2_stream.o
 test_upstream_h2_failures := $(test_upstream_h2)
 SESSION_H2_TEST := tests/unit/session_h2_world.o $(BASE) common/loop.o $(HTTP) $(LLHTTP) kubeproxyd/exchange/reply.o \
-	kubeproxyd/front/session_h2.o kubeproxyd/front/session_h2_stream.o kubeproxyd/front/flood.o kubeproxyd/front/stream_ids.o
+	kubeproxyd/net/stream_queue.o kubeproxyd/front/session_h2.o kubeproxyd/front/session_h2_stream.o kubeproxyd/front/flood.o kubeproxyd/front/stream_ids.o
 test_session_h2 := tests/unit/session_h2_talk.o tests/unit/h2_end.o $(SESSION_H2_TEST)
 test_session_h2_abuse := $(test_session_h2)
 

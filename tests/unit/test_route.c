@@ -163,6 +163,7 @@ static void test_in_cluster(void **state)
 		assert_int_equal(status, rows[i].status);
 		xfree(&message);
 	}
+	arena_free(&arena);
 }
 
 int main(void)
