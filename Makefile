@@ -155,7 +155,7 @@ test_resolver := $(BASE) common/loop.o $(NET)
 
 UNIT_TESTS += test_alias test_route test_pace test_relay test_exchange test_session_h1 test_sessions test_upstream \
 	test_cluster test_audit_id test_audit_event test_audit_policy test_audit_sink \
-	test_audit_merge test_exchange_audit
+	test_audit_merge test_exchange_audit test_exchange_tunnels test_exchange_failures
 test_sessions := $(BASE) common/loop.o common/metrics.o kubeproxyd/front/session.o kubeproxyd/front/strangers.o
 test_cluster := $(BASE) $(KUBE_CLUSTER) common/aws_endpoint.o kubeproxyd/directory/cluster.o
 test_upstream := tests/unit/fake_streams.o $(BASE) common/loop.o common/metrics.o $(HTTP) $(LLHTTP) kubeproxyd/back/upstream.o \
@@ -174,12 +174,14 @@ test_route := $(BASE) $(KUBE_CLUSTER) kubeproxyd/exchange/route.o
 test_pace := kubeproxyd/exchange/pace.o
 test_alias := $(BASE) kubeproxyd/directory/alias.o
 test_relay := $(BASE) kubeproxyd/exchange/relay.o
-test_exchange := tests/unit/exchange_world.o $(BASE) common/loop.o common/metrics.o common/json.o $(EXCHANGE) $(RECORD) \
+test_exchange := tests/unit/exchange_stage.o tests/unit/exchange_world.o $(BASE) common/loop.o common/metrics.o common/json.o $(EXCHANGE) $(RECORD) \
 	kubeproxyd/policy/document.o common/edit_distance.o common/yaml.o kubeproxyd/http/fields.o kubeproxyd/http/head.o kubeproxyd/http/status.o \
 	kubeproxyd/gate/headers.o kubeproxyd/gate/headers_response.o kubeproxyd/gate/hop_by_hop.o \
 	kubeproxyd/gate/impersonate.o kubeproxyd/policy/query.o kubeproxyd/policy/field_selector.o \
 	kubeproxyd/policy/path_policy.o kubeproxyd/policy/request_info.o
-test_exchange_audit := $(test_exchange)
+test_exchange_audit := $(filter-out %exchange_stage.o,$(test_exchange))
+test_exchange_tunnels := $(test_exchange)
+test_exchange_failures := $(test_exchange)
 
 UNIT_TESTS += test_request_info test_policy test_rules test_headers test_identity test_cli_cert
 test_request_info := $(BASE) $(POLICY) $(LABELS) common/yaml.o

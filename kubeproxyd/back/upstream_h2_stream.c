@@ -34,6 +34,7 @@ static void unlist(struct h2_request *request)
 void h2_request_free(struct h2_request *request)
 {
 	timer_free(&request->timer);
+	fields_free(&request->trailers);
 	buf_free_secret(&request->body);
 	buf_free_secret(&request->held);
 	free(request);
@@ -266,13 +267,21 @@ void h2_request_tell(struct h2_request *request)
 		       request->is_answer_ended && !request->is_end_told;
 	if (!may_end)
 		return;
+	h2_request_tell_end(request);
+}
+
+void h2_request_tell_end(struct h2_request *request)
+{
 	request->is_end_told = true;
+	if (request->trailers.count > 0)
+		request->events->on_trailers(request->arg, &request->trailers);
 	request->events->on_end(request->arg);
 }
 
 /* Everything but the memory that it keeps: timer, list entry. */
 static void reset_request(struct h2_request *request)
 {
+	fields_clear(&request->trailers);
 	request->complaint = NULL;
 	request->body_at = 0;
 	request->id = 0;

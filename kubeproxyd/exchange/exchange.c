@@ -189,6 +189,7 @@ static void on_client_end(void *arg)
 {
 	struct exchange *exchange = arg;
 	relay_on_request_end(&exchange->relay);
+	exchange_end_tunnel(exchange);
 }
 
 static void on_client_drain(void *arg)

@@ -133,6 +133,12 @@ void exchange_answer_for_cluster(struct exchange *exchange, unsigned status, con
 	free(message);
 }
 
+void exchange_end_tunnel(struct exchange *exchange)
+{
+	if (exchange->is_half_closed && exchange->relay.is_end_sent)
+		exchange_finish(exchange, "done");
+}
+
 /* --- withdrawal ------------------------------------------------------------------------- */
 
 void exchange_cut(struct exchange *exchange, const char *reason)

@@ -47,6 +47,7 @@ struct exchange {
 	unsigned status; /* what the client was answered; 0: nothing */
 	bool is_upgrade; /* and was sent as one */
 	bool has_new_token; /* the API server refused the one before */
+	bool is_half_closed; /* the API server ended its side of the tunnel */
 	bool was_cut; /* a pooled connection turned out dead: the next must be fresh */
 	unsigned resent; /* how often */
 };
@@ -58,6 +59,8 @@ void exchange_get_token(struct exchange *exchange);
 /* What the API server does; `arg` is the exchange. */
 extern const struct peer_events exchange_upstream_events;
 
+/* Ends a tunnel of which both sides have said all. */
+void exchange_end_tunnel(struct exchange *exchange);
 void exchange_drop_upstream(struct exchange *exchange);
 /* The one way out; `reason` goes into the records. */
 void exchange_finish(struct exchange *exchange, const char *reason);

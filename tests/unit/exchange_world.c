@@ -253,8 +253,12 @@ static void release(void *object)
 	side->is_released = true;
 }
 
-const struct peer_verbs side_verbs = {
-    send_head, send_body, send_end, pause_side, resume_side, release};
+const struct peer_verbs side_verbs = {.send_head = send_head,
+    .send_body = send_body,
+    .send_end = send_end,
+    .pause = pause_side,
+    .resume = resume_side,
+    .release = release};
 
 struct peer upstream_open(struct upstreams *pools, struct cluster *cluster,
     const struct upstream_want *want, const struct peer_events *events, void *arg)

@@ -15,7 +15,7 @@
 #include "kubeproxyd/http/head.h"
 #include "kubeproxyd/http/peer.h"
 
-#define UPSTREAMS 4
+#define UPSTREAMS 8
 
 /* What the neighbours do, and what became of them. */
 struct exchange_world {
