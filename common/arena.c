@@ -53,7 +53,7 @@ void *arena_alloc(struct arena *arena, size_t size)
 	if (size > room)
 		return alloc_own(arena, size);
 	size = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-	if (size > arena->left) {
+	if (size > arena->left || arena->at == NULL) {
 		struct arena_block *block = take_block();
 		*block = (struct arena_block){.next = arena->blocks};
 		arena->blocks = block;
