@@ -19,6 +19,7 @@ struct token_wait;
 
 enum exchange_state {
 	STATE_IDENTIFYING,
+	STATE_HOLDING, /* the request's body is gathered, which decides */
 	STATE_GETTING_TOKEN,
 	STATE_WAITING, /* the request is on its way, the answer has not begun */
 	STATE_RELAYING,
@@ -66,6 +67,8 @@ void exchange_drop_upstream(struct exchange *exchange);
 void exchange_finish(struct exchange *exchange, const char *reason);
 /* Answers with a Status of our own and ends. */
 void exchange_answer(struct exchange *exchange, unsigned status, const char *message);
+/* Answers with what the admission has to say, and ends. */
+void exchange_answer_refused(struct exchange *exchange);
 /* The same with Retry-After in seconds, 0: none. */
 void exchange_answer_after(
     struct exchange *exchange, unsigned status, const char *message, unsigned retry_after);

@@ -17,6 +17,7 @@
 #include "kubeproxyd/gate/identity_certificate.h"
 #include "kubeproxyd/gate/identity_resolve.h"
 #include "kubeproxyd/policy/policy.h"
+#include "kubeproxyd/policy/request_info.h"
 
 struct exchange_world world;
 struct side upstreams[UPSTREAMS];
@@ -181,15 +182,17 @@ void policy_decide(const struct grants *grants, const char *cluster,
 	(void)grants;
 	(void)cluster;
 	(void)cluster_labels;
-	(void)info;
+	bool is_mine = !world.needs_name || strcmp(info->name, "mine") == 0;
+	bool is_denied = world.is_denied || !is_mine;
 	static const char *groups[] = {"dev"};
 	*decision = (struct decision){
-	    .is_allowed = !world.is_denied,
+	    .is_allowed = !is_denied,
+	    .needs_name = world.needs_name && info->name[0] == '\0',
 	    .user = "alice",
 	    .groups = groups,
 	    .group_count = 1,
 	    .rule = xstrdup("role dev allow"),
-	    .message = xstrdup(world.is_denied ? "ask for role dev" : ""),
+	    .message = xstrdup(is_denied ? "ask for role dev" : ""),
 	};
 }
 
