@@ -19,10 +19,10 @@ LINK_HARDENING := -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
 CC_release := gcc
 CFLAGS_release := -O2 -g -D_FORTIFY_SOURCE=3
 CC_asan := gcc
-CFLAGS_asan := -O1 -g -DPOOL_KEPT_BYTES=0 -DPOOL_KEPT_RECORDS=0 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+CFLAGS_asan := -O1 -g -DPOOL_KEPT_BYTES=0 -DPOOL_KEPT_RECORDS=0 -DARENA_KEPT=0 -DH2_SPARE_STREAMS=0 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 LDFLAGS_asan := -fsanitize=address,undefined
 CC_fuzz := clang
-CFLAGS_fuzz := -O1 -g -DPOOL_KEPT_BYTES=0 -DPOOL_KEPT_RECORDS=0 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+CFLAGS_fuzz := -O1 -g -DPOOL_KEPT_BYTES=0 -DPOOL_KEPT_RECORDS=0 -DARENA_KEPT=0 -DH2_SPARE_STREAMS=0 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 LDFLAGS_fuzz := -fsanitize=address,undefined
 
 CC := $(CC_$(MODE))
@@ -39,7 +39,7 @@ LLHTTP := llhttp/llhttp.o llhttp/api.o llhttp/http.o
 # --- what is linked into what -----------------------------------------------------------------------------------------
 
 PROTO := proto/wire.o proto/json_text.o proto/shape.o proto/message.o proto/message_bodies.o proto/task.o
-BASE := common/xmem.o common/pool.o common/buf.o common/mono.o common/log.o
+BASE := common/xmem.o common/pool.o common/arena.o common/buf.o common/mono.o common/log.o
 AWS := common/aws_call.o common/aws_context.o common/aws_credentials.o common/aws_endpoint.o common/aws_environment.o \
 	common/aws_error.o common/aws_files.o common/aws_ini.o common/aws_pace.o common/aws_profile.o common/aws_retry.o common/aws_sources.o \
 	common/aws_sts.o common/aws_xml.o common/aws_chain.o common/aws_credentials_json.o common/aws_web_identity.o \
@@ -120,7 +120,8 @@ BUSTAP := proto/bustap.o proto/bustap_follow.o proto/bustap_show.o proto/bustap_
 UNIT_TESTS := test_base test_metrics test_render test_admin test_notify test_log
 test_base := $(BASE) common/loop.o
 test_log := $(BASE)
-UNIT_TESTS += test_pool
+UNIT_TESTS += test_pool test_arena
+test_arena := $(BASE)
 test_pool := $(BASE)
 test_metrics := $(BASE) common/metrics.o
 test_render := $(BASE) common/render.o
@@ -274,7 +275,7 @@ test_upstream_h2 := tests/unit/upstream_h2_world.o tests/unit/h2_end.o tests/uni
 	kubeproxyd/back/dial.o kubeproxyd/back/upstream_h2.o kubeproxyd/back/upstream_h2_stream.o
 test_upstream_h2_failures := $(test_upstream_h2)
 SESSION_H2_TEST := tests/unit/session_h2_world.o $(BASE) common/loop.o $(HTTP) $(LLHTTP) kubeproxyd/exchange/reply.o \
-	kubeproxyd/front/session_h2.o kubeproxyd/front/session_h2_stream.o kubeproxyd/front/flood.o kubeproxyd/front/stream_ids.o
+	kubeproxyd/net/stream_queue.o kubeproxyd/front/session_h2.o kubeproxyd/front/session_h2_stream.o kubeproxyd/front/flood.o kubeproxyd/front/stream_ids.o
 test_session_h2 := tests/unit/session_h2_talk.o tests/unit/h2_end.o $(SESSION_H2_TEST)
 test_session_h2_abuse := $(test_session_h2)
 
