@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "common/mono.h"
+#include "common/settings_login.h"
 
 /* eksgate.proxy.limits, of each instance */
 struct proxy_limits {
@@ -37,6 +38,7 @@ struct proxy_settings {
 	char *metrics_listen; /* may be NULL */
 	struct duration max_stale;
 	struct duration token_lifetime; /* at most 10 minutes */
+	struct login_settings login;
 	struct proxy_limits limits;
 };
 
