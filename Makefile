@@ -46,7 +46,7 @@ AWS := common/aws_call.o common/aws_context.o common/aws_credentials.o common/aw
 	common/aws_endpoint_config.o common/aws_process.o common/aws_words.o common/aws_sso.o common/aws_container.o common/aws_imds.o
 LABELS := common/labels.o common/pattern.o common/regex.o common/regex_compile.o
 KUBE_CLUSTER := common/kube_cluster.o common/kube_cluster_check.o common/json.o $(LABELS)
-SETTINGS := common/settings.o common/settings_rows_teleport.o common/settings_rows_own.o common/settings_rows_proxy.o \
+SETTINGS := common/settings.o common/settings_rows_teleport.o common/settings_rows_own.o common/settings_rows_proxy.o common/settings_rows_login.o common/settings_login.o \
 	common/settings_rows_limits.o common/settings_teleport.o common/settings_matchers.o \
 	common/settings_own.o common/edit_distance.o common/config.o common/config_types.o common/yaml.o common/aws_endpoint.o $(LABELS)
 COMMON := $(BASE) common/loop.o common/zsock.o common/fetch.o $(SETTINGS) $(KUBE_CLUSTER) common/sigv4.o $(AWS) \
@@ -85,12 +85,17 @@ KUBEPROXYD := $(HTTP) $(NET) $(EXCHANGE) $(RECORD) $(BACK) $(FRONT) kubeproxyd/m
 POLICY := common/edit_distance.o kubeproxyd/policy/query.o kubeproxyd/policy/field_selector.o kubeproxyd/policy/path_policy.o \
 	kubeproxyd/policy/request_info.o kubeproxyd/policy/principal.o kubeproxyd/policy/document.o \
 	kubeproxyd/policy/role.o kubeproxyd/policy/binding.o kubeproxyd/policy/policy.o kubeproxyd/policy/decide.o
-GATE := kubeproxyd/gate/hop_by_hop.o kubeproxyd/gate/impersonate.o kubeproxyd/gate/headers.o \
-	kubeproxyd/gate/headers_response.o kubeproxyd/gate/identity.o kubeproxyd/gate/identity_certificate.o kubeproxyd/gate/identity_resolve.o
+GATE := common/base64url.o kubeproxyd/gate/hop_by_hop.o kubeproxyd/gate/impersonate.o kubeproxyd/gate/headers.o \
+	kubeproxyd/gate/headers_response.o kubeproxyd/gate/credential.o kubeproxyd/gate/identity.o \
+	kubeproxyd/gate/identity_certificate.o
+LOGIN := kubeproxyd/gate/identity_resolve.o kubeproxyd/gate/token_cache.o kubeproxyd/gate/address_pace.o \
+	kubeproxyd/gate/jwt.o kubeproxyd/gate/jwks.o kubeproxyd/gate/oidc_claims.o kubeproxyd/gate/oidc_keys.o \
+	kubeproxyd/gate/oidc.o kubeproxyd/gate/iam_token.o kubeproxyd/gate/iam_caller.o kubeproxyd/gate/iam_mapping.o \
+	kubeproxyd/gate/iam.o
 OFFLINE := kubeproxyd/pki.o kubeproxyd/new_file.o kubeproxyd/first_files.o kubeproxyd/client_certificate.o \
 	kubeproxyd/kubeconfig.o kubeproxyd/directory/alias.o kubeproxyd/cli_common.o kubeproxyd/cli_init.o kubeproxyd/cli_cert.o \
 	kubeproxyd/cli_kubeconfig.o kubeproxyd/cli_request_info.o
-KUBEPROXYD += $(POLICY) $(GATE) $(OFFLINE)
+KUBEPROXYD += $(POLICY) $(GATE) $(LOGIN) $(OFFLINE)
 
 BUSTAP := proto/bustap.o
 
@@ -150,14 +155,22 @@ test_relay := $(BASE) kubeproxyd/exchange/relay.o
 test_exchange := tests/unit/exchange_world.o $(BASE) common/loop.o common/metrics.o $(EXCHANGE) kubeproxyd/record/access_log.o \
 	kubeproxyd/record/audit_id.o kubeproxyd/http/fields.o kubeproxyd/http/head.o kubeproxyd/http/status.o \
 	kubeproxyd/gate/headers.o kubeproxyd/gate/headers_response.o kubeproxyd/gate/hop_by_hop.o \
-	kubeproxyd/gate/impersonate.o kubeproxyd/policy/query.o kubeproxyd/policy/field_selector.o \
+	kubeproxyd/gate/impersonate.o kubeproxyd/gate/credential.o common/base64url.o kubeproxyd/policy/query.o kubeproxyd/policy/field_selector.o \
 	kubeproxyd/policy/path_policy.o kubeproxyd/policy/request_info.o
 
 UNIT_TESTS += test_request_info test_policy test_headers test_identity test_cli_cert
+UNIT_TESTS += test_jwt test_oidc test_iam
+test_iam := $(BASE) $(LABELS) common/json.o common/base64url.o common/sigv4.o common/aws_endpoint.o kubeproxyd/gate/iam_token.o \
+	kubeproxyd/gate/iam_caller.o kubeproxyd/gate/iam_mapping.o kubeproxyd/gate/identity.o kubeproxyd/gate/token_cache.o \
+	kubeproxyd/gate/address_pace.o kubeproxyd/policy/principal.o
+test_jwt := $(BASE) common/json.o common/base64url.o kubeproxyd/gate/credential.o kubeproxyd/gate/jwt.o kubeproxyd/http/fields.o
+test_oidc := $(BASE) $(KUBE_CLUSTER) common/base64url.o kubeproxyd/gate/jwt.o kubeproxyd/gate/jwks.o kubeproxyd/gate/oidc_claims.o \
+	kubeproxyd/gate/identity.o kubeproxyd/policy/principal.o
 test_request_info := $(BASE) $(POLICY) $(LABELS) common/yaml.o
 test_policy := $(test_request_info)
 test_headers := $(BASE) $(POLICY) $(GATE) $(KUBE_CLUSTER) common/yaml.o kubeproxyd/http/fields.o kubeproxyd/http/head.o
-test_identity := $(test_headers) kubeproxyd/pki.o
+test_identity := $(test_headers) $(LOGIN) $(filter-out $(BASE) $(LABELS) common/yaml.o common/edit_distance.o,$(SETTINGS)) common/loop.o common/fetch.o \
+	common/metrics.o common/sigv4.o kubeproxyd/pki.o
 test_cli_cert := $(BASE) $(POLICY) $(GATE) $(OFFLINE) $(KUBE_CLUSTER) $(SETTINGS) common/admin_client.o \
 	common/lock_file.o common/render.o kubeproxyd/http/fields.o kubeproxyd/http/head.o
 
@@ -232,6 +245,10 @@ fuzz_h1_response := tests/fuzz/h1.o $(BASE) $(HTTP) $(LLHTTP)
 
 FUZZ_TARGETS += fuzz_h2_session
 fuzz_h2_session := $(SESSION_H2_TEST)
+
+FUZZ_TARGETS += fuzz_jwt fuzz_iam_token
+fuzz_jwt := $(test_oidc)
+fuzz_iam_token := $(test_iam) kubeproxyd/gate/credential.o kubeproxyd/http/fields.o
 
 FUZZ_TARGETS += fuzz_request_info fuzz_role
 fuzz_request_info := $(test_request_info)

@@ -24,6 +24,7 @@
 #include "kubeproxyd/directory/subscriber.h"
 #include "kubeproxyd/exchange/exchanges.h"
 #include "kubeproxyd/front/session.h"
+#include "kubeproxyd/gate/identity_resolve.h"
 #include "kubeproxyd/net/listener.h"
 #include "kubeproxyd/net/stream.h"
 #include "kubeproxyd/policy/policy.h"
@@ -51,6 +52,7 @@ struct proxy {
 	struct subscriber *subscriber;
 	struct clusters *clusters;
 	struct upstreams *upstreams;
+	struct identity_providers *providers;
 	struct exchanges *exchanges;
 	struct sessions *sessions;
 	struct listener *listener;
@@ -172,6 +174,8 @@ static void exchange_settings(
 	directory_set_settings(proxy->directory, settings);
 	clusters_set_settings(proxy->clusters, settings);
 	upstreams_set_settings(proxy->upstreams, settings);
+	if (identity_providers_set(proxy->providers, settings))
+		exchanges_cut_tokens(proxy->exchanges, "the settings of logins were changed");
 	exchanges_set(proxy->exchanges, settings, files->policy);
 	sessions_set(proxy->sessions, settings, files->tls);
 	proxy_files_free(&old_files);
@@ -256,11 +260,14 @@ static void make_rooms(struct proxy *proxy)
 	    proxy->loop, proxy->metrics, settings, proxy->instance, proxy->directory);
 	proxy->clusters = clusters_new(proxy->directory, proxy->aws, settings, on_cluster, proxy);
 	proxy->upstreams = upstreams_new(proxy->loop, proxy->metrics, settings);
+	proxy->providers =
+	    identity_providers_new(proxy->loop, proxy->fetcher, proxy->metrics, settings);
 	struct exchanges_options for_exchanges = {
 	    .loop = proxy->loop,
 	    .metrics = proxy->metrics,
 	    .settings = settings,
 	    .policy = proxy->files.policy,
+	    .providers = proxy->providers,
 	    .directory = proxy->directory,
 	    .clusters = proxy->clusters,
 	    .subscriber = proxy->subscriber,
@@ -340,6 +347,7 @@ static void stop(struct proxy *proxy)
 	listener_free(&proxy->listener);
 	sessions_free(&proxy->sessions);
 	exchanges_free(&proxy->exchanges);
+	identity_providers_free(&proxy->providers);
 	proxy_admin_free(&proxy->routes);
 	admin_free(&proxy->admin);
 	clusters_free(&proxy->clusters);

@@ -21,12 +21,13 @@
 
 /* --- 1. who asks --------------------------------------------------------------------------- */
 
-static void on_identity(void *arg, struct identity *identity, const char *message)
+static void on_identity(void *arg, struct identity *identity, const struct refusal *refusal)
 {
 	struct exchange *exchange = arg;
 	exchange->query = NULL;
 	if (identity == NULL) {
-		exchange_answer(exchange, 401, message);
+		exchange_answer_after(
+		    exchange, refusal->status, refusal->message, refusal->retry_after);
 		return;
 	}
 	exchange->identity = identity;
@@ -66,9 +67,10 @@ void exchange_start(struct exchange *exchange)
 	    .certificate = caller->certificate,
 	    .certificate_error = caller->certificate_error,
 	    .fields = &exchange->request->fields,
+	    .address = caller->host,
 	};
-	struct identity_query *query =
-	    identity_resolve(caller->identity, &evidence, on_identity, exchange);
+	struct identity_query *query = identity_resolve(
+	    exchange->all->with.providers, caller->identity, &evidence, on_identity, exchange);
 	if (query != NULL)
 		exchange->query = query;
 }

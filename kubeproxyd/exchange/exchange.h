@@ -32,6 +32,8 @@ void exchange_check_expiry(struct exchange *exchange);
 /* Ends it when the client sends its body too slowly. False: there is nothing to watch any more. */
 bool exchange_check_pace(struct exchange *exchange, struct duration elapsed) MUST_USE;
 bool exchange_is_for(const struct exchange *exchange, const struct cluster *cluster) MUST_USE;
+/* Whether who asks is known by a token. */
+bool exchange_is_by_token(const struct exchange *exchange) MUST_USE;
 bool exchange_is_long(const struct exchange *exchange) MUST_USE;
 
 #endif

@@ -167,8 +167,11 @@ void exchange_recheck(struct exchange *exchange)
 
 void exchange_check_expiry(struct exchange *exchange)
 {
-	if (exchange->identity != NULL && identity_is_expired(exchange->identity, unix_now()))
-		exchange_cut(exchange, "the credential has expired");
+	if (exchange->identity == NULL)
+		return;
+	struct unix_time end = identity_end(exchange->identity);
+	if (end.ms != 0 && unix_now().ms > end.ms)
+		exchange_end_long(exchange, "the credential has expired");
 }
 
 bool exchange_check_pace(struct exchange *exchange, struct duration elapsed)
@@ -194,6 +197,11 @@ bool exchange_check_pace(struct exchange *exchange, struct duration elapsed)
 bool exchange_is_for(const struct exchange *exchange, const struct cluster *cluster)
 {
 	return exchange->admission.cluster == cluster;
+}
+
+bool exchange_is_by_token(const struct exchange *exchange)
+{
+	return exchange->identity != NULL && strcmp(exchange->identity->source, "certificate") != 0;
 }
 
 bool exchange_is_long(const struct exchange *exchange)

@@ -158,6 +158,16 @@ void exchanges_recheck_cluster(struct exchanges *exchanges, const struct cluster
 	}
 }
 
+void exchanges_cut_tokens(struct exchanges *exchanges, const char *reason)
+{
+	struct exchange_link *link, *next;
+	TAILQ_FOREACH_SAFE(link, &exchanges->live, entry, next)
+	{
+		if (exchange_is_by_token(link->exchange))
+			exchange_end_long(link->exchange, reason);
+	}
+}
+
 void exchanges_cut_cluster(
     struct exchanges *exchanges, const struct cluster *cluster, const char *reason)
 {

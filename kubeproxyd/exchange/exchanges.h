@@ -15,6 +15,7 @@ struct cluster;
 struct clusters;
 struct directory;
 struct exchange;
+struct identity_providers;
 struct loop;
 struct metric;
 struct metrics;
@@ -30,6 +31,7 @@ struct exchanges_options {
 	struct metrics *metrics;
 	const struct settings *settings;
 	struct policy *policy;
+	struct identity_providers *providers;
 	struct directory *directory;
 	struct clusters *clusters;
 	struct subscriber *subscriber;
@@ -73,6 +75,8 @@ void exchanges_set(
     struct exchanges *exchanges, const struct settings *settings, struct policy *policy);
 /* The cluster's labels changed: the same for what runs there. */
 void exchanges_recheck_cluster(struct exchanges *exchanges, const struct cluster *cluster);
+/* Logins are judged otherwise now: what came in by a token begins anew. */
+void exchanges_cut_tokens(struct exchanges *exchanges, const char *reason);
 /* The cluster is gone. */
 void exchanges_cut_cluster(
     struct exchanges *exchanges, const struct cluster *cluster, const char *reason);

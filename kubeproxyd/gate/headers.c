@@ -8,7 +8,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/buf.h"
 #include "common/xmem.h"
+#include "kubeproxyd/gate/credential.h"
 #include "kubeproxyd/gate/hop_by_hop.h"
 #include "kubeproxyd/gate/impersonate.h"
 
@@ -90,6 +92,16 @@ static bool is_cookie(const struct http_fields *fields, size_t index)
 	       fields_is_named(fields, index, "Cookie2");
 }
 
+/* The protocols that a WebSocket offers, without one that is a token. */
+static void copy_protocols(const char *value, struct http_fields *to)
+{
+	struct buf list = {0};
+	credential_strip(value, &list);
+	if (list.len > 0)
+		fields_add_text(to, "Sec-WebSocket-Protocol", buf_text(&list));
+	buf_free(&list);
+}
+
 static void copy_fields(const struct headers_input *input, struct http_fields *to)
 {
 	const struct http_fields *from = &input->client->fields;
@@ -100,7 +112,10 @@ static void copy_fields(const struct headers_input *input, struct http_fields *t
 			continue;
 		if (is_cookie(from, i) && !input->is_proxy_subresource)
 			continue;
-		fields_add_text(to, name, fields_value(from, i));
+		if (fields_is_named(from, i, "Sec-WebSocket-Protocol"))
+			copy_protocols(fields_value(from, i), to);
+		else
+			fields_add_text(to, name, fields_value(from, i));
 	}
 }
 

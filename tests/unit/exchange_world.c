@@ -136,13 +136,21 @@ struct identity *identity_from_certificate(X509 *certificate, const char **error
 	return NULL;
 }
 
-struct identity_query *identity_resolve(struct identity *of_connection,
-    const struct identity_evidence *evidence, identity_fn *fn, void *arg)
+struct unix_time identity_end(const struct identity *identity)
 {
+	return identity->expires;
+}
+
+struct identity_query *identity_resolve(struct identity_providers *providers,
+    struct identity *of_connection, const struct identity_evidence *evidence, identity_fn *fn,
+    void *arg)
+{
+	(void)providers;
 	(void)of_connection;
 	(void)evidence;
+	struct refusal refusal = {.status = 401, .message = world.identity_error};
 	if (world.identity_error != NULL)
-		fn(arg, NULL, world.identity_error);
+		fn(arg, NULL, &refusal);
 	else
 		fn(arg, identity_ref(&world.identity), NULL);
 	return NULL;
@@ -284,7 +292,9 @@ void exchange_world_reset(void)
 	    .directory.is_known = true,
 	    .resource.name = (char *)(uintptr_t) "prod",
 	    .cluster = {.resource = &world.resource, .authority = "api.example"},
-	    .identity = {.user = (char *)(uintptr_t) "alice", .references = 1},
+	    .identity = {.user = (char *)(uintptr_t) "alice",
+		.source = "certificate",
+		.references = 1},
 	    .token = "first-token",
 	};
 	for (size_t i = 0; i < UPSTREAMS; i++)
