@@ -19,10 +19,10 @@ LINK_HARDENING := -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
 CC_release := gcc
 CFLAGS_release := -O2 -g -D_FORTIFY_SOURCE=3
 CC_asan := gcc
-CFLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+CFLAGS_asan := -O1 -g -DPOOL_KEPT_BYTES=0 -DPOOL_KEPT_RECORDS=0 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 LDFLAGS_asan := -fsanitize=address,undefined
 CC_fuzz := clang
-CFLAGS_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+CFLAGS_fuzz := -O1 -g -DPOOL_KEPT_BYTES=0 -DPOOL_KEPT_RECORDS=0 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 LDFLAGS_fuzz := -fsanitize=address,undefined
 
 CC := $(CC_$(MODE))
@@ -38,52 +38,64 @@ LLHTTP := llhttp/llhttp.o llhttp/api.o llhttp/http.o
 
 # --- what is linked into what -----------------------------------------------------------------------------------------
 
-PROTO := proto/wire.o proto/json_text.o proto/message.o proto/message_bodies.o
-BASE := common/xmem.o common/buf.o common/mono.o common/log.o
+PROTO := proto/wire.o proto/json_text.o proto/shape.o proto/message.o proto/message_bodies.o proto/task.o
+BASE := common/xmem.o common/pool.o common/buf.o common/mono.o common/log.o
 AWS := common/aws_call.o common/aws_context.o common/aws_credentials.o common/aws_endpoint.o common/aws_environment.o \
 	common/aws_error.o common/aws_files.o common/aws_ini.o common/aws_pace.o common/aws_profile.o common/aws_retry.o common/aws_sources.o \
 	common/aws_sts.o common/aws_xml.o common/aws_chain.o common/aws_credentials_json.o common/aws_web_identity.o \
 	common/aws_endpoint_config.o common/aws_process.o common/aws_words.o common/aws_sso.o common/aws_container.o common/aws_imds.o
-LABELS := common/labels.o common/pattern.o common/regex.o common/regex_compile.o
+LABELS := common/labels.o common/near_miss.o common/edit_distance.o common/pattern.o common/regex.o common/regex_compile.o
 KUBE_CLUSTER := common/kube_cluster.o common/kube_cluster_check.o common/json.o $(LABELS)
 SETTINGS := common/settings.o common/settings_rows_teleport.o common/settings_rows_own.o common/settings_rows_proxy.o common/settings_rows_login.o common/settings_login.o \
 	common/settings_rows_limits.o common/settings_teleport.o common/settings_matchers.o \
-	common/settings_own.o common/edit_distance.o common/config.o common/config_types.o common/yaml.o common/aws_endpoint.o $(LABELS)
+	common/settings_labels.o common/settings_accounts.o common/settings_own.o common/edit_distance.o common/config.o common/config_types.o common/yaml.o common/aws_endpoint.o $(LABELS)
 COMMON := $(BASE) common/loop.o common/zsock.o common/fetch.o $(SETTINGS) $(KUBE_CLUSTER) common/sigv4.o $(AWS) \
 	common/metrics.o common/admin.o common/admin_client.o \
 	common/notify.o common/render.o common/lock_file.o
 
+# Whom discovery acts as, and when it looks.
+WHO := discoveryd/roster.o discoveryd/organization.o discoveryd/region_finder.o
+CLOCKWORK := discoveryd/discovery.o discoveryd/discovery_passes.o discoveryd/discovery_view.o discoveryd/discovery_log.o
 DISCOVERYD := discoveryd/main.o discoveryd/cli.o discoveryd/commands.o discoveryd/scan.o discoveryd/daemon.o \
 	discoveryd/admin_routes.o discoveryd/aws_eks.o discoveryd/aws_account.o discoveryd/aws_tagging.o discoveryd/account.o \
+	discoveryd/aws_ec2.o discoveryd/aws_organizations.o discoveryd/organization_walk.o $(WHO) \
 	discoveryd/scope.o discoveryd/sweep.o discoveryd/tag_index.o discoveryd/describe_plan.o discoveryd/look_set.o \
-	discoveryd/discovery.o discoveryd/discovery_log.o discoveryd/discovery_metrics.o \
+	$(CLOCKWORK) discoveryd/discovery_metrics.o \
 	discoveryd/naming.o discoveryd/candidate.o discoveryd/cluster_set.o discoveryd/reconcile.o \
 	discoveryd/guard.o discoveryd/enrollment.o discoveryd/registry.o discoveryd/registry_sqlite.o \
 	discoveryd/publisher.o discoveryd/publisher_roles.o discoveryd/publisher_session.o discoveryd/publisher_table.o \
-	discoveryd/explain.o discoveryd/explain_text.o
+	discoveryd/publisher_tasks.o discoveryd/publisher_inventory.o \
+	discoveryd/explain.o discoveryd/explain_causes.o discoveryd/explain_text.o discoveryd/status_text.o \
+	discoveryd/policy.o discoveryd/iam_policy.o
 
-HTTP := kubeproxyd/http/hpack.o kubeproxyd/http/h2_fields.o kubeproxyd/http/fields.o kubeproxyd/http/head.o kubeproxyd/http/h1_rules.o kubeproxyd/http/h1_chunked.o \
+HTTP := kubeproxyd/http/h2_tail.o kubeproxyd/http/h2_memory.o \
+	kubeproxyd/http/hpack.o kubeproxyd/http/h2_fields.o kubeproxyd/http/fields.o kubeproxyd/http/head.o kubeproxyd/http/h1_rules.o kubeproxyd/http/h1_chunked.o \
 	kubeproxyd/http/h1_reader.o kubeproxyd/http/status.o
-EXCHANGE := kubeproxyd/exchange/exchange.o kubeproxyd/exchange/exchange_answer.o kubeproxyd/exchange/exchange_end.o \
+EXCHANGE := kubeproxyd/exchange/exchange.o kubeproxyd/exchange/exchange_answer.o kubeproxyd/exchange/exchange_audit.o kubeproxyd/exchange/exchange_end.o \
 	kubeproxyd/exchange/exchanges.o kubeproxyd/exchange/admission.o \
 	kubeproxyd/exchange/caller.o kubeproxyd/exchange/relay.o kubeproxyd/exchange/reply.o kubeproxyd/exchange/route.o \
 	kubeproxyd/exchange/upgrade.o kubeproxyd/exchange/failure.o kubeproxyd/exchange/in_flight.o kubeproxyd/exchange/pace.o
-NET := kubeproxyd/net/address.o kubeproxyd/net/stream.o kubeproxyd/net/stream_open.o kubeproxyd/net/stream_transfer.o kubeproxyd/net/stream_io.o kubeproxyd/net/stream_queue.o kubeproxyd/net/tls.o kubeproxyd/net/tls_client.o \
-	kubeproxyd/net/listener.o kubeproxyd/net/resolver.o
+NET := kubeproxyd/net/tls_memory.o \
+	kubeproxyd/net/address.o kubeproxyd/net/stream.o kubeproxyd/net/stream_open.o kubeproxyd/net/stream_transfer.o kubeproxyd/net/stream_io.o kubeproxyd/net/stream_queue.o kubeproxyd/net/tls.o kubeproxyd/net/tls_client.o \
+	kubeproxyd/net/listener.o kubeproxyd/net/listeners.o kubeproxyd/net/resolver.o
 
 DIRECTORY := kubeproxyd/directory/subscriber.o kubeproxyd/directory/subscriber_follow.o kubeproxyd/directory/directory.o \
 	kubeproxyd/directory/directory_table.o kubeproxyd/directory/cache.o kubeproxyd/directory/renames.o \
 	kubeproxyd/directory/alias_index.o \
 	kubeproxyd/directory/cluster.o kubeproxyd/directory/token.o
-RECORD := kubeproxyd/record/access_log.o kubeproxyd/record/audit_id.o
+RECORD := kubeproxyd/record/access_log.o kubeproxyd/record/audit.o kubeproxyd/record/audit_event.o kubeproxyd/record/audit_id.o \
+	kubeproxyd/record/audit_merge.o kubeproxyd/record/audit_policy.o kubeproxyd/record/audit_sink.o kubeproxyd/record/json_line.o
 BACK := kubeproxyd/back/dial.o kubeproxyd/back/upstream.o kubeproxyd/back/upstream_h1.o kubeproxyd/back/upstream_h2.o \
 	kubeproxyd/back/upstream_h2_stream.o
-FRONT := kubeproxyd/front/session.o kubeproxyd/front/session_h1.o kubeproxyd/front/session_h2.o \
+FRONT := kubeproxyd/front/session.o kubeproxyd/front/strangers.o kubeproxyd/front/flood.o kubeproxyd/front/stream_ids.o kubeproxyd/front/session_h1.o kubeproxyd/front/session_h2.o \
 	kubeproxyd/front/session_h2_stream.o
-KUBEPROXYD := $(HTTP) $(NET) $(EXCHANGE) $(RECORD) $(BACK) $(FRONT) kubeproxyd/main.o kubeproxyd/proxy.o \
+PROBE := kubeproxyd/probe/apply.o kubeproxyd/probe/call.o kubeproxyd/probe/finding.o kubeproxyd/probe/look.o kubeproxyd/probe/own_principal.o \
+	kubeproxyd/probe/prober.o kubeproxyd/probe/rbac_text.o kubeproxyd/probe/rights.o kubeproxyd/probe/tasks.o
+KUBEPROXYD := $(PROBE) $(HTTP) $(NET) $(EXCHANGE) $(RECORD) $(BACK) $(FRONT) kubeproxyd/main.o kubeproxyd/cli_audit.o kubeproxyd/cli_ask.o kubeproxyd/cli_rbac.o kubeproxyd/proxy.o \
+	kubeproxyd/drain.o \
 	kubeproxyd/proxy_admin.o kubeproxyd/proxy_files.o kubeproxyd/cli_online.o $(DIRECTORY)
 POLICY := common/edit_distance.o kubeproxyd/policy/query.o kubeproxyd/policy/field_selector.o kubeproxyd/policy/path_policy.o \
-	kubeproxyd/policy/request_info.o kubeproxyd/policy/principal.o kubeproxyd/policy/document.o \
+	kubeproxyd/policy/request_info.o kubeproxyd/policy/principal.o kubeproxyd/policy/traits.o kubeproxyd/policy/document.o \
 	kubeproxyd/policy/role.o kubeproxyd/policy/binding.o kubeproxyd/policy/policy.o kubeproxyd/policy/decide.o
 GATE := common/base64url.o kubeproxyd/gate/hop_by_hop.o kubeproxyd/gate/impersonate.o kubeproxyd/gate/headers.o \
 	kubeproxyd/gate/headers_response.o kubeproxyd/gate/credential.o kubeproxyd/gate/identity.o \
@@ -95,14 +107,16 @@ LOGIN := kubeproxyd/gate/identity_resolve.o kubeproxyd/gate/token_cache.o kubepr
 OFFLINE := kubeproxyd/pki.o kubeproxyd/new_file.o kubeproxyd/first_files.o kubeproxyd/client_certificate.o \
 	kubeproxyd/kubeconfig.o kubeproxyd/directory/alias.o kubeproxyd/cli_common.o kubeproxyd/cli_init.o kubeproxyd/cli_cert.o \
 	kubeproxyd/cli_kubeconfig.o kubeproxyd/cli_request_info.o
-KUBEPROXYD += $(POLICY) $(GATE) $(LOGIN) $(OFFLINE)
+KUBEPROXYD += kubeproxyd/proxy_memory.o $(POLICY) $(GATE) $(LOGIN) $(OFFLINE)
 
-BUSTAP := proto/bustap.o
+BUSTAP := proto/bustap.o proto/bustap_follow.o proto/bustap_show.o proto/bustap_serve.o
 
 # One line a unit test: the modules that it links besides tests/unit/NAME.o.
 UNIT_TESTS := test_base test_metrics test_render test_admin test_notify test_log
 test_base := $(BASE) common/loop.o
 test_log := $(BASE)
+UNIT_TESTS += test_pool
+test_pool := $(BASE)
 test_metrics := $(BASE) common/metrics.o
 test_render := $(BASE) common/render.o
 test_notify := $(BASE) common/loop.o common/notify.o
@@ -140,32 +154,41 @@ test_listener := $(BASE) common/loop.o $(NET)
 test_resolver := $(BASE) common/loop.o $(NET)
 
 UNIT_TESTS += test_alias test_route test_pace test_relay test_exchange test_session_h1 test_sessions test_upstream \
-	test_cluster test_audit_id
-test_sessions := $(BASE) common/loop.o common/metrics.o kubeproxyd/front/session.o
+	test_cluster test_audit_id test_audit_event test_audit_policy test_audit_sink \
+	test_audit_merge test_exchange_audit
+test_sessions := $(BASE) common/loop.o common/metrics.o kubeproxyd/front/session.o kubeproxyd/front/strangers.o
 test_cluster := $(BASE) $(KUBE_CLUSTER) common/aws_endpoint.o kubeproxyd/directory/cluster.o
 test_upstream := tests/unit/fake_streams.o $(BASE) common/loop.o common/metrics.o $(HTTP) $(LLHTTP) kubeproxyd/back/upstream.o \
 	kubeproxyd/back/upstream_h1.o kubeproxyd/back/upstream_h2.o kubeproxyd/back/upstream_h2_stream.o \
 	kubeproxyd/back/dial.o
 test_session_h1 := tests/unit/session_neighbours.o $(BASE) common/loop.o $(HTTP) $(LLHTTP) kubeproxyd/exchange/reply.o kubeproxyd/front/session_h1.o
 test_audit_id := kubeproxyd/record/audit_id.o
+AUDIT_EVENT := kubeproxyd/record/audit_event.o kubeproxyd/record/json_line.o kubeproxyd/policy/query.o \
+	kubeproxyd/policy/field_selector.o kubeproxyd/policy/path_policy.o kubeproxyd/policy/request_info.o
+AUDIT_POLICY := kubeproxyd/record/audit_policy.o kubeproxyd/policy/document.o common/edit_distance.o common/yaml.o
+test_audit_event := $(BASE) common/json.o $(AUDIT_EVENT)
+test_audit_policy := $(BASE) $(AUDIT_POLICY) $(filter-out kubeproxyd/record/%,$(AUDIT_EVENT))
+test_audit_merge := $(BASE) common/json.o kubeproxyd/record/audit_merge.o
+test_audit_sink := $(BASE) common/loop.o common/metrics.o kubeproxyd/record/audit_sink.o kubeproxyd/record/audit_id.o $(AUDIT_EVENT)
 test_route := $(BASE) $(KUBE_CLUSTER) kubeproxyd/exchange/route.o
 test_pace := kubeproxyd/exchange/pace.o
 test_alias := $(BASE) kubeproxyd/directory/alias.o
 test_relay := $(BASE) kubeproxyd/exchange/relay.o
-test_exchange := tests/unit/exchange_world.o $(BASE) common/loop.o common/metrics.o $(EXCHANGE) kubeproxyd/record/access_log.o \
-	kubeproxyd/record/audit_id.o kubeproxyd/http/fields.o kubeproxyd/http/head.o kubeproxyd/http/status.o \
+test_exchange := tests/unit/exchange_world.o $(BASE) common/loop.o common/metrics.o common/json.o $(EXCHANGE) $(RECORD) \
+	kubeproxyd/policy/document.o common/edit_distance.o common/yaml.o kubeproxyd/http/fields.o kubeproxyd/http/head.o kubeproxyd/http/status.o \
 	kubeproxyd/gate/headers.o kubeproxyd/gate/headers_response.o kubeproxyd/gate/hop_by_hop.o \
 	kubeproxyd/gate/impersonate.o kubeproxyd/gate/credential.o common/base64url.o kubeproxyd/policy/query.o kubeproxyd/policy/field_selector.o \
 	kubeproxyd/policy/path_policy.o kubeproxyd/policy/request_info.o
+test_exchange_audit := $(test_exchange)
 
 UNIT_TESTS += test_request_info test_policy test_headers test_identity test_cli_cert
 UNIT_TESTS += test_jwt test_oidc test_iam
 test_iam := $(BASE) $(LABELS) common/json.o common/base64url.o common/sigv4.o common/aws_endpoint.o kubeproxyd/gate/iam_token.o \
 	kubeproxyd/gate/iam_caller.o kubeproxyd/gate/iam_mapping.o kubeproxyd/gate/identity.o kubeproxyd/gate/token_cache.o \
-	kubeproxyd/gate/address_pace.o kubeproxyd/policy/principal.o
+	kubeproxyd/gate/address_pace.o kubeproxyd/policy/principal.o kubeproxyd/policy/traits.o
 test_jwt := $(BASE) common/json.o common/base64url.o kubeproxyd/gate/credential.o kubeproxyd/gate/jwt.o kubeproxyd/http/fields.o
 test_oidc := $(BASE) $(KUBE_CLUSTER) common/base64url.o kubeproxyd/gate/jwt.o kubeproxyd/gate/jwks.o kubeproxyd/gate/oidc_claims.o \
-	kubeproxyd/gate/identity.o kubeproxyd/policy/principal.o
+	kubeproxyd/gate/identity.o kubeproxyd/policy/principal.o kubeproxyd/policy/traits.o
 test_request_info := $(BASE) $(POLICY) $(LABELS) common/yaml.o
 test_policy := $(test_request_info)
 test_headers := $(BASE) $(POLICY) $(GATE) $(KUBE_CLUSTER) common/yaml.o kubeproxyd/http/fields.o kubeproxyd/http/head.o
@@ -174,29 +197,38 @@ test_identity := $(test_headers) $(LOGIN) $(filter-out $(BASE) $(LABELS) common/
 test_cli_cert := $(BASE) $(POLICY) $(GATE) $(OFFLINE) $(KUBE_CLUSTER) $(SETTINGS) common/admin_client.o \
 	common/lock_file.o common/render.o kubeproxyd/http/fields.o kubeproxyd/http/head.o
 
-UNIT_TESTS += test_describe_plan test_enrollment test_naming test_reconcile test_registry test_sweep test_scope test_explain
+UNIT_TESTS += test_probe
+test_probe := $(AWS_TEST) $(POLICY) $(LABELS) common/yaml.o common/render.o \
+	kubeproxyd/net/address.o kubeproxyd/probe/finding.o kubeproxyd/probe/own_principal.o kubeproxyd/probe/rbac_text.o \
+	kubeproxyd/probe/rights.o
+
+UNIT_TESTS += test_organization test_aws_accounts test_describe_plan test_enrollment test_naming test_reconcile test_registry test_sweep test_scope test_explain
 FIXTURE := $(BASE) $(KUBE_CLUSTER) common/loop.o common/metrics.o common/aws_error.o common/aws_xml.o common/aws_endpoint.o \
 	tests/unit/discovery_fixture.o
 RECONCILE := discoveryd/reconcile.o discoveryd/candidate.o discoveryd/naming.o discoveryd/cluster_set.o \
 	discoveryd/guard.o discoveryd/registry.o discoveryd/registry_sqlite.o common/lock_file.o
 SWEEP := discoveryd/sweep.o discoveryd/tag_index.o discoveryd/look_set.o discoveryd/discovery_metrics.o tests/unit/fake_eks.o
+UNIT_TESTS += test_discovery_metrics
+test_discovery_metrics := $(BASE) common/metrics.o common/aws_error.o common/aws_xml.o common/json.o discoveryd/discovery_metrics.o
 test_describe_plan := $(FIXTURE) discoveryd/describe_plan.o discoveryd/look_set.o discoveryd/candidate.o discoveryd/naming.o
 test_naming := $(BASE) $(KUBE_CLUSTER) discoveryd/naming.o
 test_reconcile := $(FIXTURE) $(RECONCILE) discoveryd/look_set.o
 test_registry := $(FIXTURE) $(RECONCILE) discoveryd/look_set.o
 test_sweep := $(FIXTURE) $(SWEEP)
-test_scope := $(FIXTURE) $(SWEEP) $(RECONCILE) discoveryd/scope.o discoveryd/account.o discoveryd/discovery.o discoveryd/discovery_log.o \
-	discoveryd/describe_plan.o
+test_scope := $(FIXTURE) $(SWEEP) $(RECONCILE) discoveryd/scope.o discoveryd/account.o $(WHO) $(CLOCKWORK) \
+	discoveryd/describe_plan.o discoveryd/organization_walk.o tests/unit/fake_organizations.o
+test_organization := $(test_scope)
+test_aws_accounts := $(BASE) $(AWS) common/loop.o common/fetch.o common/json.o common/sigv4.o discoveryd/aws_organizations.o discoveryd/aws_ec2.o
 test_enrollment := $(test_scope) discoveryd/enrollment.o
-test_explain := $(test_scope) discoveryd/explain.o discoveryd/explain_text.o
+test_explain := $(test_scope) discoveryd/explain.o discoveryd/explain_causes.o discoveryd/explain_text.o
 
 UNIT_TESTS += test_wire test_message
 test_wire := proto/wire.o proto/json_text.o
 test_message := $(PROTO)
 
-UNIT_TESTS += test_zsock test_publisher test_publisher_gate test_directory test_bus test_bustap
+UNIT_TESTS += test_zsock test_publisher test_publisher_gate test_publisher_tasks test_directory test_bus test_bustap
 PUBLISHER := discoveryd/publisher.o discoveryd/publisher_roles.o discoveryd/publisher_session.o \
-	discoveryd/publisher_table.o
+	discoveryd/publisher_table.o discoveryd/publisher_tasks.o discoveryd/publisher_inventory.o
 SUBSCRIBER := $(filter-out %cluster.o %token.o,$(DIRECTORY))
 BUS_TEST := $(BASE) $(PROTO) $(KUBE_CLUSTER) common/loop.o common/zsock.o common/metrics.o common/lock_file.o \
 	tests/unit/bus_fixture.o
@@ -205,6 +237,7 @@ AWS_CONTEXT := common/aws_context.o common/aws_pace.o common/aws_retry.o common/
 	common/aws_ini.o
 test_publisher := $(BUS_TEST) $(PUBLISHER) $(AWS_CONTEXT) tests/unit/bus_stage.o
 test_publisher_gate := $(test_publisher)
+test_publisher_tasks := $(test_publisher)
 test_directory := $(BUS_TEST) $(SUBSCRIBER) kubeproxyd/directory/alias.o tests/unit/bus_follower.o
 test_bustap := $(test_directory)
 test_bus := $(BUS_TEST) $(PUBLISHER) $(SUBSCRIBER) kubeproxyd/directory/alias.o $(AWS_CONTEXT) tests/unit/bus_chaos.o
@@ -217,14 +250,15 @@ test_yaml := $(BASE) common/yaml.o
 test_settings := $(BASE) $(SETTINGS)
 test_settings_errors := $(BASE) $(SETTINGS)
 
-UNIT_TESTS += test_hpack test_h2_fields test_upstream_h2 test_upstream_h2_failures test_session_h2 test_session_h2_abuse
+UNIT_TESTS += test_hpack test_h2_fields test_h2_tail test_upstream_h2 test_upstream_h2_failures test_session_h2 test_session_h2_abuse
 test_hpack := $(BASE) kubeproxyd/http/hpack.o
 test_h2_fields := $(BASE) kubeproxyd/http/h2_fields.o kubeproxyd/http/fields.o kubeproxyd/http/head.o
+test_h2_tail := $(test_h2_fields) kubeproxyd/http/h2_tail.o kubeproxyd/http/hpack.o
 test_upstream_h2 := tests/unit/upstream_h2_world.o tests/unit/h2_end.o tests/unit/fake_streams.o $(BASE) common/loop.o $(HTTP) $(LLHTTP) \
 	kubeproxyd/back/dial.o kubeproxyd/back/upstream_h2.o kubeproxyd/back/upstream_h2_stream.o
 test_upstream_h2_failures := $(test_upstream_h2)
 SESSION_H2_TEST := tests/unit/session_h2_world.o $(BASE) common/loop.o $(HTTP) $(LLHTTP) kubeproxyd/exchange/reply.o \
-	kubeproxyd/front/session_h2.o kubeproxyd/front/session_h2_stream.o
+	kubeproxyd/front/session_h2.o kubeproxyd/front/session_h2_stream.o kubeproxyd/front/flood.o kubeproxyd/front/stream_ids.o
 test_session_h2 := tests/unit/session_h2_talk.o tests/unit/h2_end.o $(SESSION_H2_TEST)
 test_session_h2_abuse := $(test_session_h2)
 
@@ -235,7 +269,7 @@ fuzz_yaml := $(BASE) $(SETTINGS)
 fuzz_kube_cluster := $(BASE) $(KUBE_CLUSTER)
 fuzz_pattern := $(BASE) $(LABELS)
 fuzz_aws_profile := $(AWS_TEST)
-fuzz_aws_replies := $(AWS_TEST) $(filter-out common/json.o,$(KUBE_CLUSTER)) discoveryd/aws_eks.o discoveryd/aws_account.o \
+fuzz_aws_replies := $(AWS_TEST) $(filter-out common/json.o,$(KUBE_CLUSTER)) discoveryd/aws_ec2.o discoveryd/aws_organizations.o discoveryd/aws_eks.o discoveryd/aws_account.o \
 	discoveryd/aws_tagging.o
 fuzz_aws_sources := $(AWS_TEST)
 
@@ -372,8 +406,10 @@ install: all
 	install -m 0644 packaging/sysusers.d/eksgate.conf $(SYSTEMD)/sysusers.d/
 	install -m 0644 packaging/tmpfiles.d/eksgate.conf $(SYSTEMD)/tmpfiles.d/
 	install -m 0644 packaging/sysctl.d/60-eksgate.conf $(SYSTEMD)/sysctl.d/
+	install -d $(DESTDIR)/etc/logrotate.d
+	install -m 0644 packaging/logrotate.d/eksgate $(DESTDIR)/etc/logrotate.d/
 	install -m 0644 etc/eksgate.yaml $(DESTDIR)/etc/eksgate/eksgate.yaml.sample
-	install -m 0644 etc/rbac.yaml etc/iam-discovery.json etc/roles.d/*.yaml $(DESTDIR)$(PREFIX)/share/doc/eksgate/
+	install -m 0644 etc/rbac.yaml etc/audit-policy.yaml etc/iam-discovery.json etc/roles.d/*.yaml $(DESTDIR)$(PREFIX)/share/doc/eksgate/
 	install -m 0644 README.md LICENSE proto/PROTOCOL.md $(DESTDIR)$(PREFIX)/share/doc/eksgate/
 	install -m 0644 packaging/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 0644 packaging/man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5/

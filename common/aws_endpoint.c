@@ -163,6 +163,27 @@ bool aws_role_arn_is_valid(const char *arn)
 	return is_role_name(rest + len + 6);
 }
 
+bool aws_role_template_is_valid(const char *arn)
+{
+	if (strstr(arn, AWS_ACCOUNT_VARIABLE) == NULL)
+		return aws_role_arn_is_valid(arn);
+	char *role = aws_role_in_account(arn, "000000000000");
+	/* The variable must have been the account: a role's name has no braces. */
+	bool is_valid =
+	    aws_role_arn_is_valid(role) && strstr(arn, ":" AWS_ACCOUNT_VARIABLE ":") != NULL;
+	xfree(&role);
+	return is_valid;
+}
+
+char *aws_role_in_account(const char *role, const char *account_id)
+{
+	const char *at = strstr(role, AWS_ACCOUNT_VARIABLE);
+	if (at == NULL)
+		return xstrdup(role);
+	return xasprintf(
+	    "%.*s%s%s", (int)(at - role), role, account_id, at + strlen(AWS_ACCOUNT_VARIABLE));
+}
+
 /* --- hosts ----------------------------------------------------------------------------------- */
 
 /* In GovCloud the plain hosts of these are the FIPS hosts. */

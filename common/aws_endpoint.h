@@ -8,6 +8,9 @@
 
 #include "common/attr.h"
 
+/* In the ARN of a role: stands for the account. */
+#define AWS_ACCOUNT_VARIABLE "{account}"
+
 struct aws_partition {
 	const char *id; /* "aws", "aws-cn", … */
 	const char *dns_suffix; /* "amazonaws.com" */
@@ -27,6 +30,10 @@ bool aws_region_is_in(const char *region, const char *partition) MUST_USE;
 bool aws_region_is_valid(const char *region) MUST_USE;
 /* "arn:aws:iam::123456789012:role/path/name". */
 bool aws_role_arn_is_valid(const char *arn) MUST_USE;
+/* The same, or with AWS_ACCOUNT_VARIABLE in place of the account. */
+bool aws_role_template_is_valid(const char *arn) MUST_USE;
+/* The role with the account in place of AWS_ACCOUNT_VARIABLE, or as it is (free()). */
+char *aws_role_in_account(const char *role, const char *account_id) MUST_USE;
 
 /* Which of a service's hosts. */
 struct aws_endpoint_variant {

@@ -1,5 +1,5 @@
-/* See the header. Pure; called for answers of STS only, whose documents are flat enough that the
- * name of an element says what it is. */
+/* See the header. Pure; called for answers of STS and EC2 only, whose documents are flat enough
+ * that the name of an element says what it is. */
 #include "common/aws_xml.h"
 
 #include <ctype.h>
@@ -53,10 +53,11 @@ static bool is_element(const char *tag, size_t len, const char *element)
 	return next == '>' || next == '/' || isspace((unsigned char)next);
 }
 
-char *aws_xml_text(const char *xml, size_t len, const char *element)
+char *aws_xml_next_text(const char **xml, size_t *len, const char *element)
 {
-	const char *end = xml + len;
-	for (const char *p = xml; (p = memchr(p, '<', (size_t)(end - p))) != NULL; p++) {
+	const char *end = *xml + *len;
+	*len = 0;
+	for (const char *p = *xml; (p = memchr(p, '<', (size_t)(end - p))) != NULL; p++) {
 		if (!is_element(p, (size_t)(end - p), element))
 			continue;
 		const char *text = memchr(p, '>', (size_t)(end - p));
@@ -67,7 +68,14 @@ char *aws_xml_text(const char *xml, size_t len, const char *element)
 		if (next == NULL || end - next < 2 || next[1] != '/' ||
 		    memchr(text, '\0', (size_t)(next - text)) != NULL)
 			return NULL;
+		*xml = next;
+		*len = (size_t)(end - next);
 		return decode(text, (size_t)(next - text));
 	}
 	return NULL;
+}
+
+char *aws_xml_text(const char *xml, size_t len, const char *element)
+{
+	return aws_xml_next_text(&xml, &len, element);
 }

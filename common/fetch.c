@@ -21,7 +21,7 @@
 #define DEFAULT_TIMEOUT_MS INT64_C(15000)
 #define DEFAULT_MAX_BYTES  ((size_t)8 * 1024 * 1024)
 #define MAX_HEADER_BYTES   ((size_t)64 * 1024)
-#define MAX_IDLE	   32L /* connections kept open */
+#define MAX_IDLE	   128L /* connections kept open */
 
 TAILQ_HEAD(fetch_list, fetch);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/buf.h"
+#include "common/near_miss.h"
 #include "common/xmem.h"
 
 #define LABEL_KEY_MAX 255
@@ -196,24 +197,57 @@ bool selector_match(const struct selector *selector, const struct labels *labels
 	return matches_everything(selector) || find_unmet(selector, labels) == NULL;
 }
 
+/* The label that somebody may have meant by `key`. */
+static const struct label *find_similar(const struct labels *labels, const char *key)
+{
+	for (size_t i = 0; i < labels->count; i++)
+		if (near_miss(key, labels->items[i].key) != NULL)
+			return &labels->items[i];
+	return NULL;
+}
+
+static void explain_absent(struct buf *text, const char *key, const struct labels *labels)
+{
+	const struct label *similar = find_similar(labels, key);
+	buf_printf(text, "label %s is absent", key);
+	if (similar != NULL)
+		buf_printf(text, "; there is %s=\"%s\", whose name %s", similar->key,
+		    similar->value, near_miss(key, similar->key));
+}
+
+static void explain_value(struct buf *text, const struct requirement *item, const char *value)
+{
+	const char *miss = NULL;
+	buf_printf(text, "label %s is \"%s\", wanted", item->key, value);
+	for (size_t i = 0; i < item->count; i++)
+		buf_printf(text, "%s \"%s\"", i > 0 ? " or" : "", pattern_text(item->patterns[i]));
+	for (size_t i = 0; i < item->count && miss == NULL; i++) {
+		miss = near_miss_pattern(item->patterns[i], value);
+		if (miss != NULL)
+			buf_printf(text, ": it %s%s%s%s", miss, item->count > 1 ? " from \"" : "",
+			    item->count > 1 ? pattern_text(item->patterns[i]) : "",
+			    item->count > 1 ? "\"" : "");
+	}
+}
+
 bool selector_explain(const struct selector *selector, const struct labels *labels, char **reason)
 {
 	if (selector_match(selector, labels))
 		return true;
-	if (selector->count == 0) {
-		*reason = xstrdup("the selector is empty, which matches nothing");
-		return false;
-	}
-	const struct requirement *unmet = find_unmet(selector, labels);
-	const char *value = labels_get(labels, unmet->key);
 	struct buf text = {0};
-	if (value == NULL) {
-		buf_printf(&text, "label %s is absent", unmet->key);
-	} else {
-		buf_printf(&text, "label %s is \"%s\", wanted", unmet->key, value);
-		for (size_t i = 0; i < unmet->count; i++)
-			buf_printf(&text, "%s \"%s\"", i > 0 ? " or" : "",
-			    pattern_text(unmet->patterns[i]));
+	if (selector->count == 0)
+		buf_append_text(&text, "the selector is empty, which matches nothing");
+	for (size_t i = 0; i < selector->count; i++) {
+		const struct requirement *item = &selector->items[i];
+		if (is_satisfied(item, labels))
+			continue;
+		if (text.len > 0)
+			buf_append_text(&text, "; ");
+		const char *value = labels_get(labels, item->key);
+		if (value == NULL)
+			explain_absent(&text, item->key, labels);
+		else
+			explain_value(&text, item, value);
 	}
 	*reason = buf_take(&text);
 	return false;

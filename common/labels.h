@@ -41,8 +41,9 @@ bool selector_add(
     struct selector *selector, const char *key, const char *value, char **error) MUST_USE;
 bool selector_is_empty(const struct selector *selector) MUST_USE;
 bool selector_match(const struct selector *selector, const struct labels *labels) MUST_USE;
-/* As selector_match(), and when it does not match, *reason says which key and what stood there:
- * 'label env is "dev", wanted "prod" or "^st.*$"', 'label env is absent' (free()). */
+/* As selector_match(), and when it does not match, *reason says which keys and what stood there,
+ * and what nearly matches: 'label env is "Prod", wanted "prod": it differs in upper and lower case
+ * only', 'label env is absent' (free()). */
 bool selector_explain(
     const struct selector *selector, const struct labels *labels, char **reason) MUST_USE;
 /* "env=prod|staging, team=*" for people (free()). */

@@ -35,14 +35,34 @@ static const char *const level_priorities[] = {"<7>", "<6>", "<4>", "<3>"};
 
 /* These write at `at`, where there is room, and return what stands behind. */
 
+static bool is_special(unsigned char c)
+{
+	return c <= ' ' || c == '"' || c == '=' || c == '\\' || c >= 0x7f;
+}
+
+/* The high bit of each byte that equals `c`, and maybe of others when there is one. */
+static uint64_t bytes_equal(uint64_t word, unsigned char c)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	uint64_t difference = word ^ ones * c;
+	return (difference - ones) & ~difference;
+}
+
+/* Eight bytes at a time. */
 static bool needs_quotes(const char *text, size_t len)
 {
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)text[i];
-		if (c <= ' ' || c == '"' || c == '=' || c == '\\' || c >= 0x7f)
-			return true;
+	const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
+	uint64_t found = 0;
+	bool is_quoted = len == 0;
+	for (; len >= sizeof found; len -= sizeof found, text += sizeof found) {
+		uint64_t word;
+		memcpy(&word, text, sizeof word);
+		found |= word | ((word - ones * (' ' + 1)) & ~word) | bytes_equal(word, 0x7f) |
+			 bytes_equal(word, '"') | bytes_equal(word, '=') | bytes_equal(word, '\\');
 	}
-	return len == 0;
+	for (; len > 0; len--, text++)
+		is_quoted |= is_special((unsigned char)*text);
+	return is_quoted || (found & highs) != 0;
 }
 
 static char *put_escaped(char *at, unsigned char c)

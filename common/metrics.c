@@ -37,6 +37,7 @@ struct metric {
 	size_t series_count, series_cap;
 	size_t *slots; /* index + 1 into series; 0: free */
 	size_t slot_count;
+	struct buf key; /* of the series that is looked for, used again each time */
 	struct metric *next;
 };
 
@@ -72,6 +73,7 @@ static void free_metric(struct metric *metric)
 	metric_clear(metric);
 	free(metric->series);
 	free(metric->slots);
+	buf_free(&metric->key);
 	for (size_t i = 0; i < metric->label_count; i++)
 		free(metric->labels[i]);
 	free(metric->name);
@@ -170,35 +172,35 @@ static void grow(struct metric *metric)
 		*find_slot(metric, metric->series[i].key) = i + 1;
 }
 
-static char *join_values(const struct metric *metric, va_list values)
+static const char *join_values(struct metric *metric, va_list values)
 {
-	struct buf key = {0};
+	buf_clear(&metric->key);
 	for (size_t i = 0; i < metric->label_count; i++) {
 		const char *value = va_arg(values, const char *);
 		if (i > 0)
-			buf_append_char(&key, KEY_SEPARATOR);
-		buf_append_text(&key, value != NULL ? value : "");
+			buf_append_char(&metric->key, KEY_SEPARATOR);
+		buf_append_text(&metric->key, value != NULL ? value : "");
 	}
-	return buf_take(&key);
+	return buf_text(&metric->key);
 }
 
-static char *overflow_key(const struct metric *metric)
+static const char *overflow_key(struct metric *metric)
 {
-	struct buf key = {0};
+	buf_clear(&metric->key);
 	for (size_t i = 0; i < metric->label_count; i++) {
 		if (i > 0)
-			buf_append_char(&key, KEY_SEPARATOR);
-		buf_append_text(&key, OVERFLOW_VALUE);
+			buf_append_char(&metric->key, KEY_SEPARATOR);
+		buf_append_text(&metric->key, OVERFLOW_VALUE);
 	}
-	return buf_take(&key);
+	return buf_text(&metric->key);
 }
 
-static struct series *add_series(struct metric *metric, char *key)
+static struct series *add_series(struct metric *metric, const char *key)
 {
 	if (metric->series_count == metric->series_cap)
 		grow(metric);
 	struct series *series = &metric->series[metric->series_count++];
-	*series = (struct series){.key = key};
+	*series = (struct series){.key = xstrdup(key)};
 	if (metric->kind == METRIC_HISTOGRAM)
 		series->buckets = xcalloc(metric->bucket_count + 1, sizeof *series->buckets);
 	*find_slot(metric, key) = metric->series_count;
@@ -207,18 +209,16 @@ static struct series *add_series(struct metric *metric, char *key)
 
 static struct series *find_series(struct metric *metric, va_list values)
 {
-	char *key = join_values(metric, values);
+	const char *key = join_values(metric, values);
 	if (metric->series_cap == 0)
 		return add_series(metric, key);
 	size_t slot = *find_slot(metric, key);
 	if (slot == 0 && metric->series_count >= MAX_SERIES) {
-		free(key);
 		key = overflow_key(metric);
 		slot = *find_slot(metric, key);
 	}
 	if (slot == 0)
 		return add_series(metric, key);
-	free(key);
 	return &metric->series[slot - 1];
 }
 

@@ -57,20 +57,32 @@ static size_t text_width(const char *text)
 	return width;
 }
 
+static void append_cell(struct buf *out, struct json_object *value)
+{
+	const char *text = value != NULL ? json_object_get_string(value) : NULL;
+	for (; text != NULL && *text != '\0'; text++) {
+		unsigned char c = (unsigned char)*text;
+		if (c < ' ' || c == 0x7f)
+			buf_printf(out, "\\x%02x", c);
+		else
+			buf_append_char(out, (char)c);
+	}
+}
+
+/* The members of a list are joined. */
 static char *cell_text(struct json_object *item, const char *path)
 {
 	struct json_object *value = find_path(item, path);
-	const char *text = value != NULL ? json_object_get_string(value) : NULL;
-	if (text == NULL || *text == '\0')
-		return xstrdup("-");
 	struct buf out = {0};
-	for (; *text != '\0'; text++) {
-		unsigned char c = (unsigned char)*text;
-		if (c < ' ' || c == 0x7f)
-			buf_printf(&out, "\\x%02x", c);
-		else
-			buf_append_char(&out, (char)c);
-	}
+	if (!json_object_is_type(value, json_type_array))
+		append_cell(&out, value);
+	else
+		for (size_t i = 0; i < json_object_array_length(value); i++) {
+			buf_append_text(&out, i > 0 ? ", " : "");
+			append_cell(&out, json_object_array_get_idx(value, i));
+		}
+	if (out.len == 0)
+		buf_append_char(&out, '-');
 	return buf_take(&out);
 }
 

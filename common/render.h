@@ -21,7 +21,8 @@ struct render_column {
 	const char *path;
 };
 
-/* `items` is an array. Control characters of values are escaped; missing values print "-". */
+/* `items` is an array. Control characters of values are escaped; missing values print "-", lists
+ * their members. */
 void render_table(struct buf *out, struct json_object *items, const struct render_column *columns,
     size_t column_count);
 /* JSON (2 spaces) or YAML of any document, ended by a newline. */

@@ -17,14 +17,26 @@
 
 #define SETTINGS_DEFAULT_PATH "/etc/eksgate/eksgate.yaml"
 
-/* discovery_service.aws[] */
+/* discovery_service.aws[]. Whom it acts as: discoveryd/roster.h. */
 struct aws_matcher {
 	char **regions; /* names, or the one entry "*" */
 	size_t region_count;
 	struct selector *tags;
-	char *assume_role_arn; /* NULL: own identity */
-	char *external_id; /* NULL or with assume_role_arn */
+	char *assume_role_arn; /* NULL: own identity; may have AWS_ACCOUNT_VARIABLE in it */
+	char *assume_role_name; /* with an organization, in place of the ARN */
+	char *external_id; /* NULL or with a role */
+	char **accounts; /* what AWS_ACCOUNT_VARIABLE stands for */
+	size_t account_count;
+	struct {
+		char *id; /* NULL: none */
+		char **include; /* units, or the one entry "*" */
+		size_t include_count;
+		char **exclude; /* units and accounts */
+		size_t exclude_count;
+	} organization;
 	char *setup_access_for_arn;
+	struct labels labels; /* given to its clusters besides their tags */
+	bool has_name_tags; /* tags of its clusters may name them */
 	unsigned line; /* where it stands, for explain */
 };
 

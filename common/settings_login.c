@@ -462,7 +462,7 @@ const struct config_type settings_claims = {.name = "names",
     .read = read_claims,
     .clear = config_clear_names,
     .equal = config_equal_names};
-const struct config_type settings_accounts = {.name = "names",
+const struct config_type settings_account_ids = {.name = "names",
     .expected = "a list of account ids in quotes",
     .read = read_accounts,
     .clear = config_clear_names,

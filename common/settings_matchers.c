@@ -220,7 +220,10 @@ static void check_matcher(
 			config_complain(config, entry, MATCHER_PREFIX ".%s is missing: write %s",
 			    required[i], i == 0 ? "[eks]" : "[\"*\"] or names of regions");
 	}
-	need_role(config, MATCHER_PREFIX, matcher->assume_role_arn, matcher->external_id, entry);
+	need_role(config, MATCHER_PREFIX,
+	    matcher->organization.id != NULL ? matcher->assume_role_name : matcher->assume_role_arn,
+	    matcher->external_id, entry);
+	settings_check_accounts(config, matcher, entry);
 	check_partition(config, matcher, entry, "assume_role_arn", matcher->assume_role_arn);
 	check_partition(
 	    config, matcher, entry, "setup_access_for_arn", matcher->setup_access_for_arn);

@@ -11,9 +11,15 @@
 struct proxy_limits {
 	size_t connections;
 	size_t handshakes; /* in flight */
+	size_t strangers_per_address; /* connections that have shown no credential */
+	size_t streams; /* of an HTTP/2 connection at a time */
+	/* Of an HTTP/2 connection in ten seconds: */
+	size_t resets, pings, settings_frames, empty_frames;
+	size_t continuations; /* of one head */
 	size_t header_bytes;
 	size_t header_count;
 	size_t body_in_hand; /* bytes buffered per direction */
+	size_t bodies_in_hand; /* of all requests */
 	struct duration header_timeout;
 	struct duration handshake_timeout;
 	struct duration idle_timeout; /* between requests */
@@ -24,6 +30,17 @@ struct proxy_limits {
 	size_t body_rate; /* bytes a second from a client; 0: any */
 	struct duration body_grace;
 	size_t upstream_idle; /* connections kept per cluster */
+	struct duration drain_timeout; /* after SIGTERM, for requests that end by themselves */
+	struct duration tunnel_grace; /* for those that do not */
+};
+
+/* eksgate.proxy.audit */
+struct audit_settings {
+	char *destination; /* "file", "journal", "stdout", "off" */
+	char *directory;
+	char *policy; /* may be NULL */
+	char *when_failing; /* "refuse", "buffer" */
+	size_t buffer; /* bytes */
 };
 
 struct proxy_settings {
@@ -39,6 +56,8 @@ struct proxy_settings {
 	struct duration max_stale;
 	struct duration token_lifetime; /* at most 10 minutes */
 	struct login_settings login;
+	struct duration probe_interval; /* 0: clusters are not looked at */
+	struct audit_settings audit;
 	struct proxy_limits limits;
 };
 

@@ -32,6 +32,17 @@ extern const struct config_type settings_selector; /* struct selector * */
 extern const struct config_type settings_role_arn; /* char * */
 extern const struct config_type settings_external_id; /* char * */
 extern const struct config_type settings_never; /* no field: a switch that must be off */
+/* settings_accounts.c: in which accounts an entry acts. */
+extern const struct config_type settings_role_template; /* char *, may have {account} */
+extern const struct config_type settings_role_name; /* char * */
+extern const struct config_type settings_organization_id; /* char * */
+extern const struct config_type settings_accounts; /* char **, and the count */
+extern const struct config_type settings_include; /* char **, and the count */
+extern const struct config_type settings_exclude; /* char **, and the count */
+struct aws_matcher;
+void settings_check_accounts(
+    struct config *config, const struct aws_matcher *matcher, const struct yaml_node *entry);
+extern const struct config_type settings_labels; /* struct labels; settings_labels.c */
 
 /* settings_own.c: what stands under `eksgate:`. */
 extern const struct config_type settings_log_level; /* enum log_level */
@@ -52,7 +63,7 @@ extern const struct config_type settings_pattern; /* char *, common/pattern.h ta
 extern const struct config_type settings_template; /* char *, its variables are known */
 extern const struct config_type settings_algorithms; /* char **, and the count */
 extern const struct config_type settings_claims; /* char **, "claim=value" */
-extern const struct config_type settings_accounts; /* char **, 12 digits each */
+extern const struct config_type settings_account_ids; /* char **, 12 digits each */
 extern const struct config_type settings_arns; /* char **, patterns of one account each */
 extern const struct config_type settings_templates; /* char ** */
 /* What only shows between keys. */

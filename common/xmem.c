@@ -10,8 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+static struct xmem_counts counts;
+
 static void *checked(void *memory)
 {
+	counts.ours++;
 	if (memory != NULL)
 		return memory;
 	static const char message[] = "out of memory, aborting\n";
@@ -90,7 +93,27 @@ void xfree_secret(char **text)
 	xfree(text);
 }
 
+struct xmem_counts xmem_counts(void)
+{
+	return counts;
+}
+
+/* Its allocations are not ours. */
+static void *libevent_malloc(size_t size)
+{
+	counts.ours--;
+	counts.libevent++;
+	return xmalloc(size);
+}
+
+static void *libevent_realloc(void *old, size_t size)
+{
+	counts.ours--;
+	counts.libevent++;
+	return xrealloc(old, size);
+}
+
 void xmem_use_for_libevent(void)
 {
-	event_set_mem_functions(xmalloc, xrealloc, free);
+	event_set_mem_functions(libevent_malloc, libevent_realloc, free);
 }

@@ -4,6 +4,7 @@
 #define EKSGATE_XMEM_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/attr.h"
 
@@ -24,6 +25,12 @@ char *xasprintf(const char *format, ...) PRINTF_LIKE(1, 2) MUST_USE;
 void xfree(void *pointer_to_pointer);
 /* Wipes a NUL-terminated secret before freeing it; *text becomes NULL. */
 void xfree_secret(char **text);
+
+/* How often memory was asked for since the process began. */
+struct xmem_counts {
+	uint64_t ours, libevent;
+};
+struct xmem_counts xmem_counts(void) MUST_USE;
 
 /* Makes libevent use these functions. Call once, before any other use of libevent. */
 void xmem_use_for_libevent(void);

@@ -344,11 +344,24 @@ static bool set_router(struct zsock_context *context, void *socket)
 		       set_int(socket, ENFORCE_DOMAIN, 1)));
 }
 
+/* Subscriptions of what others have subscribed to already are told, too. */
+static bool set_publisher(void *socket)
+{
+	return set_int(socket, ZMQ_XPUB_VERBOSE, 1) && set_int(socket, ZMQ_BACKLOG, BACKLOG);
+}
+
 static bool set_dealer(void *socket)
 {
 	return set_int(socket, ZMQ_IMMEDIATE, 1) &&
 	       set_int(socket, ZMQ_RECONNECT_IVL, RECONNECT_MS) &&
 	       set_int(socket, ZMQ_RECONNECT_IVL_MAX, RECONNECT_MAX_MS);
+}
+
+static bool set_own(struct zsock_context *context, int type, void *socket)
+{
+	if (type == ZMQ_ROUTER)
+		return set_router(context, socket);
+	return type == ZMQ_XPUB ? set_publisher(socket) : set_dealer(socket);
 }
 
 /* Abstract and wildcard names of the library would have no file permissions, and a longer path
@@ -380,8 +393,7 @@ static struct zsock *make_zsock(
 	    .arg = options->arg,
 	    .is_dead = &zsock->is_dead};
 	void *socket = zsock->main.socket;
-	if (socket != NULL && set_common(socket, options) &&
-	    (type == ZMQ_ROUTER ? set_router(context, socket) : set_dealer(socket)) &&
+	if (socket != NULL && set_common(socket, options) && set_own(context, type, socket) &&
 	    (options->on_event == NULL || open_monitor(zsock)))
 		return zsock;
 	*error = xasprintf("cannot set up a ZeroMQ socket: %s", zmq_strerror(errno));
@@ -403,12 +415,11 @@ static bool bind_path(struct zsock *zsock, const char *path, const char *endpoin
 	return true;
 }
 
-struct zsock *zsock_bind(struct zsock_context *context, const char *path,
+static struct zsock *open_bound(struct zsock_context *context, int type, const char *path,
     const struct zsock_options *options, char **error)
 {
 	char *endpoint = endpoint_of(path, error);
-	struct zsock *zsock =
-	    endpoint != NULL ? make_zsock(context, ZMQ_ROUTER, options, error) : NULL;
+	struct zsock *zsock = endpoint != NULL ? make_zsock(context, type, options, error) : NULL;
 	if (zsock != NULL && !bind_path(zsock, path, endpoint)) {
 		*error = xasprintf("cannot bind the bus to %s: %s", path, zmq_strerror(errno));
 		zsock_free(&zsock);
@@ -417,6 +428,18 @@ struct zsock *zsock_bind(struct zsock_context *context, const char *path,
 	if (zsock != NULL)
 		start_reader(context->loop, &zsock->main);
 	return zsock;
+}
+
+struct zsock *zsock_bind(struct zsock_context *context, const char *path,
+    const struct zsock_options *options, char **error)
+{
+	return open_bound(context, ZMQ_ROUTER, path, options, error);
+}
+
+struct zsock *zsock_publish(struct zsock_context *context, const char *path,
+    const struct zsock_options *options, char **error)
+{
+	return open_bound(context, ZMQ_XPUB, path, options, error);
 }
 
 struct zsock *zsock_connect(struct zsock_context *context, const char *path,

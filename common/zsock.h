@@ -71,6 +71,10 @@ struct zsock_options {
  * path: the library would take a path that is in use from its owner. NULL with *error (free()). */
 struct zsock *zsock_bind(struct zsock_context *context, const char *path,
     const struct zsock_options *options, char **error) MUST_USE;
+/* An XPUB at `path`, in the same way: what is sent goes to whoever subscribed to how it begins, and
+ * is dropped for who does not read; what arrives are subscriptions, as the library writes them. */
+struct zsock *zsock_publish(struct zsock_context *context, const char *path,
+    const struct zsock_options *options, char **error) MUST_USE;
 /* A DEALER that connects to `path`, again and again until it is freed or refused. Nothing is queued
  * while it is not connected. */
 struct zsock *zsock_connect(struct zsock_context *context, const char *path,

@@ -9,7 +9,7 @@
 #include "common/loop.h"
 #include "common/settings.h"
 #include "common/xmem.h"
-#include "discoveryd/aws_account.h"
+#include "discoveryd/region_finder.h"
 
 #define SESSION_NAME "eksgate-discovery"
 
@@ -21,14 +21,14 @@ static char *hash_external_id(const char *external_id)
 	return xasprintf("%02x%02x%02x%02x", hash[0], hash[1], hash[2], hash[3]);
 }
 
-char *account_id_of(const struct aws_matcher *matcher)
+char *account_id_of(const char *role_arn, const char *external_id)
 {
-	if (matcher->assume_role_arn == NULL)
+	if (role_arn == NULL)
 		return xstrdup("own");
-	if (matcher->external_id == NULL)
-		return xstrdup(matcher->assume_role_arn);
-	char *hash = hash_external_id(matcher->external_id);
-	char *id = xasprintf("%s#%s", matcher->assume_role_arn, hash);
+	if (external_id == NULL)
+		return xstrdup(role_arn);
+	char *hash = hash_external_id(external_id);
+	char *id = xasprintf("%s#%s", role_arn, hash);
 	free(hash);
 	return id;
 }
@@ -56,19 +56,19 @@ static const char *environment_region(void)
 	return NULL;
 }
 
-/* A region of the partition in which the identity surely works. */
-static const char *home_region(const struct aws_matcher *matcher)
+const char *account_home_region(const struct aws_matcher *matcher)
 {
 	const char *region = environment_region();
 	if (region != NULL)
 		return region;
-	return matcher->region_count > 0 && strcmp(matcher->regions[0], "*") != 0
+	return matcher != NULL && matcher->region_count > 0 && strcmp(matcher->regions[0], "*") != 0
 		   ? matcher->regions[0]
 		   : "us-east-1";
 }
 
-static void set_partition(struct account *account, const struct aws_matcher *matcher)
+static void set_place(struct account *account, const struct aws_matcher *matcher)
 {
+	const char *region = account_home_region(matcher);
 	if (account->role_arn != NULL) {
 		char *id = arn_part(account->role_arn, 1);
 		account->partition = aws_partition_by_id(id);
@@ -76,26 +76,36 @@ static void set_partition(struct account *account, const struct aws_matcher *mat
 		free(id);
 	}
 	if (account->partition == NULL)
-		account->partition = aws_partition_of_region(home_region(matcher));
+		account->partition = aws_partition_of_region(region);
+	bool is_there = aws_partition_of_region(region) == account->partition;
+	account->region = xstrdup(is_there ? region : account->partition->global_region);
 }
 
-struct account *account_new(
-    struct aws_context *aws, struct aws_provider *base, const struct aws_matcher *matcher)
+struct account *account_new(struct aws_context *aws, struct aws_provider *base,
+    const struct aws_matcher *matcher, const char *role_arn)
 {
 	struct account *account = xcalloc(1, sizeof *account);
-	account->id = account_id_of(matcher);
-	account->role_arn = xstrdup_or_null(matcher->assume_role_arn);
-	set_partition(account, matcher);
-	if (account->role_arn == NULL) {
+	TAILQ_INIT(&account->scopes);
+	account->id = account_id_of(role_arn, matcher->external_id);
+	account->role_arn = xstrdup_or_null(role_arn);
+	set_place(account, matcher);
+	if (role_arn == NULL)
 		account->provider = aws_provider_ref(base);
-		return account;
-	}
-	const char *region = home_region(matcher);
-	if (aws_partition_of_region(region) != account->partition)
-		region = account->partition->global_region;
-	account->provider = aws_provider_assume_role(
-	    aws, base, account->role_arn, matcher->external_id, SESSION_NAME, region);
+	else
+		account->provider = aws_provider_assume_role(
+		    aws, base, role_arn, matcher->external_id, SESSION_NAME, account->region);
 	return account;
+}
+
+void account_add_matcher(struct account *account, const struct aws_matcher *matcher)
+{
+	for (size_t i = 0; i < account->matcher_count; i++) {
+		if (account->matchers[i] == matcher)
+			return;
+	}
+	account->matchers = xreallocarray(
+	    account->matchers, account->matcher_count + 1, sizeof(struct aws_matcher *));
+	account->matchers[account->matcher_count++] = matcher;
 }
 
 static void free_regions(struct account *account)
@@ -110,12 +120,14 @@ void account_free(struct account **account)
 {
 	if (*account == NULL)
 		return;
-	account_call_cancel(&(*account)->call);
+	region_finder_cancel(&(*account)->finder);
 	timer_free(&(*account)->timer);
 	aws_provider_unref(&(*account)->provider);
 	aws_error_free(&(*account)->error);
 	free_regions(*account);
 	free((*account)->id);
+	free((*account)->region);
+	free((*account)->matchers);
 	free((*account)->role_arn);
 	free((*account)->account_id);
 	xfree(account);
@@ -138,26 +150,40 @@ static size_t count_list(const char *const *list)
 	return count;
 }
 
-void account_keep_regions(struct account *account, const struct aws_reply *reply,
-    const char *const *regions, size_t count)
+static bool has_regions(const struct account *account, const char *const *regions, size_t count)
+{
+	if (account->region_count != count)
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(account->regions[i], regions[i]) != 0)
+			return false;
+	}
+	return true;
+}
+
+bool account_keep_regions(struct account *account, const struct region_answer *answer)
 {
 	account->has_outcome = true;
-	aws_error_free(&account->error);
-	account->error = (struct aws_error){0};
-	if (reply->outcome == AWS_OK) {
+	if (answer->source != REGION_SOURCE_NONE) {
+		bool is_same = has_regions(account, answer->regions, answer->count);
+		aws_error_free(&account->error);
 		account->failures = 0;
-		account->source = ACCOUNT_REGIONS_LISTED;
-		set_regions(account, regions, count);
-		return;
+		account->source = answer->source == REGION_SOURCE_ACCOUNT
+				      ? ACCOUNT_REGIONS_LISTED
+				      : ACCOUNT_REGIONS_DESCRIBED;
+		if (!is_same)
+			set_regions(account, answer->regions, answer->count);
+		return !is_same;
 	}
 	account->failures++;
-	aws_error_set(&account->error, "account:ListRegions", reply);
+	aws_error_copy(&account->error, answer->error);
 	/* Without credentials every region would fail for the same reason: one error is enough. */
-	if (account->source != ACCOUNT_REGIONS_UNKNOWN || reply->outcome == AWS_CREDENTIALS)
-		return;
+	if (account->source != ACCOUNT_REGIONS_UNKNOWN || answer->error->outcome == AWS_CREDENTIALS)
+		return false;
 	account->source = ACCOUNT_REGIONS_FALLBACK;
 	set_regions(
 	    account, account->partition->eks_regions, count_list(account->partition->eks_regions));
+	return true;
 }
 
 bool account_has_region(const struct account *account, const char *region)

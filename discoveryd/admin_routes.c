@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/admin.h"
+#include "common/aws_call.h"
 #include "common/json.h"
 #include "common/kube_cluster.h"
 #include "common/settings.h"
@@ -104,8 +105,12 @@ static void on_status(void *arg, struct admin_request *request)
 	json_object_object_add(object, "guard",
 	    guard_to_json(enrollment_guard(daemon->enrollment), percent, daemon->registry));
 	json_object_object_add(object, "bus", bus_to_json(daemon));
+	json_object_object_add(
+	    object, "clock_offset_ms", json_object_new_int64(aws_clock_offset(daemon->aws).ms));
 	json_add_string(object, "registry_error", enrollment_error(daemon->enrollment));
 	json_add_string(object, "reload_error", daemon->reload_error);
+	json_object_object_add(
+	    object, "organizations", discovery_organizations_to_json(daemon->discovery));
 	json_object_object_add(object, "wildcards", discovery_wildcards_to_json(daemon->discovery));
 	json_object_object_add(object, "scopes", scopes_to_json(daemon->discovery));
 	admin_reply(request, 200, object);
@@ -124,7 +129,9 @@ static void on_explain(void *arg, struct admin_request *request)
 	struct explain_sources sources = {.settings = daemon->settings,
 	    .registry = daemon->registry,
 	    .discovery = daemon->discovery,
-	    .guard = enrollment_guard(daemon->enrollment)};
+	    .guard = enrollment_guard(daemon->enrollment),
+	    .registry_error = enrollment_error(daemon->enrollment),
+	    .reload_error = daemon->reload_error};
 	admin_reply(request, 200, explain(&sources, query));
 }
 
@@ -154,6 +161,21 @@ static void on_confirm(void *arg, struct admin_request *request)
 	admin_reply(request, 200, object);
 }
 
+static void on_forget(void *arg, struct admin_request *request)
+{
+	struct daemon *daemon = arg;
+	bool is_known = false;
+	char *error = NULL;
+	if (!enrollment_forget(daemon->enrollment, admin_tail(request), &is_known, &error)) {
+		admin_reply_error(request, is_known ? 409 : 404, "%s", error);
+		free(error);
+		return;
+	}
+	struct json_object *object = json_object_new_object();
+	json_add_string(object, "forgotten", admin_tail(request));
+	admin_reply(request, 200, object);
+}
+
 void admin_routes_add(struct admin *admin, struct daemon *daemon)
 {
 	admin_route(admin, "GET", ADMIN_CLUSTERS, ADMIN_READ, on_clusters, daemon);
@@ -162,4 +184,5 @@ void admin_routes_add(struct admin *admin, struct daemon *daemon)
 	admin_route(admin, "GET", ADMIN_EXPLAIN, ADMIN_READ, on_explain, daemon);
 	admin_route(admin, "GET", ADMIN_INVENTORY, ADMIN_READ, on_inventory, daemon);
 	admin_route(admin, "POST", ADMIN_CONFIRM, ADMIN_CHANGE, on_confirm, daemon);
+	admin_route(admin, "POST", ADMIN_FORGET, ADMIN_CHANGE, on_forget, daemon);
 }

@@ -136,11 +136,8 @@ static void finish_regions(struct account_call *call, const struct aws_reply *re
 	if (reply->outcome != AWS_OK) {
 		call->on_regions(call->arg, reply, NULL, 0);
 	} else {
-		static const char *const none[1];
-		if (call->count > 0)
-			qsort(call->regions, call->count, sizeof *call->regions, compare_names);
-		call->on_regions(call->arg, reply,
-		    call->count > 0 ? (const char *const *)call->regions : none, call->count);
+		qsort(call->regions, call->count, sizeof *call->regions, compare_names);
+		call->on_regions(call->arg, reply, (const char *const *)call->regions, call->count);
 	}
 	free_call(call);
 }
@@ -178,7 +175,10 @@ static void on_regions_reply(void *arg, const struct aws_reply *reply)
 		return;
 	}
 	take_regions(call, &page);
-	if (page.next_token == NULL)
+	/* Every account has regions that it cannot do without. */
+	if (page.next_token == NULL && call->count == 0)
+		fail_regions(call, reply, "account:ListRegions names no enabled region");
+	else if (page.next_token == NULL)
 		finish_regions(call, reply);
 	else if (++call->pages == MAX_PAGES)
 		fail_regions(call, reply, "account:ListRegions does not come to an end");

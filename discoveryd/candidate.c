@@ -47,6 +47,15 @@ const struct aws_matcher *candidate_match(
 	return NULL;
 }
 
+struct labels candidate_add_labels(const struct labels *labels, const struct aws_matcher *matcher)
+{
+	struct labels all = {0};
+	labels_copy(&all, labels);
+	for (size_t i = 0; i < matcher->labels.count; i++)
+		labels_set(&all, matcher->labels.items[i].key, matcher->labels.items[i].value);
+	return all;
+}
+
 bool candidate_is_served_status(const char *status)
 {
 	return status != NULL && (strcmp(status, "ACTIVE") == 0 || strcmp(status, "UPDATING") == 0);

@@ -22,10 +22,14 @@ struct labels candidate_labels(const struct eks_cluster *eks, const struct eks_a
 const struct aws_matcher *candidate_match(
     const struct labels *labels, const struct aws_matcher *const *matchers, size_t count);
 
+/* With the labels that the matcher gives, which replace tags of the same name (labels_free()). */
+struct labels candidate_add_labels(
+    const struct labels *labels, const struct aws_matcher *matcher) MUST_USE;
+
 /* ACTIVE and UPDATING clusters are served. */
 bool candidate_is_served_status(const char *status) MUST_USE;
 
-/* The resource under the name that was chosen. `labels` are candidate_labels(). What discoveryd
+/* The resource under the name that was chosen. `labels` are candidate_add_labels(). What discoveryd
  * does not read from AWS (access, unknown members) comes from `previous` when it is the same
  * cluster. NULL with *error when it would be no valid resource (free()). */
 struct kube_cluster *candidate_build(const struct eks_cluster *eks, const struct labels *labels,

@@ -36,8 +36,12 @@ static const struct verb {
 	"print scopes, their last outcome and what to do about it"},
     {"inventory", "", OPERAND_NONE, command_inventory,
 	"print who follows the bus (--connected: only those)"},
+    {"forget", "NAME", OPERAND_REQUIRED, command_forget,
+	"remove a cluster that nothing covers any more, before its grace time is over"},
     {"confirm-removal", "", OPERAND_NONE, command_confirm_removal,
 	"let the removals go that the guard holds back"},
+    {"iam-policy", "", OPERAND_NONE, command_iam_policy,
+	"print the IAM policies that this configuration needs"},
 };
 #define VERB_COUNT (sizeof verbs / sizeof verbs[0])
 
@@ -55,6 +59,7 @@ static void print_usage(FILE *out)
 	    "  --format table|json|yaml how to print, table\n"
 	    "  --regions A,B            scan: these regions with the own identity, without a "
 	    "configuration\n"
+	    "  --principal ARN          iam-policy: who discoveryd is, instead of asking STS\n"
 	    "  --connected              inventory: only the subscribers\n"
 	    "  --options                check: print every key of the configuration\n"
 	    "  --help, --version\n"
@@ -107,6 +112,8 @@ static int take_option(int argc, char **argv, int *at, struct cli *cli)
 		cli->has_config = true;
 	} else if (take_value(argv, argc, at, "--regions", &value)) {
 		cli->regions = value;
+	} else if (take_value(argv, argc, at, "--principal", &value)) {
+		cli->principal = value;
 	} else if (take_value(argv, argc, at, "--format", &value)) {
 		if (value != NULL && !render_format_parse(value, &cli->format))
 			return wrong_use("--format is table, json or yaml, not ", value);

@@ -14,6 +14,7 @@ struct cli {
 	bool has_config;
 	enum render_format format; /* --format */
 	const char *regions; /* scan --regions */
+	const char *principal; /* iam-policy --principal */
 	bool is_connected; /* inventory --connected */
 	bool is_options; /* check --options */
 	const char *operand; /* NULL when there is none */

@@ -1,4 +1,5 @@
-/* The set of clusters as two trees over the same items, keyed by what the items hold themselves. */
+/* The set of clusters as trees over the same items, keyed by what the items hold themselves: ARN,
+ * name, and scope and ARN of each claim. */
 #include "discoveryd/cluster_set.h"
 
 #include <stdbool.h>
@@ -9,10 +10,19 @@
 
 RB_HEAD(arn_tree, cluster_item);
 RB_HEAD(name_tree, cluster_item);
+RB_HEAD(claim_tree, claim_entry);
+
+/* One claim of an item of the set. */
+struct claim_entry {
+	const char *scope; /* the claim's */
+	struct cluster_item *item;
+	RB_ENTRY(claim_entry) entry;
+};
 
 struct cluster_set {
 	struct arn_tree by_arn;
 	struct name_tree by_name;
+	struct claim_tree by_claim;
 	size_t count;
 };
 
@@ -26,10 +36,23 @@ static int compare_name(const struct cluster_item *a, const struct cluster_item 
 	return strcmp(a->cluster->name, b->cluster->name);
 }
 
+static int compare_key(const char *scope, const char *arn, const struct claim_entry *entry)
+{
+	int order = strcmp(scope, entry->scope);
+	return order != 0 ? order : strcmp(arn, entry->item->cluster->aws.arn);
+}
+
+static int compare_claim(const struct claim_entry *a, const struct claim_entry *b)
+{
+	return compare_key(a->scope, a->item->cluster->aws.arn, b);
+}
+
 RB_PROTOTYPE(arn_tree, cluster_item, by_arn, compare_arn);
 RB_PROTOTYPE(name_tree, cluster_item, by_name, compare_name);
+RB_PROTOTYPE(claim_tree, claim_entry, entry, compare_claim);
 RB_GENERATE(arn_tree, cluster_item, by_arn, compare_arn);
 RB_GENERATE(name_tree, cluster_item, by_name, compare_name);
+RB_GENERATE(claim_tree, claim_entry, entry, compare_claim);
 
 /* --- items ------------------------------------------------------------------------------------ */
 
@@ -101,13 +124,32 @@ struct cluster_set *cluster_set_new(void)
 	struct cluster_set *set = xcalloc(1, sizeof *set);
 	RB_INIT(&set->by_arn);
 	RB_INIT(&set->by_name);
+	RB_INIT(&set->by_claim);
 	return set;
+}
+
+static void index_claims(struct cluster_set *set, struct cluster_item *item)
+{
+	item->entries = xcalloc(item->claim_count + 1, sizeof *item->entries);
+	for (size_t i = 0; i < item->claim_count; i++) {
+		item->entries[i] =
+		    (struct claim_entry){.scope = item->claims[i].scope, .item = item};
+		RB_INSERT(claim_tree, &set->by_claim, &item->entries[i]);
+	}
+}
+
+static void unindex_claims(struct cluster_set *set, struct cluster_item *item)
+{
+	for (size_t i = 0; i < item->claim_count; i++)
+		RB_REMOVE(claim_tree, &set->by_claim, &item->entries[i]);
+	xfree(&item->entries);
 }
 
 static void drop(struct cluster_set *set, struct cluster_item *item)
 {
 	RB_REMOVE(arn_tree, &set->by_arn, item);
 	RB_REMOVE(name_tree, &set->by_name, item);
+	unindex_claims(set, item);
 	set->count--;
 	cluster_item_free(&item);
 }
@@ -170,6 +212,20 @@ const struct cluster_item *cluster_set_next(
 	return next;
 }
 
+const struct cluster_item *cluster_set_next_of(
+    const struct cluster_set *set, const char *scope, const struct cluster_item *item)
+{
+	const struct claim_entry *next = NULL, *at = RB_ROOT(&set->by_claim);
+	const char *arn = item != NULL ? item->cluster->aws.arn : "";
+	while (at != NULL) {
+		bool is_greater = compare_key(scope, arn, at) < 0;
+		if (is_greater)
+			next = at;
+		at = is_greater ? RB_LEFT(at, entry) : RB_RIGHT(at, entry);
+	}
+	return next != NULL && strcmp(next->scope, scope) == 0 ? next->item : NULL;
+}
+
 void cluster_set_put(struct cluster_set *set, struct cluster_item *item)
 {
 	cluster_set_remove(set, item->cluster->aws.arn);
@@ -178,6 +234,7 @@ void cluster_set_put(struct cluster_set *set, struct cluster_item *item)
 	/* Two clusters of one name would make the name's holder a matter of chance. */
 	if (same_arn != NULL || same_name != NULL)
 		abort();
+	index_claims(set, item);
 	set->count++;
 }
 

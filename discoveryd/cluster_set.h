@@ -16,12 +16,14 @@ struct claim {
 	unsigned absences; /* complete listings in a row that lacked it */
 };
 
+struct claim_entry;
 struct cluster_item {
 	struct kube_cluster *cluster;
 	struct claim *claims;
 	size_t claim_count;
 	struct unix_time orphaned_since; /* 0: some configured scope covers it */
 	RB_ENTRY(cluster_item) by_arn, by_name;
+	struct claim_entry *entries; /* the set's index of its claims; NULL outside a set */
 };
 
 /* The cluster becomes the item's. */
@@ -43,6 +45,9 @@ const struct cluster_item *cluster_set_find_name(const struct cluster_set *set, 
 /* In order of ARN; NULL starts, NULL ends. */
 const struct cluster_item *cluster_set_next(
     const struct cluster_set *set, const struct cluster_item *item);
+/* In order of ARN, those that `scope` claims. */
+const struct cluster_item *cluster_set_next_of(
+    const struct cluster_set *set, const char *scope, const struct cluster_item *item);
 /* The item becomes the set's and replaces the one of the same ARN. Its name must be free or that
  * ARN's. */
 void cluster_set_put(struct cluster_set *set, struct cluster_item *item);

@@ -13,6 +13,7 @@
 #include "common/xmem.h"
 #include "discoveryd/admin_routes.h"
 #include "discoveryd/explain.h"
+#include "discoveryd/status_text.h"
 
 static struct json_object *member(struct json_object *object, const char *key)
 {
@@ -104,12 +105,13 @@ static void append_encoded(struct buf *out, const char *text)
 	}
 }
 
-static struct json_object *ask_about(const struct cli *cli, const char *prefix, const char *text)
+static struct json_object *ask_about(
+    const struct cli *cli, const char *method, const char *prefix, const char *text)
 {
 	struct buf target = {0};
 	buf_append_text(&target, prefix);
 	append_encoded(&target, text);
-	struct json_object *document = ask(cli, "GET", buf_text(&target));
+	struct json_object *document = ask(cli, method, buf_text(&target));
 	buf_free(&target);
 	return document;
 }
@@ -143,8 +145,8 @@ int command_get(const struct cli *cli)
 		return EXIT_USAGE;
 	}
 	bool is_one = name[0] == '/' && name[1] != '\0';
-	struct json_object *document =
-	    is_one ? ask_about(cli, ADMIN_CLUSTERS "/", name + 1) : ask(cli, "GET", ADMIN_CLUSTERS);
+	struct json_object *document = is_one ? ask_about(cli, "GET", ADMIN_CLUSTERS "/", name + 1)
+					      : ask(cli, "GET", ADMIN_CLUSTERS);
 	if (document == NULL)
 		return EXIT_NO;
 	if (cli->format == RENDER_TABLE)
@@ -157,7 +159,7 @@ int command_get(const struct cli *cli)
 
 int command_explain(const struct cli *cli)
 {
-	struct json_object *document = ask_about(cli, ADMIN_EXPLAIN "?q=", cli->operand);
+	struct json_object *document = ask_about(cli, "GET", ADMIN_EXPLAIN "?q=", cli->operand);
 	if (document == NULL)
 		return EXIT_NO;
 	bool is_served = json_object_get_boolean(member(document, "served"));
@@ -180,60 +182,6 @@ static const char *text_of(struct json_object *object, const char *key)
 	return text != NULL ? text : "-";
 }
 
-static void append_guard(struct buf *out, struct json_object *guard)
-{
-	static const struct render_column columns[] = {
-	    {"HELD BACK", "name"}, {"REASON", "reason"}, {"BECAUSE", "detail"}, {"SINCE", "since"}};
-	if (json_object_get_int(member(guard, "held")) == 0)
-		return;
-	buf_printf(out, "\n%s removals are held back: more than %s %% within an hour. %s.\n",
-	    text_of(guard, "held"), text_of(guard, "percent"), text_of(guard, "remedy"));
-	render_table(out, member(guard, "clusters"), columns, sizeof columns / sizeof columns[0]);
-}
-
-static void append_table(
-    struct buf *out, struct json_object *items, const struct render_column *columns, size_t count)
-{
-	if (items == NULL || json_object_array_length(items) == 0)
-		return;
-	buf_append_char(out, '\n');
-	render_table(out, items, columns, count);
-}
-
-static void append_status(struct buf *out, struct json_object *document)
-{
-	static const struct render_column scopes[] = {{"SCOPE", "id"}, {"STATE", "state"},
-	    {"CLUSTERS", "clusters"}, {"CALLS", "calls"}, {"THROTTLES", "throttles"},
-	    {"TAGS", "tagging.state"}, {"LAST SUCCESS", "last_success"}, {"NEXT", "next"},
-	    {"OPERATION", "error.operation"}, {"PROBLEM", "error.outcome"}, {"CODE", "error.code"},
-	    {"WHAT TO DO", "error.remedy"}};
-	static const struct render_column wildcards[] = {{"REGIONS OF", "identity"},
-	    {"FROM", "regions_from"}, {"COUNT", "regions"}, {"PROBLEM", "error.outcome"},
-	    {"CODE", "error.code"}, {"WHAT TO DO", "error.remedy"}};
-	struct json_object *clusters = member(document, "clusters");
-	buf_printf(out, "discoveryd %s, group \"%s\", up since %s\n", text_of(document, "version"),
-	    text_of(document, "group"), text_of(document, "started"));
-	buf_printf(out, "epoch %s, sequence %s, %s subscribers on %s\n", text_of(document, "epoch"),
-	    text_of(document, "sequence"), text_of(member(document, "bus"), "subscribers"),
-	    text_of(member(document, "bus"), "socket"));
-	buf_printf(out, "clusters: %s ready, %s orphaned, %s removing%s\n",
-	    text_of(clusters, "ready"), text_of(clusters, "orphaned"),
-	    text_of(clusters, "removing"),
-	    json_object_get_boolean(member(document, "complete"))
-		? ""
-		: "; the first pass is under way");
-	if (member(document, "registry_error") != NULL)
-		buf_printf(
-		    out, "CHANGES ARE NOT RECORDED: %s\n", text_of(document, "registry_error"));
-	if (member(document, "reload_error") != NULL)
-		buf_printf(
-		    out, "THE LAST RELOAD WAS REFUSED:\n%s\n", text_of(document, "reload_error"));
-	append_guard(out, member(document, "guard"));
-	append_table(
-	    out, member(document, "wildcards"), wildcards, sizeof wildcards / sizeof wildcards[0]);
-	append_table(out, member(document, "scopes"), scopes, sizeof scopes / sizeof scopes[0]);
-}
-
 int command_status(const struct cli *cli)
 {
 	struct json_object *document = ask(cli, "GET", ADMIN_STATUS);
@@ -241,7 +189,7 @@ int command_status(const struct cli *cli)
 		return EXIT_NO;
 	struct buf out = {0};
 	if (cli->format == RENDER_TABLE)
-		append_status(&out, document);
+		status_write(&out, document);
 	else
 		render_document(&out, document, cli->format);
 	print(&out);
@@ -253,7 +201,8 @@ int command_inventory(const struct cli *cli)
 {
 	static const struct render_column columns[] = {{"INSTANCE", "instance"}, {"ROLE", "role"},
 	    {"UID", "uid"}, {"PID", "pid"}, {"VERSION", "version"}, {"STATE", "state"},
-	    {"APPLIED", "applied"}, {"LAG", "lag"}, {"SINCE", "since"}};
+	    {"APPLIED", "applied"}, {"LAG", "lag"}, {"SINCE", "since"},
+	    {"PRINCIPALS", "principals"}};
 	struct json_object *document = ask(cli, "GET", ADMIN_INVENTORY);
 	if (document == NULL)
 		return EXIT_NO;
@@ -286,4 +235,17 @@ int command_confirm_removal(const struct cli *cli)
 		print_document(document, cli->format);
 	json_object_put(document);
 	return removed > 0 ? EXIT_DONE : EXIT_NO;
+}
+
+int command_forget(const struct cli *cli)
+{
+	struct json_object *document = ask_about(cli, "POST", ADMIN_FORGET, cli->operand);
+	if (document == NULL)
+		return EXIT_NO;
+	if (cli->format == RENDER_TABLE)
+		printf("%s is forgotten\n", cli->operand);
+	else
+		print_document(document, cli->format);
+	json_object_put(document);
+	return EXIT_DONE;
 }

@@ -12,11 +12,15 @@ int command_check(const struct cli *cli) MUST_USE;
  * asks no daemon. */
 int command_scan(const struct cli *cli) MUST_USE;
 
+/* Prints the policies that the configuration needs; asks STS who it is, and no daemon. */
+int command_iam_policy(const struct cli *cli) MUST_USE;
+
 /* These ask the running daemon over its admin socket. */
 int command_get(const struct cli *cli) MUST_USE;
 int command_explain(const struct cli *cli) MUST_USE;
 int command_status(const struct cli *cli) MUST_USE;
 int command_inventory(const struct cli *cli) MUST_USE;
 int command_confirm_removal(const struct cli *cli) MUST_USE;
+int command_forget(const struct cli *cli) MUST_USE;
 
 #endif

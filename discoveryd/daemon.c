@@ -155,6 +155,11 @@ static void on_collect(void *arg)
 	while ((item = cluster_set_next(registry_set(daemon->registry), item)) != NULL)
 		metric_add(families->clusters, 1, item->cluster->status.phase);
 	metric_set(families->held, (double)guard_held_count(enrollment_guard(daemon->enrollment)));
+	metric_set(families->registry_sequence, (double)registry_sequence(daemon->registry));
+	metric_set(
+	    families->registry_tombstones, (double)registry_tombstone_count(daemon->registry));
+	metric_set(
+	    families->registry_looks, (double)look_set_count(registry_looks(daemon->registry)));
 	metric_clear(families->scope_clusters);
 	metric_clear(families->scope_age);
 	const struct scope *scope = NULL;

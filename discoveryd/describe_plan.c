@@ -55,7 +55,7 @@ enum describe_reason describe_plan(const struct describe_question *question)
 	if (look == NULL ||
 	    (question->tagged != NULL && strcmp(question->tagged->arn, look->arn) != 0))
 		return DESCRIBE_NEW;
-	look_digest(tags, digest);
+	look_digest(tags, question->treatment, digest);
 	if (strcmp(digest, look->tags) != 0)
 		return DESCRIBE_TAGS;
 	if (is_matched(question, tags) != look->is_served)

@@ -15,7 +15,7 @@ struct tagged_cluster;
 enum describe_reason {
 	DESCRIBE_NOT, /* what is known is good enough */
 	DESCRIBE_NEW, /* nothing is known, or it is about another cluster */
-	DESCRIBE_TAGS, /* the tagging API says something else than then */
+	DESCRIBE_TAGS, /* the tagging API, or the configuration, says something else than then */
 	DESCRIBE_VERDICT, /* its tags say that it should be served and it is not, or the reverse */
 	DESCRIBE_STATUS, /* matched, and not ACTIVE */
 	DESCRIBE_STALE, /* matched, and described too long ago */
@@ -26,6 +26,7 @@ struct describe_question {
 	const struct tagged_cluster *tagged; /* NULL: the tagging API does not know it: no tags */
 	const struct aws_matcher *const *matchers;
 	size_t matcher_count;
+	const char *treatment; /* scope->treatment; may be NULL */
 	struct unix_time now;
 	struct duration age; /* how old a description may get */
 };

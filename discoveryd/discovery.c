@@ -1,6 +1,7 @@
-/* Discovery's clockwork. An account with "*" asks ListRegions first; its regions and the named ones
- * become scopes; each scope has its own timer, so that their passes spread over the poll interval.
- * Owned by the daemon, or by `scan`. */
+/* What is looked at: matchers name identities (roster.c), an identity with "*" asks for its
+ * regions, its regions and the named ones become scopes. Everything is rebuilt for an account, or
+ * for all, when something of it changes; what stays keeps its outcome. Owned by the daemon, or by
+ * `scan`. When each scope is looked at: discovery_passes.c. */
 #include "discoveryd/discovery.h"
 
 #include <stdlib.h>
@@ -11,407 +12,336 @@
 #include "common/loop.h"
 #include "common/settings.h"
 #include "common/xmem.h"
-#include "discoveryd/aws_account.h"
-#include "discoveryd/aws_tagging.h"
-#include "discoveryd/describe_plan.h"
 #include "discoveryd/discovery_log.h"
-#include "discoveryd/discovery_metrics.h"
+#include "discoveryd/discovery_parts.h"
+#include "discoveryd/organization_walk.h"
+#include "discoveryd/region_finder.h"
+#include "discoveryd/roster.h"
 
-/* Passes under way at a time; the others wait in the queue. */
-#define MAX_PASSES     16
-#define MAX_REFRESHES  32
+/* Accounts that ask for their regions at a time; the others wait. */
+#define MAX_ASKS       64
 #define JITTER_PERCENT 10
 
-/* One REFRESH under way. */
-struct refresh {
-	TAILQ_ENTRY(refresh) entry;
-	struct discovery *discovery;
-	struct scope *scope;
-	char *name;
-	struct sweep *sweep;
-};
-
-struct discovery {
-	struct discovery_options options;
-	const struct settings *settings;
-	TAILQ_HEAD(account_list, account) accounts;
-	TAILQ_HEAD(scope_list, scope) scopes;
-	TAILQ_HEAD(scope_queue, scope) queue;
-	size_t passes;
-	TAILQ_HEAD(refresh_list, refresh) refreshes;
-	size_t refresh_count;
-};
-
-/* --- passes ----------------------------------------------------------------------------------- */
-
-static void run_queue(struct discovery *discovery);
-
-static void leave_queue(struct scope *scope)
+static int compare_accounts(const struct account *a, const struct account *b)
 {
-	if (scope->is_queued)
-		TAILQ_REMOVE(&scope->discovery->queue, scope, queue_entry);
-	scope->is_queued = false;
+	return strcmp(a->id, b->id);
 }
 
-static void make_due(struct scope *scope)
+RB_PROTOTYPE(account_tree, account, by_id, compare_accounts);
+RB_GENERATE(account_tree, account, by_id, compare_accounts);
+
+static void tell(struct discovery *discovery)
 {
-	if (scope->sweep != NULL) {
-		scope->is_wanted_again = true;
-		return;
-	}
-	timer_cancel(scope->timer);
-	if (!scope->is_queued)
-		TAILQ_INSERT_TAIL(&scope->discovery->queue, scope, queue_entry);
-	scope->is_queued = true;
-	run_queue(scope->discovery);
+	if (discovery->options.on_regions != NULL)
+		discovery->options.on_regions(discovery->options.arg);
 }
 
-static void on_scope_due(void *arg)
-{
-	make_due(arg);
-}
+/* --- finding ---------------------------------------------------------------------------------- */
 
-/* The outcome could not be recorded: told once, until it changes. */
-static void keep_record_error(struct scope *scope, char *error)
+/* Walks by hand: the tree macros want an account as key. */
+struct account *discovery_find_account(const struct discovery *discovery, const char *id)
 {
-	if (error != NULL &&
-	    (scope->record_error == NULL || strcmp(scope->record_error, error) != 0))
-		log_error(
-		    "sweep", "not-recorded", LOG_S("scope", scope->id), LOG_S("error", error));
-	free(scope->record_error);
-	scope->record_error = error;
-}
-
-static void set_next(struct scope *scope)
-{
-	struct duration delay =
-	    scope_next_delay(scope, scope->discovery->settings->discovery.poll_interval);
-	scope->next = unix_add(unix_now(), delay);
-	timer_set(scope->timer, delay);
-}
-
-static void on_swept(void *arg, const struct sweep_result *result)
-{
-	struct scope *scope = arg;
-	struct discovery *discovery = scope->discovery;
-	scope->sweep = NULL;
-	discovery->passes--;
-	bool is_news = scope_keep_outcome(scope, result);
-	discovery_metrics_sweep(discovery->options.metrics, scope->id, result);
-	discovery_log_outcome(scope, result, is_news);
-	if (scope_keep_tagging(scope, result))
-		discovery_log_tagging(scope);
-	char *error = NULL;
-	if (discovery->options.on_swept(discovery->options.arg, scope, result, &error))
-		keep_record_error(scope, NULL);
-	else
-		keep_record_error(scope, error);
-	set_next(scope);
-	if (scope->is_wanted_again) {
-		scope->is_wanted_again = false;
-		make_due(scope);
-	}
-	run_queue(discovery);
-}
-
-static void on_listed(void *arg)
-{
-	scope_set_state(arg, SCOPE_DESCRIBING);
-}
-
-static struct eks_cluster *known_cluster(
-    const struct look *look, const struct tagged_cluster *tagged)
-{
-	struct eks_cluster *cluster = xcalloc(1, sizeof *cluster);
-	cluster->name = xstrdup(look->name);
-	cluster->arn = xstrdup(look->arn);
-	cluster->status = xstrdup(look->status);
-	if (tagged != NULL)
-		labels_copy(&cluster->tags, &tagged->tags);
-	return cluster;
-}
-
-static struct eks_cluster *recall(void *arg, const char *name, const struct tagged_cluster *tagged)
-{
-	const struct scope *scope = arg;
-	const struct discovery *discovery = scope->discovery;
-	const struct discovery_options *options = &discovery->options;
-	struct describe_question question = {.look = options->recall(options->arg, scope, name),
-	    .tagged = tagged,
-	    .matchers = scope->matchers,
-	    .matcher_count = scope->matcher_count,
-	    .now = unix_now(),
-	    .age = discovery->settings->discovery.describe_age};
-	enum describe_reason reason = describe_plan(&question);
-	return reason == DESCRIBE_NOT ? known_cluster(question.look, tagged) : NULL;
-}
-
-static struct sweep_options sweep_options_of(const struct scope *scope)
-{
-	const struct discovery *discovery = scope->discovery;
-	return (struct sweep_options){.aws = discovery->options.aws,
-	    .provider = scope->account->provider,
-	    .region = scope->region,
-	    .account_id = scope->account->account_id,
-	    .parallel = discovery->settings->discovery.describe_parallel,
-	    .metrics = discovery->options.metrics};
-}
-
-static void run_queue(struct discovery *discovery)
-{
-	struct scope *scope;
-	while (discovery->passes < MAX_PASSES && (scope = TAILQ_FIRST(&discovery->queue)) != NULL) {
-		leave_queue(scope);
-		struct sweep_options options = sweep_options_of(scope);
-		options.on_listed = on_listed;
-		options.recall = discovery->options.recall != NULL ? recall : NULL;
-		discovery->passes++;
-		scope_set_state(scope, SCOPE_LISTING);
-		scope->sweep = sweep_start(discovery->options.loop, &options, on_swept, scope);
-	}
-}
-
-/* --- refreshes -------------------------------------------------------------------------------- */
-
-static void end_refresh(struct refresh *refresh)
-{
-	struct discovery *discovery = refresh->discovery;
-	TAILQ_REMOVE(&discovery->refreshes, refresh, entry);
-	discovery->refresh_count--;
-	sweep_cancel(&refresh->sweep);
-	free(refresh->name);
-	free(refresh);
-}
-
-static void on_refreshed(void *arg, const struct sweep_result *result)
-{
-	struct refresh *refresh = arg;
-	struct discovery *discovery = refresh->discovery;
-	struct scope *scope = refresh->scope;
-	refresh->sweep = NULL;
-	char *error = NULL;
-	if (!discovery->options.on_swept(discovery->options.arg, scope, result, &error))
-		keep_record_error(scope, error);
-	log_info("sweep", "refreshed", LOG_S("scope", scope->id), LOG_S("cluster", refresh->name),
-	    LOG_B("settled", result->is_settled));
-	end_refresh(refresh);
-}
-
-static struct scope *find_scope(const struct discovery *discovery, const char *id)
-{
-	struct scope *scope;
-	for (scope = TAILQ_FIRST(&discovery->scopes); scope != NULL;
-	     scope = TAILQ_NEXT(scope, entry)) {
-		if (strcmp(scope->id, id) == 0)
-			return scope;
+	struct account *account = RB_ROOT(&discovery->accounts_by_id);
+	while (account != NULL) {
+		int order = strcmp(id, account->id);
+		if (order == 0)
+			return account;
+		account = order < 0 ? RB_LEFT(account, by_id) : RB_RIGHT(account, by_id);
 	}
 	return NULL;
 }
 
-static bool is_refreshing(
-    const struct discovery *discovery, const struct scope *scope, const char *name)
+struct organization *discovery_organization_of(
+    const struct discovery *discovery, const struct aws_matcher *matcher)
 {
-	const struct refresh *refresh;
-	for (refresh = TAILQ_FIRST(&discovery->refreshes); refresh != NULL;
-	     refresh = TAILQ_NEXT(refresh, entry)) {
-		if (refresh->scope == scope && strcmp(refresh->name, name) == 0)
-			return true;
-	}
-	return false;
+	char *key = organization_key_of(matcher);
+	struct organization *organization = NULL;
+	if (key != NULL)
+		organization = TAILQ_FIRST(&discovery->organizations);
+	while (organization != NULL && strcmp(organization->key, key) != 0)
+		organization = TAILQ_NEXT(organization, entry);
+	free(key);
+	return organization;
 }
 
-void discovery_refresh(struct discovery *discovery, const char *scope_id, const char *eks_name)
-{
-	struct scope *scope = find_scope(discovery, scope_id);
-	if (scope == NULL || discovery->refresh_count == MAX_REFRESHES ||
-	    is_refreshing(discovery, scope, eks_name))
-		return;
-	struct refresh *refresh = xcalloc(1, sizeof *refresh);
-	refresh->discovery = discovery;
-	refresh->scope = scope;
-	refresh->name = xstrdup(eks_name);
-	TAILQ_INSERT_TAIL(&discovery->refreshes, refresh, entry);
-	discovery->refresh_count++;
-	struct sweep_options options = sweep_options_of(scope);
-	refresh->sweep =
-	    sweep_start_one(discovery->options.loop, &options, eks_name, on_refreshed, refresh);
-}
-
-/* --- scopes ----------------------------------------------------------------------------------- */
-
-static void drop_scope(struct discovery *discovery, struct scope *scope)
-{
-	struct refresh *refresh, *next;
-	for (refresh = TAILQ_FIRST(&discovery->refreshes); refresh != NULL; refresh = next) {
-		next = TAILQ_NEXT(refresh, entry);
-		if (refresh->scope == scope)
-			end_refresh(refresh);
-	}
-	leave_queue(scope);
-	discovery->passes -= scope->sweep != NULL;
-	TAILQ_REMOVE(&discovery->scopes, scope, entry);
-	scope_free(&scope);
-}
-
-static struct scope *add_scope(
-    struct discovery *discovery, struct account *account, const char *region)
-{
-	struct scope *scope = scope_new(account, region);
-	scope->discovery = discovery;
-	scope->timer = timer_new(discovery->options.loop, on_scope_due, scope);
-	TAILQ_INSERT_TAIL(&discovery->scopes, scope, entry);
-	return scope;
-}
-
-/* The matcher asks for `region` of `account`. */
-static void ask_for(struct discovery *discovery, struct account *account, const char *region,
-    const struct aws_matcher *matcher)
-{
-	char *id = scope_id_of(account, region);
-	struct scope *scope = find_scope(discovery, id);
-	free(id);
-	if (scope == NULL)
-		scope = add_scope(discovery, account, region);
-	scope->is_configured = true;
-	for (size_t i = 0; i < scope->matcher_count; i++) {
-		if (scope->matchers[i] == matcher)
-			return;
-	}
-	scope->matchers =
-	    xreallocarray(scope->matchers, scope->matcher_count + 1, sizeof(struct aws_matcher *));
-	scope->matchers[scope->matcher_count++] = matcher;
-}
+/* --- scopes of an account --------------------------------------------------------------------- */
 
 static bool is_wildcard(const struct aws_matcher *matcher)
 {
 	return matcher->region_count == 1 && strcmp(matcher->regions[0], "*") == 0;
 }
 
-static void ask_for_matcher(
-    struct discovery *discovery, struct account *account, const struct aws_matcher *matcher)
+/* The matcher asks for `region` of the account. */
+static void ask_for(struct account *account, const char *region, const struct aws_matcher *matcher)
+{
+	struct scope *scope = account_find_scope(account, region);
+	if (scope == NULL)
+		scope = discovery_add_scope(account, region);
+	scope->is_configured = true;
+	scope->matchers =
+	    xreallocarray(scope->matchers, scope->matcher_count + 1, sizeof(struct aws_matcher *));
+	scope->matchers[scope->matcher_count++] = matcher;
+}
+
+static void ask_for_matcher(struct account *account, const struct aws_matcher *matcher)
 {
 	if (is_wildcard(matcher)) {
 		for (size_t i = 0; i < account->region_count; i++)
-			ask_for(discovery, account, account->regions[i], matcher);
+			ask_for(account, account->regions[i], matcher);
 		return;
 	}
 	for (size_t i = 0; i < matcher->region_count; i++)
-		ask_for(discovery, account, matcher->regions[i], matcher);
+		ask_for(account, matcher->regions[i], matcher);
 }
 
-static struct account *find_account(const struct discovery *discovery, const char *id)
-{
-	struct account *account;
-	for (account = TAILQ_FIRST(&discovery->accounts); account != NULL;
-	     account = TAILQ_NEXT(account, entry)) {
-		if (strcmp(account->id, id) == 0)
-			return account;
-	}
-	return NULL;
-}
-
-static struct account *account_of(
-    const struct discovery *discovery, const struct aws_matcher *matcher)
-{
-	char *id = account_id_of(matcher);
-	struct account *account = find_account(discovery, id);
-	free(id);
-	return account;
-}
-
-/* Makes the scopes what the matchers and the accounts' regions say; new ones are due at once. */
-static void rebuild_scopes(struct discovery *discovery)
+/* Makes its scopes what its matchers and regions say; new ones are due at once. */
+static void rebuild_scopes(struct account *account)
 {
 	struct scope *scope, *next;
-	for (scope = TAILQ_FIRST(&discovery->scopes); scope != NULL;
+	for (scope = TAILQ_FIRST(&account->scopes); scope != NULL;
 	     scope = TAILQ_NEXT(scope, entry)) {
 		scope->is_configured = false;
 		scope->matcher_count = 0;
 	}
-	for (size_t i = 0; i < discovery->settings->discovery.matcher_count; i++) {
-		const struct aws_matcher *matcher = &discovery->settings->discovery.matchers[i];
-		ask_for_matcher(discovery, account_of(discovery, matcher), matcher);
-	}
-	for (scope = TAILQ_FIRST(&discovery->scopes); scope != NULL; scope = next) {
+	for (size_t i = 0; i < account->matcher_count; i++)
+		ask_for_matcher(account, account->matchers[i]);
+	for (scope = TAILQ_FIRST(&account->scopes); scope != NULL; scope = next) {
 		next = TAILQ_NEXT(scope, entry);
-		if (!scope->is_configured)
-			drop_scope(discovery, scope);
-		else if (!scope->has_outcome && scope->sweep == NULL)
-			make_due(scope);
+		if (!scope->is_configured) {
+			discovery_drop_scope(scope);
+			continue;
+		}
+		scope_set_treatment(scope);
+		if (!scope->has_outcome && scope->sweep == NULL)
+			discovery_make_due(scope);
 	}
-	if (discovery->options.on_regions != NULL)
-		discovery->options.on_regions(discovery->options.arg);
 }
 
-/* --- accounts --------------------------------------------------------------------------------- */
+/* --- regions ---------------------------------------------------------------------------------- */
 
-static void on_regions(
-    void *arg, const struct aws_reply *reply, const char *const *regions, size_t count)
+static void ask_more(struct discovery *discovery);
+
+static void on_regions(void *arg, const struct region_answer *answer)
 {
 	struct account *account = arg;
 	struct discovery *discovery = account->discovery;
-	account->call = NULL;
-	discovery_metrics_call(discovery->options.metrics, "account:ListRegions",
-	    account->partition->global_region, reply);
-	enum aws_outcome before = account->error.outcome;
-	bool is_news = !account->has_outcome || before != reply->outcome;
-	account_keep_regions(account, reply, regions, count);
-	if (is_news)
+	account->finder = NULL;
+	discovery->asks--;
+	bool was_known = account->has_outcome;
+	enum account_regions source = account->source;
+	enum aws_outcome outcome = account->error.outcome;
+	bool is_changed = account_keep_regions(account, answer);
+	if (!was_known || source != account->source || outcome != account->error.outcome)
 		discovery_log_regions(account);
 	struct duration delay = discovery->settings->discovery.poll_interval;
 	if (account->source == ACCOUNT_REGIONS_UNKNOWN)
 		delay = scope_backoff(account->failures, delay);
 	timer_set(account->timer, duration_jitter(delay, JITTER_PERCENT));
-	rebuild_scopes(discovery);
+	if (is_changed)
+		rebuild_scopes(account);
+	if (is_changed || !was_known)
+		tell(discovery);
+	ask_more(discovery);
+}
+
+static void leave_askers(struct account *account)
+{
+	if (account->is_queued)
+		TAILQ_REMOVE(&account->discovery->askers, account, queue_entry);
+	account->is_queued = false;
+}
+
+static void ask_more(struct discovery *discovery)
+{
+	struct account *account;
+	while (discovery->asks < MAX_ASKS && (account = TAILQ_FIRST(&discovery->askers)) != NULL) {
+		const struct region_finder_options options = {.aws = discovery->options.aws,
+		    .provider = account->provider,
+		    .partition = account->partition,
+		    .region = account->region,
+		    .metrics = discovery->options.metrics};
+		leave_askers(account);
+		discovery->asks++;
+		account->finder = region_finder_start(&options, on_regions, account);
+	}
 }
 
 static void ask_regions(void *arg)
 {
 	struct account *account = arg;
-	if (account->call != NULL)
+	if (account->finder != NULL || account->is_queued)
 		return;
 	timer_cancel(account->timer);
-	account->call = account_list_regions(account->discovery->options.aws, account->provider,
-	    account->partition->id, on_regions, account);
+	TAILQ_INSERT_TAIL(&account->discovery->askers, account, queue_entry);
+	account->is_queued = true;
+	ask_more(account->discovery);
 }
 
-static void use_account(struct discovery *discovery, const struct aws_matcher *matcher)
+/* --- accounts --------------------------------------------------------------------------------- */
+
+static struct account *add_account(
+    struct discovery *discovery, const struct aws_matcher *matcher, const char *role_arn)
 {
-	struct account *account = account_of(discovery, matcher);
-	if (account == NULL) {
-		account = account_new(discovery->options.aws, discovery->options.provider, matcher);
-		account->discovery = discovery;
-		account->timer = timer_new(discovery->options.loop, ask_regions, account);
-		TAILQ_INSERT_TAIL(&discovery->accounts, account, entry);
-	}
-	if (!account->is_configured)
+	struct account *account =
+	    account_new(discovery->options.aws, discovery->options.provider, matcher, role_arn);
+	account->discovery = discovery;
+	account->timer = timer_new(discovery->options.loop, ask_regions, account);
+	TAILQ_INSERT_TAIL(&discovery->accounts, account, entry);
+	RB_INSERT(account_tree, &discovery->accounts_by_id, account);
+	return account;
+}
+
+static void drop_account(struct account *account)
+{
+	struct discovery *discovery = account->discovery;
+	struct scope *scope;
+	while ((scope = TAILQ_FIRST(&account->scopes)) != NULL)
+		discovery_drop_scope(scope);
+	leave_askers(account);
+	discovery->asks -= account->finder != NULL;
+	RB_REMOVE(account_tree, &discovery->accounts_by_id, account);
+	TAILQ_REMOVE(&discovery->accounts, account, entry);
+	account_free(&account);
+}
+
+/* The matcher acts as this role. */
+static void use_role(
+    struct discovery *discovery, const struct aws_matcher *matcher, const char *role_arn)
+{
+	char *id = account_id_of(role_arn, matcher->external_id);
+	struct account *account = discovery_find_account(discovery, id);
+	free(id);
+	if (account == NULL)
+		account = add_account(discovery, matcher, role_arn);
+	if (!account->is_configured) {
+		account->matcher_count = 0;
 		account->is_wildcard = false;
+	}
 	account->is_configured = true;
 	account->is_wildcard |= is_wildcard(matcher);
+	account_add_matcher(account, matcher);
 }
 
-/* Makes the accounts that the matchers need, and marks those in use. */
-static void mark_accounts(struct discovery *discovery)
+static void use_matcher(struct discovery *discovery, const struct aws_matcher *matcher)
 {
-	struct account *account;
-	for (account = TAILQ_FIRST(&discovery->accounts); account != NULL;
-	     account = TAILQ_NEXT(account, entry)) {
-		account->is_configured = false;
+	const struct organization *organization = discovery_organization_of(discovery, matcher);
+	size_t count = roster_count(matcher, organization);
+	for (size_t i = 0; i < count; i++) {
+		char *role =
+		    roster_role(matcher, organization, discovery_own_partition(matcher), i);
+		use_role(discovery, matcher, role);
+		free(role);
 	}
-	for (size_t i = 0; i < discovery->settings->discovery.matcher_count; i++)
-		use_account(discovery, &discovery->settings->discovery.matchers[i]);
 }
 
-/* Scopes of accounts that are no more were dropped before. */
 static void drop_unused_accounts(struct discovery *discovery)
 {
 	struct account *account, *next;
 	for (account = TAILQ_FIRST(&discovery->accounts); account != NULL; account = next) {
 		next = TAILQ_NEXT(account, entry);
-		if (account->is_configured)
-			continue;
-		TAILQ_REMOVE(&discovery->accounts, account, entry);
-		account_free(&account);
+		if (!account->is_configured)
+			drop_account(account);
+	}
+}
+
+/* Makes accounts and scopes what the matchers and the organizations say. */
+static void rebuild_accounts(struct discovery *discovery)
+{
+	struct account *account;
+	for (account = TAILQ_FIRST(&discovery->accounts); account != NULL;
+	     account = TAILQ_NEXT(account, entry))
+		account->is_configured = false;
+	for (size_t i = 0; i < discovery->settings->discovery.matcher_count; i++)
+		use_matcher(discovery, &discovery->settings->discovery.matchers[i]);
+	drop_unused_accounts(discovery);
+	for (account = TAILQ_FIRST(&discovery->accounts); account != NULL;
+	     account = TAILQ_NEXT(account, entry)) {
+		rebuild_scopes(account);
+		if (account->is_wildcard && !account->has_outcome)
+			ask_regions(account);
+	}
+	tell(discovery);
+}
+
+/* --- organizations ---------------------------------------------------------------------------- */
+
+static void on_accounts(
+    void *arg, const struct aws_error *error, const char *const *accounts, size_t count)
+{
+	struct organization *organization = arg;
+	struct discovery *discovery = organization->discovery;
+	organization->walk = NULL;
+	bool is_first = !organization->has_outcome;
+	bool is_news = is_first || organization->error.outcome != error->outcome;
+	bool is_changed = organization_keep(organization, error, accounts, count);
+	if (is_news || is_changed)
+		discovery_log_organization(organization);
+	struct duration delay = discovery->settings->discovery.poll_interval;
+	if (error->outcome != AWS_OK)
+		delay = scope_backoff(organization->failures, delay);
+	timer_set(organization->timer, duration_jitter(delay, JITTER_PERCENT));
+	if (is_changed)
+		rebuild_accounts(discovery);
+	else if (is_first)
+		tell(discovery);
+}
+
+static void ask_accounts(void *arg)
+{
+	struct organization *organization = arg;
+	struct discovery *discovery = organization->discovery;
+	if (organization->walk != NULL)
+		return;
+	timer_cancel(organization->timer);
+	const struct organization_walk_options options = {.loop = discovery->options.loop,
+	    .aws = discovery->options.aws,
+	    .provider = discovery->options.provider,
+	    .region = account_home_region(NULL),
+	    .organization = organization->id,
+	    .include = (const char *const *)organization->include,
+	    .include_count = organization->include_count,
+	    .exclude = (const char *const *)organization->exclude,
+	    .exclude_count = organization->exclude_count,
+	    .metrics = discovery->options.metrics};
+	organization->walk = organization_walk_start(&options, on_accounts, organization);
+}
+
+static void use_organization(struct discovery *discovery, const struct aws_matcher *matcher)
+{
+	struct organization *organization = discovery_organization_of(discovery, matcher);
+	if (matcher->organization.id == NULL)
+		return;
+	if (organization == NULL) {
+		organization = organization_new(matcher);
+		organization->discovery = discovery;
+		organization->timer =
+		    timer_new(discovery->options.loop, ask_accounts, organization);
+		TAILQ_INSERT_TAIL(&discovery->organizations, organization, entry);
+	}
+	organization->is_configured = true;
+}
+
+static void drop_organization(struct discovery *discovery, struct organization *organization)
+{
+	TAILQ_REMOVE(&discovery->organizations, organization, entry);
+	organization_free(&organization);
+}
+
+static void rebuild_organizations(struct discovery *discovery)
+{
+	struct organization *organization, *next;
+	for (organization = TAILQ_FIRST(&discovery->organizations); organization != NULL;
+	     organization = TAILQ_NEXT(organization, entry))
+		organization->is_configured = false;
+	for (size_t i = 0; i < discovery->settings->discovery.matcher_count; i++)
+		use_organization(discovery, &discovery->settings->discovery.matchers[i]);
+	for (organization = TAILQ_FIRST(&discovery->organizations); organization != NULL;
+	     organization = next) {
+		next = TAILQ_NEXT(organization, entry);
+		if (organization->is_configured)
+			ask_accounts(organization);
+		else
+			drop_organization(discovery, organization);
 	}
 }
 
@@ -423,7 +353,9 @@ struct discovery *discovery_new(const struct discovery_options *options)
 	discovery->options = *options;
 	discovery->options.provider = aws_provider_ref(options->provider);
 	TAILQ_INIT(&discovery->accounts);
-	TAILQ_INIT(&discovery->scopes);
+	RB_INIT(&discovery->accounts_by_id);
+	TAILQ_INIT(&discovery->organizations);
+	TAILQ_INIT(&discovery->askers);
 	TAILQ_INIT(&discovery->queue);
 	TAILQ_INIT(&discovery->refreshes);
 	return discovery;
@@ -433,18 +365,12 @@ void discovery_free(struct discovery **discovery)
 {
 	if (*discovery == NULL)
 		return;
-	struct scope *scope, *next_scope;
-	for (scope = TAILQ_FIRST(&(*discovery)->scopes); scope != NULL; scope = next_scope) {
-		next_scope = TAILQ_NEXT(scope, entry);
-		drop_scope(*discovery, scope);
-	}
-	struct account *account, *next_account;
-	for (account = TAILQ_FIRST(&(*discovery)->accounts); account != NULL;
-	     account = next_account) {
-		next_account = TAILQ_NEXT(account, entry);
-		TAILQ_REMOVE(&(*discovery)->accounts, account, entry);
-		account_free(&account);
-	}
+	struct account *account;
+	while ((account = TAILQ_FIRST(&(*discovery)->accounts)) != NULL)
+		drop_account(account);
+	struct organization *organization;
+	while ((organization = TAILQ_FIRST(&(*discovery)->organizations)) != NULL)
+		drop_organization(*discovery, organization);
 	aws_provider_unref(&(*discovery)->options.provider);
 	xfree(discovery);
 }
@@ -452,104 +378,27 @@ void discovery_free(struct discovery **discovery)
 void discovery_configure(struct discovery *discovery, const struct settings *settings)
 {
 	discovery->settings = settings;
-	/* New scopes are due by themselves. */
-	struct scope *scope;
-	for (scope = TAILQ_FIRST(&discovery->scopes); scope != NULL;
-	     scope = TAILQ_NEXT(scope, entry)) {
-		scope->is_stale = true;
-	}
-	mark_accounts(discovery);
-	rebuild_scopes(discovery);
-	drop_unused_accounts(discovery);
+	rebuild_organizations(discovery);
 	struct account *account;
+	for (account = TAILQ_FIRST(&discovery->accounts); account != NULL;
+	     account = TAILQ_NEXT(account, entry)) {
+		struct scope *scope;
+		for (scope = TAILQ_FIRST(&account->scopes); scope != NULL;
+		     scope = TAILQ_NEXT(scope, entry))
+			scope->is_stale = true;
+	}
+	rebuild_accounts(discovery);
+	struct scope *scope = NULL;
 	for (account = TAILQ_FIRST(&discovery->accounts); account != NULL;
 	     account = TAILQ_NEXT(account, entry)) {
 		if (account->is_wildcard)
 			ask_regions(account);
+		for (scope = TAILQ_FIRST(&account->scopes); scope != NULL;
+		     scope = TAILQ_NEXT(scope, entry)) {
+			/* New scopes are due by themselves. */
+			if (scope->is_stale)
+				discovery_make_due(scope);
+			scope->is_stale = false;
+		}
 	}
-	for (scope = TAILQ_FIRST(&discovery->scopes); scope != NULL;
-	     scope = TAILQ_NEXT(scope, entry)) {
-		if (scope->is_stale)
-			make_due(scope);
-		scope->is_stale = false;
-	}
-}
-
-bool discovery_is_complete(const struct discovery *discovery)
-{
-	const struct account *account;
-	for (account = TAILQ_FIRST(&discovery->accounts); account != NULL;
-	     account = TAILQ_NEXT(account, entry)) {
-		if (account->is_wildcard && !account->has_outcome)
-			return false;
-	}
-	const struct scope *scope;
-	for (scope = TAILQ_FIRST(&discovery->scopes); scope != NULL;
-	     scope = TAILQ_NEXT(scope, entry)) {
-		if (!scope->has_outcome)
-			return false;
-	}
-	return true;
-}
-
-/* Whether the scope is one of this account, whatever its region. */
-static bool is_scope_of(const struct account *account, const char *scope)
-{
-	size_t len = strlen(account->id);
-	const char *region = strrchr(scope, '/');
-	return region == scope + len && strncmp(scope, account->id, len) == 0;
-}
-
-enum coverage discovery_coverage(void *arg, const char *scope)
-{
-	const struct discovery *discovery = arg;
-	if (find_scope(discovery, scope) != NULL)
-		return COVERAGE_YES;
-	const struct account *account;
-	for (account = TAILQ_FIRST(&discovery->accounts); account != NULL;
-	     account = TAILQ_NEXT(account, entry)) {
-		if (account->is_wildcard && account->source == ACCOUNT_REGIONS_UNKNOWN &&
-		    is_scope_of(account, scope))
-			return COVERAGE_UNKNOWN;
-	}
-	return COVERAGE_NO;
-}
-
-const struct scope *discovery_next_scope(
-    const struct discovery *discovery, const struct scope *scope)
-{
-	return scope == NULL ? TAILQ_FIRST(&discovery->scopes) : TAILQ_NEXT(scope, entry);
-}
-
-const struct account *discovery_next_account(
-    const struct discovery *discovery, const struct account *account)
-{
-	return account == NULL ? TAILQ_FIRST(&discovery->accounts) : TAILQ_NEXT(account, entry);
-}
-
-static const char *source_text(enum account_regions source)
-{
-	static const char *const texts[] = {"unknown", "listed", "partition"};
-	return texts[source];
-}
-
-struct json_object *discovery_wildcards_to_json(const struct discovery *discovery)
-{
-	struct json_object *array = json_object_new_array();
-	const struct account *account;
-	for (account = TAILQ_FIRST(&discovery->accounts); account != NULL;
-	     account = TAILQ_NEXT(account, entry)) {
-		if (!account->is_wildcard)
-			continue;
-		struct json_object *object = json_object_new_object();
-		json_add_string(object, "identity", aws_provider_text(account->provider));
-		json_add_string(object, "regions_from", source_text(account->source));
-		json_object_object_add(
-		    object, "regions", json_object_new_int64((int64_t)account->region_count));
-		if (account->error.outcome != AWS_OK)
-			json_object_object_add(
-			    object, "error", scope_error_to_json(&account->error));
-		json_object_array_add(array, object);
-	}
-	return array;
 }

@@ -13,6 +13,7 @@
 #include "discoveryd/scope.h"
 #include "discoveryd/sweep.h"
 
+struct aws_matcher;
 struct loop;
 struct settings;
 struct discovery;
@@ -49,14 +50,23 @@ void discovery_refresh(struct discovery *discovery, const char *scope, const cha
 
 /* Every account and every scope has been looked at once since it was configured. */
 bool discovery_is_complete(const struct discovery *discovery) MUST_USE;
+/* Every organization was listed. */
+bool discovery_knows_accounts(const struct discovery *discovery) MUST_USE;
 /* A reconcile_coverage_fn: `arg` is the discovery. */
 enum coverage discovery_coverage(void *arg, const char *scope);
+/* By its id; NULL when there is none. */
+const struct scope *discovery_scope(const struct discovery *discovery, const char *id);
 /* In order of configuration; NULL starts, NULL ends. */
 const struct scope *discovery_next_scope(
     const struct discovery *discovery, const struct scope *scope);
 const struct account *discovery_next_account(
     const struct discovery *discovery, const struct account *account);
-/* [{id, identity, regions, error…}]: accounts whose regions are "*". */
+/* The identity that a matcher acts as in an AWS account; NULL when it does not act there. */
+const struct account *discovery_account_for(const struct discovery *discovery,
+    const struct aws_matcher *matcher, const char *account_id) MUST_USE;
+/* [{identity, regions, regions_from, error…}]: accounts whose regions are "*". */
 struct json_object *discovery_wildcards_to_json(const struct discovery *discovery) MUST_USE;
+/* [{organization, accounts, last_success, error…}] */
+struct json_object *discovery_organizations_to_json(const struct discovery *discovery) MUST_USE;
 
 #endif

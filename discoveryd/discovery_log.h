@@ -14,6 +14,8 @@ void discovery_log_outcome(
 /* The tagging API is not used any more, or again. */
 void discovery_log_tagging(const struct scope *scope);
 /* What "*" means now, or why that is not known. */
+struct organization;
+void discovery_log_organization(const struct organization *organization);
 void discovery_log_regions(const struct account *account);
 
 #endif

@@ -14,6 +14,7 @@ struct sweep_result;
 
 struct discovery_metrics {
 	struct metric *calls;
+	struct metric *throttles;
 	struct metric *sweeps;
 	struct metric *sweep_seconds;
 	struct metric *changes;
@@ -22,11 +23,14 @@ struct discovery_metrics {
 	struct metric *scope_clusters;
 	struct metric *scope_age;
 	struct metric *held;
+	struct metric *registry_sequence, *registry_tombstones, *registry_looks;
+	struct metric *seal_seconds;
 };
 
 struct discovery_metrics *discovery_metrics_new(struct metrics *metrics) MUST_USE;
 void discovery_metrics_free(struct discovery_metrics **metrics);
 
+/* The account is that of the identity that asked, "own" when its text names none. */
 void discovery_metrics_call(struct discovery_metrics *metrics, const char *operation,
     const char *region, const struct aws_reply *reply);
 void discovery_metrics_sweep(

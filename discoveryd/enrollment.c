@@ -1,6 +1,7 @@
-/* The one place that changes the registry. Each change is logged once, after it is durable, with
- * its reason. Orphans are looked for by a timer, and only while every scope has been looked at
- * since the configuration changed. */
+/* The one place that changes the registry. Each change is logged once, when it is on the disk, with
+ * its reason; the passes that end in one turn of the loop wait for the disk together. Orphans are
+ * looked for by a timer, and only while every scope has been looked at since the configuration
+ * changed. */
 #include "discoveryd/enrollment.h"
 
 #include <stdlib.h>
@@ -20,8 +21,11 @@
 
 #define ORPHANS_LONGEST_SECONDS 60
 #define ORPHANS_SHORTEST_MS	1000
+#define SEAL_AGAIN_SECONDS	1
 /* Under this name the guard keeps removals of orphans. */
 #define ORPHANS_SOURCE "orphans"
+
+struct story;
 
 struct enrollment {
 	struct loop *loop;
@@ -32,6 +36,10 @@ struct enrollment {
 	char *group;
 	struct guard *guard;
 	struct timer *orphans;
+	struct deferred seal; /* one wait for the disk for all passes that end in a turn */
+	struct timer *seal_again;
+	struct story *stories; /* committed, not yet on the disk */
+	size_t story_count;
 	char *error;
 };
 
@@ -96,27 +104,72 @@ static void free_story(struct story *story)
 
 /* --- committing ------------------------------------------------------------------------------- */
 
+/* Their changes are on the disk. */
+static void tell_stories(struct enrollment *enrollment)
+{
+	for (size_t i = 0; i < enrollment->story_count; i++)
+		tell_story(enrollment, &enrollment->stories[i]);
+}
+
+static void forget_stories(struct enrollment *enrollment)
+{
+	for (size_t i = 0; i < enrollment->story_count; i++)
+		free_story(&enrollment->stories[i]);
+	xfree(&enrollment->stories);
+	enrollment->story_count = 0;
+}
+
+static void keep_error(struct enrollment *enrollment, const char *error)
+{
+	xfree(&enrollment->error);
+	enrollment->error = xstrdup_or_null(error);
+	if (error != NULL)
+		metric_add(enrollment->metrics->commit_failures, 1);
+}
+
 static bool commit(
     struct enrollment *enrollment, const struct registry_changes *changes, char **error)
 {
 	if (changes->count == 0)
 		return true;
-	struct story *stories = xcalloc(changes->count, sizeof *stories);
+	size_t before = enrollment->story_count;
+	enrollment->stories = xreallocarray(
+	    enrollment->stories, before + changes->count, sizeof *enrollment->stories);
 	for (size_t i = 0; i < changes->count; i++)
-		stories[i] = story_of(enrollment->registry, &changes->items[i]);
+		enrollment->stories[before + i] =
+		    story_of(enrollment->registry, &changes->items[i]);
+	enrollment->story_count += changes->count;
 	bool is_done = registry_commit(enrollment->registry, changes, error);
-	xfree(&enrollment->error);
-	if (!is_done) {
-		enrollment->error = xstrdup(*error);
-		metric_add(enrollment->metrics->commit_failures, 1);
-	}
-	for (size_t i = 0; i < changes->count; i++) {
-		if (is_done)
-			tell_story(enrollment, &stories[i]);
-		free_story(&stories[i]);
-	}
-	free(stories);
+	keep_error(enrollment, is_done ? NULL : *error);
+	while (!is_done && enrollment->story_count > before)
+		free_story(&enrollment->stories[--enrollment->story_count]);
+	if (is_done)
+		loop_defer(enrollment->loop, &enrollment->seal);
 	return is_done;
+}
+
+static bool seal(struct enrollment *enrollment, char **error)
+{
+	struct mono begun = mono_now();
+	if (!registry_seal(enrollment->registry, error))
+		return false;
+	metric_observe(enrollment->metrics->seal_seconds, (double)(mono_now().ns - begun.ns) / 1e9);
+	tell_stories(enrollment);
+	forget_stories(enrollment);
+	return true;
+}
+
+/* What is committed and not on the disk is told to nobody; the next try may be luckier. */
+static void on_seal(void *arg)
+{
+	struct enrollment *enrollment = arg;
+	char *error = NULL;
+	if (seal(enrollment, &error))
+		return;
+	log_error("registry", "not-sealed", LOG_S("error", error));
+	keep_error(enrollment, error);
+	free(error);
+	timer_set(enrollment->seal_again, duration_seconds(SEAL_AGAIN_SECONDS));
 }
 
 /* Commits what the guard lets pass. `is_whole`: `source` looked at everything it has. */
@@ -393,6 +446,8 @@ struct enrollment *enrollment_new(struct loop *loop, struct registry *registry,
 	enrollment->group = xstrdup(group);
 	enrollment->guard = guard_new();
 	enrollment->orphans = timer_new(loop, on_orphans, enrollment);
+	enrollment->seal = (struct deferred){.fn = on_seal, .arg = enrollment};
+	enrollment->seal_again = timer_new(loop, on_seal, enrollment);
 	return enrollment;
 }
 
@@ -401,6 +456,9 @@ void enrollment_free(struct enrollment **enrollment)
 	if (*enrollment == NULL)
 		return;
 	timer_free(&(*enrollment)->orphans);
+	timer_free(&(*enrollment)->seal_again);
+	loop_undefer((*enrollment)->loop, &(*enrollment)->seal);
+	forget_stories(*enrollment);
 	guard_free(&(*enrollment)->guard);
 	free((*enrollment)->group);
 	free((*enrollment)->error);
@@ -419,9 +477,48 @@ bool enrollment_confirm(struct enrollment *enrollment, size_t *removed, char **e
 	struct registry_changes changes = {0};
 	guard_confirm(enrollment->guard, enrollment->registry, &changes);
 	*removed = changes.count;
-	bool is_done = commit(enrollment, &changes, error);
+	bool is_done = commit(enrollment, &changes, error) && seal(enrollment, error);
 	if (is_done)
 		guard_clear(enrollment->guard);
+	registry_changes_free(&changes);
+	return is_done;
+}
+
+/* The id of a scope that would enrol the cluster again, NULL when there is none. A scope that has
+ * not looked yet may be one. */
+static const char *find_viewer(const struct enrollment *enrollment, const struct cluster_item *item)
+{
+	for (size_t i = 0; i < item->claim_count; i++) {
+		const struct scope *scope =
+		    discovery_scope(enrollment->discovery, item->claims[i].scope);
+		if (scope != NULL && (!scope->has_outcome || scope->failures == 0))
+			return scope->id;
+	}
+	return NULL;
+}
+
+bool enrollment_forget(
+    struct enrollment *enrollment, const char *name, bool *is_known, char **error)
+{
+	const struct cluster_item *item =
+	    cluster_set_find_name(registry_set(enrollment->registry), name);
+	*is_known = item != NULL;
+	if (item == NULL) {
+		*error = xasprintf("kube_cluster \"%s\" does not exist", name);
+		return false;
+	}
+	const char *viewer = find_viewer(enrollment, item);
+	if (viewer != NULL) {
+		*error = xasprintf("scope %s looks at \"%s\" and would enrol it again: change its "
+				   "tags, or the matchers",
+		    viewer, name);
+		return false;
+	}
+	struct registry_changes changes = {0};
+	registry_changes_remove(
+	    &changes, item->cluster->aws.arn, REMOVAL_ORPHANED, xstrdup("discoveryd forget"));
+	changes.items[0].is_confirmed = true;
+	bool is_done = commit(enrollment, &changes, error) && seal(enrollment, error);
 	registry_changes_free(&changes);
 	return is_done;
 }

@@ -42,6 +42,11 @@ void enrollment_scopes_changed(struct enrollment *enrollment);
 /* Commits what the guard holds back. False with *error (free()). */
 bool enrollment_confirm(struct enrollment *enrollment, size_t *removed, char **error) MUST_USE;
 
+/* Removes the cluster of that name now, which no scope can see: an orphan before its grace time is
+ * over, or one whose scopes all fail. False: nothing changed, *error says why (free()); *is_known:
+ * there is such a cluster. */
+bool enrollment_forget(
+    struct enrollment *enrollment, const char *name, bool *is_known, char **error) MUST_USE;
 const struct guard *enrollment_guard(const struct enrollment *enrollment);
 /* Why the last change could not be recorded; NULL when it was. */
 const char *enrollment_error(const struct enrollment *enrollment);

@@ -11,8 +11,10 @@
 #include "common/xmem.h"
 #include "discoveryd/account.h"
 #include "discoveryd/discovery.h"
+#include "discoveryd/explain_causes.h"
 #include "discoveryd/guard.h"
 #include "discoveryd/registry.h"
+#include "discoveryd/roster.h"
 #include "discoveryd/scope.h"
 
 /* --- matchers --------------------------------------------------------------------------------- */
@@ -35,56 +37,82 @@ static bool names_region(
 	for (size_t i = 0; i < matcher->region_count; i++) {
 		if (strcmp(matcher->regions[i], region) == 0)
 			return true;
-		if (strcmp(matcher->regions[i], "*") == 0 && account != NULL &&
-		    account_has_region(account, region))
+		if (strcmp(matcher->regions[i], "*") == 0 && account_has_region(account, region))
 			return true;
 	}
 	return false;
 }
 
-static const struct account *account_of(
-    const struct discovery *discovery, const struct aws_matcher *matcher)
+/* The number of the account in which `account` acts, as far as its role or a cluster of it tells
+ * (free()); NULL when it is not known. */
+static char *account_number(const struct explain_sources *sources, const struct account *account)
 {
-	char *id = account_id_of(matcher);
-	const struct account *account = NULL;
-	while ((account = discovery_next_account(discovery, account)) != NULL &&
-	       strcmp(account->id, id) != 0)
-		;
-	free(id);
-	return account;
-}
-
-/* Why the matcher does not look where the cluster is (free()), or NULL. */
-static char *find_distance(
-    const struct aws_matcher *matcher, const struct account *account, const struct eks_arn *parts)
-{
-	if (!names_region(matcher, account, parts->region))
-		return xasprintf("does not look at region %s", parts->region);
-	if (account != NULL && account->account_id != NULL &&
-	    strcmp(account->account_id, parts->account_id) != 0)
-		return xasprintf("acts in account %s, the cluster is in %s", account->account_id,
-		    parts->account_id);
+	if (account->account_id != NULL)
+		return xstrdup(account->account_id);
+	const struct scope *scope = NULL;
+	while ((scope = discovery_next_scope(sources->discovery, scope)) != NULL) {
+		if (scope->account != account)
+			continue;
+		const struct cluster_item *item =
+		    cluster_set_next_of(registry_set(sources->registry), scope->id, NULL);
+		if (item != NULL)
+			return xstrdup(item->cluster->aws.account_id);
+		struct eks_arn parts;
+		for (size_t i = 0; i < scope->seen_count; i++) {
+			if (scope->seen[i].arn != NULL && eks_arn_parse(scope->seen[i].arn, &parts))
+				return xstrdup(parts.account_id);
+		}
+	}
 	return NULL;
 }
 
+/* Whether the matcher looks where the cluster is: "yes", or why not: "account", "region", with the
+ * words for it in *why (free()). */
+static const char *find_coverage(const struct explain_sources *sources,
+    const struct aws_matcher *matcher, const struct eks_arn *parts, char **why)
+{
+	const struct account *account =
+	    discovery_account_for(sources->discovery, matcher, parts->account_id);
+	if (account == NULL) {
+		char *whom = roster_text(matcher);
+		*why = xasprintf("does not act in account %s: %s", parts->account_id, whom);
+		free(whom);
+		return "account";
+	}
+	char *number = account_number(sources, account);
+	bool is_elsewhere = number != NULL && strcmp(number, parts->account_id) != 0;
+	if (is_elsewhere)
+		*why = xasprintf(
+		    "acts in account %s, the cluster is in %s", number, parts->account_id);
+	free(number);
+	if (is_elsewhere)
+		return "account";
+	if (names_region(matcher, account, parts->region))
+		return "yes";
+	*why = xasprintf("does not look at region %s", parts->region);
+	return "region";
+}
+
 /* One matcher's verdict; `labels` NULL when they are not known. */
-static struct json_object *explain_matcher(const struct aws_matcher *matcher,
-    const struct account *account, const struct eks_arn *parts, const struct labels *labels)
+static struct json_object *explain_matcher(const struct explain_sources *sources,
+    const struct aws_matcher *matcher, const struct eks_arn *parts, const struct labels *labels)
 {
 	struct json_object *object = json_object_new_object();
-	char *selector = selector_text(matcher->tags),
-	     *why = find_distance(matcher, account, parts);
+	char *selector = selector_text(matcher->tags), *identity = roster_text(matcher),
+	     *why = NULL;
+	const char *coverage = find_coverage(sources, matcher, parts, &why);
 	bool is_match =
 	    why == NULL && labels != NULL && selector_explain(matcher->tags, labels, &why);
 	json_object_object_add(object, "line", json_object_new_int((int)matcher->line));
-	json_add_string(object, "identity",
-	    matcher->assume_role_arn != NULL ? matcher->assume_role_arn : "own identity");
+	json_add_string(object, "identity", identity);
 	json_add_string(object, "tags", selector);
+	json_add_string(object, "coverage", coverage);
 	json_object_object_add(object, "matches", json_object_new_boolean(is_match));
 	if (why == NULL && !is_match)
 		why = xstrdup("its tags are not known");
 	json_add_string(object, "why", why);
 	free(selector);
+	free(identity);
 	free(why);
 	return object;
 }
@@ -98,9 +126,7 @@ static void add_matchers(struct json_object *object, const struct explain_source
 	struct json_object *array = json_object_new_array();
 	for (size_t i = 0; i < sources->settings->discovery.matcher_count; i++) {
 		const struct aws_matcher *matcher = &sources->settings->discovery.matchers[i];
-		json_object_array_add(
-		    array, explain_matcher(
-			       matcher, account_of(sources->discovery, matcher), &parts, labels));
+		json_object_array_add(array, explain_matcher(sources, matcher, &parts, labels));
 	}
 	json_object_object_add(object, "matchers", array);
 }
@@ -307,5 +333,8 @@ struct json_object *explain(const struct explain_sources *sources, const char *q
 	if (!is_served)
 		json_object_object_add(
 		    object, "wildcards", discovery_wildcards_to_json(sources->discovery));
+	json_add_string(object, "registry_error", sources->registry_error);
+	json_add_string(object, "reload_error", sources->reload_error);
+	json_object_object_add(object, "causes", explain_causes(object));
 	return object;
 }

@@ -18,10 +18,13 @@ struct explain_sources {
 	const struct registry *registry;
 	const struct discovery *discovery;
 	const struct guard *guard;
+	const char *registry_error; /* changes are not recorded; NULL */
+	const char *reload_error; /* of the last SIGHUP; NULL */
 };
 
-/* `query` is a name, an ARN or what EKS calls it. {query, served, answer, clusters: [...], removed,
- * scopes: [...]}; scopes are those that could hide it. */
+/* `query` is a name, an ARN or what EKS calls it. {query, served, causes: [...], clusters: [...],
+ * removed, scopes: [...]}; causes are the answer in short (explain_causes.h), scopes are those that
+ * could hide it. */
 struct json_object *explain(const struct explain_sources *sources, const char *query) MUST_USE;
 /* The same for people. */
 void explain_write(struct buf *out, struct json_object *explanation);

@@ -6,6 +6,7 @@
 
 #include "common/xmem.h"
 #include "discoveryd/explain.h"
+#include "discoveryd/explain_causes.h"
 
 static struct json_object *member(struct json_object *object, const char *key)
 {
@@ -77,6 +78,7 @@ static void append_removed(struct buf *out, struct json_object *removed)
 {
 	if (removed == NULL)
 		return;
+	buf_append_char(out, '\n');
 	append_clean(out, text_of(removed, "name"));
 	buf_append_text(out, ": was removed\n");
 	append_row(out, "ARN", text_of(removed, "arn"));
@@ -113,7 +115,7 @@ static void append_blind(struct buf *out, struct json_object *explanation)
 	struct json_object *scopes = member(explanation, "scopes"),
 			   *wildcards = member(explanation, "wildcards");
 	if (scopes != NULL && json_object_array_length(scopes) > 0)
-		buf_append_text(out, "Scopes that could hide it:\n");
+		buf_append_text(out, "\nScopes that could hide it:\n");
 	for (size_t i = 0; scopes != NULL && i < json_object_array_length(scopes); i++) {
 		struct json_object *scope = json_object_array_get_idx(scopes, i);
 		append_error(out, text_of(scope, "id"), scope, text_of(scope, "state"));
@@ -126,16 +128,28 @@ static void append_blind(struct buf *out, struct json_object *explanation)
 	}
 }
 
+static void append_headline(struct buf *out, struct json_object *explanation, size_t count)
+{
+	bool is_served = json_object_get_boolean(member(explanation, "served"));
+	append_clean(out, text_of(explanation, "query"));
+	if (is_served)
+		buf_append_text(out, ": served\n");
+	else if (count > 0 || member(explanation, "removed") != NULL)
+		buf_append_text(out, ": not served\n");
+	else
+		buf_append_text(out, ": no cluster of this name, ARN or EKS name was seen\n");
+}
+
 void explain_write(struct buf *out, struct json_object *explanation)
 {
 	struct json_object *clusters = member(explanation, "clusters");
 	size_t count = clusters != NULL ? json_object_array_length(clusters) : 0;
-	for (size_t i = 0; i < count; i++)
+	append_headline(out, explanation, count);
+	explain_causes_write(out, member(explanation, "causes"));
+	for (size_t i = 0; i < count; i++) {
+		buf_append_char(out, '\n');
 		append_cluster(out, json_object_array_get_idx(clusters, i));
-	append_removed(out, member(explanation, "removed"));
-	if (count == 0 && member(explanation, "removed") == NULL) {
-		append_clean(out, text_of(explanation, "query"));
-		buf_append_text(out, ": no cluster of this name, ARN or EKS name was seen\n");
 	}
+	append_removed(out, member(explanation, "removed"));
 	append_blind(out, explanation);
 }

@@ -12,6 +12,7 @@ RB_HEAD(look_tree, look);
 
 struct look_set {
 	struct look_tree tree;
+	size_t count;
 };
 
 static int compare(const char *scope, const char *name, const struct look *look)
@@ -30,7 +31,7 @@ RB_GENERATE(look_tree, look, entry, compare_looks);
 
 /* --- looks ------------------------------------------------------------------------------------ */
 
-void look_digest(const struct labels *tags, char digest[LOOK_DIGEST])
+void look_digest(const struct labels *tags, const char *treatment, char digest[LOOK_DIGEST])
 {
 	unsigned char hash[EVP_MAX_MD_SIZE];
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
@@ -43,6 +44,8 @@ void look_digest(const struct labels *tags, char digest[LOOK_DIGEST])
 		    EVP_DigestUpdate(context, tag->value, strlen(tag->value) + 1) != 1)
 			abort();
 	}
+	if (treatment != NULL && EVP_DigestUpdate(context, treatment, strlen(treatment)) != 1)
+		abort();
 	if (EVP_DigestFinal_ex(context, hash, NULL) != 1)
 		abort();
 	EVP_MD_CTX_free(context);
@@ -137,6 +140,12 @@ void look_set_put(struct look_set *set, struct look *look)
 {
 	look_set_remove(set, look->scope, look->name);
 	RB_INSERT(look_tree, &set->tree, look);
+	set->count++;
+}
+
+size_t look_set_count(const struct look_set *set)
+{
+	return set->count;
 }
 
 void look_set_remove(struct look_set *set, const char *scope, const char *name)
@@ -145,5 +154,6 @@ void look_set_remove(struct look_set *set, const char *scope, const char *name)
 	if (look == NULL)
 		return;
 	RB_REMOVE(look_tree, &set->tree, look);
+	set->count--;
 	look_free(&look);
 }

@@ -19,14 +19,16 @@ struct look {
 	char *scope, *name; /* the key: the scope's id, and what EKS calls it */
 	char *arn;
 	char *status;
-	char tags[LOOK_DIGEST]; /* look_digest() of what the tagging API said then */
+	char tags[LOOK_DIGEST]; /* look_digest() of what the tagging API and the configuration said
+				 */
 	bool is_served;
 	struct unix_time described_at;
 	RB_ENTRY(look) entry;
 };
 
-/* Lower-case hex of a digest over keys and values; the same for equal labels. */
-void look_digest(const struct labels *tags, char digest[LOOK_DIGEST]);
+/* Lower-case hex of a digest over keys and values and `treatment`, what the configuration makes of
+ * such clusters (scope_set_treatment()); NULL is the same as nothing. */
+void look_digest(const struct labels *tags, const char *treatment, char digest[LOOK_DIGEST]);
 struct look *look_new(const char *scope, const char *name) MUST_USE;
 void look_free(struct look **look);
 
@@ -34,6 +36,7 @@ struct look_set;
 
 struct look_set *look_set_new(void) MUST_USE;
 void look_set_free(struct look_set **set);
+size_t look_set_count(const struct look_set *set);
 const struct look *look_set_find(
     const struct look_set *set, const char *scope, const char *name) MUST_USE;
 /* In order of scope and name; NULL starts, NULL ends. */

@@ -84,7 +84,7 @@ static char *hashed_name(const char *name, const char *arn, unsigned attempt)
 
 static const char *override_of(const struct labels *tags, const char **tag)
 {
-	static const char *const names[] = {NAMING_TAG, NAMING_TAG_OLD};
+	static const char *const names[] = {NAMING_TAG_OWN, NAMING_TAG, NAMING_TAG_OLD};
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
 		const char *value = labels_get(tags, names[i]);
 		if (value != NULL && value[0] != '\0') {

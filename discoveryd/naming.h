@@ -9,7 +9,8 @@
 #include "common/kube_cluster.h"
 #include "common/labels.h"
 
-/* Tags that name a cluster; the first that is set decides. */
+/* Tags that name a cluster; the first that is set decides: ours, then Teleport's two. */
+#define NAMING_TAG_OWN "eksgate-name"
 #define NAMING_TAG     "TeleportKubernetesName"
 #define NAMING_TAG_OLD "teleport.dev/kubernetes-name"
 
@@ -24,8 +25,9 @@ struct naming {
 
 /* The default name: "prod-eks-us-west-2-123456789012" (free()). */
 char *naming_default(const struct eks_arn *parts) MUST_USE;
-/* Chooses the name of `arn`. `current` is what it is called now, NULL for a newcomer: a cluster
- * leaves a fallback name only for what its tag asks for, so that names stay as they are. */
+/* Chooses the name of `arn`; `tags` are those that may name it, which may be none. `current` is
+ * what it is called now, NULL for a newcomer: a cluster leaves a fallback name only for what its
+ * tag asks for, so that names stay as they are. */
 struct naming naming_choose(const char *arn, const struct eks_arn *parts, const struct labels *tags,
     const char *current, naming_holder_fn *holder, void *arg);
 void naming_free(struct naming *naming);

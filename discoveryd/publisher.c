@@ -17,6 +17,7 @@
 #include "common/metrics.h"
 #include "common/xmem.h"
 #include "discoveryd/publisher_session.h"
+#include "discoveryd/publisher_tasks.h"
 
 #define SESSIONS_MAX	    1024
 #define SEND_QUEUE	    64
@@ -272,6 +273,7 @@ static void add_metrics(struct publisher *publisher, struct metrics *metrics)
 	    "Refreshes that subscribers asked for.", "outcome");
 	publisher->metrics.rebinds = metrics_counter(
 	    metrics, "eksgate_bus_rebinds_total", "Times the socket file was replaced.", "");
+	publisher_tasks_metrics(publisher->tasks, metrics);
 	metrics_on_collect(metrics, on_collect, publisher);
 }
 
@@ -300,6 +302,7 @@ static struct publisher *make(struct loop *loop, const struct publisher_options 
 	publisher->aws = options->aws;
 	publisher->lock = -1;
 	publisher->table = publisher_table_new();
+	publisher->tasks = publisher_tasks_new(publisher);
 	publisher->roles = publisher_roles_new(geteuid());
 	add_users(publisher, options->proxy_users, options->proxy_user_count, BUS_ROLE_PROXY);
 	add_users(publisher, options->tap_users, options->tap_user_count, BUS_ROLE_TAP);
@@ -353,6 +356,7 @@ void publisher_free(struct publisher **publisher_at)
 	timer_free(&publisher->beat);
 	timer_free(&publisher->upkeep);
 	publisher_table_free(&publisher->table);
+	publisher_tasks_free(&publisher->tasks);
 	publisher_roles_free(&publisher->roles);
 	if (publisher->lock >= 0)
 		close(publisher->lock);

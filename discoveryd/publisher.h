@@ -13,6 +13,7 @@
 #include "common/mono.h"
 
 struct loop;
+struct message_report;
 struct metrics;
 struct publisher;
 
@@ -42,6 +43,19 @@ struct publisher_options {
 /* REFRESH from a subscriber: describe this cluster now. */
 typedef void publisher_refresh_fn(void *arg, const char *name, const char *reason);
 
+/* What proxies tell beside the table. `proxy` tells them apart; a number is not used again. */
+struct publisher_listener {
+	void (*on_report)(
+	    void *arg, uint64_t proxy, const char *instance, const struct message_report *report);
+	/* What it reported is void. */
+	void (*on_gone)(void *arg, uint64_t proxy);
+	/* Once per task that was given and not dropped. Codes: proto/task.h, and
+	 * PUBLISHER_TASK_LOST. */
+	void (*on_result)(void *arg, uint64_t task, bool is_ok, const char *code, const char *text);
+	void *arg;
+};
+#define PUBLISHER_TASK_LOST "lost" /* its proxy has gone */
+
 /* Locks SOCKET.lock, then binds. False: *error (free()), "…/bus.sock is held by discoveryd pid
  * 4711". `initial` is the whole committed set at sequence `sequence`. */
 struct publisher *publisher_new(struct loop *loop, struct metrics *metrics,
@@ -53,6 +67,14 @@ void publisher_free(struct publisher **publisher);
 /* Tells what was committed, in order of revision, without gaps after what was told before. */
 void publisher_publish(
     struct publisher *publisher, const struct publisher_change *changes, size_t count);
+/* All zeros: nobody listens any more. */
+void publisher_listen(struct publisher *publisher, const struct publisher_listener *listener);
+/* Gives a proxy a task (proto/task.h); `body` is borrowed. Returns its number, or 0: the proxy has
+ * gone, has too many tasks, or its queue is full. on_result is never called from here. */
+uint64_t publisher_give_task(struct publisher *publisher, uint64_t proxy, const char *kind,
+    const char *cluster, char *body, struct duration timeout) MUST_USE;
+/* Its result is of no interest any more. */
+void publisher_drop_task(struct publisher *publisher, uint64_t task);
 /* Connected subscribers: [{instance, role, uid, pid, version, applied, lag, state, since}]
  * (json_object_put). */
 struct json_object *publisher_inventory(struct publisher *publisher) MUST_USE;

@@ -4,7 +4,6 @@
  * from the table's log, or replaced by a new snapshot. */
 #include "discoveryd/publisher_session.h"
 
-#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include "common/log.h"
 #include "common/metrics.h"
 #include "common/xmem.h"
+#include "discoveryd/publisher_tasks.h"
 
 #define SNAPSHOTS_MAX 4
 #define CHUNK_BYTES   ((size_t)256 * 1024)
@@ -57,6 +57,7 @@ static void forget_hello(struct session *session)
 	xfree(&session->node);
 	xfree(&session->software);
 	forget_rejections(session);
+	session_forget_principals(session);
 }
 
 struct session *session_new(
@@ -94,6 +95,7 @@ void session_drop(struct session *session, const char *why)
 	session->is_gone = true;
 	TAILQ_REMOVE(&session->publisher->sessions, session, entry);
 	session->publisher->session_count--;
+	publisher_tasks_gone(session->publisher->tasks, session);
 	loop_free_later(session->publisher->loop, free_session, session);
 }
 
@@ -119,6 +121,8 @@ static bool send_message(
 	const struct zsock_frame frames[] = {
 	    {session->id, session->id_len}, {frame, sizeof frame}, {text, len}};
 	enum zsock_sent sent = zsock_send(publisher->zsock, frames, 3);
+	if (header->type == MESSAGE_TASK)
+		explicit_bzero(text, len);
 	free(text);
 	if (sent == ZSOCK_GONE)
 		session_drop(session, "disconnected");
@@ -150,6 +154,14 @@ static void send_reason(
 	free(text_copy);
 }
 
+bool session_send_task(struct session *session, const union message_body *task)
+{
+	struct message_header header = {.type = MESSAGE_TASK,
+	    .sequence = (uint64_t)publisher_table_sequence(session->publisher->table),
+	    .digest = *publisher_table_digest(session->publisher->table)};
+	return send_message(session, &header, task);
+}
+
 void session_say_bye(struct session *session, const char *code, const char *text)
 {
 	if (session->role != 0 && session->state > SESSION_REFUSED)
@@ -166,8 +178,10 @@ void session_fault(struct session *session, const char *code, const char *text)
 	    LOG_I("uid", session->peer.uid), LOG_I("pid", session->peer.pid),
 	    LOG_S("instance", session->instance));
 	send_reason(session, MESSAGE_REJECT, code, text);
-	if (!session->is_gone)
-		set_state(session, SESSION_REFUSED);
+	if (session->is_gone)
+		return;
+	set_state(session, SESSION_REFUSED);
+	publisher_tasks_gone(publisher->tasks, session);
 }
 
 static bool begin_snapshot(struct session *session)
@@ -391,6 +405,7 @@ static void take_hello(
 	session->applied = applied_in(session, header);
 	session->progress_at = mono_now();
 	session->faults = 0;
+	publisher_tasks_hello(session->publisher->tasks, session);
 	log_info("bus", "subscriber", LOG_S("instance", session->instance),
 	    LOG_S("role", session->role_name), LOG_I("uid", session->peer.uid),
 	    LOG_I("pid", session->peer.pid), LOG_S("version", session->software),
@@ -466,6 +481,17 @@ static void on_refresh(struct session *session, const struct message_refresh *re
 		publisher_take_refresh(session->publisher, refresh->name, refresh->reason);
 }
 
+static void on_report(struct session *session, const struct message_report *report)
+{
+	if (session->role != BUS_ROLE_PROXY)
+		session_fault(session, "role", "only a proxy may report");
+	else
+		publisher_tasks_report(session->publisher->tasks, session, report);
+	if (session->role == BUS_ROLE_PROXY && !session->is_gone && report->is_serving &&
+	    report->principal != NULL)
+		session_note_principal(session, report->principal);
+}
+
 static void dispatch(
     struct session *session, const struct message_header *header, union message_body *body)
 {
@@ -479,11 +505,15 @@ static void dispatch(
 	case MESSAGE_REFRESH:
 		on_refresh(session, &body->refresh);
 		break;
+	case MESSAGE_REPORT:
+		on_report(session, &body->report);
+		break;
 	case MESSAGE_BYE:
 		session_drop(session, body->reason.text);
 		break;
 	case MESSAGE_TASK_RESULT:
-		session_fault(session, "task", "the result of a task that was not given");
+		if (!publisher_tasks_result(session->publisher->tasks, session, &body->task_result))
+			session_fault(session, "task", "the result of a task that was not given");
 		break;
 	default:
 		session_fault(session, "read-only", "subscribers do not publish on this bus");
@@ -518,46 +548,4 @@ void session_receive(
 	}
 	dispatch(session, &header, &body);
 	message_body_free(header.type, &body);
-}
-
-/* --- telling */
-
-static struct json_object *rejections_json(const struct session *session)
-{
-	struct json_object *array = json_object_new_array();
-	for (size_t i = 0; i < session->rejected_count; i++) {
-		const struct message_rejection *rejected = &session->rejected[i];
-		struct json_object *item = json_object_new_object();
-		json_object_object_add(item, "name", json_object_new_string(rejected->name));
-		json_object_object_add(item, "revision", json_object_new_int64(rejected->revision));
-		json_object_object_add(item, "text", json_object_new_string(rejected->text));
-		json_object_array_add(array, item);
-	}
-	return array;
-}
-
-static void add_text(struct json_object *object, const char *key, const char *value)
-{
-	if (value != NULL)
-		json_object_object_add(object, key, json_object_new_string(value));
-}
-
-struct json_object *session_json(const struct session *session)
-{
-	char since[UNIX_TIME_TEXT];
-	struct json_object *object = json_object_new_object();
-	add_text(object, "instance", session->instance);
-	add_text(object, "role", session->role_name);
-	add_text(object, "node", session->node);
-	json_object_object_add(object, "uid", json_object_new_int64(session->peer.uid));
-	json_object_object_add(object, "pid", json_object_new_int64(session->peer.pid));
-	add_text(object, "version", session->software);
-	json_object_object_add(object, "applied", json_object_new_int64(session->applied));
-	int64_t sequence = publisher_table_sequence(session->publisher->table);
-	json_object_object_add(object, "lag", json_object_new_int64(sequence - session->applied));
-	add_text(object, "state", session_state_text(session->state));
-	add_text(object, "since", unix_time_text(session->since, since));
-	if (session->rejected_count > 0)
-		json_object_object_add(object, "rejected", rejections_json(session));
-	return object;
 }

@@ -20,6 +20,7 @@
 
 #define SESSION_ID_MAX	   255 /* bytes of a routing id */
 #define SESSION_REJECTIONS 8 /* kept for the inventory */
+#define SESSION_PRINCIPALS 8 /* the same */
 
 struct metric;
 
@@ -40,6 +41,7 @@ struct session {
 	uint8_t id[SESSION_ID_MAX];
 	size_t id_len;
 	unsigned role; /* one BUS_ROLE_ bit */
+	uint64_t proxy; /* since its latest HELLO, for those who listen; 0: not a proxy's */
 	char *role_name, *instance, *node, *software;
 	struct unix_time since;
 	struct mono changed_at; /* the state */
@@ -56,6 +58,8 @@ struct session {
 	bool is_begun; /* SNAPSHOT_BEGIN was sent */
 	struct message_rejection rejected[SESSION_REJECTIONS];
 	size_t rejected_count;
+	char *principals[SESSION_PRINCIPALS]; /* that its reports name, since its latest HELLO */
+	size_t principal_count;
 	bool is_gone; /* off the list; freed at the end of the turn */
 };
 
@@ -76,6 +80,7 @@ struct publisher {
 	size_t session_count, snapshots; /* under way */
 	struct timer *beat, *upkeep;
 	struct deferred pump;
+	struct publisher_tasks *tasks;
 	publisher_refresh_fn *on_refresh;
 	void *arg;
 	double refresh_tokens;
@@ -100,9 +105,13 @@ void session_fault(struct session *session, const char *code, const char *text);
 void session_pump(struct session *session);
 /* Sends a heartbeat, and ends the session when it has made no progress for too long. */
 void session_beat(struct session *session);
+bool session_send_task(struct session *session, const union message_body *task) MUST_USE;
 void session_say_bye(struct session *session, const char *code, const char *text);
-/* {instance, role, uid, …} (json_object_put). */
+/* {instance, role, uid, …, principals: […]} (json_object_put). */
 struct json_object *session_json(const struct session *session) MUST_USE;
+/* It uses the credentials of this principal. */
+void session_note_principal(struct session *session, const char *principal);
+void session_forget_principals(struct session *session);
 
 /* For session_receive(): the refresh goes up unless it comes too often. */
 void publisher_take_refresh(struct publisher *publisher, const char *name, const char *reason);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/settings.h"
 #include "common/xmem.h"
 #include "discoveryd/candidate.h"
 #include "discoveryd/naming.h"
@@ -85,15 +86,19 @@ static void put(struct pass *pass, const struct cluster_item *old, struct cluste
 
 /* The state in which it should be in the set, or NULL with the judgement's verdict and detail. */
 static struct cluster_item *build_item(struct pass *pass, const struct eks_cluster *eks,
-    const struct eks_arn *parts, const struct cluster_item *old, struct judgement *judgement)
+    const struct eks_arn *parts, const struct aws_matcher *matcher, const struct cluster_item *old,
+    struct judgement *judgement)
 {
+	static const struct labels none = {0};
 	const char *current = old != NULL ? old->cluster->name : NULL;
-	struct naming naming =
-	    naming_choose(eks->arn, parts, &eks->tags, current, find_holder, pass);
+	struct naming naming = naming_choose(eks->arn, parts,
+	    matcher->has_name_tags ? &eks->tags : &none, current, find_holder, pass);
 	struct kube_cluster *cluster = NULL;
+	struct labels labels = candidate_add_labels(&judgement->labels, matcher);
 	if (naming.name != NULL)
-		cluster = candidate_build(eks, &judgement->labels, &naming, pass->input->group,
+		cluster = candidate_build(eks, &labels, &naming, pass->input->group,
 		    old != NULL ? old->cluster : NULL, &judgement->detail);
+	labels_free(&labels);
 	if (cluster == NULL) {
 		judgement->verdict = VERDICT_UNUSABLE;
 		if (judgement->detail == NULL)
@@ -177,9 +182,9 @@ static void keep_known(
 }
 
 static void serve(struct pass *pass, const struct eks_cluster *eks, const struct eks_arn *parts,
-    const struct cluster_item *old, struct judgement *judgement)
+    const struct aws_matcher *matcher, const struct cluster_item *old, struct judgement *judgement)
 {
-	struct cluster_item *item = build_item(pass, eks, parts, old, judgement);
+	struct cluster_item *item = build_item(pass, eks, parts, matcher, old, judgement);
 	if (item == NULL)
 		keep_known(pass, eks, old);
 	else if (is_unchanged(old, item, pass->input->scope))
@@ -207,7 +212,9 @@ static void judge_found(
 		give_up(pass, old, REMOVAL_GONE, xstrdup("its status is DELETING"));
 		return;
 	}
-	if (candidate_match(&judgement->labels, input->matchers, input->matcher_count) == NULL) {
+	const struct aws_matcher *matcher =
+	    candidate_match(&judgement->labels, input->matchers, input->matcher_count);
+	if (matcher == NULL) {
 		judgement->verdict = VERDICT_UNMATCHED;
 		give_up(
 		    pass, old, REMOVAL_UNMATCHED, xstrdup("no matcher wants its tags any more"));
@@ -219,7 +226,7 @@ static void judge_found(
 		keep_known(pass, eks, old);
 		return;
 	}
-	serve(pass, eks, &parts, old, judgement);
+	serve(pass, eks, &parts, matcher, old, judgement);
 }
 
 /* It was listed and not described, because nothing new was to be expected: it is no evidence for
@@ -243,9 +250,8 @@ static void judge_known(
 static const struct cluster_item *find_claimed(const struct pass *pass, const char *name)
 {
 	const struct cluster_item *item = NULL;
-	while ((item = cluster_set_next(pass->input->set, item)) != NULL) {
-		if (strcmp(item->cluster->aws.name, name) == 0 &&
-		    cluster_item_claim(item, pass->input->scope) != NULL)
+	while ((item = cluster_set_next_of(pass->input->set, pass->input->scope, item)) != NULL) {
+		if (strcmp(item->cluster->aws.name, name) == 0)
 			return item;
 	}
 	return NULL;
@@ -307,10 +313,9 @@ static void judge_absent(struct pass *pass)
 	if (!result->is_listed || !result->is_settled)
 		return;
 	const struct cluster_item *item = NULL;
-	while ((item = cluster_set_next(pass->input->set, item)) != NULL) {
-		const struct claim *claim = cluster_item_claim(item, pass->input->scope);
-		if (claim != NULL && !is_listed(result, item->cluster->aws.name))
-			count_absence(pass, item, claim);
+	while ((item = cluster_set_next_of(pass->input->set, pass->input->scope, item)) != NULL) {
+		if (!is_listed(result, item->cluster->aws.name))
+			count_absence(pass, item, cluster_item_claim(item, pass->input->scope));
 	}
 }
 

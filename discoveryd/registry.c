@@ -16,6 +16,14 @@
 
 #define REMEMBER_REMOVED_SECONDS (7 * 24 * 3600)
 
+/* A committed change that the observer waits for. */
+struct untold {
+	char *name;
+	int64_t revision;
+	char *resource; /* NULL: a removal */
+	size_t resource_len;
+};
+
 struct registry {
 	struct registry_store *store;
 	int lock_fd;
@@ -27,6 +35,9 @@ struct registry {
 	size_t tombstone_count;
 	registry_observer_fn *observer;
 	void *observer_arg;
+	bool is_unsealed; /* something was committed since the last seal */
+	struct untold *untold; /* in order of revision */
+	size_t untold_count;
 };
 
 const char *removal_reason_text(enum removal_reason reason)
@@ -113,6 +124,18 @@ static void forget_old(struct registry *registry, struct unix_time before)
 	    registry->tombstone_count * sizeof(struct tombstone *));
 }
 
+/* --- what the observer waits for -------------------------------------------------------------- */
+
+static void forget_untold(struct registry *registry)
+{
+	for (size_t i = 0; i < registry->untold_count; i++) {
+		free(registry->untold[i].name);
+		free(registry->untold[i].resource);
+	}
+	xfree(&registry->untold);
+	registry->untold_count = 0;
+}
+
 /* --- opening and closing --------------------------------------------------------------------- */
 
 static bool make_directory(const char *dir, char **error)
@@ -193,6 +216,7 @@ void registry_close(struct registry **registry)
 	for (size_t i = 0; i < (*registry)->tombstone_count; i++)
 		free_tombstone(&(*registry)->tombstones[i]);
 	free((*registry)->tombstones);
+	forget_untold(*registry);
 	if ((*registry)->lock_fd >= 0)
 		close((*registry)->lock_fd);
 	xfree(registry);
@@ -307,12 +331,36 @@ static void apply(struct batch *batch)
 	registry->sequence = batch->sequence;
 }
 
-/* The events' names of puts are held by the set now, those of removals by the tombstones. */
-static void tell(struct batch *batch)
+/* Copies: the next commit may replace what they are about. */
+static void keep_untold(const struct batch *batch)
 {
 	struct registry *registry = batch->registry;
-	if (registry->observer != NULL && batch->event_count > 0)
-		registry->observer(registry->observer_arg, batch->events, batch->event_count);
+	registry->untold = xreallocarray(registry->untold,
+	    registry->untold_count + batch->event_count + 1, sizeof *registry->untold);
+	for (size_t i = 0; i < batch->event_count; i++) {
+		const struct registry_event *event = &batch->events[i];
+		registry->untold[registry->untold_count++] =
+		    (struct untold){.name = xstrdup(event->name),
+			.revision = event->revision,
+			.resource = xstrdup_or_null(event->resource),
+			.resource_len = event->resource_len};
+	}
+}
+
+static void tell(struct registry *registry)
+{
+	struct registry_event *events = xcalloc(registry->untold_count + 1, sizeof *events);
+	for (size_t i = 0; i < registry->untold_count; i++) {
+		const struct untold *untold = &registry->untold[i];
+		events[i] = (struct registry_event){.name = untold->name,
+		    .revision = untold->revision,
+		    .resource = untold->resource,
+		    .resource_len = untold->resource_len};
+	}
+	if (registry->observer != NULL && registry->untold_count > 0)
+		registry->observer(registry->observer_arg, events, registry->untold_count);
+	free(events);
+	forget_untold(registry);
 }
 
 static void free_batch(struct batch *batch)
@@ -347,11 +395,23 @@ bool registry_commit(
 					  batch.write_count, batch.sequence, before, error);
 	if (is_done && batch.write_count > 0) {
 		apply(&batch);
-		tell(&batch);
+		keep_untold(&batch);
 		forget_old(registry, before);
+		registry->is_unsealed = true;
 	}
 	free_batch(&batch);
 	return is_done;
+}
+
+bool registry_seal(struct registry *registry, char **error)
+{
+	if (!registry->is_unsealed)
+		return true;
+	if (!registry_store_seal(registry->store, registry->sequence, error))
+		return false;
+	registry->is_unsealed = false;
+	tell(registry);
+	return true;
 }
 
 bool registry_commit_looks(
@@ -423,6 +483,11 @@ void registry_observe(struct registry *registry, registry_observer_fn *fn, void 
 {
 	registry->observer = fn;
 	registry->observer_arg = arg;
+}
+
+size_t registry_tombstone_count(const struct registry *registry)
+{
+	return registry->tombstone_count;
 }
 
 size_t registry_removed_since(const struct registry *registry, struct unix_time since)

@@ -1,7 +1,7 @@
-/* The durable set of clusters. A change is in memory and told to the observer only after it was
- * committed; each change of a resource has the next revision, which is the bus sequence, allotted
- * in the transaction that records it. What only discoveryd needs (claims, absences, orphan times,
- * looks) is durable too and has no revision. */
+/* The durable set of clusters. A change is in memory only after it was committed, and told to the
+ * observer only after it is on the disk; each change of a resource has the next revision, which is
+ * the bus sequence, allotted in the transaction that records it. What only discoveryd needs
+ * (claims, absences, orphan times, looks) is durable too and has no revision. */
 #ifndef EKSGATE_REGISTRY_H
 #define EKSGATE_REGISTRY_H
 
@@ -84,9 +84,13 @@ struct registry_event *registry_snapshot(
     const struct registry *registry, size_t *count, char ***texts) MUST_USE;
 
 void registry_observe(struct registry *registry, registry_observer_fn *fn, void *arg);
-/* All or nothing, in order. False: nothing changed, *error says why (free()). */
+/* All or nothing, in order. False: nothing changed, *error says why (free()). The observer is told
+ * by registry_seal(). */
 bool registry_commit(
     struct registry *registry, const struct registry_changes *changes, char **error) MUST_USE;
+/* Waits for the disk, once for all commits since the last time, and tells the observer. False: it
+ * is not told yet, *error says why (free()). */
+bool registry_seal(struct registry *registry, char **error) MUST_USE;
 
 const struct look_set *registry_looks(const struct registry *registry);
 /* Takes the looks, which become the registry's one way or the other and are nulled: one with
@@ -95,6 +99,7 @@ const struct look_set *registry_looks(const struct registry *registry);
 bool registry_commit_looks(
     struct registry *registry, struct look **looks, size_t count, char **error) MUST_USE;
 
+size_t registry_tombstone_count(const struct registry *registry);
 /* Removals since `since` that nobody confirmed: what the guard counts. */
 size_t registry_removed_since(const struct registry *registry, struct unix_time since);
 /* The latest tombstone whose name, ARN or EKS name is `text`; NULL when there is none. Borrowed

@@ -497,6 +497,20 @@ static bool finish(const struct registry_store *store, bool is_good, char **erro
 	return false;
 }
 
+/* A transaction that does not wait for the disk: what it wrote gets there with the next one that
+ * does, since both go to the end of one file. */
+static bool begin_unsealed(const struct registry_store *store, char **error)
+{
+	return run(store, "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE", "write", error);
+}
+
+static bool finish_unsealed(const struct registry_store *store, bool is_good, char **error)
+{
+	bool is_done = finish(store, is_good, error);
+	sqlite3_exec(store->db, "PRAGMA synchronous = FULL", NULL, NULL, NULL);
+	return is_done;
+}
+
 bool registry_store_set_epoch(
     struct registry_store *store, uint64_t epoch, const char *group, char **error)
 {
@@ -510,7 +524,7 @@ bool registry_store_set_epoch(
 bool registry_store_commit(struct registry_store *store, const struct registry_write *writes,
     size_t count, int64_t sequence, struct unix_time forget_before, char **error)
 {
-	if (!run(store, "BEGIN IMMEDIATE", "write", error))
+	if (!begin_unsealed(store, error))
 		return false;
 	bool is_good = true;
 	for (size_t i = 0; i < count && is_good; i++)
@@ -520,7 +534,14 @@ bool registry_store_commit(struct registry_store *store, const struct registry_w
 		is_good = step(store, FORGET_TOMBSTONES, error) &&
 			  set_meta_number(store, "sequence", (uint64_t)sequence, error);
 	}
-	return finish(store, is_good, error);
+	return finish_unsealed(store, is_good, error);
+}
+
+bool registry_store_seal(struct registry_store *store, int64_t sequence, char **error)
+{
+	if (!run(store, "BEGIN IMMEDIATE", "write", error))
+		return false;
+	return finish(store, set_meta_number(store, "sequence", (uint64_t)sequence, error), error);
 }
 
 static bool write_look(const struct registry_store *store, const struct look *look, char **error)
@@ -542,10 +563,10 @@ static bool write_look(const struct registry_store *store, const struct look *lo
 bool registry_store_commit_looks(
     struct registry_store *store, struct look *const *looks, size_t count, char **error)
 {
-	if (!run(store, "BEGIN IMMEDIATE", "write", error))
+	if (!begin_unsealed(store, error))
 		return false;
 	bool is_good = true;
 	for (size_t i = 0; i < count && is_good; i++)
 		is_good = write_look(store, looks[i], error);
-	return finish(store, is_good, error);
+	return finish_unsealed(store, is_good, error);
 }

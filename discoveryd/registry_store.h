@@ -45,11 +45,15 @@ bool registry_store_load(struct registry_store *store, struct registry_meta *met
     char **error) MUST_USE;
 bool registry_store_set_epoch(
     struct registry_store *store, uint64_t epoch, const char *group, char **error) MUST_USE;
-/* One transaction; drops tombstones removed before `forget_before`. */
+/* One transaction; drops tombstones removed before `forget_before`. Survives the end of the process
+ * at once, and the end of the machine after registry_store_seal(). */
 bool registry_store_commit(struct registry_store *store, const struct registry_write *writes,
     size_t count, int64_t sequence, struct unix_time forget_before, char **error) MUST_USE;
 
-/* One transaction; a look with described_at 0 removes its row. */
+/* Waits until everything that was committed so far is on the disk. */
+bool registry_store_seal(struct registry_store *store, int64_t sequence, char **error) MUST_USE;
+
+/* As registry_store_commit(); a look with described_at 0 removes its row. */
 bool registry_store_commit_looks(
     struct registry_store *store, struct look *const *looks, size_t count, char **error) MUST_USE;
 

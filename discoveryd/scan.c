@@ -182,10 +182,15 @@ static void append_tables(struct buf *out, const struct scan *scan)
 	static const struct render_column wildcards[] = {{"REGIONS OF", "identity"},
 	    {"FROM", "regions_from"}, {"COUNT", "regions"}, {"PROBLEM", "error.outcome"},
 	    {"CODE", "error.code"}, {"WHAT TO DO", "error.remedy"}};
+	static const struct render_column organizations[] = {{"ACCOUNTS OF", "organization"},
+	    {"STATE", "state"}, {"COUNT", "accounts"}, {"PROBLEM", "error.outcome"},
+	    {"CODE", "error.code"}, {"WHAT TO DO", "error.remedy"}};
 	buf_printf(out, "%zu clusters would be enrolled\n", cluster_set_count(scan->set));
 	append_table(out, "Clusters:", clusters_to_json(scan), clusters,
 	    sizeof clusters / sizeof clusters[0]);
 	append_table(out, "Not enrolled:", left_to_json(scan), left, sizeof left / sizeof left[0]);
+	append_table(out, "Organizations:", discovery_organizations_to_json(scan->discovery),
+	    organizations, sizeof organizations / sizeof organizations[0]);
 	append_table(out, "Regions:", discovery_wildcards_to_json(scan->discovery), wildcards,
 	    sizeof wildcards / sizeof wildcards[0]);
 	append_table(
@@ -197,6 +202,8 @@ static void append_document(struct buf *out, const struct scan *scan, enum rende
 	struct json_object *document = json_object_new_object();
 	json_object_object_add(document, "clusters", clusters_to_json(scan));
 	json_object_object_add(document, "not_enrolled", left_to_json(scan));
+	json_object_object_add(
+	    document, "organizations", discovery_organizations_to_json(scan->discovery));
 	json_object_object_add(document, "wildcards", discovery_wildcards_to_json(scan->discovery));
 	json_object_object_add(document, "scopes", scopes_to_json(scan, false));
 	render_document(out, document, format);
@@ -211,7 +218,7 @@ static bool is_whole(const struct scan *scan)
 	const struct account *account = NULL;
 	while ((account = discovery_next_account(scan->discovery, account)) != NULL)
 		is_whole &= !account->is_wildcard || account->source != ACCOUNT_REGIONS_UNKNOWN;
-	return is_whole;
+	return is_whole && discovery_knows_accounts(scan->discovery);
 }
 
 static void print_scan(const struct scan *scan, enum render_format format)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/buf.h"
 #include "common/json.h"
 #include "common/log.h"
 #include "common/loop.h"
@@ -13,6 +14,7 @@
 
 #define BACKOFF_FIRST_SECONDS 2
 #define JITTER_PERCENT	      10
+#define DISABLED_LONGEST_MS   (INT64_C(3600) * 1000)
 
 const char *scope_state_text(enum scope_state state)
 {
@@ -52,12 +54,24 @@ void scope_free(struct scope **scope)
 	forget_seen(*scope);
 	free((*scope)->seen);
 	free((*scope)->matchers);
+	free((*scope)->treatment);
 	aws_error_free(&(*scope)->error);
 	aws_error_free(&(*scope)->tags_error);
 	free((*scope)->record_error);
 	free((*scope)->id);
 	free((*scope)->region);
 	xfree(scope);
+}
+
+struct scope *account_find_scope(const struct account *account, const char *region)
+{
+	struct scope *scope;
+	for (scope = TAILQ_FIRST(&account->scopes); scope != NULL;
+	     scope = TAILQ_NEXT(scope, entry)) {
+		if (strcmp(scope->region, region) == 0)
+			return scope;
+	}
+	return NULL;
 }
 
 void scope_set_state(struct scope *scope, enum scope_state state)
@@ -67,6 +81,36 @@ void scope_set_state(struct scope *scope, enum scope_state state)
 	log_debug("scope", "state", LOG_S("scope", scope->id),
 	    LOG_S("from", scope_state_text(scope->state)), LOG_S("to", scope_state_text(state)));
 	scope->state = state;
+}
+
+static bool is_plain(const struct aws_matcher *matcher)
+{
+	return matcher->labels.count == 0 && matcher->has_name_tags;
+}
+
+static void append_treatment(struct buf *out, const struct aws_matcher *matcher)
+{
+	char *tags = selector_text(matcher->tags);
+	buf_printf(out, "%s|%d", tags, matcher->has_name_tags);
+	for (size_t i = 0; i < matcher->labels.count; i++)
+		buf_printf(
+		    out, "|%s=%s", matcher->labels.items[i].key, matcher->labels.items[i].value);
+	buf_append_char(out, '\n');
+	free(tags);
+}
+
+void scope_set_treatment(struct scope *scope)
+{
+	bool are_plain = true;
+	struct buf text = {0};
+	for (size_t i = 0; i < scope->matcher_count; i++) {
+		are_plain &= is_plain(scope->matchers[i]);
+		append_treatment(&text, scope->matchers[i]);
+	}
+	xfree(&scope->treatment);
+	if (!are_plain)
+		scope->treatment = xstrdup(buf_text(&text));
+	buf_free(&text);
 }
 
 static bool is_same_text(const char *a, const char *b)
@@ -173,10 +217,23 @@ struct duration scope_backoff(unsigned failures, struct duration longest)
 	return delay.ms < longest.ms ? delay : longest;
 }
 
+/* A region that is off is asked less and less, and still often enough to notice when it is on. */
+static struct duration disabled_delay(unsigned failures, struct duration poll_interval)
+{
+	struct duration delay = poll_interval;
+	for (unsigned i = 1; i < failures && delay.ms < DISABLED_LONGEST_MS; i++)
+		delay.ms *= 2;
+	if (delay.ms > DISABLED_LONGEST_MS && poll_interval.ms < DISABLED_LONGEST_MS)
+		delay.ms = DISABLED_LONGEST_MS;
+	return delay;
+}
+
 struct duration scope_next_delay(const struct scope *scope, struct duration poll_interval)
 {
 	bool is_failing = scope->state == SCOPE_BACKOFF || scope->record_error != NULL;
 	unsigned failures = scope->failures > 0 ? scope->failures : 1;
+	if (scope->state == SCOPE_DISABLED)
+		return duration_jitter(disabled_delay(failures, poll_interval), JITTER_PERCENT);
 	return duration_jitter(
 	    is_failing ? scope_backoff(failures, poll_interval) : poll_interval, JITTER_PERCENT);
 }

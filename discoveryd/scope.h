@@ -33,13 +33,14 @@ struct scope {
 	TAILQ_ENTRY(scope) queue_entry;
 	bool is_queued;
 	bool is_wanted_again; /* asked for while a pass was under way */
-	bool is_configured; /* mark of discovery while it rebuilds its scopes */
+	bool is_configured; /* mark of discovery while it rebuilds the account's scopes */
 	bool is_stale; /* mark of discovery: it was there before the configuration changed */
 	char *id; /* "own/us-east-1"; what claims in the registry hold */
 	struct account *account;
 	char *region;
 	const struct aws_matcher **matchers; /* borrowed from the settings */
 	size_t matcher_count;
+	char *treatment; /* see scope_set_treatment() */
 	enum scope_state state;
 	struct sweep *sweep;
 	struct timer *timer;
@@ -66,7 +67,12 @@ const char *scope_state_text(enum scope_state state);
 char *scope_id_of(const struct account *account, const char *region) MUST_USE;
 struct scope *scope_new(struct account *account, const char *region) MUST_USE;
 void scope_free(struct scope **scope);
+/* The account's scope in `region`, or NULL. */
+struct scope *account_find_scope(const struct account *account, const char *region) MUST_USE;
 void scope_set_state(struct scope *scope, enum scope_state state);
+/* Notes what the matchers make of a cluster besides serving it (its labels, whether tags name it):
+ * when that changes, clusters that are known are described again. NULL where they add nothing. */
+void scope_set_treatment(struct scope *scope);
 
 /* Takes the outcome of a pass. True when it says something else than the one before: worth a log
  * line. */

@@ -23,7 +23,7 @@
 struct sweep {
 	struct loop *loop;
 	struct sweep_options options;
-	char *region, *account_id;
+	char *region, *account_id, *treatment;
 	sweep_fn *fn;
 	void *arg;
 	struct mono started;
@@ -77,6 +77,7 @@ static void free_sweep(void *object)
 	free(sweep->token);
 	free(sweep->region);
 	free(sweep->account_id);
+	free(sweep->treatment);
 	aws_provider_unref(&sweep->options.provider);
 	free_result(&sweep->result);
 	free(sweep);
@@ -270,7 +271,8 @@ static void recall_known(struct sweep *sweep)
 	for (size_t i = 0; i < sweep->result.count; i++) {
 		struct sighting *sighting = &sweep->result.sightings[i];
 		const struct tagged_cluster *tagged = tag_index_find(sweep->tags, sighting->name);
-		look_digest(tagged != NULL ? &tagged->tags : &none, sighting->tags);
+		look_digest(
+		    tagged != NULL ? &tagged->tags : &none, sweep->treatment, sighting->tags);
 		sighting->cluster = sweep->options.recall(sweep->arg, sighting->name, tagged);
 		if (sighting->cluster != NULL)
 			sighting->kind = SIGHTING_KNOWN;
@@ -402,6 +404,7 @@ static struct sweep *new_sweep(
 	sweep->options.provider = aws_provider_ref(options->provider);
 	sweep->region = xstrdup(options->region);
 	sweep->account_id = xstrdup_or_null(options->account_id);
+	sweep->treatment = xstrdup_or_null(options->treatment);
 	sweep->fn = fn;
 	sweep->arg = arg;
 	sweep->started = mono_now();

@@ -32,7 +32,7 @@ struct sighting {
 	enum sighting_kind kind;
 	char *name; /* what EKS calls it */
 	struct eks_cluster *cluster;
-	char tags[LOOK_DIGEST]; /* of the tagging API's view; "" without one */
+	char tags[LOOK_DIGEST]; /* look_digest() of the tagging API's view; "" without one */
 	struct aws_error error;
 };
 
@@ -56,6 +56,7 @@ struct sweep_options {
 	const char *region;
 	const char *account_id; /* whose clusters they must be; NULL when not known */
 	size_t parallel; /* describes under way at a time */
+	const char *treatment; /* goes into the digest of a sighting's tags; may be NULL */
 	struct discovery_metrics *metrics;
 	/* What is known of a listed cluster, when it is known well enough not to be described:
 	 * name, ARN, status, tags (becomes the sweep's). NULL: describe it. `tagged` is NULL when

@@ -3,17 +3,16 @@
 #include "kubeproxyd/cli_online.h"
 
 #include <getopt.h>
-#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/admin.h"
 #include "common/kube_cluster.h"
 #include "common/render.h"
 #include "common/settings.h"
 #include "common/xmem.h"
 #include "kubeproxyd/cli.h"
+#include "kubeproxyd/cli_ask.h"
 #include "kubeproxyd/policy/policy.h"
 #include "kubeproxyd/proxy.h"
 #include "kubeproxyd/proxy_files.h"
@@ -157,9 +156,6 @@ int cli_check(int argc, char **argv)
 
 /* --- asking instances ---------------------------------------------------------------------- */
 
-/* Whether to go on with the next instance. */
-typedef bool answer_fn(void *arg, int status, struct json_object *document);
-
 static const char *text_of(struct json_object *object, const char *key)
 {
 	struct json_object *value = NULL;
@@ -167,50 +163,17 @@ static const char *text_of(struct json_object *object, const char *key)
 	return json_object_get_string(value);
 }
 
-/* How many answered. */
-static size_t ask_sockets(
-    const glob_t *sockets, const char *method, const char *target, answer_fn *fn, void *arg)
-{
-	size_t answered = 0;
-	bool goes_on = true;
-	for (size_t i = 0; i < sockets->gl_pathc && goes_on; i++) {
-		int status = 0;
-		struct json_object *document = NULL;
-		char *error = NULL;
-		if (admin_call(sockets->gl_pathv[i], method, target, &status, &document, &error)) {
-			answered++;
-			goes_on = fn(arg, status, document);
-			json_object_put(document);
-			continue;
-		}
-		fprintf(stderr, "kubeproxyd: %s\n", error);
-		free(error);
-	}
-	return answered;
-}
-
 /* False after telling why, when no instance answered. */
-static bool ask(
-    const struct options *options, const char *method, const char *target, answer_fn *fn, void *arg)
+static bool ask(const struct options *options, const char *method, const char *target,
+    cli_answer_fn *fn, void *arg)
 {
 	struct settings *settings = cli_load_settings(options->config);
 	if (settings == NULL)
 		return false;
-	glob_t sockets;
-	char *pattern = xasprintf("%s/%s.sock", settings->proxy.run_dir,
-	    options->instance != NULL ? options->instance : "*");
-	int result = glob(pattern, 0, NULL, &sockets);
-	size_t answered = 0;
-	if (result == 0)
-		answered = ask_sockets(&sockets, method, target, fn, arg);
-	else
-		fprintf(stderr,
-		    "kubeproxyd: no instance runs here (%s: no such socket, or not allowed)\n",
-		    pattern);
-	globfree(&sockets);
-	free(pattern);
+	bool is_answered =
+	    cli_ask(settings->proxy.run_dir, options->instance, method, target, fn, arg);
 	settings_free(&settings);
-	return answered > 0;
+	return is_answered;
 }
 
 /* --- ls ------------------------------------------------------------------------------------ */
@@ -262,6 +225,7 @@ static void print_listing(const struct listing *listing, enum render_format form
 	    {"REGION", "region"},
 	    {"PHASE", "phase"},
 	    {"STATE", "state"},
+	    {"ACCESS", "access.code"},
 	    {"INSTANCE", "instance"},
 	};
 	struct render_column columns[sizeof with_alias / sizeof with_alias[0]];

@@ -17,6 +17,8 @@ static const struct verb {
     {"ls", cli_ls, "print the clusters that the instances here serve"},
     {"kubeconfig", cli_kubeconfig, "print a kubeconfig for the clusters"},
     {"cert", cli_cert, "make a short-lived client certificate for somebody"},
+    {"audit", cli_audit, "print the audit log of all instances here"},
+    {"rbac", cli_rbac, "print what lets the proxy into a cluster"},
     {"request-info", cli_request_info, "say what an API server takes a request to be"},
     {"token", cli_token, "print an EKS token for a cluster, as kubectl takes it (root only)"},
 };

@@ -22,19 +22,21 @@
 #include "kubeproxyd/directory/cluster.h"
 #include "kubeproxyd/directory/directory.h"
 #include "kubeproxyd/directory/subscriber.h"
+#include "kubeproxyd/drain.h"
 #include "kubeproxyd/exchange/exchanges.h"
 #include "kubeproxyd/front/session.h"
 #include "kubeproxyd/gate/identity_resolve.h"
-#include "kubeproxyd/net/listener.h"
+#include "kubeproxyd/net/listeners.h"
 #include "kubeproxyd/net/stream.h"
+#include "kubeproxyd/net/tls_memory.h"
 #include "kubeproxyd/policy/policy.h"
+#include "kubeproxyd/probe/prober.h"
 #include "kubeproxyd/proxy_admin.h"
 #include "kubeproxyd/proxy_files.h"
+#include "kubeproxyd/proxy_memory.h"
+#include "kubeproxyd/record/audit.h"
 
-#define DRAIN_SECONDS 30
-#define POLL_MS	      50
-/* How long the last answers get to leave, with the close_notify of their connections. */
-#define FAREWELL_MS 100
+#define POLL_MS 50
 
 struct proxy {
 	const char *config;
@@ -48,18 +50,19 @@ struct proxy {
 	struct proxy_admin *routes;
 	struct fetcher *fetcher;
 	struct aws_context *aws;
+	struct audit *audit; /* NULL: off */
 	struct directory *directory;
 	struct subscriber *subscriber;
 	struct clusters *clusters;
 	struct upstreams *upstreams;
 	struct identity_providers *providers;
+	struct prober *prober;
 	struct exchanges *exchanges;
 	struct sessions *sessions;
-	struct listener *listener;
-	struct timer *readiness, *drain;
+	struct listeners *listeners;
+	struct timer *readiness;
+	struct drain *drain; /* NULL before SIGTERM */
 	struct deferred log_turn; /* what a turn logged leaves in one write */
-	struct mono drain_until;
-	bool is_draining, is_done;
 };
 
 static void log_lines(enum log_level level, const char *event, const char *text)
@@ -97,18 +100,22 @@ static void on_cluster(void *arg, enum cluster_event event, struct cluster *clus
 		    proxy->exchanges, cluster, "the cluster was removed, or made anew");
 	if (event == CLUSTER_GONE && proxy->routes != NULL)
 		proxy_admin_forget(proxy->routes, cluster);
+	if (event == CLUSTER_GONE && proxy->prober != NULL)
+		prober_forget(proxy->prober, cluster);
+	if (event == CLUSTER_MOVED && proxy->prober != NULL)
+		prober_moved(proxy->prober, cluster);
 	upstream_retire(&cluster->upstream);
 }
 
 static void on_room(void *arg, bool has_room)
 {
 	struct proxy *proxy = arg;
-	if (proxy->listener == NULL)
+	if (proxy->listeners == NULL)
 		return;
 	if (has_room)
-		listener_resume(proxy->listener);
+		listeners_resume(proxy->listeners);
 	else
-		listener_pause(proxy->listener);
+		listeners_pause(proxy->listeners);
 	log_warn("listener", has_room ? "resumed" : "full");
 }
 
@@ -116,8 +123,8 @@ static bool is_ready(void *arg, const char **why)
 {
 	const struct proxy *proxy = arg;
 	*why = NULL;
-	if (proxy->listener == NULL)
-		*why = proxy->is_draining ? "stopping" : "not listening yet";
+	if (proxy->listeners == NULL)
+		*why = proxy->drain != NULL ? "stopping" : "not listening yet";
 	else if (!directory_status(proxy->directory).is_known)
 		*why =
 		    "no clusters known yet: nothing heard from discoveryd, and there is no cache";
@@ -136,7 +143,7 @@ static void check_readiness(void *arg)
 {
 	struct proxy *proxy = arg;
 	const char *why;
-	if (proxy->is_draining)
+	if (proxy->drain != NULL)
 		return;
 	if (!is_ready(proxy, &why)) {
 		timer_set(proxy->readiness, duration_ms(POLL_MS));
@@ -176,7 +183,9 @@ static void exchange_settings(
 	upstreams_set_settings(proxy->upstreams, settings);
 	if (identity_providers_set(proxy->providers, settings))
 		exchanges_cut_tokens(proxy->exchanges, "the settings of logins were changed");
+	audit_set(proxy->audit, settings, files->audit_policy);
 	exchanges_set(proxy->exchanges, settings, files->policy);
+	prober_set(proxy->prober, settings, files->policy);
 	sessions_set(proxy->sessions, settings, files->tls);
 	proxy_files_free(&old_files);
 	settings_free(&old_settings);
@@ -185,7 +194,7 @@ static void exchange_settings(
 static void on_hangup(void *arg)
 {
 	struct proxy *proxy = arg;
-	if (proxy->is_draining)
+	if (proxy->drain != NULL)
 		return;
 	char *error = NULL;
 	struct proxy_files files = {0};
@@ -206,35 +215,30 @@ static void on_hangup(void *arg)
 
 /* --- SIGTERM ------------------------------------------------------------------------------- */
 
-static void check_drain(void *arg)
+static void on_drained(void *arg)
 {
 	struct proxy *proxy = arg;
-	bool is_late = mono_is_past(proxy->drain_until);
-	if (proxy->is_done || is_late) {
-		log_info("main", "stopping", LOG_I("sessions", sessions_count(proxy->sessions)));
-		loop_stop(proxy->loop);
-		return;
-	}
-	if (!exchanges_has_short(proxy->exchanges))
-		exchanges_end_long(proxy->exchanges, "kubeproxyd is stopping");
-	proxy->is_done = sessions_count(proxy->sessions) == 0;
-	timer_set(proxy->drain, duration_ms(proxy->is_done ? FAREWELL_MS : POLL_MS));
+	loop_stop(proxy->loop);
 }
 
 static void on_terminate(void *arg)
 {
 	struct proxy *proxy = arg;
-	if (proxy->is_draining) {
+	if (proxy->drain != NULL) {
 		loop_stop(proxy->loop);
 		return;
 	}
-	proxy->is_draining = true;
-	proxy->drain_until = mono_add(mono_now(), duration_seconds(DRAIN_SECONDS));
 	notify_stopping(proxy->notify, "finishing requests");
-	log_info("main", "draining", LOG_I("exchanges", exchanges_count(proxy->exchanges)));
-	listener_free(&proxy->listener);
-	sessions_drain(proxy->sessions);
-	check_drain(proxy);
+	listeners_free(&proxy->listeners);
+	struct drain_options options = {
+	    .loop = proxy->loop,
+	    .settings = proxy->settings,
+	    .exchanges = proxy->exchanges,
+	    .sessions = proxy->sessions,
+	    .on_done = on_drained,
+	    .arg = proxy,
+	};
+	proxy->drain = drain_start(&options);
 }
 
 /* --- from the ground up -------------------------------------------------------------------- */
@@ -262,6 +266,17 @@ static void make_rooms(struct proxy *proxy)
 	proxy->upstreams = upstreams_new(proxy->loop, proxy->metrics, settings);
 	proxy->providers =
 	    identity_providers_new(proxy->loop, proxy->fetcher, proxy->metrics, settings);
+	struct prober_options for_prober = {
+	    .loop = proxy->loop,
+	    .metrics = proxy->metrics,
+	    .settings = settings,
+	    .policy = proxy->files.policy,
+	    .aws = proxy->aws,
+	    .clusters = proxy->clusters,
+	    .upstreams = proxy->upstreams,
+	    .subscriber = proxy->subscriber,
+	};
+	proxy->prober = prober_new(&for_prober);
 	struct exchanges_options for_exchanges = {
 	    .loop = proxy->loop,
 	    .metrics = proxy->metrics,
@@ -272,6 +287,7 @@ static void make_rooms(struct proxy *proxy)
 	    .clusters = proxy->clusters,
 	    .subscriber = proxy->subscriber,
 	    .upstreams = proxy->upstreams,
+	    .audit = proxy->audit,
 	};
 	proxy->exchanges = exchanges_new(&for_exchanges);
 	struct sessions_options for_sessions = {
@@ -290,6 +306,7 @@ static void make_rooms(struct proxy *proxy)
 	    .clusters = proxy->clusters,
 	    .exchanges = proxy->exchanges,
 	    .sessions = proxy->sessions,
+	    .prober = proxy->prober,
 	};
 	proxy->routes = proxy_admin_new(proxy->admin, &for_routes);
 }
@@ -307,29 +324,32 @@ static bool open_admin(struct proxy *proxy, char **error)
 	return admin_listen_tcp(proxy->admin, proxy->settings->proxy.metrics_listen, error);
 }
 
-static bool open_listener(struct proxy *proxy, char **error)
+static bool open_audit(struct proxy *proxy, char **error)
 {
-	const char *address = proxy->settings->kubernetes.listen_addr;
-	proxy->listener =
-	    listener_new(proxy->loop, address, sessions_accept, proxy->sessions, error);
-	if (proxy->listener == NULL)
-		return false;
-	log_info("listener", "listening", LOG_S("address", listener_address(proxy->listener)));
-	return true;
+	struct audit_options options = {
+	    .loop = proxy->loop,
+	    .metrics = proxy->metrics,
+	    .settings = proxy->settings,
+	    .policy = proxy->files.audit_policy,
+	    .instance = proxy->instance,
+	};
+	proxy->audit = audit_new(&options, error);
+	return *error == NULL;
 }
 
 static bool start(struct proxy *proxy, char **error)
 {
-	if (!open_admin(proxy, error))
+	if (!open_admin(proxy, error) || !open_audit(proxy, error))
 		return false;
 	make_rooms(proxy);
-	if (!open_listener(proxy, error))
+	proxy->listeners = listeners_open(proxy->loop, proxy->settings->kubernetes.listen_addr,
+	    sessions_accept, proxy->sessions, error);
+	if (proxy->listeners == NULL)
 		return false;
 	loop_on_signal(proxy->loop, SIGHUP, on_hangup, proxy);
 	loop_on_signal(proxy->loop, SIGTERM, on_terminate, proxy);
 	loop_on_signal(proxy->loop, SIGINT, on_terminate, proxy);
 	proxy->readiness = timer_new(proxy->loop, check_readiness, proxy);
-	proxy->drain = timer_new(proxy->loop, check_drain, proxy);
 	log_info("main", "started", LOG_S("version", EKSGATE_VERSION),
 	    LOG_S("instance", proxy->instance),
 	    LOG_I("roles", policy_role_count(proxy->files.policy)),
@@ -343,13 +363,15 @@ static bool start(struct proxy *proxy, char **error)
 static void stop(struct proxy *proxy)
 {
 	timer_free(&proxy->readiness);
-	timer_free(&proxy->drain);
-	listener_free(&proxy->listener);
+	drain_free(&proxy->drain);
+	listeners_free(&proxy->listeners);
 	sessions_free(&proxy->sessions);
 	exchanges_free(&proxy->exchanges);
 	identity_providers_free(&proxy->providers);
+	audit_free(&proxy->audit);
 	proxy_admin_free(&proxy->routes);
 	admin_free(&proxy->admin);
+	prober_free(&proxy->prober);
 	clusters_free(&proxy->clusters);
 	upstreams_free(&proxy->upstreams);
 	subscriber_free(&proxy->subscriber);
@@ -389,6 +411,7 @@ int proxy_run(struct settings *settings, const char *config, const char *instanc
 {
 	struct proxy proxy = {.config = config, .instance = instance, .settings = settings};
 	char *error = NULL;
+	tls_memory_use_pool();
 	tell_settings(settings);
 	if (!proxy_files_load(settings, &proxy.files, &error)) {
 		fprintf(stderr, "kubeproxyd: %s\n", error);
@@ -397,9 +420,11 @@ int proxy_run(struct settings *settings, const char *config, const char *instanc
 		return 1;
 	}
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a limit on files is an error of write(2), as a full disk is */
 	raise_descriptor_limit();
 	proxy.loop = loop_new();
 	proxy.metrics = metrics_new();
+	proxy_memory_count(proxy.metrics);
 	proxy.notify = notify_new(proxy.loop);
 	bool is_started = start(&proxy, &error);
 	if (is_started)

@@ -16,6 +16,8 @@
 #include "kubeproxyd/directory/directory.h"
 #include "kubeproxyd/exchange/exchanges.h"
 #include "kubeproxyd/front/session.h"
+#include "kubeproxyd/probe/finding.h"
+#include "kubeproxyd/probe/prober.h"
 
 /* A token lives at most 10 minutes here, and 14 with the API server: what is left of it at least.
  */
@@ -61,6 +63,47 @@ static const char *directory_state(const struct directory_status *status)
 
 /* --- GET /v1/clusters ---------------------------------------------------------------------- */
 
+static void add_answer(struct json_object *object, const char *key, enum message_answer answer)
+{
+	static const char *const words[] = {"unknown", "yes", "no"};
+	add_text(object, key, words[answer]);
+}
+
+static struct json_object *list_denied(const struct finding *finding)
+{
+	struct json_object *list = json_object_new_array();
+	for (size_t i = 0; i < finding->denied_count; i++) {
+		struct json_object *item = json_object_new_object();
+		add_text(item, "verb", finding->denied[i].verb);
+		add_text(item, "resource", finding->denied[i].resource);
+		add_text(item, "object", finding->denied[i].object);
+		json_object_array_add(list, item);
+	}
+	return list;
+}
+
+/* What the proxy's own look found; NULL before the first. */
+static struct json_object *describe_access(
+    const struct prober *prober, const struct cluster *cluster)
+{
+	const struct finding *finding = prober_finding(cluster);
+	if (finding == NULL)
+		return NULL;
+	bool is_exact;
+	struct json_object *access = json_object_new_object();
+	add_text(access, "code", finding->code);
+	add_text(access, "text", finding->text);
+	add_text(access, "principal", prober_principal(prober, cluster, &is_exact));
+	json_object_object_add(access, "principal_exact", json_object_new_boolean(is_exact));
+	add_answer(access, "reachable", finding->reachable);
+	add_answer(access, "authenticated", finding->authenticated);
+	add_answer(access, "permitted", finding->permitted);
+	add_answer(access, "healthy", finding->healthy);
+	json_object_object_add(access, "denied", list_denied(finding));
+	add_time(access, "checked_at", finding->checked);
+	return access;
+}
+
 static struct json_object *describe(
     const struct cluster *cluster, const char *directory, const char *suffix)
 {
@@ -80,6 +123,8 @@ static struct json_object *describe(
 	add_text(item, "phase", resource->status.phase);
 	add_text(item, "endpoint", resource->endpoint);
 	add_text(item, "arn", resource->aws.arn);
+	add_text(item, "eks_name", resource->aws.name);
+	add_text(item, "authentication_mode", resource->authentication_mode);
 	add_text(item, "state", cluster->last_error != NULL ? "failing" : directory);
 	add_text(item, "last_error", cluster->last_error);
 	add_time(item, "last_error_at", cluster->last_error_at);
@@ -92,8 +137,12 @@ static struct json_object *list_clusters(const struct proxy_admin *proxy)
 	const char *suffix = proxy->with.exchanges->with.settings->proxy.sni_suffix;
 	struct json_object *list = json_object_new_array();
 	struct cluster *cluster = NULL;
-	while ((cluster = clusters_next(proxy->with.clusters, cluster)) != NULL)
-		json_object_array_add(list, describe(cluster, directory_state(&status), suffix));
+	while ((cluster = clusters_next(proxy->with.clusters, cluster)) != NULL) {
+		struct json_object *item = describe(cluster, directory_state(&status), suffix);
+		json_object_object_add(
+		    item, "access", describe_access(proxy->with.prober, cluster));
+		json_object_array_add(list, item);
+	}
 	return list;
 }
 

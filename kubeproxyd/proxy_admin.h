@@ -9,6 +9,7 @@ struct cluster;
 struct clusters;
 struct directory;
 struct exchanges;
+struct prober;
 struct proxy_admin;
 struct sessions;
 
@@ -19,6 +20,7 @@ struct proxy_admin_options {
 	struct clusters *clusters;
 	struct exchanges *exchanges;
 	struct sessions *sessions;
+	struct prober *prober;
 };
 
 /* Registers GET /v1/clusters, GET /v1/status, POST /v1/token/NAME. Outlives `admin`. */

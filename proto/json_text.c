@@ -8,16 +8,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* realloc() would leave what it moved behind in the heap. */
+static void grow(struct json_writer *writer, size_t cap)
+{
+	char *grown = writer->is_secret ? malloc(cap) : realloc(writer->data, cap);
+	if (grown == NULL)
+		abort();
+	if (writer->is_secret && writer->data != NULL) {
+		memcpy(grown, writer->data, writer->len);
+		explicit_bzero(writer->data, writer->len);
+		free(writer->data);
+	}
+	writer->data = grown;
+	writer->cap = cap;
+}
+
 static void append(struct json_writer *writer, const char *data, size_t len)
 {
-	if (len >= writer->cap - writer->len) {
-		size_t cap = writer->cap + len + writer->cap / 2 + 64;
-		char *grown = realloc(writer->data, cap);
-		if (grown == NULL)
-			abort();
-		writer->data = grown;
-		writer->cap = cap;
-	}
+	if (len >= writer->cap - writer->len)
+		grow(writer, writer->cap + len + writer->cap / 2 + 64);
 	memcpy(writer->data + writer->len, data, len);
 	writer->len += len;
 	writer->data[writer->len] = '\0';

@@ -19,6 +19,7 @@ struct json_writer {
 	char *data; /* NUL-terminated once something was written; free() */
 	size_t len;
 	size_t cap;
+	bool is_secret; /* no copy is left behind while it grows; wiping the text is the caller's */
 };
 
 void json_write(struct json_writer *writer, const char *text);

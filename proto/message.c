@@ -36,7 +36,7 @@ const char *message_type_name(unsigned type)
 {
 	static const char *const names[] = {NULL, "HELLO", "WELCOME", "SNAPSHOT_BEGIN",
 	    "SNAPSHOT_CHUNK", "SNAPSHOT_END", "DELTA", "HEARTBEAT", "ACK", "REJECT", "BYE",
-	    "REFRESH", "TASK_RESULT", "TASK"};
+	    "REFRESH", "TASK_RESULT", "TASK", "REPORT"};
 	type &= ~MESSAGE_TYPE_OPTIONAL;
 	return type < sizeof names / sizeof names[0] ? names[type] : NULL;
 }

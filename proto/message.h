@@ -10,10 +10,11 @@
 
 #define MESSAGE_HEADER_SIZE   104
 #define MESSAGE_BODY_MAX      ((size_t)1024 * 1024) /* of any message */
-#define MESSAGE_HELLO_MAX     1024u /* of what a subscriber sends */
+#define MESSAGE_HELLO_MAX     4096u /* of what a subscriber sends */
+#define MESSAGE_HELLO_MAX_1_0 1024u /* the same, to a publisher of minor version 0 */
 #define MESSAGE_ITEM_MAX      ((size_t)256 * 1024) /* of one resource */
 #define MESSAGE_VERSION_MAJOR 1
-#define MESSAGE_VERSION_MINOR 0
+#define MESSAGE_VERSION_MINOR 1
 #define MESSAGE_DIGEST_SIZE   16
 #define MESSAGE_ERROR_TEXT    160
 
@@ -31,6 +32,7 @@ enum message_type {
 	MESSAGE_REFRESH = 11,
 	MESSAGE_TASK_RESULT = 12,
 	MESSAGE_TASK = 13,
+	MESSAGE_REPORT = 14, /* sent with MESSAGE_TYPE_OPTIONAL: new in 1.1 */
 };
 /* Receivers skip a message of unknown type that carries this bit. */
 #define MESSAGE_TYPE_OPTIONAL 0x80u

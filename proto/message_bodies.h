@@ -8,7 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MESSAGE_NAME_MAX 253
+#define MESSAGE_NAME_MAX      253
+#define MESSAGE_PRINCIPAL_MAX 640 /* an ARN of a role with the longest path and name is shorter */
+#define MESSAGE_DENIED_MAX    8
 
 struct message_hello {
 	int64_t session; /* told apart by the subscriber: grows with each HELLO of its process */
@@ -80,6 +82,35 @@ struct message_task_result {
 	char *nonce;
 	bool is_ok;
 	char *text;
+	char *code; /* for programs, task.h; NULL from a peer of 1.0 */
+};
+
+/* The order of the words in message_bodies.c. */
+enum message_answer { ANSWER_UNKNOWN, ANSWER_YES, ANSWER_NO };
+
+/* A right that the cluster denies, as SelfSubjectAccessReview names it. */
+struct message_permission {
+	char *verb; /* "impersonate" */
+	char *resource; /* "groups" or "selfsubjectaccessreviews.authorization.k8s.io" */
+	char *object; /* the name that was asked for; NULL: any */
+};
+
+/* What one proxy finds about one cluster, with its own credentials. */
+struct message_report {
+	char *name;
+	int64_t created_ms; /* spec.aws.created_at of the cluster it looked at */
+	bool is_serving; /* false: it does not, or no longer; the rest says nothing */
+	char *principal; /* whose access entry the cluster has to have; NULL: not known (yet) */
+	bool is_exact; /* the ARN is configured, so with its path; else STS told it, without */
+	enum message_answer reachable; /* TLS with the cluster's CA, and an HTTP answer */
+	enum message_answer authenticated; /* not 401 */
+	enum message_answer permitted; /* every right that its roles need */
+	enum message_answer healthy; /* /readyz */
+	struct message_permission *denied;
+	size_t denied_count;
+	char *code; /* for programs, PROTOCOL.md */
+	char *text; /* for people: the reason, and the remedy if there is one */
+	int64_t checked_ms; /* Unix time of the latest look; 0: none yet */
 };
 
 /* SNAPSHOT_BEGIN and SNAPSHOT_END have empty bodies: everything is in the header. */
@@ -93,6 +124,7 @@ union message_body {
 	struct message_refresh refresh;
 	struct message_task task;
 	struct message_task_result task_result;
+	struct message_report report;
 };
 
 /* The body of a message of a known type as JSON text (free()); *len without its NUL. */

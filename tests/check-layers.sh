@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 # From one room, the rooms that it may include, as an extended regular expression over include paths.
 allowed() {
 	case "$1" in
-	proto/bustap.c) echo '^(proto|common)/' ;;
+	proto/bustap*) echo '^(proto|common)/' ;;
 	proto/*) echo '^proto/' ;;
 	common/*) echo '^common/' ;;
 	discoveryd/*) echo '^(proto|common|discoveryd)/' ;;
@@ -17,6 +17,7 @@ allowed() {
 	kubeproxyd/gate/*) echo '^(common|kubeproxyd/(gate|policy|directory|net|http))/' ;;
 	kubeproxyd/back/*) echo '^(common|kubeproxyd/(back|exchange/peer\.h|policy|directory|net|http))' ;;
 	kubeproxyd/record/*) echo '^(common|kubeproxyd/(record|policy|gate/identity\.h|http))' ;;
+	kubeproxyd/probe/*) echo '^(common|proto|kubeproxyd/(probe|back|policy|directory|net|http))/' ;;
 	kubeproxyd/exchange/*) echo '^(common|kubeproxyd/(exchange|gate|back|record|policy|directory|net|http))/' ;;
 	kubeproxyd/front/*) echo '^(common|kubeproxyd/(front|exchange|gate|policy|directory|net|http))/' ;;
 	kubeproxyd/*) echo '^(common|kubeproxyd)/' ;;

@@ -9,11 +9,11 @@ failed=0
 
 make -s install DESTDIR="$root" BUILD="$build" >/dev/null || exit 1
 mkdir -p "$root/bin" && cp /bin/kill "$root/bin/kill"
-for target in sysinit basic network-online shutdown multi-user; do
+for target in sysinit basic network-online shutdown multi-user sockets; do
 	printf '[Unit]\nDescription=%s\n' "$target" >"$root/usr/lib/systemd/system/$target.target"
 done
 
-for unit in discoveryd.service kubeproxyd@main.service kubeproxyd.target eksgate-tap.service; do
+for unit in discoveryd.service kubeproxyd@main.service kubeproxyd@main.socket kubeproxyd.target eksgate-tap.service; do
 	words=$(systemd-analyze verify --root="$root" --man=no --recursive-errors=no "$unit" 2>&1)
 	if [ $? -ne 0 ] || [ -n "$words" ]; then
 		printf 'verify %s:\n%s\n' "$unit" "$words"

@@ -134,7 +134,8 @@ static void on_h1_idle(void *arg, struct upstream_h1 *connection)
 
 static struct upstream_h1 *take_h1(struct upstream *upstream, const struct upstream_want *want)
 {
-	bool may_reuse = !want->is_upgrade && !want->must_be_fresh && upstream->idle_count > 0;
+	bool may_reuse = !want->is_upgrade && !want->is_alone && !want->must_be_fresh &&
+			 upstream->idle_count > 0;
 	if (may_reuse)
 		return upstream->idle[--upstream->idle_count];
 	count_new(upstream);
@@ -304,7 +305,7 @@ struct peer upstream_open(struct upstreams *upstreams, struct cluster *cluster,
 		cluster->upstream = new_upstream(upstreams, cluster);
 	struct upstream *upstream = cluster->upstream;
 	struct duration timeout = upstreams->settings->proxy.limits.connect_timeout;
-	if (want->is_upgrade || upstream->is_h1_only) {
+	if (want->is_upgrade || want->is_alone || upstream->is_h1_only) {
 		upstream->h1.target.timeout = timeout;
 		return upstream_h1_lend(take_h1(upstream, want), want, events, arg);
 	}

@@ -27,6 +27,7 @@ void upstreams_set_settings(struct upstreams *upstreams, const struct settings *
 
 struct upstream_want {
 	bool is_upgrade; /* a connection of its own, HTTP/1.1, never pooled */
+	bool is_alone; /* the same, for a request whose credential no pool may keep */
 	bool is_long_running; /* kept off the connections of short requests */
 	bool must_be_fresh; /* the pooled one was stale */
 	struct duration

@@ -178,7 +178,8 @@ static void on_head(struct upstream_h1 *connection)
 	}
 	timer_cancel(connection->timer);
 	connection->has_head = true;
-	connection->may_keep = head->keep_alive && !connection->want.is_upgrade;
+	connection->may_keep =
+	    head->keep_alive && !connection->want.is_upgrade && !connection->want.is_alone;
 	if (is_tunnel)
 		set_state(connection, STATE_TUNNEL);
 	connection->events->on_head(connection->arg, head);

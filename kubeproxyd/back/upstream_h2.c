@@ -1,17 +1,17 @@
 /* An HTTP/2 connection to an API server by nghttp2: one request per stream, each a peer of an
  * exchange. Input is fed in the event handler; output is collected once, at the end of the turn,
- * when nothing else of nghttp2 is on the stack. The bearer token, the longest field by far, is
- * encoded once per token and appended to each HEADERS frame (RFC 7541, 6.2.3). */
+ * when nothing else of nghttp2 is on the stack; there the fields that we encode ourselves are
+ * appended to each HEADERS frame. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/log.h"
 #include "common/xmem.h"
 #include "kubeproxyd/back/upstream_h2_private.h"
+#include "kubeproxyd/http/h2_memory.h"
 #include "kubeproxyd/net/stream.h"
 
 #define CONNECTION_WINDOW (16 * 1024 * 1024)
-#define FRAME_HEADER	  9u
 #define ANSWER_HEAD_MAX	  (256u * 1024)
 #define ANSWER_FIELDS_MAX 1000u
 /* More than such a head has: too large a one costs its own stream, not the connection. */
@@ -40,6 +40,7 @@ static void free_connection(void *object)
 	nghttp2_session_del(connection->session);
 	buf_free_secret(&connection->token);
 	buf_free_secret(&connection->literal);
+	h2_tails_free(&connection->tails);
 	free(connection);
 }
 
@@ -265,25 +266,25 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
 	return 0;
 }
 
-/* The token's literal goes behind the header block: length and bytes change, nothing else (RFC
- * 9113, 6.2). */
-static void write_spliced(struct upstream_h2 *connection, const uint8_t *frame, size_t len)
+/* Its fields and the token's literal go behind the header block: length and bytes change, nothing
+ * else (RFC 9113, 6.2). */
+static void write_head(struct h2_request *request, const uint8_t *frame, size_t len)
 {
-	size_t payload = len - FRAME_HEADER + connection->literal.len;
-	uint8_t header[FRAME_HEADER];
-	memcpy(header, frame, FRAME_HEADER);
-	header[0] = (uint8_t)(payload >> 16);
-	header[1] = (uint8_t)(payload >> 8);
-	header[2] = (uint8_t)payload;
-	stream_write(connection->stream, header, FRAME_HEADER);
-	stream_write(connection->stream, frame + FRAME_HEADER, len - FRAME_HEADER);
-	stream_write(connection->stream, connection->literal.data, connection->literal.len);
-	connection->unsent_spliced--;
+	struct upstream_h2 *connection = request->connection;
+	const struct buf *token = &connection->literal;
+	uint8_t header[H2_FRAME_HEADER];
+	h2_frame_header_grown(header, frame, len, request->tail.len + token->len);
+	stream_write(connection->stream, header, sizeof header);
+	stream_write(connection->stream, frame + sizeof header, len - sizeof header);
+	stream_write(connection->stream, h2_tail_bytes(&connection->tails, &request->tail),
+	    request->tail.len);
+	stream_write(connection->stream, token->data, token->len);
+	h2_tail_written(&connection->tails, &request->tail);
 }
 
 static void write_frame(struct upstream_h2 *connection, const uint8_t *frame, size_t len)
 {
-	if (len < FRAME_HEADER || frame[3] != NGHTTP2_HEADERS) {
+	if (len < H2_FRAME_HEADER || frame[3] != NGHTTP2_HEADERS) {
 		stream_write(connection->stream, frame, len);
 		return;
 	}
@@ -292,8 +293,8 @@ static void write_frame(struct upstream_h2 *connection, const uint8_t *frame, si
 	struct h2_request *request = find_request(connection->session, id);
 	if (request != NULL)
 		request->is_sent = true;
-	if (request != NULL && request->is_spliced)
-		write_spliced(connection, frame, len);
+	if (request != NULL && request->tail.is_waiting)
+		write_head(request, frame, len);
 	else
 		stream_write(connection->stream, frame, len);
 }
@@ -446,7 +447,7 @@ static nghttp2_session *new_session(struct upstream_h2 *connection, size_t strea
 	nghttp2_option_set_peer_max_concurrent_streams(option, STREAMS_BEFORE_SETTINGS);
 	nghttp2_option_set_max_continuations(option, CONTINUATIONS_MAX);
 	nghttp2_option_set_max_send_header_block_length(option, REQUEST_HEAD_MAX);
-	if (nghttp2_session_client_new2(&session, callbacks, connection, option) != 0)
+	if (nghttp2_session_client_new3(&session, callbacks, connection, option, h2_memory()) != 0)
 		abort();
 	nghttp2_session_callbacks_del(callbacks);
 	nghttp2_option_del(option);

@@ -12,6 +12,7 @@
 #include "common/buf.h"
 #include "common/loop.h"
 #include "kubeproxyd/back/upstream_h2.h"
+#include "kubeproxyd/http/h2_tail.h"
 #include "kubeproxyd/http/head.h"
 
 struct h2_request {
@@ -27,7 +28,8 @@ struct h2_request {
 	struct duration response_timeout;
 	uint64_t answered_before; /* answers that the connection had given when this was lent */
 	const char *complaint; /* why its answer is not HTTP as it must be; NULL: nothing */
-	bool is_body_ended, is_body_full, is_sent, is_spliced;
+	struct h2_tail tail; /* waits: its frame is written with it, and with the token's literal */
+	bool is_body_ended, is_body_full, is_sent;
 	bool has_head, is_answer_ended, is_end_told, is_paused, is_listed, is_closed;
 	TAILQ_ENTRY(h2_request) entry; /* live ones, or the free list */
 	TAILQ_ENTRY(h2_request) ready; /* has events to tell at the end of the turn */
@@ -47,7 +49,7 @@ struct upstream_h2 {
 	struct mono idle_since;
 	uint64_t answered;
 	struct buf token, literal; /* the last token and its encoding */
-	size_t unsent_spliced; /* requests that wait for their frame to be written with `literal` */
+	struct h2_tails tails; /* while one waits, `literal` must stay */
 	const char *complaint; /* why nghttp2 gave the connection up, if it does */
 	bool is_connected, is_draining, is_dead, is_ping_out, has_heard;
 };

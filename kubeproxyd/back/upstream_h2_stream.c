@@ -1,7 +1,7 @@
 /* One request on an HTTP/2 connection to an API server: the verbs that the exchange calls, the
- * fields as nghttp2 wants them, the body as it is asked for. The bearer token, the longest field by
- * far, is encoded once per token and spliced into the HEADERS frame by the connection (RFC
- * 7541, 6.2.3). Verbs never call events: what they cause is told at the end of the turn. */
+ * pseudo fields as nghttp2 wants them, the other fields behind them, the body as it is asked for.
+ * The bearer token, the longest field by far, is encoded once per token. Verbs never call events:
+ * what they cause is told at the end of the turn. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,9 +11,6 @@
 #include "kubeproxyd/http/h2_fields.h"
 #include "kubeproxyd/http/hpack.h"
 
-#define FRAME_PAYLOAD_MAX 16384u
-/* What else a HEADERS frame may hold that is not counted. */
-#define SPLICE_MARGIN  1024u
 #define BODY_HIGH_MARK (256u * 1024)
 
 /* Something is to be told to the request's owner at the end of the turn. */
@@ -65,7 +62,7 @@ static bool encode_token(struct upstream_h2 *connection, const char *token, size
 {
 	if (connection->token.len == len && memcmp(connection->token.data, token, len) == 0)
 		return true;
-	if (connection->unsent_spliced > 0)
+	if (connection->tails.waiting > 0)
 		return false;
 	buf_free_secret(&connection->token);
 	buf_free_secret(&connection->literal);
@@ -74,19 +71,18 @@ static bool encode_token(struct upstream_h2 *connection, const char *token, size
 	return true;
 }
 
-/* The token goes into the frame when it is written, or, when that cannot be, among the other
- * fields. */
-static void add_token(struct h2_request *request, struct h2_fields *list, const char *token)
+/* Fields and token wait for their frame or, when that cannot be, stand in `list`. */
+static void add_fields(
+    struct h2_request *request, struct h2_fields *list, const struct http_head *head)
 {
 	struct upstream_h2 *connection = request->connection;
-	size_t len = strlen(token);
-	request->is_spliced =
-	    encode_token(connection, token, len) &&
-	    list->size + connection->literal.len + SPLICE_MARGIN < FRAME_PAYLOAD_MAX;
-	if (request->is_spliced)
-		connection->unsent_spliced++;
-	else
-		h2_fields_add(list, "authorization", token, len);
+	const char *token = fields_get(&head->fields, "authorization");
+	size_t len = token != NULL ? strlen(token) : 0;
+	bool may_wait = token != NULL && encode_token(connection, token, len) &&
+			h2_tail_encode(&connection->tails, &request->tail, head, "authorization",
+			    list->size + connection->literal.len);
+	if (!may_wait)
+		h2_fields_add_head(list, head, NULL);
 }
 
 static void add_pseudo_fields(struct h2_fields *list, const struct http_head *head)
@@ -131,10 +127,7 @@ static bool send_head(void *object, const struct http_head *head)
 	struct h2_fields list;
 	h2_fields_init(&list);
 	add_pseudo_fields(&list, head);
-	h2_fields_add_head(&list, head, "authorization");
-	const char *token = fields_get(&head->fields, "authorization");
-	if (token != NULL)
-		add_token(request, &list, token);
+	add_fields(request, &list, head);
 	const nghttp2_data_provider provider = {.read_callback = read_body};
 	request->id = nghttp2_submit_request(connection->session, NULL, list.items, list.count,
 	    head->body != HTTP_BODY_NONE ? &provider : NULL, request);
@@ -199,8 +192,7 @@ static void release(void *object)
 	request->events = NULL;
 	timer_cancel(request->timer);
 	unlist(request);
-	if (request->is_spliced && !request->is_sent)
-		connection->unsent_spliced--;
+	h2_tail_drop(&connection->tails, &request->tail);
 	bool is_open = !connection->is_dead && !request->is_closed && request->id > 0;
 	bool is_complete =
 	    request->is_answer_ended && request->is_body_ended && request->body.len == 0;
@@ -275,7 +267,7 @@ static void reset_request(struct h2_request *request)
 	request->body_at = 0;
 	request->id = 0;
 	request->is_body_ended = request->is_body_full = request->is_sent = false;
-	request->is_spliced = request->has_head = request->is_answer_ended = false;
+	request->has_head = request->is_answer_ended = false;
 	request->is_end_told = request->is_paused = request->is_closed = false;
 }
 

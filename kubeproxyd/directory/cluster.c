@@ -335,6 +335,12 @@ bool cluster_prepare(struct clusters *clusters, struct cluster *cluster, char **
 	return true;
 }
 
+void cluster_rest(struct cluster *cluster)
+{
+	tls_store_unref(&cluster->store);
+	cluster->host[0] = '\0';
+}
+
 void cluster_note_error(struct cluster *cluster, const char *error)
 {
 	if (error == NULL && cluster->last_error == NULL)
@@ -394,6 +400,12 @@ void clusters_set_settings(struct clusters *clusters, const struct settings *set
 		add(clusters, resource);
 		kube_cluster_free(&resource);
 	}
+}
+
+const char *clusters_serving_role(const struct clusters *clusters, const struct cluster *cluster)
+{
+	const char *external_id;
+	return serving_role(clusters->settings, cluster->resource, &external_id);
 }
 
 struct cluster *clusters_find(struct clusters *clusters, const char *name)

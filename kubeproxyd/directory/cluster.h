@@ -14,6 +14,7 @@
 #include "kubeproxyd/directory/token.h"
 
 struct aws_context;
+struct cluster_probe;
 struct directory;
 struct settings;
 struct tls_store;
@@ -35,6 +36,7 @@ struct cluster {
 			     none did */
 	struct unix_time last_error_at;
 	size_t in_flight; /* requests under way, counted by the exchange room */
+	struct cluster_probe *probe; /* what the probe room knows; NULL: nothing yet */
 };
 
 enum cluster_event {
@@ -59,6 +61,11 @@ struct cluster *clusters_next(struct clusters *clusters, const struct cluster *a
 /* Endpoint against ARN, CA bundle, serving identity: before any token is minted. Cheap when done
  * before. False: *error says which and why (free()). */
 bool cluster_prepare(struct clusters *clusters, struct cluster *cluster, char **error) MUST_USE;
+/* Gives up what cluster_prepare() made, tokens apart; nothing may be in flight, and `upstream` must
+ * be retired. */
+void cluster_rest(struct cluster *cluster);
+/* The configured role that is assumed to serve it; NULL: the own identity serves. Borrowed. */
+const char *clusters_serving_role(const struct clusters *clusters, const struct cluster *cluster);
 /* NULL clears. */
 void cluster_note_error(struct cluster *cluster, const char *error);
 

@@ -70,6 +70,8 @@ void subscriber_set_state(
 		log_info("bus", "following", LOG_I("epoch", subscriber->epoch),
 		    LOG_I("sequence", status.sequence), LOG_I("clusters", status.total));
 	} else if (old == SUBSCRIBER_LIVE) {
+		if (subscriber->work != NULL)
+			subscriber->work->on_session_end(subscriber->work->arg);
 		log_warn("bus", "lost", LOG_S("why", why), LOG_I("sequence", status.sequence),
 		    LOG_S("meanwhile", "what is known stays in force"));
 	}
@@ -216,6 +218,36 @@ void subscriber_refresh(struct subscriber *subscriber, const char *name, const c
 	(void)!subscriber_send(subscriber, MESSAGE_REFRESH, &body);
 	free(name_copy);
 	free(reason_copy);
+}
+
+/* --- work */
+
+void subscriber_set_work(struct subscriber *subscriber, const struct subscriber_work *work)
+{
+	subscriber->work = work;
+}
+
+bool subscriber_report(struct subscriber *subscriber, const struct message_report *report)
+{
+	if (subscriber->state != SUBSCRIBER_LIVE)
+		return false;
+	if (subscriber->publisher_minor == 0)
+		return true;
+	const union message_body body = {.report = *report};
+	return subscriber_send(
+	    subscriber, (enum message_type)(MESSAGE_REPORT | MESSAGE_TYPE_OPTIONAL), &body);
+}
+
+void subscriber_answer_task(struct subscriber *subscriber, const char *nonce, bool is_ok,
+    const char *code, const char *text)
+{
+	char *texts[] = {xstrdup(nonce), xstrdup(code), xasprintf("%.500s", text)};
+	const union message_body body = {
+	    .task_result = {.nonce = texts[0], .is_ok = is_ok, .code = texts[1], .text = texts[2]}};
+	if (!subscriber_send(subscriber, MESSAGE_TASK_RESULT, &body))
+		log_warn("bus", "task-unanswered", LOG_S("code", code));
+	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+		free(texts[i]);
 }
 
 /* --- time and connection */

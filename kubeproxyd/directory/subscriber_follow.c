@@ -9,6 +9,7 @@
 #include "common/metrics.h"
 #include "common/xmem.h"
 #include "kubeproxyd/directory/subscriber_parts.h"
+#include "proto/task.h"
 
 #define COMPLAIN_MS 10000
 
@@ -72,6 +73,7 @@ static void on_welcome(struct subscriber *subscriber, const struct message_heade
 	subscriber_drop_shadow(subscriber);
 	subscriber->epoch = header->epoch;
 	subscriber->publisher = header->instance;
+	subscriber->publisher_minor = header->version_minor;
 	subscriber->received = 0;
 	subscriber->heartbeat = duration_ms(welcome->heartbeat_ms);
 	subscriber_set_state(subscriber, SUBSCRIBER_SYNC, "welcome");
@@ -191,14 +193,14 @@ static void on_reason(
 	subscriber_back_off(subscriber, event);
 }
 
-/* No room of this version takes tasks; the publisher must not wait for an answer. */
+/* The publisher must not wait for an answer that nobody will give. */
 static void on_task(struct subscriber *subscriber, const struct message_task *task)
 {
-	const union message_body body = {
-	    .task_result = {.nonce = task->nonce,
-		.is_ok = false,
-		.text = (char[]){"this kubeproxyd does not know this kind of task"}}};
-	(void)!subscriber_send(subscriber, MESSAGE_TASK_RESULT, &body);
+	if (subscriber->work != NULL)
+		subscriber->work->on_task(subscriber->work->arg, task);
+	else
+		subscriber_answer_task(subscriber, task->nonce, false, TASK_UNKNOWN_KIND,
+		    "this kubeproxyd takes no tasks");
 }
 
 static void dispatch(

@@ -60,6 +60,8 @@ struct subscriber {
 
 	int64_t session; /* of the latest HELLO */
 	uint64_t epoch, publisher; /* epoch and instance of the publisher that is followed */
+	uint8_t publisher_minor; /* its minor version */
+	const struct subscriber_work *work; /* NULL: none is taken */
 	int64_t received; /* data messages since WELCOME */
 	struct shadow shadow;
 	struct message_rejection rejected[SUBSCRIBER_REJECTIONS];

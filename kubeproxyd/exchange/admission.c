@@ -138,15 +138,29 @@ static bool refuse_busy(struct admission *admission, const struct question *ques
 	return refuse(admission, 429, message);
 }
 
+/* The most that is held of the request's body at a time. */
+static size_t body_claim(const struct http_head *request, const struct proxy_limits *limits)
+{
+	size_t most = limits->body_in_hand < limits->bodies_in_hand ? limits->body_in_hand
+								    : limits->bodies_in_hand;
+	if (request->body == HTTP_BODY_NONE)
+		return 0;
+	bool is_less = request->body == HTTP_BODY_LENGTH && request->content_length < most;
+	return is_less ? (size_t)request->content_length : most;
+}
+
 static bool take_seat(struct admission *admission, const struct question *question)
 {
+	const struct proxy_limits *limits = &question->all->with.settings->proxy.limits;
 	struct in_flight_caps caps = {
-	    .per_user = question->all->with.settings->proxy.limits.requests_per_user,
-	    .per_cluster = question->all->with.settings->proxy.limits.requests_per_cluster,
+	    .per_user = limits->requests_per_user,
+	    .per_cluster = limits->requests_per_cluster,
+	    .body_bytes = limits->bodies_in_hand,
 	};
 	const char *user = question->identity->user;
-	switch (in_flight_enter(
-	    &question->all->in_flight, &caps, user, admission->cluster, &admission->seat)) {
+	struct in_flight_claim claim = {
+	    user, admission->cluster, body_claim(question->request, limits)};
+	switch (in_flight_enter(&question->all->in_flight, &caps, &claim, &admission->seat)) {
 	case IN_FLIGHT_USER_FULL:
 		return refuse_busy(admission, question, "requests_per_user",
 		    xasprintf("user \"%s\" has %zu requests under way, as many as "
@@ -160,6 +174,11 @@ static bool take_seat(struct admission *admission, const struct question *questi
 			"eksgate.proxy.limits.requests_per_cluster allows: try again later, or "
 			"ask for a higher limit",
 			admission->route.cluster, caps.per_cluster));
+	case IN_FLIGHT_BODIES_FULL:
+		return refuse_busy(admission, question, "bodies_in_hand",
+		    xstrdup("the proxy holds as much of the bodies of requests as "
+			    "eksgate.proxy.limits.bodies_in_hand allows: try again later, or ask "
+			    "for a higher limit"));
 	case IN_FLIGHT_SEATED:
 		break;
 	}

@@ -42,6 +42,15 @@ void caller_clear(struct caller *caller)
 	*caller = (struct caller){0};
 }
 
+void caller_note_known(struct caller *caller)
+{
+	if (caller->is_known)
+		return;
+	caller->is_known = true;
+	if (caller->on_known != NULL)
+		caller->on_known(caller->on_known_arg);
+}
+
 struct caller_grants *caller_grants(
     struct caller *caller, struct policy *policy, struct identity *identity)
 {

@@ -4,6 +4,7 @@
 #define EKSGATE_CALLER_H
 
 #include <openssl/x509.h>
+#include <stdbool.h>
 
 #include "common/attr.h"
 
@@ -28,11 +29,16 @@ struct caller {
 	const char *server_name; /* that TLS was opened for, lower case, or NULL; borrowed */
 	struct identity *identity; /* of the certificate, or NULL */
 	struct caller_grants *grants; /* the last ones used */
+	bool is_known; /* a credential of it was accepted */
+	void (*on_known)(void *arg); /* called once, or NULL */
+	void *on_known_arg;
 };
 
 void caller_init(
     struct caller *caller, X509 *certificate, const char *certificate_error, const char *address);
 void caller_clear(struct caller *caller);
+/* A credential was accepted. */
+void caller_note_known(struct caller *caller);
 
 /* The grants of `identity` under `policy`: kept ones when nothing changed. The reference is the
  * callee's. */

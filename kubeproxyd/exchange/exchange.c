@@ -17,6 +17,9 @@
 #include "kubeproxyd/exchange/exchange_private.h"
 #include "kubeproxyd/gate/headers.h"
 #include "kubeproxyd/gate/identity.h"
+
+/* When clients should try again what could not be recorded. */
+#define AUDIT_RETRY_SECONDS 5
 #include "kubeproxyd/gate/identity_resolve.h"
 
 /* --- 1. who asks --------------------------------------------------------------------------- */
@@ -31,11 +34,17 @@ static void on_identity(void *arg, struct identity *identity, const struct refus
 		return;
 	}
 	exchange->identity = identity;
+	caller_note_known(exchange->caller);
 	struct admission *admission = &exchange->admission;
 	if (!admission_decide(admission, exchange->all, exchange->caller, exchange->identity,
 		exchange->request)) {
 		exchange_answer_after(
 		    exchange, admission->status, admission->message, admission->retry_after);
+		return;
+	}
+	const char *unrecorded = NULL;
+	if (!exchange_audit_admit(exchange, &unrecorded)) {
+		exchange_answer_after(exchange, 503, unrecorded, AUDIT_RETRY_SECONDS);
 		return;
 	}
 	relay_open(&exchange->relay);
@@ -171,6 +180,7 @@ static void send_request(struct exchange *exchange, const char *token)
 static void on_client_body(void *arg, const uint8_t *data, size_t len)
 {
 	struct exchange *exchange = arg;
+	exchange_audit_request_body(exchange, data, len);
 	relay_on_request_body(&exchange->relay, data, len);
 }
 

@@ -24,9 +24,10 @@ extern const struct peer_events exchange_client_events;
 
 /* For the list. */
 void exchange_cut(struct exchange *exchange, const char *reason);
-/* The proxy stops: a watch ends as API servers end them, cleanly, and the client begins another
- * elsewhere; what else runs for long is cut. */
-void exchange_end_long(struct exchange *exchange, const char *reason);
+/* When it is a watch that answers by now: ends it as API servers do, cleanly. False: it is not. */
+bool exchange_end_watch(struct exchange *exchange, const char *reason);
+/* What let it in is gone: a watch ends cleanly, whatever else runs is cut. */
+void exchange_withdraw(struct exchange *exchange, const char *reason);
 void exchange_recheck(struct exchange *exchange);
 void exchange_check_expiry(struct exchange *exchange);
 /* Ends it when the client sends its body too slowly. False: there is nothing to watch any more. */

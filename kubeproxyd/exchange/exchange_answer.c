@@ -120,6 +120,7 @@ static void relay_head(struct exchange *exchange, const struct http_head *head)
 	bool is_tunnel = head->status == 101;
 	exchange->status = head->status;
 	exchange_set_state(exchange, is_tunnel ? STATE_TUNNEL : STATE_RELAYING);
+	exchange_audit_answer(exchange, head);
 	if (!exchange->client.verbs->send_head(exchange->client.object, head))
 		exchange->upstream.verbs->pause(exchange->upstream.object);
 	if (is_tunnel)
@@ -154,6 +155,7 @@ static void on_head(void *arg, const struct http_head *upstream)
 static void on_answer_body(void *arg, const uint8_t *data, size_t len)
 {
 	struct exchange *exchange = arg;
+	exchange_audit_answer_body(exchange, data, len);
 	relay_on_answer_body(&exchange->relay, data, len);
 }
 

@@ -1,9 +1,9 @@
 /* How an exchange ends: with an answer of our own, with the last byte relayed, or because what
  * allowed it was withdrawn. exchange_finish() is the one way out, and writes the records. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/decimal.h"
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/metrics.h"
@@ -37,8 +37,8 @@ static void free_exchange(void *object)
 
 static void count(const struct exchange *exchange, struct duration took)
 {
-	char code[16];
-	snprintf(code, sizeof code, "%u", exchange->status);
+	char code[DECIMAL_TEXT];
+	decimal_write(code, exchange->status);
 	const struct exchanges *all = exchange->all;
 	const struct cluster *cluster = exchange->admission.cluster;
 	metric_add(all->metrics.requests, 1, cluster != NULL ? cluster->resource->name : "", code);
@@ -73,6 +73,7 @@ static void record(const struct exchange *exchange, const char *reason)
 	    .reason = reason,
 	};
 	access_log_write(&entry);
+	exchange_audit_end(exchange, reason);
 	count(exchange, entry.took);
 }
 
@@ -96,6 +97,7 @@ void exchange_finish(struct exchange *exchange, const char *reason)
 	token_wait_cancel(&exchange->wait);
 	exchange_drop_upstream(exchange);
 	relay_free(&exchange->relay);
+	exchange_audit_free(&exchange->audit);
 	admission_free(&exchange->admission);
 	identity_unref(&exchange->identity);
 	loop_free_later(exchange->all->with.loop, free_exchange, exchange);
@@ -143,17 +145,22 @@ void exchange_cut(struct exchange *exchange, const char *reason)
 		exchange_finish(exchange, reason);
 }
 
-void exchange_end_long(struct exchange *exchange, const char *reason)
+bool exchange_end_watch(struct exchange *exchange, const char *reason)
 {
 	const char *verb = exchange->admission.info.verb;
 	bool is_watch = exchange->state == STATE_RELAYING && verb != NULL &&
 			strcmp(verb, "watch") == 0 && exchange->status == 200;
-	if (!is_watch) {
-		exchange_cut(exchange, reason);
-		return;
-	}
+	if (!is_watch)
+		return false;
 	exchange->client.verbs->send_end(exchange->client.object);
 	exchange_finish(exchange, reason);
+	return true;
+}
+
+void exchange_withdraw(struct exchange *exchange, const char *reason)
+{
+	if (!exchange_end_watch(exchange, reason))
+		exchange_cut(exchange, reason);
 }
 
 void exchange_recheck(struct exchange *exchange)
@@ -171,7 +178,7 @@ void exchange_check_expiry(struct exchange *exchange)
 		return;
 	struct unix_time end = identity_end(exchange->identity);
 	if (end.ms != 0 && unix_now().ms > end.ms)
-		exchange_end_long(exchange, "the credential has expired");
+		exchange_withdraw(exchange, "the credential has expired");
 }
 
 bool exchange_check_pace(struct exchange *exchange, struct duration elapsed)

@@ -1,11 +1,13 @@
 /* Between the files of one exchange: exchange.c (its way to the API server), exchange_answer.c (the
- * way back), exchange_end.c (how it ends). Nobody else includes this. */
+ * way back), exchange_end.c (how it ends), exchange_audit.c (what is
+ * recorded). Nobody else includes this. */
 #ifndef EKSGATE_EXCHANGE_PRIVATE_H
 #define EKSGATE_EXCHANGE_PRIVATE_H
 
 #include "common/mono.h"
 #include "kubeproxyd/exchange/admission.h"
 #include "kubeproxyd/exchange/exchange.h"
+#include "kubeproxyd/exchange/exchange_audit.h"
 #include "kubeproxyd/exchange/exchanges.h"
 #include "kubeproxyd/exchange/pace.h"
 #include "kubeproxyd/exchange/relay.h"
@@ -35,6 +37,7 @@ struct exchange {
 	struct identity_query *query;
 	struct token_wait *wait;
 	struct admission admission;
+	struct exchange_audit audit;
 	struct relay relay;
 	struct pace pace;
 	struct mono started;

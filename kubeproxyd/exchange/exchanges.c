@@ -127,17 +127,6 @@ size_t exchanges_count(const struct exchanges *exchanges)
 	return exchanges->count;
 }
 
-bool exchanges_has_short(const struct exchanges *exchanges)
-{
-	const struct exchange_link *link;
-	TAILQ_FOREACH(link, &exchanges->live, entry)
-	{
-		if (!exchange_is_long(link->exchange))
-			return true;
-	}
-	return false;
-}
-
 void exchanges_set(
     struct exchanges *exchanges, const struct settings *settings, struct policy *policy)
 {
@@ -164,7 +153,7 @@ void exchanges_cut_tokens(struct exchanges *exchanges, const char *reason)
 	TAILQ_FOREACH_SAFE(link, &exchanges->live, entry, next)
 	{
 		if (exchange_is_by_token(link->exchange))
-			exchange_end_long(link->exchange, reason);
+			exchange_withdraw(link->exchange, reason);
 	}
 }
 
@@ -179,12 +168,23 @@ void exchanges_cut_cluster(
 	}
 }
 
-void exchanges_end_long(struct exchanges *exchanges, const char *reason)
+void exchanges_end_watches(struct exchanges *exchanges, const char *reason, size_t at_most)
+{
+	struct exchange_link *link, *next;
+	TAILQ_FOREACH_SAFE(link, &exchanges->live, entry, next)
+	{
+		if (at_most == 0)
+			return;
+		at_most -= exchange_end_watch(link->exchange, reason);
+	}
+}
+
+void exchanges_cut_long(struct exchanges *exchanges, const char *reason)
 {
 	struct exchange_link *link, *next;
 	TAILQ_FOREACH_SAFE(link, &exchanges->live, entry, next)
 	{
 		if (exchange_is_long(link->exchange))
-			exchange_end_long(link->exchange, reason);
+			exchange_cut(link->exchange, reason);
 	}
 }

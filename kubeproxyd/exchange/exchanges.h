@@ -11,6 +11,7 @@
 #include "kubeproxyd/exchange/in_flight.h"
 #include "kubeproxyd/http/head.h"
 
+struct audit;
 struct cluster;
 struct clusters;
 struct directory;
@@ -36,6 +37,7 @@ struct exchanges_options {
 	struct clusters *clusters;
 	struct subscriber *subscriber;
 	struct upstreams *upstreams;
+	struct audit *audit; /* NULL: off */
 };
 
 struct exchange_link {
@@ -67,8 +69,6 @@ void exchanges_free(struct exchanges **exchanges);
 void exchanges_add(struct exchanges *exchanges, struct exchange_link *link, bool has_body);
 void exchanges_remove(struct exchanges *exchanges, struct exchange_link *link);
 size_t exchanges_count(const struct exchanges *exchanges) MUST_USE;
-/* Whether any is live that ends by itself soon. */
-bool exchanges_has_short(const struct exchanges *exchanges) MUST_USE;
 /* After SIGHUP: live exchanges that the new policy would not allow, or would send as somebody else,
  * are cut. */
 void exchanges_set(
@@ -80,7 +80,10 @@ void exchanges_cut_tokens(struct exchanges *exchanges, const char *reason);
 /* The cluster is gone. */
 void exchanges_cut_cluster(
     struct exchanges *exchanges, const struct cluster *cluster, const char *reason);
-/* Ends watches, cuts logs and tunnels; requests that end by themselves go on. */
-void exchanges_end_long(struct exchanges *exchanges, const char *reason);
+/* The proxy stops: ends watches as API servers do, cleanly, so that clients begin others elsewhere;
+ * `at_most` in this call. */
+void exchanges_end_watches(struct exchanges *exchanges, const char *reason, size_t at_most);
+/* What does not end by itself. */
+void exchanges_cut_long(struct exchanges *exchanges, const char *reason);
 
 #endif

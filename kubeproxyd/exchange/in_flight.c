@@ -48,18 +48,32 @@ static void drop_unused(struct in_flight_user *user)
 	free(user);
 }
 
-enum in_flight_answer in_flight_enter(struct in_flight *all, const struct in_flight_caps *caps,
-    const char *name, struct cluster *cluster, struct in_flight_seat *seat)
+static enum in_flight_answer judge(const struct in_flight *all, const struct in_flight_caps *caps,
+    const struct in_flight_claim *claim, const struct in_flight_user *user)
 {
-	struct in_flight_user *user = get_user(all, name);
-	bool is_user_full = user->count >= caps->per_user;
-	if (is_user_full || cluster->in_flight >= caps->per_cluster) {
+	size_t taken = all->body_bytes;
+	if (user->count >= caps->per_user)
+		return IN_FLIGHT_USER_FULL;
+	if (claim->cluster->in_flight >= caps->per_cluster)
+		return IN_FLIGHT_CLUSTER_FULL;
+	bool is_full = claim->body_bytes > 0 &&
+		       (taken > caps->body_bytes || claim->body_bytes > caps->body_bytes - taken);
+	return is_full ? IN_FLIGHT_BODIES_FULL : IN_FLIGHT_SEATED;
+}
+
+enum in_flight_answer in_flight_enter(struct in_flight *all, const struct in_flight_caps *caps,
+    const struct in_flight_claim *claim, struct in_flight_seat *seat)
+{
+	struct in_flight_user *user = get_user(all, claim->user);
+	enum in_flight_answer answer = judge(all, caps, claim, user);
+	if (answer != IN_FLIGHT_SEATED) {
 		drop_unused(user);
-		return is_user_full ? IN_FLIGHT_USER_FULL : IN_FLIGHT_CLUSTER_FULL;
+		return answer;
 	}
 	user->count++;
-	cluster->in_flight++;
-	*seat = (struct in_flight_seat){user, cluster};
+	claim->cluster->in_flight++;
+	all->body_bytes += claim->body_bytes;
+	*seat = (struct in_flight_seat){user, claim->cluster, all, claim->body_bytes};
 	return IN_FLIGHT_SEATED;
 }
 
@@ -69,6 +83,7 @@ void in_flight_leave(struct in_flight_seat *seat)
 		return;
 	seat->cluster->in_flight--;
 	seat->user->count--;
+	seat->all->body_bytes -= seat->body_bytes;
 	drop_unused(seat->user);
 	*seat = (struct in_flight_seat){0};
 }

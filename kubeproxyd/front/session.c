@@ -1,6 +1,6 @@
 /* The set of client connections. A session begins at accept, gets its protocol after the handshake
  * and ends in session_end() alone. Limits are checked before anything is allocated; at a limit, who
- * has shown no certificate for the longest time makes room, so that whoever opens connections and
+ * has shown no credential for the longest time makes room, so that whoever opens connections and
  * says nothing keeps nobody else out. Made by the proxy. */
 #include "kubeproxyd/front/session.h"
 
@@ -18,16 +18,16 @@
 #include "kubeproxyd/net/stream.h"
 #include "kubeproxyd/net/tls.h"
 
-#define LINGER_SECONDS 2
+/* For a client that takes nothing of its last answer. */
+#define LINGER_SECONDS 30
 
 TAILQ_HEAD(session_list, session);
 
 struct sessions {
 	struct sessions_options with;
 	struct session_list all;
-	/* The oldest first. */
-	struct session_list shaking, strangers;
-	size_t count, shaking_hands;
+	struct strangers strangers;
+	size_t count;
 	bool is_full; /* as last told */
 	bool is_draining;
 	struct metric *connections, *accepted, *handshake_failures, *bad_requests;
@@ -44,27 +44,10 @@ static void free_session(void *object)
 	free(session);
 }
 
-/* Leaves the list that it is in for `among` (NULL: for none). */
-static void place(struct session *session, struct session_list *among)
-{
-	if (session->among != NULL)
-		TAILQ_REMOVE(session->among, session, place);
-	session->among = among;
-	if (among != NULL)
-		TAILQ_INSERT_TAIL(among, session, place);
-}
-
-/* Who would go first; NULL when everybody is known. */
-static struct session *oldest_stranger(const struct sessions *sessions)
-{
-	struct session *stranger = TAILQ_FIRST(&sessions->strangers);
-	return stranger != NULL ? stranger : TAILQ_FIRST(&sessions->shaking);
-}
-
 static void tell_room(struct sessions *sessions)
 {
 	bool is_full = sessions->count >= sessions->with.settings->proxy.limits.connections &&
-		       oldest_stranger(sessions) == NULL;
+		       strangers_oldest(&sessions->strangers) == NULL;
 	if (is_full == sessions->is_full)
 		return;
 	sessions->is_full = is_full;
@@ -92,11 +75,9 @@ void session_end(struct session *session, enum session_end how, const char *reas
 		stream_finish(&session->stream, duration_seconds(LINGER_SECONDS));
 	else
 		stream_close(&session->stream);
-	place(session, NULL);
+	strangers_remove(&sessions->strangers, &session->stranger);
 	TAILQ_REMOVE(&sessions->all, session, entry);
 	sessions->count--;
-	if (session->protocol == NULL)
-		sessions->shaking_hands--;
 	metric_add(sessions->connections, -1);
 	tell_room(sessions);
 	loop_free_later(sessions->with.loop, free_session, session);
@@ -112,16 +93,26 @@ static void cut(struct session *session, const char *reason)
 
 /* --- the handshake ------------------------------------------------------------------------- */
 
+/* By a certificate, or by a token that came with a request. */
+static void on_known(void *arg)
+{
+	struct session *session = arg;
+	strangers_remove(&session->owner->strangers, &session->stranger);
+	tell_room(session->owner);
+}
+
 static void on_open(void *arg)
 {
 	struct session *session = arg;
-	session->owner->shaking_hands--;
 	struct stream *stream = session->stream;
 	caller_init(&session->caller, stream_peer_certificate(stream), stream_peer_error(stream),
 	    stream_peer_address(stream));
 	session->caller.server_name = stream_server_name(stream);
-	place(session, session->caller.identity == NULL ? &session->owner->strangers : NULL);
-	tell_room(session->owner);
+	session->caller.on_known = on_known;
+	session->caller.on_known_arg = session;
+	strangers_open(&session->owner->strangers, &session->stranger);
+	if (session->caller.identity != NULL)
+		caller_note_known(&session->caller);
 	const char *protocol = stream_alpn(stream);
 	session->protocol =
 	    protocol != NULL && strcmp(protocol, "h2") == 0 ? &session_h2 : &session_h1;
@@ -157,24 +148,36 @@ static const struct stream_events handshake_events = {
     .on_error = on_error,
 };
 
-static void make_room(struct sessions *sessions)
+static void cut_stranger(struct stranger *stranger, const char *reason)
 {
-	const struct settings *settings = sessions->with.settings;
-	struct session *oldest;
-	while (sessions->shaking_hands >= settings->proxy.limits.handshakes)
-		cut(TAILQ_FIRST(&sessions->shaking), "newer handshakes took its place");
-	while (sessions->count >= settings->proxy.limits.connections &&
-	       (oldest = oldest_stranger(sessions)) != NULL)
-		cut(oldest, "newer connections took the place of one without a certificate");
+	size_t offset = offsetof(struct session, stranger);
+	cut((struct session *)(void *)((char *)stranger - offset), reason);
+}
+
+static void make_room(struct sessions *sessions, const struct sockaddr *peer)
+{
+	const struct proxy_limits *limits = &sessions->with.settings->proxy.limits;
+	struct strangers *strangers = &sessions->strangers;
+	struct stranger *oldest;
+	while (
+	    (oldest = strangers_crowding(strangers, peer, limits->strangers_per_address)) != NULL)
+		cut_stranger(oldest, "newer connections of its address took the place of one "
+				     "without a credential");
+	while (strangers->shaking_count >= limits->handshakes)
+		cut_stranger(
+		    strangers_oldest_shaking(strangers), "newer handshakes took its place");
+	while (sessions->count >= limits->connections &&
+	       (oldest = strangers_oldest(strangers)) != NULL)
+		cut_stranger(
+		    oldest, "newer connections took the place of one without a credential");
 }
 
 void sessions_accept(void *arg, int fd, const struct sockaddr *peer, socklen_t peer_len)
 {
-	(void)peer;
 	(void)peer_len;
 	struct sessions *sessions = arg;
 	const struct settings *settings = sessions->with.settings;
-	make_room(sessions);
+	make_room(sessions, peer);
 	if (sessions->count >= settings->proxy.limits.connections) {
 		close(fd);
 		return;
@@ -187,9 +190,8 @@ void sessions_accept(void *arg, int fd, const struct sockaddr *peer, socklen_t p
 	session->stream = stream_accept(
 	    sessions->with.loop, fd, sessions->with.tls, &options, &handshake_events, session);
 	TAILQ_INSERT_TAIL(&sessions->all, session, entry);
-	place(session, &sessions->shaking);
+	strangers_add(&sessions->strangers, &session->stranger, peer);
 	sessions->count++;
-	sessions->shaking_hands++;
 	metric_add(sessions->accepted, 1);
 	metric_add(sessions->connections, 1);
 }
@@ -202,8 +204,7 @@ struct sessions *sessions_new(const struct sessions_options *options)
 	struct metrics *metrics = options->metrics;
 	sessions->with = *options;
 	TAILQ_INIT(&sessions->all);
-	TAILQ_INIT(&sessions->shaking);
-	TAILQ_INIT(&sessions->strangers);
+	strangers_init(&sessions->strangers);
 	sessions->connections =
 	    metrics_gauge(metrics, "eksgate_proxy_connections", "Client connections.", "");
 	sessions->accepted = metrics_counter(

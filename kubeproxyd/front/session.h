@@ -12,6 +12,7 @@
 #include "common/attr.h"
 #include "common/mono.h"
 #include "kubeproxyd/exchange/caller.h"
+#include "kubeproxyd/front/strangers.h"
 
 struct exchanges;
 struct loop;
@@ -52,8 +53,8 @@ size_t sessions_count(const struct sessions *sessions) MUST_USE;
 
 struct session {
 	struct sessions *owner;
-	TAILQ_ENTRY(session) entry, place;
-	struct session_list *among; /* of those who have shown no certificate yet, or NULL */
+	TAILQ_ENTRY(session) entry;
+	struct stranger stranger; /* until it is known who it is */
 	struct stream *stream;
 	struct caller caller;
 	const struct session_protocol *protocol; /* NULL while shaking hands */

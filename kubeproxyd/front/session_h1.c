@@ -22,6 +22,8 @@
 #define SKIP_MAX	    (64u * 1024)
 #define CHUNK_EXTENSION_MAX 4096
 #define CONTINUE	    "HTTP/1.1 100 Continue\r\n\r\n"
+/* How long a connection that was just made may take to ask once although the proxy stops. */
+#define FIRST_REQUEST_MS 1000
 
 enum state {
 	STATE_IDLE, /* between requests */
@@ -139,7 +141,8 @@ static void on_timer(void *arg)
 	if (conversation->state == STATE_HEAD)
 		refuse(conversation, 408, "the head of the request did not arrive in time");
 	else
-		close_session(conversation, SESSION_POLITE, "idle");
+		close_session(conversation, SESSION_POLITE,
+		    session_is_draining(conversation->session) ? "draining" : "idle");
 }
 
 /* --- requests ------------------------------------------------------------------------------ */
@@ -455,10 +458,16 @@ static void *start(struct session *session)
 	return conversation;
 }
 
+/* Between two requests a client knows that the connection may end; before its first it would take
+ * that for a refusal. */
 static void drain(void *object)
 {
 	struct conversation *conversation = object;
-	if (conversation->state == STATE_IDLE)
+	if (conversation->state != STATE_IDLE)
+		return;
+	if (conversation->session->requests == 0)
+		timer_set(conversation->timer, duration_ms(FIRST_REQUEST_MS));
+	else
 		close_session(conversation, SESSION_POLITE, "draining");
 }
 

@@ -13,21 +13,12 @@
 #include "common/xmem.h"
 #include "kubeproxyd/front/session_h2_private.h"
 #include "kubeproxyd/http/h1_rules.h"
+#include "kubeproxyd/http/h2_memory.h"
 #include "kubeproxyd/net/stream.h"
 
 #define CONNECTION_WINDOW (16 * 1024 * 1024)
-#define STREAMS_MAX	  250
-/* Resets: a burst, then this many a second. */
-#define RESET_BURST	  1000
-#define RESET_RATE	  100
-#define CONTINUATIONS_MAX 16
-/* PING, SETTINGS, PRIORITY, idle WINDOW_UPDATE and empty DATA frames in ten seconds; a stream that
- * we have to reset weighs more, since a request was started for it. */
-#define NUISANCES_MAX	 10000
-#define NUISANCE_SECONDS 10
-#define RESET_WEIGHT	 10
-/* A reader may give back its window in pieces of this size. */
-#define UPDATE_BYTES	1024
+/* The limit of resets is for so many seconds, nghttp2's is refilled every second. */
+#define RESET_SECONDS	10
 #define ANSWER_HEAD_MAX (1024u * 1024)
 #define DRAIN_NOTICE_MS 1000
 
@@ -86,6 +77,16 @@ static void end_head(struct h2_conversation *conversation, int32_t id)
 		return;
 	conversation->head_id = 0;
 	timer_cancel(conversation->timer);
+}
+
+/* What nghttp2 would ignore: see stream_ids.h. */
+static int on_begin_frame(nghttp2_session *h2, const nghttp2_frame_hd *frame, void *user_data)
+{
+	struct h2_conversation *conversation = user_data;
+	bool is_head = frame->type == NGHTTP2_HEADERS && (frame->stream_id & 1) != 0;
+	if (is_head && !stream_ids_take(&conversation->ids, frame->stream_id))
+		nghttp2_session_terminate_session(h2, NGHTTP2_PROTOCOL_ERROR);
+	return 0;
 }
 
 static int on_begin_headers(nghttp2_session *h2, const nghttp2_frame *frame, void *user_data)
@@ -211,49 +212,21 @@ static void on_request_head(struct h2_stream *stream)
 /* --- frames -------------------------------------------------------------------------------------
  */
 
-/* Window that is given back for what was sent. */
-static bool is_earned(struct h2_conversation *conversation)
+static const struct proxy_limits *limits_of(const struct h2_conversation *conversation)
 {
-	if (conversation->uncredited < UPDATE_BYTES)
-		return false;
-	conversation->uncredited -= UPDATE_BYTES;
-	return true;
+	return &session_settings(conversation->session)->proxy.limits;
 }
 
-static bool is_nuisance(struct h2_conversation *conversation, const nghttp2_frame *frame)
+static void calm_down(struct h2_conversation *conversation)
 {
-	switch (frame->hd.type) {
-	case NGHTTP2_PING:
-	case NGHTTP2_SETTINGS:
-		return (frame->hd.flags & NGHTTP2_FLAG_ACK) == 0;
-	case NGHTTP2_PRIORITY:
-		return true;
-	case NGHTTP2_WINDOW_UPDATE:
-		return !is_earned(conversation);
-	case NGHTTP2_DATA:
-		return frame->hd.length == 0 && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0;
-	default:
-		return false;
-	}
-}
-
-/* More than any client in good faith sends ends the connection. */
-static void count_nuisance(struct h2_conversation *conversation, unsigned weight)
-{
-	if (mono_since(conversation->nuisances_since).ms > NUISANCE_SECONDS * 1000) {
-		conversation->nuisances_since = mono_now();
-		conversation->nuisances = 0;
-	}
-	conversation->nuisances += weight;
-	if (conversation->nuisances > NUISANCES_MAX)
-		nghttp2_session_terminate_session(conversation->h2, NGHTTP2_ENHANCE_YOUR_CALM);
+	nghttp2_session_terminate_session(conversation->h2, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
 static int on_frame(nghttp2_session *h2, const nghttp2_frame *frame, void *user_data)
 {
 	struct h2_conversation *conversation = user_data;
-	if (is_nuisance(conversation, frame))
-		count_nuisance(conversation, 1);
+	if (!flood_take(&conversation->flood, limits_of(conversation), frame))
+		calm_down(conversation);
 	if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
 		return 0;
 	struct h2_stream *stream = find_stream(h2, frame->hd.stream_id);
@@ -293,14 +266,31 @@ static int on_invalid_frame(
 	return 0;
 }
 
+/* The fields of an answer's head go with the frame that is made now; its stream may be gone when
+ * nghttp2 gives us the frame. */
+static void note_head_sent(struct h2_conversation *conversation, struct h2_stream *stream)
+{
+	if (stream == NULL)
+		return;
+	if (stream->interims > 0) {
+		stream->interims--;
+		return;
+	}
+	conversation->leaving = stream->tail;
+	stream->tail.is_waiting = false;
+}
+
 /* An answered request whose rest nobody wants is told so (RFC 9113, 8.1). */
 static int on_frame_sent(nghttp2_session *h2, const nghttp2_frame *frame, void *user_data)
 {
 	struct h2_conversation *conversation = user_data;
 	int32_t id = frame->hd.stream_id;
-	bool is_reset = frame->hd.type == NGHTTP2_RST_STREAM;
-	if (is_reset && frame->rst_stream.error_code != NGHTTP2_NO_ERROR)
-		count_nuisance(conversation, RESET_WEIGHT);
+	bool is_reset = frame->hd.type == NGHTTP2_RST_STREAM &&
+			frame->rst_stream.error_code != NGHTTP2_NO_ERROR;
+	if (is_reset && !flood_take_reset(&conversation->flood, limits_of(conversation)))
+		calm_down(conversation);
+	if (frame->hd.type == NGHTTP2_HEADERS)
+		note_head_sent(conversation, find_stream(h2, id));
 	bool is_end = (frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS) &&
 		      (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
 	if (is_end && nghttp2_session_get_stream_remote_close(h2, id) == 0)
@@ -361,20 +351,36 @@ static void tell_ready(struct h2_conversation *conversation)
 		h2_stream_tell(stream);
 }
 
+static void write_frame(struct h2_conversation *conversation, const uint8_t *frame, size_t len)
+{
+	struct stream *stream = conversation->stream;
+	struct h2_tail *tail = &conversation->leaving;
+	if (!tail->is_waiting) {
+		stream_write(stream, frame, len);
+		return;
+	}
+	uint8_t header[H2_FRAME_HEADER];
+	h2_frame_header_grown(header, frame, len, tail->len);
+	stream_write(stream, header, sizeof header);
+	stream_write(stream, frame + sizeof header, len - sizeof header);
+	stream_write(stream, h2_tail_bytes(&conversation->tails, tail), tail->len);
+	h2_tail_written(&conversation->tails, tail);
+}
+
 static void on_flush(void *arg)
 {
 	struct h2_conversation *conversation = arg;
 	tell_ready(conversation);
 	while (!conversation->is_closed && !stream_is_full(conversation->stream)) {
-		const uint8_t *data;
-		ssize_t len = nghttp2_session_mem_send(conversation->h2, &data);
+		const uint8_t *frame;
+		ssize_t len = nghttp2_session_mem_send(conversation->h2, &frame);
 		if (len < 0) {
 			client_gone(conversation, nghttp2_strerror((int)len));
 			return;
 		}
 		if (len == 0)
 			break;
-		stream_write(conversation->stream, data, (size_t)len);
+		write_frame(conversation, frame, (size_t)len);
 	}
 	if (conversation->is_closed)
 		return;
@@ -451,6 +457,7 @@ static nghttp2_session_callbacks *make_callbacks(void)
 	nghttp2_session_callbacks *callbacks;
 	if (nghttp2_session_callbacks_new(&callbacks) != 0)
 		abort();
+	nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
 	nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
 	nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
 	nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, on_invalid_header);
@@ -471,18 +478,19 @@ static nghttp2_session *new_session(struct h2_conversation *conversation)
 	if (nghttp2_option_new(&option) != 0)
 		abort();
 	nghttp2_option_set_no_auto_window_update(option, 1);
-	nghttp2_option_set_stream_reset_rate_limit(option, RESET_BURST, RESET_RATE);
-	nghttp2_option_set_max_continuations(option, CONTINUATIONS_MAX);
+	const struct proxy_limits *limits = limits_of(conversation);
+	nghttp2_option_set_stream_reset_rate_limit(
+	    option, limits->resets, (limits->resets + RESET_SECONDS - 1) / RESET_SECONDS);
+	nghttp2_option_set_max_continuations(option, limits->continuations);
 	nghttp2_option_set_max_send_header_block_length(option, ANSWER_HEAD_MAX);
-	if (nghttp2_session_server_new2(&h2, callbacks, conversation, option) != 0)
+	if (nghttp2_session_server_new3(&h2, callbacks, conversation, option, h2_memory()) != 0)
 		abort();
 	nghttp2_session_callbacks_del(callbacks);
 	nghttp2_option_del(option);
-	const struct settings *settings = session_settings(conversation->session);
 	const nghttp2_settings_entry entries[] = {
-	    {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, STREAMS_MAX},
+	    {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, (uint32_t)limits->streams},
 	    {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, CLIENT_BODY_WINDOW},
-	    {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)settings->proxy.limits.header_bytes},
+	    {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)limits->header_bytes},
 	};
 	nghttp2_submit_settings(h2, NGHTTP2_FLAG_NONE, entries, sizeof entries / sizeof entries[0]);
 	nghttp2_session_set_local_window_size(h2, NGHTTP2_FLAG_NONE, 0, CONNECTION_WINDOW);
@@ -496,7 +504,7 @@ static void *start(struct session *session)
 	conversation->stream = session->stream;
 	conversation->flush = (struct deferred){.fn = on_flush, .arg = conversation};
 	conversation->timer = timer_new(session_loop(session), on_timer, conversation);
-	conversation->nuisances_since = mono_now();
+	flood_init(&conversation->flood);
 	TAILQ_INIT(&conversation->live);
 	TAILQ_INIT(&conversation->ready);
 	conversation->h2 = new_session(conversation);
@@ -532,6 +540,7 @@ static void free_conversation(void *object)
 	timer_free(&conversation->timer);
 	timer_free(&conversation->notice);
 	nghttp2_session_del(conversation->h2);
+	h2_tails_free(&conversation->tails);
 	free(conversation);
 }
 

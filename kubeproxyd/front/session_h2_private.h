@@ -11,7 +11,10 @@
 
 #include "common/buf.h"
 #include "common/loop.h"
+#include "kubeproxyd/front/flood.h"
 #include "kubeproxyd/front/session.h"
+#include "kubeproxyd/front/stream_ids.h"
+#include "kubeproxyd/http/h2_tail.h"
 #include "kubeproxyd/http/head.h"
 #include "kubeproxyd/http/peer.h"
 
@@ -33,6 +36,8 @@ struct h2_stream {
 	struct buf answer; /* body, not framed yet */
 	size_t answer_at;
 	struct buf held; /* of the request's body, arrived while paused */
+	struct h2_tail tail; /* of the answer's head, which waits for its frame */
+	unsigned interims; /* heads before that one, submitted and not written */
 	bool is_paused, is_request_ended, is_end_told, owes_continue;
 	bool has_answered_head, has_answered, is_full, is_bodiless;
 	bool is_closed, is_listed;
@@ -46,13 +51,14 @@ struct h2_conversation {
 	struct stream *stream; /* the session's; NULL once closed */
 	nghttp2_session *h2;
 	struct deferred flush;
+	struct h2_tails tails;
+	struct h2_tail leaving; /* of the head whose frame nghttp2 has just made */
 	struct timer *timer; /* while no request is there, or the head of one is on its way */
 	struct timer *notice; /* between the two GOAWAYs of a drain; NULL before */
 	struct h2_stream_list live, ready;
 	size_t count;
-	unsigned nuisances; /* frames that cost and say nothing, since `nuisances_since` */
-	struct mono nuisances_since;
-	uint64_t uncredited; /* bytes of answers for which no WINDOW_UPDATE was counted yet */
+	struct flood flood;
+	struct stream_ids ids;
 	int32_t head_id; /* the stream whose head is on its way; 0: none */
 	bool is_closed;
 };

@@ -53,6 +53,7 @@ void h2_stream_free(struct h2_stream *stream)
 {
 	struct h2_conversation *conversation = stream->conversation;
 	unlist(stream);
+	h2_tail_drop(&conversation->tails, &stream->tail);
 	TAILQ_REMOVE(&conversation->live, stream, entry);
 	conversation->count--;
 	loop_free_later(session_loop(conversation->session), free_stream, stream);
@@ -77,7 +78,7 @@ static ssize_t read_answer(nghttp2_session *session, int32_t id, uint8_t *to, si
 	if (used > 0)
 		memcpy(to, stream->answer.data + stream->answer_at, used);
 	stream->answer_at += used;
-	stream->conversation->uncredited += used;
+	flood_note_sent(&stream->conversation->flood, used);
 	if (used == rest) {
 		/* An idle watch holds no buffer. */
 		buf_free(&stream->answer);
@@ -104,7 +105,8 @@ static bool send_head(void *object, const struct http_head *head)
 	struct h2_fields list;
 	h2_fields_init(&list);
 	h2_fields_add_status(&list, head->status);
-	h2_fields_add_head(&list, head, NULL);
+	if (!h2_tail_encode(&conversation->tails, &stream->tail, head, NULL, list.size))
+		h2_fields_add_head(&list, head, NULL);
 	stream->has_answered_head = true;
 	stream->is_bodiless = is_bodiless(stream, head);
 	const nghttp2_data_provider provider = {.read_callback = read_answer};
@@ -163,6 +165,7 @@ static void send_continue(struct h2_stream *stream)
 	    name, value, sizeof name - 1, sizeof value - 1, NGHTTP2_NV_FLAG_NONE};
 	nghttp2_submit_headers(
 	    stream->conversation->h2, NGHTTP2_FLAG_NONE, stream->id, NULL, &status, 1, NULL);
+	stream->interims++;
 	h2_ask_flush(stream->conversation);
 }
 

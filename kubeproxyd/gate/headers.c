@@ -105,9 +105,10 @@ static void copy_protocols(const char *value, struct http_fields *to)
 static void copy_fields(const struct headers_input *input, struct http_fields *to)
 {
 	const struct http_fields *from = &input->client->fields;
+	struct hop_by_hop hop_by_hop = hop_by_hop_of(from);
 	for (size_t i = 0; i < from->count; i++) {
 		const char *name = fields_name(from, i);
-		if (hop_by_hop_is(from, name) || impersonate_is_identity_field(name) ||
+		if (hop_by_hop_has(&hop_by_hop, name) || impersonate_is_identity_field(name) ||
 		    impersonate_is_disguised_field(name))
 			continue;
 		if (is_cookie(from, i) && !input->is_proxy_subresource)
@@ -115,7 +116,8 @@ static void copy_fields(const struct headers_input *input, struct http_fields *t
 		if (fields_is_named(from, i, "Sec-WebSocket-Protocol"))
 			copy_protocols(fields_value(from, i), to);
 		else
-			fields_add_text(to, name, fields_value(from, i));
+			fields_add(to, name, from->items[i].name_len, fields_value(from, i),
+			    from->items[i].value_len);
 	}
 }
 
@@ -166,6 +168,7 @@ static bool is_visible(const char *text)
 static bool is_sound(const struct headers_input *input, const struct http_head *upstream)
 {
 	const struct http_fields *fields = &upstream->fields;
+	struct hop_by_hop hop_by_hop = hop_by_hop_of(fields);
 	size_t vouched = 0;
 	for (size_t i = 0; i < fields->count; i++) {
 		const char *name = fields_name(fields, i);
@@ -173,7 +176,7 @@ static bool is_sound(const struct headers_input *input, const struct http_head *
 		bool is_upgrade_field =
 		    upstream->is_upgrade && fields_is_named(fields, i, "Upgrade");
 		if (impersonate_is_disguised_field(name) ||
-		    (hop_by_hop_is(fields, name) && !is_upgrade_field))
+		    (hop_by_hop_has(&hop_by_hop, name) && !is_upgrade_field))
 			return false;
 	}
 	size_t expected = 2 + input->group_count + 1 + (input->client_address != NULL);

@@ -125,13 +125,13 @@ static bool is_dropped(const char *name)
 	       strncasecmp(name, "Access-Control-", strlen("Access-Control-")) == 0;
 }
 
-static bool copy_field(
-    const struct headers_answer *answer, size_t index, struct http_fields *to, char **message)
+static bool copy_field(const struct headers_answer *answer, const struct hop_by_hop *hop_by_hop,
+    size_t index, struct http_fields *to, char **message)
 {
 	const struct http_fields *from = &answer->upstream->fields;
 	const char *name = fields_name(from, index), *value = fields_value(from, index);
 	bool is_proxied = answer->opaque_from > 0;
-	if (hop_by_hop_is(from, name) || is_dropped(name))
+	if (hop_by_hop_has(hop_by_hop, name) || is_dropped(name))
 		return true;
 	if (fields_is_named(from, index, "Location"))
 		return copy_location(answer, name, value, to, message);
@@ -141,7 +141,8 @@ static bool copy_field(
 		return true;
 	}
 	if (!is_proxied || !fields_is_named(from, index, "X-Content-Type-Options"))
-		fields_add_text(to, name, value);
+		fields_add(
+		    to, name, from->items[index].name_len, value, from->items[index].value_len);
 	return true;
 }
 
@@ -159,9 +160,10 @@ bool headers_build_response(
     const struct headers_answer *answer, struct http_head *client, char **message)
 {
 	const struct http_fields *from = &answer->upstream->fields;
+	struct hop_by_hop hop_by_hop = hop_by_hop_of(from);
 	copy_members(answer->upstream, client);
 	for (size_t i = 0; i < from->count; i++) {
-		if (!copy_field(answer, i, &client->fields, message))
+		if (!copy_field(answer, &hop_by_hop, i, &client->fields, message))
 			return false;
 	}
 	const char *protocol = fields_get(from, "Upgrade");

@@ -5,7 +5,13 @@
 
 #include <stddef.h>
 
-bool hop_by_hop_is(const struct http_fields *of_head, const char *name)
+struct hop_by_hop hop_by_hop_of(const struct http_fields *head)
+{
+	bool has_list = fields_get(head, "Connection") != NULL;
+	return (struct hop_by_hop){.listing = has_list ? head : NULL};
+}
+
+bool hop_by_hop_has(const struct hop_by_hop *rules, const char *name)
 {
 	static const struct field_name names[] = {FIELD_NAME("Connection"),
 	    FIELD_NAME("Content-Length"), FIELD_NAME("Expect"), FIELD_NAME("Host"),
@@ -14,5 +20,5 @@ bool hop_by_hop_is(const struct http_fields *of_head, const char *name)
 	    FIELD_NAME("Proxy-Authorization"), FIELD_NAME("Proxy-Connection"), FIELD_NAME("TE"),
 	    FIELD_NAME("Trailer"), FIELD_NAME("Transfer-Encoding"), FIELD_NAME("Upgrade")};
 	return field_name_is_among(name, names, sizeof names / sizeof names[0]) ||
-	       fields_has_token(of_head, "Connection", name);
+	       (rules->listing != NULL && fields_has_token(rules->listing, "Connection", name));
 }

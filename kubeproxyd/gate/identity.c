@@ -22,6 +22,7 @@ void identity_unref(struct identity **identity)
 	for (size_t i = 0; i < old->group_count; i++)
 		free(old->groups[i]);
 	free(old->groups);
+	traits_free(&old->traits);
 	free(old->user);
 	free(old->certificate_serial);
 	free(old->cluster);
@@ -44,6 +45,7 @@ struct identity *identity_copy(const struct identity *identity)
 		copy->groups[copy->group_count++] = xstrdup(identity->groups[i]);
 	copy->certificate_serial = xstrdup_or_null(identity->certificate_serial);
 	copy->cluster = xstrdup_or_null(identity->cluster);
+	traits_copy(&copy->traits, &identity->traits);
 	copy->expires = identity->expires;
 	copy->ends = identity->ends;
 	return copy;

@@ -7,6 +7,7 @@
 
 #include "common/attr.h"
 #include "common/mono.h"
+#include "kubeproxyd/policy/traits.h"
 
 /* Immutable, counted references: sessions and exchanges share it. */
 struct identity {
@@ -16,6 +17,7 @@ struct identity {
 	const char *source; /* "certificate", "oidc", "iam" */
 	char *certificate_serial; /* hex, NULL for others */
 	char *cluster; /* the one cluster this credential is scoped to, or NULL */
+	struct traits traits; /* what else the credential says; roles' templates read it */
 	struct unix_time expires; /* no new request any more; 0: never */
 	struct unix_time ends; /* what runs is cut; 0: when it expires */
 	unsigned references;

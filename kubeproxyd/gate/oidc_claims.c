@@ -273,6 +273,23 @@ static bool read_groups(const struct oidc_login *login, struct json_object *clai
 	return true;
 }
 
+/* Texts and lists of texts, for the templates of roles. What is too much to be kept is missing
+ * there, and a template that finds nothing gives nothing. */
+static void read_traits(struct json_object *claims, struct identity *identity)
+{
+	json_object_object_foreach(claims, name, value)
+	{
+		bool is_list = json_object_is_type(value, json_type_array);
+		size_t count = is_list ? json_object_array_length(value) : 1;
+		bool has_room = true;
+		for (size_t i = 0; has_room && i < count; i++) {
+			const char *text =
+			    text_of(is_list ? json_object_array_get_idx(value, i) : value);
+			has_room = text == NULL || traits_add(&identity->traits, name, text);
+		}
+	}
+}
+
 struct identity *oidc_identity(
     const struct oidc_login *login, struct json_object *claims, struct unix_time now, char **error)
 {
@@ -284,8 +301,10 @@ struct identity *oidc_identity(
 	    check_times(claims, now, &identity->expires, error) &&
 	    check_cluster(login, claims, identity, error) && check_required(login, claims, error) &&
 	    read_user(login, claims, identity, error) &&
-	    read_groups(login, claims, identity, error))
+	    read_groups(login, claims, identity, error)) {
+		read_traits(claims, identity);
 		return identity;
+	}
 	identity_unref(&identity);
 	return NULL;
 }

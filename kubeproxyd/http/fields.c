@@ -83,9 +83,13 @@ const char *fields_value(const struct http_fields *fields, size_t index)
 bool field_name_is_among(const char *name, const struct field_name *names, size_t count)
 {
 	size_t len = strlen(name);
-	for (size_t i = 0; i < count; i++)
-		if (names[i].len == len && strncasecmp(names[i].text, name, len) == 0)
+	for (size_t i = 0; i < count; i++) {
+		/* Letters of the other case differ in this bit, others become nothing that is
+		 * there. */
+		bool may_be = names[i].len == len && ((names[i].text[0] ^ name[0]) & ~0x20) == 0;
+		if (may_be && strncasecmp(names[i].text, name, len) == 0)
 			return true;
+	}
 	return false;
 }
 

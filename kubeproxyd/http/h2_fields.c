@@ -3,10 +3,10 @@
 
 #include <ctype.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/decimal.h"
 #include "common/xmem.h"
 
 static uint8_t *bytes(const char *text)
@@ -18,17 +18,21 @@ static uint8_t *bytes(const char *text)
 	return either.bytes;
 }
 
-static bool is_private(const char *name)
+bool h2_field_is_private(const char *name, size_t len)
 {
-	static const char *const names[] = {
-	    "authorization", "audit-id", "x-forwarded-for", "cookie", "set-cookie"};
-	if (strncmp(name, "impersonate-", strlen("impersonate-")) == 0)
-		return true;
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-		if (strcmp(name, names[i]) == 0)
-			return true;
-	}
-	return false;
+	static const struct field_name names[] = {FIELD_NAME("authorization"),
+	    FIELD_NAME("audit-id"), FIELD_NAME("x-forwarded-for"), FIELD_NAME("cookie"),
+	    FIELD_NAME("set-cookie")};
+	static const char prefix[] = "impersonate-";
+	bool may_be = strchr("aAiIxXcCsS", name[0]) != NULL && len >= strlen("cookie");
+	return may_be && (field_name_is_among(name, names, sizeof names / sizeof names[0]) ||
+			     strncasecmp(name, prefix, strlen(prefix)) == 0);
+}
+
+bool h2_head_says_length(const struct http_head *head)
+{
+	return head->body == HTTP_BODY_LENGTH ||
+	       (head->body == HTTP_BODY_NONE && head->content_length > 0 && head->status != 204);
 }
 
 void h2_fields_init(struct h2_fields *list)
@@ -60,7 +64,8 @@ void h2_fields_add(struct h2_fields *list, const char *name, const char *value, 
 	    .namelen = name_len,
 	    .value = bytes(value),
 	    .valuelen = value_len,
-	    .flags = is_private(name) ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE,
+	    .flags = h2_field_is_private(name, name_len) ? NGHTTP2_NV_FLAG_NO_INDEX
+							 : NGHTTP2_NV_FLAG_NONE,
 	};
 	list->size += name_len + value_len + 8;
 }
@@ -95,19 +100,16 @@ void h2_fields_add_head(struct h2_fields *list, const struct http_head *head, co
 		if (except == NULL || strcmp(name, except) != 0)
 			h2_fields_add(list, name, fields_value(fields, i), field->value_len);
 	}
-	bool is_declared =
-	    head->body == HTTP_BODY_NONE && head->content_length > 0 && head->status != 204;
-	if (head->body == HTTP_BODY_LENGTH || is_declared) {
-		int len = snprintf(list->length, sizeof list->length, "%llu",
-		    (unsigned long long)head->content_length);
-		h2_fields_add(list, "content-length", list->length, (size_t)len);
+	if (h2_head_says_length(head)) {
+		size_t len = decimal_write(list->length, head->content_length);
+		h2_fields_add(list, "content-length", list->length, len);
 	}
 }
 
 void h2_fields_add_status(struct h2_fields *list, unsigned status)
 {
-	int len = snprintf(list->status, sizeof list->status, "%u", status);
-	h2_fields_add(list, ":status", list->status, (size_t)len);
+	size_t len = decimal_write(list->status, status);
+	h2_fields_add(list, ":status", list->status, len);
 }
 
 void h2_fields_free(struct h2_fields *list)

@@ -5,9 +5,12 @@
 #define EKSGATE_H2_FIELDS_H
 
 #include <nghttp2/nghttp2.h>
+#include <stdbool.h>
 #include <stddef.h>
 
+#include "common/attr.h"
 #include "common/buf.h"
+#include "common/decimal.h"
 #include "kubeproxyd/http/head.h"
 
 #define H2_FIELDS_FEW 64
@@ -18,7 +21,7 @@ struct h2_fields {
 	nghttp2_nv *items; /* `few`, or memory of its own when they are more */
 	size_t count, cap;
 	size_t size; /* at most this much when encoded */
-	char length[24], status[8];
+	char length[DECIMAL_TEXT], status[DECIMAL_TEXT];
 	struct buf names;
 };
 
@@ -32,5 +35,10 @@ void h2_fields_add_head(struct h2_fields *list, const struct http_head *head, co
 /* ":status"; first of an answer. */
 void h2_fields_add_status(struct h2_fields *list, unsigned status);
 void h2_fields_free(struct h2_fields *list);
+
+/* Whether it belongs to one user (any case), so that it must never enter a table. */
+bool h2_field_is_private(const char *name, size_t len) MUST_USE;
+/* Whether content-length is written: of the body, or what an answer to HEAD and a 304 declare. */
+bool h2_head_says_length(const struct http_head *head) MUST_USE;
 
 #endif

@@ -4,11 +4,10 @@
  * aborts, since whoever put it there did not check. */
 #include "kubeproxyd/http/head.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/decimal.h"
 #include "common/log.h"
 #include "common/xmem.h"
 
@@ -183,9 +182,10 @@ static void make_room(const struct http_head *head, struct buf *out)
 
 static void write_length(struct buf *out, uint64_t length)
 {
-	char text[48];
-	int len = snprintf(text, sizeof text, "Content-Length: %" PRIu64 "\r\n", length);
-	buf_append(out, text, (size_t)len);
+	char digits[DECIMAL_TEXT];
+	buf_append(out, "Content-Length: ", strlen("Content-Length: "));
+	buf_append(out, digits, decimal_write(digits, length));
+	buf_append(out, "\r\n", 2);
 }
 
 /* What ends every head: its body's framing, the connection, the empty line. */
@@ -224,11 +224,13 @@ static bool may_say_length(unsigned status)
 
 void http_head_write_response(const struct http_head *head, struct buf *out)
 {
-	char line[64];
+	char status[DECIMAL_TEXT];
 	make_room(head, out);
-	int len = snprintf(line, sizeof line, "HTTP/1.1 %03u %s\r\n", head->status % 1000,
-	    http_reason(head->status));
-	buf_append(out, line, (size_t)len);
+	buf_append(out, "HTTP/1.1 ", strlen("HTTP/1.1 "));
+	buf_append(out, status, decimal_write(status, head->status));
+	buf_append(out, " ", 1);
+	buf_append_text(out, http_reason(head->status));
+	buf_append(out, "\r\n", 2);
 	write_fields(&head->fields, out);
 	if (head->body == HTTP_BODY_NONE && may_say_length(head->status))
 		write_length(out, head->content_length);

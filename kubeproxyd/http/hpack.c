@@ -1,8 +1,10 @@
-/* Encodes one header field by nghttp2's own encoder, on a table of its own that nothing is ever
- * added to. */
+/* Literals of header fields. What is encoded once goes through nghttp2's own encoder, on a table
+ * that nothing is ever added to; what is encoded each time is written as it is, since looking it up
+ * in tables and compressing it costs more than the bytes that this saves. */
 #include "kubeproxyd/http/hpack.h"
 
 #include <nghttp2/nghttp2.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,4 +38,34 @@ void hpack_encode_never_indexed(
 		abort();
 	buf_commit(out, (size_t)len);
 	nghttp2_hd_deflate_del(deflater);
+}
+
+/* An integer behind a prefix of seven bits whose high bit, "compressed", is 0 (5.1, 5.2). */
+static char *put_length(char *at, size_t len)
+{
+	if (len < 127) {
+		*at++ = (char)len;
+		return at;
+	}
+	*at++ = 127;
+	for (len -= 127; len >= 128; len >>= 7)
+		*at++ = (char)(uint8_t)(128 | (len & 127));
+	*at++ = (char)len;
+	return at;
+}
+
+void hpack_append(struct buf *out, const char *name, size_t name_len, const char *value,
+    size_t value_len, bool is_private)
+{
+	if (name_len > UINT32_MAX || value_len > UINT32_MAX)
+		abort();
+	char *start = buf_reserve(out, name_len + value_len + HPACK_APPEND_EXTRA), *at = start;
+	*at++ = is_private ? 0x10 : 0x00;
+	at = put_length(at, name_len);
+	for (size_t i = 0; i < name_len; i++) {
+		char c = name[i];
+		*at++ = c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+	}
+	at = mempcpy(put_length(at, value_len), value, value_len);
+	buf_commit(out, (size_t)(at - start));
 }

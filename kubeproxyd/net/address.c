@@ -52,3 +52,33 @@ bool address_parse(
 	*len = sizeof in6;
 	return true;
 }
+
+static bool is_private_v4(uint32_t address)
+{
+	static const struct {
+		uint32_t network, mask;
+	} ranges[] = {
+	    {0x0a000000, 0xff000000}, /* 10.0.0.0/8 */
+	    {0xac100000, 0xfff00000}, /* 172.16.0.0/12 */
+	    {0xc0a80000, 0xffff0000}, /* 192.168.0.0/16 */
+	    {0x64400000, 0xffc00000}, /* 100.64.0.0/10 */
+	};
+	for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
+		if ((address & ranges[i].mask) == ranges[i].network)
+			return true;
+	}
+	return false;
+}
+
+bool address_is_private(const struct sockaddr *address)
+{
+	struct sockaddr_storage copy = {0};
+	if (address->sa_family == AF_INET) {
+		memcpy(&copy, address, sizeof(struct sockaddr_in));
+		return is_private_v4(ntohl(((struct sockaddr_in *)&copy)->sin_addr.s_addr));
+	}
+	if (address->sa_family != AF_INET6)
+		return false;
+	memcpy(&copy, address, sizeof(struct sockaddr_in6));
+	return (((struct sockaddr_in6 *)&copy)->sin6_addr.s6_addr[0] & 0xfe) == 0xfc;
+}

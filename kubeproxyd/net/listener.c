@@ -4,6 +4,7 @@
 #include "kubeproxyd/net/listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,7 @@
 #include "common/xmem.h"
 #include "kubeproxyd/net/address.h"
 
-#define BACKLOG		       1024
+#define BACKLOG		       4096
 #define ACCEPTS_PER_TURN       64
 #define EXHAUSTED_REST_MS      100
 #define EXHAUSTED_LOG_INTERVAL 10
@@ -146,12 +147,8 @@ static int open_socket(const char *text, char **error)
 	return -1;
 }
 
-struct listener *listener_new(
-    struct loop *loop, const char *address, listener_fn *fn, void *arg, char **error)
+static struct listener *make_listener(struct loop *loop, int fd, listener_fn *fn, void *arg)
 {
-	int fd = open_socket(address, error);
-	if (fd < 0)
-		return NULL;
 	struct listener *listener = xcalloc(1, sizeof *listener);
 	listener->loop = loop;
 	listener->fn = fn;
@@ -166,6 +163,50 @@ struct listener *listener_new(
 	address_text((const struct sockaddr *)&bound, listener->address);
 	arm(listener);
 	return listener;
+}
+
+struct listener *listener_new(
+    struct loop *loop, const char *address, listener_fn *fn, void *arg, char **error)
+{
+	int fd = open_socket(address, error);
+	return fd >= 0 ? make_listener(loop, fd, fn, arg) : NULL;
+}
+
+static int socket_option(int fd, int option)
+{
+	int value = -1;
+	socklen_t len = sizeof value;
+	return getsockopt(fd, SOL_SOCKET, option, &value, &len) == 0 ? value : -1;
+}
+
+static bool is_tcp_listener(int fd)
+{
+	int domain = socket_option(fd, SO_DOMAIN);
+	return (domain == AF_INET || domain == AF_INET6) &&
+	       socket_option(fd, SO_TYPE) == SOCK_STREAM && socket_option(fd, SO_ACCEPTCONN) == 1;
+}
+
+struct listener *listener_adopt(struct loop *loop, int fd, listener_fn *fn, void *arg, char **error)
+{
+	if (!is_tcp_listener(fd)) {
+		*error = xasprintf(
+		    "descriptor %d of LISTEN_FDS is not a listening TCP socket: the socket unit "
+		    "needs ListenStream= with an IP address or a port, and Accept=no",
+		    fd);
+		(void)close(fd);
+		return NULL;
+	}
+	if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) != 0 ||
+	    fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
+		abort();
+	return make_listener(loop, fd, fn, arg);
+}
+
+void listener_accept_rest(struct listener *listener)
+{
+	for (unsigned i = 0; i < BACKLOG && !listener->is_paused; i++)
+		if (!accept_one(listener) || listener->is_closed)
+			return;
 }
 
 void listener_free(struct listener **listener)

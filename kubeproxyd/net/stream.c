@@ -264,9 +264,21 @@ void stream_finish(struct stream **stream, struct duration linger)
 	LIST_INSERT_HEAD(&finishing_streams, finishing, finishing);
 	finishing->is_end_wanted = true;
 	buf_free_secret(&finishing->rest);
+	finishing->linger = linger;
 	timer_set(finishing->timer, linger);
 	loop_defer(finishing->loop, &finishing->turn_end);
 	stream_arm(finishing);
+}
+
+bool stream_is_finishing_any(const struct loop *loop)
+{
+	const struct stream *stream;
+	LIST_FOREACH(stream, &finishing_streams, finishing)
+	{
+		if (stream->loop == loop && !stream->is_end_sent)
+			return true;
+	}
+	return false;
 }
 
 void stream_close_finishing(struct loop *loop)

@@ -77,8 +77,11 @@ void stream_end(struct stream *stream);
  * becomes NULL. */
 void stream_close(struct stream **stream);
 /* Gives it up politely: the loop writes what is queued, sends close_notify, drains a bounded while,
- * closes. At most `linger`. *stream becomes NULL and no callback comes. */
+ * closes. A peer that takes nothing for `linger` is not waited for. *stream becomes NULL and no
+ * callback comes. */
 void stream_finish(struct stream **stream, struct duration linger);
+/* Whether any of those has something to write still. */
+bool stream_is_finishing_any(const struct loop *loop) MUST_USE;
 /* Closes what stream_finish() still works on; before loop_free(). */
 void stream_close_finishing(struct loop *loop);
 

@@ -36,7 +36,7 @@ struct stream {
 	struct watch *watch;
 	struct timer *timer; /* by state: the handshake's deadline, "read on", the linger time */
 	struct deferred turn_end; /* starting or flushing */
-	struct duration handshake_timeout;
+	struct duration handshake_timeout, linger;
 
 	struct buf rest; /* read, offered and not used */
 	bool is_paused;

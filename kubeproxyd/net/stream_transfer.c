@@ -15,6 +15,8 @@
 #define FLUSH_MAX   ((size_t)256 * 1024)
 /* Read and dropped while finishing. */
 #define DISCARD_MAX ((size_t)1024 * 1024)
+/* How long the peer's own end is waited for once everything was said. */
+#define LAST_WORD_MS 2000
 
 /* Nothing keeps a pointer into it beyond on_data. */
 static uint8_t scratch[SCRATCH_SIZE];
@@ -184,6 +186,8 @@ static bool write_queue(struct stream *stream)
 		stream_queue_consume(&stream->queue, put);
 		stream->bytes_written += put;
 		written += put;
+		if (put > 0 && stream->state == STATE_FINISHING)
+			timer_set(stream->timer, stream->linger);
 		if (!note_write(stream, result))
 			return false;
 	}
@@ -197,6 +201,9 @@ static bool write_end(struct stream *stream)
 	if (!note_write(stream, stream_io_end(&stream->io)))
 		return false;
 	stream->is_end_sent = !stream->is_write_blocked;
+	if (stream->is_end_sent && stream->state == STATE_FINISHING &&
+	    stream->linger.ms > LAST_WORD_MS)
+		timer_set(stream->timer, duration_ms(LAST_WORD_MS));
 	return true;
 }
 

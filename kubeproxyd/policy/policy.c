@@ -249,6 +249,16 @@ void policy_unref(struct policy **policy)
 	free(old);
 }
 
+void policy_each_group(
+    const struct policy *policy, void (*fn)(void *arg, const char *group), void *arg)
+{
+	for (size_t i = 0; i < policy->role_count; i++) {
+		const struct texts *groups = &policy->roles[i]->allow.groups;
+		for (size_t k = 0; k < groups->count; k++)
+			fn(arg, groups->items[k]);
+	}
+}
+
 size_t policy_role_count(const struct policy *policy)
 {
 	return policy->role_count;

@@ -23,6 +23,10 @@ struct policy *policy_load(const char *directory, char **error) MUST_USE;
 struct policy *policy_parse(const char *file, const char *text, size_t len, char **error) MUST_USE;
 struct policy *policy_ref(struct policy *policy) MUST_USE;
 void policy_unref(struct policy **policy);
+/* Every group that a role may impersonate, in no order and perhaps more than once; NULL for those
+ * that only a request can tell. */
+void policy_each_group(
+    const struct policy *policy, void (*fn)(void *arg, const char *group), void *arg);
 size_t policy_role_count(const struct policy *policy);
 size_t policy_binding_count(const struct policy *policy);
 

@@ -3,21 +3,26 @@
  */
 #include "kubeproxyd/record/access_log.h"
 
-#include <stdlib.h>
-
 #include "common/buf.h"
 #include "common/log.h"
 
-/* "deployments.apps/scale"; "" stays empty. */
-static void write_resource(struct buf *out, const struct access_entry *entry)
+/* "deployments.apps/scale"; "" stays empty. Borrowed until the next call. */
+static const char *write_resource(const struct access_entry *entry)
 {
+	static struct buf out;
+	buf_clear(&out);
 	if (entry->resource == NULL)
-		return;
-	buf_append_text(out, entry->resource);
-	if (entry->api_group != NULL && *entry->api_group != '\0')
-		buf_printf(out, ".%s", entry->api_group);
-	if (entry->subresource != NULL && *entry->subresource != '\0')
-		buf_printf(out, "/%s", entry->subresource);
+		return "";
+	buf_append_text(&out, entry->resource);
+	if (entry->api_group != NULL && *entry->api_group != '\0') {
+		buf_append_char(&out, '.');
+		buf_append_text(&out, entry->api_group);
+	}
+	if (entry->subresource != NULL && *entry->subresource != '\0') {
+		buf_append_char(&out, '/');
+		buf_append_text(&out, entry->subresource);
+	}
+	return buf_text(&out);
 }
 
 static const char *or_none(const char *text)
@@ -29,16 +34,13 @@ void access_log_write(const struct access_entry *entry)
 {
 	if (!log_is_on(LOG_LEVEL_INFO))
 		return;
-	struct buf resource = {0};
-	write_resource(&resource, entry);
 	log_info("access", "request", LOG_S("audit_id", entry->audit_id),
 	    LOG_S("client", entry->client), LOG_S("user", entry->user),
 	    LOG_S("cluster", or_none(entry->cluster)), LOG_S("method", entry->method),
-	    LOG_S("verb", or_none(entry->verb)), LOG_S("resource", or_none(buf_text(&resource))),
+	    LOG_S("verb", or_none(entry->verb)), LOG_S("resource", or_none(write_resource(entry))),
 	    LOG_S("namespace", or_none(entry->namespace)), LOG_S("name", or_none(entry->name)),
 	    LOG_S("path", or_none(entry->path)), LOG_I("status", entry->status),
 	    LOG_I("bytes_in", entry->bytes_in), LOG_I("bytes_out", entry->bytes_out),
 	    LOG_I("ms", entry->took.ms), LOG_S("rule", entry->rule),
 	    LOG_S("reason", entry->reason));
-	buf_free(&resource);
 }

@@ -16,6 +16,8 @@ export const LARGE = '/api/v1/pods';
 export const WATCH = '/api/v1/namespaces/default/pods?watch=true';
 const SIZES = { [SMALL]: 4 * 1024, [LARGE]: 131 * 1024 };
 
+const LIMITS = { connections: 16000, requests_per_user: 20000, requests_per_cluster: 20000 };
+
 const STATIC = { account: OWN, region: 'eu-west-1', name: 'bench', tags: { env: 'prod' } };
 const WATCHED = { account: OWN, region: 'eu-west-1', name: 'watched', tags: { env: 'prod' } };
 
@@ -115,6 +117,8 @@ export class Stage {
 		const { world } = this;
 		world.config.discovery_service.poll_interval = '1h';
 		world.config.eksgate.log.level = 'info';
+		// One user asks for everything here.
+		world.config.eksgate.proxy.limits = { ...world.config.eksgate.proxy.limits, ...LIMITS };
 		world.writeConfig();
 		const certificateAuthority = Buffer.from(this.pki.ca).toString('base64');
 		for (const [cluster, port] of [

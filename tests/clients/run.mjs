@@ -31,9 +31,11 @@ export function run(program, args, { env = process.env, input, cwd, timeoutMs = 
 
 // A running program whose lines can be waited for. `stream`: "stdout" or "stderr".
 export class Running {
-	constructor(program, args, { env = process.env, cwd, stdin = 'ignore' } = {}) {
+	// `descriptors` become 3, 4 and so on; `shell` is what a shell does in the program's process before it.
+	constructor(program, args, { env = process.env, cwd, stdin = 'ignore', descriptors = [], shell } = {}) {
 		this.name = program.split('/').at(-1);
-		this.child = spawn(program, args, { env, cwd, stdio: [stdin, 'pipe', 'pipe'] });
+		const [file, words] = shell ? ['sh', ['-c', `${shell}; exec "$0" "$@"`, program, ...args]] : [program, args];
+		this.child = spawn(file, words, { env, cwd, stdio: [stdin, 'pipe', 'pipe', ...descriptors] });
 		this.stdout = '';
 		this.stderr = '';
 		this.waiters = new Set();

@@ -1,6 +1,6 @@
 /* Answers of AWS: the first byte of the input chooses who reads the rest: ListClusters,
- * DescribeCluster, ListRegions, AssumeRole, GetCallerIdentity, error documents, GetResources. Each
- * must say yes with whole results or no with an error. */
+ * DescribeCluster, ListRegions, AssumeRole, GetCallerIdentity, error documents, GetResources,
+ * DescribeRegions, Organizations. Each must say yes with whole results or no with an error. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +10,9 @@
 #include "common/aws_sts.h"
 #include "common/xmem.h"
 #include "discoveryd/aws_account.h"
+#include "discoveryd/aws_ec2.h"
 #include "discoveryd/aws_eks.h"
+#include "discoveryd/aws_organizations.h"
 #include "discoveryd/aws_tagging.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
@@ -88,10 +90,37 @@ static void read_tags(const char *body, size_t len, char **error)
 	tagging_page_free(&page);
 }
 
+static void read_ec2(const char *body, size_t len, char **error)
+{
+	struct ec2_regions regions;
+	bool is_read = ec2_parse_regions(body, len, &regions, error);
+	expect(is_read == (*error == NULL) && is_read == (regions.count > 0));
+	for (size_t i = 0; i < regions.count; i++)
+		expect(aws_region_is_valid(regions.names[i]));
+	ec2_regions_free(&regions);
+}
+
+static void read_organization(const char *body, size_t len, char **error)
+{
+	static const enum organizations_operation operations[] = {
+	    ORGANIZATIONS_LIST_ACCOUNTS, ORGANIZATIONS_LIST_ROOTS, ORGANIZATIONS_LIST_UNITS};
+	for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++) {
+		struct organizations_page page;
+		xfree(error);
+		bool is_read = organizations_parse_page(
+		    operations[i], "o-abcdefghij", body, len, &page, error);
+		expect(is_read == (*error == NULL));
+		for (size_t k = 0; k < page.count; k++)
+			expect(strlen(page.ids[k]) > 2 && strchr(page.ids[k], '/') == NULL);
+		organizations_page_free(&page);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	static read_fn *const readers[] = {read_list, read_describe, read_regions, read_role,
-	    read_identity, read_fault, read_tags};
+	/* '6' to '8', '0' to '5' in the corpus. */
+	static read_fn *const readers[] = {read_fault, read_ec2, read_organization, read_tags,
+	    read_list, read_describe, read_regions, read_role, read_identity};
 	if (len == 0)
 		return 0;
 	char *body = xstrndup((const char *)data + 1, len - 1);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "proto/message.h"
+#include "proto/task.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -37,12 +38,25 @@ static void try_body(const struct message_header *header, const char *text, size
 	message_body_free(header->type, &body);
 }
 
+/* What a TASK holds is JSON once more. */
+static void try_task(const char *text, size_t len)
+{
+	char error[MESSAGE_ERROR_TEXT], *copy = strndup(text, len);
+	struct task_check check;
+	struct task_apply_rbac apply;
+	(void)!task_check_decode(copy, &check, error);
+	if (task_apply_rbac_decode(copy, &apply, error))
+		task_apply_rbac_free(&apply);
+	free(copy);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	char error[MESSAGE_ERROR_TEXT];
 	struct message_header header = {0};
 	size_t head_len = len < MESSAGE_HEADER_SIZE ? len : MESSAGE_HEADER_SIZE;
 	const char *text = (const char *)data + head_len;
+	try_task(text, len - head_len);
 	bool is_good = message_decode_header(data, head_len, text, len - head_len, &header, error);
 	if (is_good || head_len == MESSAGE_HEADER_SIZE)
 		try_body(&header, text, len - head_len);

@@ -1,5 +1,5 @@
-// regions: ["*"] means the regions that the account has enabled; when that may not be asked, every region of the partition is
-// tried, and those that are off are no trouble.
+// regions: ["*"] means the regions that the account has enabled, as account:ListRegions or else ec2:DescribeRegions tells;
+// when neither may be asked, every region of the partition is tried, and those that are off are no trouble.
 import assert from 'node:assert/strict';
 import { nameOf, OWN, scenario, startDiscoveryd, until } from './harness.mjs';
 
@@ -32,4 +32,23 @@ scenario('all regions', { clusters }, async (world) => {
 	});
 	assert.match(JSON.stringify(status.wildcards), /account:ListRegions/);
 	assert.deepEqual(await again.names(), clusters.map(nameOf).sort());
+	const disabled = await until('the regions that are off', async () => {
+		const { scopes } = await again.status();
+		const off = scopes.filter(({ state }) => state === 'disabled');
+		return off.length === 17 && off;
+	});
+	assert.match(disabled[0].error.remedy, new RegExp(`enable region ${disabled[0].region}`));
+
+	// The other permission is enough; then a region is enabled.
+	const regions = { effect: 'Allow', action: 'ec2:DescribeRegions' };
+	await world.aws('PUT', `/users/${OWN}/discovery`, { permissions: [...permissions, regions] });
+	await until('the regions by EC2', async () => {
+		const now = await again.status();
+		return now.wildcards[0].regions_from === 'described' && now.scopes.length === 17;
+	});
+	await world.aws('PUT', `/accounts/${OWN}`, { regions: { 'me-south-1': 'ENABLED' } });
+	await until('the new region', async () => {
+		const { scopes } = await again.status();
+		return scopes.some(({ region, last_success }) => region === 'me-south-1' && last_success);
+	});
 });

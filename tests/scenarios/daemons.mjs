@@ -35,10 +35,11 @@ export function admin(socketPath, path, method = 'GET') {
 }
 
 class Daemon extends Running {
-	constructor(world, name, args, user) {
+	constructor(world, name, args, user, options) {
 		super(binary(name), [...args, '--config', world.path('eksgate.yaml')], {
 			env: world.environment(user),
 			cwd: world.directory,
+			...options,
 		});
 		this.world = world;
 		world.daemons.push(this);
@@ -146,8 +147,9 @@ export class Discoveryd extends Daemon {
 }
 
 export class Kubeproxyd extends Daemon {
-	constructor(world, instance = 'main') {
-		super(world, 'kubeproxyd', ['run', '--instance', instance], world.proxyUser);
+	// `options` as for Running: {shell, descriptors}.
+	constructor(world, instance = 'main', options = {}) {
+		super(world, 'kubeproxyd', ['run', '--instance', instance], world.proxyUser, options);
 		this.instance = instance;
 	}
 

@@ -1,6 +1,8 @@
-// HTTP/1.1 as kubeproxyd reads it, row by row through a bare TLS connection: what is ambiguous is refused and never forwarded.
+// HTTP/1.1 as kubeproxyd reads it, row by row through a bare TLS connection (reference kube.md 2.2, 2.5 and 3.1): what is
+// ambiguous is refused and never forwarded.
 import assert from 'node:assert/strict';
 import { CLUSTERS, nameOf, person, scenario, startBoth } from './harness.mjs';
+import { FIELDS, TARGETS } from './strict_rows.mjs';
 
 const base = `/clusters/${nameOf(CLUSTERS[0])}`;
 const maps = `${base}/api/v1/namespaces/default/configmaps`;
@@ -25,9 +27,6 @@ const REFUSED = [
 	['no colon', get('nonsense'), [400]],
 	['two Hosts', get('Host: y'), [400]],
 	['no Host', `GET ${base}/version HTTP/1.1\r\n\r\n`, [400]],
-	['underscore variant', get('Impersonate_User: root'), [400]],
-	['underscore variant of a group', get('impersonate_group: system:masters'), [400]],
-	['underscore variant of the request id', get('X_Remote_User: root'), [400]],
 	['Content-Length twice, equal', post(`Content-Length: ${size}\r\nContent-Length: ${size}`, body), [400]],
 	['Content-Length as a list', post(`Content-Length: ${size}, ${size}`, body), [400]],
 	['Content-Length twice, different', post(`Content-Length: ${size}\r\nContent-Length: 3`, body), [400]],
@@ -50,31 +49,15 @@ const REFUSED = [
 	['chunk longer than it says', post(chunked, '1\r\nabc\r\n0\r\n\r\n'), [400]],
 	['absolute-form', to(`http://x${base}/version`), [400]],
 	['authority-form', 'CONNECT x:443 HTTP/1.1\r\nHost: x\r\n\r\n', [400, 405, 501]],
-	['encoded slash', to(`${base}/api/v1/namespaces%2Fdefault%2Fsecrets`), [400]],
-	['double slash', to(`${base}//api/v1/secrets`), [400]],
-	['dot dot', to(`${base}/api/v1/namespaces/default/../kube-system/secrets`), [400]],
-	['encoded dot dot', to(`${base}/api/v1/%2e%2e/secrets`), [400]],
-	['encoded NUL', to(`${base}/api/v1/pods%00`), [400]],
-	['encoded percent', to(`${base}/api/v1/pods%2525`), [400]],
-	['bad escape', to(`${base}/api/v1/pods%zz`), [400]],
-	['backslash', to(`${base}/api\\v1/secrets`), [400]],
-	['semicolon', to(`${base}/api/v1/pods;a=b`), [400]],
-	['fragment', to(`${base}/version#x`), [400]],
-	['raw UTF-8', to(`${base}/version/\xc3\xa9`), [400]],
 	['space in the target', to(`${base}/version x`), [400]],
-	['climbing out of the prefix', to(`${base}/../nowhere/api`), [400]],
-	['doubled watch parameter', to(`${base}/api/v1/pods?watch=0&watch=1`), [400]],
-	['unknown method', `FOO ${base}/version HTTP/1.1\r\nHost: x\r\n\r\n`, [400, 405, 501]],
-	['lower-case method', `get ${base}/version HTTP/1.1\r\nHost: x\r\n\r\n`, [400, 405, 501]],
-	['OPTIONS', `OPTIONS ${base}/version HTTP/1.1\r\nHost: x\r\n\r\n`, [405]],
-	['TRACE', `TRACE ${base}/version HTTP/1.1\r\nHost: x\r\n\r\n`, [400, 405, 501]],
 	['HTTP/1.2', to(`${base}/version`, 'HTTP/1.2'), [400, 505]],
 	['HTTP/2.0', to(`${base}/version`, 'HTTP/2.0'), [400, 505]],
 	['HTTP/0.9', `GET ${base}/version\r\n`, [400]],
 	['no HTTP at all', '\x16\x03\x01\x00\x05hello\r\n\r\n', [400]],
 	['200 headers', get(...Array.from({ length: 200 }, (_, i) => `X-${i}: y`)), [431]],
+	...TARGETS.map(([what, method, target, statuses]) => [what, `${method} ${base}${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`, statuses]),
+	...FIELDS.map(([name, value, status]) => [`${name}: ${value}`, get(`${name}: ${value}`, 'Connection: close'), [status]]),
 	['a header of 64 KiB', get(`X-A: ${'y'.repeat(66000)}`), [431]],
-	['a target of 64 KiB', to(`${base}/${'y'.repeat(66000)}`), [414, 431]],
 ];
 
 scenario('HTTP/1.1 is read strictly', async (world) => {
@@ -82,7 +65,7 @@ scenario('HTTP/1.1 is read strictly', async (world) => {
 	const alice = await person(world, kubeproxyd, 'alice', ['engineering']);
 	const failed = [];
 	for (const [what, bytes, statuses] of REFUSED) {
-		const answer = await alice.raw(bytes);
+		const answer = await alice.raw(bytes, { silenceMs: 100 });
 		if (!statuses.includes(answer.status))
 			failed.push(`${what}: ${answer.status}, wanted ${statuses.join(' or ')}: ${answer.text.slice(0, 120)}`);
 		else if (!/"kind": ?"Status"/.test(answer.text)) failed.push(`${what}: the answer is no Status`);

@@ -11,7 +11,7 @@ export { until, run } from '../clients/run.mjs';
 export * from './people.mjs';
 
 const LOG_LINES = 400;
-const SCENARIO_MAX_MS = process.env.EKSGATE_LONG ? 1500000 : 180000;
+export const SCENARIO_MAX_MS = process.env.EKSGATE_LONG ? 1500000 : 180000;
 
 // So that the exit handlers run, which end the daemons.
 for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => process.exit(1));
@@ -52,9 +52,9 @@ export function startDiscoveryd(world) {
 	return new Discoveryd(world).ready();
 }
 
-export async function startKubeproxyd(world, instance) {
+export async function startKubeproxyd(world, instance, options) {
 	await initialise(world);
-	return new Kubeproxyd(world, instance).ready();
+	return new Kubeproxyd(world, instance, options).ready();
 }
 
 export function startBustap(world, args) {

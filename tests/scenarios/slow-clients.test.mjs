@@ -28,6 +28,10 @@ scenario('slow clients', async (world) => {
 	const times = await Promise.all([connectTcp(port, '127.0.0.1'), half, open()].map(untilClosed));
 	times.forEach((time, i) => assert.ok(time > 500 && time < 10000, `connection ${i} was closed after ${time} ms`));
 
+	// So many handshakes take their time, here as there.
+	world.config.eksgate.proxy.limits = {};
+	world.writeConfig();
+	await kubeproxyd.log('main', 'reloaded', /.*/, { from: kubeproxyd.reload() });
 	const path = `/clusters/${nameOf(CLUSTERS[0])}/api/v1/namespaces/default/pods`;
 	const answers = await Promise.all(Array.from({ length: MANY }, () => alice.request(path)));
 	assert.ok(answers.every((answer) => answer.status === 200));

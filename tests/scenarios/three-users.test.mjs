@@ -29,7 +29,7 @@ function setOwners(world) {
 	give(world.path('state'), UID.discovery, BUS, 0o700);
 	give(world.path('bus'), UID.discovery, BUS, 0o750);
 	give(world.path('admin'), UID.discovery, BUS, 0o700);
-	for (const name of ['cache', 'run', 'tls', 'roles.d']) {
+	for (const name of ['cache', 'run', 'tls', 'roles.d', 'audit']) {
 		give(world.path(name), UID.proxy, UID.proxy, 0o700);
 		for (const file of readdirSync(world.path(name))) chownSync(join(world.path(name), file), UID.proxy, UID.proxy);
 	}

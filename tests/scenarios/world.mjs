@@ -77,7 +77,7 @@ export class World {
 		this.kube = this.kubeSimulator.control;
 		await this.makePrincipals();
 		for (const cluster of clusters) await this.addCluster(cluster);
-		for (const name of ['state', 'bus', 'admin', 'roles.d', 'cache', 'run', 'tls'])
+		for (const name of ['state', 'bus', 'admin', 'roles.d', 'cache', 'run', 'tls', 'audit'])
 			mkdirSync(this.path(name), { mode: 0o700 });
 		writeFileSync(this.path('roles.d', 'roles.yaml'), ROLES);
 		this.config = this.makeConfig();
@@ -182,6 +182,9 @@ export class World {
 					roles_dir: this.path('roles.d'),
 					cache_dir: this.path('cache'),
 					run_dir: this.path('run'),
+					audit: { directory: this.path('audit') },
+					// What arrives at an API server is what a scenario sent.
+					probe_interval: '0s',
 				},
 				test: { token_sts_host: this.awsSimulator.ready.sts_host, endpoint_suffix: '127.0.0.1' },
 			},

@@ -1,4 +1,4 @@
-// The AWS simulator: EKS, STS and Account Management on one local port, every signature verified. Started by the scenarios
+// The AWS simulator: EKS, STS, Account Management, Organizations, EC2's regions and tags on one local port, every signature verified. Started by the scenarios
 // and by hand; see --help.
 import { createFaults } from './aws/faults.mjs';
 import { routes } from './aws/control.mjs';

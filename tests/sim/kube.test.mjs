@@ -1,83 +1,28 @@
 // The API-server simulator by itself: a real kubectl straight at it, with tokens that aws4 signed.
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:http2';
 import { request as httpsRequest } from 'node:https';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { kubectlPath } from '../clients/kubectl.mjs';
-import { run, Running, until } from '../clients/run.mjs';
+import { until } from '../clients/run.mjs';
 import { mintToken } from './clients.mjs';
 import { requestInfo } from './kube/request_info.mjs';
-import { startSimulator } from './start.mjs';
+import { ACCOUNT as A, openStage } from './kube_stage.mjs';
 
-const A = '111111111111';
-const ADMIN = 'arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy';
-const directory = mkdtempSync(join(tmpdir(), 'eksgate-kube-'));
-const kubeconfig = join(directory, 'config');
+let stage;
 let aws;
 let kube;
 let place;
 let proxyUser;
 
-const mint = (user, cluster = 'one') =>
-	mintToken({
-		credentials: { accessKeyId: user.accessKeyId, secretAccessKey: user.secretAccessKey },
-		region: 'eu-west-1',
-		host: aws.ready.sts_host,
-		cluster,
-	});
-
 before(async () => {
-	aws = await startSimulator('aws');
-	kube = await startSimulator('kube', ['--aws', aws.ready.control]);
-	place = await kube.control('PUT', '/clusters/one', { account: A, region: 'eu-west-1' });
-	await aws.control('PUT', `/clusters/${A}/eu-west-1/one`, {
-		endpoint: place.endpoint,
-		certificateAuthority: place.certificateAuthority,
-	});
-	const admin = await aws.control('PUT', `/users/${A}/admin`, {});
-	proxyUser = await aws.control('PUT', `/users/${A}/proxy`, {});
-	await aws.control('PUT', `/clusters/${A}/eu-west-1/one/access-entries`, {
-		principalArn: admin.arn,
-		policies: [ADMIN],
-	});
-	await aws.control('PUT', `/clusters/${A}/eu-west-1/one/access-entries`, {
-		principalArn: proxyUser.arn,
-		kubernetesGroups: ['eksgate:proxy'],
-	});
-	writeFileSync(
-		kubeconfig,
-		JSON.stringify({
-			apiVersion: 'v1',
-			kind: 'Config',
-			'current-context': 'one',
-			clusters: [
-				{
-					name: 'one',
-					cluster: { server: place.endpoint, 'certificate-authority-data': place.certificateAuthority },
-				},
-			],
-			users: [
-				{ name: 'admin', user: { token: mint(admin) } },
-				{ name: 'proxy', user: { token: mint(proxyUser) } },
-			],
-			contexts: [
-				{ name: 'one', context: { cluster: 'one', user: 'admin' } },
-				{ name: 'proxy', context: { cluster: 'one', user: 'proxy' } },
-			],
-		}),
-	);
+	stage = await openStage();
+	({ aws, kube, place, proxyUser } = stage);
 });
-after(async () => {
-	await kube.stop();
-	await aws.stop();
-	rmSync(directory, { recursive: true });
-});
+after(() => stage.close());
 
-const args = (words) => ['--kubeconfig', kubeconfig, '--cache-dir', join(directory, 'cache'), ...words];
-const kubectl = (words, options) => run(kubectlPath(), args(words), options);
+const mint = (...args) => stage.mint(...args);
+const kubectl = (...args) => stage.kubectl(...args);
 
 function get(path, headers = {}, method = 'GET') {
 	return new Promise((resolve, reject) => {
@@ -144,7 +89,7 @@ test('kubectl asks who and what it may be', async () => {
 });
 
 test('kubectl watches, follows logs, executes', async () => {
-	const watch = new Running(kubectlPath(), args(['get', 'cm', '-w']));
+	const watch = stage.start(['get', 'cm', '-w']);
 	await watch.waitFor(/settings/, { stream: 'stdout' });
 	await kube.control('POST', '/clusters/one/objects', {
 		apiVersion: 'v1',
@@ -153,7 +98,7 @@ test('kubectl watches, follows logs, executes', async () => {
 	});
 	await watch.waitFor(/seen/, { stream: 'stdout' });
 	await watch.kill();
-	const logs = new Running(kubectlPath(), args(['logs', '-f', 'web-1']));
+	const logs = stage.start(['logs', '-f', 'web-1']);
 	await until('a follower', async () =>
 		(await kube.control('GET', '/clusters/one/requests')).some((r) => r.target.includes('/log')),
 	);

@@ -99,6 +99,10 @@ static void on_message(void *arg, const struct zsock_message *message)
 		snprintf(peer->code, sizeof peer->code, "%s", body.reason.code);
 		snprintf(peer->text, sizeof peer->text, "%s", body.reason.text);
 	}
+	if (header.type == MESSAGE_TASK) {
+		snprintf(peer->nonce, sizeof peer->nonce, "%s", body.task.nonce);
+		snprintf(peer->task, sizeof peer->task, "%s", body.task.body);
+	}
 	message_body_free(header.type, &body);
 	peer->data += header.type >= MESSAGE_SNAPSHOT_BEGIN && header.type <= MESSAGE_DELTA;
 	if (peer->acks && peer->data > 0 && header.type != MESSAGE_HEARTBEAT)

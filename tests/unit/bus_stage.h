@@ -27,6 +27,7 @@ struct peer {
 	bool acks; /* everything, at once */
 	struct message_header last[16];
 	char code[33], text[513];
+	char nonce[65], task[513]; /* of the latest TASK, and its body */
 	size_t items, bytes;
 	uint64_t sequence; /* continuing, from SNAPSHOT_END and DELTA */
 	struct message_digest digest;

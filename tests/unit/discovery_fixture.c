@@ -103,8 +103,10 @@ void fixture_result_free(struct sweep_result *result)
 
 struct aws_matcher fixture_matcher(const char *key, const char *value)
 {
-	struct aws_matcher matcher = {
-	    .regions = xcalloc(1, sizeof(char *)), .region_count = 1, .line = 7};
+	struct aws_matcher matcher = {.regions = xcalloc(1, sizeof(char *)),
+	    .region_count = 1,
+	    .has_name_tags = true,
+	    .line = 7};
 	char *error = NULL;
 	matcher.regions[0] = xstrdup(REGION);
 	matcher.tags = selector_new();
@@ -120,6 +122,9 @@ void fixture_matcher_free(struct aws_matcher *matcher)
 	selector_free(&matcher->tags);
 	free(matcher->assume_role_arn);
 	free(matcher->external_id);
+	labels_free(&matcher->labels);
+	free(matcher->assume_role_name);
+	free(matcher->organization.id);
 }
 
 char *fixture_dir(void)

@@ -7,6 +7,7 @@
 #include "common/aws_credentials.h"
 #include "common/xmem.h"
 #include "discoveryd/aws_account.h"
+#include "discoveryd/aws_ec2.h"
 #include "tests/unit/discovery_fixture.h"
 
 struct fake_eks fake_eks;
@@ -19,6 +20,7 @@ struct eks_call {
 	eks_list_fn *on_list;
 	eks_describe_fn *on_describe;
 	account_regions_fn *on_regions;
+	ec2_regions_fn *on_ec2_regions;
 	tagging_page_fn *on_tags;
 	void *arg;
 };
@@ -27,6 +29,9 @@ struct account_call {
 	struct eks_call call;
 };
 struct tagging_call {
+	struct eks_call call;
+};
+struct ec2_call {
 	struct eks_call call;
 };
 
@@ -120,6 +125,19 @@ static void answer_tags(const struct eks_call *call)
 	free(page.next_token);
 }
 
+static void answer_ec2(const struct eks_call *call)
+{
+	struct aws_reply reply = reply_of(fake_eks.ec2_outcome);
+	struct ec2_regions regions = {.count = count(fake_eks.ec2_regions)};
+	char *names[8];
+	for (size_t i = 0; i < regions.count; i++)
+		names[i] = xstrdup(fake_eks.ec2_regions[i]);
+	regions.names = names;
+	call->on_ec2_regions(call->arg, &reply, reply.outcome == AWS_OK ? &regions : NULL);
+	for (size_t i = 0; i < regions.count; i++)
+		free(names[i]);
+}
+
 static void on_answer(void *arg)
 {
 	struct eks_call *call = arg;
@@ -130,6 +148,8 @@ static void on_answer(void *arg)
 		answer_tags(call);
 	else if (call->on_describe != NULL)
 		answer_describe(call);
+	else if (call->on_ec2_regions != NULL)
+		answer_ec2(call);
 	else
 		call->on_regions(call->arg, &reply,
 		    reply.outcome == AWS_OK ? fake_eks.regions : NULL,
@@ -236,6 +256,26 @@ struct account_call *account_list_regions(struct aws_context *aws, struct aws_pr
 }
 
 void account_call_cancel(struct account_call **call)
+{
+	struct eks_call *inner = (struct eks_call *)*call;
+	eks_call_cancel(&inner);
+	*call = NULL;
+}
+
+/* --- in place of aws_ec2.o ------------------------------------------------------------------- */
+
+struct ec2_call *ec2_describe_regions(struct aws_context *aws, struct aws_provider *provider,
+    const char *region, ec2_regions_fn *fn, void *arg)
+{
+	(void)aws;
+	(void)provider;
+	struct eks_call *call = start(NULL, region, arg);
+	call->on_ec2_regions = fn;
+	fake_eks.ec2_calls++;
+	return (struct ec2_call *)call;
+}
+
+void ec2_call_cancel(struct ec2_call **call)
 {
 	struct eks_call *inner = (struct eks_call *)*call;
 	eks_call_cancel(&inner);

@@ -1,5 +1,5 @@
-/* AWS as the tests of discoveryd need it: stands in for aws_eks.o, aws_tagging.o, aws_account.o and
- * the providers at link time, and answers from a script at the end of the turn. */
+/* AWS as the tests of discoveryd need it: stands in for aws_eks.o, aws_tagging.o, aws_account.o,
+ * aws_ec2.o and the providers at link time, and answers from a script at the end of the turn. */
 #ifndef EKSGATE_FAKE_EKS_H
 #define EKSGATE_FAKE_EKS_H
 
@@ -41,8 +41,10 @@ struct fake_eks {
 	unsigned throttles; /* told with each answer */
 	const char *const *regions; /* of ListRegions, NULL-terminated */
 	enum aws_outcome regions_outcome;
+	const char *const *ec2_regions; /* of DescribeRegions, NULL-terminated, at most 8 */
+	enum aws_outcome ec2_outcome;
 	/* What happened. */
-	unsigned lists, tag_calls, describes, region_calls, cancelled;
+	unsigned lists, tag_calls, describes, region_calls, ec2_calls, cancelled;
 	size_t under_way, most_under_way;
 };
 extern struct fake_eks fake_eks;

@@ -227,6 +227,12 @@ void world_open(void)
 	memset(&world, 0, sizeof world);
 	world.settings.proxy.limits.header_bytes = 8192;
 	world.settings.proxy.limits.header_count = 20;
+	world.settings.proxy.limits.streams = 250;
+	world.settings.proxy.limits.resets = 1000;
+	world.settings.proxy.limits.pings = 3000;
+	world.settings.proxy.limits.settings_frames = 500;
+	world.settings.proxy.limits.empty_frames = 9500;
+	world.settings.proxy.limits.continuations = 16;
 	world.settings.proxy.limits.header_timeout = duration_ms(40);
 	world.settings.proxy.limits.idle_timeout = duration_ms(60);
 	world.loop = loop_new();

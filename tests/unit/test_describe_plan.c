@@ -59,7 +59,7 @@ static struct look *look_of(const struct row *row)
 	look->status = xstrdup(row->status);
 	look->is_served = row->is_served;
 	look->described_at.ms = NOW - row->minutes * MINUTE;
-	look_digest(&cluster->tags, look->tags);
+	look_digest(&cluster->tags, NULL, look->tags);
 	fixture_eks_free(&cluster);
 	return look;
 }
@@ -121,11 +121,36 @@ static void test_digests(void **state)
 	char digests[6][LOOK_DIGEST];
 	for (size_t i = 0; i < 6; i++) {
 		struct eks_cluster *cluster = fixture_eks("a", different[i]);
-		look_digest(&cluster->tags, digests[i]);
+		look_digest(&cluster->tags, NULL, digests[i]);
 		for (size_t k = 0; k < i; k++)
 			assert_string_not_equal(digests[i], digests[k]);
 		fixture_eks_free(&cluster);
 	}
+}
+
+/* What the configuration makes of a cluster is part of what was known of it. */
+static void test_another_treatment_is_news(void **state)
+{
+	(void)state;
+	struct aws_matcher matcher = fixture_matcher("env", "prod");
+	struct eks_cluster *cluster = fixture_eks("a", "env=prod");
+	struct tagged_cluster tagged = {.arn = cluster->arn, .tags = cluster->tags};
+	const struct aws_matcher *matchers[] = {&matcher};
+	struct look *look = look_of(&rows[3]);
+	struct describe_question question = {.look = look,
+	    .tagged = &tagged,
+	    .matchers = matchers,
+	    .matcher_count = 1,
+	    .now = {NOW},
+	    .age = duration_ms(AGE_MIN * MINUTE)};
+	assert_int_equal(describe_plan(&question), DESCRIBE_NOT);
+	question.treatment = "*=*|1|team=web\n";
+	assert_int_equal(describe_plan(&question), DESCRIBE_TAGS);
+	look_digest(&cluster->tags, question.treatment, look->tags);
+	assert_int_equal(describe_plan(&question), DESCRIBE_NOT);
+	look_free(&look);
+	fixture_eks_free(&cluster);
+	fixture_matcher_free(&matcher);
 }
 
 int main(void)
@@ -134,6 +159,7 @@ int main(void)
 	    cmocka_unit_test(test_the_table),
 	    cmocka_unit_test(test_ages_are_spread),
 	    cmocka_unit_test(test_digests),
+	    cmocka_unit_test(test_another_treatment_is_news),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

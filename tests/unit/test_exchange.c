@@ -33,6 +33,7 @@ static int set_up(void **state)
 	exchange_world_reset();
 	side_clear(&client);
 	settings.proxy.limits.body_in_hand = KEEP;
+	settings.proxy.limits.bodies_in_hand = 2 * KEEP;
 	settings.proxy.limits.response_timeout = duration_seconds(65);
 	settings.proxy.limits.requests_per_user = 2;
 	settings.proxy.limits.requests_per_cluster = 3;
@@ -515,6 +516,31 @@ static void test_caps_are_429(void **state)
 	assert_int_equal(world.cluster.in_flight, 2);
 }
 
+/* Set aside before the body is asked for, and given back at the end. */
+static void test_bodies_have_a_budget(void **state)
+{
+	(void)state;
+	client.is_paused = true;
+	all->in_flight.body_bytes = KEEP + 1;
+	ask("POST", "/clusters/prod/api/v1/namespaces/a/pods", HTTP_BODY_CHUNKED);
+	assert_refused(429, "bodies_in_hand");
+	assert_string_equal(fields_get(&client.head.fields, "Retry-After"), "1");
+	assert_true(client.is_paused);
+	assert_int_equal(world.cluster.in_flight, 0);
+	side_clear(&client);
+	ask("GET", "/clusters/prod/version", HTTP_BODY_NONE);
+	answer_head(0, 200, NULL);
+	answer_end(0);
+	side_clear(&client);
+	all->in_flight.body_bytes = KEEP;
+	ask("POST", "/clusters/prod/api/v1/namespaces/a/pods", HTTP_BODY_CHUNKED);
+	assert_int_equal(all->in_flight.body_bytes, 2 * KEEP);
+	exchange_client_events.on_end(exchange);
+	answer_head(1, 201, NULL);
+	answer_end(1);
+	assert_int_equal(all->in_flight.body_bytes, KEEP);
+}
+
 static void test_a_slow_body_is_408(void **state)
 {
 	(void)state;
@@ -561,6 +587,7 @@ int main(void)
 	    TEST(test_a_retagged_cluster_is_judged_anew),
 	    TEST(test_a_removed_cluster_takes_its_requests_along),
 	    TEST(test_caps_are_429),
+	    TEST(test_bodies_have_a_budget),
 	    TEST(test_a_slow_body_is_408),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

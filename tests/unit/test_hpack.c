@@ -1,6 +1,7 @@
-/* The spliced literal: any decoder reads it behind any block, and no table remembers it. */
+/* Our literals: any decoder reads them behind any block, and no table remembers them. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -11,8 +12,8 @@
 #include "common/buf.h"
 #include "kubeproxyd/http/hpack.h"
 
-static void assert_decodes(
-    nghttp2_hd_inflater *inflater, const struct buf *block, const char *name, const char *value)
+static void assert_decodes_as(nghttp2_hd_inflater *inflater, const struct buf *block,
+    const char *name, const char *value, bool is_private)
 {
 	const uint8_t *at = (const uint8_t *)block->data;
 	size_t left = block->len;
@@ -29,7 +30,7 @@ static void assert_decodes(
 			assert_memory_equal(field.name, name, field.namelen);
 			assert_int_equal(field.valuelen, strlen(value));
 			assert_memory_equal(field.value, value, field.valuelen);
-			assert_true((field.flags & NGHTTP2_NV_FLAG_NO_INDEX) != 0);
+			assert_int_equal((field.flags & NGHTTP2_NV_FLAG_NO_INDEX) != 0, is_private);
 			found++;
 		}
 		if ((flags & NGHTTP2_HD_INFLATE_FINAL) != 0)
@@ -38,6 +39,12 @@ static void assert_decodes(
 	nghttp2_hd_inflate_end_headers(inflater);
 	assert_int_equal(found, 1);
 	assert_int_equal(left, 0);
+}
+
+static void assert_decodes(
+    nghttp2_hd_inflater *inflater, const struct buf *block, const char *name, const char *value)
+{
+	assert_decodes_as(inflater, block, name, value, true);
 }
 
 static void test_decodes_as_it_was(void **state)
@@ -70,6 +77,44 @@ static void test_decodes_as_it_was(void **state)
 	}
 }
 
+/* Lengths on both sides of each step of an integer's form (RFC 7541, 5.1). */
+static void test_append_decodes(void **state)
+{
+	(void)state;
+	static const size_t lens[] = {
+	    0, 1, 126, 127, 128, 254, 255, 256, 16510, 16511, 16512, 40000};
+	static char value[40001];
+	for (size_t i = 0; i < 2 * sizeof lens / sizeof lens[0]; i++) {
+		struct buf block = {0};
+		nghttp2_hd_inflater *inflater;
+		bool is_private = i % 2 != 0;
+		memset(value, 'v', sizeof value - 1);
+		value[lens[i / 2]] = '\0';
+		assert_int_equal(nghttp2_hd_inflate_new(&inflater), 0);
+		hpack_append(&block, "Audit-ID", 8, value, lens[i / 2], is_private);
+		assert_true(block.len <= 8 + lens[i / 2] + HPACK_APPEND_EXTRA);
+		size_t before = nghttp2_hd_inflate_get_num_table_entries(inflater);
+		assert_decodes_as(inflater, &block, "audit-id", value, is_private);
+		assert_int_equal(nghttp2_hd_inflate_get_num_table_entries(inflater), before);
+		nghttp2_hd_inflate_del(inflater);
+		buf_free(&block);
+	}
+}
+
+static void test_append_long_name(void **state)
+{
+	(void)state;
+	static char name[300];
+	struct buf block = {0};
+	nghttp2_hd_inflater *inflater;
+	memset(name, 'n', sizeof name - 1);
+	assert_int_equal(nghttp2_hd_inflate_new(&inflater), 0);
+	hpack_append(&block, name, sizeof name - 1, "value", 5, false);
+	assert_decodes_as(inflater, &block, name, "value", false);
+	nghttp2_hd_inflate_del(inflater);
+	buf_free(&block);
+}
+
 /* RFC 7541, 6.2.3: 0001, then the index of the name; nothing before it. */
 static void test_first_bits(void **state)
 {
@@ -96,6 +141,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_decodes_as_it_was),
+	    cmocka_unit_test(test_append_decodes),
+	    cmocka_unit_test(test_append_long_name),
 	    cmocka_unit_test(test_first_bits),
 	    cmocka_unit_test(test_appends),
 	};

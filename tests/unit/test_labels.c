@@ -12,6 +12,7 @@
 
 #include "common/labels.h"
 #include "common/mono.h"
+#include "common/near_miss.h"
 #include "common/xmem.h"
 
 static bool matches(const char *text, const char *value)
@@ -329,6 +330,39 @@ static struct selector *make_selector(const char *const *pairs)
 	return selector;
 }
 
+static void test_near_misses(void **state)
+{
+	static const struct {
+		const char *wanted, *found, *what;
+	} rows[] = {
+	    {"prod", "prod", NULL},
+	    {"prod", "Prod", "case only"},
+	    {"prod", " prod\t", "white space at its ends only"},
+	    {"prod", "PROD ", "case and white space only"},
+	    {"us-east", "us_east", "punctuation only"},
+	    {"prod", "pord", "one letter away"},
+	    {"production", "prodcton", "two letters away"},
+	    {"prod", "dev", NULL},
+	    {"a", "b", NULL},
+	    {"", "", NULL},
+	    {"", " ", "white space"},
+	    {"^pr.*$", "PROD", "case only"},
+	    {"^pr.*$", " prod", "white space"},
+	    {"pr*", "Production", "case only"},
+	    {"pr*", "test", NULL},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		char *error = NULL;
+		struct pattern *pattern = pattern_new(rows[i].wanted, &error);
+		const char *what = near_miss_pattern(pattern, rows[i].found);
+		if ((what == NULL) != (rows[i].what == NULL) ||
+		    (what != NULL && strstr(what, rows[i].what) == NULL))
+			fail_msg("\"%s\" and \"%s\": %s", rows[i].wanted, rows[i].found, what);
+		pattern_free(&pattern);
+	}
+}
+
 static void test_selectors(void **state)
 {
 	static const struct {
@@ -345,11 +379,25 @@ static void test_selectors(void **state)
 	    {{"env=dev", "env=prod"}, true, NULL},
 	    {{"env=prod", "team=*"}, true, NULL},
 	    {{"env=prod", "owner=*"}, false, "label owner is absent"},
-	    {{"ENV=prod"}, false, "label ENV is absent"},
+	    {{"ENV=prod"}, false,
+		"label ENV is absent; there is env=\"prod\", whose name differs in upper and lower "
+		"case only"},
+	    {{"env=Prod"}, false,
+		"label env is \"prod\", wanted \"Prod\": it differs in upper and lower case only"},
+	    {{"env=prd", "env=dev"}, false,
+		"label env is \"prod\", wanted \"prd\" or \"dev\": it is one letter away from "
+		"\"prd\""},
+	    {{"region=EU-*"}, false,
+		"label region is \"eu-west-1\", wanted \"EU-*\": it differs in upper and lower "
+		"case "
+		"only"},
+
 	    {{"e*=prod"}, false, "label e* is absent"},
 	    {{"env=dev", "env=^st.*$"}, false,
 		"label env is \"prod\", wanted \"dev\" or \"^st.*$\""},
 	    {{"region=eu-*", "env=^pr(od|e)$"}, true, NULL},
+	    {{"env=dev", "owner=*"}, false,
+		"label env is \"prod\", wanted \"dev\"; label owner is absent"},
 	};
 	(void)state;
 	struct labels labels = {0}, none = {0};
@@ -413,6 +461,7 @@ int main(void)
 	    cmocka_unit_test(test_long_expression),
 	    cmocka_unit_test(test_time_is_bounded),
 	    cmocka_unit_test(test_agrees_with_posix),
+	    cmocka_unit_test(test_near_misses),
 	    cmocka_unit_test(test_selectors),
 	    cmocka_unit_test(test_selector_text_and_equality),
 	};

@@ -17,7 +17,7 @@
 #include "common/loop.h"
 #include "common/xmem.h"
 #include "kubeproxyd/net/address.h"
-#include "kubeproxyd/net/listener.h"
+#include "kubeproxyd/net/listeners.h"
 
 #define CLIENTS 100
 
@@ -241,10 +241,121 @@ static void refuses_bad_addresses(void **state)
 	free(error);
 }
 
+/* Nothing else may get descriptor 3, where systemd passes its first socket. */
+static void reserve_fd_3(void)
+{
+	int null = open("/dev/null", O_RDONLY);
+	assert_int_equal(dup2(null, 3), 3);
+	if (null != 3)
+		close(null);
+}
+
+static int pass_as_fd_3(int fd)
+{
+	assert_int_equal(dup2(fd, 3), 3);
+	char pid[16];
+	snprintf(pid, sizeof pid, "%d", (int)getpid());
+	setenv("LISTEN_PID", pid, 1);
+	setenv("LISTEN_FDS", "1", 1);
+	setenv("LISTEN_FDNAMES", "kube", 1);
+	return fd;
+}
+
+static int listening_socket(void)
+{
+	struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&any, sizeof any), 0);
+	assert_int_equal(listen(fd, 16), 0);
+	return fd;
+}
+
+static int connect_to(int listening)
+{
+	struct sockaddr_in address;
+	socklen_t len = sizeof address;
+	assert_int_equal(getsockname(listening, (struct sockaddr *)&address, &len), 0);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, len), 0);
+	return fd;
+}
+
+/* The address of the settings is not bound; what waits when the daemon ends stays in the queue. */
+static void takes_what_systemd_passed(void **state)
+{
+	struct world *world = *state;
+	char *error = NULL;
+	int fd = pass_as_fd_3(listening_socket());
+	struct listeners *listeners =
+	    listeners_open(world->loop, "192.0.2.1:80", on_connection, world, &error);
+	if (listeners == NULL)
+		fail_msg("%s", error);
+	assert_null(getenv("LISTEN_FDS"));
+	assert_null(getenv("LISTEN_PID"));
+	assert_true((fcntl(3, F_GETFD) & FD_CLOEXEC) != 0);
+	int clients[2] = {connect_to(fd)};
+	run(world, 50);
+	assert_int_equal(world->accepted, 1);
+	clients[1] = connect_to(fd);
+	listeners_free(&listeners);
+	assert_int_equal(world->accepted, 1);
+	int waiting = accept4(fd, NULL, NULL, SOCK_NONBLOCK);
+	assert_true(waiting >= 0);
+	close(waiting);
+	close_many(clients, 2);
+	reserve_fd_3();
+	close(fd);
+}
+
+static void ignores_what_is_for_another_process(void **state)
+{
+	struct world *world = *state;
+	char *error = NULL;
+	setenv("LISTEN_PID", "1", 1);
+	setenv("LISTEN_FDS", "1", 1);
+	struct listeners *listeners =
+	    listeners_open(world->loop, "127.0.0.1:0", on_connection, world, &error);
+	assert_non_null(listeners);
+	assert_null(getenv("LISTEN_FDS"));
+	listeners_free(&listeners);
+}
+
+static void refuses_what_does_not_listen(void **state)
+{
+	struct world *world = *state;
+	char *error = NULL;
+	int fd = pass_as_fd_3(socket(AF_INET, SOCK_STREAM, 0));
+	assert_null(listeners_open(world->loop, "127.0.0.1:0", on_connection, world, &error));
+	assert_non_null(strstr(error, "not a listening TCP socket"));
+	free(error);
+	reserve_fd_3();
+	close(fd);
+	setenv("LISTEN_FDS", "17", 1);
+	char pid[16];
+	snprintf(pid, sizeof pid, "%d", (int)getpid());
+	setenv("LISTEN_PID", pid, 1);
+	assert_null(listeners_open(world->loop, "127.0.0.1:0", on_connection, world, &error));
+	assert_non_null(strstr(error, "17 sockets"));
+	free(error);
+}
+
+/* Closing would reset what is queued. */
+static void accepts_the_rest_before_it_closes(void **state)
+{
+	struct world *world = *state;
+	int fds[CLIENTS];
+	listen_on(world, "127.0.0.1:0");
+	connect_many(world, fds, CLIENTS);
+	listener_accept_rest(world->listener);
+	assert_int_equal(world->accepted, CLIENTS);
+	close_many(fds, CLIENTS);
+}
+
 #define WITH_WORLD(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {
+	reserve_fd_3();
 	const struct CMUnitTest tests[] = {
 	    WITH_WORLD(accepts_them_all),
 	    WITH_WORLD(pauses_and_resumes),
@@ -252,6 +363,10 @@ int main(void)
 	    WITH_WORLD(rests_when_descriptors_run_out),
 	    WITH_WORLD(shares_its_port),
 	    WITH_WORLD(refuses_bad_addresses),
+	    WITH_WORLD(takes_what_systemd_passed),
+	    WITH_WORLD(ignores_what_is_for_another_process),
+	    WITH_WORLD(refuses_what_does_not_listen),
+	    WITH_WORLD(accepts_the_rest_before_it_closes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* Log lines as they arrive on standard error, which is a file here. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -80,6 +81,24 @@ static void test_values_cannot_forge_a_line(void **state)
 		    rows[i].written);
 		log_warn("r", "e", LOG_S("v", rows[i].value));
 		assert_line_is(expected);
+	}
+}
+
+/* They are looked for eight at a time: wherever one stands, the value is quoted. */
+static void test_special_bytes_anywhere(void **state)
+{
+	(void)state;
+	for (size_t at = 0; at < 19; at++) {
+		for (unsigned c = 1; c < 256; c++) {
+			char value[] = "0123456789abcdefghi";
+			bool is_special =
+			    c <= ' ' || c == '"' || c == '=' || c == '\\' || c >= 0x7f;
+			value[at] = (char)c;
+			log_warn("r", "e", LOG_S("v", value));
+			const char *written = strstr(seen(), " v=");
+			assert_non_null(written);
+			assert_int_equal(written[3] == '"', is_special);
+		}
 	}
 }
 
@@ -168,6 +187,7 @@ int main(void)
 	unsetenv("JOURNAL_STREAM");
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_values_cannot_forge_a_line, open_log, close_log),
+	    cmocka_unit_test_setup_teardown(test_special_bytes_anywhere, open_log, close_log),
 	    cmocka_unit_test_setup_teardown(test_numbers_and_truth, open_log, close_log),
 	    cmocka_unit_test_setup_teardown(test_lines_wait_in_order, open_log, close_log),
 	    cmocka_unit_test_setup_teardown(

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "proto/message.h"
+#include "proto/task.h"
 
 #define RESOURCE "{\"kind\":\"kube_cluster\",\"metadata\":{\"name\":\"a\\\"b\"}}"
 
@@ -181,11 +182,106 @@ static void test_the_rest(void **state)
 	    "{\"nonce\":\"n1\",\"kind\":\"probe\",\"cluster\":\"prod\",\"body\":\"{}\"}", &body);
 	message_body_free(header.type, &body);
 
-	union message_body result = {.task_result = {(char[]){"n1"}, true, (char[]){"done"}}};
+	union message_body result = {.task_result = {(char[]){"n1"}, true, (char[]){"done"}, NULL}};
 	header = header_of(MESSAGE_TASK_RESULT, 0, 0, 0);
 	round_trip(&header, &result, "{\"nonce\":\"n1\",\"ok\":true,\"text\":\"done\"}", &body);
 	assert_true(body.task_result.is_ok);
 	message_body_free(header.type, &body);
+}
+
+static void test_report(void **state)
+{
+	(void)state;
+	struct message_permission denied[] = {
+	    {(char[]){"impersonate"}, (char[]){"groups"}, (char[]){"viewers"}},
+	    {(char[]){"get"}, (char[]){"pods"}, NULL}};
+	union message_body body, report = {.report = {.name = (char[]){"prod"},
+					       .created_ms = 1764000000000,
+					       .is_serving = true,
+					       .principal = (char[]){"arn:aws:iam::1:role/serve"},
+					       .is_exact = true,
+					       .reachable = ANSWER_YES,
+					       .authenticated = ANSWER_YES,
+					       .permitted = ANSWER_NO,
+					       .denied = denied,
+					       .denied_count = 2,
+					       .code = (char[]){"forbidden"},
+					       .text = (char[]){"it may not impersonate"},
+					       .checked_ms = 1764000000001}};
+	struct message_header header = header_of(MESSAGE_REPORT | MESSAGE_TYPE_OPTIONAL, 0, 0, 0);
+	round_trip(&header, &report,
+	    "{\"name\":\"prod\",\"created_ms\":1764000000000,\"serving\":true,"
+	    "\"principal\":\"arn:aws:iam::1:role/serve\",\"exact\":true,\"reachable\":\"yes\","
+	    "\"authenticated\":\"yes\",\"permitted\":\"no\",\"healthy\":\"unknown\",\"denied\":["
+	    "{\"verb\":\"impersonate\",\"resource\":\"groups\",\"object\":\"viewers\"},"
+	    "{\"verb\":\"get\",\"resource\":\"pods\"}],\"code\":\"forbidden\","
+	    "\"text\":\"it may not impersonate\",\"checked_ms\":1764000000001}",
+	    &body);
+	assert_true(body.report.is_serving && body.report.is_exact);
+	assert_int_equal(body.report.permitted, ANSWER_NO);
+	assert_int_equal(body.report.healthy, ANSWER_UNKNOWN);
+	assert_int_equal(body.report.denied_count, 2);
+	assert_string_equal(body.report.denied[0].object, "viewers");
+	assert_null(body.report.denied[1].object);
+	message_body_free(header.type, &body);
+
+	/* What is not served has little to say; a word of a later version is "unknown". */
+	const char *text =
+	    "{\"name\":\"prod\",\"created_ms\":0,\"serving\":false,\"reachable\":\"sometimes\","
+	    "\"authenticated\":\"no\",\"permitted\":\"no\",\"healthy\":\"no\",\"code\":\"x\","
+	    "\"text\":\"\",\"checked_ms\":0,\"of\":[\"a later version\"]}";
+	char error[MESSAGE_ERROR_TEXT];
+	assert_true(message_decode_body(&header, text, strlen(text), &body, error));
+	assert_int_equal(body.report.reachable, ANSWER_UNKNOWN);
+	assert_int_equal(body.report.healthy, ANSWER_NO);
+	assert_null(body.report.principal);
+	message_body_free(header.type, &body);
+}
+
+static void test_tasks(void **state)
+{
+	(void)state;
+	char error[MESSAGE_ERROR_TEXT] = "";
+	struct task_check check = {.created_ms = 5, .timeout_ms = 60000, .is_waiting = true}, back;
+	char *text = task_check_encode(&check);
+	assert_string_equal(text, "{\"created_ms\":5,\"timeout_ms\":60000,\"wait\":true}");
+	assert_true(task_check_decode(text, &back, error));
+	assert_true(back.is_waiting && back.created_ms == 5 && back.timeout_ms == 60000);
+	free(text);
+	struct task_apply_rbac apply = {.created_ms = 5,
+	    .timeout_ms = 1,
+	    .token = (char[]){"k8s-aws-v1.eA"},
+	    .cluster_role = (char[]){"eksgate"},
+	    .group = (char[]){"eksgate:proxy"}};
+	struct task_apply_rbac applied;
+	text = task_apply_rbac_encode(&apply);
+	assert_string_equal(text, "{\"created_ms\":5,\"timeout_ms\":1,\"token\":\"k8s-aws-v1.eA\","
+				  "\"cluster_role\":\"eksgate\",\"group\":\"eksgate:proxy\"}");
+	assert_true(task_apply_rbac_decode(text, &applied, error));
+	assert_string_equal(applied.token, "k8s-aws-v1.eA");
+	assert_string_equal(applied.group, "eksgate:proxy");
+	task_apply_rbac_free(&applied);
+	free(text);
+}
+
+static void test_bad_tasks(void **state)
+{
+	(void)state;
+	static const char *const bad[][2] = {
+	    {"", "object is expected"},
+	    {"{\"created_ms\":1}", "\"timeout_ms\" is missing"},
+	    {"{\"created_ms\":1,\"timeout_ms\":0}", "\"timeout_ms\" is out of range"},
+	    {"{\"created_ms\":1,\"timeout_ms\":600001}", "\"timeout_ms\" is out of range"},
+	    {"{\"created_ms\":1,\"timeout_ms\":1,\"token\":7}", "\"token\": a string"},
+	    {"{\"created_ms\":1,\"timeout_ms\":1,\"token\":\"t\",\"token\":\"t\"}", "twice"},
+	};
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		char error[MESSAGE_ERROR_TEXT] = "";
+		struct task_apply_rbac task;
+		assert_false(task_apply_rbac_decode(bad[i][0], &task, error));
+		if (strstr(error, bad[i][1]) == NULL)
+			fail_msg("%s: \"%s\" instead of \"%s\"", bad[i][0], error, bad[i][1]);
+	}
 }
 
 static const struct {
@@ -217,6 +313,13 @@ static const struct {
     {MESSAGE_HELLO, 0, "{\"session\":1,\"role\":null}", "\"role\": a string is expected"},
     {MESSAGE_BYE, 0, "{\"code\":\"a\\u0000b\",\"text\":\"\"}", "NUL"},
     {MESSAGE_TASK_RESULT, 0, "{\"nonce\":\"a\",\"ok\":1,\"text\":\"\"}", "\"ok\": true or false"},
+    {MESSAGE_REPORT, 0, "{\"name\":\"a\",\"created_ms\":1,\"serving\":\"yes\"}",
+	"\"serving\": true or false"},
+    {MESSAGE_REPORT, 0, "{\"name\":\"a\",\"created_ms\":1,\"serving\":true,\"reachable\":true}",
+	"\"reachable\": a string is expected"},
+    {MESSAGE_REPORT, 0, "{\"name\":\"a\",\"created_ms\":1,\"serving\":true}",
+	"\"reachable\" is missing"},
+    {MESSAGE_REPORT, 0, "{\"denied\":[{\"verb\":\"get\"}]}", "\"resource\" is missing"},
     {MESSAGE_DELTA, 1, "{\"items\":{}}", "\"items\": an array is expected"},
     {MESSAGE_DELTA, 1, "{\"items\":[1]}", "object is expected"},
     {MESSAGE_DELTA, 0, "{\"items\":[]}", "last item"},
@@ -301,8 +404,8 @@ static void test_bad_headers(void **state)
 		size_t at;
 		uint8_t value;
 		const char *error;
-	} rows[] = {{0, 'X', "magic"}, {4, 2, "version 2.0 is not spoken"},
-	    {4, 0, "version 0.0 is not"}, {6, 2, "SHA-256"}, {7, 1, "SHA-256"}, {8, 1, "SHA-256"},
+	} rows[] = {{0, 'X', "magic"}, {4, 2, "version 2.1 is not spoken"},
+	    {4, 0, "version 0.1 is not"}, {6, 2, "SHA-256"}, {7, 1, "SHA-256"}, {8, 1, "SHA-256"},
 	    {23, 9, "SHA-256"}, {47, 9, "SHA-256"}, {51, 9, "SHA-256"},
 	    {52, 0x80, "the header says"}, {55, 1, "the header says 1"}, {56, 9, "SHA-256"},
 	    {103, 0, "SHA-256"}};
@@ -408,6 +511,9 @@ int main(void)
 	    cmocka_unit_test(test_items),
 	    cmocka_unit_test(test_ack_and_heartbeat),
 	    cmocka_unit_test(test_the_rest),
+	    cmocka_unit_test(test_report),
+	    cmocka_unit_test(test_tasks),
+	    cmocka_unit_test(test_bad_tasks),
 	    cmocka_unit_test(test_bad_bodies),
 	    cmocka_unit_test(test_newer_peers_are_understood),
 	    cmocka_unit_test(test_bad_headers),

@@ -67,8 +67,8 @@ static struct naming choose(
 static void test_override_tags(void **state)
 {
 	(void)state;
-	static const char *const names[] = {NAMING_TAG, NAMING_TAG_OLD};
-	for (size_t i = 0; i < 2; i++) {
+	static const char *const names[] = {NAMING_TAG_OWN, NAMING_TAG, NAMING_TAG_OLD};
+	for (size_t i = 0; i < 3; i++) {
 		struct naming naming = choose(names[i], "web", NULL, (struct held[]){{0}});
 		assert_string_equal(naming.name, "web");
 		assert_null(naming.conflict);
@@ -82,6 +82,11 @@ static void test_override_tags(void **state)
 	    naming_choose(MINE, &PARTS, &both, NULL, find_holder, (struct held[]){{0}});
 	assert_string_equal(naming.name, "new");
 	naming_free(&naming);
+	labels_set(&both, NAMING_TAG_OWN, "own");
+	naming = naming_choose(MINE, &PARTS, &both, NULL, find_holder, (struct held[]){{0}});
+	assert_string_equal(naming.name, "own");
+	naming_free(&naming);
+	labels_set(&both, NAMING_TAG_OWN, "");
 	labels_set(&both, NAMING_TAG, "");
 	naming = naming_choose(MINE, &PARTS, &both, NULL, find_holder, (struct held[]){{0}});
 	assert_string_equal(naming.name, "old");

@@ -114,6 +114,33 @@ static void test_a_wanted_cluster_is_created(void **state)
 	assert_int_equal(pass_with(world, fixture_eks("a", "env=prod,team=x")), 1);
 }
 
+static void test_labels_of_the_matcher(void **state)
+{
+	struct world *world = *state;
+	labels_set(&world->matcher.labels, "team", "platform");
+	labels_set(&world->matcher.labels, "tier", "1");
+	assert_int_equal(pass_with(world, fixture_eks("a", "env=prod,team=forged")), 1);
+	const struct kube_cluster *cluster = find(world, ARN("a"));
+	assert_string_equal(labels_get(&cluster->labels, "team"), "platform");
+	assert_string_equal(labels_get(&cluster->labels, "tier"), "1");
+	/* They are given, not selected on. */
+	fixture_matcher_free(&world->matcher);
+	world->matcher = fixture_matcher("tier", "1");
+	labels_set(&world->matcher.labels, "tier", "1");
+	assert_int_equal(pass_with(world, fixture_eks("b", "env=prod")), 1); /* a: absent once */
+	assert_null(find(world, ARN("b")));
+}
+
+static void test_tags_name_clusters_where_they_may(void **state)
+{
+	struct world *world = *state;
+	assert_int_equal(pass_with(world, fixture_eks("a", "env=prod,eksgate-name=web")), 1);
+	assert_string_equal(find(world, ARN("a"))->name, "web");
+	world->matcher.has_name_tags = false;
+	assert_int_equal(pass_with(world, fixture_eks("a", "env=prod,eksgate-name=web")), 1);
+	assert_string_equal(find(world, ARN("a"))->name, "a-eks-" REGION "-" ACCOUNT);
+}
+
 static void test_late_labels_do_not_match(void **state)
 {
 	struct world *world = *state;
@@ -370,6 +397,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(test_a_wanted_cluster_is_created),
+	    TEST(test_labels_of_the_matcher),
+	    TEST(test_tags_name_clusters_where_they_may),
 	    TEST(test_late_labels_do_not_match),
 	    TEST(test_unwanted_tags_remove),
 	    TEST(test_two_complete_listings_must_lack_it),

@@ -70,7 +70,7 @@ static void put(struct registry *registry, struct cluster_item *item)
 	struct registry_changes changes = {0};
 	char *error = NULL;
 	registry_changes_put(&changes, item);
-	assert_true(registry_commit(registry, &changes, &error));
+	assert_true(registry_commit(registry, &changes, &error) && registry_seal(registry, &error));
 	registry_changes_free(&changes);
 }
 
@@ -158,7 +158,7 @@ static void test_removal_leaves_a_tombstone(void **state)
 	char *error = NULL;
 	registry_changes_remove(&changes, ARN("a"), REMOVAL_GONE, xstrdup("evidence"));
 	registry_changes_remove(&changes, ARN("never"), REMOVAL_GONE, NULL);
-	assert_true(registry_commit(registry, &changes, &error));
+	assert_true(registry_commit(registry, &changes, &error) && registry_seal(registry, &error));
 	registry_changes_free(&changes);
 	expect_told("+alpha@1 -alpha@2");
 	assert_int_equal(registry_removed_since(registry, (struct unix_time){0}), 1);
@@ -169,6 +169,53 @@ static void test_removal_leaves_a_tombstone(void **state)
 	assert_int_equal(registry_removed_since(registry, (struct unix_time){0}), 1);
 	put(registry, make_item("b", "beta"));
 	expect_told("+beta@3");
+	registry_close(&registry);
+}
+
+static void test_several_commits_are_told_when_they_are_sealed(void **state)
+{
+	struct registry *registry = open_at(*state);
+	struct registry_changes changes = {0};
+	char *error = NULL;
+	registry_changes_put(&changes, make_item("a", "alpha"));
+	assert_true(registry_commit(registry, &changes, &error));
+	registry_changes_free(&changes);
+	registry_changes_put(&changes, make_item("a", "omega"));
+	registry_changes_put(&changes, make_item("b", "beta"));
+	assert_true(registry_commit(registry, &changes, &error));
+	registry_changes_free(&changes);
+	expect_told("");
+	assert_true(registry_seal(registry, &error));
+	expect_told("+alpha@1 -alpha@2 +omega@3 +beta@4");
+	assert_true(registry_seal(registry, &error));
+	expect_told("");
+	registry_close(&registry);
+	registry = open_at(*state);
+	assert_int_equal(registry_sequence(registry), 4);
+	registry_close(&registry);
+}
+
+static void test_the_clusters_of_a_scope_stand_together(void **state)
+{
+	struct registry *registry = open_at(*state);
+	put(registry, make_item("b", "beta"));
+	put(registry, make_item("a", "alpha"));
+	struct cluster_item *item = make_item("c", "gamma");
+	cluster_item_add_claim(item, "other/" REGION, 0);
+	put(registry, item);
+	item = make_item("a", "alpha");
+	cluster_item_remove_claim(item, "own/" REGION);
+	cluster_item_add_claim(item, "other/" REGION, 1);
+	put(registry, item);
+	const struct cluster_set *set = registry_set(registry);
+	const struct cluster_item *own = cluster_set_next_of(set, "own/" REGION, NULL);
+	assert_string_equal(own->cluster->name, "beta");
+	own = cluster_set_next_of(set, "own/" REGION, own);
+	assert_string_equal(own->cluster->name, "gamma");
+	assert_null(cluster_set_next_of(set, "own/" REGION, own));
+	own = cluster_set_next_of(set, "other/" REGION, NULL);
+	assert_string_equal(own->cluster->name, "alpha");
+	assert_null(cluster_set_next_of(set, "nobody/" REGION, NULL));
 	registry_close(&registry);
 }
 
@@ -201,7 +248,7 @@ static void test_a_failed_commit_changes_nothing(void **state)
 	assert_int_equal(registry_sequence(registry), 1);
 	expect_told("+alpha@1");
 	run_sql(*state, "DROP TRIGGER full");
-	assert_true(registry_commit(registry, &changes, &error));
+	assert_true(registry_commit(registry, &changes, &error) && registry_seal(registry, &error));
 	expect_told("+beta@2 +gamma@3");
 	registry_changes_free(&changes);
 	registry_close(&registry);
@@ -233,7 +280,7 @@ static struct look *make_look(const char *name, int64_t described_at)
 	struct look *look = look_new("own/" REGION, name);
 	look->arn = xstrdup(ARN("a"));
 	look->status = xstrdup("ACTIVE");
-	look_digest(&(struct labels){0}, look->tags);
+	look_digest(&(struct labels){0}, NULL, look->tags);
 	look->is_served = true;
 	look->described_at.ms = described_at;
 	return look;
@@ -439,6 +486,8 @@ int main(void)
 	    TEST(test_only_changes_of_the_resource_count),
 	    TEST(test_rename_and_recreation_are_delete_and_put),
 	    TEST(test_removal_leaves_a_tombstone),
+	    TEST(test_several_commits_are_told_when_they_are_sealed),
+	    TEST(test_the_clusters_of_a_scope_stand_together),
 	    TEST(test_a_failed_commit_changes_nothing),
 	    TEST(test_a_newer_file_is_refused),
 	    TEST(test_looks_come_back_and_are_no_changes),

@@ -163,6 +163,7 @@ static void test_all_regions(void **state)
 	run(world);
 	expect_scopes(world, "own/eu-west-1");
 	fake_eks.regions_outcome = AWS_DENIED;
+	fake_eks.ec2_outcome = AWS_DENIED;
 	run(world);
 	expect_scopes(world, "own/eu-west-1");
 }
@@ -188,13 +189,38 @@ static void test_denied_regions_mean_those_of_the_partition(void **state)
 {
 	struct world *world = *state;
 	fake_eks.regions_outcome = AWS_DENIED;
+	fake_eks.ec2_outcome = AWS_DENIED;
 	add_matcher(world, CN_ROLE, NULL, "*");
 	run(world);
+	assert_int_equal(fake_eks.ec2_calls, 1);
 	assert_true(discovery_is_complete(world->discovery));
 	assert_int_equal(count_scopes(world), count_regions("aws-cn"));
 	const struct account *account = discovery_next_account(world->discovery, NULL);
 	assert_int_equal(account->error.outcome, AWS_DENIED);
 	assert_non_null(account->error.remedy);
+}
+
+static void test_denied_regions_are_asked_of_ec2(void **state)
+{
+	struct world *world = *state;
+	static const char *const regions[] = {"eu-west-1", "me-south-1", NULL};
+	fake_eks.regions_outcome = AWS_DENIED;
+	fake_eks.ec2_regions = regions;
+	add_matcher(world, NULL, NULL, "*");
+	run(world);
+	expect_scopes(world, "own/eu-west-1 own/me-south-1");
+	const struct account *account = discovery_next_account(world->discovery, NULL);
+	assert_int_equal(account->source, ACCOUNT_REGIONS_DESCRIBED);
+	assert_int_equal(account->error.outcome, AWS_OK);
+	/* A region is enabled; then neither answers: what was known stays. */
+	static const char *const more[] = {"eu-west-1", "il-central-1", "me-south-1", NULL};
+	fake_eks.ec2_regions = more;
+	run(world);
+	expect_scopes(world, "own/eu-west-1 own/me-south-1 own/il-central-1");
+	fake_eks.ec2_outcome = AWS_UNREACHABLE;
+	run(world);
+	assert_int_equal(count_scopes(world), 3);
+	assert_int_equal(account->error.outcome, AWS_DENIED);
 }
 
 static void test_without_credentials_nothing_is_concluded(void **state)
@@ -204,6 +230,7 @@ static void test_without_credentials_nothing_is_concluded(void **state)
 	add_matcher(world, ROLE, NULL, "*");
 	run(world);
 	expect_scopes(world, "");
+	assert_int_equal(fake_eks.ec2_calls, 0);
 	assert_int_equal(discovery_coverage(world->discovery, ROLE "/eu-west-1"), COVERAGE_UNKNOWN);
 	assert_int_equal(discovery_coverage(world->discovery, "own/eu-west-1"), COVERAGE_NO);
 	assert_int_equal(discovery_coverage(world->discovery, ROLE "-x/eu-west-1"), COVERAGE_NO);
@@ -218,6 +245,15 @@ static void test_a_disabled_region_is_no_failure(void **state)
 	const struct scope *scope = discovery_next_scope(world->discovery, NULL);
 	assert_int_equal(scope->state, SCOPE_DISABLED);
 	assert_in_range(scope_next_delay(scope, duration_seconds(300)).ms, 270000, 330000);
+	/* It is asked less and less, down to once an hour. */
+	static const int64_t seconds[] = {300, 600, 1200, 2400, 3600, 3600};
+	struct scope again = {.state = SCOPE_DISABLED};
+	for (unsigned i = 0; i < sizeof seconds / sizeof seconds[0]; i++) {
+		again.failures = i + 1;
+		int64_t ms = scope_next_delay(&again, duration_seconds(300)).ms;
+		assert_in_range(ms, seconds[i] * 900, seconds[i] * 1100);
+	}
+	assert_in_range(scope_next_delay(&again, duration_seconds(7200)).ms, 6480000, 7920000);
 }
 
 static void test_a_failure_backs_off_up_to_the_poll_interval(void **state)
@@ -308,6 +344,7 @@ int main(void)
 	    TEST(test_external_ids_tell_identities_apart_and_stay_hidden),
 	    TEST(test_all_regions),
 	    TEST(test_denied_regions_mean_those_of_the_partition),
+	    TEST(test_denied_regions_are_asked_of_ec2),
 	    TEST(test_without_credentials_nothing_is_concluded),
 	    TEST(test_a_disabled_region_is_no_failure),
 	    TEST(test_a_failure_backs_off_up_to_the_poll_interval),

@@ -388,7 +388,32 @@ static void test_draining(void **state)
 static void test_draining_ends_idle_connections(void **state)
 {
 	(void)state;
+	receive(GET);
+	answer(200, "ok");
+	is_draining = true;
 	session_h1.drain(session.conversation);
+	assert_ended(SESSION_POLITE);
+}
+
+static void test_draining_lets_new_connections_ask_once(void **state)
+{
+	(void)state;
+	is_draining = true;
+	session_h1.drain(session.conversation);
+	assert_false(end.has_ended);
+	receive(GET);
+	answer(200, "ok");
+	assert_non_null(strstr(buf_text(&wire.written), "Connection: close\r\n"));
+	assert_ended(SESSION_POLITE);
+}
+
+static void test_draining_ends_new_connections_that_ask_nothing(void **state)
+{
+	(void)state;
+	is_draining = true;
+	session_h1.drain(session.conversation);
+	loop_run(loop);
+	assert_string_equal(end.reason, "draining");
 	assert_ended(SESSION_POLITE);
 }
 
@@ -421,6 +446,8 @@ int main(void)
 	    TEST(test_an_idle_connection_is_closed_in_silence),
 	    TEST(test_draining),
 	    TEST(test_draining_ends_idle_connections),
+	    TEST(test_draining_lets_new_connections_ask_once),
+	    TEST(test_draining_ends_new_connections_that_ask_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,9 @@
 #include <stdint.h>
 #include <string.h>
 
+#include <arpa/inet.h>
 #include <cmocka.h>
+#include <netinet/in.h>
 
 #include "common/loop.h"
 #include "common/metrics.h"
@@ -142,6 +144,12 @@ void caller_clear(struct caller *caller)
 	*caller = (struct caller){0};
 }
 
+void caller_note_known(struct caller *caller)
+{
+	caller->is_known = true;
+	caller->on_known(caller->on_known_arg);
+}
+
 static void *start(struct session *session)
 {
 	return session;
@@ -189,6 +197,7 @@ static int set_up(void **state)
 	has_room = true;
 	settings.proxy.limits.connections = 3;
 	settings.proxy.limits.handshakes = 2;
+	settings.proxy.limits.strangers_per_address = 10;
 	loop = loop_new();
 	metrics = metrics_new();
 	struct sessions_options options = {
@@ -213,11 +222,23 @@ static int tear_down(void **state)
 	return 0;
 }
 
+static struct stream *connect_from(const char *literal)
+{
+	struct sockaddr_storage address = {.ss_family = AF_INET6};
+	struct sockaddr_in6 *six = (struct sockaddr_in6 *)(void *)&address;
+	struct sockaddr_in *four = (struct sockaddr_in *)(void *)&address;
+	if (inet_pton(AF_INET6, literal, &six->sin6_addr) != 1) {
+		four->sin_family = AF_INET;
+		assert_int_equal(inet_pton(AF_INET, literal, &four->sin_addr), 1);
+	}
+	size_t before = stream_count;
+	sessions_accept(sessions, -1, (const struct sockaddr *)&address, sizeof address);
+	return stream_count > before ? &streams[before] : NULL;
+}
+
 static struct stream *connect_one(void)
 {
-	size_t before = stream_count;
-	sessions_accept(sessions, -1, NULL, 0);
-	return stream_count > before ? &streams[before] : NULL;
+	return connect_from("192.0.2.1");
 }
 
 static struct stream *open_one(struct identity *identity)
@@ -297,6 +318,37 @@ static void test_withdrawn_authorities_cut(void **state)
 	assert_true(withdrawn->is_closed && shaking->is_closed);
 }
 
+static void test_an_address_has_its_share(void **state)
+{
+	(void)state;
+	settings.proxy.limits.strangers_per_address = 2;
+	settings.proxy.limits.connections = 100;
+	settings.proxy.limits.handshakes = 100;
+	const struct stream *first = open_one(NULL), *other = connect_from("192.0.2.2");
+	const struct stream *second = connect_one(), *known = open_one(&alice);
+	assert_true(first->is_closed);
+	const struct stream *third = connect_from("::ffff:192.0.2.1");
+	const struct stream *fourth = connect_one();
+	assert_true(second->is_closed);
+	assert_false(known->is_closed || third->is_closed || fourth->is_closed || other->is_closed);
+	/* A network is one. */
+	const struct stream *a = connect_from("2001:db8::1"), *b = connect_from("2001:db8::ffff:1");
+	const struct stream *c = connect_from("2001:db8::2"), *d = connect_from("2001:db8:0:1::1");
+	assert_true(a->is_closed);
+	assert_false(b->is_closed || c->is_closed || d->is_closed);
+}
+
+static void test_a_token_makes_known(void **state)
+{
+	(void)state;
+	settings.proxy.limits.strangers_per_address = 1;
+	const struct stream *first = open_one(NULL);
+	struct session *session = first->arg;
+	caller_note_known(&session->caller);
+	const struct stream *second = connect_one();
+	assert_false(first->is_closed || second->is_closed);
+}
+
 static void test_failed_handshakes_leave_the_list(void **state)
 {
 	(void)state;
@@ -334,6 +386,8 @@ int main(void)
 	    TEST(test_a_limit_that_is_raised_ends_the_rest),
 	    TEST(test_withdrawn_authorities_cut),
 	    TEST(test_failed_handshakes_leave_the_list),
+	    TEST(test_an_address_has_its_share),
+	    TEST(test_a_token_makes_known),
 	    TEST(test_alpn_chooses_the_protocol),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

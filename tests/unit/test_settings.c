@@ -159,6 +159,7 @@ static void test_discovery_keys(void **state)
 		  "    external_id: x-1\n"
 		  "    setup_access_for_arn: arn:aws:iam::123456789012:role/serve\n"
 		  "    kube_app_discovery: false\n"
+		  "    eksgate: {name_tags: no, labels: {team: web, cost: 7}}\n"
 		  "    integration: \"\"\n"
 		  "  - {types: [eks], regions: [cn-north-1], tags: {}, assume_role_arn: "
 		  "'arn:aws-cn:iam::1234567890"
@@ -177,8 +178,46 @@ static void test_discovery_keys(void **state)
 	assert_string_equal(matchers[1].external_id, "x-1");
 	assert_string_equal(
 	    matchers[1].setup_access_for_arn, "arn:aws:iam::123456789012:role/serve");
+	assert_true(matchers[0].has_name_tags);
+	assert_int_equal(matchers[0].labels.count, 0);
+	assert_false(matchers[1].has_name_tags);
+	assert_string_equal(labels_get(&matchers[1].labels, "team"), "web");
+	assert_string_equal(labels_get(&matchers[1].labels, "cost"), "7");
 	assert_selector(matchers[2].tags, "*=*");
-	assert_int_equal(matchers[2].line, 18);
+	assert_int_equal(matchers[2].line, 19);
+	settings_free(&settings);
+}
+
+static void test_accounts(void **state)
+{
+	(void)state;
+	struct settings *settings =
+	    parse("version: v3\n"
+		  "discovery_service:\n"
+		  "  aws:\n"
+		  "  - types: [eks]\n"
+		  "    regions: ['*']\n"
+		  "    assume_role_arn: arn:aws:iam::{account}:role/a/b\n"
+		  "    eksgate: {accounts: [111111111111, '022222222222']}\n"
+		  "  - types: [eks]\n"
+		  "    regions: ['*']\n"
+		  "    assume_role_name: discover\n"
+		  "    external_id: x-1\n"
+		  "    organization:\n"
+		  "      organization_id: o-abcdefghij\n"
+		  "      organizational_units:\n"
+		  "        include: [r-ab12, ou-ab12-11111111]\n"
+		  "        exclude: [ou-ab12-22222222, '333333333333']\n"
+		  "  - {types: [eks], regions: ['*'], organization: {}}\n");
+	const struct aws_matcher *matchers = settings->discovery.matchers;
+	assert_int_equal(matchers[0].account_count, 2);
+	assert_string_equal(matchers[0].accounts[1], "022222222222");
+	assert_null(matchers[0].organization.id);
+	assert_string_equal(matchers[1].organization.id, "o-abcdefghij");
+	assert_string_equal(matchers[1].assume_role_name, "discover");
+	assert_int_equal(matchers[1].organization.include_count, 2);
+	assert_string_equal(matchers[1].organization.exclude[1], "333333333333");
+	assert_null(matchers[2].organization.id);
 	settings_free(&settings);
 }
 
@@ -406,6 +445,7 @@ int main(void)
 	    cmocka_unit_test(test_defaults),
 	    cmocka_unit_test(test_teleport_file),
 	    cmocka_unit_test(test_discovery_keys),
+	    cmocka_unit_test(test_accounts),
 	    cmocka_unit_test(test_proxy_keys),
 	    cmocka_unit_test(test_own_keys),
 	    cmocka_unit_test(test_empty_sections),

@@ -398,20 +398,94 @@ static const struct row bad_matchers[] = {
     {AWS "{" EKS EU ", kube_app_discovery: yes}]\n",
 	"3:66: " PATH ".kube_app_discovery: yes is not supported: applications inside "
 	"clusters are not discovered"},
+    {AWS "{" EKS EU ", eksgate: {name_tags: 2}}]\n",
+	"3:67: " PATH ".eksgate.name_tags: expected yes or no, found \"2\""},
+    {AWS "{" EKS EU ", eksgate: {labels: [a]}}]\n",
+	"3:64: " PATH
+	".eksgate.labels: expected a map of at most 50 labels to texts, found a list"},
+    {AWS "{" EKS EU ", eksgate: {labels: {a b: c}}}]\n",
+	"3:70: " PATH ".eksgate.labels: \"a b\" is no label: keys are letters, digits and /._:*-"},
+    {AWS "{" EKS EU ", eksgate: {labels: {region: x, teleport.dev/origin: y}}}]\n",
+	"3:73: " PATH ".eksgate.labels: \"region\" is a label that discoveryd sets: choose "
+	"another key\n"
+	"f:3:97: " PATH ".eksgate.labels: \"teleport.dev/origin\" is a label that discoveryd "
+	"sets: choose another key"},
+    {AWS "{" EKS EU ", eksgate: {labels: {a: [b]}}}]\n",
+	"3:68: " PATH ".eksgate.labels: the value of \"a\" is a text of at most 1024 bytes"},
     {AWS "{" EKS EU ", integration: prod}]\n",
 	"3:59: " PATH ".integration is not supported: there are no integrations: use "
 	"assume_role_arn, or the credentials of the host"},
-    {AWS "{" EKS EU ", organization: {organization_id: o-1}}]\n",
-	"3:60: " PATH ".organization is not supported: accounts are not taken from AWS "
-	"Organizations: write an entry with assume_role_arn for each"},
     {AWS "{" EKS EU ", install: {join_params: {}}}]\n",
 	"3:55: " PATH ".install is not supported: only EKS clusters are discovered"},
+};
+
+#define ORGANIZATION "organization: {organization_id: o-abcdefghij"
+#define UNITS	     ", organizational_units: {include: ['*']}}"
+#define ROLE	     ", assume_role_name: discover"
+
+/* Under Teleport's rules (validation of matchers with an organization), and ours for accounts. */
+static const struct row bad_accounts[] = {
+    {AWS "{" EKS EU ROLE ", organization: {organizational_units: {include: ['*']}}}]\n",
+	"3:88: " PATH ".organization.organization_id is missing: write the id of the "
+	"organization, o-..."},
+    {AWS "{" EKS EU ROLE ", organization: {organization_id: o-1" UNITS "}]\n",
+	"3:106: " PATH ".organization.organization_id: expected the id of an organization, o- and "
+	"10 to 32 letters and digits, found \"o-1\""},
+    {AWS "{" EKS EU ROLE ", " ORGANIZATION "}}]\n",
+	"3:88: " PATH ".organization.organizational_units.include is missing: name units, or "
+	"[\"*\"] for the whole organization"},
+    {AWS "{" EKS EU ROLE ", " ORGANIZATION ", organizational_units: {include: []}}}]\n",
+	"3:142: " PATH ".organization.organizational_units.include is missing: name units, or "
+	"[\"*\"] for the whole organization"},
+    {AWS "{" EKS EU ", " ORGANIZATION UNITS "}]\n",
+	"3:60: " PATH ".assume_role_name is missing: write the name of the role to assume in each "
+	"account of the organization"},
+    {AWS "{" EKS EU ROLE
+	 ", assume_role_arn: 'arn:aws:iam::123456789012:role/a', " ORGANIZATION UNITS "}]\n",
+	"3:91: " PATH ".assume_role_arn: cannot stand beside organization: its accounts are "
+	"entered by assume_role_name"},
+    {AWS "{" EKS EU ROLE ", eksgate: {accounts: ['123456789012']}, " ORGANIZATION UNITS "}]\n",
+	"3:94: " PATH ".eksgate.accounts: cannot stand beside organization: accounts are left out "
+	"by organizational_units.exclude"},
+    {AWS "{" EKS EU ROLE "}]\n",
+	"3:64: " PATH ".assume_role_name: only has a meaning together with organization: write "
+	"assume_role_arn"},
+    {AWS "{" EKS EU ", assume_role_name: a b, " ORGANIZATION UNITS "}]\n",
+	"3:64: " PATH ".assume_role_name: expected the name of a role, 1 to 64 letters, digits and "
+	"_+=,.@-, found \"a b\""},
+    {AWS "{" EKS EU ROLE ", " ORGANIZATION
+	 ", organizational_units: {include: ['*', ou-ab12-11111111]}}}]\n",
+	"3:153: " PATH ".organization.organizational_units.include: \"*\" means everything: no "
+	"other can stand beside it"},
+    {AWS "{" EKS EU ROLE ", " ORGANIZATION ", organizational_units: {include: [ou-1, "
+	 "'123456789012'], exclude: ['*', ou-ab12-11111111, r-ab12, '123456789012']}}}]\n",
+	"3:153: " PATH ".organization.organizational_units.include: \"ou-1\" is no "
+	"organizational unit: write ou-..., r-... or \"*\"\n"
+	"f:3:159: " PATH ".organization.organizational_units.include: \"123456789012\" is no "
+	"organizational unit: write ou-..., r-... or \"*\"\n"
+	"f:3:186: " PATH ".organization.organizational_units.exclude: \"*\" is no organizational "
+	"unit and no account: write ou-..., r-... or 12 digits"},
+    {AWS "{" EKS EU ", assume_role_arn: 'arn:aws:iam::{account}:role/a'}]\n",
+	"3:63: " PATH ".assume_role_arn: has {account}, and eksgate.accounts lists no accounts"},
+    {AWS "{" EKS EU ", assume_role_arn: 'arn:aws:iam::123456789012:role/{account}'}]\n",
+	"3:63: " PATH ".assume_role_arn: expected the ARN of a role, "
+	"arn:aws:iam::ACCOUNT:role/NAME, found "
+	"\"arn:aws:iam::123456789012:role/{account}\""},
+    {AWS "{" EKS EU ", eksgate: {accounts: ['123456789012']}}]\n",
+	"3:66: " PATH ".eksgate.accounts: only has a meaning together with an assume_role_arn such "
+	"as arn:aws:iam::{account}:role/NAME"},
+    {AWS "{" EKS EU ", assume_role_arn: 'arn:aws:iam::{account}:role/a', eksgate: {accounts: "
+	 "[1234, '123456789012', '123456789012', {}]}}]\n",
+	"3:117: " PATH ".eksgate.accounts: \"1234\" is no account: write its 12 digits\n"
+	"f:3:139: " PATH ".eksgate.accounts: \"123456789012\" stands there already\n"
+	"f:3:155: " PATH ".eksgate.accounts: expected a name"},
 };
 
 static void test_matchers(void **state)
 {
 	(void)state;
 	CHECK_ROWS(bad_matchers);
+	CHECK_ROWS(bad_accounts);
 }
 
 #define RESOURCES "kubernetes_service:\n  resources: ["

@@ -1,9 +1,10 @@
-/* A TLS peer whose records arrive byte by byte: whatever OpenSSL keeps between two reads must still
- * be there for the next. */
+/* Slow TLS peers: one whose records arrive byte by byte, for whom whatever OpenSSL keeps between
+ * two reads must still be there for the next; one that takes its time over the last answer. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 
 #include <openssl/ssl.h>
 
+#include "common/xmem.h"
 #include "tests/unit/stream_ends.h"
 
 /* A client of our own: OpenSSL on memory, its bytes carried by hand. */
@@ -104,6 +106,34 @@ static void reads_records_cut_anywhere(void **state)
 	close_trickler(&client);
 }
 
+/* What the kernel holds is small, so that every look at it moves something. */
+static void waits_for_a_slow_reader(void **state)
+{
+	struct world *world = *state;
+	size_t size = 16u * 1024 * 1024;
+	int small = 32 * 1024;
+	assert_int_equal(
+	    setsockopt(world->listening, SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
+	char *big = xcalloc(1, size);
+	world_open(world, true, NULL);
+	stream_pause(world->client.stream);
+	stream_write(world->accepted.stream, big, size);
+	world->client.use_at_most = 64u * 1024;
+	struct mono begin = mono_now();
+	stream_finish(&world->accepted.stream, duration_ms(500));
+	assert_true(stream_is_finishing_any(world->loop));
+	for (unsigned i = 0; i < 500 && !world->client.has_ended && !world->client.error; i++) {
+		stream_resume(world->client.stream);
+		world_wait(world, 1);
+		stream_pause(world->client.stream);
+		world_wait(world, 20);
+	}
+	assert_int_equal(world->client.received.len, size);
+	assert_true(mono_since(begin).ms > 500);
+	assert_false(stream_is_finishing_any(world->loop));
+	free(big);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -111,6 +141,7 @@ int main(void)
 		reads_records_that_come_byte_by_byte, world_set_up, world_tear_down),
 	    cmocka_unit_test_setup_teardown(
 		reads_records_cut_anywhere, world_set_up, world_tear_down),
+	    cmocka_unit_test_setup_teardown(waits_for_a_slow_reader, world_set_up, world_tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 // The control endpoint of the AWS simulator: JSON over HTTP on a port of its own. Every route is a row of the table below;
 // `--help` prints it.
 import { AwsError } from './model.mjs';
+import { putOrganization } from './organizations.mjs';
 import {
 	createSession,
 	deleteCluster,
@@ -86,6 +87,12 @@ export const routes = [
 			const account = putAccount(state, id, body);
 			return { id, regions: Object.fromEntries(account.regions) };
 		},
+	],
+	[
+		'PUT',
+		'/organization',
+		'{id, management, root, units: {ID: PARENT}, accounts: {ID: {parent, state?}}}: in place of what was there',
+		({ state }, labels, body) => putOrganization(state, body),
 	],
 	[
 		'PUT',

@@ -35,6 +35,7 @@ export function modelError(service, shapeName, message, members = {}) {
 export function invalidRequest(service, message) {
 	if (service === 'eks') return modelError('eks', 'InvalidParameterException', message);
 	if (service === 'tag') return modelError('tag', 'InvalidParameterException', message);
+	if (service === 'organizations') return modelError('organizations', 'InvalidInputException', message);
 	if (service === 'account')
 		return modelError('account', 'ValidationException', message, { reason: 'fieldValidationFailed' });
 	return new AwsError(400, 'ValidationError', message);
@@ -82,8 +83,14 @@ export function findTarget(method, path, headers) {
 	return { service, operation, labels: {} };
 }
 
-export function isStsAction(action, version) {
-	return models.sts.operations[action] !== undefined && version === models.sts.api_version;
+// The query-protocol service that has the action, or undefined.
+export function findAction(action, version) {
+	return services.find(
+		(name) =>
+			models[name].protocol === 'query' &&
+			models[name].operations[action] !== undefined &&
+			version === models[name].api_version,
+	);
 }
 
 // --- requests --------------------------------------------------------------------------------------------------------
@@ -198,19 +205,19 @@ function readBody(service, members, body) {
 	return document;
 }
 
-// The input of a query-protocol request (STS): flat parameters; lists (".member.N") are refused by name.
-export function readForm(operation, form) {
-	const spec = models.sts.operations[operation];
-	const { members } = shapeOf('sts', spec.input);
+// The input of a query-protocol request: flat parameters; lists (".member.N") are refused by name.
+export function readForm(service, operation, form) {
+	const spec = models[service].operations[operation];
+	const { members } = shapeOf(service, spec.input);
 	const input = {};
 	for (const [key, value] of form) {
 		if (key === 'Action' || key === 'Version' || /^x-amz-/i.test(key)) continue;
-		if (!members[key]) throw invalidRequest('sts', `Unknown parameter ${key}`);
-		if (input[key] !== undefined) throw invalidRequest('sts', `Parameter ${key} appears twice`);
-		input[key] = fromText('sts', members[key].shape, value);
+		if (!members[key]) throw invalidRequest(service, `Unknown parameter ${key}`);
+		if (input[key] !== undefined) throw invalidRequest(service, `Parameter ${key} appears twice`);
+		input[key] = fromText(service, members[key].shape, value);
 	}
-	const found = complaint('sts', spec.input, input);
-	if (found) throw invalidRequest('sts', `1 validation error detected: ${found}`);
+	const found = complaint(service, spec.input, input);
+	if (found) throw invalidRequest(service, `1 validation error detected: ${found}`);
 	return input;
 }
 

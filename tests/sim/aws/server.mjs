@@ -3,7 +3,9 @@
 import { createServer } from 'node:http';
 import { actionsOf, operations as eks, resourceOf } from './eks.mjs';
 import { spoil } from './faults.mjs';
-import { AwsError, findRoute, findTarget, invalidRequest, isStsAction, modelError, readForm, readInput } from './model.mjs';
+import { operations as ec2, writeRegions, writeEc2Error } from './ec2.mjs';
+import { AwsError, findAction, findRoute, findTarget, invalidRequest, modelError, readForm, readInput } from './model.mjs';
+import { operations as organizations } from './organizations.mjs';
 import { verifySignature } from './signature.mjs';
 import { allRegions, isRegionOn, now, permissionFor } from './state.mjs';
 import { accountOperations as account, newRequestId, operations as sts, writeAnswer, writeError } from './sts.mjs';
@@ -12,7 +14,9 @@ import { operations as tag } from './tagging.mjs';
 const GLOBAL_REGION = 'us-east-1';
 const BODY_MAX = 1024 * 1024;
 const SIGNING_NAMES = { tag: 'tagging' };
-const handlers = { eks, sts, account, tag };
+const handlers = { eks, sts, account, tag, ec2, organizations };
+// Services with one endpoint in a partition.
+const GLOBAL = ['account', 'organizations'];
 
 async function readBody(request) {
 	const parts = [];
@@ -31,7 +35,8 @@ function route({ method, path, query, headers }, body) {
 	if (path === '/' && (method === 'POST' || method === 'GET')) {
 		const form = method === 'POST' ? new URLSearchParams(body.toString('utf8')) : query;
 		const action = form.get('Action');
-		if (isStsAction(action, form.get('Version'))) return { service: 'sts', operation: action, form };
+		const service = findAction(action, form.get('Version'));
+		if (service) return { service, operation: action, form };
 		throw Object.assign(
 			new AwsError(400, 'InvalidAction', `Could not find operation ${action} for version ${form.get('Version')}`),
 			{ service: 'sts' },
@@ -49,6 +54,8 @@ function checkLeave(state, context, { service, operation }, input) {
 		eks: () => resourceOf(context, operation, input),
 		account: () => `arn:aws:account::${caller.account}:account`,
 		tag: () => '*',
+		ec2: () => '*',
+		organizations: () => '*',
 	};
 	const resource = resources[service]();
 	const actions = service === 'eks' ? actionsOf(operation, input) : [`${service}:${operation}`];
@@ -59,6 +66,8 @@ function checkLeave(state, context, { service, operation }, input) {
 			leave === 'deny'
 				? 'with an explicit deny in an identity-based policy'
 				: `because no identity-based policy allows the ${action} action`;
+		if (service === 'ec2')
+			throw new AwsError(403, 'UnauthorizedOperation', 'You are not authorized to perform this operation.');
 		throw modelError(
 			service,
 			'AccessDeniedException',
@@ -69,7 +78,7 @@ function checkLeave(state, context, { service, operation }, input) {
 
 // A region that the account has not enabled knows none of its keys.
 function checkRegion(state, service, signer) {
-	if (service === 'account' && signer.region !== GLOBAL_REGION) {
+	if (GLOBAL.includes(service) && signer.region !== GLOBAL_REGION) {
 		throw new AwsError(
 			403,
 			'InvalidSignatureException',
@@ -77,6 +86,8 @@ function checkRegion(state, service, signer) {
 		);
 	}
 	if (isRegionOn(state, signer.principal.account, signer.region)) return;
+	if (service === 'ec2')
+		throw new AwsError(401, 'AuthFailure', 'AWS was not able to validate the provided access credentials');
 	throw service === 'sts'
 		? new AwsError(403, 'InvalidClientTokenId', 'The security token included in the request is invalid')
 		: new AwsError(403, 'UnrecognizedClientException', 'The security token included in the request is invalid.');
@@ -134,17 +145,14 @@ function perform(simulator, head, body) {
 		checkRegion(state, service, signer);
 		if (body.length > 0 && head.method === 'GET') throw invalidRequest(service, 'A GET request has no body');
 		const input = found.form
-			? readForm(found.operation, found.form)
+			? readForm(service, found.operation, found.form)
 			: readInput(service, found.operation, { ...found, query: head.query, body });
 		call.cluster = input.clusterName ?? input.name;
 		const throttled = faults.takeThrottle(call);
 		if (throttled) throw new AwsError(429, throttled, 'Rate exceeded');
 		checkLeave(state, context, found, input);
 		const result = handlers[service][found.operation](context, input);
-		const answer =
-			service === 'sts'
-				? writeAnswer(found.operation, result, requestId, wantsJson)
-				: { type: 'application/json', body: JSON.stringify(result) };
+		const answer = write(service, found.operation, result, { requestId, wantsJson });
 		return applyFault(faults.takeFault(call), { call, requestId, service, wantsJson }, { status: 200, ...answer });
 	} catch (error) {
 		if (!(error instanceof AwsError)) throw error;
@@ -154,10 +162,17 @@ function perform(simulator, head, body) {
 	}
 }
 
+function write(service, operation, result, { requestId, wantsJson }) {
+	if (service === 'sts') return writeAnswer(operation, result, requestId, wantsJson);
+	if (service === 'ec2') return writeRegions(result, requestId);
+	return { type: 'application/json', body: JSON.stringify(result) };
+}
+
 function failed(error, { service, requestId, wantsJson }) {
 	if (service === 'sts')
 		return { status: error.status, code: error.code, ...writeError(error, requestId, wantsJson) };
-	if (service === 'tag') {
+	if (service === 'ec2') return { status: error.status, code: error.code, ...writeEc2Error(error, requestId) };
+	if (['tag', 'organizations'].includes(service)) {
 		const body = JSON.stringify({ __type: error.code, Message: error.message });
 		return { status: error.status, code: error.code, type: 'application/x-amz-json-1.1', body };
 	}

@@ -28,6 +28,7 @@ export function createState() {
 		principals: new Map(), // ARN of a user or role -> principal
 		keys: new Map(), // access key id -> {secret, token, expires, principal}
 		clusters: new Map(), // "account/region/name" -> cluster
+		organization: null, // see organizations.mjs
 		settings: { pageSize: 100, skewMs: 0, sessionTokenBytes: 400, tokenHosts: [] },
 	};
 }

@@ -2,13 +2,14 @@
 // impersonate, authorize, answer. Everything that came in is recorded.
 import { createSecureServer } from 'node:http2';
 import { createServer } from 'node:https';
+import { answerAction, answerMetrics } from './actions.mjs';
 import { createAuthenticator } from './authenticate.mjs';
 import { forbidden, impersonate, isAllowed } from './authorize.mjs';
 import { answerPlain } from './discovery.mjs';
-import { prepareExec, startExec } from './exec.mjs';
 import { applyFault, createFaults, refuseUnprocessed } from './faults.mjs';
 import { answerLogs, Logs } from './logs.mjs';
 import { makePki } from './pki.mjs';
+import { answerProxy } from './proxy.mjs';
 import { requestInfo } from './request_info.mjs';
 import { answerResource, readDocument } from './rest.mjs';
 import { answerReview } from './reviews.mjs';
@@ -16,10 +17,14 @@ import { runPod, seedLogs, seedObjects } from './seed.mjs';
 import { sendJson, StatusError, statusDocument } from './status.mjs';
 import { Store } from './store.mjs';
 import { findType } from './types.mjs';
+import { serveUpgrade } from './upgrade.mjs';
 import { answerWatch } from './watch.mjs';
+import { Workloads } from './workloads.mjs';
 
 const BODY_MAX = 3 * 1024 * 1024;
+const TUNNELS = ['exec', 'attach', 'portforward'];
 const REVIEWS = ['selfsubjectaccessreviews', 'selfsubjectrulesreviews', 'selfsubjectreviews'];
+const NO_UPGRADE = 'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 4\r\nConnection: close\r\n\r\nnope';
 const RECORDS_MAX = 20000;
 const START_MS = 100;
 
@@ -44,10 +49,13 @@ async function readBody(request) {
 }
 
 export class Cluster {
-	// `place`: {account, region, name}; `aws`: the control of the AWS simulator.
-	constructor(place, { aws, cacheMs = 1000, pki }) {
+	// `place`: {account, region, name}; `aws`: the control of the AWS simulator; `application` and `files` are what its
+	// pods consist of.
+	constructor(place, { aws, application, files, cacheMs = 1000, pki }) {
 		Object.assign(this, {
 			place,
+			application,
+			files,
 			store: new Store(),
 			logs: new Logs(),
 			faults: createFaults(),
@@ -59,6 +67,7 @@ export class Cluster {
 		this.authenticate = createAuthenticator({ aws, place, store: this.store, cacheMs });
 		this.connections = 0;
 		for (const object of seedObjects()) this.store.apply(object);
+		this.workloads = new Workloads(this.store);
 		seedLogs(this.logs);
 		this.store.watchers.add((entry) => this.runNewPod(entry));
 	}
@@ -191,21 +200,25 @@ export class Cluster {
 			answerPlain(info.path, request, response);
 			return;
 		}
-		this.answerKnown({ request, response, user, info, body });
+		this.answerKnown({ request, response, user, info, body, headers: entry.headers });
 	}
 
-	answerKnown({ request, response, user, info, body }) {
+	answerKnown({ request, response, user, info, body, headers }) {
 		const type = findType(info.group, info.version, info.resource);
 		if (!type) throw new StatusError(404, 'the server could not find the requested resource');
-		const context = { store: this.store, type, info, request, response, logs: this.logs, cutters: this.cutters };
+		const { store, logs, cutters, workloads } = this;
+		const context = { store, logs, cutters, workloads, type, info, request, response, body };
 		if (info.subresource === 'log' && info.verb === 'get') answerLogs(context);
-		else if (info.subresource === 'exec') throw new StatusError(400, 'Upgrade request required');
+		else if (TUNNELS.includes(info.subresource)) throw new StatusError(400, 'Upgrade request required');
+		else if (info.subresource === 'proxy') answerProxy({ ...context, application: this.application, headers });
+		else if (answerAction(context)) return;
 		else if (info.subresource !== '' && info.subresource !== 'status')
 			throw new StatusError(404, 'the server could not find the requested resource');
 		else if (REVIEWS.includes(info.resource))
 			answerReview(this.store, user, info, readDocument(request, body), response);
 		else if (info.verb === 'watch') answerWatch(context);
-		else answerResource({ ...context, document: readDocument(request, body) });
+		else if (info.group === 'metrics.k8s.io') answerMetrics(context);
+		else answerResource({ ...context, body: readDocument(request, body) });
 	}
 
 	fail(request, response, entry, error) {
@@ -248,20 +261,11 @@ export class Cluster {
 		if (fault?.kind === 'unauthorized') throw new StatusError(401, 'Unauthorized');
 		const { info } = await this.admit(request, entry);
 		const type = findType(info.group, info.version, info.resource);
-		if (!type || info.subresource !== 'exec')
-			throw new StatusError(404, 'the server could not find the requested resource');
-		if (String(request.headers.upgrade).toLowerCase() !== 'websocket')
-			throw new StatusError(400, `unable to upgrade to ${request.headers.upgrade}`);
-		const options = prepareExec({ store: this.store, type, info, request });
-		if (fault?.kind === 'no-upgrade') {
-			socket.end(
-				fault.text ??
-					'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 4\r\nConnection: close\r\n\r\nnope',
-			);
-			return;
-		}
-		entry.status = 101;
-		startExec(request, socket, head, options, entry);
+		const { store, logs, files, application } = this;
+		serveUpgrade(
+			{ store, logs, files, application, type, info, request, socket, head, entry },
+			fault?.kind === 'no-upgrade' ? () => socket.end(fault.text ?? NO_UPGRADE) : undefined,
+		);
 	}
 
 	// Ends every watch and followed log in mid-stream ("cut") or cleanly ("end").

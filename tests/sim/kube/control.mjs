@@ -19,7 +19,7 @@ function show(cluster) {
 
 async function open(simulator, id, { account, region, name = id, pki }) {
 	if (simulator.clusters.has(id)) throw new Error(`cluster ${id} is there already`);
-	const cluster = new Cluster({ account, region, name }, { aws: simulator.aws, pki });
+	const cluster = new Cluster({ account, region, name }, { ...simulator.parts, pki });
 	simulator.clusters.set(id, cluster);
 	return show(await cluster.start());
 }

@@ -1,7 +1,7 @@
-// What clients ask before anything else: version, groups and resources (aggregated and plain), and an OpenAPI v3 document
-// that is as small as kubectl's apply and explain allow.
+// What clients ask before anything else: version, groups and resources, aggregated and plain.
+import { answerOpenApi } from './openapi.mjs';
 import { sendJson, StatusError } from './status.mjs';
-import { groups, types } from './types.mjs';
+import { groups, subresourcesOf, types } from './types.mjs';
 
 const VERSION = {
 	major: '1',
@@ -34,36 +34,36 @@ function aggregatedResource(type) {
 		verbs: type.verbs,
 		shortNames: type.shortNames,
 		categories: type.categories,
-		subresources: Object.entries(type.subresources).map(([subresource, verbs]) => ({
-			subresource,
-			responseKind: { group: type.group, version: type.version, kind: type.kind },
+		subresources: subresourcesOf(type).map(({ name, group, version, kind, verbs }) => ({
+			subresource: name,
+			responseKind: { group, version, kind },
 			verbs,
 		})),
 	};
 }
 
-function sendAggregated(response, version, names) {
-	const items = names.map((group) => ({
+function sendAggregated(response, discoveryVersion, wanted) {
+	const items = wanted.map(({ group, version }) => ({
 		metadata: { name: group, creationTimestamp: null },
-		versions: [{ version: 'v1', freshness: 'Current', resources: typesOf(group).map(aggregatedResource) }],
+		versions: [{ version, freshness: 'Current', resources: typesOf(group).map(aggregatedResource) }],
 	}));
 	sendJson(
 		response,
 		200,
-		{ kind: 'APIGroupDiscoveryList', apiVersion: `apidiscovery.k8s.io/${version}`, metadata: {}, items },
+		{ kind: 'APIGroupDiscoveryList', apiVersion: `apidiscovery.k8s.io/${discoveryVersion}`, metadata: {}, items },
 		{
-			'content-type': `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`,
+			'content-type': `application/json;g=apidiscovery.k8s.io;v=${discoveryVersion};as=APIGroupDiscoveryList`,
 			vary: 'Accept',
 		},
 	);
 }
 
-function plainGroup(group) {
-	const version = { groupVersion: `${group}/v1`, version: 'v1' };
-	return { name: group, versions: [version], preferredVersion: version };
+function plainGroup({ group, version }) {
+	const preferredVersion = { groupVersion: `${group}/${version}`, version };
+	return { name: group, versions: [preferredVersion], preferredVersion };
 }
 
-function plainResources(group) {
+function plainResources({ group, version }) {
 	const rows = typesOf(group).flatMap((type) => [
 		{
 			name: type.resource,
@@ -74,57 +74,19 @@ function plainResources(group) {
 			shortNames: type.shortNames,
 			categories: type.categories,
 		},
-		...Object.entries(type.subresources).map(([name, verbs]) => ({
+		...subresourcesOf(type).map(({ name, verbs, ...kind }) => ({
 			name: `${type.resource}/${name}`,
 			singularName: '',
 			namespaced: type.namespaced,
-			kind: type.kind,
 			verbs,
+			...kind,
 		})),
 	]);
 	return {
 		kind: 'APIResourceList',
 		apiVersion: 'v1',
-		groupVersion: group === '' ? 'v1' : `${group}/v1`,
+		groupVersion: group === '' ? version : `${group}/${version}`,
 		resources: rows,
-	};
-}
-
-function schemaName(type) {
-	return `io.k8s.api.${type.group === '' ? 'core' : type.group.split('.')[0]}.${type.version}.${type.kind}`;
-}
-
-function openApi(group) {
-	const gvk = (type) => ({ group: type.group, version: type.version, kind: type.kind });
-	const paths = {};
-	const schemas = {};
-	for (const type of typesOf(group)) {
-		const base = group === '' ? '/api/v1' : `/apis/${group}/v1`;
-		const path = `${base}${type.namespaced ? '/namespaces/{namespace}' : ''}/${type.resource}/{name}`;
-		paths[path] = {
-			patch: {
-				'x-kubernetes-group-version-kind': gvk(type),
-				parameters: [{ name: 'fieldValidation', in: 'query', schema: { type: 'string' } }],
-			},
-		};
-		schemas[schemaName(type)] = {
-			type: 'object',
-			description: `${type.kind} as the simulator keeps it.`,
-			'x-kubernetes-group-version-kind': [gvk(type)],
-			properties: {
-				apiVersion: { type: 'string' },
-				kind: { type: 'string' },
-				metadata: { type: 'object' },
-				data: { type: 'object' },
-				spec: { type: 'object' },
-			},
-		};
-	}
-	return {
-		openapi: '3.0.0',
-		info: { title: 'Kubernetes', version: VERSION.gitVersion },
-		paths,
-		components: { schemas },
 	};
 }
 
@@ -138,7 +100,7 @@ export function answerPlain(path, request, response) {
 		return response.end('ok');
 	}
 	if (clean === '/api') {
-		if (version) return sendAggregated(response, version, ['']);
+		if (version) return sendAggregated(response, version, groups.slice(0, 1));
 		return sendJson(response, 200, {
 			kind: 'APIVersions',
 			versions: ['v1'],
@@ -146,29 +108,20 @@ export function answerPlain(path, request, response) {
 		});
 	}
 	if (clean === '/apis') {
-		const names = groups.filter((group) => group !== '');
-		if (version) return sendAggregated(response, version, names);
-		return sendJson(response, 200, { kind: 'APIGroupList', apiVersion: 'v1', groups: names.map(plainGroup) });
+		const named = groups.slice(1);
+		if (version) return sendAggregated(response, version, named);
+		return sendJson(response, 200, { kind: 'APIGroupList', apiVersion: 'v1', groups: named.map(plainGroup) });
 	}
+	if (clean.startsWith('/openapi/')) return answerOpenApi(clean, response);
 	return answerGroup(clean, response);
 }
 
+// /api/v1, /apis/GROUP/VERSION and /apis/GROUP.
 function answerGroup(path, response) {
-	if (path === '/api/v1') return sendJson(response, 200, plainResources(''));
-	const group = /^\/apis\/([^/]+)\/v1$/.exec(path)?.[1];
-	if (group && groups.includes(group)) return sendJson(response, 200, plainResources(group));
-	const single = /^\/apis\/([^/]+)$/.exec(path)?.[1];
-	if (single && groups.includes(single))
-		return sendJson(response, 200, { kind: 'APIGroup', apiVersion: 'v1', ...plainGroup(single) });
-	if (path === '/openapi/v3') {
-		const entries = groups.map((name) => (name === '' ? 'api/v1' : `apis/${name}/v1`));
-		return sendJson(response, 200, {
-			paths: Object.fromEntries(
-				entries.map((name) => [name, { serverRelativeURL: `/openapi/v3/${name}?hash=1` }]),
-			),
-		});
-	}
-	const document = /^\/openapi\/v3\/(?:api\/v1|apis\/([^/]+)\/v1)$/.exec(path);
-	if (document && groups.includes(document[1] ?? '')) return sendJson(response, 200, openApi(document[1] ?? ''));
-	throw new StatusError(404, 'the server could not find the requested resource');
+	if (path === '/api/v1') return sendJson(response, 200, plainResources(groups[0]));
+	const [, name, version] = /^\/apis\/([^/]+)(?:\/([^/]+))?$/.exec(path) ?? [];
+	const found = groups.find((row) => row.group === name && (version === undefined || version === row.version));
+	if (!found) throw new StatusError(404, 'the server could not find the requested resource');
+	if (version) return sendJson(response, 200, plainResources(found));
+	return sendJson(response, 200, { kind: 'APIGroup', apiVersion: 'v1', ...plainGroup(found) });
 }

@@ -1,5 +1,5 @@
-// The patch formats that kubectl uses: JSON merge patch, strategic merge patch (lists of named things merge by name), and
-// server-side apply without ownership.
+// The patch formats that kubectl uses: JSON patch, JSON merge patch, and strategic merge patch (lists of named things merge by
+// name), whose merging server-side apply shares.
 import { StatusError } from './status.mjs';
 
 function isObject(value) {
@@ -30,18 +30,53 @@ function mergeNamed(old, patch) {
 	return result;
 }
 
+// What server-side apply puts over an object.
+export function mergeApplied(object, document) {
+	return merge(object, document, true);
+}
+
+function stepInto(target, key) {
+	return Array.isArray(target) ? target[Number(key)] : target?.[key];
+}
+
+// RFC 6902: add, replace, remove and test.
+function applyOperation(object, { op, path, value }) {
+	const keys = path
+		.split('/')
+		.slice(1)
+		.map((key) => key.replaceAll('~1', '/').replaceAll('~0', '~'));
+	const last = keys.pop();
+	const parent = keys.reduce(stepInto, object);
+	if (parent === undefined || (op !== 'add' && stepInto(parent, last) === undefined))
+		throw new StatusError(422, `the server rejected our request due to an error in our request: no ${path}`);
+	if (op === 'test') {
+		if (JSON.stringify(stepInto(parent, last)) !== JSON.stringify(value))
+			throw new StatusError(422, `testing value ${path} failed`);
+	} else if (!Array.isArray(parent)) {
+		if (op === 'remove') delete parent[last];
+		else parent[last] = value;
+	} else if (op === 'remove') parent.splice(Number(last), 1);
+	else if (op === 'replace') parent[Number(last)] = value;
+	else parent.splice(last === '-' ? parent.length : Number(last), 0, value);
+}
+
 export function patchObject(contentType, object, patch) {
 	switch ((contentType ?? '').split(';')[0].trim()) {
+		case 'application/json-patch+json': {
+			const copy = structuredClone(object);
+			for (const operation of patch) applyOperation(copy, operation);
+			return copy;
+		}
 		case 'application/merge-patch+json':
 			return merge(object, patch, false);
 		case 'application/strategic-merge-patch+json':
-		case 'application/apply-patch+yaml':
 			return merge(object, patch, true);
 		default:
 			throw new StatusError(
 				415,
-				`the body of the request was in an unknown format - accepted media types include: ` +
-					'application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml',
+				'the body of the request was in an unknown format - accepted media types include: ' +
+					'application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, ' +
+					'application/apply-patch+yaml',
 			);
 	}
 }

@@ -33,25 +33,34 @@ function readFields(data) {
 }
 
 // A message as an object: `shape` maps field numbers to a name, or to [name, shape of a nested message], and
-// [name, 'map'] for string maps.
+// [name, 'map'] for string maps and [name, 'bytes'] for maps to bytes, which JSON has in base64.
 function readMessage(data, shape) {
 	const message = {};
 	for (const [field, value] of readFields(data)) {
 		const entry = shape[field];
 		if (entry === undefined) continue;
 		if (typeof entry === 'string') message[entry] = Buffer.isBuffer(value) ? value.toString('utf8') : value;
-		else if (entry[1] === 'map') Object.assign((message[entry[0]] ??= {}), readPair(value));
+		else if (entry[1] === 'map') Object.assign((message[entry[0]] ??= {}), readPair(value, 'utf8'));
+		else if (entry[1] === 'bytes') Object.assign((message[entry[0]] ??= {}), readPair(value, 'base64'));
 		else message[entry[0]] = readMessage(value, entry[1]);
 	}
 	return message;
 }
 
-function readPair(data) {
-	const pair = readMessage(data, { 1: 'key', 2: 'value' });
-	return { [pair.key]: pair.value ?? '' };
+function readPair(data, encoding) {
+	const [key, value] = [1, 2].map((wanted) => readFields(data).find(([field]) => field === wanted)?.[1]);
+	return { [key.toString('utf8')]: value?.toString(encoding) ?? '' };
 }
 
-const METADATA = { 1: 'name', 2: 'generateName', 3: 'namespace', 11: ['labels', 'map'], 12: ['annotations', 'map'] };
+const METADATA = {
+	1: 'name',
+	2: 'generateName',
+	3: 'namespace',
+	5: 'uid',
+	6: 'resourceVersion',
+	11: ['labels', 'map'],
+	12: ['annotations', 'map'],
+};
 const RESOURCE = { 1: 'namespace', 2: 'verb', 3: 'group', 4: 'version', 5: 'resource', 6: 'subresource', 7: 'name' };
 const SHAPES = {
 	SelfSubjectAccessReview: {
@@ -60,8 +69,10 @@ const SHAPES = {
 	},
 	SelfSubjectRulesReview: { 1: ['metadata', METADATA], 2: ['spec', { 1: 'namespace' }] },
 	SelfSubjectReview: { 1: ['metadata', METADATA] },
+	Secret: { 1: ['metadata', METADATA], 2: ['data', 'bytes'], 3: 'type', 4: ['stringData', 'map'] },
 	ConfigMap: { 1: ['metadata', METADATA], 2: ['data', 'map'] },
 	Namespace: { 1: ['metadata', METADATA] },
+	Eviction: { 1: ['metadata', METADATA] },
 	DeleteOptions: { 1: 'gracePeriodSeconds', 4: 'propagationPolicy' },
 };
 

@@ -1,34 +1,14 @@
 // The verbs on resources: get, list, create, update, patch, delete, deletecollection.
+import { applyDocument } from './apply.mjs';
 import { patchObject } from './patch.mjs';
 import { readProtobuf } from './protobuf.mjs';
+import { isTrue } from './request_info.mjs';
+import { makeFilter } from './selectors.mjs';
 import { sendJson, StatusError } from './status.mjs';
 import { toList, toTable, wantsTable } from './table.mjs';
 import { apiVersionOf } from './types.mjs';
 
 const first = (query, key) => query.get(key)?.[0];
-
-function at(object, path) {
-	return path.split('.').reduce((value, key) => value?.[key], object);
-}
-
-// Field selectors as exact terms; label selectors as terms of =, ==, != and a bare key.
-export function makeFilter(query) {
-	const terms = [];
-	for (const term of (first(query, 'fieldSelector') ?? '').split(',').filter(Boolean)) {
-		const m = /^([^=!]+)(!?=?=)(.*)$/.exec(term);
-		if (!m) throw new StatusError(400, `invalid field selector: ${term}`);
-		terms.push((object) => (String(at(object, m[1]) ?? '') === m[3]) === (m[2] !== '!='));
-	}
-	for (const term of (first(query, 'labelSelector') ?? '').split(',').filter(Boolean)) {
-		const m = /^([^=!]+)(?:(!?=?=)(.*))?$/.exec(term);
-		if (!m) throw new StatusError(400, `unable to parse label selector: ${term}`);
-		const value = (object) => object.metadata.labels?.[m[1]];
-		terms.push(
-			m[2] ? (object) => (value(object) === m[3]) === (m[2] !== '!=') : (object) => value(object) !== undefined,
-		);
-	}
-	return (object) => terms.every((term) => term(object));
-}
 
 export function readDocument(request, body) {
 	if (body.length === 0) return {};
@@ -38,6 +18,7 @@ export function readDocument(request, body) {
 		![
 			'application/json',
 			'application/apply-patch+yaml',
+			'application/json-patch+json',
 			'application/merge-patch+json',
 			'application/strategic-merge-patch+json',
 		].includes(type)
@@ -94,29 +75,38 @@ function readContinue(text) {
 	throw new StatusError(400, 'continue key is not valid');
 }
 
-function patch(context) {
-	const { store, type, info, request, document } = context;
-	const isApply = (request.headers['content-type'] ?? '').startsWith('application/apply-patch+yaml');
+// How a write is made: dry, or of one part only.
+function modeOf(info) {
+	return { isDryRun: first(info.query, 'dryRun') === 'All', part: info.subresource };
+}
+
+function apply(context) {
+	const { store, type, info, document } = context;
+	const manager = first(info.query, 'fieldManager');
+	if (!manager) throw new StatusError(400, 'fieldManager is required for apply patch');
 	const old = store.find(type, info.namespace, info.name);
-	if (!old && isApply) {
-		return sendObject(
-			context,
-			201,
-			store.create(type, info.namespace, { ...document, metadata: { ...document.metadata, name: info.name } }),
-		);
-	}
-	if (isApply && !first(info.query, 'fieldManager'))
-		throw new StatusError(400, 'fieldManager is required for apply patch');
+	const named = { ...document, metadata: { ...document.metadata, name: info.name } };
+	const object = applyDocument(old, named, { manager, force: isTrue(info.query, 'force') });
+	const stored = old
+		? store.update(type, info.namespace, info.name, object, modeOf(info))
+		: store.create(type, info.namespace, object, modeOf(info));
+	return sendObject(context, old ? 200 : 201, stored);
+}
+
+function patch(context) {
+	const { store, type, info, request, body } = context;
+	const contentType = request.headers['content-type'];
+	if ((contentType ?? '').startsWith('application/apply-patch+yaml')) return apply(context);
 	const now = store.get(type, info.namespace, info.name);
-	return sendObject(
-		context,
-		200,
-		store.update(type, info.namespace, info.name, patchObject(request.headers['content-type'], now, document)),
-	);
+	const object = patchObject(contentType, now, body);
+	return sendObject(context, 200, store.update(type, info.namespace, info.name, object, modeOf(info)));
 }
 
 function remove({ store, type, info, response }) {
-	const object = store.remove(type, info.namespace, info.name);
+	const { isDryRun } = modeOf(info);
+	const object = isDryRun
+		? store.get(type, info.namespace, info.name)
+		: store.remove(type, info.namespace, info.name);
 	sendJson(response, 200, {
 		kind: 'Status',
 		apiVersion: 'v1',
@@ -132,10 +122,11 @@ function removeAll({ store, type, info, response }) {
 	sendJson(response, 200, toList(type, gone, { resourceVersion: String(store.version) }));
 }
 
-// `context`: {store, type, info, request, response, document}.
-export function answerResource(context) {
-	const { store, type, info } = context;
-	const document = { kind: type.kind, apiVersion: apiVersionOf(type), ...context.document };
+// `given`: {store, type, info, request, response, body}, the last as readDocument() made it.
+export function answerResource(given) {
+	const { store, type, info } = given;
+	const document = { kind: type.kind, apiVersion: apiVersionOf(type), ...given.body };
+	const context = { ...given, document };
 	switch (info.verb) {
 		case 'get':
 			return sendObject(context, 200, store.get(type, info.namespace, info.name));
@@ -144,9 +135,9 @@ export function answerResource(context) {
 		case 'create':
 			if (info.name !== '')
 				throw new StatusError(405, 'the server does not allow this method on the requested resource');
-			return sendObject(context, 201, store.create(type, info.namespace, document));
+			return sendObject(context, 201, store.create(type, info.namespace, document, modeOf(info)));
 		case 'update':
-			return sendObject(context, 200, store.update(type, info.namespace, info.name, document));
+			return sendObject(context, 200, store.update(type, info.namespace, info.name, document, modeOf(info)));
 		case 'patch':
 			return patch(context);
 		case 'delete':

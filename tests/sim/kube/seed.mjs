@@ -24,7 +24,7 @@ export function pod(name, { namespace = 'default', container = 'main', labels = 
 		metadata: { name, namespace, labels },
 		spec: {
 			nodeName: 'node-1',
-			containers: [{ name: container, image: 'example/app:1' }],
+			containers: [{ name: container, image: 'example/app:1', stdin: true, ports: [{ containerPort: 8080 }] }],
 			restartPolicy: 'Always',
 		},
 		status: {
@@ -46,8 +46,11 @@ export function pod(name, { namespace = 'default', container = 'main', labels = 
 	};
 }
 
+const CAPACITY = { cpu: '4', memory: '8Gi', pods: '110' };
 const READ = ['get', 'list', 'watch'];
 const WRITE = ['create', 'delete', 'deletecollection', 'patch', 'update'];
+// What leads into a pod: through an upgrade or a proxy.
+const TUNNELS = ['pods/exec', 'pods/attach', 'pods/portforward', 'pods/proxy', 'services/proxy'];
 const VISIBLE = ['pods', 'configmaps', 'services', 'serviceaccounts', 'events', 'namespaces'];
 
 export function seedObjects() {
@@ -73,22 +76,53 @@ export function seedObjects() {
 		clusterRole('edit', [
 			{
 				apiGroups: [''],
-				resources: [...VISIBLE, 'secrets', 'pods/log', 'pods/status', 'pods/exec'],
+				resources: [...VISIBLE, 'secrets', 'pods/log', 'pods/status', ...TUNNELS],
 				verbs: READ,
 			},
 			{
 				apiGroups: [''],
-				resources: ['pods', 'configmaps', 'services', 'serviceaccounts', 'secrets', 'pods/exec'],
+				resources: ['pods', 'configmaps', 'services', 'serviceaccounts', 'secrets', ...TUNNELS],
 				verbs: WRITE,
 			},
-			{ apiGroups: ['apps'], resources: ['deployments'], verbs: [...READ, ...WRITE] },
+			{
+				apiGroups: ['apps'],
+				resources: ['deployments', 'replicasets', 'deployments/scale'],
+				verbs: [...READ, ...WRITE],
+			},
+			{ apiGroups: [''], resources: ['pods/eviction'], verbs: ['create'] },
+			{ apiGroups: ['metrics.k8s.io'], resources: ['pods'], verbs: READ },
+		]),
+		clusterRole('cluster-admin', [
+			{ apiGroups: ['*'], resources: ['*'], verbs: ['*'] },
+			{ nonResourceURLs: ['*'], verbs: ['*'] },
 		]),
 		bind('eksgate:proxy', 'eksgate'),
 		bind('developers', 'edit'),
 		bind('viewers', 'view'),
+		bind('administrators', 'cluster-admin'),
+		{ apiVersion: 'v1', kind: 'Node', metadata: { name: 'node-1' }, status: { capacity: CAPACITY, allocatable: CAPACITY } },
 		pod('web-1'),
 		pod('web-2'),
 		pod('job-1', { namespace: 'team-a' }),
+		{
+			apiVersion: 'v1',
+			kind: 'Event',
+			metadata: { name: 'web-1.started', namespace: 'default' },
+			involvedObject: { apiVersion: 'v1', kind: 'Pod', name: 'web-1', namespace: 'default' },
+			type: 'Normal',
+			reason: 'Started',
+			message: 'Started container main',
+			source: { component: 'kubelet' },
+			count: 1,
+			firstTimestamp: '2026-01-01T00:00:00Z',
+			lastTimestamp: '2026-01-01T00:00:00Z',
+		},
+		{
+			apiVersion: 'v1',
+			kind: 'Service',
+			metadata: { name: 'web', namespace: 'default' },
+			spec: { selector: { app: 'web-1' }, ports: [{ name: 'http', port: 80, targetPort: 8080 }], clusterIP: '10.0.0.80' },
+		},
 		{
 			apiVersion: 'v1',
 			kind: 'ConfigMap',

@@ -38,14 +38,15 @@ export class Store {
 			.map(([, object]) => object);
 	}
 
-	create(type, namespace, document) {
+	// `isDryRun`: what would be stored is returned, and nothing is.
+	create(type, namespace, document, { isDryRun = false } = {}) {
 		const object = this.prepare(type, namespace, document);
 		const key = `${namespace}/${object.metadata.name}`;
 		if (this.table(type).has(key)) {
 			const kind = type.group ? `${type.resource}.${type.group}` : type.resource;
 			throw new StatusError(409, `${kind} "${object.metadata.name}" already exists`, { reason: 'AlreadyExists' });
 		}
-		return this.put(type, key, object, 'ADDED');
+		return isDryRun ? object : this.put(type, key, object, 'ADDED');
 	}
 
 	prepare(type, namespace, document) {
@@ -74,11 +75,13 @@ export class Store {
 		}
 		if (type.namespaced) metadata.namespace = namespace;
 		metadata.uid = randomUUID();
+		if (type.hasGeneration) metadata.generation = 1;
 		metadata.creationTimestamp = new Date().toISOString().replace(/\.\d+Z/, 'Z');
 		return { ...document, metadata };
 	}
 
-	update(type, namespace, name, document) {
+	// `part`: "status" when only that is written; with a generation, everything but the status is otherwise.
+	update(type, namespace, name, document, { part = '', isDryRun = false } = {}) {
 		const old = this.get(type, namespace, name);
 		const wanted = document.metadata?.resourceVersion;
 		if (wanted && wanted !== old.metadata.resourceVersion) {
@@ -90,9 +93,18 @@ export class Store {
 		}
 		if (document.metadata?.name !== name)
 			throw new StatusError(400, 'the name of the object does not match the name on the URL');
-		const { uid, creationTimestamp, namespace: ns } = old.metadata;
-		const metadata = { ...document.metadata, uid, creationTimestamp, ...(ns ? { namespace: ns } : {}) };
-		return this.put(type, `${namespace}/${name}`, { ...document, metadata }, 'MODIFIED');
+		const object = this.replaceParts(type, old, document, part);
+		return isDryRun ? object : this.put(type, `${namespace}/${name}`, object, 'MODIFIED');
+	}
+
+	replaceParts(type, old, document, part) {
+		const { uid, creationTimestamp, namespace: ns, generation } = old.metadata;
+		const kept = { uid, creationTimestamp, ...(ns ? { namespace: ns } : {}) };
+		if (!type.hasGeneration) return { ...document, metadata: { ...document.metadata, ...kept } };
+		if (part === 'status') return { ...old, status: document.status };
+		const isChanged = JSON.stringify(document.spec) !== JSON.stringify(old.spec);
+		const metadata = { ...document.metadata, ...kept, generation: generation + (isChanged ? 1 : 0) };
+		return { ...document, metadata, status: old.status };
 	}
 
 	put(type, key, object, event) {

@@ -22,7 +22,14 @@ const podColumns = [
 	age,
 ];
 
-// {group, version, resource, kind, singular, namespaced, verbs, shortNames, columns, subresources: {name: verbs}}
+const EVICTION = { group: 'policy', version: 'v1', kind: 'Eviction' };
+const SCALE = { group: 'autoscaling', version: 'v1', kind: 'Scale' };
+const STATUS = ['get', 'patch', 'update'];
+const SCALABLE = { scale: { verbs: STATUS, ...SCALE }, status: STATUS };
+
+// {group, version, resource, kind, singular, namespaced, verbs, shortNames, columns, subresources}. A subresource is
+// its verbs, or {verbs, group, version, kind} when its documents are of another kind. `hasGeneration`: the spec is counted,
+// and written apart from the status.
 export const types = [
 	{
 		group: '',
@@ -32,7 +39,15 @@ export const types = [
 		shortNames: ['po'],
 		categories: ['all'],
 		columns: podColumns,
-		subresources: { log: ['get'], exec: ['create', 'get'], status: ['get', 'patch', 'update'] },
+		subresources: {
+			log: ['get'],
+			exec: ['create', 'get'],
+			attach: ['create', 'get'],
+			portforward: ['create', 'get'],
+			proxy: ['create', 'delete', 'get', 'patch', 'update'],
+			status: STATUS,
+			eviction: { verbs: ['create'], ...EVICTION },
+		},
 	},
 	{
 		group: '',
@@ -54,7 +69,15 @@ export const types = [
 			age,
 		],
 	},
-	{ group: '', resource: 'services', kind: 'Service', namespaced: true, shortNames: ['svc'], categories: ['all'] },
+	{
+		group: '',
+		resource: 'services',
+		kind: 'Service',
+		namespaced: true,
+		shortNames: ['svc'],
+		categories: ['all'],
+		subresources: { proxy: ['create', 'delete', 'get', 'patch', 'update'] },
+	},
 	{ group: '', resource: 'serviceaccounts', kind: 'ServiceAccount', namespaced: true, shortNames: ['sa'] },
 	{ group: '', resource: 'events', kind: 'Event', namespaced: true, shortNames: ['ev'] },
 	{
@@ -65,7 +88,19 @@ export const types = [
 		shortNames: ['ns'],
 		columns: [name, { name: 'Status', type: 'string', cell: () => 'Active' }, age],
 	},
-	{ group: '', resource: 'nodes', kind: 'Node', namespaced: false, shortNames: ['no'] },
+	{
+		group: '',
+		resource: 'nodes',
+		kind: 'Node',
+		namespaced: false,
+		shortNames: ['no'],
+		columns: [
+			name,
+			{ name: 'Status', type: 'string', cell: (node) => (node.spec?.unschedulable ? 'Ready,SchedulingDisabled' : 'Ready') },
+			age,
+		],
+		subresources: { status: STATUS },
+	},
 	{
 		group: 'apps',
 		resource: 'deployments',
@@ -73,6 +108,43 @@ export const types = [
 		namespaced: true,
 		shortNames: ['deploy'],
 		categories: ['all'],
+		columns: [
+			name,
+			{ name: 'Ready', type: 'string', cell: (d) => `${d.status?.readyReplicas ?? 0}/${d.spec?.replicas ?? 1}` },
+			age,
+		],
+		subresources: SCALABLE,
+		hasGeneration: true,
+	},
+	{
+		group: 'apps',
+		resource: 'replicasets',
+		kind: 'ReplicaSet',
+		namespaced: true,
+		shortNames: ['rs'],
+		categories: ['all'],
+		subresources: SCALABLE,
+		hasGeneration: true,
+	},
+	{ group: 'apps', resource: 'daemonsets', kind: 'DaemonSet', namespaced: true, shortNames: ['ds'], hasGeneration: true },
+	{ group: 'policy', resource: 'poddisruptionbudgets', kind: 'PodDisruptionBudget', namespaced: true, shortNames: ['pdb'] },
+	{
+		group: 'metrics.k8s.io',
+		version: 'v1beta1',
+		resource: 'nodes',
+		kind: 'NodeMetrics',
+		namespaced: false,
+		singular: '',
+		verbs: ['get', 'list'],
+	},
+	{
+		group: 'metrics.k8s.io',
+		version: 'v1beta1',
+		resource: 'pods',
+		kind: 'PodMetrics',
+		namespaced: true,
+		singular: '',
+		verbs: ['get', 'list'],
 	},
 	{ group: 'rbac.authorization.k8s.io', resource: 'clusterroles', kind: 'ClusterRole', namespaced: false },
 	{
@@ -123,4 +195,18 @@ export function apiVersionOf(type) {
 	return type.group === '' ? type.version : `${type.group}/${type.version}`;
 }
 
-export const groups = [...new Set(types.map((type) => type.group))];
+// [{group, version}]: each group has one version here.
+export const groups = types
+	.filter((type, i) => types.findIndex((other) => other.group === type.group) === i)
+	.map(({ group, version }) => ({ group, version }));
+
+// [{name, verbs, group, version, kind}] of a type.
+export function subresourcesOf(type) {
+	return Object.entries(type.subresources).map(([name, row]) => ({
+		name,
+		group: type.group,
+		version: type.version,
+		kind: type.kind,
+		...(Array.isArray(row) ? { verbs: row } : row),
+	}));
+}

@@ -1,6 +1,6 @@
 // Watches: what there is (when no version is given), then every change, bookmarks when asked for, until the time is over.
 import { StatusError } from './status.mjs';
-import { makeFilter } from './rest.mjs';
+import { makeFilter } from './selectors.mjs';
 import { toTable, wantsTable } from './table.mjs';
 import { apiVersionOf } from './types.mjs';
 

@@ -1,0 +1,291 @@
+/* Gathers what an audit event says from everything an exchange knows. Bodies are kept only for the
+ * levels that want them, only JSON, and only up to a bound; an event whose body was not kept says
+ * why. Called by the other files of the exchange. */
+#include "kubeproxyd/exchange/exchange_audit.h"
+
+#include <json-c/json.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/json.h"
+#include "common/xmem.h"
+#include "kubeproxyd/directory/cluster.h"
+#include "kubeproxyd/exchange/caller.h"
+#include "kubeproxyd/exchange/exchange_private.h"
+#include "kubeproxyd/gate/identity.h"
+#include "kubeproxyd/record/audit.h"
+
+/* Of each body. Kubernetes' own objects reach 1.5 MiB; a line of the log should not. */
+#define BODY_MAX ((size_t)64 * 1024)
+
+/* One body while it passes. `why_not` says why none is kept. */
+struct body {
+	struct buf data;
+	const char *why_not;
+};
+
+struct audit_bodies {
+	struct body request, answer;
+};
+
+/* --- bodies ---------------------------------------------------------------------------------- */
+
+static const char *refuse_type(const struct http_head *head)
+{
+	const char *type = fields_get(&head->fields, "Content-Type");
+	if (fields_get(&head->fields, "Content-Encoding") != NULL)
+		return "it was compressed";
+	if (type == NULL || (strstr(type, "json") == NULL && strstr(type, "yaml") == NULL))
+		return "it was not JSON";
+	return NULL;
+}
+
+static void drop_body(struct body *body, const char *why_not)
+{
+	buf_free(&body->data);
+	body->why_not = why_not;
+}
+
+static void keep(struct body *body, const uint8_t *data, size_t len)
+{
+	if (body->why_not != NULL)
+		return;
+	if (body->data.len + len > BODY_MAX)
+		drop_body(body, "it was longer than 64 KiB");
+	else
+		buf_append(&body->data, data, len);
+}
+
+/* NULL: there was none, or it is not kept; then *note says why. To be freed. */
+static char *take_object(struct body *body, const char **note)
+{
+	char error[JSON_ERROR_TEXT];
+	if (body->why_not == NULL && body->data.len == 0)
+		return NULL;
+	struct json_object *object =
+	    body->why_not == NULL ? json_parse(body->data.data, body->data.len, error) : NULL;
+	if (object == NULL) {
+		*note = body->why_not != NULL ? body->why_not : "it was not JSON";
+		return NULL;
+	}
+	struct buf text = {0};
+	json_write_canonical(&text, object);
+	json_object_put(object);
+	return buf_take(&text);
+}
+
+static void free_bodies(struct audit_bodies **bodies)
+{
+	if (*bodies == NULL)
+		return;
+	buf_free_secret(&(*bodies)->request.data);
+	buf_free_secret(&(*bodies)->answer.data);
+	xfree(bodies);
+}
+
+static void begin_bodies(struct exchange *exchange)
+{
+	if (exchange->audit.verdict.level < AUDIT_REQUEST)
+		return;
+	const struct request_info *info = &exchange->admission.info;
+	struct audit_bodies *bodies = xcalloc(1, sizeof *bodies);
+	exchange->audit.bodies = bodies;
+	if (exchange->request->body != HTTP_BODY_NONE)
+		bodies->request.why_not = refuse_type(exchange->request);
+	if (info->is_long_running)
+		bodies->answer.why_not = "it is a stream";
+	if (info->opaque_from > 0)
+		bodies->request.why_not = bodies->answer.why_not = "it belongs to an application";
+}
+
+void exchange_audit_request_body(struct exchange *exchange, const uint8_t *data, size_t len)
+{
+	if (exchange->audit.bodies != NULL)
+		keep(&exchange->audit.bodies->request, data, len);
+}
+
+void exchange_audit_answer_body(struct exchange *exchange, const uint8_t *data, size_t len)
+{
+	if (exchange->audit.bodies != NULL &&
+	    exchange->audit.verdict.level == AUDIT_REQUEST_RESPONSE)
+		keep(&exchange->audit.bodies->answer, data, len);
+}
+
+/* --- the event ------------------------------------------------------------------------------- */
+
+/* What belongs to an application behind a proxy subresource may hold its secrets: its query is left
+ * out, and so is that of a request from nobody. */
+static char *uri_of(const struct exchange *exchange)
+{
+	const struct admission *admission = &exchange->admission;
+	const char *target = admission->route.target;
+	bool is_known = target != NULL && exchange->identity != NULL;
+	if (is_known && admission->info.opaque_from == 0)
+		return xstrdup(target);
+	if (!is_known)
+		target = exchange->request->target;
+	return xstrndup(target, strcspn(target, "?"));
+}
+
+static void add_who(const struct exchange *exchange, struct audit_event *event)
+{
+	const struct identity *identity = exchange->identity;
+	const struct decision *decision = &exchange->admission.decision;
+	event->client_host = exchange->caller->host;
+	if (identity == NULL)
+		return;
+	event->user = identity->user;
+	event->groups = identity->groups;
+	event->group_count = identity->group_count;
+	event->source = identity->source;
+	event->certificate_serial = identity->certificate_serial;
+	event->is_decided = decision->rule != NULL;
+	event->is_allowed = decision->is_allowed;
+	event->rule = decision->rule;
+	if (!decision->is_allowed)
+		return;
+	event->sent_user = decision->user;
+	event->sent_groups = decision->groups;
+	event->sent_group_count = decision->group_count;
+}
+
+static void add_what(const struct exchange *exchange, struct audit_event *event)
+{
+	const struct admission *admission = &exchange->admission;
+	const struct http_fields *fields = &exchange->request->fields;
+	if (admission->info.path != NULL)
+		event->info = &admission->info;
+	event->method = exchange->request->method;
+	event->cluster = admission->route.cluster;
+	if (admission->cluster != NULL)
+		event->cluster_arn = admission->cluster->resource->aws.arn;
+	event->user_agent = fields_get(fields, "User-Agent");
+	event->kubectl_command = fields_get(fields, "Kubectl-Command");
+	event->kubectl_session = fields_get(fields, "Kubectl-Session");
+	if (exchange->request->is_upgrade)
+		event->upgrade = fields_get(fields, "Upgrade");
+}
+
+static void write_event(const struct exchange *exchange, struct audit_event *event)
+{
+	char *uri = uri_of(exchange);
+	event->audit_id = exchange->audit_id;
+	event->uri = uri;
+	event->now = unix_now();
+	event->took = mono_since(exchange->started);
+	event->received = unix_add(event->now, duration_ms(-event->took.ms));
+	add_who(exchange, event);
+	add_what(exchange, event);
+	audit_write(exchange->all->with.audit, event);
+	free(uri);
+}
+
+static bool wants(const struct exchange *exchange, enum audit_stage stage)
+{
+	const struct audit_verdict *verdict = &exchange->audit.verdict;
+	return verdict->level != AUDIT_NONE && (verdict->omitted & (1u << stage)) == 0;
+}
+
+/* --- when ------------------------------------------------------------------------------------ */
+
+static bool is_one_of(const char *word, const char *const *words)
+{
+	for (; *words != NULL; words++) {
+		if (strcmp(word, *words) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What runs something in a cluster, or opens a way into it. */
+static bool is_session(const struct request_info *info)
+{
+	static const char *const subresources[] = {"exec", "attach", "portforward", NULL};
+	return info->is_resource && is_one_of(info->subresource, subresources);
+}
+
+/* What changes something or reveals a secret: all but reading. */
+static bool is_privileged(const struct exchange *exchange)
+{
+	static const char *const reads[] = {"get", "list", "watch", "head", "options", NULL};
+	const struct request_info *info = &exchange->admission.info;
+	if (exchange->request->is_upgrade || info->opaque_from > 0 || is_session(info))
+		return true;
+	return !is_one_of(info->verb, reads) ||
+	       (info->is_resource && strcmp(info->resource, "secrets") == 0);
+}
+
+static bool refuse(const char **message)
+{
+	*message = "the proxy's audit log cannot be written, and this may not happen unrecorded: "
+		   "tell whoever runs it (eksgate.proxy.audit)";
+	return false;
+}
+
+bool exchange_audit_admit(struct exchange *exchange, const char **message)
+{
+	struct audit *audit = exchange->all->with.audit;
+	const struct request_info *info = &exchange->admission.info;
+	bool is_high = is_privileged(exchange);
+	exchange->audit.verdict = audit_judge(audit, exchange->identity, info);
+	if (!audit_admits(audit, is_high))
+		return refuse(message);
+	begin_bodies(exchange);
+	if (!is_session(info) || !wants(exchange, AUDIT_REQUEST_RECEIVED))
+		return true;
+	struct audit_event event = {
+	    .level = exchange->audit.verdict.level, .stage = AUDIT_REQUEST_RECEIVED};
+	write_event(exchange, &event);
+	audit_flush(audit);
+	return audit_admits(audit, is_high) || refuse(message);
+}
+
+void exchange_audit_answer(struct exchange *exchange, const struct http_head *head)
+{
+	struct audit_bodies *bodies = exchange->audit.bodies;
+	if (bodies != NULL && bodies->answer.why_not == NULL)
+		bodies->answer.why_not = refuse_type(head);
+	if (!exchange_is_long(exchange) || !wants(exchange, AUDIT_RESPONSE_STARTED))
+		return;
+	struct audit_event event = {.level = exchange->audit.verdict.level,
+	    .stage = AUDIT_RESPONSE_STARTED,
+	    .status = exchange->status};
+	write_event(exchange, &event);
+}
+
+static bool is_denial(const struct exchange *exchange)
+{
+	return exchange->identity == NULL || !exchange->admission.decision.is_allowed;
+}
+
+void exchange_audit_end(const struct exchange *exchange, const char *ending)
+{
+	struct audit_bodies *bodies = exchange->audit.bodies;
+	struct audit_event event = {.level = exchange->audit.verdict.level,
+	    .stage = AUDIT_RESPONSE_COMPLETE,
+	    .status = exchange->status,
+	    .ending = ending,
+	    .bytes_in = exchange->relay.request_bytes,
+	    .bytes_out = exchange->relay.answer_bytes};
+	if (is_denial(exchange))
+		event.level = AUDIT_METADATA;
+	else if (!wants(exchange, AUDIT_RESPONSE_COMPLETE))
+		return;
+	char *request = NULL, *answer = NULL;
+	if (bodies != NULL) {
+		request = take_object(&bodies->request, &event.body_note);
+		if (event.level == AUDIT_REQUEST_RESPONSE)
+			answer = take_object(&bodies->answer, &event.body_note);
+	}
+	event.request_object = request;
+	event.response_object = answer;
+	write_event(exchange, &event);
+	free(request);
+	free(answer);
+}
+
+void exchange_audit_free(struct exchange_audit *audit)
+{
+	free_bodies(&audit->bodies);
+}

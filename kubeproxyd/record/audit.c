@@ -1,0 +1,114 @@
+/* Puts policy and sink together, and keeps the one rule of failure: with `refuse`, nothing
+ * privileged happens that could not be recorded; with `buffer`, people work on and what a full
+ * buffer lost is told. Called by the exchange room. */
+#include "kubeproxyd/record/audit.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/buf.h"
+#include "common/settings.h"
+#include "common/xmem.h"
+#include "kubeproxyd/record/audit_sink.h"
+
+struct audit {
+	const struct settings *settings;
+	const struct audit_policy *policy;
+	struct audit_sink *sink;
+	struct buf line;
+};
+
+static enum audit_destination destination_of(const char *word)
+{
+	if (strcmp(word, "journal") == 0)
+		return AUDIT_TO_JOURNAL;
+	return strcmp(word, "stdout") == 0 ? AUDIT_TO_STDOUT : AUDIT_TO_FILE;
+}
+
+/* DIRECTORY/INSTANCE.jsonl, or the journal's socket. Without its directory the file cannot be: made
+ * when only its last part is missing, as a person at a terminal expects. */
+static char *path_of(enum audit_destination destination, const struct audit_options *options)
+{
+	if (destination != AUDIT_TO_FILE)
+		return xstrdup(AUDIT_JOURNAL_SOCKET);
+	const char *directory = options->settings->proxy.audit.directory;
+	(void)!mkdir(directory, 0750); /* opening the file says what is wrong */
+	return xasprintf("%s/%s.jsonl", directory, options->instance);
+}
+
+struct audit *audit_new(const struct audit_options *options, char **error)
+{
+	const struct audit_settings *settings = &options->settings->proxy.audit;
+	*error = NULL;
+	if (strcmp(settings->destination, "off") == 0)
+		return NULL;
+	enum audit_destination destination = destination_of(settings->destination);
+	char *path = path_of(destination, options);
+	struct audit_sink_options for_sink = {.loop = options->loop,
+	    .metrics = options->metrics,
+	    .destination = destination,
+	    .path = path,
+	    .buffer_max = settings->buffer};
+	struct audit_sink *sink = audit_sink_new(&for_sink, error);
+	free(path);
+	if (sink == NULL)
+		return NULL;
+	struct audit *audit = xcalloc(1, sizeof *audit);
+	audit->settings = options->settings;
+	audit->policy = options->policy;
+	audit->sink = sink;
+	return audit;
+}
+
+void audit_free(struct audit **audit)
+{
+	if (*audit == NULL)
+		return;
+	audit_sink_free(&(*audit)->sink);
+	buf_free(&(*audit)->line);
+	xfree(audit);
+}
+
+void audit_set(
+    struct audit *audit, const struct settings *settings, const struct audit_policy *policy)
+{
+	if (audit == NULL)
+		return;
+	audit->settings = settings;
+	audit->policy = policy;
+	audit_sink_set_buffer(audit->sink, settings->proxy.audit.buffer);
+	audit_sink_reopen(audit->sink);
+}
+
+struct audit_verdict audit_judge(
+    const struct audit *audit, const struct identity *identity, const struct request_info *info)
+{
+	if (audit == NULL)
+		return (struct audit_verdict){AUDIT_NONE, 0};
+	return audit_policy_judge(audit->policy, identity, info);
+}
+
+void audit_write(struct audit *audit, const struct audit_event *event)
+{
+	if (audit == NULL)
+		return;
+	buf_clear(&audit->line);
+	audit_event_write(&audit->line, event);
+	audit_sink_add(audit->sink, audit->line.data, audit->line.len);
+}
+
+bool audit_flush(struct audit *audit)
+{
+	return audit == NULL || audit_sink_flush(audit->sink);
+}
+
+bool audit_admits(const struct audit *audit, bool is_privileged)
+{
+	if (audit == NULL || strcmp(audit->settings->proxy.audit.when_failing, "buffer") == 0)
+		return true;
+	if (audit_sink_is_full(audit->sink))
+		return false;
+	return !is_privileged || !audit_sink_is_failing(audit->sink);
+}

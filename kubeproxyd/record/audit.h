@@ -1,0 +1,43 @@
+/* The audit log of one instance: a policy that says what is kept, a sink that keeps it, and what
+ * happens to requests while nothing can be kept. */
+#ifndef EKSGATE_AUDIT_H
+#define EKSGATE_AUDIT_H
+
+#include <stdbool.h>
+
+#include "common/attr.h"
+#include "kubeproxyd/record/audit_event.h"
+#include "kubeproxyd/record/audit_policy.h"
+
+struct audit;
+struct loop;
+struct metrics;
+struct settings;
+
+/* Borrowed; `policy` until another is set. */
+struct audit_options {
+	struct loop *loop;
+	struct metrics *metrics;
+	const struct settings *settings;
+	const struct audit_policy *policy;
+	const char *instance;
+};
+
+/* NULL with *error (free()), or, without one, because eksgate.proxy.audit.destination is off. Every
+ * function below takes NULL for that. */
+struct audit *audit_new(const struct audit_options *options, char **error) MUST_USE;
+void audit_free(struct audit **audit);
+/* After SIGHUP; the file is opened anew. */
+void audit_set(
+    struct audit *audit, const struct settings *settings, const struct audit_policy *policy);
+
+struct audit_verdict audit_judge(const struct audit *audit, const struct identity *identity,
+    const struct request_info *info) MUST_USE;
+void audit_write(struct audit *audit, const struct audit_event *event);
+/* Everything written so far is out. False: something waits, and will until it can be written. */
+bool audit_flush(struct audit *audit);
+/* Whether a request may go on, as far as its record is concerned: while nothing can be written,
+ * eksgate.proxy.audit.when_failing decides. */
+bool audit_admits(const struct audit *audit, bool is_privileged) MUST_USE;
+
+#endif

@@ -1,0 +1,311 @@
+/* Brings audit lines out. The buffer holds whole lines; of its first one a part may be written
+ * already, after a write that a full disk cut short: it is completed there, or written whole into
+ * the file that rotation put in its place. Called by audit.c. */
+#include "kubeproxyd/record/audit_sink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+#include "common/log.h"
+#include "common/loop.h"
+#include "common/metrics.h"
+#include "common/xmem.h"
+#include "kubeproxyd/record/audit_event.h"
+#include "kubeproxyd/record/audit_id.h"
+
+#define RETRY_MS 1000
+/* How long a busy journal may hold the process up. */
+#define JOURNAL_PATIENCE_US 200000
+/* What a line is taken to need: is_full() before anything was done beats a loss after it. */
+#define LINE_USUAL ((size_t)4 * 1024)
+/* A buffer that an outage made larger is not kept. */
+#define KEEP_MAX ((size_t)256 * 1024)
+
+struct audit_sink {
+	struct loop *loop;
+	enum audit_destination destination;
+	char *path;
+	size_t buffer_max;
+	int fd;
+	struct buf waiting;
+	size_t sent; /* of the first line, while failing */
+	struct deferred turn;
+	struct timer *retry;
+	bool is_failing;
+	int last_errno;
+	uint64_t lost; /* since the last one that was written */
+	struct {
+		struct metric *lines, *lost, *failing;
+	} metrics;
+};
+
+/* --- opening --------------------------------------------------------------------------------- */
+
+static int open_file(const char *path)
+{
+	return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
+}
+
+static int open_journal(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	if (strlen(path) >= sizeof address.sun_path) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	strcpy(address.sun_path, path);
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct timeval patience = {.tv_usec = JOURNAL_PATIENCE_US};
+	if (fd >= 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
+		int saved = errno;
+		close(fd);
+		errno = saved;
+		fd = -1;
+	}
+	return fd;
+}
+
+static int open_destination(const struct audit_sink *sink)
+{
+	switch (sink->destination) {
+	case AUDIT_TO_FILE:
+		return open_file(sink->path);
+	case AUDIT_TO_JOURNAL:
+		return open_journal(sink->path);
+	case AUDIT_TO_STDOUT:
+		break;
+	}
+	return fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+}
+
+/* --- writing --------------------------------------------------------------------------------- */
+
+static size_t first_line(const struct buf *waiting)
+{
+	const char *end = memchr(waiting->data, '\n', waiting->len);
+	return end != NULL ? (size_t)(end - waiting->data) + 1 : waiting->len;
+}
+
+/* As much as goes. False: errno says why no more does. */
+static bool write_stream(struct audit_sink *sink)
+{
+	while (sink->waiting.len > 0) {
+		ssize_t written = write(
+		    sink->fd, sink->waiting.data + sink->sent, sink->waiting.len - sink->sent);
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written < 0)
+			return false;
+		size_t done = sink->sent + (size_t)written;
+		if (done == sink->waiting.len) {
+			buf_clear(&sink->waiting);
+			sink->sent = 0;
+			break;
+		}
+		const char *last = memrchr(sink->waiting.data, '\n', done);
+		size_t whole = last != NULL ? (size_t)(last - sink->waiting.data) + 1 : 0;
+		buf_consume(&sink->waiting, whole);
+		sink->sent = done - whole;
+	}
+	return true;
+}
+
+/* One datagram a line, in the journal's own format (systemd.journal-fields(7), "Native Journal
+ * Protocol"). */
+static bool write_journal(struct audit_sink *sink)
+{
+	static const char fields[] = "SYSLOG_IDENTIFIER=kubeproxyd-audit\nPRIORITY=5\nMESSAGE=";
+	while (sink->waiting.len > 0) {
+		size_t len = first_line(&sink->waiting);
+		struct iovec parts[] = {
+		    {.iov_base = (char *)(uintptr_t)fields, .iov_len = sizeof fields - 1},
+		    {.iov_base = sink->waiting.data, .iov_len = len}};
+		struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+		ssize_t sent = sendmsg(sink->fd, &message, MSG_NOSIGNAL);
+		if (sent < 0 && errno == EINTR)
+			continue;
+		if (sent < 0)
+			return false;
+		buf_consume(&sink->waiting, len);
+	}
+	return true;
+}
+
+static void tell_loss(struct audit_sink *sink)
+{
+	char id[AUDIT_ID_TEXT];
+	char *ending = xasprintf("%" PRIu64 " events were lost while nothing could be written: %s",
+	    sink->lost, strerror(sink->last_errno));
+	struct unix_time now = unix_now();
+	audit_id_make(id);
+	struct audit_event event = {.level = AUDIT_METADATA,
+	    .stage = AUDIT_RESPONSE_COMPLETE,
+	    .audit_id = id,
+	    .user = "system:eksgate",
+	    .ending = ending,
+	    .received = now,
+	    .now = now};
+	audit_event_write(&sink->waiting, &event);
+	free(ending);
+}
+
+static void set_failing(struct audit_sink *sink, bool is_failing)
+{
+	if (sink->is_failing == is_failing)
+		return;
+	sink->is_failing = is_failing;
+	metric_set(sink->metrics.failing, is_failing);
+	if (is_failing) {
+		log_error("audit", "write-failed", LOG_S("path", sink->path),
+		    LOG_S("error", strerror(sink->last_errno)),
+		    LOG_S("remedy", "make room, or move eksgate.proxy.audit.directory"));
+		return;
+	}
+	log_warn("audit", "writing-again", LOG_S("path", sink->path),
+	    LOG_I("lost", (int64_t)sink->lost));
+}
+
+static bool write_waiting(struct audit_sink *sink)
+{
+	return sink->destination == AUDIT_TO_JOURNAL ? write_journal(sink) : write_stream(sink);
+}
+
+bool audit_sink_flush(struct audit_sink *sink)
+{
+	if (sink->waiting.len == 0)
+		return true;
+	if (!write_waiting(sink)) {
+		sink->last_errno = errno;
+		set_failing(sink, true);
+		timer_set(sink->retry, duration_ms(RETRY_MS));
+		return false;
+	}
+	set_failing(sink, false);
+	if (sink->waiting.cap > KEEP_MAX)
+		buf_free(&sink->waiting);
+	if (sink->lost == 0)
+		return true;
+	tell_loss(sink);
+	sink->lost = 0;
+	return audit_sink_flush(sink);
+}
+
+static void on_turn(void *arg)
+{
+	struct audit_sink *sink = arg;
+	/* While it fails the timer tries again, not every turn. */
+	if (!sink->is_failing)
+		audit_sink_flush(sink);
+}
+
+static void on_retry(void *arg)
+{
+	audit_sink_flush(arg);
+}
+
+/* --- public ---------------------------------------------------------------------------------- */
+
+static void make_metrics(struct audit_sink *sink, struct metrics *metrics)
+{
+	sink->metrics.lines = metrics_counter(
+	    metrics, "eksgate_audit_events_total", "Audit events, written or waiting.", "");
+	sink->metrics.lost = metrics_counter(metrics, "eksgate_audit_lost_total",
+	    "Audit events lost because the buffer was full.", "");
+	sink->metrics.failing = metrics_gauge(
+	    metrics, "eksgate_audit_failing", "Whether audit events cannot be written.", "");
+}
+
+struct audit_sink *audit_sink_new(const struct audit_sink_options *options, char **error)
+{
+	struct audit_sink *sink = xcalloc(1, sizeof *sink);
+	sink->loop = options->loop;
+	sink->destination = options->destination;
+	sink->path = xstrdup(options->destination == AUDIT_TO_STDOUT ? "stdout" : options->path);
+	sink->buffer_max = options->buffer_max;
+	sink->fd = open_destination(sink);
+	if (sink->fd < 0) {
+		*error = xasprintf("cannot write audit events to %s: %s (eksgate.proxy.audit)",
+		    sink->path, strerror(errno));
+		free(sink->path);
+		free(sink);
+		return NULL;
+	}
+	sink->turn = (struct deferred){.fn = on_turn, .arg = sink};
+	sink->retry = timer_new(sink->loop, on_retry, sink);
+	make_metrics(sink, options->metrics);
+	return sink;
+}
+
+void audit_sink_free(struct audit_sink **sink)
+{
+	struct audit_sink *old = *sink;
+	*sink = NULL;
+	if (old == NULL)
+		return;
+	loop_undefer(old->loop, &old->turn);
+	if (!audit_sink_flush(old))
+		log_error("audit", "lost-at-exit", LOG_I("bytes", (int64_t)old->waiting.len));
+	timer_free(&old->retry);
+	close(old->fd);
+	buf_free(&old->waiting);
+	free(old->path);
+	free(old);
+}
+
+void audit_sink_set_buffer(struct audit_sink *sink, size_t buffer_max)
+{
+	sink->buffer_max = buffer_max;
+}
+
+void audit_sink_add(struct audit_sink *sink, const char *line, size_t len)
+{
+	if (sink->waiting.len + len > sink->buffer_max) {
+		sink->lost++;
+		metric_add(sink->metrics.lost, 1);
+		return;
+	}
+	metric_add(sink->metrics.lines, 1);
+	buf_append(&sink->waiting, line, len);
+	loop_defer(sink->loop, &sink->turn);
+}
+
+void audit_sink_reopen(struct audit_sink *sink)
+{
+	if (sink->destination != AUDIT_TO_FILE)
+		return;
+	int fd = open_file(sink->path);
+	if (fd < 0) {
+		log_error("audit", "reopen-failed", LOG_S("path", sink->path),
+		    LOG_S("error", strerror(errno)));
+		return;
+	}
+	/* What can still be written belongs to the old file; a line begun there comes again. */
+	bool is_done = audit_sink_flush(sink);
+	close(sink->fd);
+	sink->fd = fd;
+	sink->sent = 0;
+	if (!is_done)
+		timer_set(sink->retry, duration_ms(0));
+}
+
+bool audit_sink_is_failing(const struct audit_sink *sink)
+{
+	return sink->is_failing;
+}
+
+bool audit_sink_is_full(const struct audit_sink *sink)
+{
+	return sink->waiting.len + LINE_USUAL > sink->buffer_max;
+}

@@ -1,0 +1,98 @@
+/* JSON strings as records need them: fast for plain text, safe for anything. A record is one line
+ * of a file that programs read for years, so nothing from outside may break it. Called by whatever
+ * writes records. */
+#include "kubeproxyd/record/json_line.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+/* The longest of what stands for one byte: "\u001b" and "\ufffd". */
+#define ESCAPED_MAX 6
+
+/* How many bytes of `text` are one character of UTF-8 (RFC 3629, 4), longer than one byte; 0: none.
+ */
+static size_t character_length(const unsigned char *text, size_t len)
+{
+	unsigned char first = text[0], low = 0x80, high = 0xbf;
+	size_t need;
+	if (first >= 0xc2 && first <= 0xdf)
+		need = 2;
+	else if (first >= 0xe0 && first <= 0xef)
+		need = 3;
+	else if (first >= 0xf0 && first <= 0xf4)
+		need = 4;
+	else
+		return 0;
+	/* Overlong forms, surrogates, and what lies above U+10FFFF. */
+	if (first == 0xe0)
+		low = 0xa0;
+	else if (first == 0xed)
+		high = 0x9f;
+	else if (first == 0xf0)
+		low = 0x90;
+	else if (first == 0xf4)
+		high = 0x8f;
+	if (len < need || text[1] < low || text[1] > high)
+		return 0;
+	for (size_t i = 2; i < need; i++) {
+		if (text[i] < 0x80 || text[i] > 0xbf)
+			return 0;
+	}
+	return need;
+}
+
+static char *put_escape(char *at, unsigned char c)
+{
+	static const char digits[] = "0123456789abcdef";
+	*at++ = '\\';
+	if (c == '"' || c == '\\') {
+		*at++ = (char)c;
+		return at;
+	}
+	at = mempcpy(at, "u00", 3);
+	*at++ = digits[c >> 4];
+	*at++ = digits[c & 15];
+	return at;
+}
+
+static bool is_plain(unsigned char c)
+{
+	return c >= ' ' && c < 0x7f && c != '"' && c != '\\';
+}
+
+void json_line_string(struct buf *out, const char *text, size_t len)
+{
+	const unsigned char *from = (const unsigned char *)text, *end = from + len;
+	char *start = buf_reserve(out, ESCAPED_MAX * len + 2), *at = start;
+	*at++ = '"';
+	while (from < end) {
+		size_t more = *from >= 0x80 ? character_length(from, (size_t)(end - from)) : 0;
+		if (is_plain(*from)) {
+			*at++ = (char)*from++;
+		} else if (more > 0) {
+			at = mempcpy(at, from, more);
+			from += more;
+		} else if (*from >= 0x80) {
+			at = mempcpy(at, "\\ufffd", ESCAPED_MAX);
+			from++;
+		} else {
+			at = put_escape(at, *from++);
+		}
+	}
+	*at++ = '"';
+	buf_commit(out, (size_t)(at - start));
+}
+
+void json_line_int(struct buf *out, int64_t value)
+{
+	char digits[20];
+	size_t count = sizeof digits;
+	uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
+	do {
+		digits[--count] = (char)('0' + rest % 10);
+		rest /= 10;
+	} while (rest > 0);
+	if (value < 0)
+		buf_append_char(out, '-');
+	buf_append(out, digits + count, sizeof digits - count);
+}

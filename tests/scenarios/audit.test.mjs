@@ -1,0 +1,212 @@
+// The audit log: one event a request, one more before an exec and at the start of a watch, joined with the API server's log
+// by Audit-ID; denials always; instances merged; nothing secret in it.
+import assert from 'node:assert/strict';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { command, CLUSTERS, MATCHED, nameOf, person, run, scenario, startBoth, startKubeproxyd, until } from './harness.mjs';
+
+const events = (world, instance = 'main', suffix = '') =>
+	readFileSync(world.path('audit', `${instance}.jsonl${suffix}`), 'utf8')
+		.split('\n')
+		.filter(Boolean)
+		.map((line) => JSON.parse(line));
+
+const note = (event, name) => event.annotations[`eksgate.io/${name}`];
+
+async function audit(world, ...args) {
+	const result = await command(world, 'kubeproxyd', ['audit', '--format', 'json', ...args]);
+	assert.equal(result.code, 0, result.stderr);
+	return result.stdout.split('\n').filter(Boolean).map((line) => JSON.parse(line));
+}
+
+scenario('the audit log', async (world) => {
+	const { kubeproxyd } = await startBoth(world);
+	const [prod] = CLUSTERS;
+	const name = nameOf(prod);
+	const pods = '/api/v1/namespaces/default/pods';
+	const alice = await person(world, kubeproxyd, 'alice', ['engineering']);
+	const find = (what, test) => until(what, async () => events(world).find(test));
+
+	// A read: who, as whom, what, and what became of it; the API server knows it by the same id.
+	const read = await alice.request(`/clusters/${name}${pods}?limit=1`, { headers: { 'Kubectl-Command': 'kubectl get' } });
+	assert.equal(read.status, 200);
+	const event = await find('the event of a read', ({ verb }) => verb === 'list');
+	assert.deepEqual(event.user.username, 'alice');
+	assert.deepEqual(event.user.groups, ['engineering']);
+	assert.deepEqual(event.impersonatedUser, { username: 'alice', groups: ['developers'] });
+	assert.deepEqual(event.objectRef, { resource: 'pods', namespace: 'default', apiVersion: 'v1' });
+	assert.equal(event.requestURI, `${pods}?limit=1`);
+	assert.equal(event.responseStatus.code, 200);
+	assert.deepEqual(event.sourceIPs, ['127.0.0.1']);
+	assert.equal(note(event, 'cluster'), name);
+	assert.match(note(event, 'cluster-arn'), /^arn:aws:eks:eu-west-1:111111111111:cluster\/prod-1$/);
+	assert.equal(note(event, 'kubectl-command'), 'kubectl get');
+	assert.equal(event.annotations['authorization.k8s.io/decision'], 'allow');
+	assert.match(event.annotations['authorization.k8s.io/reason'], /developer/);
+	assert.equal(Number(note(event, 'bytes-out')), Buffer.byteLength(read.text));
+	const sent = (await world.received(prod)).at(-1).headers.find(([key]) => /^audit-id$/i.test(key))[1];
+	assert.equal(event.auditID, sent);
+	assert.equal(event.auditID, read.headers['audit-id']);
+
+	// A watch: when it starts, and when it ends.
+	const watch = alice.startKubectl(name, ['get', 'pods', '-w']);
+	await find('the start of the watch', ({ verb, stage }) => verb === 'watch' && stage === 'ResponseStarted');
+	await watch.kill('SIGKILL');
+	const watched = await find('its end', ({ verb, stage }) => verb === 'watch' && stage === 'ResponseComplete');
+	assert.ok(Number(note(watched, 'duration-ms')) >= 0);
+
+	// An exec: its command is on record before the API server hears of it.
+	await alice.kubectl(name, ['exec', 'web-1', '--', 'sh', '-c', 'echo "a b"']);
+	const stages = await until('the end of the exec', async () => {
+		const found = events(world).filter(({ objectRef }) => objectRef?.subresource === 'exec');
+		return found.some(({ stage }) => stage === 'ResponseComplete') ? found : null;
+	});
+	assert.deepEqual(stages.map(({ stage }) => stage), ['RequestReceived', 'ResponseStarted', 'ResponseComplete']);
+	assert.deepEqual(JSON.parse(note(stages[0], 'exec-command')), ['sh', '-c', 'echo "a b"']);
+	assert.equal(stages[0].verb, 'get', 'as the API server calls it');
+	const arrived = (await world.received(prod)).find((entry) => entry.upgrade);
+	assert.ok(Date.parse(stages[0].stageTimestamp) <= (arrived.time ?? Date.now()));
+
+	// Denied: always written, and kubectl's second attempt by SPDY is not a second denial.
+	const staging = nameOf(CLUSTERS[4]);
+	const victor = await person(world, kubeproxyd, 'victor');
+	const denied = await victor.kubectl(staging, ['exec', 'web-1', '--', 'true']);
+	assert.notEqual(denied.code, 0);
+	await victor.request(`/clusters/${staging}/api/v1/namespaces/default/pods/web-1/exec?command=true`, {
+		headers: { Connection: 'Upgrade', Upgrade: 'websocket', 'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': 'AAAAAAAAAAAAAAAAAAAAAA==' },
+	});
+	await victor.request(`/clusters/${staging}/api/v1/namespaces/default/pods/web-1/exec?command=true`, {
+		method: 'POST',
+		headers: { Connection: 'Upgrade', Upgrade: 'SPDY/3.1' },
+	});
+	const denials = await until('the denials', async () => {
+		const found = await audit(world, '--denied', '--user', 'victor', '--cluster', staging);
+		return found.some((entry) => note(entry, 'attempts')) ? found : null;
+	});
+	const [pair] = denials.filter((entry) => note(entry, 'attempts'));
+	assert.equal(note(pair, 'attempts'), 'websocket, SPDY/3.1');
+	assert.equal(pair.annotations['authorization.k8s.io/decision'], 'forbid');
+	assert.ok(!denials.some((entry) => note(entry, 'upgrade') === 'SPDY/3.1'), 'the second attempt stands alone');
+
+	// Nobody: a 401 is on record, without a query that might hold a credential.
+	await run('curl', ['-sk', `https://127.0.0.1:${kubeproxyd.port}/clusters/${name}${pods}?token=hidden`]);
+	const nobody = await find('the 401', ({ responseStatus }) => responseStatus?.code === 401);
+	assert.equal(nobody.requestURI, `/clusters/${name}${pods}`);
+	assert.equal(nobody.user.username, undefined);
+
+	// Two instances, one log.
+	const second = await startKubeproxyd(world, 'second');
+	await second.untilServed(MATCHED);
+	const elsewhere = await person(world, second, 'alice', ['engineering']);
+	await elsewhere.request(`/clusters/${name}/version`);
+	await until('both instances', async () => {
+		const merged = await audit(world, '--user', 'alice', '--since', '1h');
+		const times = merged.map(({ stageTimestamp }) => stageTimestamp);
+		assert.deepEqual(times, [...times].sort());
+		return merged.some(({ requestURI }) => requestURI === '/version') && merged.some(({ verb }) => verb === 'watch');
+	});
+	const table = await command(world, 'kubeproxyd', ['audit', '--user', 'alice']);
+	assert.match(table.stdout, /200 ResponseComplete alice prod-1-eks-eu-west-1-111111111111 list pods default .*rule=/);
+
+	// No token, and no bearer of the web socket, stands anywhere.
+	for (const entry of await world.received(prod)) {
+		const [, value] = entry.headers.find(([key]) => /^authorization$/i.test(key)) ?? [];
+		if (value === undefined) continue;
+		const secret = value.replace(/^Bearer /, '');
+		for (const text of [readFileSync(world.path('audit', 'main.jsonl'), 'utf8'), kubeproxyd.stderr])
+			assert.ok(!text.includes(secret), 'a bearer token is on record');
+	}
+});
+
+scenario('audit policy and rotation', async (world) => {
+	const file = world.path('policy.yaml');
+	const policy = (rules) => writeFileSync(file, `apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n${rules}`);
+	policy('- {level: None, verbs: [get]}\n- {level: RequestResponse, omitStages: [RequestReceived]}\n');
+	world.config.eksgate.proxy.audit.policy = file;
+	world.writeConfig();
+	const { kubeproxyd } = await startBoth(world);
+	const name = nameOf(CLUSTERS[0]);
+	const alice = await person(world, kubeproxyd, 'alice', ['engineering']);
+	const base = `/clusters/${name}/api/v1/namespaces/default`;
+
+	await alice.request(`${base}/pods/web-1`);
+	const map = { kind: 'ConfigMap', apiVersion: 'v1', metadata: { name: 'one' }, data: { key: 'value' } };
+	const headers = { 'Content-Type': 'application/json' };
+	const made = await alice.request(`${base}/configmaps`, { method: 'POST', headers, body: JSON.stringify(map) });
+	assert.equal(made.status, 201, made.text);
+	const secret = { kind: 'Secret', apiVersion: 'v1', metadata: { name: 'two' }, data: { key: 'c2VjcmV0LXZhbHVl' } };
+	await alice.request(`${base}/secrets`, { method: 'POST', headers, body: JSON.stringify(secret) });
+	const [event, hidden] = await until('two events', async () => {
+		const found = events(world);
+		return found.length >= 2 ? found : null;
+	});
+	assert.deepEqual(event.requestObject, map);
+	assert.equal(event.responseObject.metadata.name, 'one');
+	assert.equal(event.level, 'RequestResponse');
+	assert.equal(hidden.level, 'Metadata');
+	assert.equal(hidden.requestObject, undefined);
+	assert.ok(!events(world).some(({ verb }) => verb === 'get'));
+	assert.ok(!readFileSync(world.path('audit', 'main.jsonl'), 'utf8').includes('c2VjcmV0'));
+
+	// Rotated: what follows SIGHUP goes to the new file.
+	renameSync(world.path('audit', 'main.jsonl'), world.path('audit', 'main.jsonl.1'));
+	policy('- level: Metadata\n');
+	const from = kubeproxyd.reload();
+	await kubeproxyd.log('main', 'reloaded', /./, { from });
+	await alice.request(`${base}/pods/web-1`);
+	await until('the new file', async () => events(world).some(({ verb }) => verb === 'get'));
+	assert.ok(events(world, 'main', '.1').length >= 2);
+	assert.ok((await audit(world)).length > events(world).length, 'audit reads rotated files too');
+
+	// A policy that is wrong is told with its place, and the old one stays.
+	policy('- level: Everything\n');
+	const again = kubeproxyd.reload();
+	await kubeproxyd.log('main', 'reload-refused', /policy\.yaml:4:3.*Everything/, { from: again });
+	const checked = await command(world, 'kubeproxyd', ['check'], world.proxyUser);
+	assert.equal(checked.code, 1);
+	assert.match(checked.stderr, /policy\.yaml:4:3: "Everything" is no level/);
+});
+
+// A limit on the size of files is to the proxy what a full disk is.
+scenario('a full audit disk', async (world) => {
+	world.config.eksgate.proxy.audit.buffer = '64KiB';
+	world.writeConfig();
+	const { kubeproxyd } = await startBoth(world);
+	const name = nameOf(CLUSTERS[0]);
+	const alice = await person(world, kubeproxyd, 'alice', ['engineering']);
+	const pods = `/clusters/${name}/api/v1/namespaces/default/pods`;
+	const limit = (soft) => run('prlimit', ['--pid', String(kubeproxyd.pid), `--fsize=${soft}:unlimited`]);
+	await alice.request(pods);
+
+	assert.equal((await limit(1)).code, 0);
+	await alice.request(pods);
+	await kubeproxyd.log('audit', 'write-failed');
+	assert.equal((await alice.request(pods)).status, 200, 'reading goes on');
+	const refused = await alice.request(`${pods}/web-1`, { method: 'DELETE' });
+	assert.equal(refused.status, 503);
+	assert.match(refused.json.message, /audit log cannot be written/);
+	assert.ok(refused.headers['retry-after']);
+	assert.notEqual((await alice.kubectl(name, ['exec', 'web-1', '--', 'true'])).code, 0);
+	assert.ok(!(await world.received(CLUSTERS[0])).some(({ method, upgrade }) => method === 'DELETE' || upgrade));
+
+	// Once the buffer is full, nothing happens unrecorded.
+	let reads = 0;
+	while ((await alice.request(pods)).status === 200) assert.ok(++reads < 200, 'the buffer never gets full');
+	const from = kubeproxyd.stderr.length;
+	assert.equal((await limit('unlimited')).code, 0);
+	await kubeproxyd.log('audit', 'writing-again', /./, { from });
+	assert.equal((await alice.request(`${pods}/web-1`, { method: 'DELETE' })).status, 200);
+	await until('every event', async () => events(world).some(({ verb }) => verb === 'delete'));
+
+	// By the other rule people work on, and what was lost is told.
+	world.config.eksgate.proxy.audit.when_failing = 'buffer';
+	world.writeConfig();
+	const reloaded = kubeproxyd.reload();
+	await kubeproxyd.log('main', 'reloaded', /./, { from: reloaded });
+	await limit(1);
+	for (let i = 0; i <= reads + 40; i++) assert.equal((await alice.request(pods)).status, 200);
+	await limit('unlimited');
+	const told = await until('the loss is told', async () =>
+		events(world).find((entry) => /events were lost/.test(note(entry, 'ending') ?? '')),
+	);
+	assert.equal(told.user.username, 'system:eksgate');
+});

@@ -1,0 +1,66 @@
+// port-forward of several ports at once, over SPDY (kubectl up to 1.30) and over SPDY inside a WebSocket (from 1.31 on):
+// many connections side by side, much data both ways, half-closed ones, a port where nothing listens.
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { connect } from 'node:net';
+import { CLUSTERS, nameOf, person, scenario, startBoth, until } from './harness.mjs';
+import { MINORS, toolsOf } from './tools.mjs';
+
+const [prod] = CLUSTERS;
+const PARALLEL = 8;
+const PAYLOAD = Buffer.alloc(2 * 1024 * 1024, 'port-forward ');
+const WANTED = createHash('sha1').update(PAYLOAD).digest('hex');
+
+// Sends everything, ends its side, and gives the digest of what comes back before the other side ends.
+function echoDigest(port) {
+	return new Promise((resolve, reject) => {
+		const hash = createHash('sha1');
+		const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+		socket.on('data', (data) => hash.update(data));
+		socket.on('end', () => resolve(hash.digest('hex')));
+		socket.on('error', reject);
+		socket.end(PAYLOAD);
+	});
+}
+
+async function forward(tools, ports) {
+	const running = tools.start(['port-forward', 'pod/web-1', ...ports.map((port) => `:${port}`)]);
+	const lines = ports.map((port) => `127\\.0\\.0\\.1:(\\d+) -> ${port}\\n`).join('[^]*');
+	const [, ...local] = await running.waitFor(new RegExp(lines), { stream: 'stdout' });
+	return { running, local };
+}
+
+async function checkGeneration(world, tools) {
+	const { minor } = tools;
+	const { running, local } = await forward(tools, [8080, 7]);
+	const [page, ...digests] = await Promise.all([
+		fetch(`http://127.0.0.1:${local[0]}/`).then((answer) => answer.text()),
+		...Array.from({ length: PARALLEL }, () => echoDigest(local[1])),
+	]);
+	assert.equal(page, 'hello from the application\n', `1.${minor}`);
+	assert.deepEqual(digests, Array(PARALLEL).fill(WANTED), `1.${minor}: what was echoed`);
+	await running.kill();
+	const [upgrade] = (await world.received(prod)).filter((entry) => entry.upgrade);
+	const expected = minor < 31 ? ['SPDY/3.1', 'portforward.k8s.io'] : ['websocket', 'SPDY/3.1+portforward.k8s.io'];
+	assert.deepEqual([upgrade.upgrade, upgrade.protocol], expected, `1.${minor}`);
+	assert.deepEqual(upgrade.ports.toSorted(), [...Array(PARALLEL).fill(7), 8080]);
+	await world.api(prod)('DELETE', '/requests');
+}
+
+scenario('kubectl port-forward', async (world) => {
+	const { kubeproxyd } = await startBoth(world);
+	const alice = await person(world, kubeproxyd, 'alice', ['engineering']);
+	for (const minor of MINORS) await checkGeneration(world, toolsOf(alice, nameOf(prod), { minor }));
+
+	const refused = await forward(toolsOf(alice, nameOf(prod)), [9]);
+	await assert.rejects(fetch(`http://127.0.0.1:${refused.local[0]}/`));
+	await refused.running.waitFor(/error forwarding port 9 to pod web-1: dial tcp4/);
+	await refused.running.kill();
+	await until('no tunnel is left', async () => (await kubeproxyd.status()).exchanges === 0);
+
+	const victor = await person(world, kubeproxyd, 'victor');
+	for (const minor of MINORS) {
+		const denied = await toolsOf(victor, nameOf(prod), { minor }).kubectl(['port-forward', 'pod/web-1', ':7']);
+		assert.match(denied.stderr, /pods "web-1" is forbidden: User "victor" cannot (get|create) resource "pods\/portforward"/);
+	}
+});

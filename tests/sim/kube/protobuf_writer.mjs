@@ -1,0 +1,23 @@
+// Protobuf as bytes, without a schema: a message is its fields, each a number and the bytes of a length-delimited value.
+
+function varint(value) {
+	const bytes = [];
+	for (let rest = value; ; rest = Math.floor(rest / 128)) {
+		if (rest < 128) return Buffer.from([...bytes, rest]);
+		bytes.push((rest % 128) + 128);
+	}
+}
+
+// [[field number, bytes]] -> the message.
+export function fields(pairs) {
+	return Buffer.concat(pairs.flatMap(([number, value]) => [varint(number * 8 + 2), varint(value.length), value]));
+}
+
+export function text(value) {
+	return Buffer.from(value, 'utf8');
+}
+
+// gnostic's Any: its second field is YAML, and JSON is YAML.
+export function yaml(value) {
+	return fields([[2, text(JSON.stringify(value))]]);
+}

@@ -1,0 +1,184 @@
+/* What an audit line says, to the letter: whoever reads logs has programs for it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <json-c/json.h>
+
+#include "common/json.h"
+#include "kubeproxyd/policy/request_info.h"
+#include "kubeproxyd/record/audit_event.h"
+#include "kubeproxyd/record/json_line.h"
+
+static struct buf out;
+
+static int tear_down(void **state)
+{
+	(void)state;
+	buf_free(&out);
+	return 0;
+}
+
+static void test_strings(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text, *line;
+	} rows[] = {
+	    {"plain", "\"plain\""}, {"", "\"\""}, {"a\"b\\c", "\"a\\\"b\\\\c\""},
+	    {"a\nb\t\x1b\x7f", "\"a\\u000ab\\u0009\\u001b\\u007f\""},
+	    {"zürich \xe2\x82\xac \xf0\x9f\x98\x80", "\"zürich \xe2\x82\xac \xf0\x9f\x98\x80\""},
+	    {"\xff", "\"\\ufffd\""}, {"\xc0\xaf", "\"\\ufffd\\ufffd\""}, /* overlong */
+	    {"\xed\xa0\x80", "\"\\ufffd\\ufffd\\ufffd\""}, /* a surrogate */
+	    {"\xf4\x90\x80\x80", "\"\\ufffd\\ufffd\\ufffd\\ufffd\""}, /* above U+10FFFF */
+	    {"\xe2\x82", "\"\\ufffd\\ufffd\""}, /* cut */
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		buf_clear(&out);
+		json_line_string(&out, rows[i].text, strlen(rows[i].text));
+		assert_string_equal(buf_text(&out), rows[i].line);
+	}
+}
+
+static void test_numbers(void **state)
+{
+	(void)state;
+	json_line_int(&out, 0);
+	buf_append_char(&out, ' ');
+	json_line_int(&out, INT64_MIN);
+	buf_append_char(&out, ' ');
+	json_line_int(&out, INT64_MAX);
+	assert_string_equal(buf_text(&out), "0 -9223372036854775808 9223372036854775807");
+}
+
+static void parse(const char *method, const char *target, struct request_info *info)
+{
+	unsigned status;
+	const char *reason;
+	assert_true(request_info_parse(method, target, info, &status, &reason));
+}
+
+static void test_a_whole_event(void **state)
+{
+	(void)state;
+	static const char target[] = "/api/v1/namespaces/web/pods/p/exec?command=sh&command=-c&"
+				     "command=echo+%22x%22&container=c";
+	char *groups[] = {(char *)(uintptr_t) "engineering", (char *)(uintptr_t) "a,b"};
+	const char *sent[] = {"developers"};
+	struct request_info info = {0};
+	parse("POST", target, &info);
+	struct audit_event event = {
+	    .level = AUDIT_METADATA,
+	    .stage = AUDIT_RESPONSE_COMPLETE,
+	    .audit_id = "11111111-2222-4333-8444-555555555555",
+	    .user = "alice",
+	    .source = "certificate",
+	    .certificate_serial = "0a",
+	    .groups = groups,
+	    .group_count = 2,
+	    .sent_user = "alice",
+	    .sent_groups = sent,
+	    .sent_group_count = 1,
+	    .client_host = "203.0.113.7",
+	    .user_agent = "kubectl/v1.34",
+	    .cluster = "prod",
+	    .cluster_arn = "arn:aws:eks:eu-west-1:1:cluster/prod",
+	    .uri = target,
+	    .method = "POST",
+	    .info = &info,
+	    .upgrade = "SPDY/3.1",
+	    .kubectl_command = "kubectl exec",
+	    .is_decided = true,
+	    .is_allowed = true,
+	    .rule = "role developer allow",
+	    .status = 101,
+	    .ending = "done",
+	    .bytes_in = 7,
+	    .bytes_out = 9,
+	    .received = {INT64_C(1767323045678)},
+	    .now = {INT64_C(1767323046000)},
+	    .took = {322},
+	};
+	audit_event_write(&out, &event);
+	assert_string_equal(buf_text(&out),
+	    "{\"kind\":\"Event\",\"apiVersion\":\"audit.k8s.io/v1\",\"level\":\"Metadata\","
+	    "\"auditID\":\"11111111-2222-4333-8444-555555555555\",\"stage\":\"ResponseComplete\","
+	    "\"requestURI\":\"/api/v1/namespaces/web/pods/p/exec?command=sh&command=-c&"
+	    "command=echo+%22x%22&container=c\",\"verb\":\"create\","
+	    "\"user\":{\"username\":\"alice\",\"groups\":[\"engineering\",\"a,b\"],"
+	    "\"extra\":{\"eksgate.io/credential\":[\"certificate\"],"
+	    "\"eksgate.io/certificate-serial\":[\"0a\"]}},"
+	    "\"impersonatedUser\":{\"username\":\"alice\",\"groups\":[\"developers\"]},"
+	    "\"sourceIPs\":[\"203.0.113.7\"],\"userAgent\":\"kubectl/v1.34\","
+	    "\"objectRef\":{\"resource\":\"pods\",\"namespace\":\"web\",\"name\":\"p\","
+	    "\"apiVersion\":\"v1\",\"subresource\":\"exec\"},"
+	    "\"responseStatus\":{\"metadata\":{},\"code\":101},"
+	    "\"requestReceivedTimestamp\":\"2026-01-02T03:04:05.678000Z\","
+	    "\"stageTimestamp\":\"2026-01-02T03:04:06.000000Z\","
+	    "\"annotations\":{\"authorization.k8s.io/decision\":\"allow\","
+	    "\"authorization.k8s.io/reason\":\"role developer allow\","
+	    "\"eksgate.io/cluster\":\"prod\","
+	    "\"eksgate.io/cluster-arn\":\"arn:aws:eks:eu-west-1:1:cluster/prod\","
+	    "\"eksgate.io/method\":\"POST\",\"eksgate.io/kubectl-command\":\"kubectl exec\","
+	    "\"eksgate.io/upgrade\":\"SPDY/3.1\","
+	    "\"eksgate.io/exec-command\":\"[\\\"sh\\\",\\\"-c\\\",\\\"echo "
+	    "\\\\\\\"x\\\\\\\"\\\"]\","
+	    "\"eksgate.io/ending\":\"done\",\"eksgate.io/bytes-in\":\"7\","
+	    "\"eksgate.io/bytes-out\":\"9\",\"eksgate.io/duration-ms\":\"322\"}}\n");
+	request_info_free(&info);
+}
+
+/* Nothing known but that somebody came: still one line of JSON. */
+static void test_the_least(void **state)
+{
+	(void)state;
+	struct audit_event event = {.level = AUDIT_METADATA,
+	    .stage = AUDIT_RESPONSE_COMPLETE,
+	    .audit_id = "x",
+	    .uri = "/\xff\n\"",
+	    .status = 401};
+	char error[JSON_ERROR_TEXT];
+	audit_event_write(&out, &event);
+	assert_int_equal(buf_text(&out)[out.len - 1], '\n');
+	assert_ptr_equal(strchr(buf_text(&out), '\n'), out.data + out.len - 1);
+	struct json_object *object = json_parse(out.data, out.len - 1, error);
+	if (object == NULL)
+		fail_msg("%s", error);
+	json_object_put(object);
+}
+
+static void test_ports_and_bodies(void **state)
+{
+	(void)state;
+	struct request_info info = {0};
+	static const char target[] = "/api/v1/namespaces/web/pods/p/portforward?ports=80&ports=443";
+	parse("GET", target, &info);
+	struct audit_event event = {.level = AUDIT_REQUEST_RESPONSE,
+	    .stage = AUDIT_RESPONSE_COMPLETE,
+	    .uri = target,
+	    .info = &info,
+	    .request_object = "{\"a\":1}",
+	    .body_note = "it was not JSON"};
+	audit_event_write(&out, &event);
+	assert_non_null(
+	    strstr(buf_text(&out), "\"eksgate.io/ports\":\"[\\\"80\\\",\\\"443\\\"]\""));
+	assert_non_null(strstr(buf_text(&out), "\"requestObject\":{\"a\":1}"));
+	assert_non_null(strstr(buf_text(&out), "\"eksgate.io/bodies\":\"it was not JSON\""));
+	assert_null(strstr(buf_text(&out), "responseObject"));
+	request_info_free(&info);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_teardown(test_strings, tear_down),
+	    cmocka_unit_test_teardown(test_numbers, tear_down),
+	    cmocka_unit_test_teardown(test_a_whole_event, tear_down),
+	    cmocka_unit_test_teardown(test_the_least, tear_down),
+	    cmocka_unit_test_teardown(test_ports_and_bodies, tear_down),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

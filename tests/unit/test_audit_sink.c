@@ -1,0 +1,281 @@
+/* Where audit lines go, and what becomes of them when they cannot: /dev/full stands for a full
+ * disk, a socket of our own for the journal. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/buf.h"
+#include "common/loop.h"
+#include "common/metrics.h"
+#include "common/xmem.h"
+#include "kubeproxyd/record/audit_sink.h"
+
+static char directory[64];
+static char *path, *moved;
+static struct loop *loop;
+static struct metrics *metrics;
+static struct audit_sink *sink;
+
+static int set_up(void **state)
+{
+	(void)state;
+	strcpy(directory, "/tmp/eksgate-audit-XXXXXX");
+	assert_non_null(mkdtemp(directory));
+	path = xasprintf("%s/main.jsonl", directory);
+	moved = xasprintf("%s/main.jsonl.1", directory);
+	loop = loop_new();
+	metrics = metrics_new();
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	audit_sink_free(&sink);
+	loop_free(&loop);
+	metrics_free(&metrics);
+	unlink(path);
+	unlink(moved);
+	rmdir(directory);
+	free(path);
+	free(moved);
+	return 0;
+}
+
+static void open_sink(enum audit_destination destination, const char *where, size_t buffer_max)
+{
+	char *error = NULL;
+	struct audit_sink_options options = {loop, metrics, destination, where, buffer_max};
+	sink = audit_sink_new(&options, &error);
+	if (sink == NULL)
+		fail_msg("%s", error);
+}
+
+static void add(const char *line)
+{
+	audit_sink_add(sink, line, strlen(line));
+}
+
+/* The whole file, borrowed until the next call. */
+static const char *read_file(const char *name)
+{
+	static char text[65536];
+	FILE *file = fopen(name, "r");
+	size_t len = file != NULL ? fread(text, 1, sizeof text - 1, file) : 0;
+	if (file != NULL)
+		fclose(file);
+	text[len] = '\0';
+	return text;
+}
+
+static void stop(void *arg)
+{
+	loop_stop(arg);
+}
+
+/* One turn: what is deferred runs at its end. */
+static void turn(void)
+{
+	struct timer *timer = timer_new(loop, stop, loop);
+	timer_set(timer, duration_ms(0));
+	loop_run(loop);
+	timer_free(&timer);
+}
+
+static void test_lines_leave_with_the_turn(void **state)
+{
+	(void)state;
+	open_sink(AUDIT_TO_FILE, path, 1u << 20);
+	add("one\n");
+	add("two\n");
+	assert_string_equal(read_file(path), "");
+	turn();
+	assert_string_equal(read_file(path), "one\ntwo\n");
+	add("three\n");
+	assert_true(audit_sink_flush(sink));
+	assert_string_equal(read_file(path), "one\ntwo\nthree\n");
+}
+
+static void test_rotation(void **state)
+{
+	(void)state;
+	open_sink(AUDIT_TO_FILE, path, 1u << 20);
+	add("old\n");
+	turn();
+	assert_int_equal(rename(path, moved), 0);
+	add("still old\n");
+	audit_sink_reopen(sink);
+	add("new\n");
+	turn();
+	assert_string_equal(read_file(moved), "old\nstill old\n");
+	assert_string_equal(read_file(path), "new\n");
+}
+
+static void test_full_disk(void **state)
+{
+	(void)state;
+	open_sink(AUDIT_TO_FILE, "/dev/full", 8192);
+	add("kept\n");
+	turn();
+	assert_true(audit_sink_is_failing(sink));
+	assert_false(audit_sink_is_full(sink));
+	static char line[4096];
+	memset(line, 'x', sizeof line);
+	line[sizeof line - 1] = '\n';
+	audit_sink_add(sink, line, sizeof line);
+	assert_true(audit_sink_is_full(sink));
+	audit_sink_add(sink, line, sizeof line);
+	audit_sink_add(sink, line, sizeof line); /* lost, as the one before */
+	assert_false(audit_sink_flush(sink));
+	struct buf text = {0};
+	metrics_write(metrics, &text);
+	assert_non_null(strstr(buf_text(&text), "eksgate_audit_lost_total 2"));
+	assert_non_null(strstr(buf_text(&text), "eksgate_audit_failing 1"));
+	buf_free(&text);
+}
+
+static void limit_files(rlim_t bytes)
+{
+	struct rlimit limit;
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = bytes;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* A limit on the size of files cuts a write in the middle of a line, as a disk that fills does. */
+static void fill_disk(void)
+{
+	signal(SIGXFSZ, SIG_IGN);
+	open_sink(AUDIT_TO_FILE, path, 1u << 20);
+	limit_files(10);
+	add("12345678\n");
+	add("abcdefgh\n");
+	turn();
+	limit_files(RLIM_INFINITY);
+	assert_true(audit_sink_is_failing(sink));
+	assert_string_equal(read_file(path), "12345678\na");
+	add("third\n");
+}
+
+static void test_a_cut_line_is_completed(void **state)
+{
+	(void)state;
+	fill_disk();
+	assert_true(audit_sink_flush(sink));
+	assert_false(audit_sink_is_failing(sink));
+	assert_string_equal(read_file(path), "12345678\nabcdefgh\nthird\n");
+}
+
+/* The disk stays full, and rotation gives another file: the line that was cut comes again, whole.
+ */
+static void test_a_cut_line_after_rotation(void **state)
+{
+	(void)state;
+	fill_disk();
+	assert_int_equal(rename(path, moved), 0);
+	limit_files(10);
+	audit_sink_reopen(sink);
+	limit_files(RLIM_INFINITY);
+	assert_true(audit_sink_flush(sink));
+	assert_string_equal(read_file(moved), "12345678\na");
+	assert_string_equal(read_file(path), "abcdefgh\nthird\n");
+}
+
+/* The new file cannot be opened: the old one stays in use. */
+static void test_failed_rotation(void **state)
+{
+	(void)state;
+	open_sink(AUDIT_TO_FILE, path, 64);
+	add("first\n");
+	turn();
+	char *elsewhere = xasprintf("%s-moved", directory);
+	assert_int_equal(rename(directory, elsewhere), 0);
+	audit_sink_reopen(sink);
+	add("second\n");
+	turn();
+	assert_int_equal(rename(elsewhere, directory), 0);
+	free(elsewhere);
+	assert_string_equal(read_file(path), "first\nsecond\n");
+}
+
+static void test_losses_are_told(void **state)
+{
+	(void)state;
+	open_sink(AUDIT_TO_FILE, path, 8);
+	add("1234\n");
+	add("lost\n");
+	turn();
+	const char *text = read_file(path);
+	assert_memory_equal(text, "1234\n", 5);
+	assert_non_null(strstr(text, "1 events were lost"));
+	assert_int_equal(text[strlen(text) - 1], '\n');
+	add("next\n");
+	turn();
+	assert_non_null(strstr(read_file(path), "\nnext\n"));
+}
+
+static void test_journal(void **state)
+{
+	(void)state;
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+	open_sink(AUDIT_TO_JOURNAL, path, 1u << 20);
+	add("{\"a\":1}\n");
+	add("{\"b\":2}\n");
+	turn();
+	char datagram[256];
+	ssize_t len = recv(fd, datagram, sizeof datagram, 0);
+	static const char first[] =
+	    "SYSLOG_IDENTIFIER=kubeproxyd-audit\nPRIORITY=5\nMESSAGE={\"a\":1}\n";
+	assert_int_equal(len, sizeof first - 1);
+	assert_memory_equal(datagram, first, sizeof first - 1);
+	len = recv(fd, datagram, sizeof datagram, 0);
+	assert_true(len > 8 && memcmp(datagram + len - 8, "{\"b\":2}\n", 8) == 0);
+	close(fd);
+	add("nobody listens\n");
+	turn();
+	assert_true(audit_sink_is_failing(sink));
+}
+
+static void test_no_place(void **state)
+{
+	(void)state;
+	char *error = NULL;
+	struct audit_sink_options options = {
+	    loop, metrics, AUDIT_TO_FILE, "/nonexistent/main.jsonl", 64};
+	assert_null(audit_sink_new(&options, &error));
+	assert_string_equal(error, "cannot write audit events to /nonexistent/main.jsonl: No such "
+				   "file or directory (eksgate.proxy.audit)");
+	free(error);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(test_lines_leave_with_the_turn),
+	    TEST(test_rotation),
+	    TEST(test_full_disk),
+	    TEST(test_a_cut_line_is_completed),
+	    TEST(test_a_cut_line_after_rotation),
+	    TEST(test_failed_rotation),
+	    TEST(test_losses_are_told),
+	    TEST(test_journal),
+	    TEST(test_no_place),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,298 @@
+/* When an exchange writes audit events, and that nothing which must be recorded happens without. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/loop.h"
+#include "common/metrics.h"
+#include "common/settings.h"
+#include "common/xmem.h"
+#include "kubeproxyd/exchange/caller.h"
+#include "kubeproxyd/exchange/exchange.h"
+#include "kubeproxyd/exchange/exchanges.h"
+#include "kubeproxyd/record/audit.h"
+#include "tests/unit/exchange_world.h"
+
+#define EXEC "/clusters/prod/api/v1/namespaces/a/pods/p/exec?command=id"
+
+static char directory[64];
+static char *path;
+static struct side client;
+static struct exchanges *all;
+static struct loop *loop;
+static struct metrics *metrics;
+static struct settings settings;
+static struct caller caller;
+static struct http_head request;
+static struct exchange *exchange;
+static struct audit_policy *policy;
+static struct audit *audit;
+
+static char *word(const char *text)
+{
+	return (char *)(uintptr_t)text;
+}
+
+static void open_audit(const char *rules)
+{
+	char *error = NULL,
+	     *text = xasprintf("apiVersion: audit.k8s.io/v1\nkind: Policy\n%s", rules);
+	policy = audit_policy_parse("p", text, strlen(text), &error);
+	free(text);
+	assert_non_null(policy);
+	settings.proxy.audit = (struct audit_settings){.destination = word("file"),
+	    .directory = directory,
+	    .when_failing = word("refuse"),
+	    .buffer = 64 * 1024};
+	struct audit_options options = {loop, metrics, &settings, policy, "main"};
+	audit = audit_new(&options, &error);
+	assert_non_null(audit);
+	struct exchanges_options for_exchanges = {
+	    .loop = loop, .metrics = metrics, .settings = &settings, .audit = audit};
+	all = exchanges_new(&for_exchanges);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	exchange_world_reset();
+	side_clear(&client);
+	strcpy(directory, "/tmp/eksgate-exchange-audit-XXXXXX");
+	assert_non_null(mkdtemp(directory));
+	path = xasprintf("%s/main.jsonl", directory);
+	settings.proxy.limits.body_in_hand = 4096;
+	settings.proxy.limits.requests_per_user = 10;
+	settings.proxy.limits.requests_per_cluster = 10;
+	loop = loop_new();
+	metrics = metrics_new();
+	caller_init(&caller, NULL, NULL, "203.0.113.7:443");
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	caller_clear(&caller);
+	exchanges_free(&all);
+	audit_free(&audit);
+	audit_policy_free(&policy);
+	loop_free(&loop);
+	metrics_free(&metrics);
+	http_head_free(&request);
+	side_clear(&client);
+	exchange_world_reset();
+	unlink(path);
+	rmdir(directory);
+	free(path);
+	return 0;
+}
+
+static void ask(const char *method, const char *target, enum http_body_kind body)
+{
+	http_head_clear(&request);
+	http_head_set_method(&request, method);
+	http_head_set_target(&request, target, strlen(target));
+	http_head_set_authority(&request, "proxy.example", strlen("proxy.example"));
+	request.body = body;
+	request.keep_alive = true;
+	if (body != HTTP_BODY_NONE)
+		fields_add_text(&request.fields, "Content-Type", "application/json");
+	exchange = exchange_new(all, (struct peer){&side_verbs, &client}, &caller, &request);
+	exchange_start(exchange);
+}
+
+static void answer(unsigned status, const char *body)
+{
+	struct http_head head = {.status = status, .body = HTTP_BODY_CHUNKED, .keep_alive = true};
+	fields_add_text(&head.fields, "Content-Type", "application/json");
+	struct side *side = &upstreams[0];
+	side->events->on_head(side->arg, &head);
+	http_head_free(&head);
+	side->events->on_body(side->arg, (const uint8_t *)body, strlen(body));
+	side->events->on_end(side->arg);
+}
+
+/* What is on record, borrowed until the next call. */
+static const char *record(void)
+{
+	static char text[65536];
+	audit_flush(audit);
+	FILE *file = fopen(path, "r");
+	size_t len = file != NULL ? fread(text, 1, sizeof text - 1, file) : 0;
+	if (file != NULL)
+		fclose(file);
+	text[len] = '\0';
+	return text;
+}
+
+static void assert_says(const char *what)
+{
+	if (strstr(record(), what) == NULL)
+		fail_msg("%s is not in %s", what, record());
+}
+
+static void assert_silent_about(const char *what)
+{
+	if (strstr(record(), what) != NULL)
+		fail_msg("%s is in %s", what, record());
+}
+
+static void test_an_exec_is_recorded_before_it_is_sent(void **state)
+{
+	(void)state;
+	open_audit("rules: [{level: Metadata}]");
+	world.is_token_late = true;
+	ask("POST", EXEC, HTTP_BODY_NONE);
+	assert_int_equal(upstream_count, 0);
+	FILE *file = fopen(path, "r");
+	char line[256] = "";
+	assert_non_null(fgets(line, sizeof line, file));
+	fclose(file);
+	assert_non_null(strstr(line, "\"stage\":\"RequestReceived\""));
+	exchange_world_give_token();
+	assert_int_equal(upstream_count, 1);
+	answer(200, "{}");
+	assert_says("\"stage\":\"ResponseComplete\"");
+}
+
+static void limit_files(rlim_t bytes)
+{
+	struct rlimit limit;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = bytes;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void test_what_cannot_be_recorded_does_not_happen(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *method, *target;
+		bool is_admitted;
+	} rows[] = {
+	    {"GET", "/clusters/prod/api/v1/pods", true},
+	    {"GET", "/clusters/prod/api/v1/pods?watch=1", true},
+	    {"GET", "/clusters/prod/version", true},
+	    {"GET", "/clusters/prod/api/v1/secrets", false},
+	    {"GET", "/clusters/prod/api/v1/namespaces/a/secrets/s", false},
+	    {"DELETE", "/clusters/prod/api/v1/namespaces/a/pods/p", false},
+	    {"POST", "/clusters/prod/api/v1/namespaces/a/pods", false},
+	    {"POST", EXEC, false},
+	    {"GET", EXEC, false},
+	    {"GET", "/clusters/prod/api/v1/namespaces/a/pods/p/proxy/x", false},
+	};
+	open_audit("rules: [{level: Metadata}]");
+	limit_files(1);
+	ask("GET", "/clusters/prod/version", HTTP_BODY_NONE);
+	answer(200, "{}");
+	assert_false(audit_flush(audit));
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		exchange_world_reset();
+		side_clear(&client);
+		ask(rows[i].method, rows[i].target, HTTP_BODY_NONE);
+		if (upstream_count != rows[i].is_admitted)
+			fail_msg("%s %s", rows[i].method, rows[i].target);
+		if (rows[i].is_admitted)
+			answer(200, "{}");
+		else
+			assert_int_equal(client.head.status, 503);
+	}
+	limit_files(RLIM_INFINITY);
+}
+
+static void test_denials_are_always_written(void **state)
+{
+	(void)state;
+	open_audit("rules: [{level: None}]");
+	ask("GET", "/clusters/prod/version", HTTP_BODY_NONE);
+	answer(200, "{}");
+	assert_string_equal(record(), "");
+	world.is_denied = true;
+	side_clear(&client);
+	ask("GET", "/clusters/prod/api/v1/nodes?a=b", HTTP_BODY_NONE);
+	assert_says("\"authorization.k8s.io/decision\":\"forbid\"");
+	assert_says("\"requestURI\":\"/api/v1/nodes?a=b\"");
+	assert_silent_about("impersonatedUser");
+	world.identity_error = "who are you";
+	side_clear(&client);
+	ask("GET", "/clusters/prod/api?token=hidden", HTTP_BODY_NONE);
+	assert_says("\"code\":401");
+	assert_silent_about("hidden");
+}
+
+static void test_bodies(void **state)
+{
+	(void)state;
+	open_audit("rules: [{level: RequestResponse}]");
+	ask("POST", "/clusters/prod/api/v1/namespaces/a/pods", HTTP_BODY_LENGTH);
+	static const char body[] = "{ \"b\": 1, \"a\": 2 }";
+	exchange_client_events.on_body(exchange, (const uint8_t *)body, strlen(body));
+	exchange_client_events.on_end(exchange);
+	answer(201, "{\"kind\":\"Pod\"}");
+	assert_says("\"requestObject\":{\"a\":2,\"b\":1}");
+	assert_says("\"responseObject\":{\"kind\":\"Pod\"}");
+}
+
+static void test_bodies_that_are_not_kept(void **state)
+{
+	(void)state;
+	open_audit("rules: [{level: RequestResponse}]");
+	ask("POST", "/clusters/prod/api/v1/namespaces/a/secrets", HTTP_BODY_LENGTH);
+	static const char body[] = "{\"data\":\"hidden\"}";
+	exchange_client_events.on_body(exchange, (const uint8_t *)body, strlen(body));
+	exchange_client_events.on_end(exchange);
+	answer(201, "{\"data\":\"hidden\"}");
+	assert_silent_about("hidden");
+	exchange_world_reset();
+	side_clear(&client);
+	ask("GET", "/clusters/prod/api/v1/pods", HTTP_BODY_NONE);
+	answer(200, "{\"broken\"");
+	assert_says("\"eksgate.io/bodies\":\"it was not JSON\"");
+	assert_silent_about("responseObject");
+}
+
+static void test_what_belongs_to_an_application(void **state)
+{
+	(void)state;
+	open_audit("rules: [{level: RequestResponse}]");
+	ask("GET", "/clusters/prod/api/v1/namespaces/a/services/s/proxy/x?session=hidden",
+	    HTTP_BODY_NONE);
+	answer(200, "{\"password\":\"hidden\"}");
+	assert_says("\"requestURI\":\"/api/v1/namespaces/a/services/s/proxy/x\"");
+	assert_silent_about("hidden");
+}
+
+static void test_omitted_stages(void **state)
+{
+	(void)state;
+	open_audit("rules: [{level: Metadata, omitStages: [RequestReceived, ResponseStarted]}]");
+	ask("GET", "/clusters/prod/api/v1/pods?watch=1", HTTP_BODY_NONE);
+	answer(200, "{}");
+	assert_says("\"stage\":\"ResponseComplete\"");
+	assert_silent_about("ResponseStarted");
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+	    TEST(test_an_exec_is_recorded_before_it_is_sent),
+	    TEST(test_what_cannot_be_recorded_does_not_happen),
+	    TEST(test_denials_are_always_written),
+	    TEST(test_bodies),
+	    TEST(test_bodies_that_are_not_kept),
+	    TEST(test_what_belongs_to_an_application),
+	    TEST(test_omitted_stages),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
