@@ -44,7 +44,7 @@ AWS := common/aws_call.o common/aws_context.o common/aws_credentials.o common/aw
 	common/aws_error.o common/aws_files.o common/aws_ini.o common/aws_pace.o common/aws_profile.o common/aws_retry.o common/aws_sources.o \
 	common/aws_sts.o common/aws_xml.o common/aws_chain.o common/aws_credentials_json.o common/aws_web_identity.o \
 	common/aws_endpoint_config.o common/aws_process.o common/aws_words.o common/aws_sso.o common/aws_container.o common/aws_imds.o
-LABELS := common/labels.o common/near_miss.o common/edit_distance.o common/pattern.o common/regex.o common/regex_compile.o
+LABELS := common/labels.o common/near_miss.o common/edit_distance.o common/pattern.o common/regex.o common/regex_compile.o common/regex_replace.o
 KUBE_CLUSTER := common/kube_cluster.o common/kube_cluster_check.o common/json.o $(LABELS)
 SETTINGS := common/settings.o common/settings_rows_teleport.o common/settings_rows_own.o common/settings_rows_proxy.o common/settings_rows_login.o common/settings_login.o \
 	common/settings_rows_limits.o common/settings_teleport.o common/settings_matchers.o \
@@ -96,7 +96,11 @@ KUBEPROXYD := $(PROBE) $(HTTP) $(NET) $(EXCHANGE) $(RECORD) $(BACK) $(FRONT) kub
 	kubeproxyd/proxy_admin.o kubeproxyd/proxy_files.o kubeproxyd/cli_online.o $(DIRECTORY)
 POLICY := common/edit_distance.o kubeproxyd/policy/query.o kubeproxyd/policy/field_selector.o kubeproxyd/policy/path_policy.o \
 	kubeproxyd/policy/request_info.o kubeproxyd/policy/principal.o kubeproxyd/policy/traits.o kubeproxyd/policy/document.o \
-	kubeproxyd/policy/role.o kubeproxyd/policy/binding.o kubeproxyd/policy/policy.o kubeproxyd/policy/decide.o
+	kubeproxyd/policy/role.o kubeproxyd/policy/binding.o kubeproxyd/policy/policy.o kubeproxyd/policy/decide.o \
+	kubeproxyd/policy/expression.o kubeproxyd/policy/expression_parse.o kubeproxyd/policy/template.o \
+	kubeproxyd/policy/subject.o kubeproxyd/policy/grants.o kubeproxyd/policy/decide_text.o \
+	kubeproxyd/policy/verbs.o kubeproxyd/policy/vocabulary.o kubeproxyd/policy/kinds.o kubeproxyd/policy/matcher.o kubeproxyd/policy/resource_rule.o \
+	kubeproxyd/policy/resource_rule_read.o kubeproxyd/policy/role_compile.o
 GATE := common/base64url.o kubeproxyd/gate/hop_by_hop.o kubeproxyd/gate/impersonate.o kubeproxyd/gate/headers.o \
 	kubeproxyd/gate/headers_response.o kubeproxyd/gate/credential.o kubeproxyd/gate/identity.o \
 	kubeproxyd/gate/identity_certificate.o
@@ -181,7 +185,7 @@ test_exchange := tests/unit/exchange_world.o $(BASE) common/loop.o common/metric
 	kubeproxyd/policy/path_policy.o kubeproxyd/policy/request_info.o
 test_exchange_audit := $(test_exchange)
 
-UNIT_TESTS += test_request_info test_policy test_headers test_identity test_cli_cert
+UNIT_TESTS += test_request_info test_policy test_rules test_headers test_identity test_cli_cert
 UNIT_TESTS += test_jwt test_oidc test_iam
 test_iam := $(BASE) $(LABELS) common/json.o common/base64url.o common/sigv4.o common/aws_endpoint.o kubeproxyd/gate/iam_token.o \
 	kubeproxyd/gate/iam_caller.o kubeproxyd/gate/iam_mapping.o kubeproxyd/gate/identity.o kubeproxyd/gate/token_cache.o \
@@ -191,6 +195,7 @@ test_oidc := $(BASE) $(KUBE_CLUSTER) common/base64url.o kubeproxyd/gate/jwt.o ku
 	kubeproxyd/gate/identity.o kubeproxyd/policy/principal.o kubeproxyd/policy/traits.o
 test_request_info := $(BASE) $(POLICY) $(LABELS) common/yaml.o
 test_policy := $(test_request_info)
+test_rules := $(test_request_info)
 test_headers := $(BASE) $(POLICY) $(GATE) $(KUBE_CLUSTER) common/yaml.o kubeproxyd/http/fields.o kubeproxyd/http/head.o
 test_identity := $(test_headers) $(LOGIN) $(filter-out $(BASE) $(LABELS) common/yaml.o common/edit_distance.o,$(SETTINGS)) common/loop.o common/fetch.o \
 	common/metrics.o common/sigv4.o kubeproxyd/pki.o
@@ -296,7 +301,7 @@ quiet = $(if $(filter 1,$(V)),,@echo '  $(1)  $(subst $(BUILD)/,,$@)';)
 
 # --- rules ------------------------------------------------------------------------------------------------------------
 
-.PHONY: all demo test test-long bench load lint fuzz install clean setup unit replay
+.PHONY: all demo test test-long bench load decide lint fuzz install clean setup unit replay
 .SECONDEXPANSION:
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -334,6 +339,12 @@ $(BUILD)/bench/load: $(addprefix $(OBJ)/,$(LOAD))
 	$(call quiet,LD)$(link)
 load: $(BUILD)/bench/load
 
+# What a decision costs, another row of it.
+$(BUILD)/bench/decide: $(addprefix $(OBJ)/,tests/bench/decide.o $(test_policy))
+	@mkdir -p $(@D)
+	$(call quiet,LD)$(link)
+decide: $(BUILD)/bench/decide
+
 $(BUILD)/fuzz/%: $(OBJ)/tests/fuzz/%.o $(if $(filter fuzz,$(MODE)),,$(OBJ)/tests/fuzz/replay.o) $$(addprefix $(OBJ)/,$$($$*))
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(link) $(if $(filter fuzz,$(MODE)),-fsanitize=fuzzer)
@@ -362,7 +373,7 @@ test-long: $(SETUP)
 	tests/run.sh --long
 
 bench: $(SETUP)
-	@$(MAKE) --no-print-directory -j2 MODE=release all load
+	@$(MAKE) --no-print-directory -j2 MODE=release all load decide
 	node tests/bench/bench.mjs
 
 # --- analysis ---------------------------------------------------------------------------------------------------------

@@ -139,15 +139,30 @@ static struct requirement *find_requirement(struct selector *selector, const cha
 	return item;
 }
 
+static void add_pattern(struct selector *selector, const char *key, struct pattern *pattern)
+{
+	struct requirement *item = find_requirement(selector, key);
+	item->patterns = xreallocarray(item->patterns, item->count + 1, sizeof(struct pattern *));
+	item->patterns[item->count++] = pattern;
+}
+
 bool selector_add(struct selector *selector, const char *key, const char *value, char **error)
 {
 	struct pattern *pattern = pattern_new(value, error);
 	if (pattern == NULL)
 		return false;
-	struct requirement *item = find_requirement(selector, key);
-	item->patterns = xreallocarray(item->patterns, item->count + 1, sizeof(struct pattern *));
-	item->patterns[item->count++] = pattern;
+	add_pattern(selector, key, pattern);
 	return true;
+}
+
+void selector_add_text(struct selector *selector, const char *key, const char *value)
+{
+	add_pattern(selector, key, pattern_new_text(value));
+}
+
+void selector_require(struct selector *selector, const char *key)
+{
+	(void)find_requirement(selector, key);
 }
 
 bool selector_is_empty(const struct selector *selector)
@@ -157,8 +172,7 @@ bool selector_is_empty(const struct selector *selector)
 
 static bool is_anything(const struct requirement *item)
 {
-	return strcmp(item->key, "*") == 0 && item->count == 1 &&
-	       strcmp(pattern_text(item->patterns[0]), "*") == 0;
+	return strcmp(item->key, "*") == 0 && item->count == 1 && pattern_is_any(item->patterns[0]);
 }
 
 static bool matches_everything(const struct selector *selector)

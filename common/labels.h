@@ -39,6 +39,10 @@ struct selector *selector_new(void) MUST_USE;
  * (free()). */
 bool selector_add(
     struct selector *selector, const char *key, const char *value, char **error) MUST_USE;
+/* The same for a value that stands for itself, whatever it looks like. */
+void selector_add_text(struct selector *selector, const char *key, const char *value);
+/* The key must be there. Nothing satisfies it until values are added. */
+void selector_require(struct selector *selector, const char *key);
 bool selector_is_empty(const struct selector *selector) MUST_USE;
 bool selector_match(const struct selector *selector, const struct labels *labels) MUST_USE;
 /* As selector_match(), and when it does not match, *reason says which keys and what stood there,

@@ -61,6 +61,19 @@ struct pattern *pattern_new(const char *text, char **error)
 	return pattern;
 }
 
+struct pattern *pattern_new_text(const char *text)
+{
+	struct pattern *pattern = xcalloc(1, sizeof(*pattern));
+	pattern->kind = PATTERN_PLAIN;
+	pattern->text = xstrdup(text);
+	return pattern;
+}
+
+bool pattern_is_any(const struct pattern *pattern)
+{
+	return pattern->kind == PATTERN_ANY;
+}
+
 bool pattern_match(const struct pattern *pattern, const char *value)
 {
 	switch (pattern->kind) {

@@ -12,6 +12,10 @@ struct pattern; /* opaque, immutable */
 
 /* NULL when the regular expression is bad; *error then says why (free()). */
 struct pattern *pattern_new(const char *text, char **error) MUST_USE;
+/* The text as it stands, whatever it looks like. */
+struct pattern *pattern_new_text(const char *text) MUST_USE;
+/* "*" */
+bool pattern_is_any(const struct pattern *pattern) MUST_USE;
 bool pattern_match(const struct pattern *pattern, const char *value) MUST_USE;
 const char *pattern_text(const struct pattern *pattern);
 void pattern_free(struct pattern **pattern);

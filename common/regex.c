@@ -49,7 +49,7 @@ unsigned regex_next_rune(const char **text)
 	return rune;
 }
 
-static bool is_word(unsigned rune)
+bool regex_is_word(unsigned rune)
 {
 	return (rune >= '0' && rune <= '9') || rune == '_' ||
 	       ((rune | 0x20) >= 'a' && (rune | 0x20) <= 'z');
@@ -57,7 +57,7 @@ static bool is_word(unsigned rune)
 
 static bool is_at_word_edge(const struct machine *machine)
 {
-	return is_word(machine->before) != is_word(machine->after);
+	return regex_is_word(machine->before) != regex_is_word(machine->after);
 }
 
 /* Whether an instruction that takes no character lets pass here. */
@@ -117,7 +117,7 @@ static void enter(struct machine *machine, struct states *states, int first)
 	}
 }
 
-static bool takes(
+bool regex_takes(
     const struct regex *regex, const struct regex_instruction *instruction, unsigned rune)
 {
 	if (instruction->op == REGEX_RUNE)
@@ -136,7 +136,7 @@ static void advance(
 	to->count = 0;
 	for (int i = 0; i < from->count; i++) {
 		int at = from->at[i];
-		if (takes(machine->regex, &machine->regex->program[at], rune))
+		if (regex_takes(machine->regex, &machine->regex->program[at], rune))
 			enter(machine, to, at + 1);
 	}
 }
@@ -180,7 +180,15 @@ bool regex_match(const struct regex *regex, const char *value)
 struct regex *regex_new(const char *text, char **error)
 {
 	struct regex *regex = xcalloc(1, sizeof(*regex));
-	if (!regex_compile(regex, text, error))
+	if (!regex_compile(regex, text, false, error))
+		regex_free(&regex);
+	return regex;
+}
+
+struct regex *regex_new_capturing(const char *text, char **error)
+{
+	struct regex *regex = xcalloc(1, sizeof(*regex));
+	if (!regex_compile(regex, text, true, error))
 		regex_free(&regex);
 	return regex;
 }

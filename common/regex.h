@@ -17,6 +17,14 @@ struct regex; /* opaque, immutable */
 struct regex *regex_new(const char *text, char **error) MUST_USE;
 /* Whether any part of `value` matches: anchors stand in the expression. */
 bool regex_match(const struct regex *regex, const char *value) MUST_USE;
+/* The same for regex_replace() alone: its groups say where they matched; lazy repetitions are
+ * refused. */
+struct regex *regex_new_capturing(const char *text, char **error) MUST_USE;
+/* Whether what stands behind each '$' is a digit 1 to 9, a digit in braces or another '$'. */
+bool regex_replacement_is_valid(const char *replacement) MUST_USE;
+/* Every match in `value` replaced, as Go's ReplaceAllString does; NULL when there is none (free()).
+ * Time is bounded by the product of the lengths of program and value. */
+char *regex_replace(const struct regex *regex, const char *value, const char *replacement) MUST_USE;
 void regex_free(struct regex **regex);
 
 #endif

@@ -20,6 +20,8 @@ struct compiler {
 	const char *what; /* the first failure */
 	const char *failed_at;
 	int groups;
+	int captures; /* so far, at most what fits REGEX_SAVES */
+	bool is_capturing;
 };
 
 static const struct regex_range digits[] = {{'0', '9'}};
@@ -323,22 +325,30 @@ static bool parse_escape(struct compiler *c)
 
 static bool parse_alternatives(struct compiler *c);
 
+/* Groups behind the ninth are not looked at. */
+static bool save(struct compiler *c, int slot)
+{
+	return slot >= REGEX_SAVES || emit(c, REGEX_SAVE, slot, 0);
+}
+
 static bool parse_group(struct compiler *c)
 {
 	if (++c->groups > GROUPS_MAX)
 		return fail(c, "too many groups");
 	c->at++;
+	bool is_counted = *c->at != '?';
 	if (strncmp(c->at, "?:", 2) == 0)
 		c->at += 2;
-	else if (*c->at == '?')
+	else if (!is_counted)
 		return fail(c, "of the groups with '?' only (?:...) is supported, no flags and no "
 			       "look-around");
-	if (!parse_alternatives(c))
+	int slot = is_counted && c->is_capturing ? 2 * ++c->captures : REGEX_SAVES;
+	if (!save(c, slot) || !parse_alternatives(c))
 		return false;
 	if (*c->at != ')')
 		return fail(c, "a group is not closed");
 	c->at++;
-	return true;
+	return save(c, slot + 1);
 }
 
 static bool parse_any(struct compiler *c)
@@ -444,6 +454,8 @@ static bool parse_repetition(struct compiler *c, int first)
 	if (most != -1 && most < least)
 		return fail(c, "a repetition runs backwards");
 	/* Lazy or greedy makes no difference to yes or no. */
+	if (*c->at == '?' && c->is_capturing)
+		return fail(c, "lazy repetitions are not supported in replacements");
 	if (*c->at == '?')
 		c->at++;
 	if (!repeat(c, first, least, most))
@@ -500,9 +512,10 @@ static bool compile(struct compiler *c)
 	return emit(c, REGEX_MATCH, 0, 0);
 }
 
-bool regex_compile(struct regex *regex, const char *text, char **error)
+bool regex_compile(struct regex *regex, const char *text, bool is_capturing, char **error)
 {
-	struct compiler c = {.regex = regex, .start = text, .at = text};
+	struct compiler c = {
+	    .regex = regex, .start = text, .at = text, .is_capturing = is_capturing};
 	regex->program = xcalloc(REGEX_PROGRAM_MAX, sizeof(*regex->program));
 	regex->ranges = xcalloc(RANGES_MAX, sizeof(*regex->ranges));
 	if (!compile(&c)) {

@@ -23,7 +23,11 @@ enum regex_op {
 	REGEX_END,
 	REGEX_WORD_EDGE,
 	REGEX_NO_WORD_EDGE,
+	REGEX_SAVE, /* argument: where the position goes; only in capturing programs */
 };
+
+/* The whole match and $1 to $9: begin and end of each. */
+#define REGEX_SAVES 20
 
 struct regex_instruction {
 	enum regex_op op;
@@ -42,8 +46,14 @@ struct regex {
 	int range_count;
 };
 
-/* Fills `regex`, whose memory is the caller's whatever comes out. */
-bool regex_compile(struct regex *regex, const char *text, char **error) MUST_USE;
+/* Fills `regex`, whose memory is the caller's whatever comes out. `is_capturing`: groups say where
+ * they matched, and lazy repetitions, which would matter then, are refused. */
+bool regex_compile(struct regex *regex, const char *text, bool is_capturing, char **error) MUST_USE;
+/* Whether an instruction that takes a character takes this one. */
+bool regex_takes(
+    const struct regex *regex, const struct regex_instruction *instruction, unsigned rune) MUST_USE;
+/* Of the characters that \b looks at. */
+bool regex_is_word(unsigned rune) MUST_USE;
 /* One code point; a byte that is not UTF-8 reads as U+FFFD. Moves over a NUL like over any other.
  */
 unsigned regex_next_rune(const char **text);

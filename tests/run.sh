@@ -71,7 +71,7 @@ export -f run_part
 export logs
 
 list_parts | grep -F -- "$pattern" >"$logs/parts"
-[ "$long" = 1 ] && export EKSGATE_PART_TIMEOUT=1800
+[ "$long" = 1 ] && export EKSGATE_PART_TIMEOUT=${EKSGATE_PART_TIMEOUT:-1800}
 xargs -d '\n' -P 2 -I{} bash -c 'line=$1; run_part "${line%%|*}" "${line#*|}"' _ {} <"$logs/parts"
 
 for count in "$logs"/*.count; do

@@ -125,7 +125,7 @@ static bool ask_policy(struct admission *admission, const struct question *quest
 	    caller_grants(question->caller, question->all->with.policy, question->identity);
 	policy_decide(admission->grants->grants, resource->name, &resource->labels,
 	    &admission->info, &admission->decision);
-	if (admission->decision.is_allowed)
+	if (decision_is_whole(&admission->decision))
 		return true;
 	return refuse(admission, 403, xstrdup(admission->decision.message));
 }
@@ -238,7 +238,8 @@ bool admission_holds(const struct admission *admission, struct exchanges *all,
 	struct decision decision = {0};
 	policy_decide(
 	    grants->grants, resource->name, &resource->labels, &admission->info, &decision);
-	bool holds = decision.is_allowed && is_same_subject(&admission->decision, &decision);
+	bool holds =
+	    decision_is_whole(&decision) && is_same_subject(&admission->decision, &decision);
 	decision_clear(&decision);
 	caller_grants_unref(&grants);
 	return holds;

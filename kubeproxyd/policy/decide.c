@@ -1,177 +1,240 @@
 /* Decisions: from the roles that a user holds, the labels of a cluster and a request to yes or no,
  * and as whom. Deny comes first; users and groups come only from roles that allow this very
- * request. Every no says whom to ask for what. Called by the exchange for each request, and for
- * lists of clusters. */
+ * request. The way to yes allocates little and compares integers; every no says whom to ask for
+ * what. Called by the exchange for each request, and by `can`. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/xmem.h"
-#include "kubeproxyd/gate/identity.h"
+#include "kubeproxyd/policy/asking.h"
 #include "kubeproxyd/policy/policy.h"
-#include "kubeproxyd/policy/policy_set.h"
-#include "kubeproxyd/policy/request_info.h"
+#include "kubeproxyd/policy/verbs.h"
 
-struct grants {
-	struct policy *policy;
-	const struct role **roles; /* of the policy, in the order of their names */
-	size_t role_count;
-	const char **role_names; /* NULL-terminated */
-	char *user;
-	struct texts groups; /* of the identity, for messages */
+/* What a restricted answer is filtered by. The rules are the grants'. */
+struct object_rules {
+	struct wanted wanted;
+	bool shows_namespaces; /* a namespace counts when a rule is about what is in it */
+	const struct resource_rule **allowing, **denying;
+	size_t allowing_count, denying_count;
 };
 
-/* One question, and what is known of its answer so far. */
-struct asking {
-	const struct grants *grants;
-	const char *cluster;
-	const struct labels *labels;
-	const struct request_info *request;
-	struct decision *decision;
-	const struct role **allowing;
-	size_t allowing_count;
-};
+/* --- what rules are not asked about ---------------------------------------------------------- */
 
-/* --- grants ---------------------------------------------------------------------------------- */
-
-static bool is_bound(
-    const struct policy *policy, const struct role *role, const struct identity *identity)
+static bool is_below(const char *path, const char *directory)
 {
-	for (size_t i = 0; i < policy->binding_count; i++) {
-		const struct binding *binding = policy->bindings[i];
-		if (texts_has(&binding->roles, role->name) && binding_is_for(binding, identity))
-			return true;
-	}
-	return false;
+	size_t len = strlen(directory);
+	return strncmp(path, directory, len) == 0 && (path[len] == '\0' || path[len] == '/');
 }
 
-struct grants *policy_grants(struct policy *policy, const struct identity *identity)
+/* What clients ask of every cluster before anything else, and what tells them what they may:
+ * Kubernetes grants it to everybody who is authenticated (system:discovery, system:basic-user). */
+static bool is_basic(const struct request_info *request)
 {
-	struct grants *grants = xcalloc(1, sizeof *grants);
-	grants->policy = policy_ref(policy);
-	grants->roles = xcalloc(policy->role_count + 1, sizeof(const struct role *));
-	grants->role_names = xcalloc(policy->role_count + 1, sizeof *grants->role_names);
-	grants->user = xstrdup(identity->user);
-	for (size_t i = 0; i < identity->group_count; i++)
-		texts_add(&grants->groups, identity->groups[i]);
-	for (size_t i = 0; i < policy->role_count; i++) {
-		if (!is_bound(policy, policy->roles[i], identity))
+	static const char *const paths[] = {
+	    "/api", "/apis", "/openapi", "/version", "/healthz", "/livez", "/readyz", NULL};
+	static const char *const reviews[] = {
+	    "selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews", NULL};
+	if (request->is_resource && strcmp(request->verb, "create") != 0)
+		return false;
+	if (request->is_resource) {
+		bool is_review = false;
+		for (size_t i = 0; reviews[i] != NULL; i++)
+			is_review |= strcmp(request->resource, reviews[i]) == 0;
+		return is_review && request->subresource[0] == '\0' &&
+		       (strcmp(request->api_group, "authorization.k8s.io") == 0 ||
+			   strcmp(request->api_group, "authentication.k8s.io") == 0);
+	}
+	if (strcmp(request->verb, "get") != 0)
+		return false;
+	bool is_known = strcmp(request->path, "/") == 0;
+	for (size_t i = 0; paths[i] != NULL; i++)
+		is_known |= is_below(request->path, paths[i]);
+	return is_known;
+}
+
+/* Everything, everywhere: what a path that is no resource needs. */
+static bool is_boundless(const struct resource_rule *rule)
+{
+	return rule->is_everything && rule->group == RULE_ANY && rule->namespaces.is_any &&
+	       rule->names.is_any;
+}
+
+/* --- deny ------------------------------------------------------------------------------------ */
+
+static enum coverage denies(const struct asking *asking, const struct resource_rule *rule)
+{
+	if (asking->request->is_resource)
+		return resource_rule_denies(rule, &asking->wanted);
+	return is_boundless(rule) ? COVERS_ALL : COVERS_NONE;
+}
+
+/* Whether a rule is worth asking at all. */
+static bool may_cover(const struct asking *asking, const struct role_side *side, size_t index)
+{
+	return !asking->request->is_resource ||
+	       rule_key_may_cover(&side->keys[index], &asking->wanted);
+}
+
+static bool is_not_denied_by(struct asking *asking, const struct role_side *deny)
+{
+	for (size_t i = 0; i < deny->rule_count; i++) {
+		if (!may_cover(asking, deny, i))
 			continue;
-		grants->role_names[grants->role_count] = policy->roles[i]->name;
-		grants->roles[grants->role_count++] = policy->roles[i];
+		enum coverage coverage = denies(asking, &deny->rules[i]);
+		if (coverage == COVERS_PART)
+			asking->part_denied_by = &deny->rules[i];
+		if (coverage != COVERS_ALL)
+			continue;
+		deny_by_rule(asking, &deny->rules[i]);
+		return false;
 	}
-	return grants;
-}
-
-void grants_free(struct grants **grants)
-{
-	struct grants *old = *grants;
-	*grants = NULL;
-	if (old == NULL)
-		return;
-	policy_unref(&old->policy);
-	texts_free(&old->groups);
-	free(old->roles);
-	free(old->role_names);
-	free(old->user);
-	free(old);
-}
-
-const char *const *grants_roles(const struct grants *grants)
-{
-	return grants->role_names;
-}
-
-/* --- words ----------------------------------------------------------------------------------- */
-
-static char *join(const char *const *words, size_t count)
-{
-	struct buf out = {0};
-	for (size_t i = 0; i < count; i++)
-		buf_printf(&out, "%s%s", i > 0 ? ", " : "", words[i]);
-	return buf_take(&out);
-}
-
-/* "cannot list pods in cluster "prod"". */
-static char *what_is_refused(const struct asking *asking)
-{
-	const struct request_info *request = asking->request;
-	if (!request->is_resource)
-		return xasprintf("user \"%s\" cannot %s %s in cluster \"%s\"", asking->grants->user,
-		    request->verb, request->path, asking->cluster);
-	return xasprintf("user \"%s\" cannot %s %s%s%s in cluster \"%s\"", asking->grants->user,
-	    request->verb, request->resource, request->subresource[0] != '\0' ? "/" : "",
-	    request->subresource, asking->cluster);
-}
-
-/* Both texts become the decision's. */
-static void deny(struct asking *asking, char *rule, char *why)
-{
-	char *what = what_is_refused(asking);
-	asking->decision->is_allowed = false;
-	asking->decision->rule = rule;
-	asking->decision->message = xasprintf("%s: %s", what, why);
-	free(what);
-	free(why);
-}
-
-/* --- the steps ------------------------------------------------------------------------------- */
-
-static bool holds_roles(struct asking *asking)
-{
-	const struct grants *grants = asking->grants;
-	if (grants->role_count > 0)
-		return true;
-	char *groups = join((const char *const *)grants->groups.items, grants->groups.count);
-	deny(asking, xstrdup("no role is bound"),
-	    xasprintf("no role is bound to this user%s%s. Ask an administrator of eksgate for a "
-		      "role_binding",
-		groups[0] != '\0' ? " or to a group of the certificate: " : "", groups));
-	free(groups);
-	return false;
+	return true;
 }
 
 static bool is_not_denied(struct asking *asking)
 {
 	for (size_t i = 0; i < asking->grants->role_count; i++) {
 		const struct role *role = asking->grants->roles[i];
-		if (!role_denies(role, asking->labels))
-			continue;
-		char *labels = selector_text(role->deny.labels);
-		deny(asking, xasprintf("role %s deny: kubernetes_labels %s", role->name, labels),
-		    xasprintf("role %s denies clusters with %s. Ask an administrator of eksgate to "
-			      "take that role away, "
-			      "or to narrow what it denies",
-			role->name, labels));
-		free(labels);
-		return false;
+		if (role_denies(role, &asking->grants->subject, asking->labels)) {
+			deny_by_labels(asking, role);
+			return false;
+		}
+		if (!is_not_denied_by(asking, &role->deny))
+			return false;
 	}
 	return true;
+}
+
+/* --- allow ----------------------------------------------------------------------------------- */
+
+static enum coverage allows(const struct asking *asking, const struct resource_rule *rule)
+{
+	if (!asking->request->is_resource)
+		return is_boundless(rule) ? COVERS_ALL : COVERS_NONE;
+	enum coverage coverage = resource_rule_allows(rule, &asking->wanted);
+	if (coverage == COVERS_ALL || !asking->wanted.reads_namespaces)
+		return coverage;
+	enum coverage shown = resource_rule_shows_namespace(rule, &asking->wanted);
+	return shown > coverage ? shown : coverage;
+}
+
+/* The most that a rule of the role covers. */
+static struct allowing best_of(const struct asking *asking, const struct role *role)
+{
+	struct allowing best = {.role = role};
+	if (asking->is_basic) {
+		best.coverage = COVERS_ALL;
+		return best;
+	}
+	for (size_t i = 0; i < role->allow.rule_count && best.coverage != COVERS_ALL; i++) {
+		if (!may_cover(asking, &role->allow, i))
+			continue;
+		enum coverage coverage = allows(asking, &role->allow.rules[i]);
+		if (coverage > best.coverage)
+			best = (struct allowing){role, &role->allow.rules[i], coverage};
+	}
+	return best;
+}
+
+static void keep_whole(struct asking *asking)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < asking->allowing_count; i++) {
+		if (asking->allowing[i].coverage == COVERS_ALL)
+			asking->allowing[kept++] = asking->allowing[i];
+	}
+	if (kept > 0)
+		asking->allowing_count = kept;
+}
+
+static bool is_about_cluster(const struct asking *asking)
+{
+	for (size_t i = 0; i < asking->grants->role_count; i++) {
+		if (role_allows(asking->grants->roles[i], &asking->grants->subject, asking->labels))
+			return true;
+	}
+	return false;
 }
 
 static bool is_allowed_by_a_role(struct asking *asking)
 {
 	const struct grants *grants = asking->grants;
 	for (size_t i = 0; i < grants->role_count; i++) {
-		if (role_allows(grants->roles[i], asking->labels))
-			asking->allowing[asking->allowing_count++] = grants->roles[i];
+		struct allowing best = best_of(asking, grants->roles[i]);
+		if (best.coverage != COVERS_NONE &&
+		    role_allows(best.role, &grants->subject, asking->labels))
+			asking->allowing[asking->allowing_count++] = best;
 	}
+	keep_whole(asking);
 	if (asking->allowing_count > 0)
 		return true;
-	char *roles = join(grants->role_names, grants->role_count);
-	deny(asking, xstrdup("no role allows"),
-	    xasprintf("none of the roles of this user (%s) has kubernetes_labels that match the "
-		      "cluster. Ask an "
-		      "administrator of eksgate for a role that does",
-		roles));
-	free(roles);
+	if (is_about_cluster(asking))
+		deny_request(asking);
+	else
+		deny_cluster(asking);
 	return false;
 }
+
+/* --- in part --------------------------------------------------------------------------------- */
+
+static struct object_rules *collect_objects(const struct asking *asking)
+{
+	struct object_rules *objects = xcalloc(1, sizeof *objects);
+	size_t allow = 0, deny = 0;
+	objects->wanted = asking->wanted;
+	objects->shows_namespaces = asking->wanted.reads_namespaces;
+	for (size_t i = 0; i < asking->allowing_count; i++)
+		allow += asking->allowing[i].role->allow.rule_count;
+	for (size_t i = 0; i < asking->grants->role_count; i++)
+		deny += asking->grants->roles[i]->deny.rule_count;
+	objects->allowing = xcalloc(allow + 1, sizeof(const struct resource_rule *));
+	objects->denying = xcalloc(deny + 1, sizeof(const struct resource_rule *));
+	for (size_t i = 0; i < asking->allowing_count; i++) {
+		const struct role_side *side = &asking->allowing[i].role->allow;
+		for (size_t j = 0; j < side->rule_count; j++) {
+			if (allows(asking, &side->rules[j]) != COVERS_NONE)
+				objects->allowing[objects->allowing_count++] = &side->rules[j];
+		}
+	}
+	for (size_t i = 0; i < asking->grants->role_count; i++) {
+		const struct role_side *side = &asking->grants->roles[i]->deny;
+		for (size_t j = 0; j < side->rule_count; j++) {
+			if (denies(asking, &side->rules[j]) != COVERS_NONE)
+				objects->denying[objects->denying_count++] = &side->rules[j];
+		}
+	}
+	return objects;
+}
+
+/* What covers only some of what the request touches: an answer can be filtered, a name that is not
+ * known yet can be asked for, anything else is too much. */
+static bool is_whole_or_filtered(struct asking *asking)
+{
+	const struct request_info *request = asking->request;
+	uint32_t verb = verb_bit(request->verb);
+	if (asking->allowing[0].coverage == COVERS_ALL && asking->part_denied_by == NULL)
+		return true;
+	if ((verb & (VERB_LIST | VERB_WATCH)) != 0 && request->subresource[0] == '\0') {
+		asking->decision->is_restricted = true;
+		asking->decision->objects = collect_objects(asking);
+		explain_restriction(asking);
+		return true;
+	}
+	deny_part(asking);
+	asking->decision->needs_name =
+	    verb == VERB_CREATE && request->name[0] == '\0' && request->subresource[0] == '\0';
+	return false;
+}
+
+/* --- as whom --------------------------------------------------------------------------------- */
 
 /* The role that denies a name; NULL when none does. */
 static const struct role *denier_of(const struct asking *asking, const char *name, bool is_group)
 {
 	for (size_t i = 0; i < asking->grants->role_count; i++) {
 		const struct role_side *side = &asking->grants->roles[i]->deny;
+		if (!asking->grants->roles[i]->denies_names)
+			continue;
 		const struct texts *names = is_group ? &side->groups : &side->users;
 		if (texts_has(names, "*") || texts_has(names, name))
 			return asking->grants->roles[i];
@@ -188,10 +251,23 @@ static bool has_name(const char *const *names, size_t count, const char *name)
 	return false;
 }
 
-static int by_text(const void *a, const void *b)
+/* Where `name` stands or belongs among the sorted names. */
+static size_t place_of(const char *const *names, size_t count, const char *name)
 {
-	const char *const *left = a, *const *right = b;
-	return strcmp(*left, *right);
+	size_t at = count;
+	while (at > 0 && strcmp(names[at - 1], name) >= 0)
+		at--;
+	return at;
+}
+
+static void insert(const char **names, size_t *count, const char *name)
+{
+	size_t at = place_of(names, *count, name);
+	if (at < *count && strcmp(names[at], name) == 0)
+		return;
+	memmove(names + at + 1, names + at, (*count - at) * sizeof *names);
+	names[at] = name;
+	++*count;
 }
 
 /* Users or groups of the allowing roles without those that any held role denies; sorted, each once;
@@ -199,49 +275,43 @@ static int by_text(const void *a, const void *b)
 static const char **collect(
     const struct asking *asking, bool is_group, size_t *count, const struct role **denier)
 {
-	const char **names = xcalloc(1, sizeof *names);
+	size_t most = 1;
+	for (size_t i = 0; i < asking->allowing_count; i++) {
+		const struct role_side *side = &asking->allowing[i].role->allow;
+		most += is_group ? side->groups.count : side->users.count;
+	}
+	const char **names = xcalloc(most, sizeof *names);
 	*count = 0;
 	for (size_t i = 0; i < asking->allowing_count; i++) {
-		const struct role_side *side = &asking->allowing[i]->allow;
+		const struct role_side *side = &asking->allowing[i].role->allow;
 		const struct texts *more = is_group ? &side->groups : &side->users;
-		names = xreallocarray(names, *count + more->count + 1, sizeof *names);
 		for (size_t j = 0; j < more->count; j++) {
 			bool is_own = !is_group && strcmp(more->items[j], "*") == 0;
-			const char *name = is_own ? asking->grants->user : more->items[j];
+			const char *name = is_own ? asking->grants->subject.user : more->items[j];
 			const struct role *by = denier_of(asking, name, is_group);
 			if (by != NULL)
 				*denier = by;
-			else if (!has_name(names, *count, name))
-				names[(*count)++] = name;
+			else
+				insert(names, count, name);
 		}
 	}
-	qsort(names, *count, sizeof *names, by_text);
 	return names;
 }
 
 static bool lists_users(const struct asking *asking)
 {
 	for (size_t i = 0; i < asking->allowing_count; i++) {
-		if (asking->allowing[i]->allow.users.count > 0)
+		if (asking->allowing[i].role->allow.lists_users)
 			return true;
 	}
 	return false;
-}
-
-static void deny_users(struct asking *asking, const struct role *denier)
-{
-	deny(asking, xasprintf("role %s deny: kubernetes_users", denier->name),
-	    xasprintf("role %s denies every user that this request could be made as. Ask an "
-		      "administrator of eksgate "
-		      "to narrow its kubernetes_users",
-		denier->name));
 }
 
 /* Exactly one user: the only one listed, the own name among several, the own name when none is
  * listed. */
 static bool choose_user(struct asking *asking)
 {
-	const char *own = asking->grants->user;
+	const char *own = asking->grants->subject.user;
 	const struct role *denier = NULL;
 	if (!lists_users(asking)) {
 		denier = denier_of(asking, own, false);
@@ -252,22 +322,16 @@ static bool choose_user(struct asking *asking)
 	}
 	size_t count;
 	const char **users = collect(asking, false, &count, &denier);
-	if (count == 1) {
+	if (count == 1)
 		asking->decision->user = users[0];
-	} else if (has_name(users, count, own)) {
+	else if (has_name(users, count, own))
 		asking->decision->user = own;
-	} else if (count == 0 && denier != NULL) {
+	else if (count > 0)
+		deny_several_users(asking, users, count);
+	else if (denier != NULL)
 		deny_users(asking, denier);
-	} else {
-		char *names = join(users, count);
-		deny(asking, xstrdup("several kubernetes_users"),
-		    xasprintf(
-			"the roles that allow it name several users to act as (%s) and this user "
-			"is none of "
-			"them. Ask an administrator of eksgate to leave one in kubernetes_users",
-			names));
-		free(names);
-	}
+	else
+		deny_no_user(asking);
 	free(users);
 	return asking->decision->user != NULL;
 }
@@ -279,40 +343,73 @@ static void allow(struct asking *asking)
 	struct buf rule = {0};
 	decision->is_allowed = true;
 	decision->groups = collect(asking, true, &decision->group_count, &denier);
-	for (size_t i = 0; i < asking->allowing_count; i++)
-		buf_printf(&rule, "%srole %s allow", i > 0 ? ", " : "", asking->allowing[i]->name);
+	for (size_t i = 0; i < asking->allowing_count; i++) {
+		const struct allowing *by = &asking->allowing[i];
+		if (i > 0)
+			buf_append(&rule, ", ", 2);
+		buf_append_text(&rule, by->rule != NULL ? by->rule->place : by->role->text);
+	}
 	decision->rule = buf_take(&rule);
 }
 
 /* --- public ---------------------------------------------------------------------------------- */
 
-bool policy_may_see(const struct grants *grants, const struct labels *cluster_labels)
-{
-	bool is_allowed = false;
-	for (size_t i = 0; i < grants->role_count; i++) {
-		if (role_denies(grants->roles[i], cluster_labels))
-			return false;
-		is_allowed = is_allowed || role_allows(grants->roles[i], cluster_labels);
-	}
-	return is_allowed;
-}
-
 void policy_decide(const struct grants *grants, const char *cluster,
     const struct labels *cluster_labels, const struct request_info *request,
     struct decision *decision)
 {
-	struct asking asking = {grants, cluster, cluster_labels, request, decision, NULL, 0};
-	asking.allowing = xcalloc(grants->role_count + 1, sizeof(const struct role *));
-	if (holds_roles(&asking) && is_not_denied(&asking) && is_allowed_by_a_role(&asking) &&
-	    choose_user(&asking))
+	struct asking asking = {.grants = grants,
+	    .cluster = cluster,
+	    .labels = cluster_labels,
+	    .request = request,
+	    .decision = decision};
+	if (grants->role_count == 0) {
+		deny_unbound(&asking);
+		return;
+	}
+	if (request->is_resource)
+		wanted_init(&asking.wanted, &grants->policy->vocabulary, request);
+	asking.is_basic = is_basic(request);
+	asking.allowing = xcalloc(grants->role_count, sizeof *asking.allowing);
+	if (is_not_denied(&asking) && is_allowed_by_a_role(&asking) &&
+	    is_whole_or_filtered(&asking) && choose_user(&asking))
 		allow(&asking);
 	else
 		decision->user = NULL;
+	if (!decision->is_allowed)
+		decision->is_restricted = false;
 	free(asking.allowing);
+}
+
+bool policy_may_read_object(
+    const struct decision *decision, const char *namespace, const char *name)
+{
+	const struct object_rules *objects = decision->objects;
+	struct word in = word_of(namespace), called = word_of(name);
+	bool is_allowed = false;
+	if (objects == NULL)
+		return decision->is_allowed;
+	for (size_t i = 0; i < objects->denying_count; i++) {
+		if (resource_rule_has_object(objects->denying[i], &objects->wanted, &in, &called))
+			return false;
+	}
+	for (size_t i = 0; !is_allowed && i < objects->allowing_count; i++) {
+		const struct resource_rule *rule = objects->allowing[i];
+		is_allowed = (resource_rule_allows(rule, &objects->wanted) != COVERS_NONE &&
+				 resource_rule_has_object(rule, &objects->wanted, &in, &called)) ||
+			     (objects->shows_namespaces && !rule->is_cluster_wide &&
+				 matchers_take(&rule->namespaces, &called));
+	}
+	return is_allowed;
 }
 
 void decision_clear(struct decision *decision)
 {
+	if (decision->objects != NULL) {
+		free(decision->objects->allowing);
+		free(decision->objects->denying);
+		free(decision->objects);
+	}
 	free(decision->groups);
 	free(decision->rule);
 	free(decision->message);

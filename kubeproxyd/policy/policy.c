@@ -118,29 +118,30 @@ static void check_kind(struct reading *reading)
 	    nearest != NULL ? nearest : "", nearest != NULL ? "\"?" : "");
 }
 
-static struct role *find_role(const struct policy *policy, const char *name)
+static struct role_source *find_role(const struct policy *policy, const char *name)
 {
 	for (size_t i = 0; i < policy->role_count; i++) {
-		if (strcmp(policy->roles[i]->name, name) == 0)
-			return policy->roles[i];
+		if (strcmp(policy->sources[i]->name, name) == 0)
+			return policy->sources[i];
 	}
 	return NULL;
 }
 
 static void add_role(struct policy *policy, struct reading *reading)
 {
-	struct role *role = role_read(reading, reading->document->root);
+	struct role_source *role = role_read(reading, reading->document->root);
 	if (role == NULL)
 		return;
-	const struct role *other = find_role(policy, role->name);
+	const struct role_source *other = find_role(policy, role->name);
 	if (other != NULL) {
 		reading_fail(reading, reading->document->root,
 		    "role \"%s\" is defined twice, first at %s", role->name, other->place);
-		role_free(&role);
+		role_source_free(&role);
 		return;
 	}
-	policy->roles = xreallocarray(policy->roles, policy->role_count + 1, sizeof(struct role *));
-	policy->roles[policy->role_count++] = role;
+	policy->sources =
+	    xreallocarray(policy->sources, policy->role_count + 1, sizeof(struct role_source *));
+	policy->sources[policy->role_count++] = role;
 }
 
 static void add_binding(struct policy *policy, struct reading *reading)
@@ -165,17 +166,18 @@ static void add_binding(struct policy *policy, struct reading *reading)
 
 static int by_role_name(const void *a, const void *b)
 {
-	const struct role *const *left = a, *const *right = b;
+	const struct role_source *const *left = a, *const *right = b;
 	return strcmp((*left)->name, (*right)->name);
 }
 
 static void name_roles(struct policy *policy)
 {
 	if (policy->role_count > 0)
-		qsort(policy->roles, policy->role_count, sizeof(struct role *), by_role_name);
+		qsort(policy->sources, policy->role_count, sizeof(struct role_source *),
+		    by_role_name);
 	policy->role_names = xcalloc(policy->role_count + 1, sizeof *policy->role_names);
 	for (size_t i = 0; i < policy->role_count; i++)
-		policy->role_names[i] = policy->roles[i]->name;
+		policy->role_names[i] = policy->sources[i]->name;
 }
 
 static void read_documents(struct policy *policy, struct loading *loading)
@@ -194,11 +196,23 @@ static void read_documents(struct policy *policy, struct loading *loading)
 	}
 }
 
+static void compile_roles(struct policy *policy)
+{
+	policy->roles = xcalloc(policy->role_count + 1, sizeof(struct role *));
+	for (size_t i = 0; i < policy->role_count; i++) {
+		role_source_learn(policy->sources[i], &policy->vocabulary);
+		if (!policy->sources[i]->has_templates)
+			policy->roles[i] =
+			    role_compile(policy->sources[i], &policy->vocabulary, NULL);
+	}
+}
+
 static struct policy *build(struct loading *loading, char **error)
 {
 	struct policy *policy = xcalloc(1, sizeof *policy);
 	policy->references = 1;
 	read_documents(policy, loading);
+	compile_roles(policy);
 	for (size_t i = 0; i < loading->count; i++)
 		yaml_document_free(&loading->documents[i]);
 	free(loading->documents);
@@ -239,11 +253,15 @@ void policy_unref(struct policy **policy)
 	*policy = NULL;
 	if (old == NULL || --old->references > 0)
 		return;
-	for (size_t i = 0; i < old->role_count; i++)
+	for (size_t i = 0; i < old->role_count; i++) {
 		role_free(&old->roles[i]);
+		role_source_free(&old->sources[i]);
+	}
 	for (size_t i = 0; i < old->binding_count; i++)
 		binding_free(&old->bindings[i]);
 	free(old->roles);
+	free(old->sources);
+	vocabulary_free(&old->vocabulary);
 	free(old->bindings);
 	free(old->role_names);
 	free(old);

@@ -16,8 +16,7 @@ struct policy;
 struct grants;
 
 /* Reads every *.yaml of `directory` (sorted; none, or no directory: an empty policy that denies).
- * NULL: *error has a line per finding, "FILE:LINE:COLUMN: what" (free()). `kubernetes_resources` is
- * refused as unsupported for now. Counted references. */
+ * NULL: *error has a line per finding, "FILE:LINE:COLUMN: what" (free()). Counted references. */
 struct policy *policy_load(const char *directory, char **error) MUST_USE;
 /* The same from one text; `file` is only for messages. */
 struct policy *policy_parse(const char *file, const char *text, size_t len, char **error) MUST_USE;
@@ -30,25 +29,42 @@ void policy_each_group(
 size_t policy_role_count(const struct policy *policy);
 size_t policy_binding_count(const struct policy *policy);
 
-/* The roles that `identity` is bound to. Kept per connection; holds a reference to the policy. */
+/* The roles that `identity` is bound to, with their templates filled in. Kept per connection; holds
+ * a reference to the policy. */
 struct grants *policy_grants(struct policy *policy, const struct identity *identity) MUST_USE;
 void grants_free(struct grants **grants);
 /* Role names, sorted, NULL-terminated; borrowed. */
 const char *const *grants_roles(const struct grants *grants);
 
+struct object_rules;
+
 struct decision {
 	bool is_allowed;
+	/* Allowed, but only for some names or namespaces, and the answer may hold others: each
+	 * object of it must pass policy_may_read_object(), or `message` is the answer. Only list
+	 * and watch can be so. */
+	bool is_restricted;
+	/* Denied as yet: rules ask for the name of what is created, which stands in the body.
+	 * Decide again with it; `message` is the answer when there is none. */
+	bool needs_name;
+	struct object_rules *objects; /* of a restricted one */
 	/* Allowed: what is impersonated, only from roles that allow this request. The names are
 	 * borrowed from the grants. */
 	const char *user;
 	const char **groups; /* sorted, each once */
 	size_t group_count;
-	/* For audit and for the answer: "role dev-access allow", "role contractors deny:
-	 * kubernetes_labels env=prod". */
+	/* For audit and for the answer: "role dev-access allow", "role dev allow:
+	 * kubernetes_resources[2]", "role contractors deny: kubernetes_labels env=prod". */
 	char *rule;
-	/* Denied: a sentence for the user that says what to ask for. */
+	/* Denied or restricted: a sentence for the user that says what to ask for. */
 	char *message;
 };
+
+/* Allowed, and nothing needs to be taken out of the answer. */
+static inline bool decision_is_whole(const struct decision *decision)
+{
+	return decision->is_allowed && !decision->is_restricted;
+}
 
 /* Whether any role lets this user see the cluster at all (ls, kubeconfig). */
 bool policy_may_see(const struct grants *grants, const struct labels *cluster_labels) MUST_USE;
@@ -56,6 +72,9 @@ bool policy_may_see(const struct grants *grants, const struct labels *cluster_la
 void policy_decide(const struct grants *grants, const char *cluster,
     const struct labels *cluster_labels, const struct request_info *request,
     struct decision *decision);
+/* Whether a restricted answer may hold this object. The grants still live. */
+bool policy_may_read_object(
+    const struct decision *decision, const char *namespace, const char *name) MUST_USE;
 void decision_clear(struct decision *decision);
 
 #endif

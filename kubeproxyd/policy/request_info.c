@@ -94,6 +94,7 @@ enum {
 	PLACE_LABELS,
 	PLACE_NAME,
 	PLACE_SCRATCH,
+	PLACE_COMMAND,
 	PLACE_REASON,
 	PLACE_COUNT
 };
@@ -261,6 +262,32 @@ static void read_query(struct request_info *info, const char *query, size_t len,
 		read_selectors(info, query, len);
 }
 
+static bool is_plain_word(const char *word)
+{
+	const char *at = word;
+	while ((unsigned char)*at > ' ' && *at != 0x7f)
+		at++;
+	return at != word && *at == '\0';
+}
+
+/* Each "command=WORD" is one word. Joined they are shorter than the query. */
+static void read_command(struct request_info *info, const char *query, size_t len)
+{
+	char *command = place(info, PLACE_COMMAND, len), *end = command;
+	char *scratch = place(info, PLACE_SCRATCH, len);
+	struct query_pair pair;
+	info->is_command_plain = true;
+	while (query_next(&query, scratch, &pair)) {
+		if (pair.is_dropped || strcmp(pair.key, "command") != 0)
+			continue;
+		if (info->command != NULL)
+			*end++ = ' ';
+		end = stpcpy(end, pair.value);
+		info->command = command;
+		info->is_command_plain &= is_plain_word(pair.value);
+	}
+}
+
 /* What may stay open for hours and must not run into a time limit. */
 static bool is_long_running(const struct request_info *info, const char *query, char *scratch)
 {
@@ -287,6 +314,8 @@ static bool resolve_resource(const char *method, const char *query, size_t len, 
 	take_namespace(parts, info);
 	take_resource(parts, info);
 	read_query(info, query, len, !is_special);
+	if (strcmp(info->subresource, "exec") == 0)
+		read_command(info, query, len);
 	return true;
 }
 

@@ -19,6 +19,9 @@ struct request_info {
 	const char *path; /* decoded, without query */
 	const char *api_group, *api_version, *resource, *subresource, *namespace, *name;
 	const char *field_selector, *label_selector; /* as sent, decoded */
+	const char *command; /* of exec: its words joined by spaces; NULL: none */
+	bool is_command_plain; /* no word is empty or holds spaces or controls: there is one way to
+				  split it */
 	/* Behind ".../{pods|services|nodes}/NAME/proxy" (which ends here) the target belongs to
 	 * what is proxied and is opaque; 0: not such a target. */
 	size_t opaque_from;

@@ -8,13 +8,16 @@
 #include <string.h>
 
 #include "common/xmem.h"
+#include "kubeproxyd/policy/expression.h"
 #include "kubeproxyd/policy/principal.h"
+#include "kubeproxyd/policy/role_source.h"
+#include "kubeproxyd/policy/template.h"
 
 #define NAME_MAX_BYTES 128
 
 /* Teleport's role keys that say nothing about Kubernetes. */
-static const char *const side_keys[] = {
-    "kubernetes_labels", "kubernetes_groups", "kubernetes_users", "kubernetes_resources", NULL};
+static const char *const side_keys[] = {"kubernetes_labels", "kubernetes_labels_expression",
+    "kubernetes_groups", "kubernetes_users", "kubernetes_resources", NULL};
 static const char *const foreign_side_keys[] = {"account_assignments", "app_labels",
     "app_labels_expression", "aws_role_arns", "azure_identities", "cluster_labels",
     "cluster_labels_expression", "database_labels", "database_labels_expression", "db_labels",
@@ -25,8 +28,7 @@ static const char *const foreign_side_keys[] = {"account_assignments", "app_labe
     "request", "review_requests", "rules", "saml_idp_service_provider_labels", "spiffe",
     "windows_desktop_labels", "windows_desktop_labels_expression", "windows_desktop_logins",
     "workload_identity_labels", "workload_identity_labels_expression", "namespaces", NULL};
-static const char *const unsupported_side_keys[] = {
-    "kubernetes_labels_expression", "require_session_join", NULL};
+static const char *const unsupported_side_keys[] = {"require_session_join", NULL};
 
 static const char *const option_keys[] = {"cert_extensions", "cert_format", "client_idle_timeout",
     "create_db_user", "create_db_user_mode", "create_desktop_user", "create_host_user",
@@ -70,29 +72,39 @@ const char *role_read_name(struct reading *reading, const struct yaml_node *root
 
 /* --- users, groups, labels ------------------------------------------------------------------- */
 
-static bool has_template(struct reading *reading, const struct yaml_node *value)
+bool source_text_read(struct reading *reading, const struct yaml_node *value, const char *what,
+    struct source_text *text)
 {
-	if (strstr(value->text, "{{") == NULL)
-		return false;
-	reading_fail(reading, value,
-	    "\"%s\": templates are not supported yet, write the value itself", value->text);
-	return true;
+	char *error = NULL;
+	*text = (struct source_text){.text = xstrdup(value->text)};
+	if (!template_is_one(value->text))
+		return true;
+	text->template = template_parse(value->text, &error);
+	if (text->template == NULL)
+		reading_fail(reading, value, "%s \"%s\": %s", what, value->text, error);
+	free(error);
+	return text->template != NULL;
+}
+
+void source_texts_add(struct source_texts *texts, struct source_text text)
+{
+	texts->items = xreallocarray(texts->items, texts->count + 1, sizeof *texts->items);
+	texts->items[texts->count++] = text;
 }
 
 struct names_reading {
-	struct texts *names;
+	struct source_texts *names;
 	const char *what; /* "kubernetes_groups" */
 	bool may_be_any; /* whether "*" by itself has a meaning */
 };
 
-static void on_name(void *arg, struct reading *reading, const struct yaml_node *value)
+static bool check_name(
+    const struct names_reading *names, struct reading *reading, const struct yaml_node *value)
 {
-	struct names_reading *names = arg;
 	const char *text = value->text;
-	if (has_template(reading, value))
-		return;
 	const char *refusal = principal_refuse(text, strlen(text));
 	bool is_any = strcmp(text, "*") == 0;
+	size_t findings = reading->findings->len;
 	if (refusal != NULL)
 		reading_fail(reading, value, "%s: a name %s", names->what, refusal);
 	else if (is_any && !names->may_be_any)
@@ -102,109 +114,88 @@ static void on_name(void *arg, struct reading *reading, const struct yaml_node *
 		reading_fail(reading, value,
 		    "%s: \"%s\" is a pattern; whom the cluster sees is said by name", names->what,
 		    text);
-	else if (!texts_has(names->names, text))
-		texts_add(names->names, text);
+	return reading->findings->len == findings;
 }
 
-struct label_reading {
-	struct selector *selector;
-	const char *key;
-};
+static void on_name(void *arg, struct reading *reading, const struct yaml_node *value)
+{
+	struct names_reading *names = arg;
+	struct source_text text = {0};
+	if (!template_is_one(value->text) && !check_name(names, reading, value))
+		return;
+	if (template_is_one(value->text) && strchr(value->text, '*') != NULL) {
+		reading_fail(reading, value,
+		    "%s: \"%s\" is a pattern; whom the cluster sees is said "
+		    "by name",
+		    names->what, value->text);
+		return;
+	}
+	source_text_read(reading, value, names->what, &text);
+	source_texts_add(names->names, text);
+}
 
 static void on_label_value(void *arg, struct reading *reading, const struct yaml_node *value)
 {
-	struct label_reading *label = arg;
+	struct source_label *label = arg;
+	struct source_text text = {0};
 	char *error = NULL;
-	if (has_template(reading, value))
-		return;
 	if (strcmp(label->key, "*") == 0 && strcmp(value->text, "*") != 0) {
 		reading_fail(reading, value,
 		    "kubernetes_labels: the key \"*\" goes with the value \"*\" alone");
 		return;
 	}
-	if (selector_add(label->selector, label->key, value->text, &error))
-		return;
-	reading_fail(reading, value, "kubernetes_labels %s: %s", label->key, error);
+	source_text_read(reading, value, "kubernetes_labels", &text);
+	source_texts_add(&label->values, text);
+	struct pattern *pattern = pattern_new(value->text, &error);
+	if (pattern == NULL && text.template == NULL)
+		reading_fail(reading, value, "kubernetes_labels %s: %s", label->key, error);
+	pattern_free(&pattern);
 	free(error);
 }
 
-static void read_labels(
-    struct reading *reading, const struct yaml_node *side, struct selector *selector)
+static struct source_label *add_label(struct source_side *side, const char *key)
 {
-	const struct yaml_node *labels = reading_map(reading, side, "kubernetes_labels");
+	side->labels = xreallocarray(side->labels, side->label_count + 1, sizeof *side->labels);
+	struct source_label *label = &side->labels[side->label_count++];
+	*label = (struct source_label){.key = xstrdup(key)};
+	return label;
+}
+
+static void read_labels(
+    struct reading *reading, const struct yaml_node *node, struct source_side *side)
+{
+	const struct yaml_node *labels = reading_map(reading, node, "kubernetes_labels");
 	for (size_t i = 0; labels != NULL && i < labels->count; i++) {
-		struct label_reading label = {selector, labels->keys[i].text};
+		const char *key = labels->keys[i].text;
 		const struct yaml_node *value = labels->items[i];
 		bool is_empty =
 		    yaml_is_null(value) || (value->kind == YAML_NODE_LIST && value->count == 0);
-		if (!label_key_is_valid(label.key))
-			reading_fail_key(reading, labels, label.key,
-			    "kubernetes_labels: \"%s\" can be no label's key", label.key);
-		else if (strcmp(label.key, "*") == 0 && value->kind == YAML_NODE_LIST &&
-			 value->count > 1)
+		if (!label_key_is_valid(key))
+			reading_fail_key(reading, labels, key,
+			    "kubernetes_labels: \"%s\" can be no label's key", key);
+		else if (strcmp(key, "*") == 0 && value->kind == YAML_NODE_LIST && value->count > 1)
 			reading_fail(reading, value,
 			    "kubernetes_labels: the key \"*\" takes the value \"*\" once");
 		else if (is_empty)
 			reading_fail(
-			    reading, value, "kubernetes_labels %s: a value is missing", label.key);
+			    reading, value, "kubernetes_labels %s: a value is missing", key);
 		else
-			reading_each(reading, labels, label.key, on_label_value, &label);
+			reading_each(reading, labels, key, on_label_value, add_label(side, key));
 	}
 }
 
-/* --- kubernetes_resources -------------------------------------------------------------------- */
-
-static bool is_text(const struct yaml_node *rule, const char *key, const char *wanted)
+static void read_expression(
+    struct reading *reading, const struct yaml_node *node, struct source_side *side)
 {
-	const struct yaml_node *value = yaml_get(rule, key);
-	return value != NULL && value->kind == YAML_NODE_SCALAR && strcmp(value->text, wanted) == 0;
-}
-
-static bool is_absent_or_any(const struct yaml_node *rule, const char *key)
-{
-	const struct yaml_node *value = yaml_get(rule, key);
-	if (value != NULL && value->kind == YAML_NODE_LIST && value->count == 1)
-		value = value->items[0];
-	return value == NULL || (value->kind == YAML_NODE_SCALAR && strcmp(value->text, "*") == 0);
-}
-
-/* The rule that restricts nothing. Up to v6 Teleport knew pods alone there, so that all pods is
- * everything it restricts. */
-static bool is_everything(const struct yaml_node *rule, unsigned version)
-{
-	static const char *const keys[] = {"kind", "name", "namespace", "verbs", "api_group"};
-	size_t known = 0;
-	if (rule->kind != YAML_NODE_MAP)
-		return false;
-	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
-		known += yaml_get(rule, keys[i]) != NULL;
-	bool is_kind = is_text(rule, "kind", "*") || (version <= 6 && is_text(rule, "kind", "pod"));
-	bool has_verbs = yaml_get(rule, "verbs") != NULL || version <= 6;
-	return known == rule->count && is_kind && is_text(rule, "name", "*") &&
-	       is_text(rule, "namespace", "*") && has_verbs && is_absent_or_any(rule, "verbs") &&
-	       is_absent_or_any(rule, "api_group");
-}
-
-static void check_resources(
-    struct reading *reading, const struct yaml_node *side, bool is_allow, unsigned version)
-{
-	const struct yaml_node *rules = yaml_get(side, "kubernetes_resources");
-	if (rules == NULL || yaml_is_null(rules))
+	static const char key[] = "kubernetes_labels_expression";
+	const char *text = reading_text(reading, node, key, false);
+	char *error = NULL;
+	if (text == NULL)
 		return;
-	if (rules->kind != YAML_NODE_LIST) {
-		reading_fail(reading, rules, "kubernetes_resources must be a list");
-		return;
-	}
-	for (size_t i = 0; i < rules->count; i++) {
-		if (is_allow && is_everything(rules->items[i], version))
-			continue;
-		reading_fail(reading, rules->items[i],
-		    "kubernetes_resources is not supported yet: leave it out and let the cluster's "
-		    "RBAC restrict the "
-		    "groups (only the rule for everything, \"*\" for kind, name, namespace and "
-		    "verbs, is accepted%s)",
-		    is_allow ? "" : ", and in allow alone");
-	}
+	side->expression = expression_parse(text, EXPRESSION_OF_LABELS, &error);
+	if (side->expression == NULL)
+		reading_fail(reading, yaml_get(node, key), "%s: %s", key, error);
+	free(error);
 }
 
 /* --- options --------------------------------------------------------------------------------- */
@@ -258,19 +249,20 @@ static void check_side_keys(struct reading *reading, const struct yaml_node *sid
 }
 
 static void read_side(struct reading *reading, const struct yaml_node *spec, bool is_allow,
-    unsigned version, struct role_side *side)
+    unsigned version, struct source_side *side)
 {
 	const struct yaml_node *node = reading_map(reading, spec, is_allow ? "allow" : "deny");
-	side->labels = selector_new();
 	if (node == NULL)
 		return;
 	check_side_keys(reading, node);
-	read_labels(reading, node, side->labels);
+	read_labels(reading, node, side);
+	read_expression(reading, node, side);
 	struct names_reading groups = {&side->groups, "kubernetes_groups", !is_allow};
 	struct names_reading users = {&side->users, "kubernetes_users", true};
 	reading_each(reading, node, "kubernetes_groups", on_name, &groups);
 	reading_each(reading, node, "kubernetes_users", on_name, &users);
-	check_resources(reading, node, is_allow, version);
+	if (version != 0)
+		resource_rules_read(reading, node, is_allow, version, side);
 }
 
 /* 3 to 8, or 0 with a finding. */
@@ -307,41 +299,77 @@ static void check_defaults(struct reading *reading, const struct yaml_node *spec
 		    "the rule for everything");
 }
 
-struct role *role_read(struct reading *reading, const struct yaml_node *root)
+static bool has_templates_in(const struct source_texts *texts)
+{
+	for (size_t i = 0; i < texts->count; i++) {
+		if (texts->items[i].template != NULL)
+			return true;
+	}
+	return false;
+}
+
+static bool has_templates(const struct source_side *side)
+{
+	bool has = has_templates_in(&side->groups) || has_templates_in(&side->users);
+	for (size_t i = 0; i < side->label_count; i++)
+		has |= has_templates_in(&side->labels[i].values);
+	for (size_t i = 0; i < side->rule_count; i++)
+		has |= side->rules[i].namespace.template != NULL ||
+		       side->rules[i].name.template != NULL;
+	return has;
+}
+
+struct role_source *role_read(struct reading *reading, const struct yaml_node *root)
 {
 	size_t findings = reading->findings->len;
-	struct role *role = xcalloc(1, sizeof *role);
+	struct role_source *source = xcalloc(1, sizeof *source);
 	reading_check_keys(reading, root, root_keys, NULL);
 	unsigned version = read_version(reading, root);
-	role->name = xstrdup_or_null(role_read_name(reading, root));
-	role->place = xasprintf("%s:%u", reading->document->file, root->line);
+	source->name = xstrdup_or_null(role_read_name(reading, root));
+	source->place = xasprintf("%s:%u", reading->document->file, root->line);
 	const struct yaml_node *spec = reading_map(reading, root, "spec");
 	if (spec != NULL) {
 		reading_check_keys(reading, spec, spec_keys, NULL);
 		check_options(reading, spec);
-		read_side(reading, spec, true, version, &role->allow);
-		read_side(reading, spec, false, version, &role->deny);
+		read_side(reading, spec, true, version, &source->allow);
+		read_side(reading, spec, false, version, &source->deny);
 		check_defaults(reading, spec, version);
 	} else {
 		reading_fail_key(
 		    reading, root, "spec", "spec is missing: it says what the role allows");
 	}
+	source->has_templates = has_templates(&source->allow) || has_templates(&source->deny);
 	if (reading->findings->len != findings)
-		role_free(&role);
-	return role;
+		role_source_free(&source);
+	return source;
 }
 
-static void free_side(struct role_side *side)
+static void free_texts(struct source_texts *texts)
 {
-	selector_free(&side->labels);
-	texts_free(&side->groups);
-	texts_free(&side->users);
+	for (size_t i = 0; i < texts->count; i++) {
+		free(texts->items[i].text);
+		template_free(&texts->items[i].template);
+	}
+	free(texts->items);
 }
 
-void role_free(struct role **role)
+static void free_side(struct source_side *side)
 {
-	struct role *old = *role;
-	*role = NULL;
+	for (size_t i = 0; i < side->label_count; i++) {
+		free(side->labels[i].key);
+		free_texts(&side->labels[i].values);
+	}
+	free(side->labels);
+	expression_free(&side->expression);
+	free_texts(&side->groups);
+	free_texts(&side->users);
+	source_rules_free(side);
+}
+
+void role_source_free(struct role_source **source)
+{
+	struct role_source *old = *source;
+	*source = NULL;
 	if (old == NULL)
 		return;
 	free_side(&old->allow);
@@ -349,14 +377,4 @@ void role_free(struct role **role)
 	free(old->name);
 	free(old->place);
 	free(old);
-}
-
-bool role_allows(const struct role *role, const struct labels *cluster_labels)
-{
-	return selector_match(role->allow.labels, cluster_labels);
-}
-
-bool role_denies(const struct role *role, const struct labels *cluster_labels)
-{
-	return selector_match(role->deny.labels, cluster_labels);
 }

@@ -1,5 +1,5 @@
-/* A role: what those who hold it may reach, and as whom (Teleport's role document, the part about
- * Kubernetes). */
+/* A role as somebody holds it: what they may reach, and as whom (Teleport's role document, the part
+ * about Kubernetes), with templates filled in. Immutable. */
 #ifndef EKSGATE_ROLE_H
 #define EKSGATE_ROLE_H
 
@@ -8,27 +8,39 @@
 #include "common/attr.h"
 #include "common/labels.h"
 #include "kubeproxyd/policy/document.h"
+#include "kubeproxyd/policy/resource_rule.h"
+
+struct expression;
+struct subject;
 
 /* spec.allow or spec.deny. */
 struct role_side {
 	struct selector *labels; /* never NULL; empty matches no cluster */
+	const struct expression *expression; /* or NULL; the source's */
 	/* Literal names. allow.users "*" is the user's own name; in deny "*" is every name. */
 	struct texts groups;
 	struct texts users;
+	bool lists_users; /* though the templates may give none */
+	struct resource_rule *rules;
+	struct rule_key *keys; /* one a rule */
+	size_t rule_count;
 };
 
 struct role {
-	char *name;
-	char *place; /* "FILE:LINE" of the document, for messages */
+	const char *name; /* the source's, as `place` */
+	const char *place; /* "FILE:LINE" of the document, for messages */
+	char *text; /* "role NAME allow" */
+	bool denies_clusters, denies_names; /* deny has labels or an expression; users or groups */
 	struct role_side allow, deny;
 };
 
-/* Reads a document of kind role, versions v3 to v8. NULL when it has findings. */
-struct role *role_read(struct reading *reading, const struct yaml_node *root) MUST_USE;
 void role_free(struct role **role);
-bool role_allows(const struct role *role, const struct labels *cluster_labels) MUST_USE;
-/* Whether spec.deny takes the cluster away. */
-bool role_denies(const struct role *role, const struct labels *cluster_labels) MUST_USE;
+/* Whether spec.allow is about the cluster: labels and expression, where both stand both. */
+bool role_allows(const struct role *role, const struct subject *subject,
+    const struct labels *cluster_labels) MUST_USE;
+/* Whether spec.deny takes the cluster away: labels or expression. */
+bool role_denies(const struct role *role, const struct subject *subject,
+    const struct labels *cluster_labels) MUST_USE;
 
 /* metadata.name of a role or a binding: 1 to 128 of letters, digits and "._-@:+". NULL is a
  * finding. */

@@ -5,7 +5,7 @@
 //   EKSGATE_BENCH_SECONDS  of each run (1); a whole bench takes about 200 of them
 //   EKSGATE_BENCH_ROUNDS   (3)
 //   EKSGATE_BENCH_WATCHES  for the measures of memory (4000)
-//   EKSGATE_BENCH_ONLY     one of requests, handshakes, events, memory
+//   EKSGATE_BENCH_ONLY     one of decisions, requests, handshakes, events, memory
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { MEASURES } from './measures.mjs';

@@ -1,10 +1,13 @@
 // What is measured, and how. Each measure lets its contenders take turns (A B C A B C), so that what disturbs the machine
 // disturbs all of them; a value that a round did not give is an Error in its place. Results: {id, title, unit, values:
 // {label: [a value a round] | "not yet"}}. Called by bench.mjs.
+import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { binary } from '../scenarios/daemons.mjs';
 import { withLoad } from './load.mjs';
 import { LARGE, SMALL, WATCH } from './stage.mjs';
 
+const DECIDE = binary('bench/decide');
 const WARM_SECONDS = 0.2;
 const SETTLE_MS = 1000;
 const BEAT_MS = 1;
@@ -177,5 +180,18 @@ async function memory(stage, { watches }) {
 	return results;
 }
 
+// The policy alone, without a proxy around it: tests/bench/decide.c.
+async function decisions(stage, { rounds }) {
+	const taken = [];
+	for (let round = 0; round < rounds; round++) taken.push(execFileSync(DECIDE, { encoding: 'utf8' }));
+	const nameOf = (line) => line.split(' ')[0];
+	return taken[0].trim().split('\n').map(nameOf).map((name) => ({
+		id: `decide-${name}`,
+		title: `a decision, 100 rules in 10 roles, ${name.replaceAll('-', ' ')}`,
+		unit: 'ns',
+		values: { kubeproxyd: taken.map((text) => Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)[1])) },
+	}));
+}
+
 // In this order: what restarts a subject comes last.
-export const MEASURES = { requests, handshakes, events, memory };
+export const MEASURES = { decisions, requests, handshakes, events, memory };

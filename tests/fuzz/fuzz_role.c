@@ -25,8 +25,14 @@ static void decide(struct policy *policy, const char *document)
 	char *groups[] = {group};
 	struct identity identity = {
 	    .user = user, .groups = groups, .group_count = 1, .references = 1};
-	struct request_info request = {
-	    .is_resource = true, .verb = "get", .resource = "pods", .subresource = ""};
+	struct request_info request = {.is_resource = true,
+	    .verb = "get",
+	    .path = "",
+	    .api_group = "",
+	    .resource = "pods",
+	    .subresource = "",
+	    .namespace = "default",
+	    .name = "web-1"};
 	struct labels labels = {0};
 	struct decision decision = {0};
 	labels_set(&labels, "env", "prod");
@@ -35,6 +41,7 @@ static void decide(struct policy *policy, const char *document)
 	require(decision.rule != NULL && decision.is_allowed == (decision.user != NULL));
 	require(decision.is_allowed || decision.message != NULL);
 	require(!decision.is_allowed || policy_may_see(grants, &labels));
+	require(!decision.is_restricted && !(decision.is_allowed && decision.needs_name));
 	if (decision.is_allowed && principal_is_system(decision.user))
 		require(strstr(document, "system:") != NULL || strchr(document, '\\') != NULL);
 	for (size_t i = 0; i < decision.group_count; i++)

@@ -30,9 +30,9 @@ function showLogs(daemons) {
 	}
 }
 
-// `fn` gets the world; options: {clusters}. Daemons still running at the end are stopped and checked.
+// `fn` gets the world; options: {clusters, maxMs}. Daemons still running at the end are stopped and checked.
 export function scenario(name, options, fn = options) {
-	test(name, { timeout: SCENARIO_MAX_MS }, async () => {
+	test(name, { timeout: options.maxMs ?? SCENARIO_MAX_MS }, async () => {
 		const world = new World();
 		try {
 			await world.open(options === fn ? undefined : options.clusters);

@@ -39,8 +39,14 @@ static struct policy *parse(const char *text)
 #define HEAD	   "kind: role\nversion: v8\nmetadata:\n  name: a\n"
 #define ALLOW(key) HEAD "spec:\n  allow:\n    " key "\n"
 #define DENY(key)  HEAD "spec:\n  deny:\n    " key "\n"
-#define OPTION(x)  HEAD "spec:\n  options:\n    " x "\n"
-#define BHEAD	   "kind: role_binding\nversion: v1\nmetadata:\n  name: b\n"
+#define RULE(rule) ALLOW("kubernetes_resources: [{" rule "}]")
+/* Of an old version. */
+#define OLD(version, rule)                                                                         \
+	"kind: role\nversion: " version                                                            \
+	"\nmetadata: {name: a}\nspec: {allow: {kubernetes_labels: "                                \
+	"{'*': '*'}, kubernetes_resources: [{" rule "}]}}\n"
+#define OPTION(x) HEAD "spec:\n  options:\n    " x "\n"
+#define BHEAD	  "kind: role_binding\nversion: v1\nmetadata:\n  name: b\n"
 
 struct bad {
 	const char *text;
@@ -89,10 +95,36 @@ static const struct bad bad_documents[] = {
     {ALLOW("kubernetes_labels: {env: {a: b}}"), "7:30: env must be a list of texts"},
     {ALLOW("kubernetes_labels: {env: [[a]]}"), "7:31: env must be a list of texts"},
     {ALLOW("kubernetes_labels: {env: '^(a$'}"), "7:30: kubernetes_labels env:"},
-    {ALLOW("kubernetes_labels: {env: '{{external.env}}'}"),
-	"7:30: \"{{external.env}}\": templates are not supported"},
-    {ALLOW("kubernetes_labels_expression: 'true'"),
-	"7:5: kubernetes_labels_expression is not supported"},
+    {ALLOW("kubernetes_labels: {env: '{{external.env'}"),
+	"7:30: kubernetes_labels \"{{external.env\": {{ and }} stand in pairs"},
+    {ALLOW("kubernetes_labels: {env: '{{external.a}}{{external.b}}'}"), "one {{…}} stands in a"},
+    {ALLOW("kubernetes_labels: {env: '{{external.{{external.a}}}}'}"), "7:30:"},
+    {ALLOW("kubernetes_labels: {env: '^{{external.a}}$'}"), "a regular expression has no {{…}}"},
+    {ALLOW("kubernetes_labels: {env: '{{external}}'}"), "a member is missing"},
+    {ALLOW("kubernetes_labels: {env: '{{nonsense.a}}'}"), "\"nonsense.a\" is not known"},
+    {ALLOW("kubernetes_labels: {env: '{{labels.a}}'}"), "a template knows the user, not the"},
+    {ALLOW("kubernetes_labels: {env: '{{contains(external.a, \"b\")}}'}"),
+	"a template gives texts"},
+    {ALLOW("kubernetes_labels: {env: '{{email.global(external.a)}}'}"), "\"email.global\" is not"},
+    {ALLOW("kubernetes_labels: {env: '{{regexp.replace(external.a, \"(\", \"b\")}}'}"), "7:30:"},
+    {ALLOW("kubernetes_labels: {env: '{{regexp.replace(external.a, \"a\", \"$x\")}}'}"),
+	"a replacement has $1 to $9"},
+    {ALLOW("kubernetes_labels_expression: 'tru'"),
+	"7:35: kubernetes_labels_expression: \"tru\" is not known"},
+    {ALLOW("kubernetes_labels_expression: 'labels[\"a\"]'"), "must be true or false"},
+    {ALLOW("kubernetes_labels_expression: 'labels[\"a\"] == '"), "ends too early"},
+    {ALLOW("kubernetes_labels_expression: 'labels[\"a\"] == external.b'"), "compare two texts"},
+    {ALLOW("kubernetes_labels_expression: 'labels[\"a\"] && labels[\"b\"]'"), "stand between what"},
+    {ALLOW("kubernetes_labels_expression: '!labels[\"a\"]'"), "stands before what is true"},
+    {ALLOW("kubernetes_labels_expression: 'regexp.match(labels[\"a\"], \"(\")'"), "not closed"},
+    {ALLOW("kubernetes_labels_expression: 'regexp.match(labels[\"a\"], labels[\"b\"])'"),
+	"regexp.match does not take these arguments"},
+    {ALLOW("kubernetes_labels_expression: 'contains(labels[\"a\"])'"),
+	"contains does not take these arguments"},
+    {ALLOW("kubernetes_labels_expression: '((labels.a == \"b\")'"), "')' is missing"},
+    {ALLOW("kubernetes_labels_expression: 'labels.a == \"b'"), "a text is not closed"},
+    {ALLOW("kubernetes_labels_expression: 'labels.a == \"b\" )'"), "')' does not belong here"},
+    {ALLOW("kubernetes_labels_expression: [a]"), "kubernetes_labels_expression must be a text"},
     {ALLOW("require_session_join: [{name: x}]"), "7:5: require_session_join is not supported"},
     {ALLOW("kubernetes_groups: {a: b}"), "7:24: kubernetes_groups must be a list"},
     {ALLOW("kubernetes_groups: ['*']"), "7:25: kubernetes_groups: \"*\" is no group"},
@@ -103,25 +135,60 @@ static const struct bad bad_documents[] = {
     {ALLOW("kubernetes_groups: [' a']"),
 	"7:25: kubernetes_groups: a name begins or ends with a space"},
     {ALLOW("kubernetes_groups: [null]"), "7:25: kubernetes_groups must be a list"},
-    {ALLOW("kubernetes_groups: ['{{internal.kubernetes_groups}}']"),
-	"7:25: \"{{internal.kubernetes_groups}}\": templates"},
+    {ALLOW("kubernetes_groups: ['{{internal.groups}}*']"), "is a pattern; whom the cluster sees"},
     {ALLOW("kubernetes_users: ['system:*']"), "7:24: kubernetes_users: \"system:*\" is a pattern"},
     {ALLOW("kubernetes_users: [a, [b]]"), "7:27: kubernetes_users must be a list"},
     {ALLOW("kubernetes_resources: x"), "7:27: kubernetes_resources must be a list"},
-    {ALLOW("kubernetes_resources: [{kind: pods, name: '*', namespace: '*', verbs: ['*']}]"),
-	"7:28: kubernetes_resources is not supported"},
-    {ALLOW("kubernetes_resources: [{kind: pod, name: '*', namespace: '*'}]"),
-	"7:28: kubernetes_resources is not supported"},
-    {ALLOW("kubernetes_resources: [{kind: '*', name: '*', namespace: dev, verbs: ['*']}]"),
-	"7:28: kubernetes_resources is not supported"},
-    {ALLOW("kubernetes_resources: [{kind: '*', name: '*', namespace: '*', verbs: [get]}]"),
-	"7:28: kubernetes_resources is not supported"},
-    {ALLOW("kubernetes_resources: [{kind: '*', name: '*', namespace: '*', verbs: ['*'], x: y}]"),
-	"7:28: kubernetes_resources is not supported"},
-    {ALLOW("kubernetes_resources: [{kind: '*', name: '*', namespace: '*'}]"),
-	"7:28: kubernetes_resources is not supported"},
-    {DENY("kubernetes_resources: [{kind: '*', name: '*', namespace: '*', verbs: ['*']}]"),
-	"7:28: kubernetes_resources is not supported"},
+    {ALLOW("kubernetes_resources: [x]"), "7:28: a rule of kubernetes_resources must be a map"},
+    {RULE("name: a"), "7:28: kind is missing"},
+    {RULE("kind: pods, nmae: a"), "7:41: unknown key \"nmae\": did you mean \"name\"?"},
+    {RULE("kind: pods, namespace: '*', name: '*'"), "7:28: verbs is missing: [\"*\"] for all"},
+    {RULE("kind: pods, namespace: '*', name: '*', verbs: []"), "verbs is missing"},
+    {RULE("kind: pods, namespace: '*', name: '*', verbs: [gte]"),
+	"7:76: verb \"gte\" is not known: did you mean \"get\"?"},
+    {RULE("kind: pods, namespace: '*', name: '*', verbs: [get, '*']"), "\"*\" stands alone"},
+    {RULE("kind: pods, namespace: '*', verbs: [get]"), "7:28: name is missing: \"*\" for all"},
+    {RULE("kind: pods, name: '*', verbs: [get]"), "7:28: namespace is missing: \"*\" for all"},
+    {RULE("kind: pods, name: [a], namespace: '*', verbs: [get]"), "7:47: name must be a text"},
+    {RULE("kind: pods, name: '^($', namespace: '*', verbs: [get]"), "7:47: name \"^($\": "},
+    {RULE("kind: pods, name: '*', namespace: '^[$', verbs: [get]"), "7:63: namespace \"^[$\": "},
+    {RULE("kind: pods, name: '{{external.x}', namespace: '*', verbs: [get]"), "7:47: name \"{{ext"},
+    {RULE("kind: pods, name: '*', namespace: '{{external}}', verbs: [get]"), "7:63: namespace \""},
+    {RULE("kind: pod, name: '*', namespace: '*', verbs: [get]"),
+	"7:35: kind \"pod\": v8 roles name kinds in the plural: \"pods\""},
+    {RULE("kind: kube_node, name: '*', verbs: [get]"), "in the plural: \"nodes\""},
+    {RULE("kind: Pods, name: '*', namespace: '*', verbs: [get]"), "a plural in lower case"},
+    {RULE("kind: 'po*', name: '*', namespace: '*', verbs: [get]"), "kind \"po*\" must be \"*\""},
+    {RULE("kind: pods/exec/x, name: '*', namespace: '*', verbs: [get]"), "must be \"*\""},
+    {RULE("kind: deployments, name: '*', namespace: '*', verbs: [get]"),
+	"7:28: api_group is missing: deployments is in \"apps\""},
+    {RULE("kind: deployments, api_group: '', name: '*', namespace: '*', verbs: [get]"),
+	"api_group: deployments is in \"apps\""},
+    {RULE("kind: widgets, name: '*', namespace: '*', verbs: [get]"),
+	"api_group is missing: which has widgets?"},
+    {RULE("kind: widgets, api_group: '^($', name: '*', namespace: '*', verbs: [get]"),
+	"7:55: api_group \"^($\": "},
+    {RULE("kind: nodes, namespace: dev, name: '*', verbs: [get]"),
+	"7:53: namespace: nodes stand in no namespace"},
+    {RULE("kind: pods, name: '*', namespace: '*', verbs: [get], commands: [ls]"),
+	"commands goes with the verb exec"},
+    {RULE("kind: pods, name: '*', namespace: '*', verbs: [exec], commands: []"),
+	"commands is empty: which may be run?"},
+    {RULE("kind: pods, name: '*', namespace: '*', verbs: [exec], commands: ['^($']"),
+	"commands \"^($\": "},
+    {DENY("kubernetes_resources: [{kind: pods, name: '*', namespace: '*', verbs: [exec], commands: "
+	  "[ls]}]"),
+	"commands belongs into allow"},
+    {OLD("v7", "kind: pods, name: '*', namespace: '*', verbs: [get]"),
+	"kind \"pods\" is not one of v7 roles: did you mean \"pod\"?"},
+    {OLD("v7", "kind: widgets, name: '*', namespace: '*', verbs: [get]"), "is not one of v7 roles"},
+    {OLD("v7", "kind: pod, api_group: '', name: '*', namespace: '*', verbs: [get]"),
+	"api_group belongs to v8 roles"},
+    {OLD("v7", "kind: '*', name: '*', verbs: [get]"), "namespace is missing"},
+    {OLD("v7", "kind: clusterrole, namespace: dev, name: '*', verbs: [get]"),
+	"stand in no namespace"},
+    {OLD("v6", "kind: secret, name: '*', namespace: '*'"),
+	"up to v6 have rules for kind pod alone"},
     {DENY("kubernetes_groups: ['a*']"), "7:25: kubernetes_groups: \"a*\" is a pattern"},
     {OPTION("require_session_mfa: true"), "7:26: options.require_session_mfa is not supported"},
     {OPTION("pin_source_ip: yes"), "7:20: options.pin_source_ip is not supported"},
@@ -336,8 +403,14 @@ static void test_decides(void **state)
 	struct policy *policy = parse(matrix_policy);
 	assert_int_equal(policy_role_count(policy), 10);
 	assert_int_equal(policy_binding_count(policy), 10);
-	struct request_info request = {
-	    .is_resource = true, .verb = "list", .resource = "pods", .subresource = "log"};
+	struct request_info request = {.is_resource = true,
+	    .verb = "list",
+	    .path = "",
+	    .api_group = "",
+	    .resource = "pods",
+	    .subresource = "log",
+	    .namespace = "",
+	    .name = ""};
 	for (size_t i = 0; i < sizeof matrix / sizeof matrix[0]; i++) {
 		struct identity identity;
 		char *groups[1];

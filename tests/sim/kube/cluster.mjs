@@ -5,6 +5,7 @@ import { createServer } from 'node:https';
 import { answerAction, answerMetrics } from './actions.mjs';
 import { createAuthenticator } from './authenticate.mjs';
 import { forbidden, impersonate, isAllowed } from './authorize.mjs';
+import { answerBulk } from './bulk.mjs';
 import { answerPlain } from './discovery.mjs';
 import { applyFault, createFaults, refuseUnprocessed } from './faults.mjs';
 import { answerLogs, Logs } from './logs.mjs';
@@ -60,6 +61,7 @@ export class Cluster {
 			logs: new Logs(),
 			faults: createFaults(),
 			records: [],
+			bulk: new Map(), // lists that are made up: see bulk.mjs
 			cutters: new Set(),
 			sockets: new Set(),
 		});
@@ -218,7 +220,7 @@ export class Cluster {
 			answerReview(this.store, user, info, readDocument(request, body), response);
 		else if (info.verb === 'watch') answerWatch(context);
 		else if (info.group === 'metrics.k8s.io') answerMetrics(context);
-		else answerResource({ ...context, body: readDocument(request, body) });
+		else if (!answerBulk(this.bulk, context)) answerResource({ ...context, body: readDocument(request, body) });
 	}
 
 	fail(request, response, entry, error) {

@@ -94,6 +94,15 @@ export const routes = [
 	],
 	[
 		'POST',
+		'/clusters/ID/bulk',
+		'{namespace, count, bytes, isCompressed?}: a list of ConfigMaps made while it is sent',
+		(s, [id], { namespace, ...list }) => {
+			need(s, id).store.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
+			need(s, id).bulk.set(namespace, list);
+		},
+	],
+	[
+		'POST',
 		'/clusters/ID/logs',
 		'{namespace?, pod, line}: append a line',
 		(s, [id], { namespace = 'default', pod: name, line }) => {

@@ -1,5 +1,6 @@
 // The verbs on resources: get, list, create, update, patch, delete, deletecollection.
 import { applyDocument } from './apply.mjs';
+import { pageOf } from './pages.mjs';
 import { patchObject } from './patch.mjs';
 import { readProtobuf } from './protobuf.mjs';
 import { isTrue } from './request_info.mjs';
@@ -48,31 +49,14 @@ function list({ store, type, info, request, response }) {
 		.list(type, info.namespace)
 		.filter(makeFilter(query))
 		.filter((object) => info.name === '' || object.metadata.name === info.name);
-	const limit = Number(first(query, 'limit') ?? 0);
-	const from = first(query, 'continue') ? readContinue(first(query, 'continue')) : 0;
-	const part = limit > 0 ? all.slice(from, from + limit) : all.slice(from);
-	const left = all.length - from - part.length;
-	const remaining = left > 0 ? { continue: writeContinue(from + part.length), remainingItemCount: left } : {};
+	const { from, to, remaining } = pageOf(query, all.length);
+	const part = all.slice(from, to);
 	const options = { resourceVersion: String(store.version), include: first(query, 'includeObject'), remaining };
 	sendJson(
 		response,
 		200,
 		wantsTable(request.headers.accept) ? toTable(type, part, options) : toList(type, part, options),
 	);
-}
-
-function writeContinue(index) {
-	return Buffer.from(JSON.stringify({ v: 'meta.k8s.io/v1', start: index })).toString('base64url');
-}
-
-function readContinue(text) {
-	try {
-		const { start } = JSON.parse(Buffer.from(text, 'base64url').toString());
-		if (Number.isInteger(start)) return start;
-	} catch {
-		// falls through to the refusal
-	}
-	throw new StatusError(400, 'continue key is not valid');
 }
 
 // How a write is made: dry, or of one part only.

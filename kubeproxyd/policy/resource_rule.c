@@ -1,0 +1,238 @@
+/* Rules against requests (reference teleport.md 3.6, kube.md 2.5). In allow, a rule for a kind is
+ * about its objects, with status and logs, and verbs exec and portforward about sessions into them;
+ * every other subresource is a right of its own that a rule must name, or be the rule for every
+ * kind and verb. In deny, a rule for a kind is about all of it. Called by decide.c. */
+#include "kubeproxyd/policy/resource_rule.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/xmem.h"
+#include "kubeproxyd/policy/kinds.h"
+#include "kubeproxyd/policy/request_info.h"
+#include "kubeproxyd/policy/verbs.h"
+
+/* --- the request ----------------------------------------------------------------------------- */
+
+static bool is(const char *a, const char *b)
+{
+	return strcmp(a, b) == 0;
+}
+
+/* What the subresource makes of the verb. */
+static void read_subresource(
+    struct wanted *wanted, const struct request_info *request, uint32_t verb)
+{
+	const char *subresource = request->subresource;
+	wanted->on_subresource = verb_bit(request_info_access_verb(request));
+	if (is(subresource, "exec") || is(subresource, "attach")) {
+		wanted->is_session = true;
+		wanted->on_object = VERB_EXEC;
+	} else if (is(subresource, "portforward")) {
+		wanted->on_object = VERB_PORTFORWARD;
+	} else if (!is(subresource, "status") && !is(subresource, "log")) {
+		wanted->on_object = 0;
+	}
+	wanted->on_denial = wanted->on_object != 0 ? wanted->on_object : verb;
+	/* Both can run commands. */
+	if (is(subresource, "ephemeralcontainers") ||
+	    (is(subresource, "proxy") && is(request->resource, "nodes")))
+		wanted->on_denial |= VERB_EXEC;
+}
+
+static void read_verbs(struct wanted *wanted, const struct request_info *request)
+{
+	uint32_t verb = verb_bit(request->verb);
+	wanted->on_object = wanted->on_subresource = wanted->on_denial = verb;
+	if (wanted->has_subresource)
+		read_subresource(wanted, request, verb);
+	wanted->on_any = wanted->on_object | wanted->on_subresource | wanted->on_denial;
+}
+
+static void read_place(struct wanted *wanted, const struct request_info *request, bool is_namespace)
+{
+	wanted->reads_namespaces = is_namespace && !wanted->has_subresource &&
+				   (wanted->on_object & (VERB_GET | VERB_LIST | VERB_WATCH)) != 0;
+	wanted->namespace = word_of(is_namespace ? "" : request->namespace);
+	if (wanted->namespace.text[0] != '\0') {
+		wanted->is_namespaced = wanted->is_in_namespace = true;
+		return;
+	}
+	const struct kind *kind = kind_find(request->api_group, request->resource);
+	bool has_many = is(request->verb, "list") || is(request->verb, "watch") ||
+			is(request->verb, "deletecollection");
+	wanted->is_cluster_wide = kind != NULL && kind->is_cluster_wide;
+	wanted->is_namespaced = kind != NULL && !kind->is_cluster_wide;
+	wanted->is_across = !wanted->is_cluster_wide && (wanted->is_namespaced || has_many);
+}
+
+void wanted_init(
+    struct wanted *wanted, const struct vocabulary *vocabulary, const struct request_info *request)
+{
+	bool is_core = request->api_group[0] == '\0';
+	*wanted = (struct wanted){
+	    .resource = vocabulary_find(vocabulary, request->resource),
+	    .group = vocabulary_find(vocabulary, request->api_group),
+	    .group_word = word_of(request->api_group),
+	    .has_subresource = request->subresource[0] != '\0',
+	    .name = word_of(request->name),
+	    .is_pod = is_core && is(request->resource, "pods"),
+	};
+	if (wanted->has_subresource)
+		wanted->subresource = vocabulary_find(vocabulary, request->subresource);
+	read_verbs(wanted, request);
+	read_place(wanted, request, is_core && is(request->resource, "namespaces"));
+	wanted->has_command = request->command != NULL && request->is_command_plain;
+	if (wanted->has_command)
+		wanted->command = word_of(request->command);
+}
+
+struct rule_key resource_rule_key(const struct resource_rule *rule)
+{
+	struct rule_key key = {.verbs = rule->verbs, .resource = rule->resource};
+	if (rule->namespaces.count == 1 && rule->namespaces.items[0].kind == MATCHER_TEXT)
+		key.namespace_hash = rule->namespaces.items[0].hash;
+	return key;
+}
+
+/* --- the rule -------------------------------------------------------------------------------- */
+
+bool matchers_take(const struct matchers *matchers, const struct word *word)
+{
+	for (size_t i = 0; i < matchers->count; i++) {
+		if (matcher_takes(&matchers->items[i], word))
+			return true;
+	}
+	return false;
+}
+
+static bool is_of_kind(const struct resource_rule *rule, const struct wanted *wanted)
+{
+	return (rule->resource == wanted->resource || rule->resource == RULE_ANY) &&
+	       (rule->group == wanted->group || rule->group == RULE_ANY ||
+		   (rule->group == RULE_PATTERN &&
+		       matcher_takes(&rule->group_pattern, &wanted->group_word)));
+}
+
+static bool is_of_subresource(const struct resource_rule *rule, const struct wanted *wanted)
+{
+	return (rule->verbs & wanted->on_subresource) != 0 && wanted->has_subresource &&
+	       (rule->subresource == wanted->subresource || rule->subresource == RULE_ANY);
+}
+
+static bool takes_command(const struct resource_rule *rule, const struct wanted *wanted)
+{
+	return !rule->has_commands || !wanted->is_session ||
+	       (wanted->has_command && matchers_take(&rule->commands, &wanted->command));
+}
+
+static enum coverage covers_namespace(const struct resource_rule *rule, const struct wanted *wanted)
+{
+	if (rule->namespaces.is_any)
+		return COVERS_ALL;
+	bool is_taken = matchers_take(&rule->namespaces, &wanted->namespace);
+	if (wanted->namespace.text[0] != '\0' || wanted->is_cluster_wide)
+		return is_taken ? COVERS_ALL : COVERS_NONE;
+	if (wanted->is_across)
+		return rule->namespaces.count > 0 ? COVERS_PART : COVERS_NONE;
+	return is_taken ? COVERS_ALL : COVERS_NONE;
+}
+
+static enum coverage covers_name(const struct resource_rule *rule, const struct wanted *wanted)
+{
+	if (rule->names.is_any)
+		return COVERS_ALL;
+	if (wanted->name.text[0] == '\0')
+		return rule->names.count > 0 ? COVERS_PART : COVERS_NONE;
+	return matchers_take(&rule->names, &wanted->name) ? COVERS_ALL : COVERS_NONE;
+}
+
+static enum coverage covers_objects(const struct resource_rule *rule, const struct wanted *wanted)
+{
+	enum coverage namespace = covers_namespace(rule, wanted);
+	enum coverage name = namespace != COVERS_NONE ? covers_name(rule, wanted) : COVERS_NONE;
+	return name < namespace ? name : namespace;
+}
+
+enum coverage resource_rule_allows(const struct resource_rule *rule, const struct wanted *wanted)
+{
+	if ((rule->verbs & (wanted->on_object | wanted->on_subresource)) == 0 ||
+	    !is_of_kind(rule, wanted))
+		return COVERS_NONE;
+	bool is_covered = false;
+	switch (rule->scope) {
+	case RULE_OF_OBJECTS:
+		is_covered = rule->is_everything || (rule->verbs & wanted->on_object) != 0;
+		break;
+	case RULE_OF_SUBRESOURCES:
+		is_covered = is_of_subresource(rule, wanted);
+		break;
+	case RULE_OF_ALL_BUT_PODS:
+		is_covered = !wanted->is_pod;
+		break;
+	}
+	return is_covered && takes_command(rule, wanted) ? covers_objects(rule, wanted)
+							 : COVERS_NONE;
+}
+
+enum coverage resource_rule_denies(const struct resource_rule *rule, const struct wanted *wanted)
+{
+	if (!is_of_kind(rule, wanted))
+		return COVERS_NONE;
+	bool is_covered = rule->scope == RULE_OF_SUBRESOURCES
+			      ? is_of_subresource(rule, wanted)
+			      : (rule->verbs & wanted->on_denial) != 0;
+	return is_covered ? covers_objects(rule, wanted) : COVERS_NONE;
+}
+
+bool resource_rule_has_object(const struct resource_rule *rule, const struct wanted *wanted,
+    const struct word *namespace, const struct word *name)
+{
+	bool is_in =
+	    wanted->is_cluster_wide
+		? rule->namespaces.is_any || matchers_take(&rule->namespaces, &wanted->namespace)
+		: matchers_take(&rule->namespaces, namespace);
+	return is_in && matchers_take(&rule->names, name);
+}
+
+enum coverage resource_rule_shows_namespace(
+    const struct resource_rule *rule, const struct wanted *wanted)
+{
+	if (rule->is_cluster_wide || rule->namespaces.count == 0)
+		return COVERS_NONE;
+	if (rule->namespaces.is_any)
+		return COVERS_ALL;
+	if (wanted->name.text[0] != '\0')
+		return matchers_take(&rule->namespaces, &wanted->name) ? COVERS_ALL : COVERS_NONE;
+	bool is_nowhere = rule->namespaces.count == 1 &&
+			  strcmp(matcher_text(&rule->namespaces.items[0]), "") == 0;
+	return is_nowhere ? COVERS_NONE : COVERS_PART;
+}
+
+/* --- lifetime -------------------------------------------------------------------------------- */
+
+void matchers_add(struct matchers *matchers, struct matcher matcher)
+{
+	matchers->items =
+	    xreallocarray(matchers->items, matchers->count + 1, sizeof *matchers->items);
+	matchers->items[matchers->count++] = matcher;
+	matchers->is_any |= matcher.kind == MATCHER_ANY;
+}
+
+void matchers_free(struct matchers *matchers)
+{
+	for (size_t i = 0; i < matchers->count; i++)
+		matcher_free(&matchers->items[i]);
+	free(matchers->items);
+	*matchers = (struct matchers){0};
+}
+
+void resource_rule_clear(struct resource_rule *rule)
+{
+	matcher_free(&rule->group_pattern);
+	matchers_free(&rule->namespaces);
+	matchers_free(&rule->names);
+	matchers_free(&rule->commands);
+	free(rule->place);
+	*rule = (struct resource_rule){0};
+}

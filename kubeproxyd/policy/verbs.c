@@ -1,0 +1,18 @@
+/* Verbs by name. Called by those who read roles and by those who ask about requests. */
+#include "kubeproxyd/policy/verbs.h"
+
+#include <stddef.h>
+#include <string.h>
+
+const char *const verb_names[] = {"*", "get", "list", "watch", "create", "update", "patch",
+    "delete", "deletecollection", "exec", "portforward", "escalate", "bind", "approve", "sign",
+    "use", NULL};
+
+uint32_t verb_bit(const char *verb)
+{
+	for (size_t i = 1; verb_names[i] != NULL; i++) {
+		if (verb_names[i][0] == verb[0] && strcmp(verb_names[i], verb) == 0)
+			return (uint32_t)1 << (i - 1);
+	}
+	return VERB_OTHER;
+}
