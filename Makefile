@@ -103,14 +103,14 @@ POLICY := common/edit_distance.o kubeproxyd/policy/query.o kubeproxyd/policy/fie
 	kubeproxyd/policy/resource_rule_read.o kubeproxyd/policy/role_compile.o
 GATE := common/base64url.o kubeproxyd/gate/hop_by_hop.o kubeproxyd/gate/impersonate.o kubeproxyd/gate/headers.o \
 	kubeproxyd/gate/headers_response.o kubeproxyd/gate/credential.o kubeproxyd/gate/identity.o \
-	kubeproxyd/gate/identity_certificate.o
+	kubeproxyd/gate/identity_certificate.o kubeproxyd/gate/locks.o
 LOGIN := kubeproxyd/gate/identity_resolve.o kubeproxyd/gate/token_cache.o kubeproxyd/gate/address_pace.o \
 	kubeproxyd/gate/jwt.o kubeproxyd/gate/jwks.o kubeproxyd/gate/oidc_claims.o kubeproxyd/gate/oidc_keys.o \
 	kubeproxyd/gate/oidc.o kubeproxyd/gate/iam_token.o kubeproxyd/gate/iam_caller.o kubeproxyd/gate/iam_mapping.o \
-	kubeproxyd/gate/iam.o
+	kubeproxyd/gate/iam.o kubeproxyd/gate/lock_watch.o
 OFFLINE := kubeproxyd/pki.o kubeproxyd/new_file.o kubeproxyd/first_files.o kubeproxyd/client_certificate.o \
 	kubeproxyd/kubeconfig.o kubeproxyd/directory/alias.o kubeproxyd/cli_common.o kubeproxyd/cli_init.o kubeproxyd/cli_cert.o \
-	kubeproxyd/cli_kubeconfig.o kubeproxyd/cli_request_info.o
+	kubeproxyd/cli_lock.o kubeproxyd/cli_kubeconfig.o kubeproxyd/cli_request_info.o
 KUBEPROXYD += kubeproxyd/proxy_memory.o $(POLICY) $(GATE) $(LOGIN) $(OFFLINE)
 
 BUSTAP := proto/bustap.o proto/bustap_follow.o proto/bustap_show.o proto/bustap_serve.o
@@ -181,12 +181,13 @@ test_relay := $(BASE) kubeproxyd/exchange/relay.o
 test_exchange := tests/unit/exchange_world.o $(BASE) common/loop.o common/metrics.o common/json.o $(EXCHANGE) $(RECORD) \
 	kubeproxyd/policy/document.o common/edit_distance.o common/yaml.o kubeproxyd/http/fields.o kubeproxyd/http/head.o kubeproxyd/http/status.o \
 	kubeproxyd/gate/headers.o kubeproxyd/gate/headers_response.o kubeproxyd/gate/hop_by_hop.o \
-	kubeproxyd/gate/impersonate.o kubeproxyd/gate/credential.o common/base64url.o kubeproxyd/policy/query.o kubeproxyd/policy/field_selector.o \
+	kubeproxyd/gate/impersonate.o kubeproxyd/gate/credential.o kubeproxyd/gate/locks.o common/base64url.o kubeproxyd/policy/query.o kubeproxyd/policy/field_selector.o \
 	kubeproxyd/policy/path_policy.o kubeproxyd/policy/request_info.o
 test_exchange_audit := $(test_exchange)
 
 UNIT_TESTS += test_request_info test_policy test_rules test_headers test_identity test_cli_cert
-UNIT_TESTS += test_jwt test_oidc test_iam
+UNIT_TESTS += test_jwt test_oidc test_iam test_locks
+test_locks := $(BASE) common/json.o kubeproxyd/gate/locks.o kubeproxyd/gate/identity.o kubeproxyd/policy/traits.o
 test_iam := $(BASE) $(LABELS) common/json.o common/base64url.o common/sigv4.o common/aws_endpoint.o kubeproxyd/gate/iam_token.o \
 	kubeproxyd/gate/iam_caller.o kubeproxyd/gate/iam_mapping.o kubeproxyd/gate/identity.o kubeproxyd/gate/token_cache.o \
 	kubeproxyd/gate/address_pace.o kubeproxyd/policy/principal.o kubeproxyd/policy/traits.o

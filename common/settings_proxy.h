@@ -50,6 +50,7 @@ struct proxy_settings {
 	char *client_ca_key; /* only `kubeproxyd cert` and `init` read it */
 	char *sni_suffix; /* may be NULL */
 	char *roles_dir;
+	char *locks_file;
 	char *cache_dir;
 	char *run_dir; /* <instance>.sock in it */
 	char *metrics_listen; /* may be NULL */

@@ -26,6 +26,7 @@
 #include "kubeproxyd/exchange/exchanges.h"
 #include "kubeproxyd/front/session.h"
 #include "kubeproxyd/gate/identity_resolve.h"
+#include "kubeproxyd/gate/lock_watch.h"
 #include "kubeproxyd/net/listeners.h"
 #include "kubeproxyd/net/stream.h"
 #include "kubeproxyd/net/tls_memory.h"
@@ -56,6 +57,7 @@ struct proxy {
 	struct clusters *clusters;
 	struct upstreams *upstreams;
 	struct identity_providers *providers;
+	struct lock_watch *locks;
 	struct prober *prober;
 	struct exchanges *exchanges;
 	struct sessions *sessions;
@@ -105,6 +107,12 @@ static void on_cluster(void *arg, enum cluster_event event, struct cluster *clus
 	if (event == CLUSTER_MOVED && proxy->prober != NULL)
 		prober_moved(proxy->prober, cluster);
 	upstream_retire(&cluster->upstream);
+}
+
+static void on_locks(void *arg)
+{
+	struct proxy *proxy = arg;
+	exchanges_recheck_locks(proxy->exchanges);
 }
 
 static void on_room(void *arg, bool has_room)
@@ -185,6 +193,7 @@ static void exchange_settings(
 		exchanges_cut_tokens(proxy->exchanges, "the settings of logins were changed");
 	audit_set(proxy->audit, settings, files->audit_policy);
 	exchanges_set(proxy->exchanges, settings, files->policy);
+	lock_watch_set(proxy->locks, settings->proxy.locks_file);
 	prober_set(proxy->prober, settings, files->policy);
 	sessions_set(proxy->sessions, settings, files->tls);
 	proxy_files_free(&old_files);
@@ -277,12 +286,15 @@ static void make_rooms(struct proxy *proxy)
 	    .subscriber = proxy->subscriber,
 	};
 	proxy->prober = prober_new(&for_prober);
+	proxy->locks = lock_watch_new(
+	    proxy->loop, proxy->metrics, settings->proxy.locks_file, on_locks, proxy);
 	struct exchanges_options for_exchanges = {
 	    .loop = proxy->loop,
 	    .metrics = proxy->metrics,
 	    .settings = settings,
 	    .policy = proxy->files.policy,
 	    .providers = proxy->providers,
+	    .locks = proxy->locks,
 	    .directory = proxy->directory,
 	    .clusters = proxy->clusters,
 	    .subscriber = proxy->subscriber,
@@ -368,6 +380,7 @@ static void stop(struct proxy *proxy)
 	sessions_free(&proxy->sessions);
 	exchanges_free(&proxy->exchanges);
 	identity_providers_free(&proxy->providers);
+	lock_watch_free(&proxy->locks);
 	audit_free(&proxy->audit);
 	proxy_admin_free(&proxy->routes);
 	admin_free(&proxy->admin);

@@ -9,6 +9,7 @@
 #include "common/buf.h"
 #include "common/settings.h"
 #include "common/xmem.h"
+#include "kubeproxyd/gate/locks.h"
 #include "kubeproxyd/net/tls.h"
 #include "kubeproxyd/policy/policy.h"
 #include "kubeproxyd/record/audit_policy.h"
@@ -58,11 +59,22 @@ static void load_audit_policy(
 		add_finding(findings, error);
 }
 
+/* Broken at the start, it would lock nobody. */
+static void check_locks(const struct settings *settings, struct buf *findings)
+{
+	char *error = NULL;
+	struct locks *locks = locks_load(settings->proxy.locks_file, &error);
+	if (locks == NULL)
+		add_finding(findings, error);
+	locks_free(&locks);
+}
+
 bool proxy_files_load(const struct settings *settings, struct proxy_files *files, char **error)
 {
 	struct buf findings = {0};
 	*files = (struct proxy_files){0};
 	load_tls(settings, files, &findings);
+	check_locks(settings, &findings);
 	char *policy_error = NULL;
 	files->policy = policy_load(settings->proxy.roles_dir, &policy_error);
 	if (files->policy == NULL)

@@ -39,6 +39,9 @@ bool admission_decide(struct admission *admission, struct exchanges *all, struct
 /* Whether the policy of now decides as it did. */
 bool admission_holds(const struct admission *admission, struct exchanges *all,
     struct caller *caller, struct identity *identity) MUST_USE;
+/* A sentence for a user whom a lock keeps out (free()); NULL: none does. */
+char *admission_find_lock(
+    struct exchanges *all, struct caller *caller, struct identity *identity) MUST_USE;
 void admission_free(struct admission *admission);
 
 #endif

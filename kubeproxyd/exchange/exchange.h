@@ -29,6 +29,8 @@ bool exchange_end_watch(struct exchange *exchange, const char *reason);
 /* What let it in is gone: a watch ends cleanly, whatever else runs is cut. */
 void exchange_withdraw(struct exchange *exchange, const char *reason);
 void exchange_recheck(struct exchange *exchange);
+/* Whether a lock keeps its user out by now. */
+void exchange_check_locks(struct exchange *exchange);
 void exchange_check_expiry(struct exchange *exchange);
 /* Ends it when the client sends its body too slowly. False: there is nothing to watch any more. */
 bool exchange_check_pace(struct exchange *exchange, struct duration elapsed) MUST_USE;

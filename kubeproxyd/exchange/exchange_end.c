@@ -172,6 +172,18 @@ void exchange_recheck(struct exchange *exchange)
 		exchange_cut(exchange, "the role that allowed this was withdrawn");
 }
 
+void exchange_check_locks(struct exchange *exchange)
+{
+	if (exchange->state <= STATE_IDENTIFYING || exchange->state == STATE_DONE)
+		return;
+	char *sentence = admission_find_lock(exchange->all, exchange->caller, exchange->identity);
+	if (sentence != NULL && exchange->status == 0)
+		exchange_answer(exchange, 403, sentence);
+	else if (sentence != NULL)
+		exchange_withdraw(exchange, sentence);
+	free(sentence);
+}
+
 void exchange_check_expiry(struct exchange *exchange)
 {
 	if (exchange->identity == NULL)

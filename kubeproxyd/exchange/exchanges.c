@@ -147,6 +147,11 @@ void exchanges_recheck_cluster(struct exchanges *exchanges, const struct cluster
 	}
 }
 
+void exchanges_recheck_locks(struct exchanges *exchanges)
+{
+	for_each(exchanges, exchange_check_locks);
+}
+
 void exchanges_cut_tokens(struct exchanges *exchanges, const char *reason)
 {
 	struct exchange_link *link, *next;

@@ -17,6 +17,7 @@ struct clusters;
 struct directory;
 struct exchange;
 struct identity_providers;
+struct lock_watch;
 struct loop;
 struct metric;
 struct metrics;
@@ -33,6 +34,7 @@ struct exchanges_options {
 	const struct settings *settings;
 	struct policy *policy;
 	struct identity_providers *providers;
+	const struct lock_watch *locks;
 	struct directory *directory;
 	struct clusters *clusters;
 	struct subscriber *subscriber;
@@ -75,6 +77,8 @@ void exchanges_set(
     struct exchanges *exchanges, const struct settings *settings, struct policy *policy);
 /* The cluster's labels changed: the same for what runs there. */
 void exchanges_recheck_cluster(struct exchanges *exchanges, const struct cluster *cluster);
+/* The locks are others: who is locked out by now is cut. */
+void exchanges_recheck_locks(struct exchanges *exchanges);
 /* Logins are judged otherwise now: what came in by a token begins anew. */
 void exchanges_cut_tokens(struct exchanges *exchanges, const char *reason);
 /* The cluster is gone. */

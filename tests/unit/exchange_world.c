@@ -16,6 +16,8 @@
 #include "kubeproxyd/directory/token.h"
 #include "kubeproxyd/gate/identity_certificate.h"
 #include "kubeproxyd/gate/identity_resolve.h"
+#include "kubeproxyd/gate/lock_watch.h"
+#include "kubeproxyd/gate/locks.h"
 #include "kubeproxyd/policy/policy.h"
 
 struct exchange_world world;
@@ -161,6 +163,12 @@ void identity_query_cancel(struct identity_query **query)
 	assert_null(*query);
 }
 
+const struct locks *lock_watch_now(const struct lock_watch *watch)
+{
+	(void)watch;
+	return world.locks;
+}
+
 struct policy *policy_ref(struct policy *policy)
 {
 	return policy;
@@ -176,6 +184,13 @@ struct grants *policy_grants(struct policy *policy, const struct identity *ident
 	(void)policy;
 	(void)identity;
 	return NULL;
+}
+
+const char *const *grants_roles(const struct grants *grants)
+{
+	(void)grants;
+	static const char *const roles[] = {"dev", NULL};
+	return roles;
 }
 
 void grants_free(struct grants **grants)
@@ -288,6 +303,9 @@ void side_clear(struct side *side)
 
 void exchange_world_reset(void)
 {
+	static struct locks *none;
+	if (none == NULL)
+		none = locks_new();
 	world = (struct exchange_world){
 	    .directory.is_known = true,
 	    .resource.name = (char *)(uintptr_t) "prod",
@@ -295,6 +313,7 @@ void exchange_world_reset(void)
 	    .identity = {.user = (char *)(uintptr_t) "alice",
 		.source = "certificate",
 		.references = 1},
+	    .locks = none,
 	    .token = "first-token",
 	};
 	for (size_t i = 0; i < UPSTREAMS; i++)

@@ -26,6 +26,7 @@ struct exchange_world {
 	const char *unpreparable;
 	struct identity identity;
 	const char *identity_error;
+	const struct locks *locks;
 	bool is_denied;
 	const char *token, *token_error;
 	bool is_token_late; /* tokens come by exchange_world_give_token() */
