@@ -48,6 +48,8 @@ struct proxy_settings {
 	char *key; /* tls.key */
 	char *client_ca;
 	char *client_ca_key; /* only `kubeproxyd cert` and `init` read it */
+	char **client_crls; /* files of revocation lists */
+	size_t client_crl_count;
 	char *sni_suffix; /* may be NULL */
 	char *roles_dir;
 	char *locks_file;

@@ -44,7 +44,8 @@ static void load_tls(
 	char *error = NULL;
 	files->tls = tls_server_new(settings->proxy.certificate, settings->proxy.key,
 	    settings->proxy.client_ca, protocols, &error);
-	if (files->tls == NULL)
+	if (files->tls == NULL || !tls_server_use_crls(files->tls, settings->proxy.client_crls,
+				      settings->proxy.client_crl_count, &error))
 		add_finding(findings, error);
 }
 

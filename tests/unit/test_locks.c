@@ -46,7 +46,7 @@ static void expect_refused(const char *text, const char *part)
 static void test_refuses_what_it_does_not_understand(void **state)
 {
 	(void)state;
-	expect_refused("", "at byte");
+	expect_refused("", "ends too early");
 	expect_refused("{}", "version is missing");
 	expect_refused("{\"version\":2,\"locks\":[]}", "version of the file is not 1");
 	expect_refused("{\"version\":1}", "locks is missing");
