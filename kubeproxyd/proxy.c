@@ -193,6 +193,7 @@ static void exchange_settings(
 		exchanges_cut_tokens(proxy->exchanges, "the settings of logins were changed");
 	audit_set(proxy->audit, settings, files->audit_policy);
 	exchanges_set(proxy->exchanges, settings, files->policy);
+	exchanges_set_authority(proxy->exchanges, files->authority);
 	lock_watch_set(proxy->locks, settings->proxy.locks_file);
 	prober_set(proxy->prober, settings, files->policy);
 	sessions_set(proxy->sessions, settings, files->tls);
@@ -295,6 +296,7 @@ static void make_rooms(struct proxy *proxy)
 	    .policy = proxy->files.policy,
 	    .providers = proxy->providers,
 	    .locks = proxy->locks,
+	    .authority = proxy->files.authority,
 	    .directory = proxy->directory,
 	    .clusters = proxy->clusters,
 	    .subscriber = proxy->subscriber,

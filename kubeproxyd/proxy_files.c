@@ -11,6 +11,7 @@
 #include "common/xmem.h"
 #include "kubeproxyd/gate/locks.h"
 #include "kubeproxyd/net/tls.h"
+#include "kubeproxyd/pki.h"
 #include "kubeproxyd/policy/policy.h"
 #include "kubeproxyd/record/audit_policy.h"
 
@@ -70,11 +71,26 @@ static void check_locks(const struct settings *settings, struct buf *findings)
 	locks_free(&locks);
 }
 
+/* What users check the server's certificate against. */
+static void load_authority(
+    const struct settings *settings, struct proxy_files *files, struct buf *findings)
+{
+	char *error = NULL;
+	X509 *certificate = pki_read_last_certificate(settings->proxy.certificate, &error);
+	if (certificate != NULL)
+		files->authority = pki_certificate_text(certificate);
+	else
+		add_finding(findings, error);
+	X509_free(certificate);
+}
+
 bool proxy_files_load(const struct settings *settings, struct proxy_files *files, char **error)
 {
 	struct buf findings = {0};
 	*files = (struct proxy_files){0};
 	load_tls(settings, files, &findings);
+	if (files->tls != NULL)
+		load_authority(settings, files, &findings);
 	check_locks(settings, &findings);
 	char *policy_error = NULL;
 	files->policy = policy_load(settings->proxy.roles_dir, &policy_error);
@@ -91,6 +107,7 @@ bool proxy_files_load(const struct settings *settings, struct proxy_files *files
 void proxy_files_free(struct proxy_files *files)
 {
 	tls_server_free(&files->tls);
+	xfree(&files->authority);
 	policy_unref(&files->policy);
 	audit_policy_free(&files->audit_policy);
 }

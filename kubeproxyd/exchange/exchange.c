@@ -15,6 +15,7 @@
 #include "kubeproxyd/directory/token.h"
 #include "kubeproxyd/exchange/caller.h"
 #include "kubeproxyd/exchange/exchange_private.h"
+#include "kubeproxyd/exchange/user_api.h"
 #include "kubeproxyd/gate/headers.h"
 #include "kubeproxyd/gate/identity.h"
 
@@ -23,6 +24,26 @@
 #include "kubeproxyd/gate/identity_resolve.h"
 
 /* --- 1. who asks --------------------------------------------------------------------------- */
+
+/* What the proxy itself answers. */
+static void answer_user(struct exchange *exchange)
+{
+	struct user_api_answer answer = {0};
+	char *locked = exchange->identity != NULL ? admission_find_lock(exchange->all,
+							exchange->caller, exchange->identity)
+						  : NULL;
+	if (locked == NULL)
+		user_api_answer(exchange->all, exchange->caller, exchange->identity,
+		    exchange->request, &answer);
+	if (locked != NULL)
+		exchange_answer(exchange, 403, locked);
+	else if (answer.status == 200)
+		exchange_answer_document(exchange, answer.type, &answer.body);
+	else
+		exchange_answer(exchange, answer.status, answer.message);
+	user_api_answer_free(&answer);
+	free(locked);
+}
 
 static void on_identity(void *arg, struct identity *identity, const struct refusal *refusal)
 {
@@ -35,6 +56,10 @@ static void on_identity(void *arg, struct identity *identity, const struct refus
 	}
 	exchange->identity = identity;
 	caller_note_known(exchange->caller);
+	if (user_api_is_asked(exchange->all, exchange->caller, exchange->request)) {
+		answer_user(exchange);
+		return;
+	}
 	struct admission *admission = &exchange->admission;
 	if (!admission_decide(admission, exchange->all, exchange->caller, exchange->identity,
 		exchange->request)) {
@@ -72,6 +97,11 @@ struct exchange *exchange_new(
 void exchange_start(struct exchange *exchange)
 {
 	struct caller *caller = exchange->caller;
+	if (user_api_is_asked(exchange->all, caller, exchange->request) &&
+	    user_api_is_public(exchange->request)) {
+		answer_user(exchange);
+		return;
+	}
 	struct identity_evidence evidence = {
 	    .certificate = caller->certificate,
 	    .certificate_error = caller->certificate_error,

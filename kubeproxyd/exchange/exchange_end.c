@@ -120,6 +120,14 @@ void exchange_answer_after(
 	exchange_finish(exchange, message);
 }
 
+void exchange_answer_document(struct exchange *exchange, const char *type, const struct buf *body)
+{
+	exchange->status = 200;
+	exchange->relay.answer_bytes += reply_send_document(
+	    exchange->client, type, buf_text(body), body->len, exchange->audit_id);
+	exchange_finish(exchange, "answered here");
+}
+
 void exchange_answer(struct exchange *exchange, unsigned status, const char *message)
 {
 	exchange_answer_after(exchange, status, message, 0);

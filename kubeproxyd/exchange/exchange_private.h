@@ -4,6 +4,7 @@
 #ifndef EKSGATE_EXCHANGE_PRIVATE_H
 #define EKSGATE_EXCHANGE_PRIVATE_H
 
+#include "common/buf.h"
 #include "common/mono.h"
 #include "kubeproxyd/exchange/admission.h"
 #include "kubeproxyd/exchange/exchange.h"
@@ -61,6 +62,8 @@ void exchange_drop_upstream(struct exchange *exchange);
 void exchange_finish(struct exchange *exchange, const char *reason);
 /* Answers with a Status of our own and ends. */
 void exchange_answer(struct exchange *exchange, unsigned status, const char *message);
+/* The same with a document of ours and status 200. */
+void exchange_answer_document(struct exchange *exchange, const char *type, const struct buf *body);
 /* The same with Retry-After in seconds, 0: none. */
 void exchange_answer_after(
     struct exchange *exchange, unsigned status, const char *message, unsigned retry_after);

@@ -147,6 +147,11 @@ void exchanges_recheck_cluster(struct exchanges *exchanges, const struct cluster
 	}
 }
 
+void exchanges_set_authority(struct exchanges *exchanges, const char *authority)
+{
+	exchanges->with.authority = authority;
+}
+
 void exchanges_recheck_locks(struct exchanges *exchanges)
 {
 	for_each(exchanges, exchange_check_locks);

@@ -35,6 +35,7 @@ struct exchanges_options {
 	struct policy *policy;
 	struct identity_providers *providers;
 	const struct lock_watch *locks;
+	const char *authority; /* PEM: what users check the server's certificate against */
 	struct directory *directory;
 	struct clusters *clusters;
 	struct subscriber *subscriber;
@@ -75,6 +76,8 @@ size_t exchanges_count(const struct exchanges *exchanges) MUST_USE;
  * are cut. */
 void exchanges_set(
     struct exchanges *exchanges, const struct settings *settings, struct policy *policy);
+/* After SIGHUP. */
+void exchanges_set_authority(struct exchanges *exchanges, const char *authority);
 /* The cluster's labels changed: the same for what runs there. */
 void exchanges_recheck_cluster(struct exchanges *exchanges, const struct cluster *cluster);
 /* The locks are others: who is locked out by now is cut. */

@@ -14,6 +14,7 @@
 #include "common/xmem.h"
 #include "kubeproxyd/directory/subscriber.h"
 #include "kubeproxyd/directory/token.h"
+#include "kubeproxyd/exchange/user_api.h"
 #include "kubeproxyd/gate/identity_certificate.h"
 #include "kubeproxyd/gate/identity_resolve.h"
 #include "kubeproxyd/gate/lock_watch.h"
@@ -167,6 +168,37 @@ const struct locks *lock_watch_now(const struct lock_watch *watch)
 {
 	(void)watch;
 	return world.locks;
+}
+
+bool user_api_is_asked(
+    const struct exchanges *all, const struct caller *caller, const struct http_head *request)
+{
+	(void)all;
+	(void)caller;
+	(void)request;
+	return false;
+}
+
+bool user_api_is_public(const struct http_head *request)
+{
+	(void)request;
+	return false;
+}
+
+void user_api_answer(struct exchanges *all, struct caller *caller, struct identity *identity,
+    const struct http_head *request, struct user_api_answer *answer)
+{
+	(void)all;
+	(void)caller;
+	(void)identity;
+	(void)request;
+	(void)answer;
+	fail_msg("nobody asked the proxy itself");
+}
+
+void user_api_answer_free(struct user_api_answer *answer)
+{
+	buf_free(&answer->body);
 }
 
 struct policy *policy_ref(struct policy *policy)

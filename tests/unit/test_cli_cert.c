@@ -22,7 +22,7 @@
 #include "kubeproxyd/first_files.h"
 #include "kubeproxyd/gate/identity.h"
 #include "kubeproxyd/gate/identity_certificate.h"
-#include "kubeproxyd/kubeconfig.h"
+#include "kubeproxyd/exchange/kubeconfig.h"
 #include "kubeproxyd/new_file.h"
 #include "kubeproxyd/pki.h"
 #include "kubeproxyd/policy/policy.h"
