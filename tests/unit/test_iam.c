@@ -114,92 +114,88 @@ static bool parse(const char *url, const char **error)
 	return is_good;
 }
 
+/* A URL, and what its refusal says. */
+static const char *const bad_urls[][2] = {
+    {"http://sts.us-west-2.amazonaws.com/?" HEAD SCOPE WHEN SIGNED SIG, "not https"},
+    {"HTTPS://sts.us-west-2.amazonaws.com/?" HEAD SCOPE WHEN SIGNED SIG, "not https"},
+    {"https://sts.us-west-2.amazonaws.com?" HEAD SCOPE WHEN SIGNED SIG, "the path /"},
+    {"https://sts.us-west-2.amazonaws.com//?" HEAD SCOPE WHEN SIGNED SIG, "the path /"},
+    {"https://sts.us-west-2.amazonaws.com/x?" HEAD SCOPE WHEN SIGNED SIG, "the path /"},
+    {"https://sts.us-west-2.amazonaws.com/", "the path /"},
+    {GOOD "#", "the path /"},
+    {"https://sts.us-west-2.amazonaws.com:443/?" HEAD SCOPE WHEN SIGNED SIG, "STS host"},
+    {"https://a:b@sts.us-west-2.amazonaws.com/?" HEAD SCOPE WHEN SIGNED SIG, "STS host"},
+    {"https://sts.us-west-2.amazonaws.com.evil.com/?" HEAD SCOPE WHEN SIGNED SIG, "STS host"},
+    {"https://sts.us-west-2.amazonaws.com.cn/?" HEAD SCOPE WHEN SIGNED SIG, "STS host"},
+    {"https://sts.cn-north-1.amazonaws.com.cn/?" HEAD SCOPE WHEN SIGNED SIG, "STS host"},
+    {"https://sts.us-gov-west-1.amazonaws.com/?" HEAD SCOPE WHEN SIGNED SIG, "STS host"},
+    {"https://STS.us-west-2.amazonaws.com/?" HEAD SCOPE WHEN SIGNED SIG, "STS host"},
+    {"https://s3.us-west-2.amazonaws.com/?" HEAD SCOPE WHEN SIGNED SIG, "STS host"},
+    {"https://sts.evil.amazonaws.com/?" HEAD SCOPE WHEN SIGNED SIG, "STS host"},
+    {"https://sts.us-west-2.example.com/?" HEAD SCOPE WHEN SIGNED SIG, "STS host"},
+    {"https://169.254.169.254/?" HEAD SCOPE WHEN SIGNED SIG, "STS host"},
+    {"https:///?" HEAD SCOPE WHEN SIGNED SIG, "STS host"},
+    {HOST HEAD SCOPE WHEN SIGNED SIG "&", "has no value"},
+    {HOST HEAD "&x" SCOPE WHEN SIGNED SIG, "has no value"},
+    {HOST HEAD "&RoleArn=x" SCOPE WHEN SIGNED SIG, "does not belong"},
+    {HOST HEAD "&action=GetCallerIdentity" SCOPE WHEN SIGNED SIG, "does not belong"},
+    {HOST HEAD "&Action=AssumeRole" SCOPE WHEN SIGNED SIG, "parameter twice"},
+    {HOST HEAD SCOPE WHEN SIGNED, "lacks a parameter"},
+    {HOST HEAD SCOPE WHEN SIG, "lacks a parameter"},
+    {HOST HEAD WHEN SIGNED SIG, "lacks a parameter"},
+    {HOST "Action=AssumeRole&Version=2011-06-15&X-Amz-Algorithm=AWS4-HMAC-SHA256" SCOPE WHEN SIGNED
+	    SIG,
+	"action is not"},
+    {HOST
+	"Action=GetCallerIdentity&Version=1&X-Amz-Algorithm=AWS4-HMAC-SHA256" SCOPE WHEN SIGNED SIG,
+	"version is not"},
+    {HOST "Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Algorithm=AWS4-ECDSA" SCOPE WHEN SIGNED
+	    SIG,
+	"algorithm is not"},
+    {HOST HEAD SCOPE WHEN "&X-Amz-SignedHeaders=host" SIG, "does not sign exactly"},
+    {HOST HEAD SCOPE WHEN "&X-Amz-SignedHeaders=host%3Bx-a%3Bx-k8s-aws-id" SIG,
+	"does not sign exactly"},
+    {HOST HEAD SCOPE WHEN "&X-Amz-SignedHeaders=x-k8s-aws-id" SIG, "does not sign exactly"},
+    {HOST HEAD SCOPE WHEN SIGNED "&X-Amz-Signature=abc", "signature is not 64"},
+    {HOST HEAD SCOPE "&X-Amz-Date=20260102T030405Z&X-Amz-Expires=901" SIGNED SIG, "Expires"},
+    {HOST HEAD SCOPE "&X-Amz-Date=20260102T030405Z&X-Amz-Expires=-1" SIGNED SIG, "Expires"},
+    {HOST HEAD SCOPE "&X-Amz-Date=20260102T030405Z&X-Amz-Expires=" SIGNED SIG, "Expires"},
+    {HOST HEAD SCOPE "&X-Amz-Date=20260231T030405Z&X-Amz-Expires=60" SIGNED SIG, "no date"},
+    {HOST HEAD SCOPE "&X-Amz-Date=2026-01-02T03%3A04&X-Amz-Expires=60" SIGNED SIG, "no date"},
+    {HOST HEAD SCOPE "&X-Amz-Date=20260102T024904Z&X-Amz-Expires=60" SIGNED SIG,
+	"older than 15 minutes"},
+    {HOST HEAD SCOPE "&X-Amz-Date=20260102T030906Z&X-Amz-Expires=60" SIGNED SIG, "the future"},
+    {HOST HEAD "&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20260101%2Fus-west-2%2Fsts%2F"
+	       "aws4_request" WHEN SIGNED SIG,
+	"another day, region or service"},
+    {HOST HEAD "&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20260102%2Fus-west-2%2Fs3%2F"
+	       "aws4_request" WHEN SIGNED SIG,
+	"another day, region or service"},
+    {HOST HEAD "&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20260102%2Fus-east-1%2Fsts%2F"
+	       "aws4_request" WHEN SIGNED SIG,
+	"another day, region or service"},
+    {HOST HEAD "&X-Amz-Credential=x%2F20260102%2Fus-west-2%2Fsts%2Faws4_request" WHEN SIGNED SIG,
+	"no access key id"},
+    {HOST HEAD SCOPE WHEN "&X-Amz-Security-Token=a%0Ab" SIGNED SIG, "percent-encoded"},
+    {HOST HEAD SCOPE WHEN "&X-Amz-Security-Token=a+b" SIGNED SIG, "percent-encoded"},
+    {HOST HEAD SCOPE WHEN "&X-Amz-Security-Token=a%2" SIGNED SIG, "percent-encoded"},
+    {HOST HEAD SCOPE WHEN "&X-Amz-Security-Token=a%zz" SIGNED SIG, "percent-encoded"},
+    {HOST HEAD SCOPE WHEN "&X-Amz-Security-Token=" SIGNED SIG, "session token"},
+    {HOST HEAD SCOPE WHEN "&X-Amz-Security-Token=a%26b" SIGNED SIG, "session token"},
+};
+
 static void test_refuses_bad_tokens(void **state)
 {
 	(void)state;
-	static const char *const rows[][2] = {
-	    {"http://sts.us-west-2.amazonaws.com/?" HEAD SCOPE WHEN SIGNED SIG, "not https"},
-	    {"HTTPS://sts.us-west-2.amazonaws.com/?" HEAD SCOPE WHEN SIGNED SIG, "not https"},
-	    {"https://sts.us-west-2.amazonaws.com?" HEAD SCOPE WHEN SIGNED SIG, "the path /"},
-	    {"https://sts.us-west-2.amazonaws.com//?" HEAD SCOPE WHEN SIGNED SIG, "the path /"},
-	    {"https://sts.us-west-2.amazonaws.com/x?" HEAD SCOPE WHEN SIGNED SIG, "the path /"},
-	    {"https://sts.us-west-2.amazonaws.com/", "the path /"},
-	    {GOOD "#", "the path /"},
-	    {"https://sts.us-west-2.amazonaws.com:443/?" HEAD SCOPE WHEN SIGNED SIG, "STS host"},
-	    {"https://a:b@sts.us-west-2.amazonaws.com/?" HEAD SCOPE WHEN SIGNED SIG, "STS host"},
-	    {"https://sts.us-west-2.amazonaws.com.evil.com/?" HEAD SCOPE WHEN SIGNED SIG,
-		"STS host"},
-	    {"https://sts.us-west-2.amazonaws.com.cn/?" HEAD SCOPE WHEN SIGNED SIG, "STS host"},
-	    {"https://sts.cn-north-1.amazonaws.com.cn/?" HEAD SCOPE WHEN SIGNED SIG, "STS host"},
-	    {"https://sts.us-gov-west-1.amazonaws.com/?" HEAD SCOPE WHEN SIGNED SIG, "STS host"},
-	    {"https://STS.us-west-2.amazonaws.com/?" HEAD SCOPE WHEN SIGNED SIG, "STS host"},
-	    {"https://s3.us-west-2.amazonaws.com/?" HEAD SCOPE WHEN SIGNED SIG, "STS host"},
-	    {"https://sts.evil.amazonaws.com/?" HEAD SCOPE WHEN SIGNED SIG, "STS host"},
-	    {"https://sts.us-west-2.example.com/?" HEAD SCOPE WHEN SIGNED SIG, "STS host"},
-	    {"https://169.254.169.254/?" HEAD SCOPE WHEN SIGNED SIG, "STS host"},
-	    {"https:///?" HEAD SCOPE WHEN SIGNED SIG, "STS host"},
-	    {HOST HEAD SCOPE WHEN SIGNED SIG "&", "has no value"},
-	    {HOST HEAD "&x" SCOPE WHEN SIGNED SIG, "has no value"},
-	    {HOST HEAD "&RoleArn=x" SCOPE WHEN SIGNED SIG, "does not belong"},
-	    {HOST HEAD "&action=GetCallerIdentity" SCOPE WHEN SIGNED SIG, "does not belong"},
-	    {HOST HEAD "&Action=AssumeRole" SCOPE WHEN SIGNED SIG, "parameter twice"},
-	    {HOST HEAD SCOPE WHEN SIGNED, "lacks a parameter"},
-	    {HOST HEAD SCOPE WHEN SIG, "lacks a parameter"},
-	    {HOST HEAD WHEN SIGNED SIG, "lacks a parameter"},
-	    {HOST "Action=AssumeRole&Version=2011-06-15&X-Amz-Algorithm=AWS4-HMAC-SHA256" SCOPE WHEN
-		    SIGNED SIG,
-		"action is not"},
-	    {HOST "Action=GetCallerIdentity&Version=1&X-Amz-Algorithm=AWS4-HMAC-SHA256" SCOPE WHEN
-		    SIGNED SIG,
-		"version is not"},
-	    {HOST
-		"Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Algorithm=AWS4-ECDSA" SCOPE WHEN
-		    SIGNED SIG,
-		"algorithm is not"},
-	    {HOST HEAD SCOPE WHEN "&X-Amz-SignedHeaders=host" SIG, "does not sign exactly"},
-	    {HOST HEAD SCOPE WHEN "&X-Amz-SignedHeaders=host%3Bx-a%3Bx-k8s-aws-id" SIG,
-		"does not sign exactly"},
-	    {HOST HEAD SCOPE WHEN "&X-Amz-SignedHeaders=x-k8s-aws-id" SIG, "does not sign exactly"},
-	    {HOST HEAD SCOPE WHEN SIGNED "&X-Amz-Signature=abc", "signature is not 64"},
-	    {HOST HEAD SCOPE "&X-Amz-Date=20260102T030405Z&X-Amz-Expires=901" SIGNED SIG,
-		"Expires"},
-	    {HOST HEAD SCOPE "&X-Amz-Date=20260102T030405Z&X-Amz-Expires=-1" SIGNED SIG, "Expires"},
-	    {HOST HEAD SCOPE "&X-Amz-Date=20260102T030405Z&X-Amz-Expires=" SIGNED SIG, "Expires"},
-	    {HOST HEAD SCOPE "&X-Amz-Date=20260231T030405Z&X-Amz-Expires=60" SIGNED SIG, "no date"},
-	    {HOST HEAD SCOPE "&X-Amz-Date=2026-01-02T03%3A04&X-Amz-Expires=60" SIGNED SIG,
-		"no date"},
-	    {HOST HEAD SCOPE "&X-Amz-Date=20260102T024904Z&X-Amz-Expires=60" SIGNED SIG,
-		"older than 15 minutes"},
-	    {HOST HEAD SCOPE "&X-Amz-Date=20260102T030906Z&X-Amz-Expires=60" SIGNED SIG,
-		"the future"},
-	    {HOST HEAD "&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20260101%2Fus-west-2%2Fsts%2F"
-		       "aws4_request" WHEN SIGNED SIG,
-		"another day, region or service"},
-	    {HOST HEAD "&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20260102%2Fus-west-2%2Fs3%2F"
-		       "aws4_request" WHEN SIGNED SIG,
-		"another day, region or service"},
-	    {HOST HEAD "&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20260102%2Fus-east-1%2Fsts%2F"
-		       "aws4_request" WHEN SIGNED SIG,
-		"another day, region or service"},
-	    {HOST HEAD
-		"&X-Amz-Credential=x%2F20260102%2Fus-west-2%2Fsts%2Faws4_request" WHEN SIGNED SIG,
-		"no access key id"},
-	    {HOST HEAD SCOPE WHEN "&X-Amz-Security-Token=a%0Ab" SIGNED SIG, "percent-encoded"},
-	    {HOST HEAD SCOPE WHEN "&X-Amz-Security-Token=a+b" SIGNED SIG, "percent-encoded"},
-	    {HOST HEAD SCOPE WHEN "&X-Amz-Security-Token=a%2" SIGNED SIG, "percent-encoded"},
-	    {HOST HEAD SCOPE WHEN "&X-Amz-Security-Token=a%zz" SIGNED SIG, "percent-encoded"},
-	    {HOST HEAD SCOPE WHEN "&X-Amz-Security-Token=" SIGNED SIG, "session token"},
-	    {HOST HEAD SCOPE WHEN "&X-Amz-Security-Token=a%26b" SIGNED SIG, "session token"},
-	};
 	const char *error = NULL;
 	if (!parse(GOOD, &error))
 		fail_msg("the good one: %s", error);
-	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		if (parse(rows[i][0], &error))
-			fail_msg("taken: %s", rows[i][0]);
-		if (strstr(error, rows[i][1]) == NULL)
-			fail_msg(
-			    "%s: \"%s\" says nothing of \"%s\"", rows[i][0], error, rows[i][1]);
+	for (size_t i = 0; i < sizeof bad_urls / sizeof bad_urls[0]; i++) {
+		if (parse(bad_urls[i][0], &error))
+			fail_msg("taken: %s", bad_urls[i][0]);
+		if (strstr(error, bad_urls[i][1]) == NULL)
+			fail_msg("%s: \"%s\" says nothing of \"%s\"", bad_urls[i][0], error,
+			    bad_urls[i][1]);
 	}
 }
 
