@@ -66,15 +66,16 @@ DISCOVERYD := discoveryd/main.o discoveryd/cli.o discoveryd/commands.o discovery
 	discoveryd/publisher.o discoveryd/publisher_roles.o discoveryd/publisher_session.o discoveryd/publisher_table.o \
 	discoveryd/publisher_tasks.o discoveryd/publisher_inventory.o \
 	discoveryd/explain.o discoveryd/explain_causes.o discoveryd/explain_text.o discoveryd/status_text.o \
-	discoveryd/policy.o discoveryd/iam_policy.o
+	discoveryd/policy.o discoveryd/iam_policy.o discoveryd/check.o
 
 HTTP := kubeproxyd/http/h2_tail.o kubeproxyd/http/h2_memory.o \
 	kubeproxyd/http/hpack.o kubeproxyd/http/h2_fields.o kubeproxyd/http/fields.o kubeproxyd/http/head.o kubeproxyd/http/h1_rules.o kubeproxyd/http/h1_chunked.o \
 	kubeproxyd/http/h1_reader.o kubeproxyd/http/status.o
 EXCHANGE := kubeproxyd/exchange/exchange.o kubeproxyd/exchange/exchange_answer.o kubeproxyd/exchange/exchange_audit.o kubeproxyd/exchange/exchange_end.o \
-	kubeproxyd/exchange/exchanges.o kubeproxyd/exchange/admission.o \
-	kubeproxyd/exchange/caller.o kubeproxyd/exchange/relay.o kubeproxyd/exchange/reply.o kubeproxyd/exchange/user_api.o kubeproxyd/exchange/route.o \
+	kubeproxyd/exchange/exchanges.o kubeproxyd/exchange/admission.o kubeproxyd/exchange/admission_body.o \
+	kubeproxyd/exchange/caller.o kubeproxyd/exchange/relay.o kubeproxyd/exchange/reply.o kubeproxyd/exchange/route.o \
 	kubeproxyd/exchange/upgrade.o kubeproxyd/exchange/failure.o kubeproxyd/exchange/in_flight.o kubeproxyd/exchange/pace.o
+EXCHANGE += kubeproxyd/exchange/user_api.o
 NET := kubeproxyd/net/tls_memory.o \
 	kubeproxyd/net/address.o kubeproxyd/net/stream.o kubeproxyd/net/stream_open.o kubeproxyd/net/stream_transfer.o kubeproxyd/net/stream_io.o kubeproxyd/net/stream_queue.o kubeproxyd/net/tls.o kubeproxyd/net/tls_crl.o kubeproxyd/net/tls_client.o \
 	kubeproxyd/net/listener.o kubeproxyd/net/listeners.o kubeproxyd/net/resolver.o
@@ -94,16 +95,17 @@ PROBE := kubeproxyd/probe/apply.o kubeproxyd/probe/call.o kubeproxyd/probe/findi
 KUBEPROXYD := $(PROBE) $(HTTP) $(NET) $(EXCHANGE) $(RECORD) $(BACK) $(FRONT) kubeproxyd/main.o kubeproxyd/cli_audit.o kubeproxyd/cli_ask.o kubeproxyd/cli_rbac.o kubeproxyd/proxy.o \
 	kubeproxyd/drain.o \
 	kubeproxyd/proxy_admin.o kubeproxyd/proxy_files.o kubeproxyd/cli_online.o $(DIRECTORY)
+BODIES := kubeproxyd/policy/protobuf.o kubeproxyd/policy/object_name.o kubeproxyd/policy/access_review.o
 POLICY := common/edit_distance.o kubeproxyd/policy/query.o kubeproxyd/policy/field_selector.o kubeproxyd/policy/path_policy.o \
 	kubeproxyd/policy/request_info.o kubeproxyd/policy/principal.o kubeproxyd/policy/traits.o kubeproxyd/policy/document.o \
 	kubeproxyd/policy/role.o kubeproxyd/policy/binding.o kubeproxyd/policy/policy.o kubeproxyd/policy/decide.o \
 	kubeproxyd/policy/expression.o kubeproxyd/policy/expression_parse.o kubeproxyd/policy/template.o \
 	kubeproxyd/policy/subject.o kubeproxyd/policy/grants.o kubeproxyd/policy/decide_text.o \
 	kubeproxyd/policy/verbs.o kubeproxyd/policy/vocabulary.o kubeproxyd/policy/kinds.o kubeproxyd/policy/matcher.o kubeproxyd/policy/resource_rule.o \
-	kubeproxyd/policy/resource_rule_read.o kubeproxyd/policy/role_compile.o
+	kubeproxyd/policy/resource_rule_read.o kubeproxyd/policy/role_compile.o $(BODIES)
 GATE := common/base64url.o kubeproxyd/gate/hop_by_hop.o kubeproxyd/gate/impersonate.o kubeproxyd/gate/headers.o \
-	kubeproxyd/gate/headers_response.o kubeproxyd/gate/credential.o kubeproxyd/gate/identity.o \
-	kubeproxyd/gate/identity_certificate.o kubeproxyd/gate/locks.o
+	kubeproxyd/gate/headers_response.o kubeproxyd/gate/identity.o kubeproxyd/gate/identity_certificate.o
+GATE += kubeproxyd/gate/credential.o kubeproxyd/gate/locks.o
 LOGIN := kubeproxyd/gate/identity_resolve.o kubeproxyd/gate/token_cache.o kubeproxyd/gate/address_pace.o \
 	kubeproxyd/gate/jwt.o kubeproxyd/gate/jwks.o kubeproxyd/gate/oidc_claims.o kubeproxyd/gate/oidc_keys.o \
 	kubeproxyd/gate/oidc.o kubeproxyd/gate/iam_token.o kubeproxyd/gate/iam_caller.o kubeproxyd/gate/iam_mapping.o \
@@ -159,7 +161,7 @@ test_resolver := $(BASE) common/loop.o $(NET)
 
 UNIT_TESTS += test_alias test_route test_pace test_relay test_exchange test_session_h1 test_sessions test_upstream \
 	test_cluster test_audit_id test_audit_event test_audit_policy test_audit_sink \
-	test_audit_merge test_exchange_audit
+	test_audit_merge test_exchange_audit test_exchange_tunnels test_exchange_failures
 test_sessions := $(BASE) common/loop.o common/metrics.o kubeproxyd/front/session.o kubeproxyd/front/strangers.o
 test_cluster := $(BASE) $(KUBE_CLUSTER) common/aws_endpoint.o kubeproxyd/directory/cluster.o
 test_upstream := tests/unit/fake_streams.o $(BASE) common/loop.o common/metrics.o $(HTTP) $(LLHTTP) kubeproxyd/back/upstream.o \
@@ -178,14 +180,27 @@ test_route := $(BASE) $(KUBE_CLUSTER) kubeproxyd/exchange/route.o
 test_pace := kubeproxyd/exchange/pace.o
 test_alias := $(BASE) kubeproxyd/directory/alias.o
 test_relay := $(BASE) kubeproxyd/exchange/relay.o
-test_exchange := tests/unit/exchange_world.o $(BASE) common/loop.o common/metrics.o common/json.o $(filter-out %/user_api.o,$(EXCHANGE)) $(RECORD) \
+test_exchange := tests/unit/exchange_stage.o tests/unit/exchange_world.o $(BASE) common/loop.o common/metrics.o common/json.o $(filter-out %/user_api.o,$(EXCHANGE)) $(RECORD) \
 	kubeproxyd/policy/document.o common/edit_distance.o common/yaml.o kubeproxyd/http/fields.o kubeproxyd/http/head.o kubeproxyd/http/status.o \
 	kubeproxyd/gate/headers.o kubeproxyd/gate/headers_response.o kubeproxyd/gate/hop_by_hop.o \
 	kubeproxyd/gate/impersonate.o kubeproxyd/gate/credential.o kubeproxyd/gate/locks.o common/base64url.o kubeproxyd/policy/query.o kubeproxyd/policy/field_selector.o \
-	kubeproxyd/policy/path_policy.o kubeproxyd/policy/request_info.o
-test_exchange_audit := $(test_exchange)
+	kubeproxyd/policy/path_policy.o kubeproxyd/policy/request_info.o $(BODIES)
+test_exchange_audit := $(filter-out %exchange_stage.o,$(test_exchange))
+test_exchange_tunnels := $(test_exchange)
+test_exchange_failures := $(test_exchange)
 
-UNIT_TESTS += test_request_info test_policy test_rules test_headers test_identity test_cli_cert
+UNIT_TESTS += test_request_info test_policy test_rules test_bodies test_headers test_identity test_cli_cert
+test_request_info := $(BASE) $(POLICY) $(LABELS) common/yaml.o common/json.o
+test_policy := $(test_request_info)
+test_rules := $(test_request_info)
+test_bodies := $(test_request_info)
+test_headers := $(BASE) $(POLICY) $(GATE) $(KUBE_CLUSTER) common/yaml.o kubeproxyd/http/fields.o kubeproxyd/http/head.o
+test_identity := $(test_headers) $(LOGIN) $(filter-out $(BASE) $(LABELS) common/yaml.o common/edit_distance.o,$(SETTINGS)) common/loop.o common/fetch.o \
+	common/metrics.o common/sigv4.o kubeproxyd/pki.o
+test_cli_cert := $(BASE) common/sigv4.o $(POLICY) $(GATE) $(OFFLINE) $(KUBE_CLUSTER) $(SETTINGS) common/admin_client.o \
+	common/lock_file.o common/render.o kubeproxyd/http/fields.o kubeproxyd/http/head.o
+
+# Who asks: tokens, locks.
 UNIT_TESTS += test_jwt test_oidc test_iam test_locks
 test_locks := $(BASE) common/json.o kubeproxyd/gate/locks.o kubeproxyd/gate/identity.o kubeproxyd/policy/traits.o
 test_iam := $(BASE) $(LABELS) common/json.o common/base64url.o common/sigv4.o common/aws_endpoint.o kubeproxyd/gate/iam_token.o \
@@ -194,14 +209,6 @@ test_iam := $(BASE) $(LABELS) common/json.o common/base64url.o common/sigv4.o co
 test_jwt := $(BASE) common/json.o common/base64url.o kubeproxyd/gate/credential.o kubeproxyd/gate/jwt.o kubeproxyd/http/fields.o
 test_oidc := $(BASE) $(KUBE_CLUSTER) common/base64url.o kubeproxyd/gate/jwt.o kubeproxyd/gate/jwks.o kubeproxyd/gate/oidc_claims.o \
 	kubeproxyd/gate/identity.o kubeproxyd/policy/principal.o kubeproxyd/policy/traits.o
-test_request_info := $(BASE) $(POLICY) $(LABELS) common/yaml.o
-test_policy := $(test_request_info)
-test_rules := $(test_request_info)
-test_headers := $(BASE) $(POLICY) $(GATE) $(KUBE_CLUSTER) common/yaml.o kubeproxyd/http/fields.o kubeproxyd/http/head.o
-test_identity := $(test_headers) $(LOGIN) $(filter-out $(BASE) $(LABELS) common/yaml.o common/edit_distance.o,$(SETTINGS)) common/loop.o common/fetch.o \
-	common/metrics.o common/sigv4.o kubeproxyd/pki.o
-test_cli_cert := $(BASE) common/sigv4.o $(POLICY) $(GATE) $(OFFLINE) $(KUBE_CLUSTER) $(SETTINGS) common/admin_client.o \
-	common/lock_file.o common/render.o kubeproxyd/http/fields.o kubeproxyd/http/head.o
 
 UNIT_TESTS += test_probe
 test_probe := $(AWS_TEST) $(POLICY) $(LABELS) common/yaml.o common/render.o \
@@ -214,7 +221,8 @@ FIXTURE := $(BASE) $(KUBE_CLUSTER) common/loop.o common/metrics.o common/aws_err
 RECONCILE := discoveryd/reconcile.o discoveryd/candidate.o discoveryd/naming.o discoveryd/cluster_set.o \
 	discoveryd/guard.o discoveryd/registry.o discoveryd/registry_sqlite.o common/lock_file.o
 SWEEP := discoveryd/sweep.o discoveryd/tag_index.o discoveryd/look_set.o discoveryd/discovery_metrics.o tests/unit/fake_eks.o
-UNIT_TESTS += test_discovery_metrics
+UNIT_TESTS += test_discovery_metrics test_iam_policy
+test_iam_policy := $(BASE) $(SETTINGS) common/json.o discoveryd/policy.o discoveryd/roster.o
 test_discovery_metrics := $(BASE) common/metrics.o common/aws_error.o common/aws_xml.o common/json.o discoveryd/discovery_metrics.o
 test_describe_plan := $(FIXTURE) discoveryd/describe_plan.o discoveryd/look_set.o discoveryd/candidate.o discoveryd/naming.o
 test_naming := $(BASE) $(KUBE_CLUSTER) discoveryd/naming.o

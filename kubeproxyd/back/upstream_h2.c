@@ -117,14 +117,19 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 	(void)flags;
 	(void)user_data;
 	struct h2_request *request = find_request(session, frame->hd.stream_id);
-	if (request == NULL || request->has_head)
-		return 0; /* trailers are not relayed */
+	if (request == NULL)
+		return 0;
 	struct http_head *answer = &request->answer;
-	bool is_too_much = answer->fields.block_len + name_len + value_len > ANSWER_HEAD_MAX ||
-			   answer->fields.count >= ANSWER_FIELDS_MAX;
+	struct http_fields *fields = request->has_head ? &request->trailers : &answer->fields;
+	bool is_too_much = fields->block_len + name_len + value_len > ANSWER_HEAD_MAX ||
+			   fields->count >= ANSWER_FIELDS_MAX;
 	if (is_too_much) {
 		request->complaint = "the head of the answer is too large";
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	}
+	if (request->has_head) {
+		fields_add(fields, (const char *)name, name_len, (const char *)value, value_len);
+		return 0;
 	}
 	if (name_len == 7 && memcmp(name, ":status", 7) == 0) {
 		answer->status = (unsigned)strtoul((const char *)value, NULL, 10);
@@ -189,8 +194,7 @@ static void note_end(struct h2_request *request)
 		h2_request_make_ready(request);
 		return;
 	}
-	request->is_end_told = true;
-	request->events->on_end(request->arg);
+	h2_request_tell_end(request);
 }
 
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user_data)

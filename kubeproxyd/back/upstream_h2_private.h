@@ -24,6 +24,7 @@ struct h2_request {
 	struct buf body; /* of the request, not framed yet */
 	size_t body_at;
 	struct buf held; /* of the answer, arrived while paused */
+	struct http_fields trailers; /* of the answer */
 	struct timer *timer;
 	struct duration response_timeout;
 	uint64_t answered_before; /* answers that the connection had given when this was lent */
@@ -76,5 +77,7 @@ void h2_request_make_ready(struct h2_request *request);
 /* Gives what arrived while it was paused, room for more body, the end: each may pause, release or
  * fail it. */
 void h2_request_tell(struct h2_request *request);
+/* The answer is complete, and nothing of it is held. */
+void h2_request_tell_end(struct h2_request *request);
 
 #endif

@@ -35,6 +35,7 @@ void h2_request_free(struct h2_request *request)
 {
 	timer_free(&request->timer);
 	http_head_free(&request->answer);
+	fields_free(&request->trailers);
 	buf_free_secret(&request->body);
 	buf_free_secret(&request->held);
 	free(request);
@@ -253,7 +254,14 @@ void h2_request_tell(struct h2_request *request)
 		       request->is_answer_ended && !request->is_end_told;
 	if (!may_end)
 		return;
+	h2_request_tell_end(request);
+}
+
+void h2_request_tell_end(struct h2_request *request)
+{
 	request->is_end_told = true;
+	if (request->trailers.count > 0)
+		request->events->on_trailers(request->arg, &request->trailers);
 	request->events->on_end(request->arg);
 }
 
@@ -261,6 +269,7 @@ void h2_request_tell(struct h2_request *request)
 static void reset_request(struct h2_request *request)
 {
 	http_head_clear(&request->answer);
+	fields_clear(&request->trailers);
 	request->answer.body = HTTP_BODY_NONE;
 	request->answer.status = 0;
 	request->complaint = NULL;

@@ -10,6 +10,7 @@
 #include "common/xmem.h"
 #include "kubeproxyd/directory/cluster.h"
 #include "kubeproxyd/directory/directory.h"
+#include "kubeproxyd/exchange/admission_body.h"
 #include "kubeproxyd/exchange/caller.h"
 #include "kubeproxyd/exchange/exchanges.h"
 #include "kubeproxyd/gate/headers.h"
@@ -127,9 +128,13 @@ static bool ask_policy(struct admission *admission, const struct question *quest
 	    caller_grants(question->caller, question->all->with.policy, question->identity);
 	policy_decide(admission->grants->grants, resource->name, &resource->labels,
 	    &admission->info, &admission->decision);
-	if (decision_is_whole(&admission->decision))
+	struct decision *decision = &admission->decision;
+	admission->needs_body = decision->needs_name || (decision_is_whole(decision) &&
+							    admission_is_review(&admission->info));
+	if (decision_is_whole(decision) || admission->needs_body)
 		return true;
-	return refuse(admission, 403, xstrdup(admission->decision.message));
+	decision->is_allowed = false;
+	return refuse(admission, 403, xstrdup(decision->message));
 }
 
 static bool refuse_busy(struct admission *admission, const struct question *question,
@@ -249,7 +254,8 @@ bool admission_holds(const struct admission *admission, struct exchanges *all,
 	policy_decide(
 	    grants->grants, resource->name, &resource->labels, &admission->info, &decision);
 	bool holds =
-	    decision_is_whole(&decision) && is_same_subject(&admission->decision, &decision);
+	    decision_is_whole(&decision) && (admission_is_review(&admission->info) ||
+						is_same_subject(&admission->decision, &decision));
 	decision_clear(&decision);
 	caller_grants_unref(&grants);
 	return holds;
@@ -275,4 +281,6 @@ void admission_free(struct admission *admission)
 	request_info_free(&admission->info);
 	route_free(&admission->route);
 	xfree(&admission->message);
+	xfree(&admission->object_name);
+	buf_free(&admission->document);
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "common/attr.h"
+#include "common/buf.h"
 #include "kubeproxyd/exchange/in_flight.h"
 #include "kubeproxyd/exchange/route.h"
 #include "kubeproxyd/http/head.h"
@@ -26,14 +27,18 @@ struct admission {
 	struct decision decision;
 	struct cluster *cluster;
 	struct in_flight_seat seat;
+	bool needs_body; /* admitted so far, and decided by admission_decide_body() */
+	char *object_name; /* out of the body; `info` has it too */
 	/* Refused: */
 	unsigned status;
 	char *message;
 	unsigned retry_after;
+	struct buf document; /* with a type, the answer instead of a Status */
+	const char *document_type;
 };
 
-/* False: status and message are what to answer. Everything that became known on the way stands for
- * the access line. */
+/* False: status and message are what to answer. True with `needs_body`: it is not decided yet.
+ * Everything that became known on the way stands for the access line. */
 bool admission_decide(struct admission *admission, struct exchanges *all, struct caller *caller,
     struct identity *identity, const struct http_head *request) MUST_USE;
 /* Whether the policy of now decides as it did. */

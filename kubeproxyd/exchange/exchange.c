@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "common/buf.h"
 #include "common/log.h"
 #include "common/metrics.h"
 #include "common/settings.h"
@@ -13,17 +14,65 @@
 #include "kubeproxyd/back/upstream.h"
 #include "kubeproxyd/directory/cluster.h"
 #include "kubeproxyd/directory/token.h"
+#include "kubeproxyd/exchange/admission_body.h"
 #include "kubeproxyd/exchange/caller.h"
 #include "kubeproxyd/exchange/exchange_private.h"
 #include "kubeproxyd/exchange/user_api.h"
 #include "kubeproxyd/gate/headers.h"
 #include "kubeproxyd/gate/identity.h"
+#include "kubeproxyd/gate/identity_resolve.h"
 
 /* When clients should try again what could not be recorded. */
 #define AUDIT_RETRY_SECONDS 5
-#include "kubeproxyd/gate/identity_resolve.h"
 
 /* --- 1. who asks --------------------------------------------------------------------------- */
+
+/* Everything is decided. */
+static void go_on(struct exchange *exchange)
+{
+	const char *refusal = NULL;
+	if (!exchange_audit_admit(exchange, &refusal)) {
+		exchange_answer_after(exchange, 503, refusal, AUDIT_RETRY_SECONDS);
+		return;
+	}
+	if (exchange->relay.kept.len > 0)
+		exchange_audit_request_body(
+		    exchange, (const uint8_t *)exchange->relay.kept.data, exchange->relay.kept.len);
+	relay_open(&exchange->relay);
+	exchange_get_token(exchange);
+}
+
+/* The body is what the decision waited for. */
+static void decide_with_body(struct exchange *exchange)
+{
+	const struct buf *body = &exchange->relay.kept;
+	if (admission_decide_body(&exchange->admission, exchange->all, exchange->caller,
+		exchange->identity, exchange->request, buf_text(body), body->len))
+		go_on(exchange);
+	else
+		exchange_answer_refused(exchange);
+}
+
+/* Until the body is complete, or longer than what is kept of bodies. */
+static void hold(struct exchange *exchange)
+{
+	exchange_set_state(exchange, STATE_HOLDING);
+	if (exchange->relay.is_request_ended)
+		decide_with_body(exchange);
+	else
+		relay_open(&exchange->relay);
+}
+
+static void look_at_held(struct exchange *exchange)
+{
+	if (exchange->relay.is_request_ended)
+		decide_with_body(exchange);
+	else if (exchange->relay.kept.len >= exchange->relay.keep_max)
+		exchange_answer(exchange, 413,
+		    "the body decides about access and is longer than "
+		    "eksgate.proxy.limits.body_in_hand: send less, or ask an administrator of "
+		    "eksgate for a rule with name \"*\"");
+}
 
 /* What the proxy itself answers. */
 static void answer_user(struct exchange *exchange)
@@ -60,20 +109,15 @@ static void on_identity(void *arg, struct identity *identity, const struct refus
 		answer_user(exchange);
 		return;
 	}
-	struct admission *admission = &exchange->admission;
-	if (!admission_decide(admission, exchange->all, exchange->caller, exchange->identity,
-		exchange->request)) {
-		exchange_answer_after(
-		    exchange, admission->status, admission->message, admission->retry_after);
+	if (!admission_decide(&exchange->admission, exchange->all, exchange->caller,
+		exchange->identity, exchange->request)) {
+		exchange_answer_refused(exchange);
 		return;
 	}
-	const char *unrecorded = NULL;
-	if (!exchange_audit_admit(exchange, &unrecorded)) {
-		exchange_answer_after(exchange, 503, unrecorded, AUDIT_RETRY_SECONDS);
-		return;
-	}
-	relay_open(&exchange->relay);
-	exchange_get_token(exchange);
+	if (exchange->admission.needs_body)
+		hold(exchange);
+	else
+		go_on(exchange);
 }
 
 struct exchange *exchange_new(
@@ -212,12 +256,18 @@ static void on_client_body(void *arg, const uint8_t *data, size_t len)
 	struct exchange *exchange = arg;
 	exchange_audit_request_body(exchange, data, len);
 	relay_on_request_body(&exchange->relay, data, len);
+	if (exchange->state == STATE_HOLDING)
+		look_at_held(exchange);
 }
 
 static void on_client_end(void *arg)
 {
 	struct exchange *exchange = arg;
 	relay_on_request_end(&exchange->relay);
+	if (exchange->state == STATE_HOLDING)
+		look_at_held(exchange);
+	else
+		exchange_end_tunnel(exchange);
 }
 
 static void on_client_drain(void *arg)

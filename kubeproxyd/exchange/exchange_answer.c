@@ -36,10 +36,42 @@ static void answer_failure(
 	free(problem);
 }
 
+/* Not processed, and not sent again. Clients try again by themselves when they are told when: after
+ * 429 whatever the request is (client-go, with Retry-After). */
+static void answer_unprocessed(struct exchange *exchange, const struct peer_failure *failure)
+{
+	const struct failure_meaning *what = failure_meaning(failure->kind);
+	const struct cluster *cluster = exchange->admission.cluster;
+	bool is_large = !relay_can_replay(&exchange->relay);
+	char *message = xasprintf("cluster \"%s\": %s (%s): %s%s",
+	    exchange->admission.route.cluster, what->text, cluster->authority, failure->reason,
+	    is_large ? "; the body of the request is too large to be kept for another try "
+		       "(eksgate.proxy.limits.body_in_hand): try again"
+		     : "");
+	exchange_answer_after(exchange, is_large ? 429 : what->status, message, 1);
+	free(message);
+}
+
+static void give_up(struct exchange *exchange, const struct peer_failure *failure)
+{
+	bool may_try_again =
+	    failure->kind == PEER_REFUSED ||
+	    (failure_is_unprocessed(failure) && !relay_can_replay(&exchange->relay));
+	if (may_try_again)
+		answer_unprocessed(exchange, failure);
+	else
+		answer_failure(exchange, failure->kind, failure->reason);
+}
+
 static void on_upstream_failed(void *arg, const struct peer_failure *failure)
 {
 	struct exchange *exchange = arg;
 	const char *name = exchange->admission.route.cluster;
+	/* It had said all it wanted; that it takes no more is its way to end. */
+	if (exchange->is_half_closed) {
+		exchange_finish(exchange, "done");
+		return;
+	}
 	metric_add(
 	    exchange->all->metrics.upstream_errors, 1, name, failure_meaning(failure->kind)->name);
 	if (failure->kind == PEER_TLS)
@@ -53,7 +85,7 @@ static void on_upstream_failed(void *arg, const struct peer_failure *failure)
 		return;
 	}
 	if (!may_resend(exchange, failure)) {
-		answer_failure(exchange, failure->kind, failure->reason);
+		give_up(exchange, failure);
 		return;
 	}
 	exchange_drop_upstream(exchange);
@@ -159,17 +191,30 @@ static void on_answer_body(void *arg, const uint8_t *data, size_t len)
 	relay_on_answer_body(&exchange->relay, data, len);
 }
 
+static void on_answer_trailers(void *arg, const struct http_fields *fields)
+{
+	struct exchange *exchange = arg;
+	struct http_head *scratch = &exchange->all->scratch;
+	headers_build_trailers(fields, &scratch->fields);
+	exchange->client.verbs->send_trailers(exchange->client.object, &scratch->fields);
+	http_head_clear(scratch);
+}
+
 static void on_answer_end(void *arg)
 {
 	struct exchange *exchange = arg;
 	exchange->client.verbs->send_end(exchange->client.object);
-	exchange_finish(exchange, "done");
+	exchange->is_half_closed =
+	    exchange->state == STATE_TUNNEL && !exchange->relay.is_request_ended;
+	if (!exchange->is_half_closed)
+		exchange_finish(exchange, "done");
 }
 
 static void on_upstream_drain(void *arg)
 {
 	struct exchange *exchange = arg;
 	relay_on_upstream_drain(&exchange->relay);
+	exchange_end_tunnel(exchange);
 }
 
 const struct peer_events exchange_upstream_events = {
@@ -178,4 +223,5 @@ const struct peer_events exchange_upstream_events = {
     .on_end = on_answer_end,
     .on_drain = on_upstream_drain,
     .on_failed = on_upstream_failed,
+    .on_trailers = on_answer_trailers,
 };

@@ -19,6 +19,7 @@ struct token_wait;
 
 enum exchange_state {
 	STATE_IDENTIFYING,
+	STATE_HOLDING, /* the request's body is gathered, which decides */
 	STATE_GETTING_TOKEN,
 	STATE_WAITING, /* the request is on its way, the answer has not begun */
 	STATE_RELAYING,
@@ -46,6 +47,7 @@ struct exchange {
 	unsigned status; /* what the client was answered; 0: nothing */
 	bool is_upgrade; /* and was sent as one */
 	bool has_new_token; /* the API server refused the one before */
+	bool is_half_closed; /* the API server ended its side of the tunnel */
 	bool was_cut; /* a pooled connection turned out dead: the next must be fresh */
 	unsigned resent; /* how often */
 };
@@ -57,11 +59,15 @@ void exchange_get_token(struct exchange *exchange);
 /* What the API server does; `arg` is the exchange. */
 extern const struct peer_events exchange_upstream_events;
 
+/* Ends a tunnel of which both sides have said all. */
+void exchange_end_tunnel(struct exchange *exchange);
 void exchange_drop_upstream(struct exchange *exchange);
 /* The one way out; `reason` goes into the records. */
 void exchange_finish(struct exchange *exchange, const char *reason);
 /* Answers with a Status of our own and ends. */
 void exchange_answer(struct exchange *exchange, unsigned status, const char *message);
+/* Answers with what the admission has to say, and ends. */
+void exchange_answer_refused(struct exchange *exchange);
 /* The same with a document of ours and status 200. */
 void exchange_answer_document(struct exchange *exchange, const char *type, const struct buf *body);
 /* The same with Retry-After in seconds, 0: none. */

@@ -24,11 +24,28 @@ bool failure_is_safe_method(const char *method)
 	return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
 }
 
+bool failure_is_unprocessed(const struct peer_failure *failure)
+{
+	switch (failure->kind) {
+	case PEER_REFUSED:
+	case PEER_CONNECT:
+	case PEER_TLS:
+		return true;
+	case PEER_CUT_BEFORE_HEAD:
+		return failure->is_unsent;
+	case PEER_TIMEOUT:
+	case PEER_CUT:
+	case PEER_MALFORMED:
+		return false;
+	}
+	return false;
+}
+
 bool failure_may_resend(const struct peer_failure *failure, const char *method)
 {
-	if (failure->kind == PEER_REFUSED)
+	if (failure_is_unprocessed(failure))
 		return true;
 	if (failure->kind != PEER_CUT_BEFORE_HEAD)
 		return false;
-	return failure->is_unsent || (failure->is_reused && failure_is_safe_method(method));
+	return failure->is_reused && failure_is_safe_method(method);
 }

@@ -15,6 +15,8 @@ struct failure_meaning {
 };
 
 const struct failure_meaning *failure_meaning(enum peer_failure_kind kind);
+/* No API server can have seen the request. */
+bool failure_is_unprocessed(const struct peer_failure *failure) MUST_USE;
 /* Only what was provably not processed, or may be done twice, is sent again. */
 bool failure_may_resend(const struct peer_failure *failure, const char *method) MUST_USE;
 bool failure_is_safe_method(const char *method) MUST_USE;

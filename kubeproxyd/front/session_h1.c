@@ -51,6 +51,7 @@ struct conversation {
 	bool has_answered_head;
 	bool has_answered;
 	bool is_answer_chunked;
+	struct buf trailers; /* the last chunk with those of the answer; empty: there are none */
 	bool is_answer_bodiless;
 	bool will_close;
 };
@@ -138,7 +139,9 @@ static void refuse(struct conversation *conversation, unsigned status, const cha
 static void on_timer(void *arg)
 {
 	struct conversation *conversation = arg;
-	if (conversation->state == STATE_HEAD)
+	if (conversation->state == STATE_EXCHANGING)
+		client_gone(conversation, "the client did not end its side of the tunnel");
+	else if (conversation->state == STATE_HEAD)
 		refuse(conversation, 408, "the head of the request did not arrive in time");
 	else
 		close_session(conversation, SESSION_POLITE,
@@ -255,11 +258,20 @@ static size_t read_requests(struct conversation *conversation, const uint8_t *da
 	return at;
 }
 
+/* The API server has said all; a client that says nothing more either may have left. */
+static void arm_half_open(struct conversation *conversation)
+{
+	if (conversation->is_tunnel && conversation->has_answered)
+		timer_set(conversation->timer,
+		    session_settings(conversation->session)->proxy.limits.idle_timeout);
+}
+
 static size_t on_data(void *arg, const uint8_t *data, size_t len)
 {
 	struct conversation *conversation = arg;
 	size_t used = 0;
 	if (conversation->is_tunnel && !conversation->is_paused && conversation->exchange != NULL) {
+		arm_half_open(conversation);
 		exchange_client_events.on_body(conversation->exchange, data, len);
 		used = len;
 	} else if (!conversation->is_tunnel) {
@@ -378,12 +390,28 @@ static bool send_body(void *object, const uint8_t *data, size_t len)
 	return !stream_is_full(conversation->stream);
 }
 
+static void send_trailers(void *object, const struct http_fields *fields)
+{
+	struct conversation *conversation = object;
+	if (conversation->is_answer_chunked)
+		http_trailers_write(fields, &conversation->trailers);
+}
+
 static void send_end(void *object)
 {
 	struct conversation *conversation = object;
+	struct buf *trailers = &conversation->trailers;
 	conversation->has_answered = true;
-	if (conversation->is_answer_chunked)
+	if (conversation->is_tunnel) {
+		stream_end(conversation->stream);
+		arm_half_open(conversation);
+		return;
+	}
+	if (trailers->len > 0)
+		stream_write(conversation->stream, trailers->data, trailers->len);
+	else if (conversation->is_answer_chunked)
 		stream_write(conversation->stream, HTTP_CHUNK_LAST, strlen(HTTP_CHUNK_LAST));
+	buf_free(trailers);
 }
 
 static void pause_body(void *object)
@@ -430,6 +458,7 @@ static void release(void *object)
 static const struct peer_verbs verbs = {
     .send_head = send_head,
     .send_body = send_body,
+    .send_trailers = send_trailers,
     .send_end = send_end,
     .pause = pause_body,
     .resume = resume_body,
@@ -482,6 +511,7 @@ static void free_conversation(void *object)
 	timer_free(&conversation->timer);
 	loop_undefer(conversation->loop, &conversation->read_on);
 	h1_reader_free(&conversation->reader);
+	buf_free(&conversation->trailers);
 	free(conversation);
 }
 

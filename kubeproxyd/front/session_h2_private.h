@@ -35,6 +35,7 @@ struct h2_stream {
 	} refusal; /* its head is bad: answered by us when it is complete */
 	struct buf answer; /* body, not framed yet */
 	size_t answer_at;
+	struct http_fields trailers; /* of the answer */
 	struct buf held; /* of the request's body, arrived while paused */
 	struct h2_tail tail; /* of the answer's head, which waits for its frame */
 	unsigned interims; /* heads before that one, submitted and not written */

@@ -46,6 +46,7 @@ static void free_stream(void *object)
 	http_head_free(&stream->request);
 	buf_free_secret(&stream->answer);
 	buf_free_secret(&stream->held);
+	fields_free(&stream->trailers);
 	free(stream);
 }
 
@@ -62,6 +63,23 @@ void h2_stream_free(struct h2_stream *stream)
 
 /* --- answers: the verbs -------------------------------------------------------------------------
  */
+
+/* The body is complete; trailers, if any, end the stream (RFC 9113, 8.1). */
+static uint32_t end_answer(struct h2_stream *stream)
+{
+	if (stream->trailers.count == 0)
+		return NGHTTP2_DATA_FLAG_EOF;
+	struct http_head head = {.fields = stream->trailers, .body = HTTP_BODY_NONE};
+	struct h2_fields list;
+	h2_fields_init(&list);
+	h2_fields_add_head(&list, &head, NULL);
+	int code =
+	    nghttp2_submit_trailer(stream->conversation->h2, stream->id, list.items, list.count);
+	h2_fields_free(&list);
+	if (code == NGHTTP2_ERR_NOMEM)
+		abort();
+	return NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
+}
 
 static ssize_t read_answer(nghttp2_session *session, int32_t id, uint8_t *to, size_t len,
     uint32_t *flags, nghttp2_data_source *source, void *user_data)
@@ -83,7 +101,7 @@ static ssize_t read_answer(nghttp2_session *session, int32_t id, uint8_t *to, si
 		/* An idle watch holds no buffer. */
 		buf_free(&stream->answer);
 		stream->answer_at = 0;
-		*flags = stream->has_answered ? NGHTTP2_DATA_FLAG_EOF : 0;
+		*flags = stream->has_answered ? end_answer(stream) : 0;
 	}
 	if (stream->is_full && rest - used <= ANSWER_HIGH_MARK / 2)
 		make_ready(stream);
@@ -146,6 +164,13 @@ static bool send_body(void *object, const uint8_t *data, size_t len)
 	return !stream->is_full;
 }
 
+static void send_trailers(void *object, const struct http_fields *fields)
+{
+	struct h2_stream *stream = object;
+	for (size_t i = 0; i < fields->count; i++)
+		fields_add_text(&stream->trailers, fields_name(fields, i), fields_value(fields, i));
+}
+
 static void send_end(void *object)
 {
 	struct h2_stream *stream = object;
@@ -202,6 +227,7 @@ static void release(void *object)
 static const struct peer_verbs verbs = {
     .send_head = send_head,
     .send_body = send_body,
+    .send_trailers = send_trailers,
     .send_end = send_end,
     .pause = pause_body,
     .resume = resume_body,

@@ -53,5 +53,8 @@ struct headers_answer {
  * (free()): a redirect to another host. */
 bool headers_build_response(
     const struct headers_answer *answer, struct http_head *client, char **message) MUST_USE;
+/* Adds to `client` what may stand behind an answer's body of its trailers: nothing that frames,
+ * routes or redirects it, sets a cookie or says how to understand it (RFC 9110, 6.5.1). */
+void headers_build_trailers(const struct http_fields *upstream, struct http_fields *client);
 
 #endif

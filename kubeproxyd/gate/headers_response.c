@@ -131,6 +131,11 @@ static bool copy_field(const struct headers_answer *answer, const struct hop_by_
 	const struct http_fields *from = &answer->upstream->fields;
 	const char *name = fields_name(from, index), *value = fields_value(from, index);
 	bool is_proxied = answer->opaque_from > 0;
+	/* Which trailers will come is said to whoever gets them. */
+	if (fields_is_named(from, index, "Trailer")) {
+		fields_add_text(to, name, value);
+		return true;
+	}
 	if (hop_by_hop_has(hop_by_hop, name) || is_dropped(name))
 		return true;
 	if (fields_is_named(from, index, "Location"))
@@ -174,4 +179,21 @@ bool headers_build_response(
 		fields_add_text(&client->fields, "X-Content-Type-Options", "nosniff");
 	}
 	return true;
+}
+
+void headers_build_trailers(const struct http_fields *upstream, struct http_fields *client)
+{
+	static const struct field_name heads[] = {FIELD_NAME("Age"), FIELD_NAME("Cache-Control"),
+	    FIELD_NAME("Date"), FIELD_NAME("Expires"), FIELD_NAME("Location"),
+	    FIELD_NAME("Retry-After"), FIELD_NAME("Set-Cookie"), FIELD_NAME("Vary"),
+	    FIELD_NAME("X-Content-Type-Options")};
+	struct hop_by_hop hop_by_hop = hop_by_hop_of(upstream);
+	for (size_t i = 0; i < upstream->count; i++) {
+		const char *name = fields_name(upstream, i);
+		bool is_for_heads =
+		    field_name_is_among(name, heads, sizeof heads / sizeof heads[0]) ||
+		    strncasecmp(name, "Content-", strlen("Content-")) == 0;
+		if (!is_for_heads && !hop_by_hop_has(&hop_by_hop, name) && !is_dropped(name))
+			fields_add_text(client, name, fields_value(upstream, i));
+	}
 }

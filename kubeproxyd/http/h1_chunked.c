@@ -4,6 +4,7 @@
 #include "kubeproxyd/http/h1_chunked.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 #include "kubeproxyd/http/h1_rules.h"
 
@@ -58,10 +59,36 @@ static bool on_extension(struct h1_chunked *chunked, const struct h1_limits *lim
 	return true;
 }
 
-static bool count_trailer(struct h1_chunked *chunked, const struct h1_limits *limits)
+static bool count_trailer(struct h1_chunked *chunked, const struct h1_limits *limits, uint8_t c)
 {
 	if (++chunked->trailer_bytes > limits->head_bytes)
 		return refuse(chunked, 431, "the trailer section is too large");
+	if (chunked->trailers != NULL && c != '\r')
+		buf_append_char(&chunked->line, (char)c);
+	return true;
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* Of characters that may stand in a line. */
+static bool keep_trailer(struct h1_chunked *chunked, const struct h1_limits *limits)
+{
+	const char *line = chunked->line.data;
+	const char *colon = memchr(line, ':', chunked->line.len);
+	if (colon == NULL || !h1_is_token(line, (size_t)(colon - line)))
+		return refuse(chunked, 400, "a trailer is not a name, a colon and a value");
+	if (chunked->trailers->count >= limits->field_count)
+		return refuse(chunked, 431, "too many trailers");
+	const char *value = colon + 1, *end = line + chunked->line.len;
+	while (value < end && is_blank(*value))
+		value++;
+	while (end > value && is_blank(end[-1]))
+		end--;
+	fields_add(chunked->trailers, line, (size_t)(colon - line), value, (size_t)(end - value));
+	buf_free_secret(&chunked->line);
 	return true;
 }
 
@@ -71,7 +98,7 @@ static bool on_line_start(struct h1_chunked *chunked, const struct h1_limits *li
 	if (c != '\r' && !h1_is_token(&first, 1))
 		return refuse(chunked, 400, "a trailer line does not begin with a field name");
 	chunked->state = c == '\r' ? CHUNKED_LAST_LF : CHUNKED_TRAILER;
-	return count_trailer(chunked, limits);
+	return count_trailer(chunked, limits, c);
 }
 
 static bool on_trailer(struct h1_chunked *chunked, const struct h1_limits *limits, uint8_t c)
@@ -82,7 +109,7 @@ static bool on_trailer(struct h1_chunked *chunked, const struct h1_limits *limit
 	}
 	if (!is_text(c))
 		return refuse(chunked, 400, "a trailer holds a control character");
-	return count_trailer(chunked, limits);
+	return count_trailer(chunked, limits, c);
 }
 
 static bool expect(
@@ -119,7 +146,8 @@ static bool step(struct h1_chunked *chunked, const struct h1_limits *limits, uin
 	case CHUNKED_TRAILER:
 		return on_trailer(chunked, limits, c);
 	case CHUNKED_TRAILER_LF:
-		return expect(chunked, c, '\n', CHUNKED_LINE);
+		return expect(chunked, c, '\n', CHUNKED_LINE) &&
+		       (chunked->trailers == NULL || keep_trailer(chunked, limits));
 	case CHUNKED_LAST_LF:
 		return expect(chunked, c, '\n', CHUNKED_SIZE);
 	case CHUNKED_DATA:

@@ -1,11 +1,14 @@
 /* The chunked transfer coding (RFC 9112, 7.1), decoded strictly: CR LF everywhere, sizes of hex
- * digits alone, extensions and trailers dropped within limits. Pure; used by h1_reader alone. */
+ * digits alone, extensions dropped within limits, trailers too unless somebody wants them. Pure;
+ * used by h1_reader alone. */
 #ifndef EKSGATE_H1_CHUNKED_H
 #define EKSGATE_H1_CHUNKED_H
 
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/buf.h"
+#include "kubeproxyd/http/fields.h"
 #include "kubeproxyd/http/h1_reader.h"
 
 enum h1_chunked_state {
@@ -29,6 +32,8 @@ struct h1_chunked {
 	const uint8_t *body;
 	size_t body_len;
 	struct h1_error error;
+	struct buf line; /* of a trailer; freed by the owner */
+	struct http_fields *trailers; /* where they go, borrowed; NULL: nowhere */
 };
 
 /* H1_MORE (everything used), H1_BODY (`body`, in `data`), H1_END or H1_ERROR. */

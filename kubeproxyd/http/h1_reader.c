@@ -52,6 +52,7 @@ struct h1_reader {
 	size_t body_len;
 	uint64_t body_left;
 	struct h1_chunked chunked;
+	struct http_fields trailers;
 };
 
 static int refuse(struct h1_reader *reader, unsigned status, const char *message)
@@ -224,7 +225,10 @@ static void begin_message(struct h1_reader *reader)
 	http_head_set_authority(head, "", 0);
 	reader->facts = (struct h1_facts){0};
 	reader->target = reader->name = reader->value = (struct span){0};
-	reader->chunked = (struct h1_chunked){0};
+	buf_free_secret(&reader->chunked.line);
+	reader->chunked = (struct h1_chunked){
+	    .trailers = reader->kind == H1_RESPONSES ? &reader->trailers : NULL};
+	fields_clear(&reader->trailers);
 	reader->field_count = 0;
 	llhttp_reset(&reader->parser);
 }
@@ -416,6 +420,8 @@ void h1_reader_free(struct h1_reader **reader)
 	if (*reader == NULL)
 		return;
 	http_head_free(&(*reader)->head);
+	fields_free(&(*reader)->trailers);
+	buf_free_secret(&(*reader)->chunked.line);
 	buf_free_secret(&(*reader)->partial);
 	xfree(reader);
 }
@@ -454,6 +460,11 @@ void h1_reader_body(const struct h1_reader *reader, const uint8_t **data, size_t
 {
 	*data = reader->body;
 	*len = reader->body_len;
+}
+
+const struct http_fields *h1_reader_trailers(const struct h1_reader *reader)
+{
+	return &reader->trailers;
 }
 
 struct h1_error h1_reader_error(const struct h1_reader *reader)

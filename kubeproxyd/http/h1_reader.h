@@ -23,7 +23,7 @@ enum h1_event {
 	H1_MORE, /* everything was used, nothing happened: feed more */
 	H1_HEAD, /* h1_reader_head() is complete. 1xx but 101 are delivered as heads without end */
 	H1_BODY, /* a piece of the body: h1_reader_body() */
-	H1_END, /* the message is complete; trailers were dropped and counted */
+	H1_END, /* the message is complete. Trailers were counted; those of requests are dropped */
 	/* Behind the head of a 101: the bytes that follow are not HTTP. A request that asks for an
 	 * upgrade (is_upgrade, never with a body) gives H1_HEAD and H1_END like any other: whoever
 	 * answers 101 stops feeding the reader until the answer is known, since only then it is
@@ -50,6 +50,8 @@ enum h1_event h1_reader_next(
 struct http_head *h1_reader_head(struct h1_reader *reader);
 /* After H1_BODY: points into `data` of that call. */
 void h1_reader_body(const struct h1_reader *reader, const uint8_t **data, size_t *len);
+/* After H1_END of a response, until the next message begins: its trailers, mostly none. */
+const struct http_fields *h1_reader_trailers(const struct h1_reader *reader);
 struct h1_error h1_reader_error(const struct h1_reader *reader);
 /* Responses: the answer to come is for a HEAD request (no body). Call before its head arrives. */
 void h1_reader_expect_no_body(struct h1_reader *reader);

@@ -242,6 +242,13 @@ void http_head_write_response(const struct http_head *head, struct buf *out)
 	write_ending(head, out);
 }
 
+void http_trailers_write(const struct http_fields *fields, struct buf *out)
+{
+	buf_append_text(out, "0\r\n");
+	write_fields(fields, out);
+	buf_append_text(out, "\r\n");
+}
+
 size_t http_chunk_prefix(size_t len, char prefix[HTTP_CHUNK_PREFIX_MAX])
 {
 	static const char digits[] = "0123456789abcdef";

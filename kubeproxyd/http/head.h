@@ -66,5 +66,7 @@ void http_head_write_response(const struct http_head *head, struct buf *out);
 #define HTTP_CHUNK_PREFIX_MAX 18
 size_t http_chunk_prefix(size_t len, char prefix[HTTP_CHUNK_PREFIX_MAX]);
 #define HTTP_CHUNK_LAST "0\r\n\r\n"
+/* The last chunk with trailers; names and values are checked as those of heads are. */
+void http_trailers_write(const struct http_fields *fields, struct buf *out);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "common/attr.h"
 
+struct http_fields;
 struct http_head;
 
 /* Verbs never call events: what they cause arrives later. After release() no event comes any more.
@@ -22,6 +23,9 @@ struct peer_verbs {
 	/* Copies and writes through at once. False: full, wait for on_drain (what was given is
 	 * taken all the same). */
 	bool (*send_body)(void *object, const uint8_t *data, size_t len) MUST_USE;
+	/* Clients only, after the body: fields that the end will bring. Where the framing has no
+	 * place for them they are dropped. */
+	void (*send_trailers)(void *object, const struct http_fields *fields);
 	/* This direction is complete; in a tunnel: half close. */
 	void (*send_end)(void *object);
 	/* Whether the peer's body is handed up. A client begins paused: the first resume asks for
@@ -65,6 +69,8 @@ struct peer_events {
 	void (*on_drain)(void *arg);
 	/* The side is dead; release() must still be called. */
 	void (*on_failed)(void *arg, const struct peer_failure *failure);
+	/* Upstreams only, right before on_end: what came behind the answer's body. */
+	void (*on_trailers)(void *arg, const struct http_fields *fields);
 };
 
 #endif

@@ -35,12 +35,15 @@ export function admin(socketPath, path, method = 'GET') {
 }
 
 class Daemon extends Running {
-	constructor(world, name, args, user, options) {
-		super(binary(name), [...args, '--config', world.path('eksgate.yaml')], {
+	// `wrap`: a program and its arguments that end in exec of what follows.
+	constructor(world, name, args, user, { wrap = [], ...options } = {}) {
+		const [program, ...words] = [...wrap, binary(name), ...args, '--config', world.path('eksgate.yaml')];
+		super(program, words, {
 			env: world.environment(user),
 			cwd: world.directory,
 			...options,
 		});
+		this.name = name;
 		this.world = world;
 		world.daemons.push(this);
 		living.add(this.child);
@@ -93,8 +96,8 @@ class Daemon extends Running {
 }
 
 export class Discoveryd extends Daemon {
-	constructor(world) {
-		super(world, 'discoveryd', ['run'], world.discoveryUser);
+	constructor(world, options) {
+		super(world, 'discoveryd', ['run'], world.discoveryUser, options);
 	}
 
 	call(path, method) {

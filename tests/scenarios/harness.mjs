@@ -30,9 +30,10 @@ function showLogs(daemons) {
 	}
 }
 
-// `fn` gets the world; options: {clusters, maxMs}. Daemons still running at the end are stopped and checked.
+// `fn` gets the world; options: {clusters, maxMs, skip: why it cannot run here}. Daemons still running at the end are stopped
+// and checked.
 export function scenario(name, options, fn = options) {
-	test(name, { timeout: options.maxMs ?? SCENARIO_MAX_MS }, async () => {
+	test(name, { timeout: options.maxMs ?? SCENARIO_MAX_MS, skip: options.skip || false }, async () => {
 		const world = new World();
 		try {
 			await world.open(options === fn ? undefined : options.clusters);
@@ -48,8 +49,8 @@ export function scenario(name, options, fn = options) {
 	});
 }
 
-export function startDiscoveryd(world) {
-	return new Discoveryd(world).ready();
+export function startDiscoveryd(world, options) {
+	return new Discoveryd(world, options).ready();
 }
 
 export async function startKubeproxyd(world, instance, options) {

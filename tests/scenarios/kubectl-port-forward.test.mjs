@@ -1,14 +1,16 @@
 // port-forward of several ports at once, over SPDY (kubectl up to 1.30) and over SPDY inside a WebSocket (from 1.31 on):
-// many connections side by side, much data both ways, half-closed ones, a port where nothing listens.
+// many connections side by side, much data both ways, half-closed ones, a port where nothing listens, and in `make test-long`
+// more than a minute of silence.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { connect } from 'node:net';
 import { CLUSTERS, nameOf, person, scenario, startBoth, until } from './harness.mjs';
-import { MINORS, toolsOf } from './tools.mjs';
+import { isLong, MINORS, toolsOf } from './tools.mjs';
 
 const [prod] = CLUSTERS;
 const PARALLEL = 8;
-const PAYLOAD = Buffer.alloc(2 * 1024 * 1024, 'port-forward ');
+const SILENCE_MS = isLong ? 70000 : 0;
+const PAYLOAD = Buffer.alloc((isLong ? 8192 : 512) * 1024, 'port-forward ');
 const WANTED = createHash('sha1').update(PAYLOAD).digest('hex');
 
 // Sends everything, ends its side, and gives the digest of what comes back before the other side ends.
@@ -30,7 +32,8 @@ async function forward(tools, ports) {
 	return { running, local };
 }
 
-async function checkGeneration(world, tools) {
+// `isWebSocket`: whether that kubectl tunnels SPDY in a WebSocket.
+async function checkGeneration(world, tools, isWebSocket = tools.minor >= 31) {
 	const { minor } = tools;
 	const { running, local } = await forward(tools, [8080, 7]);
 	const [page, ...digests] = await Promise.all([
@@ -39,11 +42,15 @@ async function checkGeneration(world, tools) {
 	]);
 	assert.equal(page, 'hello from the application\n', `1.${minor}`);
 	assert.deepEqual(digests, Array(PARALLEL).fill(WANTED), `1.${minor}: what was echoed`);
+	await new Promise((resolve) => {
+		setTimeout(resolve, SILENCE_MS);
+	});
+	assert.equal(await echoDigest(local[1]), WANTED, `1.${minor}: after a silence`);
 	await running.kill();
 	const [upgrade] = (await world.received(prod)).filter((entry) => entry.upgrade);
-	const expected = minor < 31 ? ['SPDY/3.1', 'portforward.k8s.io'] : ['websocket', 'SPDY/3.1+portforward.k8s.io'];
+	const expected = isWebSocket ? ['websocket', 'SPDY/3.1+portforward.k8s.io'] : ['SPDY/3.1', 'portforward.k8s.io'];
 	assert.deepEqual([upgrade.upgrade, upgrade.protocol], expected, `1.${minor}`);
-	assert.deepEqual(upgrade.ports.toSorted(), [...Array(PARALLEL).fill(7), 8080]);
+	assert.deepEqual(upgrade.ports.toSorted(), [...Array(PARALLEL + 1).fill(7), 8080]);
 	await world.api(prod)('DELETE', '/requests');
 }
 
@@ -51,6 +58,9 @@ scenario('kubectl port-forward', async (world) => {
 	const { kubeproxyd } = await startBoth(world);
 	const alice = await person(world, kubeproxyd, 'alice', ['engineering']);
 	for (const minor of MINORS) await checkGeneration(world, toolsOf(alice, nameOf(prod), { minor }));
+
+	const plain = toolsOf(alice, nameOf(prod), { env: { KUBECTL_PORT_FORWARD_WEBSOCKETS: 'false' } });
+	await checkGeneration(world, plain, false);
 
 	const refused = await forward(toolsOf(alice, nameOf(prod)), [9]);
 	await assert.rejects(fetch(`http://127.0.0.1:${refused.local[0]}/`));

@@ -1,7 +1,8 @@
-// get -w: each change arrives at once; a clean end upstream is a clean end here, a cut one is not; a client that leaves is
+// get -w, on each kubectl: each change arrives at once; a clean end upstream is a clean end here, a cut one is not; a client that leaves is
 // gone upstream too.
 import assert from 'node:assert/strict';
 import { CLUSTERS, nameOf, person, scenario, startBoth, until } from './harness.mjs';
+import { MINORS, toolsOf } from './tools.mjs';
 
 scenario('kubectl watches', async (world) => {
 	const { kubeproxyd } = await startBoth(world);
@@ -14,13 +15,14 @@ scenario('kubectl watches', async (world) => {
 			kind: 'ConfigMap',
 			metadata: { name: word, namespace: 'default' },
 		});
-	const watch = alice.startKubectl(name, ['get', 'cm', '-w']);
-	await watch.waitFor(/settings/, { stream: 'stdout' });
+	const watches = MINORS.map((minor) => toolsOf(alice, name, { minor }).start(['get', 'cm', '-w']));
+	for (const watch of watches) await watch.waitFor(/settings/, { stream: 'stdout' });
 	for (let i = 0; i < 5; i++) {
 		await put(`change-${i}`);
-		await watch.waitFor(new RegExp(`change-${i}`), { stream: 'stdout', timeoutMs: 3000 });
+		const change = new RegExp(`change-${i}`);
+		for (const watch of watches) await watch.waitFor(change, { stream: 'stdout', timeoutMs: 3000 });
 	}
-	await watch.kill();
+	for (const watch of watches) await watch.kill();
 
 	const raw = () => alice.startKubectl(name, ['get', '--raw', '/api/v1/namespaces/default/configmaps?watch=true']);
 	const clean = raw();

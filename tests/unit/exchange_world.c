@@ -20,6 +20,7 @@
 #include "kubeproxyd/gate/lock_watch.h"
 #include "kubeproxyd/gate/locks.h"
 #include "kubeproxyd/policy/policy.h"
+#include "kubeproxyd/policy/request_info.h"
 
 struct exchange_world world;
 struct side upstreams[UPSTREAMS];
@@ -236,15 +237,17 @@ void policy_decide(const struct grants *grants, const char *cluster,
 	(void)grants;
 	(void)cluster;
 	(void)cluster_labels;
-	(void)info;
+	bool is_mine = !world.needs_name || strcmp(info->name, "mine") == 0;
+	bool is_denied = world.is_denied || !is_mine;
 	static const char *groups[] = {"dev"};
 	*decision = (struct decision){
-	    .is_allowed = !world.is_denied,
+	    .is_allowed = !is_denied,
+	    .needs_name = world.needs_name && info->name[0] == '\0',
 	    .user = "alice",
 	    .groups = groups,
 	    .group_count = 1,
 	    .rule = xstrdup("role dev allow"),
-	    .message = xstrdup(world.is_denied ? "ask for role dev" : ""),
+	    .message = xstrdup(is_denied ? "ask for role dev" : ""),
 	};
 }
 
@@ -308,8 +311,12 @@ static void release(void *object)
 	side->is_released = true;
 }
 
-const struct peer_verbs side_verbs = {
-    send_head, send_body, send_end, pause_side, resume_side, release};
+const struct peer_verbs side_verbs = {.send_head = send_head,
+    .send_body = send_body,
+    .send_end = send_end,
+    .pause = pause_side,
+    .resume = resume_side,
+    .release = release};
 
 struct peer upstream_open(struct upstreams *pools, struct cluster *cluster,
     const struct upstream_want *want, const struct peer_events *events, void *arg)

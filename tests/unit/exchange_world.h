@@ -15,7 +15,7 @@
 #include "kubeproxyd/http/head.h"
 #include "kubeproxyd/http/peer.h"
 
-#define UPSTREAMS 4
+#define UPSTREAMS 8
 
 /* What the neighbours do, and what became of them. */
 struct exchange_world {
@@ -28,6 +28,7 @@ struct exchange_world {
 	const char *identity_error;
 	const struct locks *locks;
 	bool is_denied;
+	bool needs_name; /* and only "mine" is allowed */
 	const char *token, *token_error;
 	bool is_token_late; /* tokens come by exchange_world_give_token() */
 	unsigned token_drops, refreshes;

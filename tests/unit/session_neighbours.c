@@ -35,6 +35,12 @@ void stream_write(struct stream *stream, const void *data, size_t len)
 	buf_append(&wire.written, data, len);
 }
 
+void stream_end(struct stream *stream)
+{
+	(void)stream;
+	wire.has_end = true;
+}
+
 bool stream_is_full(const struct stream *stream)
 {
 	(void)stream;

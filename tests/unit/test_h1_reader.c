@@ -56,6 +56,15 @@ static void describe_body(struct script *script)
 	buf_append(&script->text, data, len);
 }
 
+static void describe_end(struct script *script)
+{
+	const struct http_fields *trailers = h1_reader_trailers(script->reader);
+	for (size_t i = 0; i < trailers->count; i++)
+		buf_printf(
+		    &script->text, "[%s=%s] ", fields_name(trailers, i), fields_value(trailers, i));
+	buf_append_text(&script->text, "END;");
+}
+
 static void describe(struct script *script, enum h1_event event)
 {
 	if (event == H1_MORE)
@@ -70,7 +79,7 @@ static void describe(struct script *script, enum h1_event event)
 	if (event == H1_HEAD)
 		describe_head(script);
 	if (event == H1_END)
-		buf_append_text(&script->text, "END;");
+		describe_end(script);
 	if (event == H1_UPGRADED)
 		buf_append_text(&script->text, "UPGRADED;");
 	if (event == H1_ERROR) {
@@ -421,7 +430,14 @@ static void reads_responses(void **state)
 	    {OK "Content-Length: 2\r\nX: y\r\n\r\nhi", "HEAD 200 length=2 [X=y];BODY hi;END;"},
 	    {OK "Content-Length: 0\r\n\r\n", "HEAD 200 length;END;"},
 	    {OK "Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nT: x\r\n\r\n",
-		"HEAD 200 chunked;BODY hi;END;"},
+		"HEAD 200 chunked;BODY hi;[T=x] END;"},
+	    {OK "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nA: b\r\nC:\t d e \r\n"
+		"E:\r\n\r\n" OK "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"HEAD 200 chunked;BODY x;[A=b] [C=d e] [E=] END;HEAD 200 chunked;END;"},
+	    {OK "Transfer-Encoding: chunked\r\n\r\n0\r\nA b: c\r\n\r\n",
+		"HEAD 200 chunked;ERROR 400;"},
+	    {OK "Transfer-Encoding: chunked\r\n\r\n0\r\nABC\r\n\r\n",
+		"HEAD 200 chunked;ERROR 400;"},
 	    {OK "\r\nto the end", "HEAD 200 to-close close;BODY to the end;END;"},
 	    {OK "\r\n", "HEAD 200 to-close close;END;"},
 	    {"HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\nx",

@@ -323,7 +323,7 @@ static const struct answer answers[] = {
 	"Content-Type: application/json\nCache-Control: no-cache\nAudit-Id: 1\n", false},
     {200,
 	"Connection: keep-alive, X-Hop\nX-Hop: 1\nKeep-Alive: 5\nUpgrade: h2c\nTrailer: X\nTE: x\n",
-	"", false},
+	"Trailer: X\n", false},
     {401, "WWW-Authenticate: Basic\nProxy-Authenticate: Basic\nAlt-Svc: h3\n", "", false},
     {200,
 	"Set-Cookie: a=b\nSet-Cookie2: x\nClear-Site-Data: *\nStrict-Transport-Security: "
@@ -406,6 +406,22 @@ static void test_answer_without_a_prefix(void **state)
 	http_head_free(&client);
 }
 
+static void test_trailers(void **state)
+{
+	(void)state;
+	struct http_fields sent = {0}, passed = {0};
+	add_lines(&sent,
+	    "X-Checksum: 1\nGrpc-Status: 0\nContent-Length: 3\nTransfer-Encoding: chunked\n"
+	    "Content-Type: text/html\nContent-Security-Policy: x\nSet-Cookie: a=b\nLocation: /\n"
+	    "Connection: close\nTrailer: X\nHost: x\nWWW-Authenticate: Basic\nRetry-After: 1\n");
+	headers_build_trailers(&sent, &passed);
+	char *seen = lines_of(&passed);
+	assert_string_equal(seen, "X-Checksum: 1\nGrpc-Status: 0\n");
+	free(seen);
+	fields_free(&sent);
+	fields_free(&passed);
+}
+
 static void test_answer_that_switches_protocols(void **state)
 {
 	(void)state;
@@ -440,6 +456,7 @@ int main(void)
 	    cmocka_unit_test(test_answers),
 	    cmocka_unit_test(test_answer_without_a_prefix),
 	    cmocka_unit_test(test_answer_that_switches_protocols),
+	    cmocka_unit_test(test_trailers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

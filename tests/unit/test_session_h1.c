@@ -246,6 +246,31 @@ static void test_upgrades_pass_raw_bytes(void **state)
 	assert_ended(SESSION_POLITE);
 }
 
+static void open_tunnel(void)
+{
+	receive("GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+	struct http_head head = {.status = 101, .is_upgrade = true};
+	fields_add_text(&head.fields, "Upgrade", "websocket");
+	(void)!life.client.verbs->send_head(life.client.object, &head);
+	http_head_free(&head);
+	want_body();
+}
+
+/* The API server ended its side; the client goes on for a while. */
+static void test_a_tunnel_may_be_half_closed(void **state)
+{
+	(void)state;
+	open_tunnel();
+	life.client.verbs->send_end(life.client.object);
+	assert_true(wire.has_end);
+	assert_false(end.has_ended);
+	receive("more");
+	assert_string_equal(buf_text(&life.body), "more");
+	loop_run(loop);
+	assert_string_equal(life.failed, "the client did not end its side of the tunnel");
+	assert_ended(SESSION_CUT);
+}
+
 static void test_back_pressure_both_ways(void **state)
 {
 	(void)state;
@@ -436,6 +461,7 @@ int main(void)
 	    TEST(test_a_cut_answer_cuts_the_connection),
 	    TEST(test_a_gone_client_is_told),
 	    TEST(test_upgrades_pass_raw_bytes),
+	    TEST(test_a_tunnel_may_be_half_closed),
 	    TEST(test_back_pressure_both_ways),
 	    TEST(test_unread_answers_stop_the_reading),
 	    TEST(test_a_body_nobody_wants_ends_once_answers_are_read),

@@ -91,7 +91,7 @@ static void on_failed(void *arg, const struct peer_failure *failure)
 	loop_stop(loop);
 }
 
-static const struct peer_events events = {on_head, on_body, on_end, on_drain, on_failed};
+static const struct peer_events events = {on_head, on_body, on_end, on_drain, on_failed, NULL};
 
 static void open_with(struct upstream_want want)
 {

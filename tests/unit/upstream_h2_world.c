@@ -74,7 +74,7 @@ static void on_failed(void *arg, const struct peer_failure *failure)
 		release(heard);
 }
 
-static const struct peer_events events = {on_head, on_body, on_end, on_drain, on_failed};
+static const struct peer_events events = {on_head, on_body, on_end, on_drain, on_failed, NULL};
 
 struct peer lend(unsigned i, const struct upstream_want *want)
 {

@@ -76,7 +76,7 @@ export const routes = [
 	[
 		'PUT',
 		'/settings',
-		'{pageSize, delayMs, skewMs, sessionSeconds, sessionTokenBytes, tokenHosts, tagDelayMs, tagEmptyPages}',
+		'{pageSize, shiftingPages, delayMs, skewMs, sessionSeconds, sessionTokenBytes, tokenHosts, tagDelayMs, tagEmptyPages}',
 		({ state }, labels, body) => Object.assign(state.settings, body),
 	],
 	[

@@ -19,19 +19,20 @@ const policyArn = (name) => `arn:${PARTITION}:eks::aws:cluster-access-policy/${n
 // Page tokens are opaque: they are good for one listing only and tell nothing.
 const pages = new Map();
 
-function paginate(kind, items, { maxResults = 100, nextToken }, limit, complain) {
+// A token remembers the last item of its page, or with settings.shiftingPages how many items there were before it.
+function paginate(kind, items, { maxResults = 100, nextToken }, { pageSize: limit, shiftingPages }, complain) {
 	let from = 0;
 	if (nextToken !== undefined) {
 		const page = pages.get(nextToken);
 		if (!page || page.kind !== kind) throw complain(`Invalid token: ${nextToken}`);
-		from = items.findIndex((item) => item > page.after);
+		from = shiftingPages ? page.offset : items.findIndex((item) => item > page.after);
 		if (from < 0) from = items.length;
 	}
 	const size = Math.min(maxResults, limit);
 	const part = items.slice(from, from + size);
 	if (from + size >= items.length) return { part };
 	const token = randomUUID().replaceAll('-', '');
-	pages.set(token, { kind, after: part.at(-1) });
+	pages.set(token, { kind, after: part.at(-1), offset: from + size });
 	return { part, token };
 }
 
@@ -136,7 +137,7 @@ export const operations = {
 		const { state, caller, region } = context;
 		const kind = `clusters ${caller.account} ${region}`;
 		const names = clustersOf(state, caller.account, region).map((cluster) => cluster.name);
-		const { part, token } = paginate(kind, names, input, state.settings.pageSize, (text) =>
+		const { part, token } = paginate(kind, names, input, state.settings, (text) =>
 			modelError('eks', 'InvalidParameterException', text),
 		);
 		return { clusters: part, nextToken: token ?? null };
@@ -156,7 +157,7 @@ export const operations = {
 			`entries ${cluster.arn}`,
 			arns,
 			input,
-			context.state.settings.pageSize,
+			context.state.settings,
 			(text) => modelError('eks', 'InvalidParameterException', text),
 		);
 		return { accessEntries: part, nextToken: token ?? null };
@@ -276,7 +277,7 @@ export const operations = {
 			`policies ${entry.accessEntryArn}`,
 			[...entry.policies.keys()].sort(),
 			input,
-			100,
+			{ pageSize: 100 },
 			(text) => modelError('eks', 'InvalidParameterException', text),
 		);
 		return {

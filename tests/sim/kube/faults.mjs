@@ -18,6 +18,7 @@ const KINDS = [
 	'garbage',
 	'no-upgrade',
 	'headers',
+	'trailers',
 ];
 
 export function createFaults() {
@@ -110,7 +111,13 @@ export function applyFault(fault, request, response) {
 			return true;
 		case 'status':
 			response.writeHead(fault.code, { 'content-type': fault.type ?? 'application/json', ...fault.headers });
-			response.end(fault.body ?? '');
+			response.end(fault.base64 === undefined ? (fault.body ?? '') : Buffer.from(fault.base64, 'base64'));
+			return true;
+		case 'trailers':
+			response.writeHead(200, { 'content-type': 'application/json', trailer: Object.keys(fault.trailers).join(', ') });
+			response.write('{"kind":"PodList","apiVersion":"v1",');
+			response.addTrailers(fault.trailers);
+			response.end('"items":[]}');
 			return true;
 		case 'redirect':
 			response.writeHead(302, { location: fault.location });

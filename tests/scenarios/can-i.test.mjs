@@ -1,0 +1,71 @@
+// `kubectl auth can-i` tells the truth: what the policy here would refuse is a no with its reason, in the encoding that was
+// asked for; what it would pass is what the API server says, asked as whom the request itself would be made.
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { CLUSTERS, nameOf, person, scenario, startBoth } from './harness.mjs';
+
+const ROLES = `kind: role
+version: v8
+metadata: {name: look}
+spec:
+  allow:
+    kubernetes_labels: {'*': '*'}
+    kubernetes_groups: [viewers]
+    kubernetes_resources:
+    - {kind: pods, namespace: '*', name: '*', verbs: [get, list, delete]}
+---
+kind: role
+version: v8
+metadata: {name: change}
+spec:
+  allow:
+    kubernetes_labels: {'*': '*'}
+    kubernetes_groups: [developers]
+    kubernetes_resources:
+    - {kind: configmaps, namespace: default, name: '*', verbs: ['*']}
+---
+kind: role_binding
+version: v1
+metadata: {name: both}
+spec: {roles: [look, change], users: [carla]}
+`;
+
+scenario('can-i', { clusters: CLUSTERS.slice(0, 1) }, async (world) => {
+	writeFileSync(world.path('roles.d', 'look.yaml'), ROLES);
+	const { kubeproxyd } = await startBoth(world, [nameOf(CLUSTERS[0])]);
+	const cluster = nameOf(CLUSTERS[0]);
+	const carla = await person(world, kubeproxyd, 'carla');
+	for (const [words, is, reason] of [
+		[['list', 'pods'], 'yes'],
+		[['delete', 'pods'], 'no'], // the cluster's own RBAC, asked as a viewer
+		[['create', 'configmaps', '-n', 'default'], 'yes'], // and as a developer
+		[['create', 'configmaps', '-n', 'team-a'], 'no', /kind: configmaps/],
+		[['get', 'secrets'], 'no', /kind: secrets/],
+		[['create', 'pods', '--subresource', 'exec'], 'no', /verbs: \[exec\]/],
+		[['get', '/metrics'], 'no', /cannot get \/metrics/],
+		[['get', '/version'], 'yes'],
+	]) {
+		const answer = await carla.kubectl(cluster, ['auth', 'can-i', ...words]);
+		const [said] = answer.stdout.trim().split(/\s/);
+		assert.equal(said, is, `${words.join(' ')}: ${answer.stdout}${answer.stderr}`);
+		if (reason) assert.match(answer.stdout, reason);
+	}
+	const before = (await world.received(CLUSTERS[0])).length;
+	const path = `/clusters/${cluster}/apis/authorization.k8s.io/v1/selfsubjectaccessreviews`;
+	const spec = { resourceAttributes: { verb: 'get', resource: 'secrets', namespace: 'default' } };
+	const body = JSON.stringify({ spec });
+	const headers = { 'content-type': 'application/json' };
+	const json = await carla.request(path, { method: 'POST', headers, body });
+	assert.equal(json.status, 201);
+	assert.deepEqual(json.json.spec, spec);
+	assert.equal(json.json.status.allowed, false);
+	assert.match(json.json.status.reason, /carla.*cannot get secrets/);
+	const accept = 'application/vnd.kubernetes.protobuf,application/json';
+	const binary = await carla.request(path, { method: 'POST', headers: { ...headers, accept }, body });
+	assert.equal(binary.headers['content-type'], 'application/vnd.kubernetes.protobuf');
+	assert.ok(binary.text.startsWith('k8s\0'));
+	assert.match(binary.text, /SelfSubjectAccessReview/);
+	for (const bad of ['{}', '{"spec":{}}', '{"spec":{"resourceAttributes":{},"nonResourceAttributes":{}}}', 'x'])
+		assert.equal((await carla.request(path, { method: 'POST', headers, body: bad })).status, 400);
+	assert.equal((await world.received(CLUSTERS[0])).length, before, 'none of these was sent');
+});
