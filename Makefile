@@ -10,7 +10,7 @@ VERSION := 0.1.0
 
 # --- flags ------------------------------------------------------------------------------------------------------------
 
-PACKAGES := libnghttp2 libcurl libcrypto libssl yaml-0.1 json-c libzmq libevent libevent_extra sqlite3 libbsd
+PACKAGES := zlib libnghttp2 libcurl libcrypto libssl yaml-0.1 json-c libzmq libevent libevent_extra sqlite3 libbsd
 WARNINGS := -Wall -Wextra -Wconversion -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wcast-qual -Wformat=2 -Wundef -Wvla -Wwrite-strings -Wold-style-definition
 HARDENING := -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection=full
@@ -85,7 +85,8 @@ DIRECTORY := kubeproxyd/directory/subscriber.o kubeproxyd/directory/subscriber_f
 	kubeproxyd/directory/alias_index.o \
 	kubeproxyd/directory/cluster.o kubeproxyd/directory/token.o
 RECORD := kubeproxyd/record/access_log.o kubeproxyd/record/audit.o kubeproxyd/record/audit_event.o kubeproxyd/record/audit_id.o \
-	kubeproxyd/record/audit_merge.o kubeproxyd/record/audit_policy.o kubeproxyd/record/audit_sink.o kubeproxyd/record/json_line.o
+	kubeproxyd/record/audit_merge.o kubeproxyd/record/audit_policy.o kubeproxyd/record/audit_sink.o kubeproxyd/record/json_line.o kubeproxyd/record/forwarded_ports.o kubeproxyd/record/spdy.o \
+	kubeproxyd/record/websocket.o
 BACK := kubeproxyd/back/dial.o kubeproxyd/back/upstream.o kubeproxyd/back/upstream_h1.o kubeproxyd/back/upstream_h2.o \
 	kubeproxyd/back/upstream_h2_stream.o
 FRONT := kubeproxyd/front/session.o kubeproxyd/front/strangers.o kubeproxyd/front/flood.o kubeproxyd/front/stream_ids.o kubeproxyd/front/session_h1.o kubeproxyd/front/session_h2.o \
@@ -210,6 +211,12 @@ test_jwt := $(BASE) common/json.o common/base64url.o kubeproxyd/gate/credential.
 test_oidc := $(BASE) $(KUBE_CLUSTER) common/base64url.o kubeproxyd/gate/jwt.o kubeproxyd/gate/jwks.o kubeproxyd/gate/oidc_claims.o \
 	kubeproxyd/gate/identity.o kubeproxyd/policy/principal.o kubeproxyd/policy/traits.o
 
+UNIT_TESTS += test_tunnel_readers
+TUNNEL := $(BASE) kubeproxyd/record/forwarded_ports.o kubeproxyd/record/spdy.o kubeproxyd/record/websocket.o kubeproxyd/record/json_line.o
+test_tunnel_readers := $(TUNNEL)
+FUZZ_TARGETS += fuzz_tunnel
+fuzz_tunnel = $(TUNNEL)
+
 UNIT_TESTS += test_probe
 test_probe := $(AWS_TEST) $(POLICY) $(LABELS) common/yaml.o common/render.o \
 	kubeproxyd/net/address.o kubeproxyd/probe/finding.o kubeproxyd/probe/own_principal.o kubeproxyd/probe/rbac_text.o \
@@ -276,7 +283,7 @@ SESSION_H2_TEST := tests/unit/session_h2_world.o $(BASE) common/loop.o $(HTTP) $
 test_session_h2 := tests/unit/session_h2_talk.o tests/unit/h2_end.o $(SESSION_H2_TEST)
 test_session_h2_abuse := $(test_session_h2)
 
-FUZZ_TARGETS := fuzz_message
+FUZZ_TARGETS += fuzz_message
 fuzz_message := $(PROTO)
 FUZZ_TARGETS += fuzz_aws_profile fuzz_aws_sources fuzz_aws_replies fuzz_yaml fuzz_kube_cluster fuzz_pattern
 fuzz_yaml := $(BASE) $(SETTINGS)
