@@ -39,7 +39,10 @@ async function checkHelm(world, alice, chart, minor) {
 	const release = `shop${minor}`;
 	const colour = () => ok(['get', 'cm', `${release}-settings`, '-o', 'jsonpath={.data.colour}']);
 	assert.match(await helm(['list']), /^NAME/);
-	assert.match(await helm(['install', release, chart, '--wait', '--timeout', '30s']), /STATUS: deployed\nREVISION: 1/);
+	assert.match(
+		await helm(['install', release, chart, '--wait', '--timeout', '30s']),
+		/STATUS: deployed\nREVISION: 1/,
+	);
 	assert.equal(await colour(), 'red');
 	assert.match(await helm(['upgrade', release, chart, '--set', 'colour=blue']), /REVISION: 2/);
 	assert.equal(await colour(), 'blue');

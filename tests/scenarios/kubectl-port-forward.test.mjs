@@ -71,6 +71,9 @@ scenario('kubectl port-forward', async (world) => {
 	const victor = await person(world, kubeproxyd, 'victor');
 	for (const minor of MINORS) {
 		const denied = await toolsOf(victor, nameOf(prod), { minor }).kubectl(['port-forward', 'pod/web-1', ':7']);
-		assert.match(denied.stderr, /pods "web-1" is forbidden: User "victor" cannot (get|create) resource "pods\/portforward"/);
+		assert.match(
+			denied.stderr,
+			/pods "web-1" is forbidden: User "victor" cannot (get|create) resource "pods\/portforward"/,
+		);
 	}
 });

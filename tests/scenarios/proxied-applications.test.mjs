@@ -22,7 +22,11 @@ async function checkPages(alice, base) {
 	assert.equal(sent.json.cookie, 'session=secret');
 	assert.equal(sent.json.authorization, undefined, 'no credential reaches an application');
 	const opaque = await alice.request(`${base}/a//b%2Fc?x=%00`);
-	assert.deepEqual([opaque.status, opaque.text], [404, 'no page /a//b%2Fc\n'], 'the path behind proxy/ is not ours to judge');
+	assert.deepEqual(
+		[opaque.status, opaque.text],
+		[404, 'no page /a//b%2Fc\n'],
+		'the path behind proxy/ is not ours to judge',
+	);
 	const echoed = await alice.request(`${base}/echo`, { method: 'POST', body: 'posted '.repeat(50000) });
 	assert.equal(echoed.text, 'posted '.repeat(50000));
 }
