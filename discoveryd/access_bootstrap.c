@@ -381,6 +381,7 @@ static void on_deleted(
 		return;
 	}
 	if (reply->outcome == AWS_OK || is_absent) {
+		one->deleted = mono_now();
 		one->bootstrap.is_deleted = true;
 		one->bootstrap.entry.state = is_absent ? ENTRY_ABSENT : ENTRY_UNKNOWN;
 		case_done(one);
@@ -452,7 +453,7 @@ static void on_confirmed(
 	}
 	if (is_ours) {
 		/* Still seen; after a while it is deleted once more. */
-		one->bootstrap.is_deleted = case_is_settling(one, one->created);
+		one->bootstrap.is_deleted = case_is_settling(one, one->deleted);
 		case_retry(one);
 		return;
 	}

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "common/log.h"
 #include "common/metrics.h"
@@ -362,19 +363,28 @@ static bool note_journal(struct access_case *one, bool is_done, char *error)
 	return is_done;
 }
 
+/* A token of its own for each creation: under one that was used EKS makes nothing new. */
+static char *new_token(const struct access_case *one)
+{
+	uint64_t number;
+	if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number)
+		abort();
+	return xasprintf("eksgate-%s-%016llx", access_journal_owner(one->access->journal),
+	    (unsigned long long)number);
+}
+
 bool case_journal(struct access_case *one, enum access_row_kind kind, const char *principal,
     enum access_stage stage)
 {
 	struct access_journal *journal = one->access->journal;
 	const struct access_row *old = access_journal_find(journal, one->arn, kind, principal);
 	struct access_row *row = access_row_new(one->arn, kind, principal);
+	bool is_anew = old == NULL || (stage == ACCESS_CREATING && old->stage != ACCESS_CREATING);
 	row->created_at = one->created_at;
 	row->account = xstrdup(one->account);
 	row->region = xstrdup(one->region);
 	row->cluster = xstrdup(one->eks_name);
-	row->token = old != NULL ? xstrdup(old->token)
-				 : xasprintf("eksgate-%s-%lld", access_journal_owner(journal),
-				       (long long)unix_now().ms);
+	row->token = is_anew ? new_token(one) : xstrdup(old->token);
 	char *error = NULL;
 	bool is_done = access_journal_put(journal, row, stage, &error);
 	access_row_free(&row);

@@ -54,6 +54,7 @@ struct access_case {
 	struct access_bootstrap bootstrap; /* is_journalled and stage mirror the journal */
 	char *bootstrap_principal; /* NULL while it is not known */
 	struct mono created; /* the latest entry: a 404 may come from before it; 0: none */
+	struct mono deleted; /* when AWS took the bootstrap entry's deletion */
 	unsigned denied;
 	bool is_proved, is_checked;
 	bool is_entry_new; /* the last change made the proxy's entry */

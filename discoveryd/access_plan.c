@@ -125,6 +125,9 @@ static struct access_plan plan_entry(const struct access_facts *facts, size_t i)
 	const struct access_target *target = &facts->targets[i];
 	switch (target->entry.state) {
 	case ENTRY_UNKNOWN:
+		/* After a restart, what was arranged is taken to be so until a proxy tells. */
+		if (target->is_recorded && facts->sight.serving == 0)
+			return rest(REASON_NO_PROXY, i);
 		return act(ACCESS_DESCRIBE, i);
 	case ENTRY_HIDDEN:
 		/* Creating it tells whether it is there, but not what stands in it; a principal

@@ -66,6 +66,16 @@ scenario('access from nothing', { clusters: [bare('seed')] }, async (world) => {
 			assert.ok(!text.includes(token.slice(0, 60)));
 		}
 	}
+	// Somebody deletes the entry: the proxy is sent away, and it is made anew.
+	await world.aws('DELETE', `/clusters/${api.account}/${api.region}/${api.name}/access-entries`, {
+		principalArn: world.serveArn,
+	});
+	await discoveryd.log('access', 'entry-created', /cluster=api-/, { from: discoveryd.stderr.length });
+	await until('it is healthy again', async () => {
+		const { state } = (await discoveryd.clusters()).find((item) => item.metadata.name === nameOf(api));
+		return state.reached === 'healthy';
+	});
+
 	// Nothing more is done, and a restart does nothing either.
 	await world.aws('DELETE', '/calls');
 	await discoveryd.stop();

@@ -288,6 +288,10 @@ static void test_what_works_is_left_alone(void **state)
 	model.target = (struct access_target){.is_recorded = true};
 	struct access_plan plan = access_plan_next(&model.facts);
 	assert_int_equal(plan.action, ACCESS_REST);
+	/* Nor while no proxy is there to tell. */
+	model.facts.sight = (struct access_sight){0};
+	plan = access_plan_next(&model.facts);
+	assert_int_equal(plan.reason, REASON_NO_PROXY);
 }
 
 static void test_objects_are_there_and_no_admin_is_needed(void **state)

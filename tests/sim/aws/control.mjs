@@ -13,7 +13,7 @@ import {
 	putUser,
 	recreateRole,
 } from './state.mjs';
-import { heeded } from './visibility.mjs';
+import { existing, heeded } from './visibility.mjs';
 import { verifyToken } from './verifier.mjs';
 
 function showUser(user) {
@@ -26,7 +26,7 @@ function showCluster(cluster) {
 	return {
 		...shown,
 		accessEntries: heeded(cluster),
-		allEntries: [...entries.values()].map((entry) => ({ ...entry, policies: [...entry.policies.values()] })),
+		allEntries: existing(cluster),
 	};
 }
 
@@ -69,6 +69,11 @@ function setEntry(state, cluster, { principalArn, kubernetesGroups = [], usernam
 			]),
 		),
 	});
+	return cluster;
+}
+
+function removeEntry(cluster, principalArn) {
+	cluster.entries.delete(principalArn);
 	return cluster;
 }
 
@@ -153,6 +158,12 @@ export const routes = [
 		'/clusters/ACCOUNT/REGION/NAME/access-entries',
 		'{principalArn, kubernetesGroups, username?, policies?, tags?}',
 		({ state }, at, body) => showCluster(setEntry(state, needCluster(state, at), body)),
+	],
+	[
+		'DELETE',
+		'/clusters/ACCOUNT/REGION/NAME/access-entries',
+		'{principalArn}: somebody deletes it',
+		({ state }, at, { principalArn }) => showCluster(removeEntry(needCluster(state, at), principalArn)),
 	],
 	[
 		'POST',

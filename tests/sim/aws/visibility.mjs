@@ -42,6 +42,13 @@ export function deleteEntry(state, cluster, entry) {
 	else timesOf(entry).goneAt = Date.now() + delayOf(state);
 }
 
+// All that there is, seen or not yet.
+export function existing(cluster) {
+	return [...cluster.entries.values()]
+		.filter((entry) => Date.now() < timesOf(entry).goneAt)
+		.map((entry) => ({ ...entry, policies: [...entry.policies.values()] }));
+}
+
 // What the API server's authorizer knows.
 export function heeded(cluster) {
 	return [...cluster.entries.values()]
