@@ -253,10 +253,10 @@ static const char usage[] = "usage: load --port N --path P --certificate FILE --
 static bool parse(struct load_options *with, int argc, char **argv)
 {
 	static const struct option names[] = {{"plain", 0, NULL, 'n'}, {"port", 1, NULL, 'p'},
-	    {"path", 1, NULL, 'P'},
-	    {"certificate", 1, NULL, 'c'}, {"key", 1, NULL, 'k'}, {"host", 1, NULL, 'H'},
-	    {"h2", 0, NULL, '2'}, {"connections", 1, NULL, 'C'}, {"streams", 1, NULL, 'm'},
-	    {"handshake", 0, NULL, 'h'}, {"hold", 0, NULL, 'o'}, {NULL, 0, NULL, 0}};
+	    {"path", 1, NULL, 'P'}, {"certificate", 1, NULL, 'c'}, {"key", 1, NULL, 'k'},
+	    {"host", 1, NULL, 'H'}, {"h2", 0, NULL, '2'}, {"connections", 1, NULL, 'C'},
+	    {"streams", 1, NULL, 'm'}, {"handshake", 0, NULL, 'h'}, {"hold", 0, NULL, 'o'},
+	    {NULL, 0, NULL, 0}};
 	int letter;
 	while ((letter = getopt_long(argc, argv, "", names, NULL)) != -1) {
 		switch (letter) {

@@ -152,9 +152,8 @@ void connection_flush(struct connection *c)
 {
 	http_collect(c);
 	while (c->out.len > 0) {
-		ssize_t len = c->ssl != NULL
-				  ? SSL_write(c->ssl, c->out.data, (int)c->out.len)
-				  : send(c->fd, c->out.data, c->out.len, MSG_NOSIGNAL);
+		ssize_t len = c->ssl != NULL ? SSL_write(c->ssl, c->out.data, (int)c->out.len)
+					     : send(c->fd, c->out.data, c->out.len, MSG_NOSIGNAL);
 		if (len <= 0)
 			break;
 		buf_consume(&c->out, (size_t)len);
