@@ -108,9 +108,10 @@ struct settings {
 
 	struct proxy_settings proxy; /* eksgate.proxy */
 
-	/* eksgate.test: loopback only; a warning at start. Both may be NULL. */
+	/* eksgate.test: loopback only; a warning at start. Each may be NULL. */
 	struct {
 		char *token_sts_host;
+		char *verifier_sts_host; /* is asked instead of STS, over HTTP */
 		char *endpoint_suffix; /* cluster endpoints end so instead of as AWS's do */
 	} test;
 };

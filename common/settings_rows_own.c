@@ -123,6 +123,12 @@ static const struct config_row test_rows[] = {
 	.offset = AT(test.token_sts_host),
 	.is_reloadable = true,
 	.help = "For tests: the STS host that tokens name, a loopback address"},
+    {.key = "eksgate.test.verifier_sts_host",
+	.type = &settings_loopback,
+	.offset = AT(test.verifier_sts_host),
+	.is_reloadable = true,
+	.help = "For tests: what is asked instead of AWS's STS about users' tokens, a loopback "
+		"address"},
     {.key = "eksgate.test.endpoint_suffix",
 	.type = &settings_loopback_host,
 	.offset = AT(test.endpoint_suffix),
