@@ -149,12 +149,25 @@ static bool read_escape(struct reader *reader, struct buf *out)
 	return true;
 }
 
+/* How many bytes from here on stand for themselves in a string; those from `limit` on do not. */
+static size_t plain_run(const char *at, const char *end, unsigned limit)
+{
+	const char *start = at;
+	while (at < end && (unsigned char)*at >= 0x20 && (unsigned char)*at < limit && *at != '"' &&
+	       *at != '\\')
+		at++;
+	return (size_t)(at - start);
+}
+
 static bool read_string(struct reader *reader, struct buf *out)
 {
 	if (peek(reader) != '"')
 		return fail(reader, "a string in double quotes was expected");
 	reader->at++;
 	for (;;) {
+		size_t plain = plain_run(reader->at, reader->end, 0x80);
+		buf_append(out, reader->at, plain);
+		reader->at += plain;
 		int c = peek(reader);
 		if (c == -1)
 			return fail(reader, "a string does not end");
@@ -515,14 +528,13 @@ void json_add_string(struct json_object *object, const char *key, const char *va
 static void write_string(struct buf *out, const char *text, size_t len)
 {
 	buf_append_char(out, '"');
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)text[i];
-		if (c == '"' || c == '\\')
-			buf_append_char(out, '\\');
-		if (c < 0x20)
-			buf_printf(out, "\\u%04x", c);
-		else
-			buf_append_char(out, (char)c);
+	for (const char *end = text + len; text < end; text++) {
+		size_t plain = plain_run(text, end, 0x100);
+		buf_append(out, text, plain);
+		text += plain;
+		if (text == end)
+			break;
+		buf_printf(out, (unsigned char)*text < 0x20 ? "\\u%04x" : "\\%c", *text);
 	}
 	buf_append_char(out, '"');
 }

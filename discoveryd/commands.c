@@ -1,5 +1,4 @@
-/* The verbs that ask: each fetches one document from the daemon's admin socket and prints it. And
- * `check`, which only reads the configuration. */
+/* The verbs that ask: each fetches one document from the daemon's admin socket and prints it. */
 #include "discoveryd/commands.h"
 
 #include <ctype.h>
@@ -33,34 +32,6 @@ static void print_document(struct json_object *document, enum render_format form
 	struct buf out = {0};
 	render_document(&out, document, format);
 	print(&out);
-}
-
-/* --- check ------------------------------------------------------------------------------------ */
-
-int command_check(const struct cli *cli)
-{
-	if (cli->is_options) {
-		struct buf out = {0};
-		settings_write_rows(&out);
-		print(&out);
-		return EXIT_DONE;
-	}
-	char *error = NULL;
-	struct settings *settings = settings_load(cli->config, &error);
-	if (settings == NULL) {
-		fprintf(stderr, "%s%s", error, error[strlen(error) - 1] == '\n' ? "" : "\n");
-		free(error);
-		return EXIT_NO;
-	}
-	for (size_t i = 0; i < settings->note_count; i++)
-		printf("note: %s\n", settings->notes[i]);
-	for (size_t i = 0; i < settings->warning_count; i++)
-		printf("warning: %s\n", settings->warnings[i]);
-	printf("%s: valid: %zu matcher%s, discovery group \"%s\"\n", cli->config,
-	    settings->discovery.matcher_count, settings->discovery.matcher_count == 1 ? "" : "s",
-	    settings->discovery.group);
-	settings_free(&settings);
-	return EXIT_DONE;
 }
 
 /* --- asking the daemon ----------------------------------------------------------------------- */

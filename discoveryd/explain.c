@@ -330,9 +330,12 @@ struct json_object *explain(const struct explain_sources *sources, const char *q
 		add_removed(object, sources->registry, query);
 	json_object_object_add(object, "scopes",
 	    is_served ? json_object_new_array() : blind_scopes(sources->discovery, query));
-	if (!is_served)
+	if (!is_served) {
 		json_object_object_add(
 		    object, "wildcards", discovery_wildcards_to_json(sources->discovery));
+		json_object_object_add(
+		    object, "organizations", discovery_organizations_to_json(sources->discovery));
+	}
 	json_add_string(object, "registry_error", sources->registry_error);
 	json_add_string(object, "reload_error", sources->reload_error);
 	json_object_object_add(object, "causes", explain_causes(object));

@@ -258,10 +258,20 @@ static void add_absent(struct json_object *causes, struct json_object *explanati
 		    "at the next poll, or at once after systemctl reload discoveryd"));
 }
 
+/* Of `others`, those whose regions or accounts cannot be told; each is named by its member `name`.
+ */
+static void add_untold(struct json_object *causes, struct json_object *others, const char *name)
+{
+	for (size_t i = 0; i < count_of(others); i++) {
+		struct json_object *other = json_object_array_get_idx(others, i);
+		if (member(other, "error") != NULL)
+			add_error(causes, text_of(other, name), member(other, "error"));
+	}
+}
+
 static void add_blind(struct json_object *causes, struct json_object *explanation)
 {
-	struct json_object *scopes = member(explanation, "scopes"),
-			   *wildcards = member(explanation, "wildcards");
+	struct json_object *scopes = member(explanation, "scopes");
 	for (size_t i = 0; i < count_of(scopes); i++) {
 		struct json_object *scope = json_object_array_get_idx(scopes, i);
 		if (member(scope, "error") != NULL)
@@ -276,11 +286,8 @@ static void add_blind(struct json_object *causes, struct json_object *explanatio
 				text_of(scope, "id"), text_of(scope, "record_error")),
 			    NULL);
 	}
-	for (size_t i = 0; i < count_of(wildcards); i++) {
-		struct json_object *wildcard = json_object_array_get_idx(wildcards, i);
-		if (member(wildcard, "error") != NULL)
-			add_error(causes, text_of(wildcard, "identity"), member(wildcard, "error"));
-	}
+	add_untold(causes, member(explanation, "wildcards"), "identity");
+	add_untold(causes, member(explanation, "organizations"), "organization");
 }
 
 static void add_removed(struct json_object *causes, struct json_object *removed)

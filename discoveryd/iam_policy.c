@@ -95,9 +95,10 @@ static void append_document(struct buf *out, struct json_object *entry)
 {
 	struct json_object *document = NULL;
 	json_object_object_get_ex(entry, "document", &document);
+	const char *account = text_of(entry, "account");
 	buf_printf(out, "%s# account %s: %s of %s (%s)\n", out->len > 0 ? "\n" : "",
-	    text_of(entry, "account"), text_of(entry, "kind"), text_of(entry, "identity"),
-	    text_of(entry, "purpose"));
+	    strcmp(account, "*") == 0 ? "any of the organization" : account, text_of(entry, "kind"),
+	    text_of(entry, "identity"), text_of(entry, "purpose"));
 	render_document(out, document, RENDER_JSON);
 }
 

@@ -11,6 +11,7 @@
 #include "common/json.h"
 #include "common/settings.h"
 #include "common/xmem.h"
+#include "discoveryd/roster.h"
 
 #define VERSION "2012-10-17"
 /* A managed policy has at most 6,144 characters; an ARN of a role a hundred or so. */
@@ -24,7 +25,8 @@ struct texts {
 
 /* One identity that discoveryd acts as. */
 struct identity {
-	const char *role_arn; /* NULL: its own */
+	char *role_arn; /* NULL: its own; account "*": in each account of an organization */
+	const char *organization; /* its id; NULL */
 	struct texts regions; /* that are named */
 	struct texts external_ids;
 	bool has_wildcard; /* some matcher wants every region */
@@ -37,6 +39,7 @@ struct plan {
 	const struct policy_principals *principals;
 	struct identity *identities; /* the own one first */
 	size_t count;
+	struct texts organization_actions; /* with which accounts are listed */
 	struct json_object *documents;
 };
 
@@ -62,16 +65,24 @@ static char *arn_part(const char *arn, unsigned index)
 	return arn != NULL ? xstrndup(arn, strcspn(arn, ":")) : xstrdup("");
 }
 
+/* What stands behind the account; NULL when it is no ARN. */
+static const char *resource_of(const char *arn)
+{
+	for (unsigned i = 0; i < 5; i++) {
+		arn = strchr(arn, ':');
+		if (arn == NULL)
+			return NULL;
+		arn++;
+	}
+	return arn;
+}
+
 char *policy_principal_of(const char *arn)
 {
 	char *partition = arn_part(arn, 1), *service = arn_part(arn, 2),
 	     *account = arn_part(arn, 4);
 	static const char assumed[] = "assumed-role/";
-	const char *resource = arn;
-	for (unsigned i = 0; i < 5 && resource != NULL; i++) {
-		resource = strchr(resource, ':');
-		resource = resource != NULL ? resource + 1 : NULL;
-	}
+	const char *resource = resource_of(arn);
 	char *principal = NULL;
 	bool is_arn = strncmp(arn, "arn:", 4) == 0 && strlen(account) == 12 &&
 		      strspn(account, "0123456789") == 12 && resource != NULL;
@@ -105,7 +116,8 @@ static char *partition_of(const struct plan *plan, const struct identity *identi
 
 /* --- collecting ------------------------------------------------------------------------------- */
 
-static struct identity *identity_of(struct plan *plan, const char *role_arn)
+static struct identity *identity_of(
+    struct plan *plan, const char *role_arn, const char *organization)
 {
 	for (size_t i = 0; i < plan->count; i++) {
 		const char *known = plan->identities[i].role_arn;
@@ -115,7 +127,8 @@ static struct identity *identity_of(struct plan *plan, const char *role_arn)
 	}
 	plan->identities =
 	    xreallocarray(plan->identities, plan->count + 1, sizeof *plan->identities);
-	plan->identities[plan->count] = (struct identity){.role_arn = role_arn};
+	plan->identities[plan->count] =
+	    (struct identity){.role_arn = xstrdup_or_null(role_arn), .organization = organization};
 	return &plan->identities[plan->count++];
 }
 
@@ -124,9 +137,10 @@ static bool is_managed(const struct plan *plan)
 	return strcmp(plan->settings->access.mode, "manual") != 0;
 }
 
-static void collect_matcher(struct plan *plan, const struct aws_matcher *matcher)
+/* As which role a matcher acts; NULL: as discoveryd itself. */
+static void collect_role(struct plan *plan, const struct aws_matcher *matcher, const char *role)
 {
-	struct identity *identity = identity_of(plan, matcher->assume_role_arn);
+	struct identity *identity = identity_of(plan, role, matcher->organization.id);
 	for (size_t i = 0; i < matcher->region_count; i++) {
 		if (strcmp(matcher->regions[i], "*") == 0)
 			identity->has_wildcard = true;
@@ -138,6 +152,40 @@ static void collect_matcher(struct plan *plan, const struct aws_matcher *matcher
 	else
 		identity->is_trusted_bare = true;
 	identity->needs_access |= is_managed(plan);
+}
+
+/* Units are known by the tree alone, and the tree begins at the roots or at what is included. */
+static void collect_organization(struct plan *plan, const struct aws_matcher *matcher)
+{
+	bool is_whole = strcmp(matcher->organization.include[0], "*") == 0, has_units = false;
+	for (size_t i = 0; i < matcher->organization.exclude_count; i++)
+		has_units |= strchr(matcher->organization.exclude[i], '-') != NULL;
+	if (is_whole && !has_units) {
+		add_text(&plan->organization_actions, "organizations:ListAccounts");
+		return;
+	}
+	if (is_whole)
+		add_text(&plan->organization_actions, "organizations:ListRoots");
+	add_text(&plan->organization_actions, "organizations:ListAccountsForParent");
+	add_text(&plan->organization_actions, "organizations:ListOrganizationalUnitsForParent");
+}
+
+static void collect_matcher(struct plan *plan, const struct aws_matcher *matcher)
+{
+	char *partition = arn_part(plan->principals->discovery, 1);
+	if (matcher->organization.id != NULL) {
+		char *role = roster_role_in(matcher, partition, "*");
+		collect_role(plan, matcher, role);
+		collect_organization(plan, matcher);
+		free(role);
+	} else {
+		for (size_t i = 0; i < roster_count(matcher, NULL); i++) {
+			char *role = roster_role(matcher, NULL, partition, i);
+			collect_role(plan, matcher, role);
+			free(role);
+		}
+	}
+	free(partition);
 }
 
 /* --- documents -------------------------------------------------------------------------------- */
@@ -306,16 +354,43 @@ static void add_identity(struct plan *plan, const struct identity *identity)
 		    "discoveryd assumes it");
 }
 
+/* A role of that name in whatever account the organization has. */
+static void add_organization_role(struct plan *plan, const struct identity *identity)
+{
+	static const char *const assume[] = {"sts:AssumeRole"};
+	struct json_object *statements = json_object_new_array(),
+			   *statement = add_statement(statements, "EKSDiscoveryRoles", assume, 1);
+	json_object_object_add(
+	    statement, "Resource", list_of((const char *const *)&identity->role_arn, 1));
+	add_condition(statement, "StringEquals", "aws:ResourceOrgID",
+	    json_object_new_string(identity->organization));
+	add_document(plan, plan->principals->discovery, "permissions",
+	    "discoveryd assumes the role in each account of the organization", statements);
+}
+
 static void add_assumed_roles(struct plan *plan)
 {
 	struct texts roles = {0};
 	for (size_t i = 0; i < plan->count; i++) {
-		if (plan->identities[i].role_arn != NULL)
+		if (plan->identities[i].organization != NULL)
+			add_organization_role(plan, &plan->identities[i]);
+		else if (plan->identities[i].role_arn != NULL)
 			add_text(&roles, plan->identities[i].role_arn);
 	}
 	add_assuming(plan, plan->principals->discovery, &roles, "EKSDiscoveryRoles",
 	    "discoveryd assumes the roles of its matchers");
 	free(roles.items);
+}
+
+static void add_organization(struct plan *plan)
+{
+	const struct texts *actions = &plan->organization_actions;
+	struct json_object *statements = json_object_new_array();
+	if (actions->count > 0)
+		add_everywhere(add_statement(
+		    statements, "EKSDiscoveryOrganization", actions->items, actions->count));
+	add_document(plan, plan->principals->discovery, "permissions",
+	    "discoveryd lists the accounts of the organization", statements);
 }
 
 /* --- serving ---------------------------------------------------------------------------------- */
@@ -371,17 +446,20 @@ struct json_object *policy_documents(
 {
 	struct plan plan = {
 	    .settings = settings, .principals = principals, .documents = json_object_new_array()};
-	(void)identity_of(&plan, NULL);
+	(void)identity_of(&plan, NULL, NULL);
 	for (size_t i = 0; i < settings->discovery.matcher_count; i++)
 		collect_matcher(&plan, &settings->discovery.matchers[i]);
+	add_organization(&plan);
 	add_assumed_roles(&plan);
 	for (size_t i = 0; i < plan.count; i++)
 		add_identity(&plan, &plan.identities[i]);
 	add_serving(&plan);
 	for (size_t i = 0; i < plan.count; i++) {
+		free(plan.identities[i].role_arn);
 		free(plan.identities[i].regions.items);
 		free(plan.identities[i].external_ids.items);
 	}
 	free(plan.identities);
+	free(plan.organization_actions.items);
 	return plan.documents;
 }

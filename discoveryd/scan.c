@@ -20,6 +20,7 @@
 #include "discoveryd/discovery_metrics.h"
 #include "discoveryd/reconcile.h"
 #include "discoveryd/scope.h"
+#include "discoveryd/status_text.h"
 
 struct scan {
 	struct loop *loop;
@@ -112,16 +113,25 @@ static struct json_object *clusters_to_json(const struct scan *scan)
 	return array;
 }
 
-/* Why no matcher wants it: what the first one misses (free()). */
+/* Why no matcher wants it: what each misses (free()). */
+static char *missed_by_matchers(const struct scope *scope, const struct labels *labels)
+{
+	struct buf text = {0};
+	for (size_t i = 0; i < scope->matcher_count; i++) {
+		char *why = NULL;
+		if (!selector_explain(scope->matchers[i]->tags, labels, &why))
+			buf_printf(&text, "%sline %u: %s", text.len > 0 ? "; " : "",
+			    scope->matchers[i]->line, why);
+		free(why);
+	}
+	return buf_take(&text);
+}
+
 static char *reason_of(const struct scope *scope, const struct judgement *judgement)
 {
-	char *why = NULL;
-	if (judgement->detail != NULL)
-		return xstrdup(judgement->detail);
-	if (judgement->verdict == VERDICT_UNMATCHED && scope->matcher_count > 0 &&
-	    selector_explain(scope->matchers[0]->tags, &judgement->labels, &why))
-		xfree(&why);
-	return why;
+	if (judgement->detail != NULL || judgement->verdict != VERDICT_UNMATCHED)
+		return xstrdup_or_null(judgement->detail);
+	return missed_by_matchers(scope, &judgement->labels);
 }
 
 static struct json_object *left_to_json(const struct scan *scan)
@@ -148,12 +158,27 @@ static struct json_object *left_to_json(const struct scan *scan)
 	return array;
 }
 
+/* Some matcher names the region; "*" passes over regions that are not enabled. */
+static bool is_named(const struct scope *scope)
+{
+	for (size_t i = 0; i < scope->matcher_count; i++) {
+		if (strcmp(scope->matchers[i]->regions[0], "*") != 0)
+			return true;
+	}
+	return false;
+}
+
+static bool is_failed(const struct scope *scope)
+{
+	return scope->state == SCOPE_BACKOFF || (scope->state == SCOPE_DISABLED && is_named(scope));
+}
+
 static struct json_object *scopes_to_json(const struct scan *scan, bool only_failed)
 {
 	struct json_object *array = json_object_new_array();
 	const struct scope *scope = NULL;
 	while ((scope = discovery_next_scope(scan->discovery, scope)) != NULL) {
-		if (!only_failed || scope->state == SCOPE_BACKOFF)
+		if (!only_failed || is_failed(scope))
 			json_object_array_add(array, scope_to_json(scope));
 	}
 	return array;
@@ -169,6 +194,17 @@ static void append_table(struct buf *out, const char *heading, struct json_objec
 	json_object_put(items);
 }
 
+static void append_problems(struct buf *out, const struct scan *scan)
+{
+	struct json_object *problems = json_object_new_object();
+	json_object_object_add(problems, "scopes", scopes_to_json(scan, true));
+	json_object_object_add(problems, "wildcards", discovery_wildcards_to_json(scan->discovery));
+	json_object_object_add(
+	    problems, "organizations", discovery_organizations_to_json(scan->discovery));
+	status_write_problems(out, problems);
+	json_object_put(problems);
+}
+
 static void append_tables(struct buf *out, const struct scan *scan)
 {
 	static const struct render_column clusters[] = {{"NAME", "metadata.name"},
@@ -176,15 +212,10 @@ static void append_tables(struct buf *out, const struct scan *scan)
 	    {"ACCOUNT", "spec.aws.account_id"}, {"REASON", "status.reason"}};
 	static const struct render_column left[] = {{"EKS NAME", "eks_name"}, {"SCOPE", "scope"},
 	    {"VERDICT", "verdict"}, {"STATUS", "status"}, {"REASON", "reason"}};
-	static const struct render_column failed[] = {{"SCOPE", "id"},
-	    {"OPERATION", "error.operation"}, {"PROBLEM", "error.outcome"}, {"CODE", "error.code"},
-	    {"WHAT TO DO", "error.remedy"}};
 	static const struct render_column wildcards[] = {{"REGIONS OF", "identity"},
-	    {"FROM", "regions_from"}, {"COUNT", "regions"}, {"PROBLEM", "error.outcome"},
-	    {"CODE", "error.code"}, {"WHAT TO DO", "error.remedy"}};
+	    {"FROM", "regions_from"}, {"COUNT", "regions"}, {"PROBLEM", "error.outcome"}};
 	static const struct render_column organizations[] = {{"ACCOUNTS OF", "organization"},
-	    {"STATE", "state"}, {"COUNT", "accounts"}, {"PROBLEM", "error.outcome"},
-	    {"CODE", "error.code"}, {"WHAT TO DO", "error.remedy"}};
+	    {"STATE", "state"}, {"COUNT", "accounts"}, {"PROBLEM", "error.outcome"}};
 	buf_printf(out, "%zu clusters would be enrolled\n", cluster_set_count(scan->set));
 	append_table(out, "Clusters:", clusters_to_json(scan), clusters,
 	    sizeof clusters / sizeof clusters[0]);
@@ -193,8 +224,7 @@ static void append_tables(struct buf *out, const struct scan *scan)
 	    organizations, sizeof organizations / sizeof organizations[0]);
 	append_table(out, "Regions:", discovery_wildcards_to_json(scan->discovery), wildcards,
 	    sizeof wildcards / sizeof wildcards[0]);
-	append_table(
-	    out, "Failed:", scopes_to_json(scan, true), failed, sizeof failed / sizeof failed[0]);
+	append_problems(out, scan);
 }
 
 static void append_document(struct buf *out, const struct scan *scan, enum render_format format)

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 
 build_packages=(
 	gcc make pkg-config libc6-dev
-	libcurl4-openssl-dev libssl-dev libyaml-dev libjson-c-dev libzmq3-dev libevent-dev libsqlite3-dev libnghttp2-dev
+	libcurl4-openssl-dev libssl-dev libyaml-dev libjson-c-dev libzmq3-dev libevent-dev libsqlite3-dev libnghttp2-dev zlib1g-dev
 	libbsd-dev node-llhttp
 )
 # curl, openssl, unzip, iproute2 and the Python clients are used by scenarios; valgrind, clang and the analysers by `make lint`

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "common/buf.h"
 #include "common/log.h"
 #include "common/metrics.h"
 #include "common/settings.h"
@@ -13,16 +14,67 @@
 #include "kubeproxyd/back/upstream.h"
 #include "kubeproxyd/directory/cluster.h"
 #include "kubeproxyd/directory/token.h"
+#include "kubeproxyd/exchange/admission_body.h"
 #include "kubeproxyd/exchange/caller.h"
 #include "kubeproxyd/exchange/exchange_private.h"
+#include "kubeproxyd/gate/act_as.h"
 #include "kubeproxyd/gate/headers.h"
 #include "kubeproxyd/gate/identity.h"
+#include "kubeproxyd/gate/identity_resolve.h"
 
 /* When clients should try again what could not be recorded. */
 #define AUDIT_RETRY_SECONDS 5
-#include "kubeproxyd/gate/identity_resolve.h"
+
+static char original_user[] = ACT_AS_ORIGINAL_USER;
 
 /* --- 1. who asks --------------------------------------------------------------------------- */
+
+/* Everything is decided. */
+static void go_on(struct exchange *exchange)
+{
+	const char *refusal = NULL;
+	if (!exchange_audit_admit(exchange, &refusal)) {
+		exchange_answer_after(exchange, 503, refusal, AUDIT_RETRY_SECONDS);
+		return;
+	}
+	if (exchange->relay.kept.len > 0)
+		exchange_audit_request_body(
+		    exchange, (const uint8_t *)exchange->relay.kept.data, exchange->relay.kept.len);
+	relay_open(&exchange->relay);
+	exchange_get_token(exchange);
+}
+
+/* The body is what the decision waited for. */
+static void decide_with_body(struct exchange *exchange)
+{
+	const struct buf *body = &exchange->relay.kept;
+	if (admission_decide_body(&exchange->admission, exchange->all, exchange->caller,
+		exchange->identity, exchange->request, buf_text(body), body->len))
+		go_on(exchange);
+	else
+		exchange_answer_refused(exchange);
+}
+
+/* Until the body is complete, or longer than what is kept of bodies. */
+static void hold(struct exchange *exchange)
+{
+	exchange_set_state(exchange, STATE_HOLDING);
+	if (exchange->relay.is_request_ended)
+		decide_with_body(exchange);
+	else
+		relay_open(&exchange->relay);
+}
+
+static void look_at_held(struct exchange *exchange)
+{
+	if (exchange->relay.is_request_ended)
+		decide_with_body(exchange);
+	else if (exchange->relay.kept.len >= exchange->relay.keep_max)
+		exchange_answer(exchange, 413,
+		    "the body decides about access and is longer than "
+		    "eksgate.proxy.limits.body_in_hand: send less, or ask an administrator of "
+		    "eksgate for a rule with name \"*\"");
+}
 
 static void on_identity(void *arg, struct identity *identity, const char *message)
 {
@@ -34,20 +86,15 @@ static void on_identity(void *arg, struct identity *identity, const char *messag
 	}
 	exchange->identity = identity;
 	caller_note_known(exchange->caller);
-	struct admission *admission = &exchange->admission;
-	if (!admission_decide(admission, exchange->all, exchange->caller, exchange->identity,
-		exchange->request)) {
-		exchange_answer_after(
-		    exchange, admission->status, admission->message, admission->retry_after);
+	if (!admission_decide(&exchange->admission, exchange->all, exchange->caller,
+		exchange->identity, exchange->request)) {
+		exchange_answer_refused(exchange);
 		return;
 	}
-	const char *refusal = NULL;
-	if (!exchange_audit_admit(exchange, &refusal)) {
-		exchange_answer_after(exchange, 503, refusal, AUDIT_RETRY_SECONDS);
-		return;
-	}
-	relay_open(&exchange->relay);
-	exchange_get_token(exchange);
+	if (exchange->admission.needs_body)
+		hold(exchange);
+	else
+		go_on(exchange);
 }
 
 struct exchange *exchange_new(
@@ -122,9 +169,25 @@ void exchange_get_token(struct exchange *exchange)
 
 /* --- 3. to the API server ------------------------------------------------------------------ */
 
+/* Extras that go along: the client's, where roles allow them, and on whose behalf they are. The
+ * array is the caller's. */
+static struct act_as_extra *collect_extras(const struct exchange *exchange, size_t *count)
+{
+	const struct act_as *as = exchange->admission.decision.as;
+	*count = as != NULL ? as->extra_count : 0;
+	struct act_as_extra *extras = xcalloc(*count + 1, sizeof *extras);
+	for (size_t i = 0; i < *count; i++)
+		extras[i] = as->extras[i];
+	if (as != NULL && exchange->all->with.settings->proxy.original_user)
+		extras[(*count)++] = (struct act_as_extra){original_user, exchange->identity->user};
+	return extras;
+}
+
 static bool build_head(const struct exchange *exchange, const char *token, struct http_head *head)
 {
 	const struct decision *decision = &exchange->admission.decision;
+	size_t extra_count;
+	struct act_as_extra *extras = collect_extras(exchange, &extra_count);
 	struct headers_input input = {
 	    .client = exchange->request,
 	    .target = exchange->admission.route.target,
@@ -133,11 +196,17 @@ static bool build_head(const struct exchange *exchange, const char *token, struc
 	    .user = decision->user,
 	    .groups = decision->groups,
 	    .group_count = decision->group_count,
+	    .uid = decision->as != NULL ? decision->as->uid : NULL,
+	    .extras = extras,
+	    .extra_count = extra_count,
 	    .audit_id = exchange->audit_id,
+	    .accept = exchange->admission.rules_namespace != NULL ? "application/json" : NULL,
 	    .client_address = exchange->caller->host,
 	    .is_proxy_subresource = exchange->admission.info.opaque_from > 0,
 	};
-	return headers_build_request(&input, head);
+	bool is_sound = headers_build_request(&input, head);
+	free(extras);
+	return is_sound;
 }
 
 static struct upstream_want what_is_wanted(const struct exchange *exchange)
@@ -180,13 +249,18 @@ static void on_client_body(void *arg, const uint8_t *data, size_t len)
 	struct exchange *exchange = arg;
 	exchange_audit_request_body(exchange, data, len);
 	relay_on_request_body(&exchange->relay, data, len);
+	if (exchange->state == STATE_HOLDING)
+		look_at_held(exchange);
 }
 
 static void on_client_end(void *arg)
 {
 	struct exchange *exchange = arg;
 	relay_on_request_end(&exchange->relay);
-	exchange_end_tunnel(exchange);
+	if (exchange->state == STATE_HOLDING)
+		look_at_held(exchange);
+	else
+		exchange_end_tunnel(exchange);
 }
 
 static void on_client_drain(void *arg)

@@ -15,6 +15,7 @@
 #include "kubeproxyd/exchange/exchange_private.h"
 #include "kubeproxyd/gate/identity.h"
 #include "kubeproxyd/record/audit.h"
+#include "kubeproxyd/record/forwarded_ports.h"
 
 /* Of each body. Kubernetes' own objects reach 1.5 MiB; a line of the log should not. */
 #define BODY_MAX ((size_t)64 * 1024)
@@ -103,6 +104,8 @@ void exchange_audit_request_body(struct exchange *exchange, const uint8_t *data,
 {
 	if (exchange->audit.bodies != NULL)
 		keep(&exchange->audit.bodies->request, data, len);
+	if (exchange->audit.ports != NULL)
+		forwarded_ports_feed(exchange->audit.ports, data, len);
 }
 
 void exchange_audit_answer_body(struct exchange *exchange, const uint8_t *data, size_t len)
@@ -165,6 +168,7 @@ static void add_what(const struct exchange *exchange, struct audit_event *event)
 	event->kubectl_session = fields_get(fields, "Kubectl-Session");
 	if (exchange->request->is_upgrade)
 		event->upgrade = fields_get(fields, "Upgrade");
+	event->ports = forwarded_ports_text(exchange->audit.ports);
 }
 
 static void write_event(const struct exchange *exchange, struct audit_event *event)
@@ -241,9 +245,22 @@ bool exchange_audit_admit(struct exchange *exchange, const char **message)
 	return audit_admits(audit, is_high) || refuse(message);
 }
 
+/* What the tunnel of a port-forward is for stands in the streams that it opens. */
+static void watch_ports(struct exchange *exchange)
+{
+	const struct request_info *info = &exchange->admission.info;
+	const char *upgrade = fields_get(&exchange->request->fields, "Upgrade");
+	bool is_of_interest = exchange->state == STATE_TUNNEL && info->is_resource &&
+			      strcmp(info->subresource, "portforward") == 0 &&
+			      exchange->audit.verdict.level != AUDIT_NONE;
+	if (is_of_interest && upgrade != NULL)
+		exchange->audit.ports = forwarded_ports_new(upgrade);
+}
+
 void exchange_audit_answer(struct exchange *exchange, const struct http_head *head)
 {
 	struct audit_bodies *bodies = exchange->audit.bodies;
+	watch_ports(exchange);
 	if (bodies != NULL && bodies->answer.why_not == NULL)
 		bodies->answer.why_not = refuse_type(head);
 	if (!exchange_is_long(exchange) || !wants(exchange, AUDIT_RESPONSE_STARTED))
@@ -288,4 +305,5 @@ void exchange_audit_end(const struct exchange *exchange, const char *ending)
 void exchange_audit_free(struct exchange_audit *audit)
 {
 	free_bodies(&audit->bodies);
+	forwarded_ports_free(&audit->ports);
 }

@@ -11,12 +11,14 @@
 
 struct audit_bodies;
 struct exchange;
+struct forwarded_ports;
 struct http_head;
 
 /* Within the exchange; {0} initialises. */
 struct exchange_audit {
 	struct audit_verdict verdict;
 	struct audit_bodies *bodies; /* with levels Request and RequestResponse */
+	struct forwarded_ports *ports; /* of a port-forward under way */
 };
 
 /* Once the request was admitted, before anything is sent: asks the policy, and writes commands of

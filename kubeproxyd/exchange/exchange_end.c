@@ -21,7 +21,7 @@
 void exchange_set_state(struct exchange *exchange, enum exchange_state state)
 {
 	static const char *const names[] = {
-	    "identifying", "getting-token", "waiting", "relaying", "tunnel", "done"};
+	    "identifying", "holding", "getting-token", "waiting", "relaying", "tunnel", "done"};
 	log_debug("exchange", "state", LOG_S("audit_id", exchange->audit_id),
 	    LOG_S("from", names[exchange->state]), LOG_S("to", names[state]));
 	exchange->state = state;
@@ -98,6 +98,7 @@ void exchange_finish(struct exchange *exchange, const char *reason)
 	exchange_drop_upstream(exchange);
 	relay_free(&exchange->relay);
 	exchange_audit_free(&exchange->audit);
+	buf_free(&exchange->rules);
 	admission_free(&exchange->admission);
 	identity_unref(&exchange->identity);
 	loop_free_later(exchange->all->with.loop, free_exchange, exchange);
@@ -123,6 +124,23 @@ void exchange_answer_after(
 void exchange_answer(struct exchange *exchange, unsigned status, const char *message)
 {
 	exchange_answer_after(exchange, status, message, 0);
+}
+
+void exchange_answer_refused(struct exchange *exchange)
+{
+	const struct admission *admission = &exchange->admission;
+	struct reply reply = {
+	    .status = admission->status,
+	    .message = admission->message,
+	    .target = exchange->request->target,
+	    .audit_id = exchange->audit_id,
+	    .retry_after = admission->retry_after,
+	    .document = admission->document_type != NULL ? &admission->document : NULL,
+	    .document_type = admission->document_type,
+	};
+	exchange->status = admission->status;
+	exchange->relay.answer_bytes += reply_send(exchange->client, &reply);
+	exchange_finish(exchange, admission->message);
 }
 
 void exchange_answer_for_cluster(struct exchange *exchange, unsigned status, const char *problem)
@@ -165,7 +183,7 @@ bool exchange_end_watch(struct exchange *exchange, const char *reason)
 
 void exchange_recheck(struct exchange *exchange)
 {
-	if (exchange->state <= STATE_IDENTIFYING || exchange->state == STATE_DONE)
+	if (exchange->state <= STATE_HOLDING || exchange->state == STATE_DONE)
 		return;
 	if (!admission_holds(
 		&exchange->admission, exchange->all, exchange->caller, exchange->identity))

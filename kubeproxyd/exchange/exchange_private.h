@@ -18,6 +18,7 @@ struct token_wait;
 
 enum exchange_state {
 	STATE_IDENTIFYING,
+	STATE_HOLDING, /* the request's body is gathered, which decides */
 	STATE_GETTING_TOKEN,
 	STATE_WAITING, /* the request is on its way, the answer has not begun */
 	STATE_RELAYING,
@@ -48,6 +49,8 @@ struct exchange {
 	bool is_half_closed; /* the API server ended its side of the tunnel */
 	bool was_cut; /* a pooled connection turned out dead: the next must be fresh */
 	unsigned resent; /* how often */
+	struct buf rules; /* the answer to a review of rules, until it is complete */
+	bool holds_rules;
 };
 
 void exchange_set_state(struct exchange *exchange, enum exchange_state state);
@@ -59,11 +62,19 @@ extern const struct peer_events exchange_upstream_events;
 
 /* Ends a tunnel of which both sides have said all. */
 void exchange_end_tunnel(struct exchange *exchange);
+/* An answer to a review of rules begins: whether it is held back. */
+bool exchange_rules_begin(struct exchange *exchange, const struct http_head *head) MUST_USE;
+void exchange_rules_add(struct exchange *exchange, const uint8_t *data, size_t len);
+/* It is complete: the client gets what the policy leaves of it. */
+void exchange_rules_end(struct exchange *exchange);
+
 void exchange_drop_upstream(struct exchange *exchange);
 /* The one way out; `reason` goes into the records. */
 void exchange_finish(struct exchange *exchange, const char *reason);
 /* Answers with a Status of our own and ends. */
 void exchange_answer(struct exchange *exchange, unsigned status, const char *message);
+/* Answers with what the admission has to say, and ends. */
+void exchange_answer_refused(struct exchange *exchange);
 /* The same with Retry-After in seconds, 0: none. */
 void exchange_answer_after(
     struct exchange *exchange, unsigned status, const char *message, unsigned retry_after);

@@ -40,7 +40,8 @@ static void fill_head(struct http_head *head, const struct reply *reply, size_t 
 	head->body = HTTP_BODY_LENGTH;
 	head->content_length = body_len;
 	head->keep_alive = true;
-	fields_add_text(&head->fields, "Content-Type", "application/json");
+	fields_add_text(&head->fields, "Content-Type",
+	    reply->document != NULL ? reply->document_type : "application/json");
 	fields_add_text(&head->fields, "Cache-Control", "no-cache, private");
 	fields_add_text(&head->fields, "X-Content-Type-Options", "nosniff");
 	if (reply->audit_id != NULL)
@@ -59,7 +60,10 @@ static void fill_head(struct http_head *head, const struct reply *reply, size_t 
 size_t reply_send(struct peer client, const struct reply *reply)
 {
 	struct buf body = {0};
-	status_write(&body, reply->status, reply->message);
+	if (reply->document != NULL)
+		buf_append(&body, reply->document->data, reply->document->len);
+	else
+		status_write(&body, reply->status, reply->message);
 	struct http_head head = {0};
 	fill_head(&head, reply, body.len);
 	/* Small, and complete after this: whether there is room for more does not matter. */

@@ -4,12 +4,16 @@
 
 #include "kubeproxyd/http/peer.h"
 
+struct buf;
+
 struct reply {
 	unsigned status;
 	const char *message;
 	const char *target; /* as received; NULL: none */
 	const char *audit_id; /* NULL: none yet */
 	unsigned retry_after; /* seconds; 0: no Retry-After */
+	const struct buf *document; /* with its type, sent instead of a Status; NULL: none */
+	const char *document_type;
 };
 
 /* Sends head, body and end; the caller releases the peer. Returns the bytes of the body. */

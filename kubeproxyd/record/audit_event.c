@@ -166,7 +166,11 @@ static void add_stream_annotations(struct list *annotations, const struct audit_
 		return;
 	if (strcmp(subresource, "exec") == 0)
 		add_values(annotations, "eksgate.io/exec-command", what->uri, "command");
-	if (strcmp(subresource, "portforward") == 0)
+	if (strcmp(subresource, "portforward") != 0)
+		return;
+	if (what->ports != NULL)
+		add_text(annotations, "eksgate.io/ports", what->ports);
+	else
 		add_values(annotations, "eksgate.io/ports", what->uri, "ports");
 }
 

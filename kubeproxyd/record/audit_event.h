@@ -38,6 +38,7 @@ struct audit_event {
 	const char *cluster, *cluster_arn, *uri, *method;
 	const struct request_info *info;
 	const char *upgrade; /* "websocket", "SPDY/3.1" */
+	const char *ports; /* of a port-forward, a JSON array; NULL: those of the query, if any */
 	const char *kubectl_command, *kubectl_session;
 	/* Why. */
 	bool is_decided, is_allowed;

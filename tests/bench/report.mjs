@@ -1,7 +1,7 @@
 // The figures of the bench: medians over rounds, ratios within the round, the bars that are to be met; a table for people and
 // rows for build/bench.json. Called by bench.mjs.
 
-const OURS = 'kubeproxyd';
+const OURS = ['kubeproxyd', 'discoveryd'];
 
 // At most `ratio` of the peer's value, or at most `value`.
 const BARS = {
@@ -20,6 +20,13 @@ const BARS = {
 	'event-p99-h2': [{ value: 1000 }],
 	'rss-watch-h1': [{ value: 20 }],
 	'rss-watch-h2': [{ value: 3 }],
+	'discovery-first-seconds': [{ value: 15 }],
+	'discovery-first-peak': [{ value: 100 }],
+	'discovery-quiet-calls': [{ value: 2 }],
+	'discovery-quiet-describes': [{ value: 0 }],
+	'discovery-quiet-cpu': [{ value: 3 }],
+	'discovery-change': [{ value: 50 }],
+	'discovery-proxy-seconds': [{ value: 1 }],
 };
 
 const isNumber = (value) => typeof value === 'number' && Number.isFinite(value);
@@ -37,7 +44,7 @@ function ratioTo(values, peers) {
 }
 
 function judge(id, label, value, ratios) {
-	if (label !== OURS || value === null) return [];
+	if (!OURS.includes(label) || value === null) return [];
 	return (BARS[id] ?? []).map((bar) => ({
 		...bar,
 		isMet: bar.peer ? isNumber(ratios[bar.peer]) && ratios[bar.peer] <= bar.ratio : value <= bar.value,
@@ -51,7 +58,7 @@ export function rowsOf({ id, title, unit, values }) {
 		if (!Array.isArray(list)) return { ...row, note: list };
 		const peers = Object.entries(values).filter(([peer, of]) => peer !== label && Array.isArray(of));
 		row.value = median(list);
-		if (label === OURS) row.ratios = Object.fromEntries(peers.map(([peer, of]) => [peer, ratioTo(list, of)]));
+		if (OURS.includes(label)) row.ratios = Object.fromEntries(peers.map(([peer, of]) => [peer, ratioTo(list, of)]));
 		row.rounds = list.filter(isNumber);
 		const error = list.find((value) => value instanceof Error);
 		if (error) row.note = `failed: ${error.message}`;

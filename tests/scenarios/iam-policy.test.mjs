@@ -90,6 +90,36 @@ async function grant(world, documents, { except } = {}) {
 	});
 }
 
+// Roles by a list of accounts, and by an organization.
+async function otherAccounts(world) {
+	const common = { types: ['eks'], regions: ['eu-west-1'] };
+	const byList = {
+		...common,
+		assume_role_arn: 'arn:aws:iam::{account}:role/by-list',
+		eksgate: { accounts: ['333333333333', '444444444444'] },
+	};
+	const byOrganization = {
+		...common,
+		assume_role_name: 'by-name',
+		external_id: 'an-id',
+		organization: { organization_id: 'o-a1b2c3d4e5', organizational_units: { include: ['*'], exclude: ['ou-a1b2-c3d4e5f6'] } },
+	};
+	world.config.discovery_service.aws = [byList, byOrganization];
+	world.writeConfig();
+	const documents = await print(world);
+	const roles = documents.filter(({ kind }) => kind === 'trust').map(({ identity }) => identity);
+	for (const role of ['333333333333:role/by-list', '444444444444:role/by-list', '*:role/by-name'])
+		assert.ok(roles.includes(`arn:aws:iam::${role}`), role);
+	const own = documents.filter(({ identity }) => identity === world.discoveryUser.arn).flatMap(({ document }) => document.Statement);
+	const assume = own.find(({ Condition }) => Condition?.StringEquals['aws:ResourceOrgID']);
+	assert.deepEqual([assume.Resource, assume.Condition.StringEquals['aws:ResourceOrgID']], [['arn:aws:iam::*:role/by-name'], 'o-a1b2c3d4e5']);
+	assert.deepEqual(own.find(({ Sid }) => Sid === 'EKSDiscoveryOrganization').Action, [
+		'organizations:ListRoots',
+		'organizations:ListAccountsForParent',
+		'organizations:ListOrganizationalUnitsForParent',
+	]);
+}
+
 const troubles = ({ scopes }) => scopes.filter((scope) => scope.error || scope.tagging.state === 'failed');
 
 scenario('the IAM policy of a configuration', async (world) => {
@@ -139,4 +169,5 @@ scenario('the IAM policy of a configuration', async (world) => {
 	assert.equal(own.length, 3, 'the roles fit into three policies');
 	for (const { document } of own) assert.ok(document.Statement.every(({ Action }) => Action[0] === 'sts:AssumeRole'));
 	await discoveryd.stop();
+	await otherAccounts(world);
 });

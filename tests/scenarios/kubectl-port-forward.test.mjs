@@ -3,6 +3,7 @@
 // more than a minute of silence.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { CLUSTERS, nameOf, person, scenario, startBoth, until } from './harness.mjs';
 import { isLong, MINORS, toolsOf } from './tools.mjs';
@@ -33,6 +34,19 @@ async function forward(tools, ports) {
 	return { running, local };
 }
 
+// The ports stand in the streams alone, and come to the audit log all the same.
+async function checkAudit(world, what) {
+	const event = await until(`the event of the port-forward of ${what}`, async () =>
+		readFileSync(world.path('audit', 'main.jsonl'), 'utf8')
+			.split('\n')
+			.filter(Boolean)
+			.map((line) => JSON.parse(line))
+			.findLast(({ objectRef, stage }) => objectRef?.subresource === 'portforward' && stage === 'ResponseComplete'),
+	);
+	assert.deepEqual(JSON.parse(event.annotations['eksgate.io/ports']).toSorted(), ['7', '8080'], what);
+	assert.ok(Number(event.annotations['eksgate.io/bytes-in']) > PARALLEL * PAYLOAD.length);
+}
+
 // `isWebSocket`: whether that kubectl tunnels SPDY in a WebSocket.
 async function checkGeneration(world, tools, isWebSocket = tools.minor >= 31) {
 	const { minor } = tools;
@@ -52,6 +66,7 @@ async function checkGeneration(world, tools, isWebSocket = tools.minor >= 31) {
 	const expected = isWebSocket ? ['websocket', 'SPDY/3.1+portforward.k8s.io'] : ['SPDY/3.1', 'portforward.k8s.io'];
 	assert.deepEqual([upgrade.upgrade, upgrade.protocol], expected, `1.${minor}`);
 	assert.deepEqual(upgrade.ports.toSorted(), [...Array(PARALLEL + 1).fill(7), 8080]);
+	await checkAudit(world, `1.${minor}`);
 	await world.api(prod)('DELETE', '/requests');
 }
 

@@ -27,6 +27,7 @@ struct exchange_world {
 	struct identity identity;
 	const char *identity_error;
 	bool is_denied;
+	bool needs_name; /* and only "mine" is allowed */
 	const char *token, *token_error;
 	bool is_token_late; /* tokens come by exchange_world_give_token() */
 	unsigned token_drops, refreshes;

@@ -91,6 +91,42 @@ static void test_denied_is_403_and_the_body_is_never_asked_for(void **state)
 	assert_true(client.is_paused);
 }
 
+/* The body is asked for, kept and sent once it is whole and allowed. */
+static void test_a_name_in_the_body_decides(void **state)
+{
+	(void)state;
+	static const char target[] = "/clusters/prod/api/v1/namespaces/a/pods";
+	settings.proxy.limits.body_in_hand = 64;
+	world.needs_name = true;
+	client.is_paused = true;
+	ask("POST", target, HTTP_BODY_CHUNKED);
+	assert_false(client.is_paused);
+	client_body("{\"metadata\":{\"na");
+	assert_int_equal(upstream_count, 0);
+	client_body("me\":\"mine\"}}");
+	assert_int_equal(upstream_count, 0);
+	exchange_client_events.on_end(exchange);
+	assert_int_equal(upstream_count, 1);
+	assert_string_equal(buf_text(&upstreams[0].body), "{\"metadata\":{\"name\":\"mine\"}}");
+	assert_true(upstreams[0].is_ended);
+	answer_head(0, 201, NULL);
+	answer_end(0);
+	side_clear(&client);
+	ask("POST", target, HTTP_BODY_CHUNKED);
+	client_body("{\"metadata\":{\"name\":\"yours\"}}");
+	exchange_client_events.on_end(exchange);
+	assert_refused(403, "ask for role dev");
+	side_clear(&client);
+	ask("POST", target, HTTP_BODY_CHUNKED);
+	client_body(
+	    "{\"metadata\":{\"name\":\"mine\"},\"data\":\"0123456789012345678901234567890123");
+	assert_refused(413, "body_in_hand");
+	side_clear(&client);
+	ask("POST", target, HTTP_BODY_NONE);
+	assert_refused(403, "cannot be read");
+	assert_int_equal(upstream_count, 1);
+}
+
 static void test_identity_headers_of_clients_are_refused(void **state)
 {
 	(void)state;
@@ -237,6 +273,7 @@ int main(void)
 	    TEST(test_renamed_is_410),
 	    TEST(test_the_directory_may_be_unknown_or_expired),
 	    TEST(test_denied_is_403_and_the_body_is_never_asked_for),
+	    TEST(test_a_name_in_the_body_decides),
 	    TEST(test_identity_headers_of_clients_are_refused),
 	    TEST(test_discovery_is_warned),
 	    TEST(test_a_slow_client_pauses_the_upstream),

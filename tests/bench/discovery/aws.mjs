@@ -1,7 +1,8 @@
 // AWS at the size of a company: ListClusters, DescribeCluster, GetResources, AssumeRole and ListRegions over clusters that
 // are made up when it starts. Leaner than tests/sim/aws.mjs, so that the bench measures discoveryd and not this: answers are
 // made once, one signature in --verify is computed (by tests/sim/aws/signature.mjs), each answer takes --delay ms. Prints a
-// JSON line, then reads commands from standard input: "stats", "reset", "tag ACCOUNT REGION NAME KEY VALUE"; a line each way.
+// JSON line, then reads commands from standard input, a line each way: "stats", "reset" (the counts), "tag ACCOUNT REGION NAME
+// KEY VALUE", "answered ACCOUNT REGION NAME" (when DescribeCluster was, last).
 import { createServer } from 'node:http';
 import { createInterface } from 'node:readline';
 import { AwsError } from '../../sim/aws/model.mjs';
@@ -25,6 +26,7 @@ const json = (value) => Buffer.from(JSON.stringify(value));
 const scopes = new Map(); // "account/region" -> Map name -> cluster, names ascending
 const certificate = Buffer.from(makePki('bench').ca).toString('base64');
 const counts = new Map();
+const answered = new Map(); // "account/region/clusters/name" -> when DescribeCluster was answered last
 let requests = 0;
 let verified = 0;
 let refused = 0;
@@ -94,6 +96,9 @@ const operations = {
 	ListRegions() {
 		return json({ Regions: regions.map((RegionName) => ({ RegionName, RegionOptStatus: 'ENABLED_BY_DEFAULT' })) });
 	},
+	GetCallerIdentity({ account }) {
+		return { GetCallerIdentityResult: { Account: account, Arn: `arn:aws:iam::${account}:user/bench`, UserId: 'AIDA' } };
+	},
 	AssumeRole({ form }) {
 		const account = form.get('RoleArn').split(':')[4];
 		const credentials = {
@@ -103,33 +108,18 @@ const operations = {
 			Expiration: new Date(Date.now() + 3600000).toISOString(),
 		};
 		const AssumedRoleUser = { AssumedRoleId: 'AROA:bench', Arn: `arn:aws:sts::${account}:assumed-role/bench/bench` };
-		const answer = { AssumeRoleResult: { Credentials: credentials, AssumedRoleUser } };
-		return { answer, AssumedRoleUser };
+		return { AssumeRoleResult: { Credentials: credentials, AssumedRoleUser } };
 	},
 };
 
-// What speaks JSON gets JSON; the SDK for JavaScript wants STS's XML.
-function stsAnswer({ answer }, wantsJson) {
-	if (wantsJson) return ['application/json', json({ AssumeRoleResponse: answer })];
-	const { Credentials: c, AssumedRoleUser: u } = answer.AssumeRoleResult;
-	const xml = (object) => Object.entries(object).map(([key, value]) => `<${key}>${value}</${key}>`).join('');
-	return [
-		'text/xml',
-		Buffer.from(
-			`<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials>${xml(c)}` +
-				`</Credentials><AssumedRoleUser>${xml(u)}</AssumedRoleUser></AssumeRoleResult></AssumeRoleResponse>`,
-		),
-	];
-}
-
-function operationOf(method, path, headers) {
+function operationOf(method, path, headers, body) {
 	if (headers['x-amz-target']) return 'GetResources';
-	if (path === '/' && method === 'POST') return 'AssumeRole';
+	if (path === '/' && method === 'POST') return body.includes('Action=AssumeRole') ? 'AssumeRole' : 'GetCallerIdentity';
 	if (path === '/listRegions') return 'ListRegions';
 	return path === '/clusters' ? 'ListClusters' : 'DescribeCluster';
 }
 
-const SERVICES = { GetResources: 'tagging', AssumeRole: 'sts', ListRegions: 'account' };
+const SERVICES = { GetResources: 'tagging', AssumeRole: 'sts', GetCallerIdentity: 'sts', ListRegions: 'account' };
 
 function findKey(id) {
 	const account = id.slice(4, 16);
@@ -150,7 +140,7 @@ function answer(request, response, body) {
 	const { method, url, headers } = request;
 	const at = url.indexOf('?');
 	const path = at < 0 ? url : url.slice(0, at);
-	const operation = operationOf(method, path, headers);
+	const operation = operationOf(method, path, headers, body);
 	const [, key, region] = /Credential=([^/]+)\/\d+\/([^/]+)\//.exec(headers.authorization) ?? [];
 	counts.set(operation, (counts.get(operation) ?? 0) + 1);
 	if (requests++ % verifyEvery === 0) verify(operation, request, body);
@@ -158,13 +148,12 @@ function answer(request, response, body) {
 	const form = operation === 'AssumeRole' ? new URLSearchParams(body) : null;
 	const { account } = findKey(key).principal;
 	const result = operations[operation]({ account, region, query, path, body, form });
-	const [type, text] =
-		operation === 'AssumeRole'
-			? stsAnswer(result, (headers.accept ?? '').includes('json'))
-			: ['application/json', result ?? json({ message: 'No cluster found' })];
+	const isSts = SERVICES[operation] === 'sts';
+	const text = isSts ? json({ [`${operation}Response`]: result }) : (result ?? json({ message: 'No cluster found' }));
 	setTimeout(() => {
-		response.writeHead(result ? 200 : 404, { 'content-type': type, 'content-length': text.length });
+		response.writeHead(result ? 200 : 404, { 'content-type': 'application/json', 'content-length': text.length });
 		response.end(text);
+		if (operation === 'DescribeCluster') answered.set(`${account}/${region}${path}`, Date.now());
 	}, delay);
 }
 
@@ -194,6 +183,7 @@ const commands = {
 		counts.clear();
 		return {};
 	},
+	answered: (account, region, name) => ({ answered: answered.get(`${account}/${region}/clusters/${name}`) }),
 	tag: (account, region, name, key, value) => {
 		const cluster = scopes.get(`${account}/${region}`).get(name);
 		putCluster(account, region, name, { ...cluster.tags, [key]: value });

@@ -27,7 +27,8 @@ export function createFaults() {
 	const counts = new Map();
 	let nextId = 1;
 
-	// Each: {operation?, account?, region?, cluster?, kind, times?, ...parameters of the kind}.
+	// Each: {operation?, account?, region?, cluster?, kind, times?, share?, ...parameters of the kind}. `share` 0.3: three
+	// of ten calls, evenly spread.
 	function addFault(fault) {
 		if (!KINDS.includes(fault.kind)) throw new Error(`no fault of kind ${fault.kind}: ${KINDS.join(', ')}`);
 		const entry = { ...fault, id: nextId++, left: fault.times ?? Infinity, hits: 0 };
@@ -50,8 +51,14 @@ export function createFaults() {
 		return entry;
 	}
 
+	function isDue(entry) {
+		if (entry.share === undefined) return true;
+		entry.seen = (entry.seen ?? 0) + 1;
+		return Math.floor(entry.seen * entry.share) > Math.floor((entry.seen - 1) * entry.share);
+	}
+
 	function takeFault(call) {
-		const fault = faults.find((entry) => entry.left > 0 && matchesCall(entry, call));
+		const fault = faults.find((entry) => entry.left > 0 && matchesCall(entry, call) && isDue(entry));
 		if (!fault) return null;
 		fault.left--;
 		fault.hits++;
@@ -117,6 +124,17 @@ function swapLeaf(value) {
 	return swapTypes(value);
 }
 
+// Made once: writing 100 MB of JSON takes a simulator that answers others, too, much of a second.
+const huge = new Map();
+
+function hugeBody(bytes) {
+	if (!huge.has(bytes)) {
+		const [head, tail] = ['{"clusters":[],"padding":"', '"}'];
+		huge.set(bytes, Buffer.concat([Buffer.from(head), Buffer.alloc(bytes, 'x'), Buffer.from(tail)]));
+	}
+	return huge.get(bytes);
+}
+
 // The answer of a call as the fault spoils it: {status, type, body} or null when the kind is none of content.
 export function spoil(fault, answer, call) {
 	switch (fault.kind) {
@@ -150,7 +168,7 @@ export function spoil(fault, answer, call) {
 			return {
 				status: 200,
 				type: answer.type,
-				body: JSON.stringify({ clusters: [], padding: 'x'.repeat(fault.bytes ?? 64 * 1024 * 1024) }),
+				body: hugeBody(fault.bytes ?? 64 * 1024 * 1024),
 			};
 		case 'endless-pages':
 			return {

@@ -1,0 +1,134 @@
+/* Decisions about bodies. The policy of now decides, not the one from before the body came. Called
+ * by exchange.c. */
+#include "kubeproxyd/exchange/admission_body.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/xmem.h"
+#include "kubeproxyd/exchange/caller.h"
+#include "kubeproxyd/exchange/exchanges.h"
+#include "kubeproxyd/policy/access_review.h"
+#include "kubeproxyd/policy/rules_review.h"
+
+static bool is_review(const struct request_info *info, const char *resource)
+{
+	return info->is_resource && strcmp(info->resource, resource) == 0 &&
+	       strcmp(info->api_group, "authorization.k8s.io") == 0 &&
+	       strcmp(info->verb, "create") == 0 && info->subresource[0] == '\0' &&
+	       info->namespace[0] == '\0';
+}
+
+static bool asks_for_rules(const struct request_info *info)
+{
+	return is_review(info, "selfsubjectrulesreviews");
+}
+
+static bool asks_for_access(const struct request_info *info)
+{
+	return is_review(info, "selfsubjectaccessreviews");
+}
+
+bool admission_has_review(const struct request_info *info)
+{
+	return asks_for_access(info) || asks_for_rules(info);
+}
+
+static bool refuse(struct admission *admission, unsigned status, char *message)
+{
+	admission->status = status;
+	admission->message = message;
+	return false;
+}
+
+static void decide(struct admission *admission, const struct request_info *info)
+{
+	decision_clear(&admission->decision);
+	admission_ask(admission, admission->grants->grants, info, &admission->decision);
+}
+
+/* --- what is created ------------------------------------------------------------------------- */
+
+static bool decide_named(
+    struct admission *admission, enum body_format format, const void *body, size_t len)
+{
+	const char *error = NULL;
+	char *name = object_name_read(format, body, len, &error);
+	if (name == NULL) {
+		decide(admission, &admission->info);
+		return refuse(admission, 403,
+		    xasprintf("the name of what is to be created is not known: %s; %s", error,
+			admission->decision.message));
+	}
+	free(admission->object_name);
+	admission->object_name = name;
+	admission->info.name = name;
+	decide(admission, &admission->info);
+	if (decision_is_whole(&admission->decision))
+		return true;
+	return refuse(admission, 403, xstrdup(admission->decision.message));
+}
+
+/* --- reviews --------------------------------------------------------------------------------- */
+
+/* What the policy would not let pass is answered here; the rest by the API server, which then is
+ * asked as whom the reviewed request would be made. */
+static bool decide_review(struct admission *admission, const struct http_head *request,
+    enum body_format format, const void *body, size_t len)
+{
+	struct access_review review = {0};
+	const char *error = NULL;
+	if (!access_review_read(format, body, len, &review, &error)) {
+		access_review_free(&review);
+		return refuse(admission, 400, xstrdup(error));
+	}
+	struct request_info asked = access_review_request(&review);
+	decide(admission, &asked);
+	bool is_whole = decision_is_whole(&admission->decision);
+	if (!is_whole) {
+		enum body_format wanted =
+		    body_format_wanted(fields_get(&request->fields, "Accept"));
+		access_review_deny(
+		    &review, admission->decision.message, wanted, &admission->document);
+		admission->document_type = body_format_type(wanted);
+		refuse(admission, 201, xstrdup(admission->decision.message));
+		decide(admission, &admission->info);
+	}
+	access_review_free(&review);
+	return is_whole;
+}
+
+/* The API server answers; exchange_rules.c cuts its answer down. */
+static bool decide_rules(
+    struct admission *admission, enum body_format format, const void *body, size_t len)
+{
+	const char *error = NULL;
+	free(admission->rules_namespace);
+	admission->rules_namespace = rules_review_namespace(format, body, len, &error);
+	if (admission->rules_namespace == NULL)
+		return refuse(admission, 400, xstrdup(error));
+	decide(admission, &admission->info);
+	return decision_is_whole(&admission->decision) ||
+	       refuse(admission, 403, xstrdup(admission->decision.message));
+}
+
+/* --- public ---------------------------------------------------------------------------------- */
+
+bool admission_decide_body(struct admission *admission, struct exchanges *all,
+    struct caller *caller, struct identity *identity, const struct http_head *request,
+    const void *body, size_t len)
+{
+	caller_grants_unref(&admission->grants);
+	admission->grants = caller_grants(caller, all->with.policy, identity);
+	if (fields_count_of(&request->fields, "Content-Type") > 1 ||
+	    fields_get(&request->fields, "Content-Encoding") != NULL)
+		return refuse(admission, 400,
+		    xstrdup("the body decides about access: it must have one Content-Type and no "
+			    "Content-Encoding"));
+	enum body_format format = body_format_of(fields_get(&request->fields, "Content-Type"));
+	if (asks_for_rules(&admission->info))
+		return decide_rules(admission, format, body, len);
+	if (asks_for_access(&admission->info))
+		return decide_review(admission, request, format, body, len);
+	return decide_named(admission, format, body, len);
+}

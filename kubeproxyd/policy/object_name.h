@@ -1,0 +1,19 @@
+/* The name of what is to be created, which stands in the body alone. Pure. */
+#ifndef EKSGATE_OBJECT_NAME_H
+#define EKSGATE_OBJECT_NAME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/attr.h"
+
+/* What the API server takes a body to be, by its Content-Type; NULL (none) is JSON. */
+enum body_format { BODY_JSON, BODY_YAML, BODY_PROTOBUF, BODY_UNKNOWN };
+enum body_format body_format_of(const char *content_type) MUST_USE;
+
+/* metadata.name of the object (free()). NULL: *error says why it is not known (static): it has
+ * none, or the body cannot be read in one way only. */
+char *object_name_read(
+    enum body_format format, const void *body, size_t len, const char **error) MUST_USE;
+
+#endif

@@ -1,0 +1,159 @@
+/* The wire format of protobuf and Kubernetes' envelope. A field that stands twice, where one is
+ * asked for, is refused: which of them counts is for the API server to know, not for us to guess.
+ * Called by object_name.c and access_review.c. */
+#include "kubeproxyd/policy/protobuf.h"
+
+#include <string.h>
+
+#define VARINT_MAX_BYTES 10
+#define WIRE_VARINT	 0
+#define WIRE_FIXED64	 1
+#define WIRE_BYTES	 2
+#define WIRE_FIXED32	 5
+
+/* runtime.Unknown and runtime.TypeMeta */
+enum { UNKNOWN_TYPE_META = 1, UNKNOWN_RAW, UNKNOWN_ENCODING, UNKNOWN_CONTENT_TYPE };
+enum { TYPE_META_API_VERSION = 1, TYPE_META_KIND };
+
+static const uint8_t magic[] = {'k', '8', 's', 0};
+
+/* --- reading --------------------------------------------------------------------------------- */
+
+static bool fail(struct protobuf *message)
+{
+	message->is_bad = true;
+	message->len = 0;
+	return false;
+}
+
+static bool take_varint(struct protobuf *message, uint64_t *value)
+{
+	*value = 0;
+	for (unsigned i = 0; i < VARINT_MAX_BYTES && i < message->len; i++) {
+		uint8_t byte = message->at[i];
+		*value |= (uint64_t)(byte & 0x7f) << (7 * i);
+		if ((byte & 0x80) != 0)
+			continue;
+		message->at += i + 1;
+		message->len -= i + 1;
+		return true;
+	}
+	return fail(message);
+}
+
+static bool take_bytes(struct protobuf *message, uint64_t len, struct protobuf *bytes)
+{
+	if (len > message->len)
+		return fail(message);
+	*bytes = (struct protobuf){.at = message->at, .len = (size_t)len};
+	message->at += len;
+	message->len -= (size_t)len;
+	return true;
+}
+
+bool protobuf_next(struct protobuf *message, struct protobuf_field *field)
+{
+	uint64_t tag, len;
+	struct protobuf skipped;
+	if (message->len == 0 || !take_varint(message, &tag))
+		return false;
+	*field = (struct protobuf_field){.number = (uint32_t)(tag >> 3)};
+	if (tag >> 3 == 0 || tag >> 3 > UINT32_MAX)
+		return fail(message);
+	switch (tag & 7) {
+	case WIRE_VARINT:
+		return take_varint(message, &field->value);
+	case WIRE_BYTES:
+		field->is_bytes = true;
+		return take_varint(message, &len) && take_bytes(message, len, &field->bytes);
+	case WIRE_FIXED64:
+		return take_bytes(message, 8, &skipped);
+	case WIRE_FIXED32:
+		return take_bytes(message, 4, &skipped);
+	default:
+		return fail(message);
+	}
+}
+
+bool protobuf_get(struct protobuf message, uint32_t number, struct protobuf *bytes, bool *is_sound)
+{
+	struct protobuf_field field;
+	unsigned count = 0;
+	*bytes = (struct protobuf){0};
+	*is_sound = true;
+	while (protobuf_next(&message, &field)) {
+		if (field.number != number)
+			continue;
+		*is_sound &= field.is_bytes;
+		*bytes = field.bytes;
+		count++;
+	}
+	*is_sound &= !message.is_bad && count <= 1;
+	return *is_sound && count == 1;
+}
+
+bool protobuf_open(const void *data, size_t len, struct protobuf *kind, struct protobuf *raw)
+{
+	static const char own_type[] = "application/vnd.kubernetes.protobuf";
+	struct protobuf meta, encoding, type;
+	bool is_sound, is_raw_sound, is_kind_sound = true;
+	if (len < sizeof magic || memcmp(data, magic, sizeof magic) != 0)
+		return false;
+	struct protobuf envelope = {
+	    .at = (const uint8_t *)data + sizeof magic, .len = len - sizeof magic};
+	if (protobuf_get(envelope, UNKNOWN_ENCODING, &encoding, &is_sound) && encoding.len > 0)
+		return false;
+	if (!is_sound)
+		return false;
+	if (protobuf_get(envelope, UNKNOWN_CONTENT_TYPE, &type, &is_sound) && type.len > 0 &&
+	    (type.len != strlen(own_type) || memcmp(type.at, own_type, type.len) != 0))
+		return false;
+	if (!is_sound)
+		return false;
+	protobuf_get(envelope, UNKNOWN_RAW, raw, &is_raw_sound);
+	*kind = (struct protobuf){0};
+	if (protobuf_get(envelope, UNKNOWN_TYPE_META, &meta, &is_sound))
+		protobuf_get(meta, TYPE_META_KIND, kind, &is_kind_sound);
+	return is_sound && is_raw_sound && is_kind_sound;
+}
+
+/* --- writing --------------------------------------------------------------------------------- */
+
+static void add_varint(struct buf *out, uint64_t value)
+{
+	for (; value >= 0x80; value >>= 7)
+		buf_append_char(out, (char)((value & 0x7f) | 0x80));
+	buf_append_char(out, (char)value);
+}
+
+void protobuf_add_bytes(struct buf *out, uint32_t number, const void *data, size_t len)
+{
+	add_varint(out, (uint64_t)number << 3 | WIRE_BYTES);
+	add_varint(out, len);
+	buf_append(out, data, len);
+}
+
+void protobuf_add_text(struct buf *out, uint32_t number, const char *text)
+{
+	protobuf_add_bytes(out, number, text, strlen(text));
+}
+
+void protobuf_add_number(struct buf *out, uint32_t number, uint64_t value)
+{
+	add_varint(out, (uint64_t)number << 3 | WIRE_VARINT);
+	add_varint(out, value);
+}
+
+void protobuf_wrap(
+    struct buf *out, const char *api_version, const char *kind, const struct buf *raw)
+{
+	struct buf meta = {0};
+	protobuf_add_text(&meta, TYPE_META_API_VERSION, api_version);
+	protobuf_add_text(&meta, TYPE_META_KIND, kind);
+	buf_append(out, magic, sizeof magic);
+	protobuf_add_bytes(out, UNKNOWN_TYPE_META, buf_text(&meta), meta.len);
+	protobuf_add_bytes(out, UNKNOWN_RAW, buf_text(raw), raw->len);
+	protobuf_add_bytes(out, UNKNOWN_ENCODING, "", 0);
+	protobuf_add_bytes(out, UNKNOWN_CONTENT_TYPE, "", 0);
+	buf_free(&meta);
+}

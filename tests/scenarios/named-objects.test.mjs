@@ -1,0 +1,87 @@
+// Rules for some names: a create is judged by the name in its body, in whatever encoding; what has none, or could be read
+// in two ways, is refused and never sent. Lists that could hold other names are refused with the way to narrow them.
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { CLUSTERS, nameOf, person, scenario, startBoth } from './harness.mjs';
+
+const ROLE = `kind: role
+version: v8
+metadata: {name: names}
+spec:
+  allow:
+    kubernetes_labels: {'*': '*'}
+    kubernetes_groups: [developers]
+    kubernetes_resources:
+    - {kind: configmaps, namespace: default, name: 'app-*', verbs: ['*']}
+    - {kind: pods, namespace: default, name: 'web-*', verbs: [get, list, watch, exec], commands: [cat, 'echo *']}
+---
+kind: role_binding
+version: v1
+metadata: {name: names}
+spec: {roles: [names], users: [nadia]}
+`;
+
+const bytes = (number, data) => Buffer.concat([Buffer.from([(number << 3) | 2, data.length]), Buffer.from(data)]);
+// A ConfigMap as client-go encodes it; `names` are fields of its metadata.
+const protobuf = (...names) =>
+	Buffer.concat([
+		Buffer.from('k8s\0'),
+		bytes(1, Buffer.concat([bytes(1, 'v1'), bytes(2, 'ConfigMap')])),
+		bytes(2, bytes(1, Buffer.concat(names.map((name) => bytes(1, name))))),
+	]);
+
+scenario('objects by name', { clusters: CLUSTERS.slice(0, 1) }, async (world) => {
+	writeFileSync(world.path('roles.d', 'names.yaml'), ROLE);
+	const { kubeproxyd } = await startBoth(world, [nameOf(CLUSTERS[0])]);
+	const cluster = nameOf(CLUSTERS[0]);
+	const nadia = await person(world, kubeproxyd, 'nadia');
+	const session = nadia.h2();
+	const maps = `/clusters/${cluster}/api/v1/namespaces/default/configmaps`;
+	const json = (name) => JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name } });
+	const create = (type, body, headers = {}) =>
+		nadia.ask(session, maps, { method: 'POST', headers: { 'content-type': type, ...headers }, body });
+
+	for (const [type, body, status, says] of [
+		['application/json', json('app-1'), 201],
+		['application/json; charset=utf-8', json('app-2'), 201],
+		['application/vnd.kubernetes.protobuf', protobuf('app-3'), 201],
+		['application/json', json('other'), 403, /cannot create configmaps/],
+		['application/vnd.kubernetes.protobuf', protobuf('other'), 403, /cannot create configmaps/],
+		['application/yaml', 'metadata:\n  name: other\n', 403, /cannot create configmaps/],
+		['application/json', '{"metadata":{"generateName":"app-"}}', 403, /no metadata\.name/],
+		['application/json', '{"metadata":{"name":"app-9","name":"other"}}', 403, /cannot be read/],
+		['application/json', '{"metadata":{"name":"app-9"}} {}', 403, /cannot be read/],
+		['application/json', '[]', 403, /cannot be read/],
+		['application/json', 'metadata: {name: app-9}', 403, /cannot be read/],
+		['application/yaml', 'metadata: &a {name: app-9}\n', 403, /cannot be read/],
+		['application/vnd.kubernetes.protobuf', protobuf('app-9', 'other'), 403, /cannot be read/],
+		['application/vnd.kubernetes.protobuf', json('app-9'), 403, /cannot be read/],
+		['application/cbor', json('app-9'), 403, /its Content-Type is none of/],
+	]) {
+		const answer = await create(type, body);
+		assert.equal(answer.status, status, `${type} ${body}: ${answer.text}`);
+		if (says) assert.match(answer.json.message, says);
+	}
+	const packed = await create('application/json', json('app-8'), { 'content-encoding': 'gzip' });
+	assert.equal(packed.status, 400);
+	const large = await create('application/json', json('app-8') + ' '.repeat(300 * 1024));
+	assert.equal(large.status, 413, large.text);
+	assert.match(large.json.message, /body_in_hand/);
+	// No byte of any other create was sent.
+	const sent = (await world.received(CLUSTERS[0])).filter(({ method }) => method === 'POST');
+	assert.equal(sent.length, 3);
+
+	const narrow = await nadia.ask(session, maps);
+	assert.equal(narrow.status, 403);
+	assert.match(narrow.json.message, /for some names or namespaces alone/);
+	assert.equal((await nadia.ask(session, `${maps}?fieldSelector=metadata.name%3Dapp-1`)).status, 200);
+	session.close();
+
+	assert.match(await nadia.kubectlOk(cluster, ['get', 'configmap', 'app-1', '-o', 'name']), /app-1/);
+	await nadia.kubectlOk(cluster, ['create', 'configmap', 'app-k']);
+	const refused = await nadia.kubectl(cluster, ['create', 'configmap', 'wrong']);
+	assert.match(refused.stderr, /cannot create configmaps/);
+	assert.match(await nadia.kubectlOk(cluster, ['exec', 'web-1', '--', 'echo', 'hello']), /hello/);
+	const shell = await nadia.kubectl(cluster, ['exec', 'web-1', '--', 'sh', '-c', 'ls']);
+	assert.match(shell.stderr, /allow other commands than this one/);
+});
