@@ -51,6 +51,7 @@ struct proxy_settings {
 	char **client_crls; /* files of revocation lists */
 	size_t client_crl_count;
 	char *sni_suffix; /* may be NULL */
+	bool original_user; /* goes along as an extra when somebody acts as another */
 	char *roles_dir;
 	char *locks_file;
 	char *cache_dir;

@@ -142,6 +142,8 @@ static void on_inventory(void *arg, struct admin_request *request)
 	json_object_object_add(
 	    object, "sequence", json_object_new_int64(registry_sequence(daemon->registry)));
 	json_object_object_add(object, "clusters", count_clusters(daemon->registry));
+	json_object_object_add(
+	    object, "complete", json_object_new_boolean(discovery_is_complete(daemon->discovery)));
 	json_object_object_add(object, "subscribers", publisher_inventory(daemon->publisher));
 	admin_reply(request, 200, object);
 }

@@ -65,16 +65,24 @@ static char *arn_part(const char *arn, unsigned index)
 	return arn != NULL ? xstrndup(arn, strcspn(arn, ":")) : xstrdup("");
 }
 
+/* What stands behind the account; NULL when it is no ARN. */
+static const char *resource_of(const char *arn)
+{
+	for (unsigned i = 0; i < 5; i++) {
+		arn = strchr(arn, ':');
+		if (arn == NULL)
+			return NULL;
+		arn++;
+	}
+	return arn;
+}
+
 char *policy_principal_of(const char *arn)
 {
 	char *partition = arn_part(arn, 1), *service = arn_part(arn, 2),
 	     *account = arn_part(arn, 4);
 	static const char assumed[] = "assumed-role/";
-	const char *resource = arn;
-	for (unsigned i = 0; i < 5 && resource != NULL; i++) {
-		resource = strchr(resource, ':');
-		resource = resource != NULL ? resource + 1 : NULL;
-	}
+	const char *resource = resource_of(arn);
 	char *principal = NULL;
 	bool is_arn = strncmp(arn, "arn:", 4) == 0 && strlen(account) == 12 &&
 		      strspn(account, "0123456789") == 12 && resource != NULL;

@@ -2,7 +2,6 @@
  * full, once for all the scopes that share it. Called by the command line. */
 #include "discoveryd/status_text.h"
 
-#include <bsd/sys/queue.h>
 #include <ctype.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,13 +16,16 @@
 
 /* One problem and who has it. */
 struct problem {
-	TAILQ_ENTRY(problem) entry;
 	char *text;
 	char *remedy; /* may be NULL */
 	struct buf scopes;
 	size_t count;
 };
-TAILQ_HEAD(problems, problem);
+
+struct problems {
+	struct problem *items;
+	size_t count;
+};
 
 static struct json_object *member(struct json_object *object, const char *key)
 {
@@ -66,22 +68,26 @@ static bool is_same(const char *a, const char *b)
 	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
+/* The problem of these words, made when it is new. */
+static struct problem *problem_of(struct problems *problems, const char *text, const char *remedy)
+{
+	for (size_t i = 0; i < problems->count; i++) {
+		if (is_same(problems->items[i].text, text) &&
+		    is_same(problems->items[i].remedy, remedy))
+			return &problems->items[i];
+	}
+	problems->items =
+	    xreallocarray(problems->items, problems->count + 1, sizeof *problems->items);
+	problems->items[problems->count] =
+	    (struct problem){.text = xstrdup(text), .remedy = xstrdup_or_null(remedy)};
+	return &problems->items[problems->count++];
+}
+
 /* Takes `text`. */
 static void add_problem(
     struct problems *problems, const char *scope, char *text, const char *remedy)
 {
-	struct problem *problem;
-	TAILQ_FOREACH(problem, problems, entry)
-	{
-		if (is_same(problem->text, text) && is_same(problem->remedy, remedy))
-			break;
-	}
-	if (problem == NULL) {
-		problem = xcalloc(1, sizeof *problem);
-		problem->text = xstrdup(text);
-		problem->remedy = xstrdup_or_null(remedy);
-		TAILQ_INSERT_TAIL(problems, problem, entry);
-	}
+	struct problem *problem = problem_of(problems, text, remedy);
 	if (problem->count < NAMED_SCOPES)
 		buf_printf(&problem->scopes, "%s%s", problem->count > 0 ? ", " : "", scope);
 	problem->count++;
@@ -151,21 +157,19 @@ static void append_problem(struct buf *out, struct problem *problem)
 
 void status_write_problems(struct buf *out, struct json_object *document)
 {
-	struct problems problems = TAILQ_HEAD_INITIALIZER(problems);
+	struct problems problems = {0};
 	collect_others(&problems, member(document, "organizations"), "organization");
 	collect_others(&problems, member(document, "wildcards"), "identity");
 	collect_problems(&problems, member(document, "scopes"));
-	if (!TAILQ_EMPTY(&problems))
+	if (problems.count > 0)
 		buf_append_text(out, "\nProblems:\n");
-	struct problem *problem;
-	while ((problem = TAILQ_FIRST(&problems)) != NULL) {
-		append_problem(out, problem);
-		TAILQ_REMOVE(&problems, problem, entry);
-		buf_free(&problem->scopes);
-		free(problem->text);
-		free(problem->remedy);
-		free(problem);
+	for (size_t i = 0; i < problems.count; i++) {
+		append_problem(out, &problems.items[i]);
+		buf_free(&problems.items[i].scopes);
+		free(problems.items[i].text);
+		free(problems.items[i].remedy);
 	}
+	free(problems.items);
 }
 
 /* --- the head --------------------------------------------------------------------------------- */

@@ -271,9 +271,9 @@ void policy_each_group(
     const struct policy *policy, void (*fn)(void *arg, const char *group), void *arg)
 {
 	for (size_t i = 0; i < policy->role_count; i++) {
-		const struct texts *groups = &policy->roles[i]->allow.groups;
+		const struct source_texts *groups = &policy->sources[i]->allow.groups;
 		for (size_t k = 0; k < groups->count; k++)
-			fn(arg, groups->items[k]);
+			fn(arg, groups->items[k].template == NULL ? groups->items[k].text : NULL);
 	}
 }
 

@@ -56,6 +56,25 @@ async function withFaults(world, discoveryd, operation, pair) {
 	});
 }
 
+const countOf = async (world) => (await world.aws('GET', '/clusters')).filter(({ tags }) => tags.env !== 'dev').length;
+
+// STS is asked once a session, so each nonsense gets a daemon of its own, which has the registry of the one before.
+async function rolesThatCannotBeAssumed(world, count) {
+	for (const fault of [HUGE, { kind: 'html' }]) {
+		await world.aws('POST', '/faults', { ...fault, operation: 'sts:AssumeRole' });
+		const discoveryd = await startDiscoveryd(world);
+		const isRole = ({ id }) => id.startsWith(world.roleArn);
+		await until(`the status tells of AssumeRole and ${fault.kind}`, async () =>
+			(await discoveryd.status()).scopes.filter(isRole).every(({ error }) => error?.outcome === 'credentials'),
+		);
+		assert.equal((await discoveryd.names()).length, count, `${fault.kind} removed something`);
+		await world.aws('DELETE', '/faults');
+		discoveryd.reload();
+		await until(`recovery from ${fault.kind}`, async () => (await discoveryd.status()).scopes.every(({ error }) => !error));
+		await discoveryd.stop();
+	}
+}
+
 scenario('bad replies of AWS', async (world) => {
 	world.asanOptions = 'quarantine_size_mb=4'; // what is freed shall not count as used
 	const discoveryd = await startDiscoveryd(world);
@@ -73,4 +92,6 @@ scenario('bad replies of AWS', async (world) => {
 	});
 	await discoveryd.untilNames([...MATCHED, name]);
 	assert.ok((await discoveryd.names()).includes(nameOf(CLUSTERS[0])));
+	await discoveryd.stop();
+	await rolesThatCannotBeAssumed(world, await countOf(world));
 });

@@ -7,12 +7,14 @@
 
 #include <cmocka.h>
 
+#include "common/json.h"
 #include "common/log.h"
 #include "common/metrics.h"
 #include "common/xmem.h"
 #include "discoveryd/discovery.h"
 #include "discoveryd/discovery_metrics.h"
 #include "discoveryd/explain.h"
+#include "discoveryd/explain_causes.h"
 #include "discoveryd/guard.h"
 #include "discoveryd/reconcile.h"
 #include "discoveryd/registry.h"
@@ -152,16 +154,19 @@ static void test_unmatched_names_the_label(void **state)
 	struct world *world = *state;
 	sweep(world);
 	expect(world, "dev", false,
-	    PARTS("not served", "unmatched", "env", "\"dev\"", "prod", "line 7"));
+	    PARTS("not served", "unmatched", "env", "\"dev\"", "prod", "line 7",
+		"cause         tags:", "what to do  correct the cluster's tags"));
 }
 
 static void test_status_and_failures_are_told(void **state)
 {
 	struct world *world = *state;
 	sweep(world);
-	expect(world, "young", false, PARTS("not served", "CREATING", "wants it"));
+	expect(world, "young", false,
+	    PARTS("not served", "CREATING", "wants it", "cause         status:", "wait"));
 	expect(world, "denied", false,
-	    PARTS("not served", "unknown", "eks:DescribeCluster", "own/" REGION));
+	    PARTS("not served", "unknown", "eks:DescribeCluster", "own/" REGION,
+		"cause         permission: own/" REGION ": eks:DescribeCluster"));
 }
 
 static void test_a_blind_scope_is_named(void **state)
@@ -180,7 +185,7 @@ static void test_nobody_looks_there(void **state)
 	struct world *world = *state;
 	sweep(world);
 	expect(world, "arn:aws:eks:us-east-1:" ACCOUNT ":cluster/far", false,
-	    PARTS("far: not served", "does not look at region us-east-1"));
+	    PARTS("far: not served", "does not look at region us-east-1", "cause         region:"));
 	world->matcher.assume_role_arn = xstrdup("arn:aws:iam::222222222222:role/r");
 	sweep(world);
 	expect(world, ARN("far"), false, PARTS("acts in account 222222222222"));
@@ -195,8 +200,40 @@ static void test_removed_and_never_seen(void **state)
 	registry_changes_remove(&changes, ARN("prod"), REMOVAL_GONE, xstrdup("evidence"));
 	assert_true(registry_commit(world->registry, &changes, &error));
 	registry_changes_free(&changes);
-	expect(world, "prod", false, PARTS("was removed", "gone", "evidence"));
+	expect(world, "prod", false,
+	    PARTS("was removed", "gone", "evidence", "cause         removed:"));
 	expect(world, "nonsense\x1b[31m", false, PARTS("nonsense?[31m: no cluster of this name"));
+}
+
+static void test_errors_have_causes(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *outcome, *code, *message, *cause;
+	} rows[] = {
+	    {"denied", "AccessDeniedException", "no", "permission"},
+	    {"credentials", NULL, "cannot assume role r: AccessDenied: no", "permission"},
+	    {"credentials", "ExpiredTokenException", "over", "credentials-expired"},
+	    {"credentials", NULL, "cannot assume role r: ExpiredToken: over",
+		"credentials-expired"},
+	    {"credentials", "InvalidSignatureException", "Signature expired: 1 is earlier than 2",
+		"clock"},
+	    {"credentials", "RequestTimeTooSkewed", NULL, "clock"},
+	    {"credentials", "SignatureDoesNotMatch", "the signature does not match", "credentials"},
+	    {"region-off", "UnrecognizedClientException", "no", "region-disabled"},
+	    {"throttled", "ThrottlingException", "Rate exceeded", "throttled"},
+	    {"unreachable", NULL, "timed out", "unreachable"},
+	    {"bad-reply", NULL, "HTML", "bad-reply"},
+	    {"failed", "ServerException", "no", "failed"},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct json_object *error = json_object_new_object();
+		json_add_string(error, "outcome", rows[i].outcome);
+		json_add_string(error, "code", rows[i].code);
+		json_add_string(error, "message", rows[i].message);
+		assert_string_equal(explain_error_cause(error), rows[i].cause);
+		json_object_put(error);
+	}
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -210,6 +247,7 @@ int main(void)
 	    TEST(test_a_blind_scope_is_named),
 	    TEST(test_nobody_looks_there),
 	    TEST(test_removed_and_never_seen),
+	    cmocka_unit_test(test_errors_have_causes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

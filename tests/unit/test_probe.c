@@ -203,6 +203,26 @@ static void test_rights(void **state)
 	rights_clear(&rights);
 }
 
+/* A role that takes its groups from the user's claims: none can be named beforehand. */
+static void test_groups_of_templates(void **state)
+{
+	(void)state;
+	static const char text[] = "kind: role\nversion: v8\nmetadata: {name: a}\nspec:\n  allow:\n"
+				   "    kubernetes_labels: {'*': '*'}\n"
+				   "    kubernetes_groups: [fixed, '{{external.teams}}']\n";
+	struct rights rights;
+	struct right list[RIGHTS_MAX];
+	read_rights(text, &rights);
+	assert_true(rights.is_any_group);
+	assert_int_equal(rights.group_count, 0);
+	assert_int_equal(rights_list(&rights, list), 4);
+	assert_null(list[3].name);
+	struct json_object *role = rights_cluster_role(&rights, "eksgate");
+	assert_null(strstr(json_object_to_json_string(role), "resourceNames"));
+	json_object_put(role);
+	rights_clear(&rights);
+}
+
 static void test_many_groups(void **state)
 {
 	(void)state;
@@ -323,6 +343,7 @@ int main(void)
 	    cmocka_unit_test(test_bad_reviews),
 	    cmocka_unit_test(test_a_pending_one),
 	    cmocka_unit_test(test_rights),
+	    cmocka_unit_test(test_groups_of_templates),
 	    cmocka_unit_test(test_many_groups),
 	    cmocka_unit_test(test_principals),
 	    cmocka_unit_test(test_private_addresses),
