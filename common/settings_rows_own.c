@@ -87,9 +87,9 @@ static const struct config_row rows[] = {
 	.type = &config_word,
 	.offset = AT(access.mode),
 	.fallback = "rbac",
-	.choices = "rbac",
+	.choices = "rbac|cluster-admin|manual",
 	.is_reloadable = true,
-	.help = "How the proxy gets its rights in a cluster: a group bound to a ClusterRole"},
+	.help = "How the proxy gets its rights in a cluster: rbac, cluster-admin or manual"},
     {.key = "eksgate.access.group",
 	.type = &settings_group,
 	.offset = AT(access.group),
@@ -107,6 +107,14 @@ static const struct config_row rows[] = {
 	.offset = AT(access.bootstrap_role_arn),
 	.is_reloadable = true,
 	.help = "The role that creates the RBAC objects, instead of discoveryd's own"},
+    {.key = "eksgate.access.settle",
+	.type = &config_duration,
+	.offset = AT(access.settle),
+	.fallback = "60s",
+	.minimum = 100,
+	.maximum = 10 * MINUTE,
+	.is_reloadable = true,
+	.help = "How long EKS may take until it heeds a change of an access entry"},
 };
 
 static const struct config_row test_rows[] = {

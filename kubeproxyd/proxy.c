@@ -46,6 +46,7 @@ struct proxy {
 	struct proxy_files files;
 	struct loop *loop;
 	struct metrics *metrics;
+	struct proxy_memory *memory;
 	struct notify *notify;
 	struct admin *admin;
 	struct proxy_admin *routes;
@@ -393,6 +394,7 @@ static void stop(struct proxy *proxy)
 	directory_free(&proxy->directory);
 	aws_context_free(&proxy->aws);
 	fetcher_free(&proxy->fetcher);
+	proxy_memory_free(&proxy->memory);
 	notify_free(&proxy->notify);
 	stream_close_finishing(proxy->loop);
 	loop_free(&proxy->loop);
@@ -439,7 +441,7 @@ int proxy_run(struct settings *settings, const char *config, const char *instanc
 	raise_descriptor_limit();
 	proxy.loop = loop_new();
 	proxy.metrics = metrics_new();
-	proxy_memory_count(proxy.metrics);
+	proxy.memory = proxy_memory_new(proxy.loop, proxy.metrics);
 	proxy.notify = notify_new(proxy.loop);
 	bool is_started = start(&proxy, &error);
 	if (is_started)

@@ -75,7 +75,7 @@ static bool route_by_alias(struct admission *admission, const struct question *q
 		    xasprintf("this connection was opened for \"%s\", the request is for \"%s\": "
 			      "open another",
 			question->caller->server_name, question->request->authority));
-	return route_in_cluster(question->request->target, cluster->name,
+	return route_in_cluster(admission->arena, question->request->target, cluster->name,
 	    question->identity->cluster, &admission->route, &admission->status,
 	    &admission->message);
 }
@@ -86,8 +86,8 @@ static bool find_route(struct admission *admission, const struct question *quest
 	const char *suffix = question->all->with.settings->proxy.sni_suffix;
 	if (route_alias(question->caller->server_name, suffix, alias))
 		return route_by_alias(admission, question, alias, suffix);
-	return route_find(question->request->target, question->identity->cluster, &admission->route,
-	    &admission->status, &admission->message);
+	return route_find(admission->arena, question->request->target, question->identity->cluster,
+	    &admission->route, &admission->status, &admission->message);
 }
 
 static bool find_cluster(struct admission *admission, const struct question *question)
@@ -110,6 +110,7 @@ static bool find_cluster(struct admission *admission, const struct question *que
 static bool parse_request(struct admission *admission, const struct question *question)
 {
 	const char *reason;
+	admission->info.arena = admission->arena;
 	if (request_info_parse(question->request->method, admission->route.target, &admission->info,
 		&admission->status, &reason))
 		return true;
@@ -306,7 +307,6 @@ void admission_free(struct admission *admission)
 	decision_clear(&admission->decision);
 	caller_grants_unref(&admission->grants);
 	request_info_free(&admission->info);
-	route_free(&admission->route);
 	xfree(&admission->message);
 	xfree(&admission->object_name);
 	xfree(&admission->rules_namespace);

@@ -20,8 +20,9 @@ struct cluster;
 struct exchanges;
 struct identity;
 
-/* {0} initialises. */
+/* {.arena} initialises: it is the exchange's. */
 struct admission {
+	struct arena *arena;
 	struct route route;
 	struct request_info info;
 	struct caller_grants *grants;

@@ -128,7 +128,10 @@ static void on_identity(void *arg, struct identity *identity, const struct refus
 struct exchange *exchange_new(
     struct exchanges *all, struct peer client, struct caller *caller, const struct http_head *head)
 {
-	struct exchange *exchange = xcalloc(1, sizeof *exchange);
+	struct arena arena = {0};
+	struct exchange *exchange = arena_alloc(&arena, sizeof *exchange);
+	exchange->arena = arena;
+	exchange->admission.arena = &exchange->arena;
 	exchange->all = all;
 	exchange->client = client;
 	exchange->caller = caller;

@@ -4,6 +4,7 @@
 #ifndef EKSGATE_EXCHANGE_PRIVATE_H
 #define EKSGATE_EXCHANGE_PRIVATE_H
 
+#include "common/arena.h"
 #include "common/buf.h"
 #include "common/mono.h"
 #include "kubeproxyd/exchange/activity.h"
@@ -30,6 +31,7 @@ enum exchange_state {
 };
 
 struct exchange {
+	struct arena arena; /* of itself and of all that ends with it */
 	struct exchange_link link;
 	struct exchanges *all;
 	enum exchange_state state;

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "common/buf.h"
 #include "common/xmem.h"
 #include "kubeproxyd/gate/act_as.h"
 #include "kubeproxyd/gate/headers.h"
@@ -139,13 +138,7 @@ bool impersonate_add_fields(const struct headers_input *input, struct http_field
 		return false;
 	if (!are_values(input))
 		return false;
-	struct buf bearer = {0};
-	size_t token_len = strlen(input->token);
-	buf_make_room(&bearer, strlen(BEARER) + token_len);
-	buf_append_text(&bearer, BEARER);
-	buf_append(&bearer, input->token, token_len);
-	fields_add(fields, "Authorization", strlen("Authorization"), bearer.data, bearer.len);
-	buf_free_secret(&bearer);
+	fields_add_prefixed(fields, "Authorization", BEARER, input->token);
 	fields_add_text(fields, "Impersonate-User", input->user);
 	for (size_t i = 0; i < input->group_count; i++)
 		fields_add_text(fields, "Impersonate-Group", input->groups[i]);

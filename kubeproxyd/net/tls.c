@@ -286,6 +286,12 @@ struct tls_server *tls_server_new(const char *certificate_file, const char *key_
 	return server;
 }
 
+bool tls_server_add(
+    struct tls_server *server, const char *certificate_file, const char *key_file, char **error)
+{
+	return tls_names_add(server->context, certificate_file, key_file, error);
+}
+
 bool tls_server_use_crls(struct tls_server *server, char *const *files, size_t count, char **error)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -296,12 +302,6 @@ bool tls_server_use_crls(struct tls_server *server, char *const *files, size_t c
 		X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(server->context),
 		    X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
 	return true;
-}
-
-bool tls_server_add(
-    struct tls_server *server, const char *certificate_file, const char *key_file, char **error)
-{
-	return tls_names_add(server->context, certificate_file, key_file, error);
 }
 
 void tls_server_free(struct tls_server **server)
