@@ -72,11 +72,11 @@ HTTP := kubeproxyd/http/h2_tail.o kubeproxyd/http/h2_memory.o \
 	kubeproxyd/http/hpack.o kubeproxyd/http/h2_fields.o kubeproxyd/http/fields.o kubeproxyd/http/head.o kubeproxyd/http/h1_rules.o kubeproxyd/http/h1_chunked.o \
 	kubeproxyd/http/h1_reader.o kubeproxyd/http/status.o
 EXCHANGE := kubeproxyd/exchange/exchange.o kubeproxyd/exchange/exchange_answer.o kubeproxyd/exchange/exchange_audit.o kubeproxyd/exchange/exchange_end.o \
-	kubeproxyd/exchange/exchanges.o kubeproxyd/exchange/admission.o kubeproxyd/exchange/admission_body.o \
+	kubeproxyd/exchange/exchanges.o kubeproxyd/exchange/admission.o kubeproxyd/exchange/admission_body.o kubeproxyd/exchange/exchange_rules.o \
 	kubeproxyd/exchange/caller.o kubeproxyd/exchange/relay.o kubeproxyd/exchange/reply.o kubeproxyd/exchange/route.o \
 	kubeproxyd/exchange/upgrade.o kubeproxyd/exchange/failure.o kubeproxyd/exchange/in_flight.o kubeproxyd/exchange/pace.o
 NET := kubeproxyd/net/tls_memory.o \
-	kubeproxyd/net/address.o kubeproxyd/net/stream.o kubeproxyd/net/stream_open.o kubeproxyd/net/stream_transfer.o kubeproxyd/net/stream_io.o kubeproxyd/net/stream_queue.o kubeproxyd/net/tls.o kubeproxyd/net/tls_client.o \
+	kubeproxyd/net/address.o kubeproxyd/net/stream.o kubeproxyd/net/stream_open.o kubeproxyd/net/stream_transfer.o kubeproxyd/net/stream_io.o kubeproxyd/net/stream_queue.o kubeproxyd/net/tls.o kubeproxyd/net/tls_client.o kubeproxyd/net/tls_names.o kubeproxyd/net/tls_resume.o \
 	kubeproxyd/net/listener.o kubeproxyd/net/listeners.o kubeproxyd/net/resolver.o
 
 DIRECTORY := kubeproxyd/directory/subscriber.o kubeproxyd/directory/subscriber_follow.o kubeproxyd/directory/directory.o \
@@ -92,7 +92,7 @@ FRONT := kubeproxyd/front/session.o kubeproxyd/front/strangers.o kubeproxyd/fron
 	kubeproxyd/front/session_h2_stream.o
 PROBE := kubeproxyd/probe/apply.o kubeproxyd/probe/call.o kubeproxyd/probe/finding.o kubeproxyd/probe/look.o kubeproxyd/probe/own_principal.o \
 	kubeproxyd/probe/prober.o kubeproxyd/probe/rbac_text.o kubeproxyd/probe/rights.o kubeproxyd/probe/tasks.o
-KUBEPROXYD := $(PROBE) $(HTTP) $(NET) $(EXCHANGE) $(RECORD) $(BACK) $(FRONT) kubeproxyd/main.o kubeproxyd/cli_audit.o kubeproxyd/cli_ask.o kubeproxyd/cli_rbac.o kubeproxyd/proxy.o \
+KUBEPROXYD := $(PROBE) $(HTTP) $(NET) $(EXCHANGE) $(RECORD) $(BACK) $(FRONT) kubeproxyd/main.o kubeproxyd/cli_audit.o kubeproxyd/cli_ask.o kubeproxyd/cli_rbac.o kubeproxyd/cli_can.o kubeproxyd/proxy.o \
 	kubeproxyd/drain.o \
 	kubeproxyd/proxy_admin.o kubeproxyd/proxy_files.o kubeproxyd/cli_online.o $(DIRECTORY)
 BODIES := kubeproxyd/policy/protobuf.o kubeproxyd/policy/object_name.o kubeproxyd/policy/access_review.o
@@ -102,8 +102,9 @@ POLICY := common/edit_distance.o kubeproxyd/policy/query.o kubeproxyd/policy/fie
 	kubeproxyd/policy/expression.o kubeproxyd/policy/expression_parse.o kubeproxyd/policy/template.o \
 	kubeproxyd/policy/subject.o kubeproxyd/policy/grants.o kubeproxyd/policy/decide_text.o \
 	kubeproxyd/policy/verbs.o kubeproxyd/policy/vocabulary.o kubeproxyd/policy/kinds.o kubeproxyd/policy/matcher.o kubeproxyd/policy/resource_rule.o \
-	kubeproxyd/policy/resource_rule_read.o kubeproxyd/policy/role_compile.o $(BODIES)
-GATE := kubeproxyd/gate/hop_by_hop.o kubeproxyd/gate/impersonate.o kubeproxyd/gate/headers.o \
+	kubeproxyd/policy/resource_rule_read.o kubeproxyd/policy/role_compile.o \
+	kubeproxyd/policy/impersonation.o kubeproxyd/policy/decide_as.o kubeproxyd/policy/rules_review.o $(BODIES)
+GATE := kubeproxyd/gate/hop_by_hop.o kubeproxyd/gate/impersonate.o kubeproxyd/gate/act_as.o kubeproxyd/gate/headers.o \
 	kubeproxyd/gate/headers_response.o kubeproxyd/gate/identity.o kubeproxyd/gate/identity_certificate.o kubeproxyd/gate/identity_resolve.o
 OFFLINE := kubeproxyd/pki.o kubeproxyd/new_file.o kubeproxyd/first_files.o kubeproxyd/client_certificate.o \
 	kubeproxyd/kubeconfig.o kubeproxyd/directory/alias.o kubeproxyd/cli_common.o kubeproxyd/cli_init.o kubeproxyd/cli_cert.o \
@@ -179,18 +180,20 @@ test_relay := $(BASE) kubeproxyd/exchange/relay.o
 test_exchange := tests/unit/exchange_stage.o tests/unit/exchange_world.o $(BASE) common/loop.o common/metrics.o common/json.o $(EXCHANGE) $(RECORD) \
 	kubeproxyd/policy/document.o common/edit_distance.o common/yaml.o kubeproxyd/http/fields.o kubeproxyd/http/head.o kubeproxyd/http/status.o \
 	kubeproxyd/gate/headers.o kubeproxyd/gate/headers_response.o kubeproxyd/gate/hop_by_hop.o \
-	kubeproxyd/gate/impersonate.o kubeproxyd/policy/query.o kubeproxyd/policy/field_selector.o \
-	kubeproxyd/policy/path_policy.o kubeproxyd/policy/request_info.o $(BODIES)
+	kubeproxyd/gate/impersonate.o kubeproxyd/gate/act_as.o kubeproxyd/policy/query.o kubeproxyd/policy/field_selector.o \
+	kubeproxyd/policy/path_policy.o kubeproxyd/policy/request_info.o kubeproxyd/policy/principal.o $(BODIES)
 test_exchange_audit := $(filter-out %exchange_stage.o,$(test_exchange))
 test_exchange_tunnels := $(test_exchange)
 test_exchange_failures := $(test_exchange)
 
-UNIT_TESTS += test_request_info test_policy test_rules test_bodies test_headers test_identity test_cli_cert
+UNIT_TESTS += test_request_info test_policy test_rules test_bodies test_act_as test_rules_review test_headers test_identity test_cli_cert
 test_request_info := $(BASE) $(POLICY) $(LABELS) common/yaml.o common/json.o
 test_policy := $(test_request_info)
 test_rules := $(test_request_info)
 test_bodies := $(test_request_info)
 test_headers := $(BASE) $(POLICY) $(GATE) $(KUBE_CLUSTER) common/yaml.o kubeproxyd/http/fields.o kubeproxyd/http/head.o
+test_act_as := $(test_headers)
+test_rules_review := $(test_request_info)
 test_identity := $(test_headers) kubeproxyd/pki.o
 test_cli_cert := $(BASE) $(POLICY) $(GATE) $(OFFLINE) $(KUBE_CLUSTER) $(SETTINGS) common/admin_client.o \
 	common/lock_file.o common/render.o kubeproxyd/http/fields.o kubeproxyd/http/head.o
@@ -206,7 +209,7 @@ test_probe := $(AWS_TEST) $(POLICY) $(LABELS) common/yaml.o common/render.o \
 	kubeproxyd/net/address.o kubeproxyd/probe/finding.o kubeproxyd/probe/own_principal.o kubeproxyd/probe/rbac_text.o \
 	kubeproxyd/probe/rights.o
 
-UNIT_TESTS += test_organization test_aws_accounts test_describe_plan test_enrollment test_naming test_reconcile test_registry test_sweep test_scope test_explain
+UNIT_TESTS += test_organization test_aws_accounts test_describe_plan test_enrollment test_naming test_reconcile test_registry test_registry_crash test_sweep test_scope test_explain
 FIXTURE := $(BASE) $(KUBE_CLUSTER) common/loop.o common/metrics.o common/aws_error.o common/aws_xml.o common/aws_endpoint.o \
 	tests/unit/discovery_fixture.o
 RECONCILE := discoveryd/reconcile.o discoveryd/candidate.o discoveryd/naming.o discoveryd/cluster_set.o \
@@ -219,6 +222,7 @@ test_describe_plan := $(FIXTURE) discoveryd/describe_plan.o discoveryd/look_set.
 test_naming := $(BASE) $(KUBE_CLUSTER) discoveryd/naming.o
 test_reconcile := $(FIXTURE) $(RECONCILE) discoveryd/look_set.o
 test_registry := $(FIXTURE) $(RECONCILE) discoveryd/look_set.o
+test_registry_crash := $(test_registry) tests/unit/fault_vfs.o
 test_sweep := $(FIXTURE) $(SWEEP)
 test_scope := $(FIXTURE) $(SWEEP) $(RECONCILE) discoveryd/scope.o discoveryd/account.o $(WHO) $(CLOCKWORK) \
 	discoveryd/describe_plan.o discoveryd/organization_walk.o tests/unit/fake_organizations.o
@@ -282,10 +286,15 @@ FUZZ_TARGETS += fuzz_h1_request fuzz_h1_response
 fuzz_h1_request := tests/fuzz/h1.o $(BASE) $(HTTP) $(LLHTTP)
 fuzz_h1_response := tests/fuzz/h1.o $(BASE) $(HTTP) $(LLHTTP)
 
+FUZZ_TARGETS += fuzz_upgrade
+fuzz_upgrade := $(BASE) $(HTTP) $(LLHTTP) kubeproxyd/exchange/upgrade.o kubeproxyd/gate/headers_response.o kubeproxyd/gate/hop_by_hop.o
+
 FUZZ_TARGETS += fuzz_h2_session
 fuzz_h2_session := $(SESSION_H2_TEST)
 
-FUZZ_TARGETS += fuzz_request_info fuzz_role
+FUZZ_TARGETS += fuzz_request_info fuzz_role fuzz_bodies fuzz_expression
+fuzz_bodies := $(test_headers)
+fuzz_expression := $(test_policy)
 fuzz_request_info := $(test_request_info)
 fuzz_role := $(test_policy)
 

@@ -45,9 +45,11 @@ struct audit_settings {
 struct proxy_settings {
 	char *certificate; /* tls.certificate */
 	char *key; /* tls.key */
+	char *more_certificates; /* tls.directory; may be NULL */
 	char *client_ca;
 	char *client_ca_key; /* only `kubeproxyd cert` and `init` read it */
 	char *sni_suffix; /* may be NULL */
+	bool original_user; /* goes along as an extra when somebody acts as another */
 	char *roles_dir;
 	char *cache_dir;
 	char *run_dir; /* <instance>.sock in it */

@@ -26,6 +26,9 @@
 #include "discoveryd/registry.h"
 
 #define STATUS_SECONDS 5
+/* How often a set that is built anew is looked at, and how long proxies wait for it at most. */
+#define HOLD_CHECK_MS	250
+#define HOLD_LONGEST_MS INT64_C(60000)
 
 /* --- configuration ---------------------------------------------------------------------------- */
 
@@ -225,6 +228,44 @@ static void on_reload(void *arg)
 	on_status(daemon);
 }
 
+/* --- a set that is built anew ----------------------------------------------------------------- */
+
+static bool is_failing(const struct discovery *discovery)
+{
+	const struct scope *scope = NULL;
+	while ((scope = discovery_next_scope(discovery, scope)) != NULL) {
+		if (scope->state == SCOPE_BACKOFF)
+			return true;
+	}
+	return false;
+}
+
+/* Everything was seen once, or long enough was waited for it. */
+static void on_hold(void *arg)
+{
+	struct daemon *daemon = arg;
+	bool is_whole = discovery_is_complete(daemon->discovery) &&
+			discovery_knows_accounts(daemon->discovery) &&
+			!is_failing(daemon->discovery);
+	if (!is_whole && mono_since(daemon->held_at).ms < HOLD_LONGEST_MS) {
+		timer_set(daemon->hold, duration_ms(HOLD_CHECK_MS));
+		return;
+	}
+	publisher_hold(daemon->publisher, false);
+	log_info("main", "set-built", LOG_B("whole", is_whole),
+	    LOG_I("clusters", cluster_set_count(registry_set(daemon->registry))));
+}
+
+/* Without its file discoveryd knows nothing, and proxies may know everything. */
+static void hold_when_new(struct daemon *daemon)
+{
+	if (!registry_is_new(daemon->registry))
+		return;
+	publisher_hold(daemon->publisher, true);
+	daemon->held_at = mono_now();
+	timer_set(daemon->hold, duration_ms(HOLD_CHECK_MS));
+}
+
 /* --- making and ending ----------------------------------------------------------------------- */
 
 /* The directory of the bus belongs to the bus's group: others may pass, none may list. */
@@ -284,6 +325,7 @@ static bool open_all(struct daemon *daemon, char **error)
 		return false;
 	if (!bind_bus(daemon, error))
 		return false;
+	hold_when_new(daemon);
 	registry_observe(daemon->registry, on_committed, daemon);
 	daemon->enrollment =
 	    enrollment_new(daemon->loop, daemon->registry, daemon->families, daemon->group);
@@ -311,6 +353,7 @@ static void make_base(struct daemon *daemon)
 	daemon->provider = aws_provider_default(daemon->aws);
 	daemon->notify = notify_new(daemon->loop);
 	daemon->status = timer_new(daemon->loop, on_status, daemon);
+	daemon->hold = timer_new(daemon->loop, on_hold, daemon);
 }
 
 static void free_all(struct daemon *daemon)
@@ -321,6 +364,7 @@ static void free_all(struct daemon *daemon)
 	publisher_free(&daemon->publisher);
 	registry_close(&daemon->registry);
 	timer_free(&daemon->status);
+	timer_free(&daemon->hold);
 	notify_free(&daemon->notify);
 	aws_provider_unref(&daemon->provider);
 	aws_context_free(&daemon->aws);

@@ -26,6 +26,8 @@ struct daemon {
 	struct admin *admin;
 	struct notify *notify;
 	struct timer *status; /* renews the text that systemd shows */
+	struct timer *hold; /* set while subscribers keep what they have (publisher_hold()) */
+	struct mono held_at;
 };
 
 /* `discoveryd run`: returns the exit status. */

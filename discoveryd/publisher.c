@@ -365,6 +365,11 @@ void publisher_free(struct publisher **publisher_at)
 	xfree(publisher_at);
 }
 
+void publisher_hold(struct publisher *publisher, bool is_held)
+{
+	publisher->is_held = is_held;
+}
+
 void publisher_publish(
     struct publisher *publisher, const struct publisher_change *changes, size_t count)
 {

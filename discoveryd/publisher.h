@@ -64,6 +64,9 @@ struct publisher *publisher_new(struct loop *loop, struct metrics *metrics,
     char **error) MUST_USE;
 /* Says BYE to everybody. */
 void publisher_free(struct publisher **publisher);
+/* While the set is being built anew, subscribers that have a table keep it: they are asked to come
+ * back later instead of being given less than they have. Newcomers are welcome. */
+void publisher_hold(struct publisher *publisher, bool is_held);
 /* Tells what was committed, in order of revision, without gaps after what was told before. */
 void publisher_publish(
     struct publisher *publisher, const struct publisher_change *changes, size_t count);

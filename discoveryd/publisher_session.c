@@ -368,6 +368,10 @@ static const char *judge_hello(const struct session *session, const struct messa
 		    session->peer.uid, hello->role, hello->role);
 		return "role";
 	}
+	if (publisher->is_held && header->sequence > 0) {
+		*text = xstrdup("the set is being built anew: keep what you have, come back later");
+		return "starting";
+	}
 	return NULL;
 }
 

@@ -78,6 +78,7 @@ struct publisher {
 	struct publisher_table *table;
 	struct session_list sessions;
 	size_t session_count, snapshots; /* under way */
+	bool is_held; /* the table is not what there is: publisher_hold() */
 	struct timer *beat, *upkeep;
 	struct deferred pump;
 	struct publisher_tasks *tasks;

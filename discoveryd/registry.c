@@ -27,6 +27,7 @@ struct untold {
 struct registry {
 	struct registry_store *store;
 	int lock_fd;
+	bool is_new;
 	uint64_t epoch;
 	int64_t sequence;
 	struct cluster_set *set;
@@ -188,6 +189,7 @@ static bool load(struct registry *registry, const char *group, char **error)
 	if (is_loaded && meta.group != NULL && strcmp(meta.group, group) != 0)
 		log_warn(
 		    "registry", "group-changed", LOG_S("from", meta.group), LOG_S("to", group));
+	registry->is_new = meta.group == NULL;
 	free(meta.group);
 	if (!is_loaded)
 		return false;
@@ -448,6 +450,11 @@ const struct cluster_set *registry_set(const struct registry *registry)
 const struct look_set *registry_looks(const struct registry *registry)
 {
 	return registry->looks;
+}
+
+bool registry_is_new(const struct registry *registry)
+{
+	return registry->is_new;
 }
 
 uint64_t registry_epoch(const struct registry *registry)

@@ -76,6 +76,8 @@ void registry_close(struct registry **registry);
 
 /* As committed. Pointers into it die with the next commit. */
 const struct cluster_set *registry_set(const struct registry *registry);
+/* There was no file: nothing is known of what there was before. */
+bool registry_is_new(const struct registry *registry) MUST_USE;
 uint64_t registry_epoch(const struct registry *registry);
 int64_t registry_sequence(const struct registry *registry);
 /* The whole set as events, in order of revision; the array is the caller's (free()), the texts die

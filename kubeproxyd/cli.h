@@ -12,6 +12,7 @@ struct settings;
 enum cli_status { CLI_DONE = 0, CLI_NO = 1, CLI_USAGE = 2 };
 
 int cli_audit(int argc, char **argv) MUST_USE;
+int cli_can(int argc, char **argv) MUST_USE;
 int cli_init(int argc, char **argv) MUST_USE;
 int cli_cert(int argc, char **argv) MUST_USE;
 int cli_kubeconfig(int argc, char **argv) MUST_USE;

@@ -19,6 +19,7 @@ static const struct verb {
     {"cert", cli_cert, "make a short-lived client certificate for somebody"},
     {"audit", cli_audit, "print the audit log of all instances here"},
     {"rbac", cli_rbac, "print what lets the proxy into a cluster"},
+    {"can", cli_can, "say whether somebody may do something, and why"},
     {"request-info", cli_request_info, "say what an API server takes a request to be"},
     {"token", cli_token, "print an EKS token for a cluster, as kubectl takes it (root only)"},
 };

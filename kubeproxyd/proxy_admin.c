@@ -69,6 +69,14 @@ static void add_answer(struct json_object *object, const char *key, enum message
 	add_text(object, key, words[answer]);
 }
 
+static void add_labels(struct json_object *item, const struct labels *labels)
+{
+	struct json_object *object = json_object_new_object();
+	for (size_t i = 0; i < labels->count; i++)
+		add_text(object, labels->items[i].key, labels->items[i].value);
+	json_object_object_add(item, "labels", object);
+}
+
 static struct json_object *list_denied(const struct finding *finding)
 {
 	struct json_object *list = json_object_new_array();
@@ -120,6 +128,7 @@ static struct json_object *describe(
 	}
 	add_text(item, "region", resource->aws.region);
 	add_text(item, "account", resource->aws.account_id);
+	add_labels(item, &resource->labels);
 	add_text(item, "phase", resource->status.phase);
 	add_text(item, "endpoint", resource->endpoint);
 	add_text(item, "arn", resource->aws.arn);

@@ -13,6 +13,7 @@
 #include "kubeproxyd/exchange/admission_body.h"
 #include "kubeproxyd/exchange/caller.h"
 #include "kubeproxyd/exchange/exchanges.h"
+#include "kubeproxyd/gate/act_as.h"
 #include "kubeproxyd/gate/headers.h"
 #include "kubeproxyd/gate/identity.h"
 
@@ -116,20 +117,31 @@ static bool parse_request(struct admission *admission, const struct question *qu
 static bool check_fields(struct admission *admission, const struct question *question)
 {
 	const struct http_head *request = question->request;
-	return !headers_refuse(
-	    &request->fields, request->authority, &admission->status, &admission->message);
+	if (headers_refuse(
+		&request->fields, request->authority, &admission->status, &admission->message))
+		return false;
+	return !act_as_is_asked(&request->fields) || act_as_read(&request->fields, &admission->as,
+							 &admission->status, &admission->message);
+}
+
+void admission_ask(const struct admission *admission, const struct grants *grants,
+    const struct request_info *info, struct decision *decision)
+{
+	const struct kube_cluster *resource = admission->cluster->resource;
+	const struct act_as *as = &admission->as;
+	bool is_asked = as->user != NULL || as->groups.count > 0;
+	policy_decide_as(
+	    grants, resource->name, &resource->labels, info, is_asked ? as : NULL, decision);
 }
 
 static bool ask_policy(struct admission *admission, const struct question *question)
 {
-	const struct kube_cluster *resource = admission->cluster->resource;
 	admission->grants =
 	    caller_grants(question->caller, question->all->with.policy, question->identity);
-	policy_decide(admission->grants->grants, resource->name, &resource->labels,
-	    &admission->info, &admission->decision);
+	admission_ask(admission, admission->grants->grants, &admission->info, &admission->decision);
 	struct decision *decision = &admission->decision;
 	admission->needs_body = decision->needs_name || (decision_is_whole(decision) &&
-							    admission_is_review(&admission->info));
+							    admission_has_review(&admission->info));
 	if (decision_is_whole(decision) || admission->needs_body)
 		return true;
 	decision->is_allowed = false;
@@ -239,13 +251,11 @@ static bool is_same_subject(const struct decision *a, const struct decision *b)
 bool admission_holds(const struct admission *admission, struct exchanges *all,
     struct caller *caller, struct identity *identity)
 {
-	const struct kube_cluster *resource = admission->cluster->resource;
 	struct caller_grants *grants = caller_grants(caller, all->with.policy, identity);
 	struct decision decision = {0};
-	policy_decide(
-	    grants->grants, resource->name, &resource->labels, &admission->info, &decision);
+	admission_ask(admission, grants->grants, &admission->info, &decision);
 	bool holds =
-	    decision_is_whole(&decision) && (admission_is_review(&admission->info) ||
+	    decision_is_whole(&decision) && (admission_has_review(&admission->info) ||
 						is_same_subject(&admission->decision, &decision));
 	decision_clear(&decision);
 	caller_grants_unref(&grants);
@@ -260,5 +270,7 @@ void admission_free(struct admission *admission)
 	request_info_free(&admission->info);
 	xfree(&admission->message);
 	xfree(&admission->object_name);
+	xfree(&admission->rules_namespace);
+	act_as_free(&admission->as);
 	buf_free(&admission->document);
 }

@@ -10,6 +10,7 @@
 #include "kubeproxyd/exchange/in_flight.h"
 #include "kubeproxyd/exchange/route.h"
 #include "kubeproxyd/http/head.h"
+#include "kubeproxyd/policy/act_as.h"
 #include "kubeproxyd/policy/policy.h"
 #include "kubeproxyd/policy/request_info.h"
 
@@ -25,11 +26,13 @@ struct admission {
 	struct route route;
 	struct request_info info;
 	struct caller_grants *grants;
+	struct act_as as; /* whom the client wants to be */
 	struct decision decision;
 	struct cluster *cluster;
 	struct in_flight_seat seat;
 	bool needs_body; /* admitted so far, and decided by admission_decide_body() */
 	char *object_name; /* out of the body; `info` has it too */
+	char *rules_namespace; /* of a SelfSubjectRulesReview, whose answer is cut down; or NULL */
 	/* Refused: */
 	unsigned status;
 	char *message;
@@ -42,6 +45,9 @@ struct admission {
  * Everything that became known on the way stands for the access line. */
 bool admission_decide(struct admission *admission, struct exchanges *all, struct caller *caller,
     struct identity *identity, const struct http_head *request) MUST_USE;
+/* Asks the policy about a request of this client. `decision` is {0}. */
+void admission_ask(const struct admission *admission, const struct grants *grants,
+    const struct request_info *info, struct decision *decision);
 /* Whether the policy of now decides as it did. */
 bool admission_holds(const struct admission *admission, struct exchanges *all,
     struct caller *caller, struct identity *identity) MUST_USE;

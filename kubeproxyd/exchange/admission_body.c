@@ -5,19 +5,33 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/kube_cluster.h"
 #include "common/xmem.h"
-#include "kubeproxyd/directory/cluster.h"
 #include "kubeproxyd/exchange/caller.h"
 #include "kubeproxyd/exchange/exchanges.h"
 #include "kubeproxyd/policy/access_review.h"
+#include "kubeproxyd/policy/rules_review.h"
 
-bool admission_is_review(const struct request_info *info)
+static bool is_review(const struct request_info *info, const char *resource)
 {
-	return info->is_resource && strcmp(info->resource, "selfsubjectaccessreviews") == 0 &&
+	return info->is_resource && strcmp(info->resource, resource) == 0 &&
 	       strcmp(info->api_group, "authorization.k8s.io") == 0 &&
 	       strcmp(info->verb, "create") == 0 && info->subresource[0] == '\0' &&
 	       info->namespace[0] == '\0';
+}
+
+static bool asks_for_rules(const struct request_info *info)
+{
+	return is_review(info, "selfsubjectrulesreviews");
+}
+
+static bool asks_for_access(const struct request_info *info)
+{
+	return is_review(info, "selfsubjectaccessreviews");
+}
+
+bool admission_has_review(const struct request_info *info)
+{
+	return asks_for_access(info) || asks_for_rules(info);
 }
 
 static bool refuse(struct admission *admission, unsigned status, char *message)
@@ -29,10 +43,8 @@ static bool refuse(struct admission *admission, unsigned status, char *message)
 
 static void decide(struct admission *admission, const struct request_info *info)
 {
-	const struct kube_cluster *resource = admission->cluster->resource;
 	decision_clear(&admission->decision);
-	policy_decide(admission->grants->grants, resource->name, &resource->labels, info,
-	    &admission->decision);
+	admission_ask(admission, admission->grants->grants, info, &admission->decision);
 }
 
 /* --- what is created ------------------------------------------------------------------------- */
@@ -86,6 +98,20 @@ static bool decide_review(struct admission *admission, const struct http_head *r
 	return is_whole;
 }
 
+/* The API server answers; exchange_rules.c cuts its answer down. */
+static bool decide_rules(
+    struct admission *admission, enum body_format format, const void *body, size_t len)
+{
+	const char *error = NULL;
+	free(admission->rules_namespace);
+	admission->rules_namespace = rules_review_namespace(format, body, len, &error);
+	if (admission->rules_namespace == NULL)
+		return refuse(admission, 400, xstrdup(error));
+	decide(admission, &admission->info);
+	return decision_is_whole(&admission->decision) ||
+	       refuse(admission, 403, xstrdup(admission->decision.message));
+}
+
 /* --- public ---------------------------------------------------------------------------------- */
 
 bool admission_decide_body(struct admission *admission, struct exchanges *all,
@@ -100,7 +126,9 @@ bool admission_decide_body(struct admission *admission, struct exchanges *all,
 		    xstrdup("the body decides about access: it must have one Content-Type and no "
 			    "Content-Encoding"));
 	enum body_format format = body_format_of(fields_get(&request->fields, "Content-Type"));
-	if (admission_is_review(&admission->info))
+	if (asks_for_rules(&admission->info))
+		return decide_rules(admission, format, body, len);
+	if (asks_for_access(&admission->info))
 		return decide_review(admission, request, format, body, len);
 	return decide_named(admission, format, body, len);
 }

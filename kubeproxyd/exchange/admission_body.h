@@ -9,8 +9,8 @@
 #include "common/attr.h"
 #include "kubeproxyd/exchange/admission.h"
 
-/* A SelfSubjectAccessReview. */
-bool admission_is_review(const struct request_info *info) MUST_USE;
+/* A SelfSubjectAccessReview or a SelfSubjectRulesReview. */
+bool admission_has_review(const struct request_info *info) MUST_USE;
 /* All of the body, after admission_decide() said that it is needed. False: status and message, or
  * the document, are what to answer. */
 bool admission_decide_body(struct admission *admission, struct exchanges *all,

@@ -17,12 +17,15 @@
 #include "kubeproxyd/exchange/admission_body.h"
 #include "kubeproxyd/exchange/caller.h"
 #include "kubeproxyd/exchange/exchange_private.h"
+#include "kubeproxyd/gate/act_as.h"
 #include "kubeproxyd/gate/headers.h"
 #include "kubeproxyd/gate/identity.h"
 #include "kubeproxyd/gate/identity_resolve.h"
 
 /* When clients should try again what could not be recorded. */
 #define AUDIT_RETRY_SECONDS 5
+
+static char original_user[] = ACT_AS_ORIGINAL_USER;
 
 /* --- 1. who asks --------------------------------------------------------------------------- */
 
@@ -169,9 +172,25 @@ void exchange_get_token(struct exchange *exchange)
 
 /* --- 3. to the API server ------------------------------------------------------------------ */
 
+/* Extras that go along: the client's, where roles allow them, and on whose behalf they are. The
+ * array is the caller's. */
+static struct act_as_extra *collect_extras(const struct exchange *exchange, size_t *count)
+{
+	const struct act_as *as = exchange->admission.decision.as;
+	*count = as != NULL ? as->extra_count : 0;
+	struct act_as_extra *extras = xcalloc(*count + 1, sizeof *extras);
+	for (size_t i = 0; i < *count; i++)
+		extras[i] = as->extras[i];
+	if (as != NULL && exchange->all->with.settings->proxy.original_user)
+		extras[(*count)++] = (struct act_as_extra){original_user, exchange->identity->user};
+	return extras;
+}
+
 static bool build_head(const struct exchange *exchange, const char *token, struct http_head *head)
 {
 	const struct decision *decision = &exchange->admission.decision;
+	size_t extra_count;
+	struct act_as_extra *extras = collect_extras(exchange, &extra_count);
 	struct headers_input input = {
 	    .client = exchange->request,
 	    .target = exchange->admission.route.target,
@@ -180,11 +199,17 @@ static bool build_head(const struct exchange *exchange, const char *token, struc
 	    .user = decision->user,
 	    .groups = decision->groups,
 	    .group_count = decision->group_count,
+	    .uid = decision->as != NULL ? decision->as->uid : NULL,
+	    .extras = extras,
+	    .extra_count = extra_count,
 	    .audit_id = exchange->audit_id,
+	    .accept = exchange->admission.rules_namespace != NULL ? "application/json" : NULL,
 	    .client_address = exchange->caller->host,
 	    .is_proxy_subresource = exchange->admission.info.opaque_from > 0,
 	};
-	return headers_build_request(&input, head);
+	bool is_sound = headers_build_request(&input, head);
+	free(extras);
+	return is_sound;
 }
 
 static struct upstream_want what_is_wanted(const struct exchange *exchange)

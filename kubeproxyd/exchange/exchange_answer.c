@@ -174,6 +174,8 @@ static void on_head(void *arg, const struct http_head *upstream)
 		return;
 	}
 	cluster_note_error(exchange->admission.cluster, NULL);
+	if (exchange_rules_begin(exchange, upstream))
+		return;
 	struct http_head *head = &exchange->all->scratch;
 	char *message = NULL;
 	if (build_answer(exchange, upstream, head, &message))
@@ -187,6 +189,10 @@ static void on_head(void *arg, const struct http_head *upstream)
 static void on_answer_body(void *arg, const uint8_t *data, size_t len)
 {
 	struct exchange *exchange = arg;
+	if (exchange->holds_rules) {
+		exchange_rules_add(exchange, data, len);
+		return;
+	}
 	exchange_audit_answer_body(exchange, data, len);
 	relay_on_answer_body(&exchange->relay, data, len);
 }
@@ -203,6 +209,10 @@ static void on_answer_trailers(void *arg, const struct http_fields *fields)
 static void on_answer_end(void *arg)
 {
 	struct exchange *exchange = arg;
+	if (exchange->holds_rules) {
+		exchange_rules_end(exchange);
+		return;
+	}
 	exchange->client.verbs->send_end(exchange->client.object);
 	exchange->is_half_closed =
 	    exchange->state == STATE_TUNNEL && !exchange->relay.is_request_ended;

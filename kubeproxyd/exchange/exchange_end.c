@@ -98,6 +98,7 @@ void exchange_finish(struct exchange *exchange, const char *reason)
 	exchange_drop_upstream(exchange);
 	relay_free(&exchange->relay);
 	exchange_audit_free(&exchange->audit);
+	buf_free(&exchange->rules);
 	admission_free(&exchange->admission);
 	identity_unref(&exchange->identity);
 	loop_free_later(exchange->all->with.loop, free_exchange, exchange);

@@ -51,6 +51,8 @@ struct exchange {
 	bool is_half_closed; /* the API server ended its side of the tunnel */
 	bool was_cut; /* a pooled connection turned out dead: the next must be fresh */
 	unsigned resent; /* how often */
+	struct buf rules; /* the answer to a review of rules, until it is complete */
+	bool holds_rules;
 };
 
 void exchange_set_state(struct exchange *exchange, enum exchange_state state);
@@ -62,6 +64,12 @@ extern const struct peer_events exchange_upstream_events;
 
 /* Ends a tunnel of which both sides have said all. */
 void exchange_end_tunnel(struct exchange *exchange);
+/* An answer to a review of rules begins: whether it is held back. */
+bool exchange_rules_begin(struct exchange *exchange, const struct http_head *head) MUST_USE;
+void exchange_rules_add(struct exchange *exchange, const uint8_t *data, size_t len);
+/* It is complete: the client gets what the policy leaves of it. */
+void exchange_rules_end(struct exchange *exchange);
+
 void exchange_drop_upstream(struct exchange *exchange);
 /* The one way out; `reason` goes into the records. */
 void exchange_finish(struct exchange *exchange, const char *reason);

@@ -24,15 +24,7 @@ static bool refuse_name(const char *name, unsigned *status, char **message)
 		    name);
 		return true;
 	}
-	if (!impersonate_is_impersonation(name))
-		return false;
-	*status = 403;
-	*message = xasprintf("the header field \"%s\" is refused: no role permits acting as "
-			     "somebody else; leave out "
-			     "--as, --as-group and --as-uid (as, as-groups, as-uid and "
-			     "as-user-extra in the kubeconfig)",
-	    name);
-	return true;
+	return false;
 }
 
 /* Host and port of "scheme://host[:port]" or "host[:port]", whatever the scheme: "host" and
@@ -101,6 +93,9 @@ static void copy_fields(const struct headers_input *input, struct http_fields *t
 			continue;
 		if (is_cookie(from, i) && !input->is_proxy_subresource)
 			continue;
+		if (input->accept != NULL && (fields_is_named(from, i, "Accept") ||
+						 fields_is_named(from, i, "Accept-Encoding")))
+			continue;
 		fields_add(to, name, from->items[i].name_len, fields_value(from, i),
 		    from->items[i].value_len);
 	}
@@ -164,7 +159,8 @@ static bool is_sound(const struct headers_input *input, const struct http_head *
 		    (hop_by_hop_has(&hop_by_hop, name) && !is_upgrade_field))
 			return false;
 	}
-	size_t expected = 2 + input->group_count + 1 + (input->client_address != NULL);
+	size_t expected = 2 + input->group_count + (input->uid != NULL) + input->extra_count + 1 +
+			  (input->client_address != NULL);
 	return vouched == expected && is_visible(upstream->target) &&
 	       is_visible(upstream->authority) && fields_count_of(fields, "Audit-ID") == 1 &&
 	       fields_count_of(fields, "X-Forwarded-For") == (input->client_address != NULL) &&
@@ -179,6 +175,8 @@ bool headers_build_request(const struct headers_input *input, struct http_head *
 	const char *protocol = protocol_to_ask(input);
 	if (protocol != NULL)
 		fields_add_text(&upstream->fields, "Upgrade", protocol);
+	if (input->accept != NULL)
+		fields_add_text(&upstream->fields, "Accept", input->accept);
 	if (!impersonate_add_fields(input, &upstream->fields))
 		return false;
 	fields_add_text(&upstream->fields, "Audit-ID", input->audit_id);

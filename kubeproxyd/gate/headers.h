@@ -10,6 +10,8 @@
 #include "common/attr.h"
 #include "kubeproxyd/http/head.h"
 
+struct act_as_extra;
+
 struct headers_input {
 	const struct http_head *client;
 	const char *target; /* behind the prefix, canonical */
@@ -18,16 +20,20 @@ struct headers_input {
 	const char *user; /* Impersonate-User */
 	const char *const *groups; /* one Impersonate-Group each */
 	size_t group_count;
+	const char *uid; /* Impersonate-Uid; NULL: none */
+	const struct act_as_extra *extras; /* Impersonate-Extra-* each */
+	size_t extra_count;
 	const char *audit_id;
 	const char *client_address; /* the one X-Forwarded-For, without port; NULL: none */
+	const char *accept; /* instead of the client's Accept and Accept-Encoding; NULL: those */
 	bool is_proxy_subresource; /* request_info.opaque_from is set: cookies belong to what is
 				      behind it */
 };
 
 /* What a client may not send: true when the request must be refused, *status 400 (underscore
- * variants) or 403 (client Impersonate-*, cross-site requests of a browser), *message says which
- * header (free()). Call before headers_build_request(). `authority` is the client's, to which an
- * Origin must belong; NULL skips that check. */
+ * variants) or 403 (cross-site requests of a browser), *message says which
+ * header (free()). Impersonate-* are for act_as_read(). Call before headers_build_request().
+ * `authority` is the client's, to which an Origin must belong; NULL skips that check. */
 bool headers_refuse(const struct http_fields *fields, const char *authority, unsigned *status,
     char **message) MUST_USE;
 /* `upstream` is filled anew (http_head_clear first). False only when the closing assertion fails

@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "common/xmem.h"
+#include "kubeproxyd/gate/act_as.h"
 #include "kubeproxyd/gate/headers.h"
 
 #define BEARER		   "Bearer "
@@ -140,18 +141,41 @@ static bool is_value(const char *text)
 	return len > 0 && text[0] != ' ' && text[len - 1] != ' ' && field_text_is_plain(text, len);
 }
 
-bool impersonate_add_fields(const struct headers_input *input, struct http_fields *fields)
+static bool are_values(const struct headers_input *input)
 {
-	if (!is_value(input->token) || strchr(input->token, ' ') != NULL || !is_value(input->user))
-		return false;
 	for (size_t i = 0; i < input->group_count; i++) {
 		if (!is_value(input->groups[i]))
 			return false;
 	}
+	for (size_t i = 0; i < input->extra_count; i++) {
+		if (!is_value(input->extras[i].value))
+			return false;
+	}
+	return input->uid == NULL || is_value(input->uid);
+}
+
+static void add_extras(const struct headers_input *input, struct http_fields *fields)
+{
+	if (input->uid != NULL)
+		fields_add_text(fields, "Impersonate-Uid", input->uid);
+	for (size_t i = 0; i < input->extra_count; i++) {
+		char *name = act_as_extra_field(input->extras[i].key);
+		fields_add_text(fields, name, input->extras[i].value);
+		free(name);
+	}
+}
+
+bool impersonate_add_fields(const struct headers_input *input, struct http_fields *fields)
+{
+	if (!is_value(input->token) || strchr(input->token, ' ') != NULL || !is_value(input->user))
+		return false;
+	if (!are_values(input))
+		return false;
 	fields_add_prefixed(fields, "Authorization", BEARER, input->token);
 	fields_add_text(fields, "Impersonate-User", input->user);
 	for (size_t i = 0; i < input->group_count; i++)
 		fields_add_text(fields, "Impersonate-Group", input->groups[i]);
+	add_extras(input, fields);
 	return true;
 }
 
@@ -161,9 +185,21 @@ static bool is_our_bearer(const struct headers_input *input, const char *value)
 	       strcmp(value + strlen(BEARER), input->token) == 0;
 }
 
+/* The extra at `index`, in the order of the input. */
+static bool is_our_extra(
+    const struct headers_input *input, size_t index, const char *name, const char *value)
+{
+	if (index >= input->extra_count || strcmp(value, input->extras[index].value) != 0)
+		return false;
+	char *wanted = act_as_extra_field(input->extras[index].key);
+	bool is_it = strcmp(name, wanted) == 0;
+	free(wanted);
+	return is_it;
+}
+
 bool impersonate_is_sound(const struct headers_input *input, const struct http_fields *fields)
 {
-	size_t bearers = 0, users = 0, groups = 0;
+	size_t bearers = 0, users = 0, groups = 0, uids = 0, extras = 0;
 	for (size_t i = 0; i < fields->count; i++) {
 		const char *value = fields_value(fields, i);
 		bool is_ours = true;
@@ -175,11 +211,15 @@ bool impersonate_is_sound(const struct headers_input *input, const struct http_f
 			is_ours = groups < input->group_count &&
 				  strcmp(value, input->groups[groups]) == 0;
 			groups++;
+		} else if (fields_is_named(fields, i, "Impersonate-Uid")) {
+			is_ours =
+			    uids++ == 0 && input->uid != NULL && strcmp(value, input->uid) == 0;
 		} else if (impersonate_is_impersonation(fields_name(fields, i))) {
-			is_ours = false;
+			is_ours = is_our_extra(input, extras++, fields_name(fields, i), value);
 		}
 		if (!is_ours)
 			return false;
 	}
-	return bearers == 1 && users == 1 && groups == input->group_count;
+	return bearers == 1 && users == 1 && groups == input->group_count &&
+	       uids == (input->uid != NULL) && extras == input->extra_count;
 }

@@ -24,8 +24,8 @@ bool impersonate_is_impersonation(const char *name) MUST_USE;
  * used; NULL without one. */
 const char *impersonate_refuse_credential(const struct http_fields *fields) MUST_USE;
 
-/* Adds Authorization, Impersonate-User and the groups. False, with nothing added, when a value
- * cannot be a field's value. */
+/* Adds Authorization, Impersonate-User, groups, uid and extras. False, with nothing added, when a
+ * value cannot be a field's value. */
 bool impersonate_add_fields(const struct headers_input *input, struct http_fields *fields) MUST_USE;
 /* Whether `fields` hold exactly what impersonate_add_fields() adds, once, and nothing else about
  * identities. */

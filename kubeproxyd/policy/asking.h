@@ -19,6 +19,7 @@ struct asking {
 	const char *cluster;
 	const struct labels *labels;
 	const struct request_info *request;
+	const struct act_as *as; /* whom the client wants to be, or NULL */
 	struct decision *decision;
 	struct wanted wanted;
 	bool is_basic; /* any role about the cluster allows it */
@@ -26,6 +27,9 @@ struct asking {
 	size_t allowing_count;
 	const struct resource_rule *part_denied_by; /* NULL: nothing is taken out */
 };
+
+/* Sets user and groups; false after a denial. */
+bool choose_as(struct asking *asking);
 
 /* Each makes the decision a denial and says what to ask for. */
 void deny_unbound(struct asking *asking);
@@ -39,6 +43,8 @@ void deny_part(struct asking *asking);
 void deny_users(struct asking *asking, const struct role *denier);
 void deny_several_users(struct asking *asking, const char *const *users, size_t count);
 void deny_no_user(struct asking *asking);
+/* `what` is "user", "group", "uid" or "extra". */
+void deny_impersonation(struct asking *asking, const char *what, const char *name);
 /* For a restricted decision, which stays allowed. */
 void explain_restriction(struct asking *asking);
 

@@ -10,6 +10,9 @@
 #include "kubeproxyd/policy/policy.h"
 #include "kubeproxyd/policy/verbs.h"
 
+/* About what a rule's place takes in the decision's. */
+#define RULE_TEXT_BYTES 48
+
 /* What a restricted answer is filtered by. The rules are the grants'. */
 struct object_rules {
 	struct wanted wanted;
@@ -226,123 +229,14 @@ static bool is_whole_or_filtered(struct asking *asking)
 	return false;
 }
 
-/* --- as whom --------------------------------------------------------------------------------- */
-
-/* The role that denies a name; NULL when none does. */
-static const struct role *denier_of(const struct asking *asking, const char *name, bool is_group)
-{
-	for (size_t i = 0; i < asking->grants->role_count; i++) {
-		const struct role_side *side = &asking->grants->roles[i]->deny;
-		if (!asking->grants->roles[i]->denies_names)
-			continue;
-		const struct texts *names = is_group ? &side->groups : &side->users;
-		if (texts_has(names, "*") || texts_has(names, name))
-			return asking->grants->roles[i];
-	}
-	return NULL;
-}
-
-static bool has_name(const char *const *names, size_t count, const char *name)
-{
-	for (size_t i = 0; i < count; i++) {
-		if (strcmp(names[i], name) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* Where `name` stands or belongs among the sorted names. */
-static size_t place_of(const char *const *names, size_t count, const char *name)
-{
-	size_t at = count;
-	while (at > 0 && strcmp(names[at - 1], name) >= 0)
-		at--;
-	return at;
-}
-
-static void insert(const char **names, size_t *count, const char *name)
-{
-	size_t at = place_of(names, *count, name);
-	if (at < *count && strcmp(names[at], name) == 0)
-		return;
-	memmove(names + at + 1, names + at, (*count - at) * sizeof *names);
-	names[at] = name;
-	++*count;
-}
-
-/* Users or groups of the allowing roles without those that any held role denies; sorted, each once;
- * *denier is who took one away. The array is the caller's, the names are the roles'. */
-static const char **collect(
-    const struct asking *asking, bool is_group, size_t *count, const struct role **denier)
-{
-	size_t most = 1;
-	for (size_t i = 0; i < asking->allowing_count; i++) {
-		const struct role_side *side = &asking->allowing[i].role->allow;
-		most += is_group ? side->groups.count : side->users.count;
-	}
-	const char **names = xcalloc(most, sizeof *names);
-	*count = 0;
-	for (size_t i = 0; i < asking->allowing_count; i++) {
-		const struct role_side *side = &asking->allowing[i].role->allow;
-		const struct texts *more = is_group ? &side->groups : &side->users;
-		for (size_t j = 0; j < more->count; j++) {
-			bool is_own = !is_group && strcmp(more->items[j], "*") == 0;
-			const char *name = is_own ? asking->grants->subject.user : more->items[j];
-			const struct role *by = denier_of(asking, name, is_group);
-			if (by != NULL)
-				*denier = by;
-			else
-				insert(names, count, name);
-		}
-	}
-	return names;
-}
-
-static bool lists_users(const struct asking *asking)
-{
-	for (size_t i = 0; i < asking->allowing_count; i++) {
-		if (asking->allowing[i].role->allow.lists_users)
-			return true;
-	}
-	return false;
-}
-
-/* Exactly one user: the only one listed, the own name among several, the own name when none is
- * listed. */
-static bool choose_user(struct asking *asking)
-{
-	const char *own = asking->grants->subject.user;
-	const struct role *denier = NULL;
-	if (!lists_users(asking)) {
-		denier = denier_of(asking, own, false);
-		asking->decision->user = own;
-		if (denier != NULL)
-			deny_users(asking, denier);
-		return denier == NULL;
-	}
-	size_t count;
-	const char **users = collect(asking, false, &count, &denier);
-	if (count == 1)
-		asking->decision->user = users[0];
-	else if (has_name(users, count, own))
-		asking->decision->user = own;
-	else if (count > 0)
-		deny_several_users(asking, users, count);
-	else if (denier != NULL)
-		deny_users(asking, denier);
-	else
-		deny_no_user(asking);
-	free(users);
-	return asking->decision->user != NULL;
-}
+/* --- the whole ------------------------------------------------------------------------------- */
 
 static void allow(struct asking *asking)
 {
 	struct decision *decision = asking->decision;
-	const struct role *denier = NULL;
 	struct buf rule = {0};
 	decision->is_allowed = true;
-	decision->groups = collect(asking, true, &decision->group_count, &denier);
+	buf_make_room(&rule, asking->allowing_count * RULE_TEXT_BYTES);
 	for (size_t i = 0; i < asking->allowing_count; i++) {
 		const struct allowing *by = &asking->allowing[i];
 		if (i > 0)
@@ -358,7 +252,15 @@ void policy_decide(const struct grants *grants, const char *cluster,
     const struct labels *cluster_labels, const struct request_info *request,
     struct decision *decision)
 {
+	policy_decide_as(grants, cluster, cluster_labels, request, NULL, decision);
+}
+
+void policy_decide_as(const struct grants *grants, const char *cluster,
+    const struct labels *cluster_labels, const struct request_info *request,
+    const struct act_as *as, struct decision *decision)
+{
 	struct asking asking = {.grants = grants,
+	    .as = as,
 	    .cluster = cluster,
 	    .labels = cluster_labels,
 	    .request = request,
@@ -372,7 +274,7 @@ void policy_decide(const struct grants *grants, const char *cluster,
 	asking.is_basic = is_basic(request);
 	asking.allowing = xcalloc(grants->role_count, sizeof *asking.allowing);
 	if (is_not_denied(&asking) && is_allowed_by_a_role(&asking) &&
-	    is_whole_or_filtered(&asking) && choose_user(&asking))
+	    is_whole_or_filtered(&asking) && choose_as(&asking))
 		allow(&asking);
 	else
 		decision->user = NULL;

@@ -222,3 +222,20 @@ void deny_no_user(struct asking *asking)
 	    xasprintf("the kubernetes_users of the roles that allow it are templates, for which "
 		      "this user's credential has no value. " ASK "which claims it must have"));
 }
+
+void deny_impersonation(struct asking *asking, const char *what, const char *name)
+{
+	static const char *const keys[][2] = {
+	    {"user", "users"}, {"group", "groups"}, {"uid", "uids"}, {"extra", "extra"}};
+	const char *key = "users";
+	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+		if (strcmp(keys[i][0], what) == 0)
+			key = keys[i][1];
+	}
+	deny(asking, xasprintf("no role allows acting as %s %s", what, name),
+	    xasprintf("no role that allows it permits acting as %s \"%s\" (the header fields "
+		      "Impersonate-*): leave out --as, --as-group and --as-uid (as, as-groups, "
+		      "as-uid and as-user-extra in the kubeconfig), or ask an administrator of "
+		      "eksgate for a role with that in kubernetes_impersonate.%s",
+		what, name, key));
+}

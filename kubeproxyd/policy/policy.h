@@ -36,6 +36,7 @@ void grants_free(struct grants **grants);
 /* Role names, sorted, NULL-terminated; borrowed. */
 const char *const *grants_roles(const struct grants *grants);
 
+struct act_as;
 struct object_rules;
 
 struct decision {
@@ -53,6 +54,9 @@ struct decision {
 	const char *user;
 	const char **groups; /* sorted, each once */
 	size_t group_count;
+	/* Whom the client asked to be, all of it allowed: uid and extras are to be sent, too. NULL:
+	 * nobody. */
+	const struct act_as *as;
 	/* For audit and for the answer: "role dev-access allow", "role dev allow:
 	 * kubernetes_resources[2]", "role contractors deny: kubernetes_labels env=prod". */
 	char *rule;
@@ -72,6 +76,10 @@ bool policy_may_see(const struct grants *grants, const struct labels *cluster_la
 void policy_decide(const struct grants *grants, const char *cluster,
     const struct labels *cluster_labels, const struct request_info *request,
     struct decision *decision);
+/* The same for a client that wants to be somebody; `as` outlives the decision. NULL: oneself. */
+void policy_decide_as(const struct grants *grants, const char *cluster,
+    const struct labels *cluster_labels, const struct request_info *request,
+    const struct act_as *as, struct decision *decision);
 /* Whether a restricted answer may hold this object. The grants still live. */
 bool policy_may_read_object(
     const struct decision *decision, const char *namespace, const char *name) MUST_USE;

@@ -12,6 +12,7 @@
 #include "kubeproxyd/policy/vocabulary.h"
 
 struct request_info;
+struct source_rule;
 
 /* Any of these; none: nothing. */
 struct matchers {
@@ -41,6 +42,7 @@ struct resource_rule {
 	struct matchers commands; /* of exec, words joined by spaces */
 	bool has_commands; /* exec is limited to them */
 	bool is_cluster_wide; /* of a kind that stands in no namespace: it makes none visible */
+	const struct source_rule *source; /* as it is written; NULL: a role without rules */
 	char *place; /* "kubernetes_resources[2]", for messages */
 };
 

@@ -9,6 +9,7 @@
 
 #include "common/xmem.h"
 #include "kubeproxyd/policy/expression.h"
+#include "kubeproxyd/policy/impersonation.h"
 #include "kubeproxyd/policy/principal.h"
 #include "kubeproxyd/policy/role_source.h"
 #include "kubeproxyd/policy/template.h"
@@ -17,7 +18,8 @@
 
 /* Teleport's role keys that say nothing about Kubernetes. */
 static const char *const side_keys[] = {"kubernetes_labels", "kubernetes_labels_expression",
-    "kubernetes_groups", "kubernetes_users", "kubernetes_resources", NULL};
+    "kubernetes_groups", "kubernetes_users", "kubernetes_resources", "kubernetes_impersonate",
+    NULL};
 static const char *const foreign_side_keys[] = {"account_assignments", "app_labels",
     "app_labels_expression", "aws_role_arns", "azure_identities", "cluster_labels",
     "cluster_labels_expression", "database_labels", "database_labels_expression", "db_labels",
@@ -261,6 +263,7 @@ static void read_side(struct reading *reading, const struct yaml_node *spec, boo
 	struct names_reading users = {&side->users, "kubernetes_users", true};
 	reading_each(reading, node, "kubernetes_groups", on_name, &groups);
 	reading_each(reading, node, "kubernetes_users", on_name, &users);
+	side->impersonation = impersonation_read(reading, node, "kubernetes_impersonate");
 	if (version != 0)
 		resource_rules_read(reading, node, is_allow, version, side);
 }
@@ -361,6 +364,7 @@ static void free_side(struct source_side *side)
 	}
 	free(side->labels);
 	expression_free(&side->expression);
+	impersonation_free(&side->impersonation);
 	free_texts(&side->groups);
 	free_texts(&side->users);
 	source_rules_free(side);

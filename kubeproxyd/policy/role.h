@@ -11,6 +11,7 @@
 #include "kubeproxyd/policy/resource_rule.h"
 
 struct expression;
+struct impersonation;
 struct subject;
 
 /* spec.allow or spec.deny. */
@@ -21,6 +22,7 @@ struct role_side {
 	struct texts groups;
 	struct texts users;
 	bool lists_users; /* though the templates may give none */
+	const struct impersonation *impersonation; /* or NULL; the source's */
 	struct resource_rule *rules;
 	struct rule_key *keys; /* one a rule */
 	size_t rule_count;

@@ -142,6 +142,7 @@ static struct resource_rule compile_rule(
 	    .resource = number_of(from->resource, with->vocabulary),
 	    .subresource = number_of(from->subresource, with->vocabulary),
 	    .has_commands = from->commands.count > 0,
+	    .source = from,
 	    .place = xasprintf(
 		"role %s %s: kubernetes_resources[%zu]", with->source->name, side, from->index),
 	};
@@ -177,6 +178,7 @@ static void compile_side(
 	bool is_allow = from == &source->allow;
 	to->labels = compile_labels(from, with->subject);
 	to->expression = from->expression;
+	to->impersonation = from->impersonation;
 	compile_names(&from->groups, with->subject, &to->groups);
 	compile_names(&from->users, with->subject, &to->users);
 	to->lists_users = from->users.count > 0;

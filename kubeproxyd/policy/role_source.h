@@ -12,6 +12,7 @@
 #include "kubeproxyd/policy/resource_rule.h"
 
 struct expression;
+struct impersonation;
 struct role;
 struct subject;
 struct template;
@@ -48,6 +49,7 @@ struct source_side {
 	size_t label_count;
 	struct expression *expression; /* kubernetes_labels_expression, or NULL */
 	struct source_texts groups, users;
+	struct impersonation *impersonation; /* or NULL */
 	struct source_rule *rules;
 	size_t rule_count;
 };

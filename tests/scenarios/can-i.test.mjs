@@ -28,6 +28,11 @@ kind: role_binding
 version: v1
 metadata: {name: both}
 spec: {roles: [look, change], users: [carla]}
+---
+kind: role_binding
+version: v1
+metadata: {name: one}
+spec: {roles: [look], users: [lola]}
 `;
 
 scenario('can-i', { clusters: CLUSTERS.slice(0, 1) }, async (world) => {
@@ -68,4 +73,33 @@ scenario('can-i', { clusters: CLUSTERS.slice(0, 1) }, async (world) => {
 	for (const bad of ['{}', '{"spec":{}}', '{"spec":{"resourceAttributes":{},"nonResourceAttributes":{}}}', 'x'])
 		assert.equal((await carla.request(path, { method: 'POST', headers, body: bad })).status, 400);
 	assert.equal((await world.received(CLUSTERS[0])).length, before, 'none of these was sent');
+
+	// The list is what both allow: RBAC lets viewers watch pods and read services, the role lets lola delete pods.
+	const listing = async (somebody, namespace) => {
+		const { code, stdout, stderr } = await somebody.kubectl(cluster, ['auth', 'can-i', '--list', '-n', namespace]);
+		assert.equal(code, 0, stderr);
+		const row = (name) => new RegExp(`^${name} .*\\[([^\\]]*)\\]$`, 'm').exec(stdout)?.[1];
+		return { row, stdout, stderr };
+	};
+	const lola = await person(world, kubeproxyd, 'lola');
+	const exact = await listing(lola, 'default');
+	assert.deepEqual([exact.row('pods'), exact.row('pods/log')], ['get list', 'get list'], exact.stdout);
+	for (const absent of ['secrets', 'services', 'configmaps', 'deployments.apps', 'pods/exec'])
+		assert.equal(exact.row(absent), undefined, exact.stdout);
+	assert.doesNotMatch(exact.stderr, /incomplete/);
+	// Who acts as different groups for different requests is told so.
+	const both = await listing(carla, 'default');
+	assert.equal(both.row('configmaps'), 'get list watch create delete deletecollection patch update', both.stdout);
+	assert.equal(both.row('secrets'), undefined, both.stdout);
+	assert.match(both.stderr, /different roles act as different groups/);
+	assert.equal((await listing(carla, 'team-a')).row('configmaps'), undefined);
+	const rules = `/clusters/${cluster}/apis/authorization.k8s.io/v1/selfsubjectrulesreviews`;
+	const posted = { method: 'POST', headers, body: '{"spec":{"namespace":"default"}}' };
+	const answer = await lola.request(rules, posted);
+	assert.equal(answer.json.status.incomplete, false);
+	assert.ok(answer.json.status.nonResourceRules.some(({ nonResourceURLs }) => nonResourceURLs.includes('/version')));
+	const packed = await carla.request(rules, { ...posted, headers: { ...headers, accept } });
+	assert.ok(packed.text.startsWith('k8s\0'));
+	assert.match(packed.text, /SelfSubjectRulesReview/);
+	assert.equal((await carla.request(rules, { ...posted, body: '{}' })).status, 400);
 });

@@ -63,6 +63,21 @@ export function isAllowed(store, user, attributes) {
 	);
 }
 
+// Every rule that holds for `user` in a namespace, as a SelfSubjectRulesReview lists them.
+export function rulesFor(store, user, namespace) {
+	if (user.isAdmin || user.groups.includes('system:masters'))
+		return [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'] }, { verbs: ['*'], nonResourceURLs: ['*'] }];
+	return [
+		['clusterrolebindings', ''],
+		['rolebindings', namespace],
+	].flatMap(([resource, where]) =>
+		store
+			.list(findType(RBAC, 'v1', resource), where)
+			.filter((binding) => binding.subjects?.some((subject) => isSubject(subject, user, where)))
+			.flatMap((binding) => rulesOf(store, binding.roleRef, where)),
+	);
+}
+
 // system:basic-user
 function isSelfReview({ group, resource }) {
 	return (

@@ -1,5 +1,5 @@
 // SelfSubjectAccessReview, SelfSubjectRulesReview and SelfSubjectReview: what may I, who am I.
-import { isAllowed } from './authorize.mjs';
+import { isAllowed, rulesFor } from './authorize.mjs';
 import { sendJson, StatusError } from './status.mjs';
 
 function accessReview(store, user, { resourceAttributes: r, nonResourceAttributes: n } = {}) {
@@ -17,6 +17,17 @@ function accessReview(store, user, { resourceAttributes: r, nonResourceAttribute
 			}
 		: { isResource: false, verb: n.verb, path: n.path };
 	return { allowed: isAllowed(store, user, attributes) };
+}
+
+function rulesStatus(rules) {
+	return {
+		resourceRules: rules.filter(({ resources }) => resources),
+		nonResourceRules: [
+			...rules.filter(({ nonResourceURLs }) => nonResourceURLs),
+			{ verbs: ['get'], nonResourceURLs: ['/api', '/api/*', '/version'] },
+		],
+		incomplete: false,
+	};
 }
 
 function userInfo(user) {
@@ -42,7 +53,7 @@ export function answerReview(store, user, info, document, response) {
 			return sendJson(response, 201, {
 				...base,
 				spec: {},
-				status: { resourceRules: [], nonResourceRules: [], incomplete: true },
+				status: rulesStatus(rulesFor(store, user, document.spec?.namespace ?? '')),
 			});
 		default:
 			return sendJson(response, 201, { ...base, status: { userInfo: userInfo(user) } });

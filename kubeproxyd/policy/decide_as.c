@@ -1,0 +1,237 @@
+/* As whom a request is made: the user and the groups that the allowing roles say, or, where a
+ * client asks to be somebody (--as), what of that these roles permit. Called by decide.c. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/xmem.h"
+#include "kubeproxyd/policy/act_as.h"
+#include "kubeproxyd/policy/asking.h"
+#include "kubeproxyd/policy/impersonation.h"
+#include "kubeproxyd/policy/policy.h"
+
+/* --- as whom --------------------------------------------------------------------------------- */
+
+/* The role that denies a name; NULL when none does. */
+static const struct role *denier_of(const struct asking *asking, const char *name, bool is_group)
+{
+	for (size_t i = 0; i < asking->grants->role_count; i++) {
+		const struct role_side *side = &asking->grants->roles[i]->deny;
+		if (!asking->grants->roles[i]->denies_names)
+			continue;
+		const struct texts *names = is_group ? &side->groups : &side->users;
+		if (texts_has(names, "*") || texts_has(names, name))
+			return asking->grants->roles[i];
+	}
+	return NULL;
+}
+
+static bool has_name(const char *const *names, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(names[i], name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Where `name` stands or belongs among the sorted names. */
+static size_t place_of(const char *const *names, size_t count, const char *name)
+{
+	size_t at = count;
+	while (at > 0 && strcmp(names[at - 1], name) >= 0)
+		at--;
+	return at;
+}
+
+static void insert(const char **names, size_t *count, const char *name)
+{
+	size_t at = place_of(names, *count, name);
+	if (at < *count && strcmp(names[at], name) == 0)
+		return;
+	memmove(names + at + 1, names + at, (*count - at) * sizeof *names);
+	names[at] = name;
+	++*count;
+}
+
+/* Users or groups of the allowing roles without those that any held role denies; sorted, each once;
+ * *denier is who took one away. The array is the caller's, the names are the roles'. */
+static const char **collect(
+    const struct asking *asking, bool is_group, size_t *count, const struct role **denier)
+{
+	size_t most = 1;
+	for (size_t i = 0; i < asking->allowing_count; i++) {
+		const struct role_side *side = &asking->allowing[i].role->allow;
+		most += is_group ? side->groups.count : side->users.count;
+	}
+	const char **names = xcalloc(most, sizeof *names);
+	*count = 0;
+	for (size_t i = 0; i < asking->allowing_count; i++) {
+		const struct role_side *side = &asking->allowing[i].role->allow;
+		const struct texts *more = is_group ? &side->groups : &side->users;
+		for (size_t j = 0; j < more->count; j++) {
+			bool is_own = !is_group && strcmp(more->items[j], "*") == 0;
+			const char *name = is_own ? asking->grants->subject.user : more->items[j];
+			const struct role *by = denier_of(asking, name, is_group);
+			if (by != NULL)
+				*denier = by;
+			else
+				insert(names, count, name);
+		}
+	}
+	return names;
+}
+
+static bool lists_users(const struct asking *asking)
+{
+	for (size_t i = 0; i < asking->allowing_count; i++) {
+		if (asking->allowing[i].role->allow.lists_users)
+			return true;
+	}
+	return false;
+}
+
+/* Exactly one user: the only one listed, the own name among several, the own name when none is
+ * listed. What every role allows, as discovery, is the same for each of them: the first. */
+static bool choose_user(struct asking *asking)
+{
+	const char *own = asking->grants->subject.user;
+	const struct role *denier = NULL;
+	if (!lists_users(asking)) {
+		denier = denier_of(asking, own, false);
+		asking->decision->user = own;
+		if (denier != NULL)
+			deny_users(asking, denier);
+		return denier == NULL;
+	}
+	size_t count;
+	const char **users = collect(asking, false, &count, &denier);
+	if (count == 1 || (count > 0 && asking->is_basic && !has_name(users, count, own)))
+		asking->decision->user = users[0];
+	else if (has_name(users, count, own))
+		asking->decision->user = own;
+	else if (count > 0)
+		deny_several_users(asking, users, count);
+	else if (denier != NULL)
+		deny_users(asking, denier);
+	else
+		deny_no_user(asking);
+	free(users);
+	return asking->decision->user != NULL;
+}
+
+/* --- as somebody else ------------------------------------------------------------------------ */
+
+typedef bool takes_fn(const struct impersonation *rule, const char *name);
+
+/* By a role that allows the request, and denied by none that is held. */
+static bool may_be(const struct asking *asking, takes_fn *takes, const char *name)
+{
+	bool is_taken = false;
+	for (size_t i = 0; i < asking->grants->role_count; i++) {
+		if (takes(asking->grants->roles[i]->deny.impersonation, name))
+			return false;
+	}
+	for (size_t i = 0; !is_taken && i < asking->allowing_count; i++)
+		is_taken = takes(asking->allowing[i].role->allow.impersonation, name);
+	return is_taken;
+}
+
+static bool may_have_extra(const struct asking *asking, const struct act_as_extra *extra)
+{
+	bool is_taken = false;
+	for (size_t i = 0; i < asking->grants->role_count; i++) {
+		if (impersonation_takes_extra(
+			asking->grants->roles[i]->deny.impersonation, extra->key, extra->value))
+			return false;
+	}
+	for (size_t i = 0; !is_taken && i < asking->allowing_count; i++)
+		is_taken = impersonation_takes_extra(
+		    asking->allowing[i].role->allow.impersonation, extra->key, extra->value);
+	return is_taken;
+}
+
+/* One of those that the roles let it be without asking: then the groups are theirs, too. */
+static bool is_listed(struct asking *asking, const char *user)
+{
+	const struct role *denier = NULL;
+	if (!lists_users(asking))
+		return strcmp(user, asking->grants->subject.user) == 0;
+	size_t count;
+	const char **users = collect(asking, false, &count, &denier);
+	bool is_there = has_name(users, count, user);
+	free(users);
+	return is_there;
+}
+
+static bool choose_given_user(struct asking *asking, const char *user, bool *has_own_groups)
+{
+	const struct role *denier = denier_of(asking, user, false);
+	*has_own_groups = denier == NULL && is_listed(asking, user);
+	if (*has_own_groups || (denier == NULL && may_be(asking, impersonation_takes_user, user))) {
+		asking->decision->user = user;
+		return true;
+	}
+	deny_impersonation(asking, "user", user);
+	return false;
+}
+
+static bool choose_given_groups(struct asking *asking, const struct texts *groups)
+{
+	const struct role *denier = NULL;
+	size_t count;
+	const char **own = collect(asking, true, &count, &denier);
+	const char **chosen = xcalloc(groups->count + 1, sizeof *chosen);
+	const char *refused = NULL;
+	for (size_t i = 0; i < groups->count && refused == NULL; i++) {
+		const char *group = groups->items[i];
+		bool may = denier_of(asking, group, true) == NULL &&
+			   (has_name(own, count, group) ||
+			       may_be(asking, impersonation_takes_group, group));
+		if (may)
+			insert(chosen, &asking->decision->group_count, group);
+		else
+			refused = group;
+	}
+	free(own);
+	asking->decision->groups = chosen;
+	if (refused != NULL)
+		deny_impersonation(asking, "group", refused);
+	return refused == NULL;
+}
+
+static bool take_rest(struct asking *asking, const struct act_as *as)
+{
+	if (as->uid != NULL && !may_be(asking, impersonation_takes_uid, as->uid)) {
+		deny_impersonation(asking, "uid", as->uid);
+		return false;
+	}
+	for (size_t i = 0; i < as->extra_count; i++) {
+		if (may_have_extra(asking, &as->extras[i]))
+			continue;
+		deny_impersonation(asking, "extra", as->extras[i].key);
+		return false;
+	}
+	asking->decision->as = as;
+	return true;
+}
+
+bool choose_as(struct asking *asking)
+{
+	const struct act_as *as = asking->as;
+	const struct role *denier = NULL;
+	bool has_own_groups = true;
+	if (as == NULL || as->user == NULL) {
+		if (!choose_user(asking))
+			return false;
+	} else if (!choose_given_user(asking, as->user, &has_own_groups)) {
+		return false;
+	}
+	if (as != NULL && as->groups.count > 0) {
+		if (!choose_given_groups(asking, &as->groups))
+			return false;
+	} else if (has_own_groups) {
+		asking->decision->groups =
+		    collect(asking, true, &asking->decision->group_count, &denier);
+	}
+	return as == NULL || take_rest(asking, as);
+}

@@ -1,0 +1,80 @@
+// `kubectl --as`: whom a role permits is whom the cluster sees, with the groups that were asked for and no others; on whose
+// behalf goes along where the setting says so; everybody else is refused before anything is sent.
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { CLUSTERS, nameOf, person, scenario, startBoth } from './harness.mjs';
+
+const ROLES = `kind: role
+version: v8
+metadata: {name: helpdesk}
+spec:
+  allow:
+    kubernetes_labels: {'*': '*'}
+    kubernetes_groups: [viewers]
+    kubernetes_resources: [{kind: pods, namespace: '*', name: '*', verbs: [get, list]}]
+    kubernetes_impersonate: {users: ['*'], groups: ['developers', 'team-*'], service_accounts: ['*'], extra: {scopes: ['*']}}
+---
+kind: role_binding
+version: v1
+metadata: {name: helpdesk}
+spec: {roles: [helpdesk], users: [hanna]}
+`;
+const EXTRAS = { apiGroups: ['authentication.k8s.io'], resources: ['userextras/scopes', 'userextras/original-user.eksgate.io'], verbs: ['impersonate'] };
+
+scenario('acting as others', { clusters: CLUSTERS.slice(0, 1) }, async (world) => {
+	const [prod] = CLUSTERS;
+	writeFileSync(world.path('roles.d', 'helpdesk.yaml'), ROLES);
+	world.config.eksgate.proxy.original_user = true;
+	world.writeConfig();
+	const { kubeproxyd } = await startBoth(world, [nameOf(prod)]);
+	await world.api(prod)('POST', '/objects', {
+		apiVersion: 'rbac.authorization.k8s.io/v1',
+		kind: 'ClusterRole',
+		metadata: { name: 'eksgate' },
+		rules: [{ apiGroups: [''], resources: ['users', 'groups', 'serviceaccounts'], verbs: ['impersonate'] }, EXTRAS],
+	});
+	const hanna = await person(world, kubeproxyd, 'hanna');
+	const path = `/clusters/${nameOf(prod)}/api/v1/namespaces/default/pods`;
+	const ask = (headers, target = path) => hanna.request(target, { headers });
+	const last = async () => (await world.received(prod)).at(-1);
+	const of = ({ headers }, name) => headers.filter(([n]) => n.toLowerCase() === name).map(([, value]) => value);
+
+	const plain = await hanna.kubectl(nameOf(prod), ['get', 'pods']);
+	assert.equal(plain.code, 0, plain.stderr);
+	assert.deepEqual([(await last()).user, of(await last(), 'impersonate-extra-original-user.eksgate.io')], ['hanna', []]);
+
+	await hanna.kubectlOk(nameOf(prod), ['get', 'pods', '--as', 'bob', '--as-group', 'developers']);
+	const seen = await last();
+	assert.deepEqual([seen.user, seen.groups], ['bob', ['developers', 'system:authenticated']]);
+	assert.deepEqual(of(seen, 'impersonate-extra-original-user.eksgate.io'), ['hanna']);
+
+	// Without groups bob has none: the cluster's own RBAC says no to him, not to hanna.
+	const alone = await hanna.kubectl(nameOf(prod), ['get', 'pods', '--as', 'bob']);
+	assert.match(alone.stderr, /is forbidden: User "bob" cannot list/);
+	const scoped = await ask({ 'impersonate-user': 'bob', 'impersonate-group': 'developers', 'Impersonate-Extra-Scopes': 'a b' });
+	assert.equal(scoped.status, 200, scoped.text);
+	assert.deepEqual(of(await last(), 'impersonate-extra-scopes'), ['a b']);
+	const account = await ask({ 'impersonate-user': 'system:serviceaccount:default:robot' });
+	assert.match(account.json.message, /is forbidden: User "system:serviceaccount:default:robot"/);
+
+	const before = (await world.received(prod)).length;
+	for (const [headers, status] of [
+		[{ 'impersonate-user': 'bob', 'impersonate-group': 'system:masters' }, 403],
+		[{ 'impersonate-user': 'bob', 'impersonate-group': 'others' }, 403],
+		[{ 'impersonate-user': 'system:admin' }, 403],
+		[{ 'impersonate-user': 'system:node:node-1' }, 403],
+		[{ 'impersonate-user': 'system:serviceaccount:kube-system:default' }, 403],
+		[{ 'impersonate-user': 'bob', 'impersonate-uid': '1' }, 403],
+		[{ 'impersonate-user': 'bob', 'impersonate-extra-other': '1' }, 403],
+		[{ 'impersonate-user': 'bob', 'impersonate-extra-original-user%2Eeksgate.io': 'root' }, 403],
+		[{ 'impersonate-uid': '1' }, 400],
+		[{ 'impersonate-user': 'bob', 'impersonate-anything': '1' }, 403],
+	]) {
+		const answer = await ask(headers);
+		assert.equal(answer.status, status, `${JSON.stringify(headers)}: ${answer.text}`);
+	}
+	// The request itself must be allowed by the role.
+	const secrets = await ask({ 'impersonate-user': 'bob' }, path.replace('pods', 'secrets'));
+	assert.equal(secrets.status, 403);
+	assert.equal((await world.received(prod)).length, before);
+});

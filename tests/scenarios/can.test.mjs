@@ -1,0 +1,56 @@
+// `kubeproxyd can` explains what the proxy would do: from the files, with the labels of a running instance or given ones.
+import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { CLUSTERS, command, nameOf, scenario, startBoth } from './harness.mjs';
+
+const STRICT = `kind: role
+version: v8
+metadata: {name: strict}
+spec:
+  allow:
+    kubernetes_labels: {env: '{{external.env}}'}
+    kubernetes_groups: [eyes]
+    kubernetes_resources:
+    - {kind: pods, namespace: dev, name: 'web-*', verbs: [get, exec]}
+    kubernetes_impersonate: {users: ['*']}
+---
+kind: role_binding
+version: v1
+metadata: {name: strict}
+spec: {roles: [strict], groups: [lookers]}
+`;
+
+scenario('can', { clusters: CLUSTERS.slice(0, 1) }, async (world) => {
+	const [prod] = CLUSTERS;
+	const cluster = ['--cluster', nameOf(prod)];
+	const can = async (code, pattern, ...words) => {
+		const result = await command(world, 'kubeproxyd', ['can', ...words], world.proxyUser);
+		assert.equal(result.code, code, `can ${words.join(' ')}: ${result.stdout}${result.stderr}`);
+		assert.match(result.stdout + result.stderr, pattern, `can ${words.join(' ')}`);
+	};
+	const label = ['--label', 'env=prod'];
+	await can(1, /no instance runs here[^]*--label/, 'victor', 'list', 'pods', ...cluster);
+	await can(0, /^yes\nby: role viewer allow\nas: user victor, groups viewers\n/, 'victor', 'list', 'pods', ...cluster, ...label);
+	await can(1, /no role is bound/, 'mallory', 'list', 'pods', ...cluster, ...label);
+	await can(2, /usage/, 'victor', 'list', ...cluster);
+	await can(2, /--cluster is missing/, 'victor', 'list', 'pods');
+	await can(2, /--label takes/, 'victor', 'list', 'pods', ...cluster, '--label', 'x');
+
+	await startBoth(world, [nameOf(prod)]);
+	await can(0, /role viewer allow/, 'victor', 'get', 'deployments.apps/scale', ...cluster);
+	await can(0, /role developer allow/, 'anyone', 'get', '/metrics', '--group', 'engineering', ...cluster);
+	await can(1, /no cluster is called "nowhere"/, 'victor', 'list', 'pods', '--cluster', 'nowhere');
+	// Roles before they are in force.
+	mkdirSync(world.path('next'));
+	writeFileSync(world.path('next', 'strict.yaml'), STRICT);
+	const strict = ['--roles', world.path('next'), '--group', 'lookers', '--namespace', 'dev', ...cluster];
+	await can(1, /kubernetes_labels that match/, 'lee', 'get', 'pods', '--name', 'web-1', ...strict);
+	const trait = ['--trait', 'env=prod'];
+	await can(0, /kubernetes_resources\[0\]/, 'lee', 'get', 'pods', '--name', 'web-1', ...strict, ...trait);
+	await can(0, /groups eyes/, 'lee', 'exec', 'pods', '--name', 'web-1', ...strict, ...trait);
+	await can(0, /as: user bob\n/, 'lee', 'get', 'pods', '--name', 'web-1', '--as', 'bob', ...strict, ...trait);
+	await can(1, /acting as user "system:admin"/, 'lee', 'get', 'pods', '--name', 'web-1', '--as', 'system:admin', ...strict, ...trait);
+	await can(1, /kind: pods\/eviction/, 'lee', 'create', 'pods/eviction', '--name', 'web-1', ...strict, ...trait);
+	writeFileSync(world.path('next', 'strict.yaml'), 'kind: role\n');
+	await can(1, /strict\.yaml:1:1: /, 'lee', 'get', 'pods', ...strict);
+});

@@ -1,0 +1,278 @@
+/* Acting as others: how the fields are read and written, and which roles permit whom. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/buf.h"
+#include "common/xmem.h"
+#include "kubeproxyd/gate/act_as.h"
+#include "kubeproxyd/gate/headers.h"
+#include "kubeproxyd/gate/identity.h"
+#include "kubeproxyd/policy/policy.h"
+#include "kubeproxyd/policy/request_info.h"
+
+/* "Name: value" lines. */
+static void add_fields(struct http_fields *fields, const char *lines)
+{
+	char *text = xstrdup(lines), *next = text;
+	for (char *line; (line = strsep(&next, "\n")) != NULL;) {
+		char *value = strstr(line, ": ");
+		if (value == NULL)
+			continue;
+		*value = '\0';
+		fields_add_text(fields, line, value + 2);
+	}
+	free(text);
+}
+
+/* "user=… groups=a,b uid=… key=value" */
+static void describe(const struct act_as *as, struct buf *out)
+{
+	buf_clear(out);
+	buf_printf(out, "%s [", as->user != NULL ? as->user : "-");
+	for (size_t i = 0; i < as->groups.count; i++)
+		buf_printf(out, "%s%s", i > 0 ? "," : "", as->groups.items[i]);
+	buf_printf(out, "] %s", as->uid != NULL ? as->uid : "-");
+	for (size_t i = 0; i < as->extra_count; i++)
+		buf_printf(out, " %s=%s", as->extras[i].key, as->extras[i].value);
+}
+
+static const struct {
+	const char *fields;
+	unsigned status; /* 0: read */
+	const char *says;
+} rows[] = {
+    {"Impersonate-User: bob", 0, "bob [] -"},
+    {"IMPERSONATE-USER: bob\nimpersonate-group: a, b\nImpersonate-Group: c\nImpersonate-Group: c",
+	0, "bob [a, b,c] -"},
+    {"Impersonate-Group: a", 0, "- [a] -"},
+    {"Impersonate-User: bob\nImpersonate-Uid: 42", 0, "bob [] 42"},
+    {"Impersonate-User: bob\nImpersonate-Extra-Acme.com%2Fproject: x\nImpersonate-Extra-scopes: a"
+     "\nImpersonate-Extra-scopes: b",
+	0, "bob [] - acme.com/project=x scopes=a scopes=b"},
+    {"Impersonate-User: bob\nImpersonate-Extra-%41b: x", 400, "the key"},
+    {"Impersonate-User: bob\nImpersonate-User: root", 400, "twice"},
+    {"Impersonate-User: bob\nImpersonate-Uid: 1\nImpersonate-Uid: 2", 400, "twice"},
+    {"Impersonate-User: ", 400, "empty"},
+    {"Impersonate-User: bob\nImpersonate-Group: ", 400, "empty"},
+    {"Impersonate-Uid: 1", 400, "go with a user"},
+    {"Impersonate-Extra-a: b", 400, "go with a user"},
+    {"Impersonate-User: bob\nImpersonate-Extra-: b", 400, "the key"},
+    {"Impersonate-User: bob\nImpersonate-Extra-%zz: b", 400, "the key"},
+    {"Impersonate-User: bob\nImpersonate-Extra-%: b", 400, "the key"},
+    {"Impersonate-User: bob\nImpersonate-Extra-a%2zb: b", 400, "the key"},
+    {"Impersonate-User: bob\nImpersonate-Extra-a%20b: b", 400, "the key"},
+    {"Impersonate-User: bob\nImpersonate-Extra-%00a: b", 400, "the key"},
+    {"Impersonate-User: bob\nImpersonate-Extra-a: ", 400, "empty"},
+    {"Impersonate-User: bob\nImpersonate-Extra-original-user.eksgate.io: root", 403,
+	"this proxy's"},
+    {"Impersonate-User: bob\nImpersonate-Extra-original-user%2eEKSGATE%2Eio: root", 403,
+	"this proxy's"},
+    {"Impersonate: x", 403, "\"Impersonate\" is refused"},
+    {"ImpersonateX: x", 403, "refused"},
+    {"Impersonate-Anything: x", 403, "refused"},
+};
+
+static void test_fields_are_read(void **state)
+{
+	(void)state;
+	struct buf text = {0};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct http_fields fields = {0};
+		struct act_as as = {0};
+		unsigned status = 0;
+		char *message = NULL;
+		add_fields(&fields, rows[i].fields);
+		assert_true(act_as_is_asked(&fields));
+		bool is_read = act_as_read(&fields, &as, &status, &message);
+		if (is_read != (rows[i].status == 0) || status != rows[i].status)
+			fail_msg("%s: %u %s", rows[i].fields, status, message);
+		describe(&as, &text);
+		if (is_read && rows[i].says != NULL)
+			assert_string_equal(buf_text(&text), rows[i].says);
+		if (!is_read && strstr(message, rows[i].says) == NULL)
+			fail_msg("%s: %s", rows[i].fields, message);
+		act_as_free(&as);
+		fields_free(&fields);
+		free(message);
+	}
+	buf_free(&text);
+}
+
+/* What is written reads as the same, and the closing assertion holds. */
+static void test_fields_are_written(void **state)
+{
+	(void)state;
+	struct act_as_extra extras[] = {{xstrdup("acme.com/project"), xstrdup("x y")},
+	    {xstrdup("scopes"), xstrdup("a")}, {xstrdup("scopes"), xstrdup("b")}};
+	const char *groups[] = {"a, b", "c"};
+	struct http_head client = {.keep_alive = true}, upstream = {0};
+	http_head_set_method(&client, "GET");
+	add_fields(&client.fields, "Impersonate-User: evil\nImpersonate-Extra-scopes: all\n"
+				   "Impersonate-Uid: 0\nAccept: */*");
+	struct headers_input input = {
+	    .client = &client,
+	    .target = "/api",
+	    .authority = "c1.example",
+	    .token = "t",
+	    .user = "bob",
+	    .groups = groups,
+	    .group_count = 2,
+	    .uid = "42",
+	    .extras = extras,
+	    .extra_count = 3,
+	    .audit_id = "i",
+	};
+	assert_true(headers_build_request(&input, &upstream));
+	assert_string_equal(
+	    fields_get(&upstream.fields, "Impersonate-Extra-acme.com%2Fproject"), "x y");
+	struct act_as as = {0};
+	struct buf text = {0};
+	unsigned status;
+	char *message = NULL;
+	assert_true(act_as_read(&upstream.fields, &as, &status, &message));
+	describe(&as, &text);
+	assert_string_equal(
+	    buf_text(&text), "bob [a, b,c] 42 acme.com/project=x y scopes=a scopes=b");
+	act_as_free(&as);
+	buf_free(&text);
+	input.uid = "4\n2";
+	assert_false(headers_build_request(&input, &upstream));
+	http_head_free(&client);
+	http_head_free(&upstream);
+	for (size_t i = 0; i < 3; i++) {
+		free(extras[i].key);
+		free(extras[i].value);
+	}
+}
+
+/* --- who may --------------------------------------------------------------------------------- */
+
+static const char policy_text[] =
+    "kind: role\nversion: v8\nmetadata: {name: helpdesk}\nspec:\n  allow:\n"
+    "    kubernetes_labels: {'*': '*'}\n    kubernetes_groups: [helpers]\n"
+    "    kubernetes_resources: [{kind: pods, namespace: dev, name: '*', verbs: ['*']}]\n"
+    "    kubernetes_impersonate:\n"
+    "      users: ['*', 'system:kube-sch*']\n      groups: ['team-*', '*']\n"
+    "      service_accounts: ['*']\n      uids: ['4*']\n      extra: {scopes: [a, 'b*']}\n"
+    "  deny:\n    kubernetes_impersonate: {users: [ceo], groups: ['team-secret*']}\n"
+    "---\nkind: role\nversion: v8\nmetadata: {name: breakglass}\nspec:\n  allow:\n"
+    "    kubernetes_labels: {'*': '*'}\n"
+    "    kubernetes_impersonate: {users: ['system:node:*'], groups: [system:masters, "
+    "'system:nodes*'], service_accounts: ['kube-system:*']}\n"
+    "---\nkind: role\nversion: v8\nmetadata: {name: robots}\nspec:\n  allow:\n"
+    "    kubernetes_labels: {'*': '*'}\n    kubernetes_users: [bot1, bot2]\n"
+    "    kubernetes_groups: [g1, g2]\n"
+    "---\nkind: role_binding\nversion: v1\nmetadata: {name: a}\nspec: {roles: [helpdesk], users: "
+    "[hanna]}\n"
+    "---\nkind: role_binding\nversion: v1\nmetadata: {name: b}\nspec: {roles: [breakglass], users: "
+    "[bruno]}\n"
+    "---\nkind: role_binding\nversion: v1\nmetadata: {name: c}\nspec: {roles: [robots], users: "
+    "[rita]}\n";
+
+#define IN_DEV	"/api/v1/namespaces/dev/pods"
+#define IN_PROD "/api/v1/namespaces/prod/pods"
+
+static const struct {
+	const char *who, *target, *fields;
+	const char *as; /* "USER:GROUP,GROUP"; NULL: denied */
+} asks[] = {
+    {"hanna", IN_DEV, "Impersonate-User: bob", "bob:"},
+    {"hanna", IN_DEV, "Impersonate-User: hanna", "hanna:helpers"},
+    {"hanna", IN_DEV, "Impersonate-User: bob\nImpersonate-Group: team-web", "bob:team-web"},
+    {"hanna", IN_DEV, "Impersonate-Group: helpers", "hanna:helpers"},
+    {"hanna", IN_DEV, "Impersonate-User: bob\nImpersonate-Uid: 42", "bob:"},
+    {"hanna", IN_DEV, "Impersonate-User: bob\nImpersonate-Extra-scopes: b1", "bob:"},
+    {"hanna", IN_DEV, "Impersonate-User: system:serviceaccount:dev:default",
+	"system:serviceaccount:dev:default:"},
+    {"hanna", IN_DEV, "Impersonate-User: system:kube-scheduler", "system:kube-scheduler:"},
+    {"hanna", IN_PROD, "Impersonate-User: bob", NULL}, /* the request itself is not allowed */
+    {"hanna", IN_DEV, "Impersonate-User: ceo", NULL},
+    {"hanna", IN_DEV, "Impersonate-User: bob\nImpersonate-Group: team-secret-1", NULL},
+    {"hanna", IN_DEV, "Impersonate-User: bob\nImpersonate-Group: system:masters", NULL},
+    {"hanna", IN_DEV, "Impersonate-User: bob\nImpersonate-Group: system:authenticated", NULL},
+    {"hanna", IN_DEV, "Impersonate-User: bob\nImpersonate-Uid: 52", NULL},
+    {"hanna", IN_DEV, "Impersonate-User: bob\nImpersonate-Extra-scopes: c", NULL},
+    {"hanna", IN_DEV, "Impersonate-User: bob\nImpersonate-Extra-other: a", NULL},
+    {"hanna", IN_DEV, "Impersonate-User: system:admin", NULL},
+    {"hanna", IN_DEV, "Impersonate-User: system:node:n1", NULL},
+    {"hanna", IN_DEV, "Impersonate-User: system:serviceaccount:kube-system:default", NULL},
+    {"bruno", IN_PROD, "Impersonate-User: system:node:n1", "system:node:n1:"},
+    {"bruno", IN_PROD, "Impersonate-User: system:serviceaccount:kube-system:x",
+	"system:serviceaccount:kube-system:x:"},
+    {"bruno", IN_PROD, "Impersonate-Group: system:masters", "bruno:system:masters"},
+    {"bruno", IN_PROD, "Impersonate-Group: system:nodes", NULL}, /* a glob does not name it */
+    {"bruno", IN_PROD, "Impersonate-User: bob", NULL},
+    {"rita", IN_DEV, "Impersonate-User: bot2", "bot2:g1,g2"},
+    {"rita", IN_DEV, "Impersonate-User: bot1\nImpersonate-Group: g2", "bot1:g2"},
+    {"rita", IN_DEV, "Impersonate-User: rita", NULL},
+    {"rita", IN_DEV, "Impersonate-User: bot1\nImpersonate-Group: g3", NULL},
+};
+
+static void check(const struct grants *grants, size_t row)
+{
+	struct http_fields fields = {0};
+	struct act_as as = {0};
+	struct request_info info = {0};
+	struct decision decision = {0};
+	struct labels labels = {0};
+	struct buf text = {0};
+	unsigned status;
+	const char *reason;
+	char *message = NULL;
+	add_fields(&fields, asks[row].fields);
+	assert_true(act_as_read(&fields, &as, &status, &message));
+	assert_true(request_info_parse("GET", asks[row].target, &info, &status, &reason));
+	policy_decide_as(grants, "c1", &labels, &info, &as, &decision);
+	buf_printf(&text, "%s:", decision.is_allowed ? decision.user : decision.message);
+	for (size_t i = 0; decision.is_allowed && i < decision.group_count; i++)
+		buf_printf(&text, "%s%s", i > 0 ? "," : "", decision.groups[i]);
+	if (decision.is_allowed != (asks[row].as != NULL))
+		fail_msg("%s, %s: %s", asks[row].who, asks[row].fields, buf_text(&text));
+	if (decision.is_allowed) {
+		assert_string_equal(buf_text(&text), asks[row].as);
+		assert_ptr_equal(decision.as, &as);
+	} else {
+		assert_null(decision.as);
+		assert_non_null(decision.message);
+	}
+	decision_clear(&decision);
+	request_info_free(&info);
+	act_as_free(&as);
+	fields_free(&fields);
+	buf_free(&text);
+}
+
+static void test_roles_permit(void **state)
+{
+	(void)state;
+	char *error = NULL;
+	struct policy *policy =
+	    policy_parse("roles.yaml", policy_text, strlen(policy_text), &error);
+	if (policy == NULL)
+		fail_msg("%s", error);
+	for (size_t i = 0; i < sizeof asks / sizeof asks[0]; i++) {
+		char *user = xstrdup(asks[i].who);
+		struct identity identity = {.user = user, .source = "certificate", .references = 1};
+		struct grants *grants = policy_grants(policy, &identity);
+		check(grants, i);
+		grants_free(&grants);
+		free(user);
+	}
+	policy_unref(&policy);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_fields_are_read),
+	    cmocka_unit_test(test_fields_are_written),
+	    cmocka_unit_test(test_roles_permit),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
