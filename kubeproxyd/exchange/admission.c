@@ -16,6 +16,8 @@
 #include "kubeproxyd/gate/act_as.h"
 #include "kubeproxyd/gate/headers.h"
 #include "kubeproxyd/gate/identity.h"
+#include "kubeproxyd/gate/lock_watch.h"
+#include "kubeproxyd/gate/locks.h"
 
 struct question {
 	struct exchanges *all;
@@ -215,7 +217,15 @@ static bool prepare_cluster(struct admission *admission, const struct question *
 	return false;
 }
 
+/* First of all: who is locked out learns nothing else. */
+static bool check_locks(struct admission *admission, const struct question *question)
+{
+	char *sentence = admission_find_lock(question->all, question->caller, question->identity);
+	return sentence == NULL || refuse(admission, 403, sentence);
+}
+
 static check_fn *const checks[] = {
+    check_locks,
     find_route,
     check_directory,
     find_cluster,
@@ -260,6 +270,18 @@ bool admission_holds(const struct admission *admission, struct exchanges *all,
 	decision_clear(&decision);
 	caller_grants_unref(&grants);
 	return holds;
+}
+
+char *admission_find_lock(struct exchanges *all, struct caller *caller, struct identity *identity)
+{
+	const struct locks *locks = lock_watch_now(all->with.locks);
+	if (locks_count(locks) == 0)
+		return NULL;
+	struct caller_grants *grants = caller_grants(caller, all->with.policy, identity);
+	const struct lock *lock =
+	    locks_on(locks, identity, grants_roles(grants->grants), unix_now());
+	caller_grants_unref(&grants);
+	return lock != NULL ? lock_sentence(lock) : NULL;
 }
 
 void admission_free(struct admission *admission)

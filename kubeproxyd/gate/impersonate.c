@@ -1,6 +1,6 @@
 /* Identity in header fields. What comes from the client is judged by prefix, so that a field that
  * Kubernetes learns tomorrow is covered today; what goes to the API server is written here alone
- * and checked again once the head is complete. Called by headers.c and identity.c. */
+ * and checked again once the head is complete. Called by headers.c. */
 #include "kubeproxyd/gate/impersonate.h"
 
 #include <stdint.h>
@@ -12,8 +12,7 @@
 #include "kubeproxyd/gate/act_as.h"
 #include "kubeproxyd/gate/headers.h"
 
-#define BEARER		   "Bearer "
-#define BEARER_SUBPROTOCOL "base64url.bearer.authorization.k8s.io"
+#define BEARER "Bearer "
 
 /* A name, or with `is_prefix` how it begins. */
 struct rule {
@@ -99,38 +98,6 @@ bool impersonate_is_impersonation(const char *name)
 {
 	static const struct rule rule = {"Impersonate", true};
 	return follows(&rule, name, false);
-}
-
-/* --- credentials ----------------------------------------------------------------------------- */
-
-static bool has_bearer_subprotocol(const char *list)
-{
-	while (*list != '\0') {
-		list += strspn(list, ", \t");
-		if (strncasecmp(list, BEARER_SUBPROTOCOL, strlen(BEARER_SUBPROTOCOL)) == 0)
-			return true;
-		list += strcspn(list, ",");
-	}
-	return false;
-}
-
-const char *impersonate_refuse_credential(const struct http_fields *fields)
-{
-	static const char no_bearer[] =
-	    "bearer tokens are not accepted yet: use a client certificate";
-	for (size_t i = 0; i < fields->count; i++) {
-		const char *value = fields_value(fields, i);
-		if (fields_is_named(fields, i, "Sec-WebSocket-Protocol") &&
-		    has_bearer_subprotocol(value))
-			return no_bearer;
-		if (!fields_is_named(fields, i, "Authorization"))
-			continue;
-		size_t scheme_len = strcspn(value, " \t");
-		if (scheme_len == strlen("Bearer") && strncasecmp(value, "Bearer", scheme_len) == 0)
-			return no_bearer;
-		return "the Authorization field is not accepted: use a client certificate";
-	}
-	return NULL;
 }
 
 /* --- ours ------------------------------------------------------------------------------------ */
