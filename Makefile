@@ -76,7 +76,7 @@ EXCHANGE := kubeproxyd/exchange/exchange.o kubeproxyd/exchange/exchange_answer.o
 	kubeproxyd/exchange/caller.o kubeproxyd/exchange/relay.o kubeproxyd/exchange/reply.o kubeproxyd/exchange/route.o \
 	kubeproxyd/exchange/upgrade.o kubeproxyd/exchange/failure.o kubeproxyd/exchange/in_flight.o kubeproxyd/exchange/pace.o
 NET := kubeproxyd/net/tls_memory.o \
-	kubeproxyd/net/address.o kubeproxyd/net/stream.o kubeproxyd/net/stream_open.o kubeproxyd/net/stream_transfer.o kubeproxyd/net/stream_io.o kubeproxyd/net/stream_queue.o kubeproxyd/net/tls.o kubeproxyd/net/tls_client.o \
+	kubeproxyd/net/address.o kubeproxyd/net/stream.o kubeproxyd/net/stream_open.o kubeproxyd/net/stream_transfer.o kubeproxyd/net/stream_io.o kubeproxyd/net/stream_queue.o kubeproxyd/net/tls.o kubeproxyd/net/tls_client.o kubeproxyd/net/tls_names.o kubeproxyd/net/tls_resume.o \
 	kubeproxyd/net/listener.o kubeproxyd/net/listeners.o kubeproxyd/net/resolver.o
 
 DIRECTORY := kubeproxyd/directory/subscriber.o kubeproxyd/directory/subscriber_follow.o kubeproxyd/directory/directory.o \
@@ -185,13 +185,14 @@ test_exchange_audit := $(filter-out %exchange_stage.o,$(test_exchange))
 test_exchange_tunnels := $(test_exchange)
 test_exchange_failures := $(test_exchange)
 
-UNIT_TESTS += test_request_info test_policy test_rules test_bodies test_act_as test_headers test_identity test_cli_cert
+UNIT_TESTS += test_request_info test_policy test_rules test_bodies test_act_as test_rules_review test_headers test_identity test_cli_cert
 test_request_info := $(BASE) $(POLICY) $(LABELS) common/yaml.o common/json.o
 test_policy := $(test_request_info)
 test_rules := $(test_request_info)
 test_bodies := $(test_request_info)
 test_headers := $(BASE) $(POLICY) $(GATE) $(KUBE_CLUSTER) common/yaml.o kubeproxyd/http/fields.o kubeproxyd/http/head.o
 test_act_as := $(test_headers)
+test_rules_review := $(test_request_info)
 test_identity := $(test_headers) kubeproxyd/pki.o
 test_cli_cert := $(BASE) $(POLICY) $(GATE) $(OFFLINE) $(KUBE_CLUSTER) $(SETTINGS) common/admin_client.o \
 	common/lock_file.o common/render.o kubeproxyd/http/fields.o kubeproxyd/http/head.o
@@ -283,6 +284,9 @@ fuzz_aws_sources := $(AWS_TEST)
 FUZZ_TARGETS += fuzz_h1_request fuzz_h1_response
 fuzz_h1_request := tests/fuzz/h1.o $(BASE) $(HTTP) $(LLHTTP)
 fuzz_h1_response := tests/fuzz/h1.o $(BASE) $(HTTP) $(LLHTTP)
+
+FUZZ_TARGETS += fuzz_upgrade
+fuzz_upgrade := $(BASE) $(HTTP) $(LLHTTP) kubeproxyd/exchange/upgrade.o kubeproxyd/gate/headers_response.o kubeproxyd/gate/hop_by_hop.o
 
 FUZZ_TARGETS += fuzz_h2_session
 fuzz_h2_session := $(SESSION_H2_TEST)

@@ -172,7 +172,8 @@ bool selector_is_empty(const struct selector *selector)
 
 static bool is_anything(const struct requirement *item)
 {
-	return strcmp(item->key, "*") == 0 && item->count == 1 && pattern_is_any(item->patterns[0]);
+	return item->key[0] == '*' && item->key[1] == '\0' && item->count == 1 &&
+	       pattern_is_any(item->patterns[0]);
 }
 
 static bool matches_everything(const struct selector *selector)

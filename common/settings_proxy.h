@@ -45,6 +45,7 @@ struct audit_settings {
 struct proxy_settings {
 	char *certificate; /* tls.certificate */
 	char *key; /* tls.key */
+	char *more_certificates; /* tls.directory; may be NULL */
 	char *client_ca;
 	char *client_ca_key; /* only `kubeproxyd cert` and `init` read it */
 	char *sni_suffix; /* may be NULL */

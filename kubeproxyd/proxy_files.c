@@ -3,7 +3,10 @@
  * `check` judge them by this one function. */
 #include "kubeproxyd/proxy_files.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/buf.h"
@@ -47,6 +50,47 @@ static void load_tls(
 		add_finding(findings, error);
 }
 
+static bool has_ending(const char *name, const char *ending)
+{
+	size_t len = strlen(name), ending_len = strlen(ending);
+	return len > ending_len && strcmp(name + len - ending_len, ending) == 0;
+}
+
+static int is_certificate(const struct dirent *entry)
+{
+	return entry->d_name[0] != '.' && has_ending(entry->d_name, ".pem") &&
+	       !has_ending(entry->d_name, "-key.pem");
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static void load_named_certificates(
+    const char *directory, struct tls_server *tls, struct buf *findings)
+{
+	struct dirent **entries;
+	int count = scandir(directory, &entries, is_certificate, by_name);
+	if (count < 0) {
+		add_finding(findings,
+		    xasprintf("%s: %s (eksgate.proxy.tls.directory)", directory, strerror(errno)));
+		return;
+	}
+	for (int i = 0; i < count; i++) {
+		const char *name = entries[i]->d_name;
+		char *certificate = xasprintf("%s/%s", directory, name), *error = NULL;
+		char *key = xasprintf(
+		    "%s/%.*s-key.pem", directory, (int)(strlen(name) - strlen(".pem")), name);
+		if (!tls_server_add(tls, certificate, key, &error))
+			add_finding(findings, error);
+		free(certificate);
+		free(key);
+		free(entries[i]);
+	}
+	free(entries);
+}
+
 static void load_audit_policy(
     const struct settings *settings, struct proxy_files *files, struct buf *findings)
 {
@@ -63,6 +107,8 @@ bool proxy_files_load(const struct settings *settings, struct proxy_files *files
 	struct buf findings = {0};
 	*files = (struct proxy_files){0};
 	load_tls(settings, files, &findings);
+	if (files->tls != NULL && settings->proxy.more_certificates != NULL)
+		load_named_certificates(settings->proxy.more_certificates, files->tls, &findings);
 	char *policy_error = NULL;
 	files->policy = policy_load(settings->proxy.roles_dir, &policy_error);
 	if (files->policy == NULL)

@@ -19,6 +19,10 @@ if [ "$long" = 1 ]; then
 	export EKSGATE_LONG=1 EKSGATE_ROUNDS=${EKSGATE_ROUNDS:-200}
 fi
 
+# Scenarios that run once more with the daemons under valgrind: each way of a request, reloads, a stop, both daemons' rounds.
+valgrinds="first-discovery cluster-recreated roles-reloaded untouched h2-cuts failed-upgrade reload-busy api-server-killed"
+valgrind="valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite --suppressions=tests/valgrind.supp"
+
 # NAME|COMMAND, one a line; every command prints TAP or is one test by its exit status.
 list_parts() {
 	local file name
@@ -42,6 +46,11 @@ list_parts() {
 		[ "$long" = 1 ] && printf 'release-%s|env EKSGATE_BUILD=build/release node --test-reporter=tap %s\n' \
 			"${name%.test.mjs}" "$file"
 	done
+	[ "$long" = 1 ] && for name in $valgrinds; do
+		printf 'valgrind-%s|env EKSGATE_LONG= EKSGATE_ROUNDS=1 EKSGATE_PATIENCE=5 EKSGATE_WRAP=%s EKSGATE_BUILD=build/release %s\n' \
+			"$name" "'$valgrind'" "node --test-reporter=tap tests/scenarios/$name.test.mjs"
+	done
+	true
 }
 
 # Runs one part; its verdict goes to NAME.count as "passed failed skipped".

@@ -61,24 +61,36 @@ static bool take_group(struct act_as *as, const char *value, unsigned *status, c
 	return true;
 }
 
+static bool is_own_key(const char *key)
+{
+	size_t len = strlen(key), suffix = strlen(ACT_AS_OWN_SUFFIX);
+	return len >= suffix && strcmp(key + len - suffix, ACT_AS_OWN_SUFFIX) == 0;
+}
+
+/* Lower-cased, then decoded, as the API server does. NULL when that gives no key. */
+static char *decode(const char *text)
+{
+	const char *bad;
+	char *lower = xstrdup(text), *key = xcalloc(2 * strlen(text) + 1, 1);
+	for (char *c = lower; *c != '\0'; c++)
+		*c = (char)(*c >= 'A' && *c <= 'Z' ? *c + ('a' - 'A') : *c);
+	if (!percent_decode(lower, strlen(lower), false, key, &bad) || key[0] == '\0' ||
+	    strspn(key, KEY_CHARACTERS) != strlen(key))
+		xfree(&key);
+	free(lower);
+	return key;
+}
+
 /* The key behind the prefix, or NULL with a message. */
 static char *decode_key(const char *name, unsigned *status, char **message)
 {
-	const char *text = name + strlen(EXTRA), *bad;
-	char *lower = xstrdup(text), *key = xmalloc(2 * strlen(text) + 1);
-	for (char *c = lower; *c != '\0'; c++)
-		*c = (char)(*c >= 'A' && *c <= 'Z' ? *c + ('a' - 'A') : *c);
-	bool is_sound = percent_decode(lower, strlen(lower), false, key, &bad) && key[0] != '\0' &&
-			strspn(key, KEY_CHARACTERS) == strlen(key);
-	free(lower);
-	size_t len = strlen(key), suffix = strlen(ACT_AS_OWN_SUFFIX);
-	if (!is_sound) {
+	char *key = decode(name + strlen(EXTRA));
+	if (key == NULL) {
 		refuse(status, 400, message,
 		    xasprintf("the key of the field \"%s\" must be letters, digits and \"/-._\", "
 			      "percent-encoded where needed",
 			name));
-		xfree(&key);
-	} else if (len >= suffix && strcmp(key + len - suffix, ACT_AS_OWN_SUFFIX) == 0) {
+	} else if (is_own_key(key)) {
 		refuse(status, 403, message,
 		    xasprintf("the field \"%s\" is refused: keys that end in " ACT_AS_OWN_SUFFIX
 			      " are this proxy's",

@@ -20,6 +20,7 @@ static const struct {
     {410, "Gone"},
     {413, "RequestEntityTooLarge"},
     {415, "UnsupportedMediaType"},
+    {421, "MisdirectedRequest"},
     {422, "Invalid"},
     {429, "TooManyRequests"},
     {500, "InternalError"},

@@ -224,7 +224,7 @@ static bool is_about_another_key(void)
 	return ERR_GET_LIB(code) == ERR_LIB_SSL && reason == SSL_R_NO_CERTIFICATE_ASSIGNED;
 }
 
-static bool use_certificate(
+bool tls_use_certificate(
     SSL_CTX *context, const char *certificate_file, const char *key_file, char **error)
 {
 	ERR_clear_error();
@@ -264,7 +264,7 @@ struct tls_server *tls_server_new(const char *certificate_file, const char *key_
 {
 	make_indexes();
 	SSL_CTX *context = tls_context_new(TLS_server_method());
-	if (!use_certificate(context, certificate_file, key_file, error) ||
+	if (!tls_use_certificate(context, certificate_file, key_file, error) ||
 	    !use_client_ca(context, client_ca_file, error)) {
 		SSL_CTX_free(context);
 		return NULL;
@@ -278,6 +278,12 @@ struct tls_server *tls_server_new(const char *certificate_file, const char *key_
 	struct tls_server *server = xcalloc(1, sizeof *server);
 	server->context = context;
 	return server;
+}
+
+bool tls_server_add(
+    struct tls_server *server, const char *certificate_file, const char *key_file, char **error)
+{
+	return tls_names_add(server->context, certificate_file, key_file, error);
 }
 
 void tls_server_free(struct tls_server **server)

@@ -19,6 +19,10 @@ struct tls_store;
  * gets the last. */
 struct tls_server *tls_server_new(const char *certificate_file, const char *key_file,
     const char *client_ca_file, const char *const *protocols, char **error) MUST_USE;
+/* Another certificate, for clients that ask for a name which the first is not for. Before the first
+ * session. False: *error "FILE: what" (free()). */
+bool tls_server_add(struct tls_server *server, const char *certificate_file, const char *key_file,
+    char **error) MUST_USE;
 void tls_server_free(struct tls_server **server); /* streams that use it keep what they need */
 /* Whether both take the same authorities for clients' certificates. */
 bool tls_server_has_same_authorities(

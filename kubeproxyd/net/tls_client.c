@@ -12,6 +12,7 @@
 #include "common/xmem.h"
 #include "kubeproxyd/net/tls.h"
 #include "kubeproxyd/net/tls_parts.h"
+#include "kubeproxyd/net/tls_resume.h"
 
 #define NAMES_TOLD_MAX 8
 #define HOST_MAX       253
@@ -26,6 +27,7 @@ struct tls_client {
 	bool is_address;
 	struct tls_store *store;
 	struct tls_protocols protocols;
+	struct tls_tickets *tickets;
 };
 
 /* Lives in the SSL: the client may be gone by then. */
@@ -206,7 +208,7 @@ static SSL_CTX *get_context(void)
 		abort();
 	shared_context = tls_context_new(TLS_client_method());
 	SSL_CTX_set_verify(shared_context, SSL_VERIFY_PEER, on_verify);
-	SSL_CTX_set_session_cache_mode(shared_context, SSL_SESS_CACHE_OFF);
+	tls_resume_enable(shared_context);
 	return shared_context;
 }
 
@@ -226,6 +228,7 @@ struct tls_client *tls_client_new(
 			     inet_pton(AF_INET6, client->host, &address) == 1;
 	client->store = tls_store_ref(store);
 	client->protocols = tls_protocols_encode(protocols);
+	client->tickets = tls_tickets_new();
 	return client;
 }
 
@@ -235,6 +238,7 @@ void tls_client_free(struct tls_client **client)
 		return;
 	free((*client)->host);
 	tls_store_unref(&(*client)->store);
+	tls_tickets_unref(&(*client)->tickets);
 	xfree(client);
 }
 
@@ -261,6 +265,7 @@ SSL *tls_client_session(struct tls_client *client)
 	    !demand_host(ssl, client) ||
 	    SSL_set_alpn_protos(ssl, client->protocols.wire, client->protocols.len) != 0)
 		abort();
+	tls_resume_use(ssl, client->tickets);
 	SSL_set_connect_state(ssl);
 	return ssl;
 }

@@ -1,4 +1,6 @@
-/* What servers' and clients' contexts have in common. For tls.c and tls_client.c alone. */
+/* What servers' and clients' contexts have in common. For tls.c, tls_client.c and tls_names.c
+ * alone.
+ */
 #ifndef EKSGATE_TLS_PARTS_H
 #define EKSGATE_TLS_PARTS_H
 
@@ -22,6 +24,12 @@ struct tls_protocols {
  * make one. */
 SSL_CTX *tls_context_new(const SSL_METHOD *method) MUST_USE;
 struct tls_protocols tls_protocols_encode(const char *const *names);
+/* Chain and key of a server. False: *error "FILE: what" (free()). */
+bool tls_use_certificate(
+    SSL_CTX *context, const char *certificate_file, const char *key_file, char **error) MUST_USE;
+/* tls_names.c: another one, for the names it is for. */
+bool tls_names_add(
+    SSL_CTX *context, const char *certificate_file, const char *key_file, char **error) MUST_USE;
 /* All certificates of a PEM text, at least one. NULL: *error says why, without the name of the
  * source (free()). */
 STACK_OF(X509) * tls_read_certificates(BIO *bio, char **error) MUST_USE;

@@ -10,6 +10,9 @@
 #include "kubeproxyd/policy/policy.h"
 #include "kubeproxyd/policy/verbs.h"
 
+/* About what a rule's place takes in the decision's. */
+#define RULE_TEXT_BYTES 48
+
 /* What a restricted answer is filtered by. The rules are the grants'. */
 struct object_rules {
 	struct wanted wanted;
@@ -233,6 +236,7 @@ static void allow(struct asking *asking)
 	struct decision *decision = asking->decision;
 	struct buf rule = {0};
 	decision->is_allowed = true;
+	buf_make_room(&rule, asking->allowing_count * RULE_TEXT_BYTES);
 	for (size_t i = 0; i < asking->allowing_count; i++) {
 		const struct allowing *by = &asking->allowing[i];
 		if (i > 0)

@@ -91,7 +91,7 @@ static bool lists_users(const struct asking *asking)
 }
 
 /* Exactly one user: the only one listed, the own name among several, the own name when none is
- * listed. */
+ * listed. What every role allows, as discovery, is the same for each of them: the first. */
 static bool choose_user(struct asking *asking)
 {
 	const char *own = asking->grants->subject.user;
@@ -105,7 +105,7 @@ static bool choose_user(struct asking *asking)
 	}
 	size_t count;
 	const char **users = collect(asking, false, &count, &denier);
-	if (count == 1)
+	if (count == 1 || (count > 0 && asking->is_basic && !has_name(users, count, own)))
 		asking->decision->user = users[0];
 	else if (has_name(users, count, own))
 		asking->decision->user = own;

@@ -1,7 +1,10 @@
 // Programs as tests use them: run to the end, or kept running with their output at hand.
 import { spawn } from 'node:child_process';
 
-const RUN_MAX_MS = 60000;
+// How much longer everything may take: daemons under valgrind are slow.
+export const PATIENCE = Number(process.env.EKSGATE_PATIENCE ?? 1);
+const RUN_MAX_MS = 60000 * PATIENCE;
+export const WAIT_MAX_MS = 20000 * PATIENCE;
 
 // {code, signal, stdout, stderr}. `input` is written to standard input, which is closed otherwise.
 export function run(program, args, { env = process.env, input, cwd, timeoutMs = RUN_MAX_MS } = {}) {
@@ -68,7 +71,7 @@ export class Running {
 	}
 
 	// The match of `pattern` in what was written from `from` on; rejects when the program ends or the time is over.
-	waitFor(pattern, { stream = 'stderr', from = 0, timeoutMs = 20000 } = {}) {
+	waitFor(pattern, { stream = 'stderr', from = 0, timeoutMs = WAIT_MAX_MS } = {}) {
 		return new Promise((resolve, reject) => {
 			const finish = (settle, value) => {
 				clearTimeout(timer);
@@ -100,7 +103,7 @@ export class Running {
 }
 
 // Polls `check` until it gives something true, which is returned; the error at the end carries the last reason.
-export async function until(what, check, { timeoutMs = 20000, everyMs = 50 } = {}) {
+export async function until(what, check, { timeoutMs = WAIT_MAX_MS, everyMs = 50 } = {}) {
 	const deadline = Date.now() + timeoutMs;
 	let last;
 	for (;;) {

@@ -4,10 +4,12 @@ import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { run, Running, until } from '../clients/run.mjs';
+import { run, Running, until, WAIT_MAX_MS } from '../clients/run.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const build = resolve(root, process.env.EKSGATE_BUILD ?? 'build/release');
+// What daemons run under: "valgrind -q --error-exitcode=99", for example. They have a directory of their own.
+const wrapper = (process.env.EKSGATE_WRAP ?? '').split(' ').filter(Boolean).map((word) => word.replace('=tests/', `=${root}tests/`));
 const SANITIZER = /ERROR: (Address|Leak|UndefinedBehavior)Sanitizer|runtime error:/;
 
 // Nothing that was started here outlives us, however we end.
@@ -37,7 +39,7 @@ export function admin(socketPath, path, method = 'GET') {
 class Daemon extends Running {
 	// `wrap`: a program and its arguments that end in exec of what follows.
 	constructor(world, name, args, user, { wrap = [], ...options } = {}) {
-		const [program, ...words] = [...wrap, binary(name), ...args, '--config', world.path('eksgate.yaml')];
+		const [program, ...words] = [...wrap, ...wrapper, binary(name), ...args, '--config', world.path('eksgate.yaml')];
 		super(program, words, {
 			env: world.environment(user),
 			cwd: world.directory,
@@ -71,7 +73,7 @@ class Daemon extends Running {
 
 	async stop() {
 		assert.ok(!this.isEnded, `${this.name} ended by itself with ${this.code ?? this.signal}`);
-		const timer = setTimeout(() => this.child.kill('SIGKILL'), 20000);
+		const timer = setTimeout(() => this.child.kill('SIGKILL'), WAIT_MAX_MS);
 		const { code, signal } = await this.kill('SIGTERM');
 		clearTimeout(timer);
 		this.checkSanitizers();

@@ -7,7 +7,7 @@ import { connect as connectH2 } from 'node:http2';
 import { request } from 'node:https';
 import { connect } from 'node:tls';
 import { kubectlPath } from '../clients/kubectl.mjs';
-import { run, Running } from '../clients/run.mjs';
+import { run, Running, PATIENCE, WAIT_MAX_MS } from '../clients/run.mjs';
 import { command } from './daemons.mjs';
 
 // The server's certificate and the client CA, once per world.
@@ -168,7 +168,7 @@ export class Person {
 				},
 			);
 			call.on('error', reject);
-			call.setTimeout(20000, () => call.destroy(new Error(`${method} ${path}: no answer in 20 s`)));
+			call.setTimeout(WAIT_MAX_MS, () => call.destroy(new Error(`${method} ${path}: no answer in time`)));
 			call.end(body);
 		});
 	}
@@ -210,7 +210,7 @@ export class Person {
 
 	// What comes back for raw bytes, until the server closes or falls silent (`silenceMs` after its last byte);
 	// {text, status, isClosed}.
-	raw(bytes, { answerMs = 5000, silenceMs = 300 } = {}) {
+	raw(bytes, { answerMs = 5000 * PATIENCE, silenceMs = 300 * PATIENCE } = {}) {
 		return new Promise((resolve, reject) => {
 			const socket = connect({
 				host: '127.0.0.1',

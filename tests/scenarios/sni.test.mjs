@@ -24,7 +24,8 @@ scenario('a cluster by server name', async (world) => {
 	const pods = '/api/v1/namespaces/default/pods';
 	assert.equal((await ask(name, pods)).kind, 'PodList');
 	assert.equal((await ask(name.toUpperCase(), pods)).kind, 'PodList');
-	assert.equal((await ask(name, pods, `other.${SUFFIX}`)).code, 421);
+	const misdirected = await ask(name, pods, `other.${SUFFIX}`);
+	assert.deepEqual([misdirected.code, misdirected.reason, misdirected.status], [421, 'MisdirectedRequest', 'Failure']);
 	assert.equal((await ask('nowhere', pods)).code, 404);
 	assert.equal((await ask(name, `/clusters/${name}${pods}`)).code, 404);
 	assert.equal((await alice.request(`/clusters/${name}${pods}`)).status, 200, 'the prefix without a server name');

@@ -65,6 +65,7 @@ static const struct {
     {"Impersonate-User: bob\nImpersonate-Extra-: b", 400, "the key"},
     {"Impersonate-User: bob\nImpersonate-Extra-%zz: b", 400, "the key"},
     {"Impersonate-User: bob\nImpersonate-Extra-%: b", 400, "the key"},
+    {"Impersonate-User: bob\nImpersonate-Extra-a%2zb: b", 400, "the key"},
     {"Impersonate-User: bob\nImpersonate-Extra-a%20b: b", 400, "the key"},
     {"Impersonate-User: bob\nImpersonate-Extra-%00a: b", 400, "the key"},
     {"Impersonate-User: bob\nImpersonate-Extra-a: ", 400, "empty"},

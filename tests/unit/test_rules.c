@@ -451,6 +451,48 @@ static void test_principals_are_not_merged(void **state)
 	policy_unref(&policy);
 }
 
+/* Roles that act as different users go together: what all of them allow is asked as the first. */
+static void test_roles_of_different_users(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *request, *user; /* NULL: denied */
+	} rows[] = {
+	    {"GET /api/v1/namespaces/dev/pods", "a"},
+	    {"GET /api/v1/namespaces/dev/secrets", "b"},
+	    {"GET /api/v1/namespaces/dev/services", NULL},
+	    {"GET /apis", "a"},
+	    {"POST /apis/authentication.k8s.io/v1/selfsubjectreviews", "a"},
+	};
+	struct policy *policy = parse(
+	    "kind: role\nversion: v8\nmetadata: {name: a}\nspec: {allow: {kubernetes_labels: {'*': "
+	    "'*'}, kubernetes_users: [a], kubernetes_resources: [{kind: pods, namespace: dev, "
+	    "name: "
+	    "'*', verbs: ['*']}, {kind: services, namespace: dev, name: '*', verbs: "
+	    "['*']}]}}\n---\n"
+	    "kind: role\nversion: v8\nmetadata: {name: b}\nspec: {allow: {kubernetes_labels: {'*': "
+	    "'*'}, kubernetes_users: [b], kubernetes_resources: [{kind: secrets, namespace: dev, "
+	    "name: '*', verbs: ['*']}, {kind: services, namespace: dev, name: '*', verbs: "
+	    "['*']}]}}\n---\n"
+	    "kind: role_binding\nversion: v1\nmetadata: {name: b}\nspec: {roles: [a, b], users: "
+	    "[joe]}\n");
+	struct grants *grants = grants_of(policy, "joe", NULL);
+	struct labels labels = {0};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct request_info info = {0};
+		struct decision decision = {0};
+		decide(grants, &labels, rows[i].request, &info, &decision);
+		if (rows[i].user == NULL)
+			assert_null(decision.user);
+		else
+			assert_string_equal(decision.user, rows[i].user);
+		decision_clear(&decision);
+		request_info_free(&info);
+	}
+	grants_free(&grants);
+	policy_unref(&policy);
+}
+
 /* --- words ----------------------------------------------------------------------------------- */
 
 static void test_a_no_says_what_to_ask_for(void **state)
@@ -507,6 +549,7 @@ int main(void)
 	    cmocka_unit_test(test_labels_and_expression),
 	    cmocka_unit_test(test_objects_of_a_restricted_answer),
 	    cmocka_unit_test(test_principals_are_not_merged),
+	    cmocka_unit_test(test_roles_of_different_users),
 	    cmocka_unit_test(test_a_no_says_what_to_ask_for),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

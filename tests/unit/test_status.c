@@ -47,6 +47,7 @@ static void knows_the_reasons(void **state)
 	assert_string_equal(status_reason(500), "InternalError");
 	assert_string_equal(status_reason(503), "ServiceUnavailable");
 	assert_string_equal(status_reason(504), "Timeout");
+	assert_string_equal(status_reason(421), "MisdirectedRequest");
 	assert_string_equal(status_reason(502), "");
 	assert_string_equal(status_reason(0), "");
 }

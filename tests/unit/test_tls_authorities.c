@@ -1,5 +1,6 @@
 /* What a reload asks before it cuts open connections: whether the authorities for clients are
- * others now, and whether a certificate is of theirs. */
+ * others now, and whether a certificate is of theirs; and that sessions are resumed by those alone
+ * who verified them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +10,7 @@
 #include <cmocka.h>
 
 #include "common/xmem.h"
+#include "kubeproxyd/net/stream_parts.h"
 #include "kubeproxyd/net/tls.h"
 #include "tests/unit/stream_ends.h"
 
@@ -87,6 +89,29 @@ static void certificates_are_of_an_authority_or_not(void **state)
 	free_identity(&server);
 }
 
+/* Towards an API server: the second connection of a client spares the certificates, that of another
+ * client, which may trust others, does not. */
+static void a_client_resumes_its_own_sessions(void **state)
+{
+	struct world *world = *state;
+	struct tls_client *first = world_client(world, "api.example");
+	struct tls_client *other = world_client(world, "api.example");
+	struct tls_client *const rows[] = {first, first, first, other};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		world_connect(world, rows[i], NULL);
+		world_run(world, is_open, &world->client);
+		world_run(world, is_open, &world->accepted);
+		bool is_resumed = SSL_session_reused(world->accepted.stream->io.ssl) == 1;
+		assert_int_equal(is_resumed, i == 1 || i == 2);
+		world_wait(world, 20); /* the ticket comes behind the handshake */
+		stream_close(&world->client.stream);
+		stream_close(&world->accepted.stream);
+		world->client.is_open = world->accepted.is_open = false;
+	}
+	tls_client_free(&first);
+	tls_client_free(&other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -94,6 +119,8 @@ int main(void)
 		changes_of_authorities_are_seen, world_set_up, world_tear_down),
 	    cmocka_unit_test_setup_teardown(
 		certificates_are_of_an_authority_or_not, world_set_up, world_tear_down),
+	    cmocka_unit_test_setup_teardown(
+		a_client_resumes_its_own_sessions, world_set_up, world_tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
