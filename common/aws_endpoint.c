@@ -98,6 +98,16 @@ bool aws_region_is_known(const char *region)
 	return false;
 }
 
+bool aws_region_is_in(const char *region, const char *partition)
+{
+	for (size_t i = 0; i < ROW_COUNT; i++) {
+		if (has_region(&rows[i], region))
+			return aws_region_is_valid(region) &&
+			       strcmp(rows[i].partition.id, partition) == 0;
+	}
+	return false;
+}
+
 const struct aws_partition *aws_partition_by_id(const char *id)
 {
 	for (size_t i = 0; i < ROW_COUNT; i++) {

@@ -23,6 +23,9 @@ struct aws_partition {
 const struct aws_partition *aws_partition_of_region(const char *region);
 /* By id; NULL when unknown. */
 const struct aws_partition *aws_partition_by_id(const char *id);
+/* Whether a region of that name can be in the partition (by id); unlike above, nothing is taken for
+ * "aws" for want of another. */
+bool aws_region_is_in(const char *region, const char *partition) MUST_USE;
 /* Region syntax, in any partition ("us-gov-west-1"). */
 bool aws_region_is_valid(const char *region) MUST_USE;
 /* Whether the name is one that some partition gives to its regions. */

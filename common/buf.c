@@ -22,6 +22,7 @@ void buf_make_room(struct buf *b, size_t more)
 		cap *= 2;
 	b->data = xrealloc(b->data, cap);
 	b->cap = cap;
+	b->data[b->len] = '\0';
 }
 
 void buf_append(struct buf *b, const void *data, size_t len)
@@ -40,7 +41,10 @@ void buf_append_text(struct buf *b, const char *text)
 
 void buf_append_char(struct buf *b, char c)
 {
-	buf_append(b, &c, 1);
+	if (b->cap - b->len < 2)
+		buf_make_room(b, 1);
+	b->data[b->len++] = c;
+	b->data[b->len] = '\0';
 }
 
 void buf_printf(struct buf *b, const char *format, ...)

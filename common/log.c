@@ -139,20 +139,10 @@ static void append_field(const struct log_field *field)
 	buf_commit(&waiting, (size_t)(at - start));
 }
 
-/* The date is worked out once a second; the milliseconds stand before the 'Z'. */
 static void append_time(void)
 {
-	static int64_t second = -1;
-	static char text[UNIX_TIME_TEXT];
-	static size_t len;
-	struct unix_time now = unix_now();
-	if (now.ms / 1000 != second) {
-		len = strlen(unix_time_text(now, text));
-		second = now.ms / 1000;
-	}
-	for (int64_t digit = 0, rest = now.ms % 1000; digit < 3; digit++, rest /= 10)
-		text[len - 2 - (size_t)digit] = (char)('0' + rest % 10);
-	buf_append(&waiting, text, len);
+	char text[UNIX_TIME_TEXT];
+	buf_append_text(&waiting, unix_time_text(unix_now(), text));
 	buf_append_char(&waiting, ' ');
 }
 

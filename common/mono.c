@@ -69,17 +69,26 @@ struct unix_time unix_add(struct unix_time at, struct duration d)
 	return (struct unix_time){at.ms + d.ms};
 }
 
+/* Most times that are written are of this second: its text is worked out once. */
 const char *unix_time_text(struct unix_time at, char text[UNIX_TIME_TEXT])
 {
+	static char known[UNIX_TIME_TEXT];
+	static time_t known_seconds = -1;
+	static size_t len;
 	if (at.ms == 0) {
 		memcpy(text, "-", sizeof "-");
 		return text;
 	}
 	time_t seconds = (time_t)(at.ms / 1000);
-	struct tm tm;
-	gmtime_r(&seconds, &tm);
-	size_t len = strftime(text, UNIX_TIME_TEXT, "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(text + len, UNIX_TIME_TEXT - len, ".%03dZ", (int)(at.ms % 1000));
+	if (seconds != known_seconds) {
+		struct tm tm;
+		gmtime_r(&seconds, &tm);
+		len = strftime(known, sizeof known, "%Y-%m-%dT%H:%M:%S.000Z", &tm);
+		known_seconds = seconds;
+	}
+	memcpy(text, known, len + 1);
+	for (int64_t digit = 0, rest = at.ms % 1000; digit < 3; digit++, rest /= 10)
+		text[len - 2 - (size_t)digit] = (char)('0' + rest % 10);
 	return text;
 }
 

@@ -11,11 +11,11 @@
 
 /* Of each size. Builds with a sanitizer keep nothing, so that each use after free is seen. */
 #ifndef POOL_KEPT_BYTES
-#define POOL_KEPT_BYTES (64 * 1024)
+#define POOL_KEPT_BYTES (32 * 1024)
 #endif
 /* Buffers of about one TLS record. */
 #ifndef POOL_KEPT_RECORDS
-#define POOL_KEPT_RECORDS 64
+#define POOL_KEPT_RECORDS 16
 #endif
 
 /* Who asks. Memory of one may be freed by way of another. */

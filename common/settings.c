@@ -16,7 +16,7 @@
 #define RUN_DIR_MAX 70 /* leaves room for "/<instance>.sock" in a socket address */
 
 static const struct config_rows *const groups[] = {&settings_rows_teleport, &settings_rows_own,
-    &settings_rows_proxy, &settings_rows_limits, &settings_rows_test};
+    &settings_rows_proxy, &settings_rows_login, &settings_rows_limits, &settings_rows_test};
 const struct config_table settings_table = {
     .groups = groups, .group_count = sizeof groups / sizeof groups[0]};
 
@@ -85,7 +85,8 @@ static void note_ignored(struct settings *settings, const struct config *config)
 static void warn_of_state(struct settings *settings, const struct config *config)
 {
 	const struct yaml_node *test = config_find(config, "eksgate.test");
-	if (settings->test.token_sts_host != NULL || settings->test.endpoint_suffix != NULL)
+	if (settings->test.token_sts_host != NULL || settings->test.endpoint_suffix != NULL ||
+	    settings->test.verifier_sts_host != NULL)
 		add_line(&settings->warnings, &settings->warning_count,
 		    xasprintf("%s:%u:%u: eksgate.test is in force: for tests only, never with real "
 			      "credentials",
@@ -109,6 +110,7 @@ static struct settings *read_document(const struct yaml_document *document, char
 	check_discovery(config, settings);
 	check_kubernetes(config, settings);
 	check_places(config, settings);
+	settings_check_login(config, &settings->proxy.login);
 	note_ignored(settings, config);
 	warn_of_state(settings, config);
 	char *findings = config_take_findings(config);

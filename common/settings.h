@@ -36,6 +36,7 @@ struct aws_matcher {
 	} organization;
 	char *setup_access_for_arn;
 	struct labels labels; /* given to its clusters besides their tags */
+	char *access_mode; /* NULL: eksgate.access.mode */
 	bool has_name_tags; /* tags of its clusters may name them */
 	unsigned line; /* where it stands, for explain */
 };
@@ -89,10 +90,11 @@ struct settings {
 
 	/* eksgate.access */
 	struct {
-		char *mode; /* "rbac" */
+		char *mode; /* "rbac", "cluster-admin" or "manual" */
 		char *group;
 		char *cluster_role;
 		char *bootstrap_role_arn; /* may be NULL */
+		struct duration settle; /* how long EKS may take to heed a change */
 	} access;
 
 	/* kubernetes_service */
@@ -106,9 +108,10 @@ struct settings {
 
 	struct proxy_settings proxy; /* eksgate.proxy */
 
-	/* eksgate.test: loopback only; a warning at start. Both may be NULL. */
+	/* eksgate.test: loopback only; a warning at start. Each may be NULL. */
 	struct {
 		char *token_sts_host;
+		char *verifier_sts_host; /* is asked instead of STS, over HTTP */
 		char *endpoint_suffix; /* cluster endpoints end so instead of as AWS's do */
 	} test;
 };

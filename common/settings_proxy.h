@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "common/mono.h"
+#include "common/settings_login.h"
 
 /* eksgate.proxy.limits, of each instance */
 struct proxy_limits {
@@ -48,14 +49,18 @@ struct proxy_settings {
 	char *more_certificates; /* tls.directory; may be NULL */
 	char *client_ca;
 	char *client_ca_key; /* only `kubeproxyd cert` and `init` read it */
+	char **client_crls; /* files of revocation lists */
+	size_t client_crl_count;
 	char *sni_suffix; /* may be NULL */
 	bool original_user; /* goes along as an extra when somebody acts as another */
 	char *roles_dir;
+	char *locks_file;
 	char *cache_dir;
 	char *run_dir; /* <instance>.sock in it */
 	char *metrics_listen; /* may be NULL */
 	struct duration max_stale;
 	struct duration token_lifetime; /* at most 10 minutes */
+	struct login_settings login;
 	struct duration probe_interval; /* 0: clusters are not looked at */
 	struct audit_settings audit;
 	struct proxy_limits limits;

@@ -10,6 +10,7 @@ extern const struct config_table settings_table;
 extern const struct config_rows settings_rows_teleport; /* settings_rows_teleport.c */
 extern const struct config_rows settings_rows_own; /* settings_rows_own.c */
 extern const struct config_rows settings_rows_proxy; /* settings_rows_proxy.c */
+extern const struct config_rows settings_rows_login; /* settings_rows_login.c */
 extern const struct config_rows settings_rows_limits; /* settings_rows_limits.c */
 extern const struct config_rows settings_rows_test; /* settings_rows_own.c */
 
@@ -50,5 +51,22 @@ extern const struct config_type settings_rbac_name; /* char *, the name of a Clu
 extern const struct config_type settings_domain; /* char *, a DNS name */
 extern const struct config_type settings_loopback; /* char *, host:port */
 extern const struct config_type settings_loopback_host; /* char * */
+
+/* settings_login.c: what stands under `eksgate.proxy.login`. */
+struct login_settings;
+extern const struct config_type settings_oidc; /* struct oidc_login *, and the count */
+extern const struct config_type settings_iam_mappings; /* struct iam_mapping *, and the count */
+extern const struct config_type settings_issuer; /* char *, an https URL */
+extern const struct config_type settings_iam_id; /* char * */
+extern const struct config_type settings_partition; /* char * */
+extern const struct config_type settings_pattern; /* char *, common/pattern.h takes it */
+extern const struct config_type settings_template; /* char *, its variables are known */
+extern const struct config_type settings_algorithms; /* char **, and the count */
+extern const struct config_type settings_claims; /* char **, "claim=value" */
+extern const struct config_type settings_account_ids; /* char **, 12 digits each */
+extern const struct config_type settings_arns; /* char **, patterns of one account each */
+extern const struct config_type settings_templates; /* char ** */
+/* What only shows between keys. */
+void settings_check_login(struct config *config, const struct login_settings *login);
 
 #endif

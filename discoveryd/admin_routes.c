@@ -11,6 +11,7 @@
 #include "common/kube_cluster.h"
 #include "common/settings.h"
 #include "common/xmem.h"
+#include "discoveryd/access.h"
 #include "discoveryd/daemon.h"
 #include "discoveryd/discovery.h"
 #include "discoveryd/enrollment.h"
@@ -21,6 +22,15 @@
 
 /* --- clusters --------------------------------------------------------------------------------- */
 
+/* The resource, and beside it, not in it, how far it is on the way from discovered to healthy. */
+static struct json_object *show_cluster(
+    const struct daemon *daemon, const struct cluster_item *item)
+{
+	struct json_object *object = kube_cluster_to_json(item->cluster);
+	json_object_object_add(object, "state", access_state_to_json(daemon->access, item));
+	return object;
+}
+
 static void on_clusters(void *arg, struct admin_request *request)
 {
 	const struct daemon *daemon = arg;
@@ -28,7 +38,7 @@ static void on_clusters(void *arg, struct admin_request *request)
 	struct json_object *array = json_object_new_array();
 	const struct cluster_item *item = NULL;
 	while ((item = cluster_set_next(set, item)) != NULL)
-		json_object_array_add(array, kube_cluster_to_json(item->cluster));
+		json_object_array_add(array, show_cluster(daemon, item));
 	admin_reply(request, 200, array);
 }
 
@@ -43,7 +53,7 @@ static void on_cluster(void *arg, struct admin_request *request)
 		    "kube_cluster \"%s\" does not exist: discoveryd explain %s says why", name,
 		    name);
 	else
-		admin_reply(request, 200, kube_cluster_to_json(item->cluster));
+		admin_reply(request, 200, show_cluster(daemon, item));
 }
 
 /* --- status ----------------------------------------------------------------------------------- */
@@ -102,6 +112,7 @@ static void on_status(void *arg, struct admin_request *request)
 	json_object_object_add(object, "clusters", count_clusters(daemon->registry));
 	json_object_object_add(
 	    object, "complete", json_object_new_boolean(discovery_is_complete(daemon->discovery)));
+	json_object_object_add(object, "access", access_summary(daemon->access));
 	json_object_object_add(object, "guard",
 	    guard_to_json(enrollment_guard(daemon->enrollment), percent, daemon->registry));
 	json_object_object_add(object, "bus", bus_to_json(daemon));
@@ -118,6 +129,12 @@ static void on_status(void *arg, struct admin_request *request)
 
 /* --- explain, inventory, confirm-removal ----------------------------------------------------- */
 
+static struct json_object *on_state(void *arg, const struct cluster_item *item)
+{
+	const struct daemon *daemon = arg;
+	return access_state_to_json(daemon->access, item);
+}
+
 static void on_explain(void *arg, struct admin_request *request)
 {
 	const struct daemon *daemon = arg;
@@ -130,6 +147,8 @@ static void on_explain(void *arg, struct admin_request *request)
 	    .registry = daemon->registry,
 	    .discovery = daemon->discovery,
 	    .guard = enrollment_guard(daemon->enrollment),
+	    .state = on_state,
+	    .arg = arg,
 	    .registry_error = enrollment_error(daemon->enrollment),
 	    .reload_error = daemon->reload_error};
 	admin_reply(request, 200, explain(&sources, query));
@@ -163,6 +182,30 @@ static void on_confirm(void *arg, struct admin_request *request)
 	admin_reply(request, 200, object);
 }
 
+static void reply_access(const struct daemon *daemon, struct admin_request *request)
+{
+	struct json_object *object = access_to_json(daemon->access, admin_tail(request));
+	if (object != NULL)
+		admin_reply(request, 200, object);
+	else
+		admin_reply_error(request, 404,
+		    "kube_cluster \"%s\" does not exist: discoveryd explain %s says why",
+		    admin_tail(request), admin_tail(request));
+}
+
+static void on_show_access(void *arg, struct admin_request *request)
+{
+	reply_access(arg, request);
+}
+
+/* Tries again now. */
+static void on_retry_access(void *arg, struct admin_request *request)
+{
+	const struct daemon *daemon = arg;
+	(void)!access_retry(daemon->access, admin_tail(request));
+	reply_access(daemon, request);
+}
+
 static void on_forget(void *arg, struct admin_request *request)
 {
 	struct daemon *daemon = arg;
@@ -186,5 +229,7 @@ void admin_routes_add(struct admin *admin, struct daemon *daemon)
 	admin_route(admin, "GET", ADMIN_EXPLAIN, ADMIN_READ, on_explain, daemon);
 	admin_route(admin, "GET", ADMIN_INVENTORY, ADMIN_READ, on_inventory, daemon);
 	admin_route(admin, "POST", ADMIN_CONFIRM, ADMIN_CHANGE, on_confirm, daemon);
+	admin_route(admin, "GET", ADMIN_ACCESS, ADMIN_READ, on_show_access, daemon);
+	admin_route(admin, "POST", ADMIN_ACCESS, ADMIN_CHANGE, on_retry_access, daemon);
 	admin_route(admin, "POST", ADMIN_FORGET, ADMIN_CHANGE, on_forget, daemon);
 }

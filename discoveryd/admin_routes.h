@@ -1,5 +1,5 @@
 /* What discoveryd answers on its admin socket: clusters, status, explain, inventory,
- * confirm-removal, forget. */
+ * confirm-removal, forget, access. */
 #ifndef EKSGATE_ADMIN_ROUTES_H
 #define EKSGATE_ADMIN_ROUTES_H
 
@@ -15,6 +15,7 @@ struct daemon;
 #define ADMIN_EXPLAIN	"/v1/explain"
 #define ADMIN_INVENTORY "/v1/inventory"
 #define ADMIN_CONFIRM	"/v1/confirm-removal"
+#define ADMIN_ACCESS	"/v1/access/"
 #define ADMIN_FORGET	"/v1/forget/"
 
 /* The daemon outlives the admin interface. */

@@ -36,6 +36,8 @@ static const struct verb {
 	"print scopes, their last outcome and what to do about it"},
     {"inventory", "", OPERAND_NONE, command_inventory,
 	"print who follows the bus (--connected: only those)"},
+    {"access", "NAME", OPERAND_REQUIRED, command_access,
+	"arrange the proxy's access to a cluster now, print how it stands"},
     {"forget", "NAME", OPERAND_REQUIRED, command_forget,
 	"remove a cluster that nothing covers any more, before its grace time is over"},
     {"confirm-removal", "", OPERAND_NONE, command_confirm_removal,
@@ -61,6 +63,7 @@ static void print_usage(FILE *out)
 	    "configuration\n"
 	    "  --principal ARN          iam-policy: who discoveryd is, instead of asking STS\n"
 	    "  --connected              inventory: only the subscribers\n"
+	    "  --dry-run                access: only print what would be done\n"
 	    "  --options                check: print every key of the configuration\n"
 	    "  --help, --version\n"
 	    "\n"
@@ -96,6 +99,8 @@ static bool take_flag(const char *arg, struct cli *cli)
 		cli->is_connected = true;
 	else if (strcmp(arg, "--options") == 0)
 		cli->is_options = true;
+	else if (strcmp(arg, "--dry-run") == 0)
+		cli->is_dry_run = true;
 	else
 		return false;
 	return true;

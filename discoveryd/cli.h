@@ -17,6 +17,7 @@ struct cli {
 	const char *principal; /* iam-policy --principal */
 	bool is_connected; /* inventory --connected */
 	bool is_options; /* check --options */
+	bool is_dry_run; /* access --dry-run */
 	const char *operand; /* NULL when there is none */
 };
 

@@ -76,7 +76,7 @@ static void append_encoded(struct buf *out, const char *text)
 	}
 }
 
-static struct json_object *ask_about(
+struct json_object *command_ask(
     const struct cli *cli, const char *method, const char *prefix, const char *text)
 {
 	struct buf target = {0};
@@ -92,7 +92,9 @@ static void print_clusters(struct json_object *document)
 	static const struct render_column columns[] = {{"NAME", "metadata.name"},
 	    {"EKS NAME", "spec.aws.name"}, {"REGION", "spec.aws.region"},
 	    {"ACCOUNT", "spec.aws.account_id"}, {"PHASE", "status.phase"},
-	    {"AUTHENTICATION", "spec.authentication_mode"}, {"REASON", "status.reason"}};
+	    {"AUTHENTICATION", "spec.authentication_mode"}, {"REASON", "status.reason"},
+	    {"REACHED", "state.reached"}, {"PROXIES", "state.served_by"},
+	    {"BECAUSE", "state.text"}};
 	struct json_object *items = document;
 	if (!json_object_is_type(document, json_type_array)) {
 		items = json_object_new_array();
@@ -116,8 +118,9 @@ int command_get(const struct cli *cli)
 		return EXIT_USAGE;
 	}
 	bool is_one = name[0] == '/' && name[1] != '\0';
-	struct json_object *document = is_one ? ask_about(cli, "GET", ADMIN_CLUSTERS "/", name + 1)
-					      : ask(cli, "GET", ADMIN_CLUSTERS);
+	struct json_object *document = is_one
+					   ? command_ask(cli, "GET", ADMIN_CLUSTERS "/", name + 1)
+					   : ask(cli, "GET", ADMIN_CLUSTERS);
 	if (document == NULL)
 		return EXIT_NO;
 	if (cli->format == RENDER_TABLE)
@@ -130,7 +133,7 @@ int command_get(const struct cli *cli)
 
 int command_explain(const struct cli *cli)
 {
-	struct json_object *document = ask_about(cli, "GET", ADMIN_EXPLAIN "?q=", cli->operand);
+	struct json_object *document = command_ask(cli, "GET", ADMIN_EXPLAIN "?q=", cli->operand);
 	if (document == NULL)
 		return EXIT_NO;
 	bool is_served = json_object_get_boolean(member(document, "served"));
@@ -210,7 +213,7 @@ int command_confirm_removal(const struct cli *cli)
 
 int command_forget(const struct cli *cli)
 {
-	struct json_object *document = ask_about(cli, "POST", ADMIN_FORGET, cli->operand);
+	struct json_object *document = command_ask(cli, "POST", ADMIN_FORGET, cli->operand);
 	if (document == NULL)
 		return EXIT_NO;
 	if (cli->format == RENDER_TABLE)

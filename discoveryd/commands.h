@@ -3,6 +3,8 @@
 #ifndef EKSGATE_COMMANDS_H
 #define EKSGATE_COMMANDS_H
 
+#include <json-c/json.h>
+
 #include "common/attr.h"
 #include "discoveryd/cli.h"
 
@@ -21,6 +23,13 @@ int command_explain(const struct cli *cli) MUST_USE;
 int command_status(const struct cli *cli) MUST_USE;
 int command_inventory(const struct cli *cli) MUST_USE;
 int command_confirm_removal(const struct cli *cli) MUST_USE;
+/* What is arranged, or missing, for a cluster; without --dry-run it is tried again at once. */
+int command_access(const struct cli *cli) MUST_USE;
+
+/* The document that the daemon answers METHOD PREFIX+TEXT with (json_object_put), or NULL after
+ * telling why on stderr. */
+struct json_object *command_ask(
+    const struct cli *cli, const char *method, const char *prefix, const char *text) MUST_USE;
 int command_forget(const struct cli *cli) MUST_USE;
 
 #endif

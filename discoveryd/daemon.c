@@ -17,6 +17,7 @@
 #include "common/notify.h"
 #include "common/settings.h"
 #include "common/xmem.h"
+#include "discoveryd/access.h"
 #include "discoveryd/admin_routes.h"
 #include "discoveryd/discovery.h"
 #include "discoveryd/discovery_metrics.h"
@@ -98,6 +99,8 @@ static void on_scopes(void *arg)
 {
 	struct daemon *daemon = arg;
 	enrollment_scopes_changed(daemon->enrollment);
+	if (daemon->access != NULL)
+		access_scopes_changed(daemon->access);
 }
 
 static struct publisher_change *changes_of(const struct registry_event *events, size_t count)
@@ -109,6 +112,16 @@ static struct publisher_change *changes_of(const struct registry_event *events, 
 		    .resource = events[i].resource,
 		    .resource_len = events[i].resource_len};
 	return changes;
+}
+
+static void tell_access(struct daemon *daemon, const struct registry_event *events, size_t count)
+{
+	const char **names = xcalloc(count + 1, sizeof(char *));
+	for (size_t i = 0; i < count; i++)
+		names[i] = events[i].name;
+	if (daemon->access != NULL)
+		access_clusters_changed(daemon->access, names, count);
+	free(names);
 }
 
 static void on_committed(void *arg, const struct registry_event *events, size_t count)
@@ -123,6 +136,30 @@ static void on_committed(void *arg, const struct registry_event *events, size_t 
 	}
 	publisher_publish(daemon->publisher, changes, count);
 	free(changes);
+	tell_access(daemon, events, count);
+}
+
+static void on_access(void *arg, const char *arn, const char *text)
+{
+	struct daemon *daemon = arg;
+	enrollment_set_access(daemon->enrollment, arn, text);
+}
+
+/* The next look removes it. */
+static void on_released(void *arg, const char *arn)
+{
+	struct daemon *daemon = arg;
+	const struct cluster_item *item = cluster_set_find_arn(registry_set(daemon->registry), arn);
+	for (size_t i = 0; item != NULL && i < item->claim_count; i++)
+		discovery_refresh(
+		    daemon->discovery, item->claims[i].scope, item->cluster->aws.name);
+	enrollment_scopes_changed(daemon->enrollment);
+}
+
+static bool on_removal(void *arg, const struct cluster_item *item)
+{
+	struct daemon *daemon = arg;
+	return access_hold(daemon->access, item);
 }
 
 /* A proxy saw something that does not fit what it knows: look again. */
@@ -223,6 +260,7 @@ static void on_reload(void *arg)
 	daemon->settings = settings;
 	enrollment_configure(daemon->enrollment, daemon->discovery, settings);
 	discovery_configure(daemon->discovery, settings);
+	access_configure(daemon->access, settings);
 	settings_free(&old);
 	log_info("settings", "reloaded", LOG_S("file", daemon->config));
 	on_status(daemon);
@@ -318,6 +356,24 @@ static bool open_admin(struct daemon *daemon, char **error)
 		   admin_listen_tcp(daemon->admin, settings->metrics_listen, error));
 }
 
+static bool open_access(struct daemon *daemon, char **error)
+{
+	const struct access_options options = {.loop = daemon->loop,
+	    .aws = daemon->aws,
+	    .provider = daemon->provider,
+	    .registry = daemon->registry,
+	    .publisher = daemon->publisher,
+	    .discovery = daemon->discovery,
+	    .metrics = daemon->metrics,
+	    .on_status = on_access,
+	    .on_released = on_released,
+	    .arg = daemon};
+	daemon->access = access_new(&options, error);
+	if (daemon->access != NULL)
+		enrollment_on_removal(daemon->enrollment, on_removal, daemon);
+	return daemon->access != NULL;
+}
+
 static bool open_all(struct daemon *daemon, char **error)
 {
 	daemon->registry = registry_open(daemon->settings->state_dir, daemon->group, error);
@@ -339,7 +395,7 @@ static bool open_all(struct daemon *daemon, char **error)
 	    .arg = daemon};
 	daemon->discovery = discovery_new(&options);
 	enrollment_configure(daemon->enrollment, daemon->discovery, daemon->settings);
-	return open_admin(daemon, error);
+	return open_access(daemon, error) && open_admin(daemon, error);
 }
 
 static void make_base(struct daemon *daemon)
@@ -359,6 +415,7 @@ static void make_base(struct daemon *daemon)
 static void free_all(struct daemon *daemon)
 {
 	admin_free(&daemon->admin);
+	access_free(&daemon->access);
 	discovery_free(&daemon->discovery);
 	enrollment_free(&daemon->enrollment);
 	publisher_free(&daemon->publisher);
@@ -383,6 +440,7 @@ static void start(struct daemon *daemon)
 	loop_on_signal(daemon->loop, SIGINT, on_stop, daemon);
 	loop_on_signal(daemon->loop, SIGHUP, on_reload, daemon);
 	discovery_configure(daemon->discovery, daemon->settings);
+	access_configure(daemon->access, daemon->settings);
 	log_info("main", "ready", LOG_S("version", EKSGATE_VERSION), LOG_S("group", daemon->group),
 	    LOG_I("clusters", cluster_set_count(registry_set(daemon->registry))),
 	    LOG_I("epoch", registry_epoch(daemon->registry)),

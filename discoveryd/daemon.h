@@ -23,6 +23,7 @@ struct daemon {
 	struct publisher *publisher;
 	struct enrollment *enrollment;
 	struct discovery *discovery;
+	struct access *access;
 	struct admin *admin;
 	struct notify *notify;
 	struct timer *status; /* renews the text that systemd shows */

@@ -12,6 +12,7 @@
 #include "common/metrics.h"
 #include "common/settings.h"
 #include "common/xmem.h"
+#include "discoveryd/access_texts.h"
 #include "discoveryd/discovery.h"
 #include "discoveryd/discovery_metrics.h"
 #include "discoveryd/guard.h"
@@ -40,6 +41,10 @@ struct enrollment {
 	struct timer *seal_again;
 	struct story *stories; /* committed, not yet on the disk */
 	size_t story_count;
+	enrollment_hold_fn *hold;
+	void *hold_arg;
+	struct access_texts texts;
+	struct deferred access; /* commits them */
 	char *error;
 };
 
@@ -127,11 +132,35 @@ static void keep_error(struct enrollment *enrollment, const char *error)
 		metric_add(enrollment->metrics->commit_failures, 1);
 }
 
-static bool commit(
-    struct enrollment *enrollment, const struct registry_changes *changes, char **error)
+/* A cluster that still exists stays, as "removing", while what was made for it is cleaned up. */
+static void hold_removals(struct enrollment *enrollment, struct registry_changes *changes)
+{
+	for (size_t i = 0; i < changes->count && enrollment->hold != NULL; i++) {
+		struct registry_change *change = &changes->items[i];
+		bool is_orphan = change->reason == REMOVAL_ORPHANED && !change->is_confirmed;
+		if (change->kind != REGISTRY_REMOVE ||
+		    (change->reason != REMOVAL_UNMATCHED && !is_orphan))
+			continue;
+		const struct cluster_item *old =
+		    cluster_set_find_arn(registry_set(enrollment->registry), change->arn);
+		if (old == NULL || !enrollment->hold(enrollment->hold_arg, old))
+			continue;
+		change->kind = REGISTRY_PUT;
+		change->item = cluster_item_copy(old);
+		free(change->item->cluster->status.phase);
+		free(change->item->cluster->status.reason);
+		change->item->cluster->status.phase = xstrdup("removing");
+		change->item->cluster->status.reason =
+		    xasprintf("%s: %s", removal_reason_text(change->reason),
+			change->detail != NULL ? change->detail : "no detail");
+	}
+}
+
+static bool commit(struct enrollment *enrollment, struct registry_changes *changes, char **error)
 {
 	if (changes->count == 0)
 		return true;
+	hold_removals(enrollment, changes);
 	size_t before = enrollment->story_count;
 	enrollment->stories = xreallocarray(
 	    enrollment->stories, before + changes->count, sizeof *enrollment->stories);
@@ -170,6 +199,19 @@ static void on_seal(void *arg)
 	keep_error(enrollment, error);
 	free(error);
 	timer_set(enrollment->seal_again, duration_seconds(SEAL_AGAIN_SECONDS));
+}
+
+/* All that came in a turn, in one transaction. */
+static void on_access(void *arg)
+{
+	struct enrollment *enrollment = arg;
+	struct registry_changes changes = {0};
+	char *error = NULL;
+	access_texts_move(&enrollment->texts, registry_set(enrollment->registry), &changes);
+	if (!commit(enrollment, &changes, &error))
+		log_error("registry", "not-recorded", LOG_S("error", error));
+	free(error);
+	registry_changes_free(&changes);
 }
 
 /* Commits what the guard lets pass. `is_whole`: `source` looked at everything it has. */
@@ -448,7 +490,20 @@ struct enrollment *enrollment_new(struct loop *loop, struct registry *registry,
 	enrollment->orphans = timer_new(loop, on_orphans, enrollment);
 	enrollment->seal = (struct deferred){.fn = on_seal, .arg = enrollment};
 	enrollment->seal_again = timer_new(loop, on_seal, enrollment);
+	enrollment->access = (struct deferred){.fn = on_access, .arg = enrollment};
 	return enrollment;
+}
+
+void enrollment_on_removal(struct enrollment *enrollment, enrollment_hold_fn *fn, void *arg)
+{
+	enrollment->hold = fn;
+	enrollment->hold_arg = arg;
+}
+
+void enrollment_set_access(struct enrollment *enrollment, const char *arn, const char *text)
+{
+	access_texts_add(&enrollment->texts, arn, text);
+	loop_defer(enrollment->loop, &enrollment->access);
 }
 
 void enrollment_free(struct enrollment **enrollment)
@@ -458,7 +513,9 @@ void enrollment_free(struct enrollment **enrollment)
 	timer_free(&(*enrollment)->orphans);
 	timer_free(&(*enrollment)->seal_again);
 	loop_undefer((*enrollment)->loop, &(*enrollment)->seal);
+	loop_undefer((*enrollment)->loop, &(*enrollment)->access);
 	forget_stories(*enrollment);
+	access_texts_free(&(*enrollment)->texts);
 	guard_free(&(*enrollment)->guard);
 	free((*enrollment)->group);
 	free((*enrollment)->error);

@@ -10,6 +10,7 @@
 
 #include "common/attr.h"
 
+struct cluster_item;
 struct discovery;
 struct discovery_metrics;
 struct enrollment;
@@ -29,6 +30,13 @@ void enrollment_free(struct enrollment **enrollment);
  * discovery may be NULL while there is none. */
 void enrollment_configure(
     struct enrollment *enrollment, struct discovery *discovery, const struct settings *settings);
+
+/* Asked before a cluster that still exists is removed: true keeps it, as "removing", until it is
+ * asked again at the next look. */
+typedef bool enrollment_hold_fn(void *arg, const struct cluster_item *item);
+void enrollment_on_removal(struct enrollment *enrollment, enrollment_hold_fn *fn, void *arg);
+/* Sets status.access of a cluster, at the end of this turn. */
+void enrollment_set_access(struct enrollment *enrollment, const char *arn, const char *text);
 
 /* A discovery_swept_fn without its argument. */
 bool enrollment_take(struct enrollment *enrollment, struct scope *scope,

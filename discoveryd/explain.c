@@ -185,6 +185,8 @@ static struct json_object *explain_item(
 	char *held = guard_held_text(sources->guard, cluster->aws.arn);
 	json_add_string(object, "removal_held", held);
 	free(held);
+	if (sources->state != NULL)
+		json_object_object_add(object, "state", sources->state(sources->arg, item));
 	add_last_seen(object, sources->discovery, cluster->aws.arn);
 	add_claims(object, item);
 	add_matchers(object, sources, cluster->aws.arn, &labels);

@@ -8,6 +8,7 @@
 #include "common/attr.h"
 #include "common/buf.h"
 
+struct cluster_item;
 struct discovery;
 struct guard;
 struct registry;
@@ -18,6 +19,9 @@ struct explain_sources {
 	const struct registry *registry;
 	const struct discovery *discovery;
 	const struct guard *guard;
+	/* How far a cluster is on the way from discovered to healthy; NULL: that is not told. */
+	struct json_object *(*state)(void *arg, const struct cluster_item *item);
+	void *arg;
 	const char *registry_error; /* changes are not recorded; NULL */
 	const char *reload_error; /* of the last SIGHUP; NULL */
 };

@@ -64,6 +64,28 @@ static void append_matchers(struct buf *out, struct json_object *matchers)
 	}
 }
 
+/* From discovered to healthy, and what each proxy finds. */
+static void append_state(struct buf *out, struct json_object *state)
+{
+	struct json_object *proxies = member(state, "proxies");
+	if (state == NULL)
+		return;
+	append_row(out, "reached", text_of(state, "reached"));
+	append_row(out, "not yet", text_of(state, "next"));
+	append_row(out, "because", text_of(state, "text"));
+	append_row(out, "what to do", text_of(state, "remedy"));
+	for (size_t i = 0; proxies != NULL && i < json_object_array_length(proxies); i++) {
+		struct json_object *proxy = json_object_array_get_idx(proxies, i);
+		const char *text = text_of(proxy, "text"), *principal = text_of(proxy, "principal");
+		struct buf line = {0};
+		buf_printf(&line, "%s as %s: %s%s%s", text_of(proxy, "instance"),
+		    principal != NULL ? principal : "nobody that is known", text_of(proxy, "code"),
+		    text != NULL && text[0] != '\0' ? ": " : "", text != NULL ? text : "");
+		append_row(out, "proxy", buf_text(&line));
+		buf_free(&line);
+	}
+}
+
 static void append_cluster(struct buf *out, struct json_object *cluster)
 {
 	bool is_served = json_object_get_boolean(member(cluster, "served"));
@@ -71,6 +93,7 @@ static void append_cluster(struct buf *out, struct json_object *cluster)
 	append_clean(out, name != NULL ? name : text_of(cluster, "eks_name"));
 	buf_printf(out, ": %s\n", is_served ? "served" : "not served");
 	append_rows(out, cluster);
+	append_state(out, member(cluster, "state"));
 	append_matchers(out, member(cluster, "matchers"));
 }
 

@@ -440,6 +440,11 @@ bool registry_commit_looks(
 	return is_done;
 }
 
+struct sqlite3 *registry_database(struct registry *registry)
+{
+	return registry_store_database(registry->store);
+}
+
 /* --- reading ---------------------------------------------------------------------------------- */
 
 const struct cluster_set *registry_set(const struct registry *registry)

@@ -15,6 +15,7 @@
 #include "discoveryd/look_set.h"
 
 struct registry;
+struct sqlite3;
 
 enum removal_reason {
 	REMOVAL_GONE, /* it does not exist any more */
@@ -73,6 +74,9 @@ struct tombstone {
  * durable. NULL with *error: what is wrong with which file and what to do (free()). */
 struct registry *registry_open(const char *dir, const char *group, char **error) MUST_USE;
 void registry_close(struct registry **registry);
+
+/* For access_journal.c, whose table stands in the same file. */
+struct sqlite3 *registry_database(struct registry *registry);
 
 /* As committed. Pointers into it die with the next commit. */
 const struct cluster_set *registry_set(const struct registry *registry);

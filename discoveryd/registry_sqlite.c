@@ -35,8 +35,16 @@ static const char FORMAT_2[] =
     " tags TEXT NOT NULL, is_served INTEGER NOT NULL, described_at INTEGER NOT NULL,"
     " PRIMARY KEY (scope, name)) STRICT, WITHOUT ROWID;";
 
+/* Of access_journal.c. */
+static const char FORMAT_3[] =
+    "CREATE TABLE access (arn TEXT NOT NULL, principal TEXT NOT NULL, kind INTEGER NOT NULL,"
+    " created_at INTEGER NOT NULL, account TEXT NOT NULL, region TEXT NOT NULL, cluster TEXT NOT "
+    "NULL,"
+    " stage INTEGER NOT NULL, since INTEGER NOT NULL, token TEXT NOT NULL,"
+    " PRIMARY KEY (arn, kind, principal)) STRICT, WITHOUT ROWID;";
+
 /* Step i brings a file of format i to format i + 1. */
-static const char *const MIGRATIONS[] = {FORMAT_1, FORMAT_2};
+static const char *const MIGRATIONS[] = {FORMAT_1, FORMAT_2, FORMAT_3};
 #define FORMAT ((int)(sizeof MIGRATIONS / sizeof MIGRATIONS[0]))
 
 enum statement {
@@ -236,6 +244,11 @@ void registry_store_close(struct registry_store **store)
 	sqlite3_close((*store)->db);
 	free((*store)->path);
 	xfree(store);
+}
+
+struct sqlite3 *registry_store_database(struct registry_store *store)
+{
+	return store->db;
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */

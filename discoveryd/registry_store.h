@@ -10,6 +10,7 @@
 #include "discoveryd/registry.h"
 
 struct registry_store;
+struct sqlite3;
 
 enum registry_write_kind {
 	REGISTRY_WRITE_CLUSTER, /* the item, all of it */
@@ -36,6 +37,8 @@ struct registry_meta {
 /* Opens or makes the file and brings it to this version's format. NULL with *error (free()). */
 struct registry_store *registry_store_open(const char *path, char **error) MUST_USE;
 void registry_store_close(struct registry_store **store);
+/* The open database; it stays the store's. */
+struct sqlite3 *registry_store_database(struct registry_store *store);
 
 typedef void registry_load_fn(void *arg, struct tombstone *tombstone);
 /* Reads everything: items go into `set`, looks into `looks`, tombstones (oldest first) to `fn`,

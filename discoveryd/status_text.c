@@ -218,6 +218,26 @@ static void append_head(struct buf *out, struct json_object *document)
 		    out, "THE LAST RELOAD WAS REFUSED:\n%s\n", text_of(document, "reload_error"));
 }
 
+/* "access: 12 ready, 1 config-map", and what must not stay. */
+static void append_access(struct buf *out, struct json_object *access)
+{
+	struct json_object *clusters = member(access, "clusters");
+	int temporary = json_object_get_int(member(access, "temporary_entries"));
+	if (clusters == NULL || json_object_object_length(clusters) == 0)
+		return;
+	buf_append_text(out, "access:");
+	const char *separator = " ";
+	json_object_object_foreach(clusters, reason, count)
+	{
+		buf_printf(out, "%s%s %s", separator, json_object_get_string(count), reason);
+		separator = ", ";
+	}
+	buf_append_char(out, '\n');
+	if (temporary > 0)
+		buf_printf(
+		    out, "%d TEMPORARY cluster-admin access entries are in use\n", temporary);
+}
+
 /* --- public ----------------------------------------------------------------------------------- */
 
 void status_write(struct buf *out, struct json_object *document)
@@ -232,6 +252,7 @@ void status_write(struct buf *out, struct json_object *document)
 	    {"STATE", "state"}, {"COUNT", "accounts"}, {"LAST SUCCESS", "last_success"},
 	    {"PROBLEM", "error.outcome"}};
 	append_head(out, document);
+	append_access(out, member(document, "access"));
 	append_guard(out, member(document, "guard"));
 	append_table(out, member(document, "organizations"), organizations,
 	    sizeof organizations / sizeof organizations[0]);

@@ -16,6 +16,9 @@ int cli_can(int argc, char **argv) MUST_USE;
 int cli_init(int argc, char **argv) MUST_USE;
 int cli_cert(int argc, char **argv) MUST_USE;
 int cli_kubeconfig(int argc, char **argv) MUST_USE;
+int cli_lock(int argc, char **argv) MUST_USE;
+int cli_unlock(int argc, char **argv) MUST_USE;
+int cli_locks(int argc, char **argv) MUST_USE;
 int cli_rbac(int argc, char **argv) MUST_USE;
 int cli_request_info(int argc, char **argv) MUST_USE;
 

@@ -8,6 +8,7 @@
 #include "common/xmem.h"
 #include "kubeproxyd/cli.h"
 #include "kubeproxyd/client_certificate.h"
+#include "kubeproxyd/exchange/kubeconfig.h"
 #include "kubeproxyd/new_file.h"
 
 static const char usage[] =
@@ -75,25 +76,11 @@ static int read_options(int argc, char **argv, struct options *options)
 	return CLI_DONE;
 }
 
-/* A user's name as the name of a file. */
-static char *file_stem(const char *directory, const char *user)
-{
-	char *stem = xasprintf("%s/%s", directory, user);
-	for (char *p = stem + strlen(directory) + 1; *p != '\0'; p++) {
-		bool is_plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
-				(*p >= '0' && *p <= '9');
-		bool is_first = p == stem + strlen(directory) + 1;
-		if (!is_plain &&
-		    (strchr("@-_.+", *p) == NULL || (is_first && (*p == '.' || *p == '-'))))
-			*p = '_';
-	}
-	return stem;
-}
-
 static bool write_files(
     const struct options *options, const struct client_certificate *made, char **error)
 {
-	char *stem = file_stem(options->out, options->request.user);
+	char *name = kubeconfig_file_stem(options->request.user);
+	char *stem = xasprintf("%s/%s", options->out, name);
 	char *certificate = xasprintf("%s.pem", stem), *key = xasprintf("%s-key.pem", stem);
 	bool is_written = new_file_replace(key, made->key, 0600, error) &&
 			  new_file_replace(certificate, made->certificate, 0644, error);
@@ -102,6 +89,7 @@ static bool write_files(
 	free(certificate);
 	free(key);
 	free(stem);
+	free(name);
 	return is_written;
 }
 

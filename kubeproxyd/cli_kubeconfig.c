@@ -10,34 +10,37 @@
 
 #include "common/admin.h"
 #include "common/settings.h"
+#include "common/sigv4.h"
 #include "common/xmem.h"
 #include "kubeproxyd/cli.h"
 #include "kubeproxyd/client_certificate.h"
-#include "kubeproxyd/kubeconfig.h"
+#include "kubeproxyd/exchange/kubeconfig.h"
 #include "kubeproxyd/new_file.h"
 #include "kubeproxyd/pki.h"
 
 #define DEFAULT_PORT   3026
 #define FILE_MAX_BYTES ((size_t)1024 * 1024)
 
-static const char usage[] = "kubeproxyd kubeconfig [--cluster NAME]... [--cert-for USER [--group "
-			    "GROUP]... [--ttl 8h] | --user-cert FILE "
-			    "--user-key FILE] [--server https://HOST:PORT] [--sni] [--out FILE|-] "
-			    "[--instance NAME] [--config FILE]";
+static const char usage[] =
+    "kubeproxyd kubeconfig [--cluster NAME]... [--cert-for USER [--group GROUP]... [--ttl 8h] | "
+    "--user-cert FILE --user-key FILE | --oidc ISSUER | --aws] [--server https://HOST:PORT] "
+    "[--sni] [--out FILE|-] [--instance NAME] [--config FILE]";
 
 struct options {
 	const char *config, *instance, *server, *out;
 	const char *user_cert, *user_key;
+	const char *issuer; /* people log in there */
 	struct client_certificate_request request; /* user NULL: no new certificate */
 	const char **groups, **clusters; /* owned, point into argv */
 	size_t cluster_count;
-	bool wants_help, has_ttl, by_server_name;
+	bool wants_help, has_ttl, by_server_name, by_aws;
 };
 
 /* What goes into the file besides the clusters; all owned. */
 struct material {
 	char *server, *ca;
 	char *user, *certificate, *key;
+	const struct oidc_login *oidc; /* borrowed from the settings; NULL: none */
 };
 
 /* --- options --------------------------------------------------------------------------------- */
@@ -53,6 +56,8 @@ static const struct option option_names[] = {
     {"user-key", required_argument, NULL, 'k'},
     {"server", required_argument, NULL, 's'},
     {"sni", no_argument, NULL, 'S'},
+    {"oidc", required_argument, NULL, 'O'},
+    {"aws", no_argument, NULL, 'A'},
     {"out", required_argument, NULL, 'o'},
     {"help", no_argument, NULL, 'h'},
     {0},
@@ -76,6 +81,8 @@ static const char **text_option(int option, struct options *options)
 		return &options->server;
 	case 'o':
 		return &options->out;
+	case 'O':
+		return &options->issuer;
 	default:
 		return NULL;
 	}
@@ -101,6 +108,9 @@ static int take_option(int option, struct options *options)
 			return CLI_DONE;
 		return cli_wrong_use(
 		    usage, "--ttl \"%s\": a number with s, m, h or d, from 1m to 30d", optarg);
+	case 'A':
+		options->by_aws = true;
+		return CLI_DONE;
 	case 'S':
 		options->by_server_name = true;
 		return CLI_DONE;
@@ -127,8 +137,10 @@ static int read_options(int argc, char **argv, struct options *options)
 		return cli_wrong_use(usage, "kubeconfig takes no operand");
 	if ((options->user_cert != NULL) != (options->user_key != NULL))
 		return cli_wrong_use(usage, "--user-cert and --user-key go together");
-	if (is_made && options->user_cert != NULL)
-		return cli_wrong_use(usage, "--cert-for and --user-cert exclude each other");
+	if (is_made + (options->user_cert != NULL) + (options->issuer != NULL) + options->by_aws >
+	    1)
+		return cli_wrong_use(
+		    usage, "--cert-for, --user-cert, --oidc and --aws exclude each other");
 	if (!is_made && (options->request.group_count > 0 || options->has_ttl))
 		return cli_wrong_use(usage, "--group and --ttl go with --cert-for");
 	if (options->instance != NULL && strchr(options->instance, '/') != NULL)
@@ -140,7 +152,7 @@ static int read_options(int argc, char **argv, struct options *options)
 
 /* The answer of the first instance that gives one; NULL: *error (free()). */
 static struct json_object *ask_instances(
-    const struct settings *settings, const char *instance, char **error)
+    const struct settings *settings, const char *instance, const char *target, char **error)
 {
 	glob_t sockets = {0};
 	struct json_object *answer = NULL;
@@ -151,8 +163,7 @@ static struct json_object *ask_instances(
 	for (size_t i = 0; answer == NULL && i < sockets.gl_pathc; i++) {
 		int status = 0;
 		xfree(error);
-		if (!admin_call(
-			sockets.gl_pathv[i], "GET", "/v1/clusters", &status, &answer, error))
+		if (!admin_call(sockets.gl_pathv[i], "GET", target, &status, &answer, error))
 			continue;
 		if (status == 200)
 			continue;
@@ -167,6 +178,24 @@ static struct json_object *ask_instances(
 	globfree(&sockets);
 	free(pattern);
 	return answer;
+}
+
+/* All clusters, or those that the user of the certificate may see (free()). */
+static char *what_to_ask(const struct options *options)
+{
+	struct buf target = {0};
+	const struct client_certificate_request *request = &options->request;
+	buf_append_text(&target, "/v1/clusters");
+	if (request->user != NULL) {
+		buf_append_text(&target, "?user=");
+		sigv4_encode(&target, request->user, strlen(request->user));
+		buf_append_text(&target, "&groups=");
+	}
+	for (size_t i = 0; request->user != NULL && i < request->group_count; i++) {
+		sigv4_encode(&target, request->groups[i], strlen(request->groups[i]));
+		buf_append_text(&target, "%0A");
+	}
+	return buf_take(&target);
 }
 
 static const char *name_at(struct json_object *clusters, size_t index)
@@ -208,12 +237,19 @@ static bool choose_clusters(const struct options *options, struct json_object *c
 		if (has_name(names, *count, options->clusters[i]))
 			continue;
 		*error =
-		    xasprintf("no cluster \"%s\" is served here; `kubeproxyd ls` lists the names",
-			options->clusters[i]);
+		    xasprintf("no cluster \"%s\" is served here%s; `kubeproxyd ls` lists the names",
+			options->clusters[i],
+			options->request.user != NULL ? ", or no role lets the user see it" : "");
 		return false;
 	}
 	if (*count > 0)
 		return true;
+	if (options->request.user != NULL) {
+		*error = xasprintf("no role lets \"%s\" see any cluster that is served here: write "
+				   "a role_binding for the user or a --group",
+		    options->request.user);
+		return false;
+	}
 	*error =
 	    xstrdup("no cluster is served here: `discoveryd status` and `kubeproxyd ls` say why");
 	return false;
@@ -258,6 +294,27 @@ static bool read_given(const struct options *options, struct material *material,
 	return material->key != NULL;
 }
 
+static bool find_issuer(
+    const struct settings *settings, const char *issuer, struct material *material, char **error)
+{
+	const struct login_settings *login = &settings->proxy.login;
+	for (size_t i = 0; i < login->oidc_count; i++) {
+		if (strcmp(login->oidc[i].issuer, issuer) == 0)
+			material->oidc = &login->oidc[i];
+	}
+	if (material->oidc == NULL)
+		*error = xasprintf("no issuer %s stands in eksgate.proxy.login.oidc", issuer);
+	return material->oidc != NULL;
+}
+
+static bool check_aws(const struct settings *settings, char **error)
+{
+	if (settings->proxy.login.iam.id != NULL)
+		return true;
+	*error = xstrdup("eksgate.proxy.login.iam.id is not set: AWS identities cannot log in");
+	return false;
+}
+
 static bool find_credentials(const struct settings *settings, const struct options *options,
     struct material *material, char **error)
 {
@@ -266,6 +323,10 @@ static bool find_credentials(const struct settings *settings, const struct optio
 	if (options->user_cert != NULL)
 		return read_given(options, material, error);
 	material->user = xstrdup("eksgate");
+	if (options->issuer != NULL)
+		return find_issuer(settings, options->issuer, material, error);
+	if (options->by_aws)
+		return check_aws(settings, error);
 	fprintf(stderr, "kubeproxyd: the user entry is empty: put a client certificate there, or "
 			"use --cert-for or "
 			"--user-cert\n");
@@ -348,7 +409,9 @@ static bool make(const struct settings *settings, const struct options *options,
 {
 	struct material material = {0};
 	struct json_object *clusters = NULL;
-	struct json_object *answer = ask_instances(settings, options->instance, error);
+	char *target = what_to_ask(options);
+	struct json_object *answer = ask_instances(settings, options->instance, target, error);
+	free(target);
 	if (answer == NULL)
 		return false;
 	json_object_object_get_ex(answer, "clusters", &clusters);
@@ -362,6 +425,8 @@ static bool make(const struct settings *settings, const struct options *options,
 		    .ca = material.ca,
 		    .user = material.user,
 		    .certificate = material.certificate,
+		    .oidc = material.oidc,
+		    .iam = options->by_aws ? &settings->proxy.login.iam : NULL,
 		    .key = material.key,
 		    .clusters = names,
 		    .cluster_count = count});

@@ -20,6 +20,9 @@ static const struct verb {
     {"audit", cli_audit, "print the audit log of all instances here"},
     {"rbac", cli_rbac, "print what lets the proxy into a cluster"},
     {"can", cli_can, "say whether somebody may do something, and why"},
+    {"lock", cli_lock, "keep a user, a group, a role or a certificate out, at once"},
+    {"unlock", cli_unlock, "take a lock away"},
+    {"locks", cli_locks, "print the locks that are in force"},
     {"request-info", cli_request_info, "say what an API server takes a request to be"},
     {"token", cli_token, "print an EKS token for a cluster, as kubectl takes it (root only)"},
 };

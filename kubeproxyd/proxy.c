@@ -25,6 +25,8 @@
 #include "kubeproxyd/drain.h"
 #include "kubeproxyd/exchange/exchanges.h"
 #include "kubeproxyd/front/session.h"
+#include "kubeproxyd/gate/identity_resolve.h"
+#include "kubeproxyd/gate/lock_watch.h"
 #include "kubeproxyd/net/listeners.h"
 #include "kubeproxyd/net/stream.h"
 #include "kubeproxyd/net/tls_memory.h"
@@ -44,6 +46,7 @@ struct proxy {
 	struct proxy_files files;
 	struct loop *loop;
 	struct metrics *metrics;
+	struct proxy_memory *memory;
 	struct notify *notify;
 	struct admin *admin;
 	struct proxy_admin *routes;
@@ -54,6 +57,8 @@ struct proxy {
 	struct subscriber *subscriber;
 	struct clusters *clusters;
 	struct upstreams *upstreams;
+	struct identity_providers *providers;
+	struct lock_watch *locks;
 	struct prober *prober;
 	struct exchanges *exchanges;
 	struct sessions *sessions;
@@ -103,6 +108,12 @@ static void on_cluster(void *arg, enum cluster_event event, struct cluster *clus
 	if (event == CLUSTER_MOVED && proxy->prober != NULL)
 		prober_moved(proxy->prober, cluster);
 	upstream_retire(&cluster->upstream);
+}
+
+static void on_locks(void *arg)
+{
+	struct proxy *proxy = arg;
+	exchanges_recheck_locks(proxy->exchanges);
 }
 
 static void on_room(void *arg, bool has_room)
@@ -179,8 +190,12 @@ static void exchange_settings(
 	directory_set_settings(proxy->directory, settings);
 	clusters_set_settings(proxy->clusters, settings);
 	upstreams_set_settings(proxy->upstreams, settings);
+	if (identity_providers_set(proxy->providers, settings))
+		exchanges_cut_tokens(proxy->exchanges, "the settings of logins were changed");
 	audit_set(proxy->audit, settings, files->audit_policy);
 	exchanges_set(proxy->exchanges, settings, files->policy);
+	exchanges_set_authority(proxy->exchanges, files->authority);
+	lock_watch_set(proxy->locks, settings->proxy.locks_file);
 	prober_set(proxy->prober, settings, files->policy);
 	sessions_set(proxy->sessions, settings, files->tls);
 	proxy_files_free(&old_files);
@@ -260,6 +275,8 @@ static void make_rooms(struct proxy *proxy)
 	    proxy->loop, proxy->metrics, settings, proxy->instance, proxy->directory);
 	proxy->clusters = clusters_new(proxy->directory, proxy->aws, settings, on_cluster, proxy);
 	proxy->upstreams = upstreams_new(proxy->loop, proxy->metrics, settings);
+	proxy->providers =
+	    identity_providers_new(proxy->loop, proxy->fetcher, proxy->metrics, settings);
 	struct prober_options for_prober = {
 	    .loop = proxy->loop,
 	    .metrics = proxy->metrics,
@@ -271,11 +288,16 @@ static void make_rooms(struct proxy *proxy)
 	    .subscriber = proxy->subscriber,
 	};
 	proxy->prober = prober_new(&for_prober);
+	proxy->locks = lock_watch_new(
+	    proxy->loop, proxy->metrics, settings->proxy.locks_file, on_locks, proxy);
 	struct exchanges_options for_exchanges = {
 	    .loop = proxy->loop,
 	    .metrics = proxy->metrics,
 	    .settings = settings,
 	    .policy = proxy->files.policy,
+	    .providers = proxy->providers,
+	    .locks = proxy->locks,
+	    .authority = proxy->files.authority,
 	    .directory = proxy->directory,
 	    .clusters = proxy->clusters,
 	    .subscriber = proxy->subscriber,
@@ -360,6 +382,8 @@ static void stop(struct proxy *proxy)
 	listeners_free(&proxy->listeners);
 	sessions_free(&proxy->sessions);
 	exchanges_free(&proxy->exchanges);
+	identity_providers_free(&proxy->providers);
+	lock_watch_free(&proxy->locks);
 	audit_free(&proxy->audit);
 	proxy_admin_free(&proxy->routes);
 	admin_free(&proxy->admin);
@@ -370,6 +394,7 @@ static void stop(struct proxy *proxy)
 	directory_free(&proxy->directory);
 	aws_context_free(&proxy->aws);
 	fetcher_free(&proxy->fetcher);
+	proxy_memory_free(&proxy->memory);
 	notify_free(&proxy->notify);
 	stream_close_finishing(proxy->loop);
 	loop_free(&proxy->loop);
@@ -416,7 +441,7 @@ int proxy_run(struct settings *settings, const char *config, const char *instanc
 	raise_descriptor_limit();
 	proxy.loop = loop_new();
 	proxy.metrics = metrics_new();
-	proxy_memory_count(proxy.metrics);
+	proxy.memory = proxy_memory_new(proxy.loop, proxy.metrics);
 	proxy.notify = notify_new(proxy.loop);
 	bool is_started = start(&proxy, &error);
 	if (is_started)

@@ -5,6 +5,7 @@
 #include <bsd/sys/queue.h>
 #include <json-c/json.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/admin.h"
 #include "common/log.h"
@@ -16,6 +17,9 @@
 #include "kubeproxyd/directory/directory.h"
 #include "kubeproxyd/exchange/exchanges.h"
 #include "kubeproxyd/front/session.h"
+#include "kubeproxyd/gate/identity.h"
+#include "kubeproxyd/policy/policy.h"
+#include "kubeproxyd/policy/principal.h"
 #include "kubeproxyd/probe/finding.h"
 #include "kubeproxyd/probe/prober.h"
 
@@ -140,13 +144,17 @@ static struct json_object *describe(
 	return item;
 }
 
-static struct json_object *list_clusters(const struct proxy_admin *proxy)
+/* `grants`: only what they let see; NULL: all. */
+static struct json_object *list_clusters(
+    const struct proxy_admin *proxy, const struct grants *grants)
 {
 	struct directory_status status = directory_status(proxy->with.directory);
 	const char *suffix = proxy->with.exchanges->with.settings->proxy.sni_suffix;
 	struct json_object *list = json_object_new_array();
 	struct cluster *cluster = NULL;
 	while ((cluster = clusters_next(proxy->with.clusters, cluster)) != NULL) {
+		if (grants != NULL && !policy_may_see(grants, &cluster->resource->labels))
+			continue;
 		struct json_object *item = describe(cluster, directory_state(&status), suffix);
 		json_object_object_add(
 		    item, "access", describe_access(proxy->with.prober, cluster));
@@ -155,12 +163,36 @@ static struct json_object *list_clusters(const struct proxy_admin *proxy)
 	return list;
 }
 
+/* The grants of the user (and the groups, a line each) that the request asks for; NULL: of nobody
+ * in particular. */
+static struct grants *grants_asked_for(
+    const struct proxy_admin *proxy, const struct admin_request *request)
+{
+	const char *user = admin_query(request, "user"), *groups = admin_query(request, "groups");
+	if (user == NULL || *user == '\0')
+		return NULL;
+	char *name = xstrdup(user), *lines = xstrdup(groups != NULL ? groups : ""), *rest = lines;
+	char *list[PRINCIPAL_MAX_GROUPS];
+	struct identity identity = {
+	    .user = name, .groups = list, .source = "certificate", .references = 1};
+	for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
+		if (*line != '\0' && identity.group_count < PRINCIPAL_MAX_GROUPS)
+			list[identity.group_count++] = line;
+	}
+	struct grants *grants = policy_grants(proxy->with.exchanges->with.policy, &identity);
+	free(lines);
+	free(name);
+	return grants;
+}
+
 static void on_clusters(void *arg, struct admin_request *request)
 {
 	const struct proxy_admin *proxy = arg;
 	struct json_object *document = json_object_new_object();
 	add_text(document, "instance", proxy->with.instance);
-	json_object_object_add(document, "clusters", list_clusters(proxy));
+	struct grants *grants = grants_asked_for(proxy, request);
+	json_object_object_add(document, "clusters", list_clusters(proxy, grants));
+	grants_free(&grants);
 	admin_reply(request, 200, document);
 }
 
@@ -191,7 +223,7 @@ static void on_status(void *arg, struct admin_request *request)
 	json_object_object_add(document, "directory", describe_directory(proxy));
 	add_count(document, "sessions", sessions_count(proxy->with.sessions));
 	add_count(document, "exchanges", exchanges_count(proxy->with.exchanges));
-	json_object_object_add(document, "clusters", list_clusters(proxy));
+	json_object_object_add(document, "clusters", list_clusters(proxy, NULL));
 	admin_reply(request, 200, document);
 }
 

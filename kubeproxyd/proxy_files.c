@@ -12,7 +12,9 @@
 #include "common/buf.h"
 #include "common/settings.h"
 #include "common/xmem.h"
+#include "kubeproxyd/gate/locks.h"
 #include "kubeproxyd/net/tls.h"
+#include "kubeproxyd/pki.h"
 #include "kubeproxyd/policy/policy.h"
 #include "kubeproxyd/record/audit_policy.h"
 
@@ -46,7 +48,8 @@ static void load_tls(
 	char *error = NULL;
 	files->tls = tls_server_new(settings->proxy.certificate, settings->proxy.key,
 	    settings->proxy.client_ca, protocols, &error);
-	if (files->tls == NULL)
+	if (files->tls == NULL || !tls_server_use_crls(files->tls, settings->proxy.client_crls,
+				      settings->proxy.client_crl_count, &error))
 		add_finding(findings, error);
 }
 
@@ -102,6 +105,29 @@ static void load_audit_policy(
 		add_finding(findings, error);
 }
 
+/* Broken at the start, it would lock nobody. */
+static void check_locks(const struct settings *settings, struct buf *findings)
+{
+	char *error = NULL;
+	struct locks *locks = locks_load(settings->proxy.locks_file, &error);
+	if (locks == NULL)
+		add_finding(findings, error);
+	locks_free(&locks);
+}
+
+/* What users check the server's certificate against. */
+static void load_authority(
+    const struct settings *settings, struct proxy_files *files, struct buf *findings)
+{
+	char *error = NULL;
+	X509 *certificate = pki_read_last_certificate(settings->proxy.certificate, &error);
+	if (certificate != NULL)
+		files->authority = pki_certificate_text(certificate);
+	else
+		add_finding(findings, error);
+	X509_free(certificate);
+}
+
 bool proxy_files_load(const struct settings *settings, struct proxy_files *files, char **error)
 {
 	struct buf findings = {0};
@@ -109,6 +135,9 @@ bool proxy_files_load(const struct settings *settings, struct proxy_files *files
 	load_tls(settings, files, &findings);
 	if (files->tls != NULL && settings->proxy.more_certificates != NULL)
 		load_named_certificates(settings->proxy.more_certificates, files->tls, &findings);
+	if (files->tls != NULL)
+		load_authority(settings, files, &findings);
+	check_locks(settings, &findings);
 	char *policy_error = NULL;
 	files->policy = policy_load(settings->proxy.roles_dir, &policy_error);
 	if (files->policy == NULL)
@@ -124,6 +153,7 @@ bool proxy_files_load(const struct settings *settings, struct proxy_files *files
 void proxy_files_free(struct proxy_files *files)
 {
 	tls_server_free(&files->tls);
+	xfree(&files->authority);
 	policy_unref(&files->policy);
 	audit_policy_free(&files->audit_policy);
 }

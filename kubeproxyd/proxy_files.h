@@ -13,6 +13,7 @@ struct tls_server;
 
 struct proxy_files {
 	struct tls_server *tls;
+	char *authority; /* PEM: the last certificate of the server's chain */
 	struct policy *policy;
 	struct audit_policy *audit_policy;
 };

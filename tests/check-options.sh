@@ -14,7 +14,8 @@ complain() {
 	failed=$((failed + 1))
 }
 
-# "path<TAB>value" of each key in the sample. A key behind "#" without a space is unset: its value is "-". A comment
+# "path<TAB>value" of each key in the sample. A key behind "#" without a space is unset: its value is "-", but in the items
+# of a list, which has none by default, it is what stands there. A comment
 # "# default: x" behind a value stands for a sample that differs from the default.
 sample_keys() {
 	awk '
@@ -25,7 +26,7 @@ sample_keys() {
 		return text
 	}
 	{
-		is_unset = $0 ~ /^ *#[a-z]/
+		is_unset = $0 ~ /^ *#(- )?[a-z]/
 		if (!is_unset && $0 ~ /^ *(#|$)/)
 			next
 		if (is_unset)
@@ -52,7 +53,7 @@ sample_keys() {
 		name[depth] = key
 		if (value ~ /# default: /)
 			sub(/.*# default: /, "", value)
-		printf "%s\t%s\n", path(depth), is_unset ? "-" : value
+		printf "%s\t%s\n", path(depth), is_unset && path(depth) !~ /\[\]/ ? "-" : value
 	}' "$sample"
 }
 

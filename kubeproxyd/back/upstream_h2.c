@@ -41,6 +41,7 @@ static void free_connection(void *object)
 	buf_free_secret(&connection->token);
 	buf_free_secret(&connection->literal);
 	h2_tails_free(&connection->tails);
+	http_head_free(&connection->answer);
 	free(connection);
 }
 
@@ -102,12 +103,13 @@ static struct h2_request *find_request(nghttp2_session *session, int32_t id)
 	return nghttp2_session_get_stream_user_data(session, id);
 }
 
+/* Nothing comes between the frames of one head (RFC 9113, 4.3): all use the same memory. */
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user_data)
 {
-	(void)user_data;
-	struct h2_request *request = find_request(session, frame->hd.stream_id);
-	if (request != NULL && !request->has_head)
-		http_head_clear(&request->answer);
+	(void)session;
+	(void)frame;
+	struct upstream_h2 *connection = user_data;
+	http_head_clear(&connection->answer);
 	return 0;
 }
 
@@ -115,11 +117,11 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags, void *user_data)
 {
 	(void)flags;
-	(void)user_data;
+	struct upstream_h2 *connection = user_data;
 	struct h2_request *request = find_request(session, frame->hd.stream_id);
 	if (request == NULL)
 		return 0;
-	struct http_head *answer = &request->answer;
+	struct http_head *answer = &connection->answer;
 	struct http_fields *fields = request->has_head ? &request->trailers : &answer->fields;
 	bool is_too_much = fields->block_len + name_len + value_len > ANSWER_HEAD_MAX ||
 			   fields->count >= ANSWER_FIELDS_MAX;
@@ -174,7 +176,7 @@ static int on_invalid_frame(
 
 static void tell_head(struct h2_request *request, bool is_end)
 {
-	struct http_head *answer = &request->answer;
+	struct http_head *answer = &request->connection->answer;
 	if (is_end) /* the length that it declares is that of the answer to a GET */
 		answer->body = HTTP_BODY_NONE;
 	else if (answer->body != HTTP_BODY_LENGTH)
@@ -182,7 +184,7 @@ static void tell_head(struct h2_request *request, bool is_end)
 	answer->keep_alive = true;
 	request->has_head = true;
 	request->connection->answered++;
-	timer_cancel(request->timer);
+	h2_request_stop_waiting(request);
 	request->events->on_head(request->arg, answer);
 }
 
@@ -212,7 +214,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 	if (request == NULL)
 		return 0;
 	if (frame->hd.type == NGHTTP2_HEADERS && !request->has_head &&
-	    request->answer.status >= 200)
+	    connection->answer.status >= 200)
 		tell_head(request, is_end);
 	request = find_request(session, frame->hd.stream_id);
 	if (request != NULL && is_end)

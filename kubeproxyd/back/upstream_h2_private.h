@@ -20,12 +20,11 @@ struct h2_request {
 	const struct peer_events *events; /* NULL once released */
 	void *arg;
 	int32_t id; /* 0 before send_head() */
-	struct http_head answer;
 	struct buf body; /* of the request, not framed yet */
 	size_t body_at;
 	struct buf held; /* of the answer, arrived while paused */
 	struct http_fields trailers; /* of the answer */
-	struct timer *timer;
+	struct timer *timer; /* NULL before the first answer that may not take long */
 	struct duration response_timeout;
 	uint64_t answered_before; /* answers that the connection had given when this was lent */
 	const char *complaint; /* why its answer is not HTTP as it must be; NULL: nothing */
@@ -50,6 +49,7 @@ struct upstream_h2 {
 	struct mono idle_since;
 	uint64_t answered;
 	struct buf token, literal; /* the last token and its encoding */
+	struct http_head answer; /* the head that arrives now */
 	struct h2_tails tails; /* while one waits, `literal` must stay */
 	const char *complaint; /* why nghttp2 gave the connection up, if it does */
 	bool is_connected, is_draining, is_dead, is_ping_out, has_heard;
@@ -72,6 +72,8 @@ struct h2_request *h2_request_take(struct upstream_h2 *connection) MUST_USE;
 void h2_request_free(struct h2_request *request);
 /* The stream is over before its answer was whole. */
 void h2_request_fail(struct h2_request *request, enum peer_failure_kind kind, const char *reason);
+/* The head of the answer is there, or will not be waited for. */
+void h2_request_stop_waiting(struct h2_request *request);
 /* Something is to be told to its owner at the end of the turn: h2_request_tell(). */
 void h2_request_make_ready(struct h2_request *request);
 /* Gives what arrived while it was paused, room for more body, the end: each may pause, release or

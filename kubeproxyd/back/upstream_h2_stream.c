@@ -34,7 +34,6 @@ static void unlist(struct h2_request *request)
 void h2_request_free(struct h2_request *request)
 {
 	timer_free(&request->timer);
-	http_head_free(&request->answer);
 	fields_free(&request->trailers);
 	buf_free_secret(&request->body);
 	buf_free_secret(&request->held);
@@ -50,7 +49,7 @@ void h2_request_fail(struct h2_request *request, enum peer_failure_kind kind, co
 	    .is_unsent = !request->is_sent || kind == PEER_REFUSED,
 	};
 	request->is_closed = true;
-	timer_cancel(request->timer);
+	h2_request_stop_waiting(request);
 	unlist(request);
 	request->events->on_failed(request->arg, &failure);
 }
@@ -162,12 +161,37 @@ static bool send_body(void *object, const uint8_t *data, size_t len)
 	return !request->is_body_full;
 }
 
+static void on_response_timeout(void *arg)
+{
+	struct h2_request *request = arg;
+	struct upstream_h2 *connection = request->connection;
+	nghttp2_session_set_stream_user_data(connection->session, request->id, NULL);
+	nghttp2_submit_rst_stream(
+	    connection->session, NGHTTP2_FLAG_NONE, request->id, NGHTTP2_CANCEL);
+	upstream_h2_ask_flush(connection);
+	h2_request_fail(request, PEER_TIMEOUT, "no answer came in time");
+}
+
+/* Long-running requests have no such limit, and no timer. */
+static void await_answer(struct h2_request *request)
+{
+	if (request->timer == NULL)
+		request->timer = timer_new(request->connection->loop, on_response_timeout, request);
+	timer_set(request->timer, request->response_timeout);
+}
+
+void h2_request_stop_waiting(struct h2_request *request)
+{
+	if (request->timer != NULL)
+		timer_cancel(request->timer);
+}
+
 static void send_end(void *object)
 {
 	struct h2_request *request = object;
 	request->is_body_ended = true;
 	if (!request->has_head && request->response_timeout.ms > 0)
-		timer_set(request->timer, request->response_timeout);
+		await_answer(request);
 	resume_data(request);
 }
 
@@ -191,7 +215,7 @@ static void release(void *object)
 	struct h2_request *request = object;
 	struct upstream_h2 *connection = request->connection;
 	request->events = NULL;
-	timer_cancel(request->timer);
+	h2_request_stop_waiting(request);
 	unlist(request);
 	h2_tail_drop(&connection->tails, &request->tail);
 	bool is_open = !connection->is_dead && !request->is_closed && request->id > 0;
@@ -217,17 +241,6 @@ const struct peer_verbs h2_request_verbs = {
     .resume = resume_answer,
     .release = release,
 };
-
-static void on_response_timeout(void *arg)
-{
-	struct h2_request *request = arg;
-	struct upstream_h2 *connection = request->connection;
-	nghttp2_session_set_stream_user_data(connection->session, request->id, NULL);
-	nghttp2_submit_rst_stream(
-	    connection->session, NGHTTP2_FLAG_NONE, request->id, NGHTTP2_CANCEL);
-	upstream_h2_ask_flush(connection);
-	h2_request_fail(request, PEER_TIMEOUT, "no answer came in time");
-}
 
 /* --- the end of the turn
  * ----------------------------------------------------------------------------------------- */
@@ -265,13 +278,10 @@ void h2_request_tell_end(struct h2_request *request)
 	request->events->on_end(request->arg);
 }
 
-/* Everything but the memory that it keeps: timer, head, list entry. */
+/* Everything but the memory that it keeps: timer, list entry. */
 static void reset_request(struct h2_request *request)
 {
-	http_head_clear(&request->answer);
 	fields_clear(&request->trailers);
-	request->answer.body = HTTP_BODY_NONE;
-	request->answer.status = 0;
 	request->complaint = NULL;
 	request->body_at = 0;
 	request->id = 0;
@@ -290,6 +300,5 @@ struct h2_request *h2_request_take(struct upstream_h2 *connection)
 	}
 	request = xcalloc(1, sizeof *request);
 	request->connection = connection;
-	request->timer = timer_new(connection->loop, on_response_timeout, request);
 	return request;
 }

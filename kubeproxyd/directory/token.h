@@ -11,14 +11,6 @@
 #include "common/kube_cluster.h"
 #include "common/mono.h"
 
-#define TOKEN_MAX 4096 /* what API servers accept, prefix included */
-
-/* Pure: "k8s-aws-v1." and the presigned GetCallerIdentity URL. `sts_host` NULL: the region's own.
- * NULL when it would be longer than TOKEN_MAX, with *error (free()). The token is the caller's
- * (xfree_secret). */
-char *token_mint(const struct aws_credentials *credentials, const char *cluster, const char *region,
-    const char *sts_host, struct unix_time now, char **error) MUST_USE;
-
 struct token_source;
 struct token_wait;
 

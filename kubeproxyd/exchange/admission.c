@@ -16,6 +16,8 @@
 #include "kubeproxyd/gate/act_as.h"
 #include "kubeproxyd/gate/headers.h"
 #include "kubeproxyd/gate/identity.h"
+#include "kubeproxyd/gate/lock_watch.h"
+#include "kubeproxyd/gate/locks.h"
 
 struct question {
 	struct exchanges *all;
@@ -72,7 +74,7 @@ static bool route_by_alias(struct admission *admission, const struct question *q
 		    xasprintf("this connection was opened for \"%s\", the request is for \"%s\": "
 			      "open another",
 			question->caller->server_name, question->request->authority));
-	return route_in_cluster(question->request->target, cluster->name,
+	return route_in_cluster(admission->arena, question->request->target, cluster->name,
 	    question->identity->cluster, &admission->route, &admission->status,
 	    &admission->message);
 }
@@ -83,8 +85,8 @@ static bool find_route(struct admission *admission, const struct question *quest
 	const char *suffix = question->all->with.settings->proxy.sni_suffix;
 	if (route_alias(question->caller->server_name, suffix, alias))
 		return route_by_alias(admission, question, alias, suffix);
-	return route_find(question->request->target, question->identity->cluster, &admission->route,
-	    &admission->status, &admission->message);
+	return route_find(admission->arena, question->request->target, question->identity->cluster,
+	    &admission->route, &admission->status, &admission->message);
 }
 
 static bool find_cluster(struct admission *admission, const struct question *question)
@@ -107,6 +109,7 @@ static bool find_cluster(struct admission *admission, const struct question *que
 static bool parse_request(struct admission *admission, const struct question *question)
 {
 	const char *reason;
+	admission->info.arena = admission->arena;
 	if (request_info_parse(question->request->method, admission->route.target, &admission->info,
 		&admission->status, &reason))
 		return true;
@@ -214,7 +217,15 @@ static bool prepare_cluster(struct admission *admission, const struct question *
 	return false;
 }
 
+/* First of all: who is locked out learns nothing else. */
+static bool check_locks(struct admission *admission, const struct question *question)
+{
+	char *sentence = admission_find_lock(question->all, question->caller, question->identity);
+	return sentence == NULL || refuse(admission, 403, sentence);
+}
+
 static check_fn *const checks[] = {
+    check_locks,
     find_route,
     check_directory,
     find_cluster,
@@ -261,13 +272,24 @@ bool admission_holds(const struct admission *admission, struct exchanges *all,
 	return holds;
 }
 
+char *admission_find_lock(struct exchanges *all, struct caller *caller, struct identity *identity)
+{
+	const struct locks *locks = lock_watch_now(all->with.locks);
+	if (locks_count(locks) == 0)
+		return NULL;
+	struct caller_grants *grants = caller_grants(caller, all->with.policy, identity);
+	const struct lock *lock =
+	    locks_on(locks, identity, grants_roles(grants->grants), unix_now());
+	caller_grants_unref(&grants);
+	return lock != NULL ? lock_sentence(lock) : NULL;
+}
+
 void admission_free(struct admission *admission)
 {
 	in_flight_leave(&admission->seat);
 	decision_clear(&admission->decision);
 	caller_grants_unref(&admission->grants);
 	request_info_free(&admission->info);
-	route_free(&admission->route);
 	xfree(&admission->message);
 	xfree(&admission->object_name);
 	xfree(&admission->rules_namespace);

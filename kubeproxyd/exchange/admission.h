@@ -20,8 +20,9 @@ struct cluster;
 struct exchanges;
 struct identity;
 
-/* {0} initialises. */
+/* {.arena} initialises: it is the exchange's. */
 struct admission {
+	struct arena *arena;
 	struct route route;
 	struct request_info info;
 	struct caller_grants *grants;
@@ -50,6 +51,9 @@ void admission_ask(const struct admission *admission, const struct grants *grant
 /* Whether the policy of now decides as it did. */
 bool admission_holds(const struct admission *admission, struct exchanges *all,
     struct caller *caller, struct identity *identity) MUST_USE;
+/* A sentence for a user whom a lock keeps out (free()); NULL: none does. */
+char *admission_find_lock(
+    struct exchanges *all, struct caller *caller, struct identity *identity) MUST_USE;
 void admission_free(struct admission *admission);
 
 #endif

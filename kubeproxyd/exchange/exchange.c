@@ -17,6 +17,7 @@
 #include "kubeproxyd/exchange/admission_body.h"
 #include "kubeproxyd/exchange/caller.h"
 #include "kubeproxyd/exchange/exchange_private.h"
+#include "kubeproxyd/exchange/user_api.h"
 #include "kubeproxyd/gate/act_as.h"
 #include "kubeproxyd/gate/headers.h"
 #include "kubeproxyd/gate/identity.h"
@@ -76,16 +77,41 @@ static void look_at_held(struct exchange *exchange)
 		    "eksgate for a rule with name \"*\"");
 }
 
-static void on_identity(void *arg, struct identity *identity, const char *message)
+/* What the proxy itself answers. */
+static void answer_user(struct exchange *exchange)
+{
+	struct user_api_answer answer = {0};
+	char *locked = exchange->identity != NULL ? admission_find_lock(exchange->all,
+							exchange->caller, exchange->identity)
+						  : NULL;
+	if (locked == NULL)
+		user_api_answer(exchange->all, exchange->caller, exchange->identity,
+		    exchange->request, &answer);
+	if (locked != NULL)
+		exchange_answer(exchange, 403, locked);
+	else if (answer.status == 200)
+		exchange_answer_document(exchange, answer.type, &answer.body);
+	else
+		exchange_answer(exchange, answer.status, answer.message);
+	user_api_answer_free(&answer);
+	free(locked);
+}
+
+static void on_identity(void *arg, struct identity *identity, const struct refusal *refusal)
 {
 	struct exchange *exchange = arg;
 	exchange->query = NULL;
 	if (identity == NULL) {
-		exchange_answer(exchange, 401, message);
+		exchange_answer_after(
+		    exchange, refusal->status, refusal->message, refusal->retry_after);
 		return;
 	}
 	exchange->identity = identity;
 	caller_note_known(exchange->caller);
+	if (user_api_is_asked(exchange->all, exchange->caller, exchange->request)) {
+		answer_user(exchange);
+		return;
+	}
 	if (!admission_decide(&exchange->admission, exchange->all, exchange->caller,
 		exchange->identity, exchange->request)) {
 		exchange_answer_refused(exchange);
@@ -100,7 +126,10 @@ static void on_identity(void *arg, struct identity *identity, const char *messag
 struct exchange *exchange_new(
     struct exchanges *all, struct peer client, struct caller *caller, const struct http_head *head)
 {
-	struct exchange *exchange = xcalloc(1, sizeof *exchange);
+	struct arena arena = {0};
+	struct exchange *exchange = arena_alloc(&arena, sizeof *exchange);
+	exchange->arena = arena;
+	exchange->admission.arena = &exchange->arena;
 	exchange->all = all;
 	exchange->client = client;
 	exchange->caller = caller;
@@ -118,13 +147,19 @@ struct exchange *exchange_new(
 void exchange_start(struct exchange *exchange)
 {
 	struct caller *caller = exchange->caller;
+	if (user_api_is_asked(exchange->all, caller, exchange->request) &&
+	    user_api_is_public(exchange->request)) {
+		answer_user(exchange);
+		return;
+	}
 	struct identity_evidence evidence = {
 	    .certificate = caller->certificate,
 	    .certificate_error = caller->certificate_error,
 	    .fields = &exchange->request->fields,
+	    .address = caller->host,
 	};
-	struct identity_query *query =
-	    identity_resolve(caller->identity, &evidence, on_identity, exchange);
+	struct identity_query *query = identity_resolve(
+	    exchange->all->with.providers, caller->identity, &evidence, on_identity, exchange);
 	if (query != NULL)
 		exchange->query = query;
 }

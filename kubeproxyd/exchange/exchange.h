@@ -26,11 +26,17 @@ extern const struct peer_events exchange_client_events;
 void exchange_cut(struct exchange *exchange, const char *reason);
 /* When it is a watch that answers by now: ends it as API servers do, cleanly. False: it is not. */
 bool exchange_end_watch(struct exchange *exchange, const char *reason);
+/* What let it in is gone: a watch ends cleanly, whatever else runs is cut. */
+void exchange_withdraw(struct exchange *exchange, const char *reason);
 void exchange_recheck(struct exchange *exchange);
+/* Whether a lock keeps its user out by now. */
+void exchange_check_locks(struct exchange *exchange);
 void exchange_check_expiry(struct exchange *exchange);
 /* Ends it when the client sends its body too slowly. False: there is nothing to watch any more. */
 bool exchange_check_pace(struct exchange *exchange, struct duration elapsed) MUST_USE;
 bool exchange_is_for(const struct exchange *exchange, const struct cluster *cluster) MUST_USE;
+/* Whether who asks is known by a token. */
+bool exchange_is_by_token(const struct exchange *exchange) MUST_USE;
 bool exchange_is_long(const struct exchange *exchange) MUST_USE;
 
 #endif

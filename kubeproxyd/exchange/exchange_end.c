@@ -31,8 +31,8 @@ void exchange_set_state(struct exchange *exchange, enum exchange_state state)
 
 static void free_exchange(void *object)
 {
-	struct exchange *exchange = object;
-	free(exchange);
+	struct arena arena = ((struct exchange *)object)->arena; /* it stands in its own blocks */
+	arena_free(&arena);
 }
 
 static void count(const struct exchange *exchange, struct duration took)
@@ -121,6 +121,14 @@ void exchange_answer_after(
 	exchange_finish(exchange, message);
 }
 
+void exchange_answer_document(struct exchange *exchange, const char *type, const struct buf *body)
+{
+	exchange->status = 200;
+	exchange->relay.answer_bytes += reply_send_document(
+	    exchange->client, type, buf_text(body), body->len, exchange->audit_id);
+	exchange_finish(exchange, "answered here");
+}
+
 void exchange_answer(struct exchange *exchange, unsigned status, const char *message)
 {
 	exchange_answer_after(exchange, status, message, 0);
@@ -181,6 +189,12 @@ bool exchange_end_watch(struct exchange *exchange, const char *reason)
 	return true;
 }
 
+void exchange_withdraw(struct exchange *exchange, const char *reason)
+{
+	if (!exchange_end_watch(exchange, reason))
+		exchange_cut(exchange, reason);
+}
+
 void exchange_recheck(struct exchange *exchange)
 {
 	if (exchange->state <= STATE_HOLDING || exchange->state == STATE_DONE)
@@ -190,10 +204,25 @@ void exchange_recheck(struct exchange *exchange)
 		exchange_cut(exchange, "the role that allowed this was withdrawn");
 }
 
+void exchange_check_locks(struct exchange *exchange)
+{
+	if (exchange->state <= STATE_IDENTIFYING || exchange->state == STATE_DONE)
+		return;
+	char *sentence = admission_find_lock(exchange->all, exchange->caller, exchange->identity);
+	if (sentence != NULL && exchange->status == 0)
+		exchange_answer(exchange, 403, sentence);
+	else if (sentence != NULL)
+		exchange_withdraw(exchange, sentence);
+	free(sentence);
+}
+
 void exchange_check_expiry(struct exchange *exchange)
 {
-	if (exchange->identity != NULL && identity_is_expired(exchange->identity, unix_now()))
-		exchange_cut(exchange, "the credential has expired");
+	if (exchange->identity == NULL)
+		return;
+	struct unix_time end = identity_end(exchange->identity);
+	if (end.ms != 0 && unix_now().ms > end.ms)
+		exchange_withdraw(exchange, "the credential has expired");
 }
 
 bool exchange_check_pace(struct exchange *exchange, struct duration elapsed)
@@ -219,6 +248,11 @@ bool exchange_check_pace(struct exchange *exchange, struct duration elapsed)
 bool exchange_is_for(const struct exchange *exchange, const struct cluster *cluster)
 {
 	return exchange->admission.cluster == cluster;
+}
+
+bool exchange_is_by_token(const struct exchange *exchange)
+{
+	return exchange->identity != NULL && strcmp(exchange->identity->source, "certificate") != 0;
 }
 
 bool exchange_is_long(const struct exchange *exchange)

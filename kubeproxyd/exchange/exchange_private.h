@@ -4,6 +4,8 @@
 #ifndef EKSGATE_EXCHANGE_PRIVATE_H
 #define EKSGATE_EXCHANGE_PRIVATE_H
 
+#include "common/arena.h"
+#include "common/buf.h"
 #include "common/mono.h"
 #include "kubeproxyd/exchange/admission.h"
 #include "kubeproxyd/exchange/exchange.h"
@@ -27,6 +29,7 @@ enum exchange_state {
 };
 
 struct exchange {
+	struct arena arena; /* of itself and of all that ends with it */
 	struct exchange_link link;
 	struct exchanges *all;
 	enum exchange_state state;
@@ -75,6 +78,8 @@ void exchange_finish(struct exchange *exchange, const char *reason);
 void exchange_answer(struct exchange *exchange, unsigned status, const char *message);
 /* Answers with what the admission has to say, and ends. */
 void exchange_answer_refused(struct exchange *exchange);
+/* The same with a document of ours and status 200. */
+void exchange_answer_document(struct exchange *exchange, const char *type, const struct buf *body);
 /* The same with Retry-After in seconds, 0: none. */
 void exchange_answer_after(
     struct exchange *exchange, unsigned status, const char *message, unsigned retry_after);

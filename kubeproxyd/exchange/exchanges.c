@@ -147,6 +147,26 @@ void exchanges_recheck_cluster(struct exchanges *exchanges, const struct cluster
 	}
 }
 
+void exchanges_set_authority(struct exchanges *exchanges, const char *authority)
+{
+	exchanges->with.authority = authority;
+}
+
+void exchanges_recheck_locks(struct exchanges *exchanges)
+{
+	for_each(exchanges, exchange_check_locks);
+}
+
+void exchanges_cut_tokens(struct exchanges *exchanges, const char *reason)
+{
+	struct exchange_link *link, *next;
+	TAILQ_FOREACH_SAFE(link, &exchanges->live, entry, next)
+	{
+		if (exchange_is_by_token(link->exchange))
+			exchange_withdraw(link->exchange, reason);
+	}
+}
+
 void exchanges_cut_cluster(
     struct exchanges *exchanges, const struct cluster *cluster, const char *reason)
 {

@@ -16,6 +16,8 @@ struct cluster;
 struct clusters;
 struct directory;
 struct exchange;
+struct identity_providers;
+struct lock_watch;
 struct loop;
 struct metric;
 struct metrics;
@@ -31,6 +33,9 @@ struct exchanges_options {
 	struct metrics *metrics;
 	const struct settings *settings;
 	struct policy *policy;
+	struct identity_providers *providers;
+	const struct lock_watch *locks;
+	const char *authority; /* PEM: what users check the server's certificate against */
 	struct directory *directory;
 	struct clusters *clusters;
 	struct subscriber *subscriber;
@@ -71,8 +76,14 @@ size_t exchanges_count(const struct exchanges *exchanges) MUST_USE;
  * are cut. */
 void exchanges_set(
     struct exchanges *exchanges, const struct settings *settings, struct policy *policy);
+/* After SIGHUP. */
+void exchanges_set_authority(struct exchanges *exchanges, const char *authority);
 /* The cluster's labels changed: the same for what runs there. */
 void exchanges_recheck_cluster(struct exchanges *exchanges, const struct cluster *cluster);
+/* The locks are others: who is locked out by now is cut. */
+void exchanges_recheck_locks(struct exchanges *exchanges);
+/* Logins are judged otherwise now: what came in by a token begins anew. */
+void exchanges_cut_tokens(struct exchanges *exchanges, const char *reason);
 /* The cluster is gone. */
 void exchanges_cut_cluster(
     struct exchanges *exchanges, const struct cluster *cluster, const char *reason);

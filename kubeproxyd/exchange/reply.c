@@ -57,6 +57,16 @@ static void fill_head(struct http_head *head, const struct reply *reply, size_t 
 	}
 }
 
+/* Small, and complete after this: whether there is room for more does not matter. */
+static void send_whole(struct peer client, struct http_head *head, const char *body, size_t len)
+{
+	bool has_room = client.verbs->send_head(client.object, head);
+	has_room &= client.verbs->send_body(client.object, (const uint8_t *)body, len);
+	(void)has_room;
+	client.verbs->send_end(client.object);
+	http_head_free(head);
+}
+
 size_t reply_send(struct peer client, const struct reply *reply)
 {
 	struct buf body = {0};
@@ -66,13 +76,21 @@ size_t reply_send(struct peer client, const struct reply *reply)
 		status_write(&body, reply->status, reply->message);
 	struct http_head head = {0};
 	fill_head(&head, reply, body.len);
-	/* Small, and complete after this: whether there is room for more does not matter. */
-	bool has_room = client.verbs->send_head(client.object, &head);
-	has_room &= client.verbs->send_body(client.object, (const uint8_t *)body.data, body.len);
-	(void)has_room;
-	client.verbs->send_end(client.object);
+	send_whole(client, &head, body.data, body.len);
 	size_t sent = body.len;
-	http_head_free(&head);
 	buf_free(&body);
 	return sent;
+}
+
+size_t reply_send_document(
+    struct peer client, const char *type, const char *body, size_t len, const char *audit_id)
+{
+	struct http_head head = {
+	    .status = 200, .body = HTTP_BODY_LENGTH, .content_length = len, .keep_alive = true};
+	fields_add_text(&head.fields, "Content-Type", type);
+	fields_add_text(&head.fields, "Cache-Control", "no-store");
+	fields_add_text(&head.fields, "X-Content-Type-Options", "nosniff");
+	fields_add_text(&head.fields, "Audit-Id", audit_id);
+	send_whole(client, &head, body, len);
+	return len;
 }

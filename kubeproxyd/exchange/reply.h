@@ -2,6 +2,8 @@
 #ifndef EKSGATE_REPLY_H
 #define EKSGATE_REPLY_H
 
+#include <stddef.h>
+
 #include "kubeproxyd/http/peer.h"
 
 struct buf;
@@ -18,5 +20,8 @@ struct reply {
 
 /* Sends head, body and end; the caller releases the peer. Returns the bytes of the body. */
 size_t reply_send(struct peer client, const struct reply *reply);
+/* The same with a document of ours and status 200. */
+size_t reply_send_document(
+    struct peer client, const char *type, const char *body, size_t len, const char *audit_id);
 
 #endif

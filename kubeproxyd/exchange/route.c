@@ -4,7 +4,6 @@
 #include "kubeproxyd/exchange/route.h"
 
 #include <ctype.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -18,8 +17,8 @@ static bool refuse(unsigned code, char *text, unsigned *status, char **message)
 	return false;
 }
 
-static bool by_scope(
-    const char *target, const char *scope, struct route *route, unsigned *status, char **message)
+static bool by_scope(struct arena *arena, const char *target, const char *scope,
+    struct route *route, unsigned *status, char **message)
 {
 	if (scope == NULL)
 		return refuse(404,
@@ -31,19 +30,25 @@ static bool by_scope(
 		return refuse(403,
 		    xstrdup("the credential is scoped to a cluster name that is not valid"), status,
 		    message);
-	memcpy(route->cluster, scope, strlen(scope) + 1);
-	route->target = xstrdup(target);
+	route->cluster = arena_strndup(arena, scope, strlen(scope));
+	route->target = target;
 	return true;
 }
 
 /* What follows "/clusters/NAME": a path, a query, or nothing. */
-static char *target_behind(const char *rest)
+static const char *target_behind(struct arena *arena, const char *rest)
 {
-	return *rest == '/' ? xstrdup(rest) : xasprintf("/%s", rest);
+	if (*rest == '/')
+		return rest;
+	size_t len = strlen(rest);
+	char *target = arena_alloc(arena, len + 2);
+	target[0] = '/';
+	memcpy(target + 1, rest, len);
+	return target;
 }
 
-static bool by_prefix(
-    const char *target, const char *scope, struct route *route, unsigned *status, char **message)
+static bool by_prefix(struct arena *arena, const char *target, const char *scope,
+    struct route *route, unsigned *status, char **message)
 {
 	const char *name = target + strlen(ROUTE_PREFIX);
 	size_t len = strcspn(name, "/?");
@@ -51,8 +56,8 @@ static bool by_prefix(
 		return refuse(404,
 		    xstrdup("no cluster name behind /clusters/; `kubeproxyd ls` lists the names"),
 		    status, message);
-	memcpy(route->cluster, name, len);
-	route->cluster[len] = '\0';
+	const char *prefix = arena_strndup(arena, target, strlen(ROUTE_PREFIX) + len);
+	route->cluster = prefix + strlen(ROUTE_PREFIX);
 	if (!kube_cluster_name_is_valid(route->cluster))
 		return refuse(400,
 		    xstrdup("what stands behind /clusters/ is not a cluster name: letters, digits, "
@@ -64,22 +69,22 @@ static bool by_prefix(
 		    xasprintf("this credential is only for cluster \"%s\", not for \"%s\"", scope,
 			route->cluster),
 		    status, message);
-	snprintf(route->prefix, sizeof route->prefix, "%s%s", ROUTE_PREFIX, route->cluster);
-	route->target = target_behind(name + len);
+	route->prefix = prefix;
+	route->target = target_behind(arena, name + len);
 	return true;
 }
 
-bool route_find(
-    const char *target, const char *scope, struct route *route, unsigned *status, char **message)
+bool route_find(struct arena *arena, const char *target, const char *scope, struct route *route,
+    unsigned *status, char **message)
 {
-	*route = (struct route){0};
+	*route = (struct route){.prefix = ""};
 	if (target[0] != '/')
 		return refuse(400,
 		    xstrdup("the request target must be a path that begins with '/'"), status,
 		    message);
 	if (strncmp(target, ROUTE_PREFIX, strlen(ROUTE_PREFIX)) == 0)
-		return by_prefix(target, scope, route, status, message);
-	return by_scope(target, scope, route, status, message);
+		return by_prefix(arena, target, scope, route, status, message);
+	return by_scope(arena, target, scope, route, status, message);
 }
 
 /* Without a port and the dot of a complete name. */
@@ -108,11 +113,11 @@ bool route_alias(const char *host, const char *suffix, char alias[ALIAS_MAX + 1]
 	return true;
 }
 
-bool route_in_cluster(const char *target, const char *cluster, const char *scope,
-    struct route *route, unsigned *status, char **message)
+bool route_in_cluster(struct arena *arena, const char *target, const char *cluster,
+    const char *scope, struct route *route, unsigned *status, char **message)
 {
-	*route = (struct route){0};
-	snprintf(route->cluster, sizeof route->cluster, "%s", cluster);
+	*route = (struct route){.prefix = ""};
+	route->cluster = arena_strndup(arena, cluster, strlen(cluster));
 	if (target[0] != '/')
 		return refuse(400,
 		    xstrdup("the request target must be a path that begins with '/'"), status,
@@ -128,11 +133,6 @@ bool route_in_cluster(const char *target, const char *cluster, const char *scope
 			      "/clusters/NAME out of the server's URL",
 			cluster),
 		    status, message);
-	route->target = xstrdup(target);
+	route->target = target;
 	return true;
-}
-
-void route_free(struct route *route)
-{
-	xfree(&route->target);
 }

@@ -359,7 +359,7 @@ static bool send_head(void *object, const struct http_head *head)
 {
 	struct conversation *conversation = object;
 	struct http_head framed = *head;
-	struct buf text = {0};
+	static struct buf text; /* used again each time */
 	conversation->has_answered_head = true;
 	conversation->is_tunnel = head->status == 101;
 	if (!conversation->is_tunnel)
@@ -369,9 +369,9 @@ static bool send_head(void *object, const struct http_head *head)
 				    !can_skip_body(conversation) || head->status == 401;
 	framed.is_upgrade = conversation->is_tunnel;
 	framed.keep_alive = conversation->is_tunnel || !conversation->will_close;
+	buf_clear(&text);
 	http_head_write_response(&framed, &text);
 	stream_write(conversation->stream, text.data, text.len);
-	buf_free(&text);
 	return !stream_is_full(conversation->stream);
 }
 

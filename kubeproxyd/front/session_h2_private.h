@@ -17,8 +17,13 @@
 #include "kubeproxyd/http/h2_tail.h"
 #include "kubeproxyd/http/head.h"
 #include "kubeproxyd/http/peer.h"
+#include "kubeproxyd/net/stream_queue.h"
 
 #define CLIENT_BODY_WINDOW (256 * 1024)
+/* Kept for the next requests. Builds with a sanitizer keep none. */
+#ifndef H2_SPARE_STREAMS
+#define H2_SPARE_STREAMS 256
+#endif
 
 struct h2_conversation;
 
@@ -33,8 +38,7 @@ struct h2_stream {
 		unsigned status; /* 0: none */
 		const char *message;
 	} refusal; /* its head is bad: answered by us when it is complete */
-	struct buf answer; /* body, not framed yet */
-	size_t answer_at;
+	struct stream_queue answer; /* body, not framed yet */
 	struct http_fields trailers; /* of the answer */
 	struct buf held; /* of the request's body, arrived while paused */
 	struct h2_tail tail; /* of the answer's head, which waits for its frame */

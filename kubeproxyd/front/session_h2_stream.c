@@ -11,6 +11,8 @@
 #include "kubeproxyd/http/h2_fields.h"
 
 #define ANSWER_HIGH_MARK (256u * 1024)
+/* A head that took more than most is not kept. */
+#define SPARE_HEAD_MAX 4096u
 
 static void make_ready(struct h2_stream *stream)
 {
@@ -29,9 +31,25 @@ static void unlist(struct h2_stream *stream)
 	stream->is_listed = false;
 }
 
+/* Those of all connections that wait for the next request, with the memory of their heads. */
+static struct h2_stream_list spare = TAILQ_HEAD_INITIALIZER(spare);
+static size_t spare_count;
+
+static struct h2_stream *take_spare(void)
+{
+	struct h2_stream *stream = TAILQ_FIRST(&spare);
+	if (stream == NULL)
+		return xcalloc(1, sizeof *stream);
+	TAILQ_REMOVE(&spare, stream, entry);
+	spare_count--;
+	struct http_head request = stream->request;
+	*stream = (struct h2_stream){.request = request};
+	return stream;
+}
+
 struct h2_stream *h2_stream_new(struct h2_conversation *conversation, int32_t id)
 {
-	struct h2_stream *stream = xcalloc(1, sizeof *stream);
+	struct h2_stream *stream = take_spare();
 	stream->conversation = conversation;
 	stream->id = id;
 	stream->is_paused = true;
@@ -43,11 +61,18 @@ struct h2_stream *h2_stream_new(struct h2_conversation *conversation, int32_t id
 static void free_stream(void *object)
 {
 	struct h2_stream *stream = object;
-	http_head_free(&stream->request);
-	buf_free_secret(&stream->answer);
+	stream_queue_clear(&stream->answer);
 	buf_free_secret(&stream->held);
 	fields_free(&stream->trailers);
-	free(stream);
+	if (spare_count + 1 > H2_SPARE_STREAMS ||
+	    stream->request.fields.block_cap > SPARE_HEAD_MAX) {
+		http_head_free(&stream->request);
+		free(stream);
+		return;
+	}
+	http_head_clear(&stream->request);
+	TAILQ_INSERT_HEAD(&spare, stream, entry);
+	spare_count++;
 }
 
 void h2_stream_free(struct h2_stream *stream)
@@ -89,20 +114,18 @@ static ssize_t read_answer(nghttp2_session *session, int32_t id, uint8_t *to, si
 	struct h2_stream *stream = nghttp2_session_get_stream_user_data(session, id);
 	if (stream == NULL)
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-	size_t rest = stream->answer.len - stream->answer_at;
+	struct stream_queue *answer = &stream->answer;
+	size_t rest = answer->len;
 	if (rest == 0 && !stream->has_answered)
 		return NGHTTP2_ERR_DEFERRED;
 	size_t used = rest < len ? rest : len;
-	if (used > 0)
-		memcpy(to, stream->answer.data + stream->answer_at, used);
-	stream->answer_at += used;
-	flood_note_sent(&stream->conversation->flood, used);
-	if (used == rest) {
-		/* An idle watch holds no buffer. */
-		buf_free(&stream->answer);
-		stream->answer_at = 0;
-		*flags = stream->has_answered ? end_answer(stream) : 0;
+	if (used > 0) {
+		memcpy(to, answer->data + answer->start, used);
+		stream_queue_consume(answer, used);
 	}
+	flood_note_sent(&stream->conversation->flood, used);
+	if (used == rest)
+		*flags = stream->has_answered ? end_answer(stream) : 0;
 	if (stream->is_full && rest - used <= ANSWER_HIGH_MARK / 2)
 		make_ready(stream);
 	return (ssize_t)used;
@@ -153,14 +176,9 @@ static bool send_body(void *object, const uint8_t *data, size_t len)
 	struct h2_stream *stream = object;
 	if (stream->is_bodiless || stream->is_closed || len == 0)
 		return true;
-	/* What went out gives way, so that a long answer does not pile up. */
-	if (stream->answer_at > 0 && stream->answer_at >= stream->answer.len - stream->answer_at) {
-		buf_consume(&stream->answer, stream->answer_at);
-		stream->answer_at = 0;
-	}
-	buf_append(&stream->answer, data, len);
+	stream_queue_append(&stream->answer, data, len);
 	resume_answer(stream);
-	stream->is_full = stream->answer.len - stream->answer_at > ANSWER_HIGH_MARK;
+	stream->is_full = stream->answer.len > ANSWER_HIGH_MARK;
 	return !stream->is_full;
 }
 
@@ -291,8 +309,7 @@ void h2_stream_on_request_end(struct h2_stream *stream)
 void h2_stream_tell(struct h2_stream *stream)
 {
 	unlist(stream);
-	bool has_room =
-	    stream->is_full && stream->answer.len - stream->answer_at <= ANSWER_HIGH_MARK / 2;
+	bool has_room = stream->is_full && stream->answer.len <= ANSWER_HIGH_MARK / 2;
 	if (has_room && stream->exchange != NULL) {
 		stream->is_full = false;
 		exchange_client_events.on_drain(stream->exchange);

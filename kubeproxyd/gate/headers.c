@@ -8,7 +8,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/buf.h"
 #include "common/xmem.h"
+#include "kubeproxyd/gate/credential.h"
 #include "kubeproxyd/gate/hop_by_hop.h"
 #include "kubeproxyd/gate/impersonate.h"
 
@@ -82,6 +84,16 @@ static bool is_cookie(const struct http_fields *fields, size_t index)
 	       fields_is_named(fields, index, "Cookie2");
 }
 
+/* The protocols that a WebSocket offers, without one that is a token. */
+static void copy_protocols(const char *value, struct http_fields *to)
+{
+	struct buf list = {0};
+	credential_strip(value, &list);
+	if (list.len > 0)
+		fields_add_text(to, "Sec-WebSocket-Protocol", buf_text(&list));
+	buf_free(&list);
+}
+
 static void copy_fields(const struct headers_input *input, struct http_fields *to)
 {
 	const struct http_fields *from = &input->client->fields;
@@ -96,8 +108,11 @@ static void copy_fields(const struct headers_input *input, struct http_fields *t
 		if (input->accept != NULL && (fields_is_named(from, i, "Accept") ||
 						 fields_is_named(from, i, "Accept-Encoding")))
 			continue;
-		fields_add(to, name, from->items[i].name_len, fields_value(from, i),
-		    from->items[i].value_len);
+		if (fields_is_named(from, i, "Sec-WebSocket-Protocol"))
+			copy_protocols(fields_value(from, i), to);
+		else
+			fields_add(to, name, from->items[i].name_len, fields_value(from, i),
+			    from->items[i].value_len);
 	}
 }
 

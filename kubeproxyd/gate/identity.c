@@ -1,8 +1,11 @@
 /* The one who asks, however that became known: shared by connections, requests and caches, never
- * changed once it is made. Made by identity_certificate.c. */
+ * changed once it is made. Made by identity_certificate.c,
+ * oidc_claims.c and iam_mapping.c. */
 #include "kubeproxyd/gate/identity.h"
 
 #include <stdlib.h>
+
+#include "common/xmem.h"
 
 struct identity *identity_ref(struct identity *identity)
 {
@@ -29,4 +32,26 @@ void identity_unref(struct identity **identity)
 bool identity_is_expired(const struct identity *identity, struct unix_time now)
 {
 	return identity->expires.ms != 0 && now.ms > identity->expires.ms;
+}
+
+struct identity *identity_copy(const struct identity *identity)
+{
+	struct identity *copy = xcalloc(1, sizeof *copy);
+	copy->references = 1;
+	copy->source = identity->source;
+	copy->user = xstrdup(identity->user);
+	copy->groups = xcalloc(identity->group_count + 1, sizeof *copy->groups);
+	for (size_t i = 0; i < identity->group_count; i++)
+		copy->groups[copy->group_count++] = xstrdup(identity->groups[i]);
+	copy->certificate_serial = xstrdup_or_null(identity->certificate_serial);
+	copy->cluster = xstrdup_or_null(identity->cluster);
+	traits_copy(&copy->traits, &identity->traits);
+	copy->expires = identity->expires;
+	copy->ends = identity->ends;
+	return copy;
+}
+
+struct unix_time identity_end(const struct identity *identity)
+{
+	return identity->ends.ms != 0 ? identity->ends : identity->expires;
 }

@@ -14,16 +14,20 @@ struct identity {
 	char *user; /* certificate: CN */
 	char **groups; /* certificate: O; they only select roles */
 	size_t group_count;
-	const char *source; /* "certificate" */
+	const char *source; /* "certificate", "oidc", "iam" */
 	char *certificate_serial; /* hex, NULL for others */
 	char *cluster; /* the one cluster this credential is scoped to, or NULL */
 	struct traits traits; /* what else the credential says; roles' templates read it */
-	struct unix_time expires; /* 0: never */
+	struct unix_time expires; /* no new request any more; 0: never */
+	struct unix_time ends; /* what runs is cut; 0: when it expires */
 	unsigned references;
 };
 
 struct identity *identity_ref(struct identity *identity) MUST_USE;
 void identity_unref(struct identity **identity);
+/* A copy that may still be changed. */
+struct identity *identity_copy(const struct identity *identity) MUST_USE;
+struct unix_time identity_end(const struct identity *identity) MUST_USE;
 bool identity_is_expired(const struct identity *identity, struct unix_time now) MUST_USE;
 
 #endif

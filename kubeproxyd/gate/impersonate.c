@@ -1,6 +1,6 @@
 /* Identity in header fields. What comes from the client is judged by prefix, so that a field that
  * Kubernetes learns tomorrow is covered today; what goes to the API server is written here alone
- * and checked again once the head is complete. Called by headers.c and identity.c. */
+ * and checked again once the head is complete. Called by headers.c. */
 #include "kubeproxyd/gate/impersonate.h"
 
 #include <stdint.h>
@@ -8,13 +8,11 @@
 #include <string.h>
 #include <strings.h>
 
-#include "common/buf.h"
 #include "common/xmem.h"
 #include "kubeproxyd/gate/act_as.h"
 #include "kubeproxyd/gate/headers.h"
 
-#define BEARER		   "Bearer "
-#define BEARER_SUBPROTOCOL "base64url.bearer.authorization.k8s.io"
+#define BEARER "Bearer "
 
 /* A name, or with `is_prefix` how it begins. */
 struct rule {
@@ -102,38 +100,6 @@ bool impersonate_is_impersonation(const char *name)
 	return follows(&rule, name, false);
 }
 
-/* --- credentials ----------------------------------------------------------------------------- */
-
-static bool has_bearer_subprotocol(const char *list)
-{
-	while (*list != '\0') {
-		list += strspn(list, ", \t");
-		if (strncasecmp(list, BEARER_SUBPROTOCOL, strlen(BEARER_SUBPROTOCOL)) == 0)
-			return true;
-		list += strcspn(list, ",");
-	}
-	return false;
-}
-
-const char *impersonate_refuse_credential(const struct http_fields *fields)
-{
-	static const char no_bearer[] =
-	    "bearer tokens are not accepted yet: use a client certificate";
-	for (size_t i = 0; i < fields->count; i++) {
-		const char *value = fields_value(fields, i);
-		if (fields_is_named(fields, i, "Sec-WebSocket-Protocol") &&
-		    has_bearer_subprotocol(value))
-			return no_bearer;
-		if (!fields_is_named(fields, i, "Authorization"))
-			continue;
-		size_t scheme_len = strcspn(value, " \t");
-		if (scheme_len == strlen("Bearer") && strncasecmp(value, "Bearer", scheme_len) == 0)
-			return no_bearer;
-		return "the Authorization field is not accepted: use a client certificate";
-	}
-	return NULL;
-}
-
 /* --- ours ------------------------------------------------------------------------------------ */
 
 static bool is_value(const char *text)
@@ -172,13 +138,7 @@ bool impersonate_add_fields(const struct headers_input *input, struct http_field
 		return false;
 	if (!are_values(input))
 		return false;
-	struct buf bearer = {0};
-	size_t token_len = strlen(input->token);
-	buf_make_room(&bearer, strlen(BEARER) + token_len);
-	buf_append_text(&bearer, BEARER);
-	buf_append(&bearer, input->token, token_len);
-	fields_add(fields, "Authorization", strlen("Authorization"), bearer.data, bearer.len);
-	buf_free_secret(&bearer);
+	fields_add_prefixed(fields, "Authorization", BEARER, input->token);
 	fields_add_text(fields, "Impersonate-User", input->user);
 	for (size_t i = 0; i < input->group_count; i++)
 		fields_add_text(fields, "Impersonate-Group", input->groups[i]);

@@ -20,10 +20,6 @@ bool impersonate_is_identity_field(const char *name) MUST_USE;
 bool impersonate_is_disguised_field(const char *name) MUST_USE;
 /* Any field that would make the API server act as somebody else. */
 bool impersonate_is_impersonation(const char *name) MUST_USE;
-/* Why the credential that stands in the fields (Authorization, a bearer subprotocol) cannot be
- * used; NULL without one. */
-const char *impersonate_refuse_credential(const struct http_fields *fields) MUST_USE;
-
 /* Adds Authorization, Impersonate-User, groups, uid and extras. False, with nothing added, when a
  * value cannot be a field's value. */
 bool impersonate_add_fields(const struct headers_input *input, struct http_fields *fields) MUST_USE;

@@ -9,8 +9,9 @@
 
 #include "common/xmem.h"
 
-#define FIRST_ITEMS 32
-#define FIRST_BLOCK 2048
+/* What kubectl sends fits; a head that waits for hours holds no more. */
+#define FIRST_ITEMS 8
+#define FIRST_BLOCK 248
 /* Offsets are 32 bits wide; heads are bounded far below by their readers. */
 #define BLOCK_MAX (1u << 30)
 
@@ -68,6 +69,18 @@ void fields_add(struct http_fields *fields, const char *name, size_t name_len, c
 void fields_add_text(struct http_fields *fields, const char *name, const char *value)
 {
 	fields_add(fields, name, strlen(name), value, strlen(value));
+}
+
+void fields_add_prefixed(
+    struct http_fields *fields, const char *name, const char *prefix, const char *rest)
+{
+	size_t prefix_len = strlen(prefix), rest_len = strlen(rest);
+	make_room(fields, strlen(name) + prefix_len + rest_len + 2);
+	fields_add(fields, name, strlen(name), prefix, prefix_len);
+	/* The rest takes the place of the NUL behind the prefix. */
+	fields->block_len--;
+	(void)put(fields, rest, rest_len);
+	fields->items[fields->count - 1].value_len += (uint32_t)rest_len;
 }
 
 const char *fields_name(const struct http_fields *fields, size_t index)

@@ -29,6 +29,9 @@ struct http_fields {
 void fields_add(struct http_fields *fields, const char *name, size_t name_len, const char *value,
     size_t value_len);
 void fields_add_text(struct http_fields *fields, const char *name, const char *value);
+/* The value is `prefix` and `rest` in one; no copy of either is left elsewhere. */
+void fields_add_prefixed(
+    struct http_fields *fields, const char *name, const char *prefix, const char *rest);
 const char *fields_name(const struct http_fields *fields, size_t index);
 const char *fields_value(const struct http_fields *fields, size_t index);
 static inline bool fields_is_named(const struct http_fields *fields, size_t index, const char *name)

@@ -217,11 +217,7 @@ static bool find_head_end(struct h1_reader *reader, const char *head, size_t len
 static void begin_message(struct h1_reader *reader)
 {
 	struct http_head *head = &reader->head;
-	struct http_fields fields = head->fields;
-	fields_clear(&fields);
-	/* Target and authority keep their memory; they are set again before anybody sees them. */
-	*head = (struct http_head){
-	    .fields = fields, .target = head->target, .authority = head->authority};
+	http_head_clear(head);
 	http_head_set_authority(head, "", 0);
 	reader->facts = (struct h1_facts){0};
 	reader->target = reader->name = reader->value = (struct span){0};

@@ -11,7 +11,7 @@
 #include "kubeproxyd/http/hpack.h"
 
 /* Kept for the next heads when nothing waits. */
-#define KEEP_MAX ((size_t)16 * 1024)
+#define KEEP_MAX ((size_t)4 * 1024)
 /* What else may be in a frame that was not counted: pseudo fields as nghttp2 encodes them. */
 #define MARGIN 1024u
 

@@ -72,34 +72,38 @@ static const struct {
 
 void http_head_clear(struct http_head *head)
 {
-	struct http_fields fields = head->fields;
-	fields_clear(&fields);
-	free(head->target);
-	free(head->authority);
-	*head = (struct http_head){.fields = fields};
+	struct http_head empty = {
+	    .fields = head->fields,
+	    .target_text = head->target_text,
+	    .authority_text = head->authority_text,
+	};
+	fields_clear(&empty.fields);
+	*head = empty;
 }
 
 void http_head_free(struct http_head *head)
 {
 	http_head_clear(head);
 	fields_free(&head->fields);
+	buf_free(&head->target_text);
+	buf_free(&head->authority_text);
 }
 
-static void set_text(char **member, const char *text, size_t len)
+static const char *set_text(struct buf *member, const char *text, size_t len)
 {
-	*member = xrealloc(*member, len + 1);
-	memcpy(*member, text, len);
-	(*member)[len] = '\0';
+	buf_clear(member);
+	buf_append(member, text, len);
+	return member->data;
 }
 
 void http_head_set_target(struct http_head *head, const char *target, size_t len)
 {
-	set_text(&head->target, target, len);
+	head->target = set_text(&head->target_text, target, len);
 }
 
 void http_head_set_authority(struct http_head *head, const char *authority, size_t len)
 {
-	set_text(&head->authority, authority, len);
+	head->authority = set_text(&head->authority_text, authority, len);
 }
 
 void http_head_set_method(struct http_head *head, const char *method)

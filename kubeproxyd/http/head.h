@@ -21,9 +21,9 @@ enum http_body_kind {
 struct http_head {
 	/* Requests. */
 	char method[24];
-	char *target; /* as received: origin-form "/path?query"; malloc'd; http_head_set_target() */
-	char *
-	    authority; /* Host or :authority, "" without one; malloc'd; http_head_set_authority() */
+	const char *target; /* as received: origin-form "/path?query"; http_head_set_target() */
+	const char *authority; /* Host or :authority, "" without one; http_head_set_authority() */
+	struct buf target_text, authority_text; /* their memory */
 	/* Responses. */
 	unsigned status;
 	/* Both. `fields` holds no Host, Content-Length, Transfer-Encoding: they are said above and
@@ -40,10 +40,10 @@ struct http_head {
 			 */
 };
 
-/* Empties it and keeps the memory of the fields; target and authority become NULL. */
+/* Empties it and keeps its memory; target and authority become NULL. */
 void http_head_clear(struct http_head *head);
 void http_head_free(struct http_head *head);
-/* Copy `len` bytes into the member, whose memory is used again. */
+/* Copy `len` bytes. */
 void http_head_set_target(struct http_head *head, const char *target, size_t len);
 void http_head_set_authority(struct http_head *head, const char *authority, size_t len);
 /* Truncated to the room that `method` has. */

@@ -1,5 +1,6 @@
-/* The write queue of a stream. Most messages fit one block; blocks of that size are kept for the
- * next queue that needs one, so that a busy proxy allocates none and an idle connection holds none.
+/* The write queue of a stream, or of a body. Most messages fit one block; blocks of that size are
+ * kept for the next queue that needs one, so that a busy proxy allocates none and an idle
+ * connection holds none.
  */
 #include "kubeproxyd/net/stream_queue.h"
 
@@ -9,22 +10,39 @@
 #include "common/xmem.h"
 
 #define BLOCK_SIZE ((size_t)16 * 1024)
-#define SPARE_MAX  64
+#define SMALL_SIZE ((size_t)4 * 1024)
+/* Half a megabyte of each size. */
+#define SPARE_BLOCKS 32
+#define SPARE_SMALL  128
 
-static uint8_t *spare[SPARE_MAX];
-static size_t spare_count;
+struct spare {
+	uint8_t **blocks;
+	size_t count, max;
+};
+
+static uint8_t *large_blocks[SPARE_BLOCKS], *small_blocks[SPARE_SMALL];
+static struct spare large = {large_blocks, 0, SPARE_BLOCKS}, small = {small_blocks, 0, SPARE_SMALL};
+
+static struct spare *spare_of(size_t size)
+{
+	if (size == BLOCK_SIZE)
+		return &large;
+	return size == SMALL_SIZE ? &small : NULL;
+}
 
 static uint8_t *take_block(size_t size)
 {
-	if (size == BLOCK_SIZE && spare_count > 0)
-		return spare[--spare_count];
+	struct spare *spare = spare_of(size);
+	if (spare != NULL && spare->count > 0)
+		return spare->blocks[--spare->count];
 	return xmalloc(size);
 }
 
 static void return_block(uint8_t *block, size_t size)
 {
-	if (block != NULL && size == BLOCK_SIZE && spare_count < SPARE_MAX)
-		spare[spare_count++] = block;
+	struct spare *spare = spare_of(size);
+	if (block != NULL && spare != NULL && spare->count < spare->max)
+		spare->blocks[spare->count++] = block;
 	else
 		free(block);
 }
@@ -53,6 +71,14 @@ uint8_t *stream_queue_reserve(struct stream_queue *queue, size_t len)
 		queue->start = 0;
 	}
 	return queue->data + queue->start + queue->len;
+}
+
+void stream_queue_append(struct stream_queue *queue, const uint8_t *data, size_t len)
+{
+	if (queue->cap == 0 && len <= SMALL_SIZE)
+		move_to(queue, SMALL_SIZE);
+	memcpy(stream_queue_reserve(queue, len), data, len);
+	stream_queue_commit(queue, len);
 }
 
 void stream_queue_commit(struct stream_queue *queue, size_t len)

@@ -1,5 +1,5 @@
-/* Bytes waiting to be written, in one contiguous run; holds no memory while empty. For stream.c
- * alone. */
+/* Bytes waiting to be written, in one contiguous run; holds no memory while empty. For stream.c,
+ * and for bodies that wait to be framed. */
 #ifndef EKSGATE_STREAM_QUEUE_H
 #define EKSGATE_STREAM_QUEUE_H
 
@@ -17,6 +17,8 @@ struct stream_queue {
 /* Room for `len` bytes behind the last; stream_queue_commit() says how many were put there. */
 uint8_t *stream_queue_reserve(struct stream_queue *queue, size_t len) MUST_USE;
 void stream_queue_commit(struct stream_queue *queue, size_t len);
+/* Copies; for what is appended in few pieces, which take less room. */
+void stream_queue_append(struct stream_queue *queue, const uint8_t *data, size_t len);
 /* Drops the first `len` bytes. */
 void stream_queue_consume(struct stream_queue *queue, size_t len);
 void stream_queue_clear(struct stream_queue *queue);

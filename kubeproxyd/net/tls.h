@@ -23,8 +23,13 @@ struct tls_server *tls_server_new(const char *certificate_file, const char *key_
  * session. False: *error "FILE: what" (free()). */
 bool tls_server_add(struct tls_server *server, const char *certificate_file, const char *key_file,
     char **error) MUST_USE;
+/* Has client certificates looked up in the revocation lists of these PEM files; before the first
+ * session. False: *error "FILE: what" (free()). */
+bool tls_server_use_crls(
+    struct tls_server *server, char *const *files, size_t count, char **error) MUST_USE;
 void tls_server_free(struct tls_server **server); /* streams that use it keep what they need */
-/* Whether both take the same authorities for clients' certificates. */
+/* Whether both take the same authorities for clients' certificates, and the same revocation lists.
+ */
 bool tls_server_has_same_authorities(
     const struct tls_server *a, const struct tls_server *b) MUST_USE;
 /* Whether a client's certificate is of its authorities, whatever the time; `chain` may be NULL. For

@@ -6,11 +6,11 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/xmem.h"
 #include "kubeproxyd/policy/field_selector.h"
 #include "kubeproxyd/policy/path_policy.h"
 #include "kubeproxyd/policy/query.h"
@@ -42,7 +42,9 @@ static bool is_one_of(const char *text, const char *const *words)
 
 static void empty_info(struct request_info *info)
 {
-	*info = (struct request_info){.verb = "",
+	*info = (struct request_info){.arena = info->arena,
+	    .own = info->own,
+	    .verb = "",
 	    .path = "",
 	    .api_group = "",
 	    .api_version = "",
@@ -86,32 +88,22 @@ static bool split_target(const char *method, const char *target, struct target *
 	return true;
 }
 
-/* Places that the strings of an info take: each is at most as long as the target. */
-enum {
-	PLACE_PATH,
-	PLACE_PARTS,
-	PLACE_FIELDS,
-	PLACE_LABELS,
-	PLACE_NAME,
-	PLACE_SCRATCH,
-	PLACE_COMMAND,
-	PLACE_REASON,
-	PLACE_COUNT
-};
-#define REASON_EXTRA 80
-
-static char *place(const struct request_info *info, unsigned which, size_t target_len)
+static struct arena *arena_of(struct request_info *info)
 {
-	return info->storage + which * (target_len + 3);
+	return info->arena != NULL ? info->arena : &info->own;
 }
 
-static void allocate(struct request_info *info, const char *method, size_t target_len)
+/* For a string that is at most as long as the `len` bytes that it is made from. */
+static char *place(struct request_info *info, size_t len)
 {
-	size_t verb_len = strlen(method);
-	size_t places = PLACE_COUNT * (target_len + 3) + REASON_EXTRA;
-	info->storage = xmalloc(places + verb_len + 1);
-	char *verb = info->storage + places;
-	for (size_t i = 0; i <= verb_len; i++)
+	return arena_alloc(arena_of(info), len + 3);
+}
+
+static void set_verb(struct request_info *info, const char *method)
+{
+	size_t len = strlen(method);
+	char *verb = place(info, len);
+	for (size_t i = 0; i < len; i++)
 		verb[i] = (char)tolower((unsigned char)method[i]);
 	info->verb = verb;
 }
@@ -235,8 +227,8 @@ static bool is_segment(const char *name)
 
 static void read_selectors(struct request_info *info, const char *query, size_t len)
 {
-	const char *fields = query_get(query, "fieldSelector", place(info, PLACE_FIELDS, len));
-	const char *labels = query_get(query, "labelSelector", place(info, PLACE_LABELS, len));
+	const char *fields = query_get(query, "fieldSelector", place(info, len));
+	const char *labels = query_get(query, "labelSelector", place(info, len));
 	info->field_selector = fields != NULL ? fields : "";
 	info->label_selector = labels != NULL ? labels : "";
 }
@@ -245,15 +237,14 @@ static void read_selectors(struct request_info *info, const char *query, size_t 
 static void read_query(struct request_info *info, const char *query, size_t len, bool has_selectors)
 {
 	static const char *const collections[] = {"list", "watch", "deletecollection", NULL};
-	char *scratch = place(info, PLACE_SCRATCH, len);
+	char *scratch = place(info, len);
 	const char *name = NULL;
 	if (info->name[0] == '\0' && strcmp(info->verb, "get") == 0) {
 		info->verb = query_is_true(query_get(query, "watch", scratch)) ? "watch" : "list";
-		const char *fields =
-		    query_get(query, "fieldSelector", place(info, PLACE_FIELDS, len));
+		const char *fields = query_get(query, "fieldSelector", place(info, len));
 		if (fields != NULL && has_sound_numbers(query, scratch) &&
-		    field_selector_name(fields, place(info, PLACE_NAME, len), &name) &&
-		    name != NULL && is_segment(name))
+		    field_selector_name(fields, place(info, len), &name) && name != NULL &&
+		    is_segment(name))
 			info->name = name;
 	} else if (info->name[0] == '\0' && strcmp(info->verb, "delete") == 0) {
 		info->verb = "deletecollection";
@@ -273,8 +264,8 @@ static bool is_plain_word(const char *word)
 /* Each "command=WORD" is one word. Joined they are shorter than the query. */
 static void read_command(struct request_info *info, const char *query, size_t len)
 {
-	char *command = place(info, PLACE_COMMAND, len), *end = command;
-	char *scratch = place(info, PLACE_SCRATCH, len);
+	char *command = place(info, len), *end = command;
+	char *scratch = place(info, len);
 	struct query_pair pair;
 	info->is_command_plain = true;
 	while (query_next(&query, scratch, &pair)) {
@@ -319,6 +310,22 @@ static bool resolve_resource(const char *method, const char *query, size_t len, 
 	return true;
 }
 
+/* False. */
+PRINTF_LIKE(3, 4)
+static bool refuse(struct request_info *info, const char **reason, const char *format, ...)
+{
+	va_list args, again;
+	va_start(args, format);
+	va_copy(again, args);
+	size_t len = (size_t)vsnprintf(NULL, 0, format, args);
+	va_end(args);
+	char *text = place(info, len);
+	vsnprintf(text, len + 1, format, again);
+	va_end(again);
+	*reason = text;
+	return false;
+}
+
 bool request_info_resolve(
     const char *method, const char *target, struct request_info *info, const char **reason)
 {
@@ -326,32 +333,25 @@ bool request_info_resolve(
 	struct parts parts;
 	size_t len = strlen(target);
 	empty_info(info);
-	allocate(info, method, len);
-	char *path = place(info, PLACE_PATH, len);
-	char *text = place(info, PLACE_REASON, len);
-	size_t text_size = len + 3 + REASON_EXTRA;
-	*reason = text;
-	if (!split_target(method, target, &split)) {
-		snprintf(text, text_size, "parse \"%s\": invalid URI for request", target);
-		return false;
-	}
+	set_verb(info, method);
+	char *path = place(info, len);
+	if (!split_target(method, target, &split))
+		return refuse(info, reason, "parse \"%s\": invalid URI for request", target);
 	const char *bad;
 	if (!percent_decode(split.path, split.path_len, false, path, &bad)) {
 		size_t bad_len = (size_t)(split.path + split.path_len - bad);
-		snprintf(text, text_size, "parse \"%s\": invalid URL escape \"%.*s\"", target,
+		return refuse(info, reason, "parse \"%s\": invalid URL escape \"%.*s\"", target,
 		    bad_len < 3 ? (int)bad_len : 3, bad);
-		return false;
 	}
 	info->path = path;
-	split_path(memcpy(place(info, PLACE_PARTS, len), path, strlen(path) + 1), &parts);
+	split_path(memcpy(place(info, len), path, strlen(path) + 1), &parts);
 	if (!take_api(&parts, info))
 		return true;
-	if (!resolve_resource(method, split.query, len, &parts, info)) {
-		snprintf(
-		    text, text_size, "unable to determine kind and namespace from url, %s", target);
-		return false;
-	}
-	info->is_long_running = is_long_running(info, split.query, place(info, PLACE_SCRATCH, len));
+	size_t query_len = strlen(split.query);
+	if (!resolve_resource(method, split.query, query_len, &parts, info))
+		return refuse(
+		    info, reason, "unable to determine kind and namespace from url, %s", target);
+	info->is_long_running = is_long_running(info, split.query, place(info, query_len));
 	return true;
 }
 
@@ -373,7 +373,7 @@ bool request_info_parse(const char *method, const char *target, struct request_i
 
 void request_info_free(struct request_info *info)
 {
-	xfree(&info->storage);
+	arena_free(&info->own);
 	empty_info(info);
 }
 

@@ -7,12 +7,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "common/arena.h"
 #include "common/attr.h"
 
-/* Strings are NUL-terminated, in `storage`; "" when absent. A decoded NUL byte stands there as the
- * two bytes C0 80, so that it cannot hide what follows it. {0} initialises; request_info_free()
- * releases. */
+/* Strings are NUL-terminated, in the arena; "" when absent. A decoded NUL byte stands there as the
+ * two bytes C0 80, so that it cannot hide what follows it. {0} initialises, or {.arena} to put them
+ * there; request_info_free() releases. */
 struct request_info {
+	struct arena *arena; /* NULL: its own */
 	bool is_resource;
 	const char
 	    *verb; /* "get", "list", "watch", "create", …; non-resource: the method in lower case */
@@ -26,7 +28,7 @@ struct request_info {
 	 * what is proxied and is opaque; 0: not such a target. */
 	size_t opaque_from;
 	bool is_long_running; /* watch, log -f, exec, attach, portforward, proxy */
-	char *storage;
+	struct arena own;
 };
 
 /* `target` is origin-form, behind the cluster's prefix ("/api/v1/pods?watch=1"). Strict: false

@@ -22,12 +22,16 @@ struct list {
 
 static void add_key(struct list *list, const char *key)
 {
+	size_t len = strlen(key);
+	char *start = buf_reserve(list->out, len + 4), *at = start;
 	if (list->is_begun)
-		buf_append_char(list->out, ',');
+		*at++ = ',';
 	list->is_begun = true;
-	buf_append_char(list->out, '"');
-	buf_append_text(list->out, key);
-	buf_append(list->out, "\":", 2);
+	*at++ = '"';
+	at = mempcpy(at, key, len);
+	*at++ = '"';
+	*at++ = ':';
+	buf_commit(list->out, (size_t)(at - start));
 }
 
 static bool is_empty(const char *text)

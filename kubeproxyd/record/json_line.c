@@ -60,6 +60,30 @@ static bool is_plain(unsigned char c)
 	return c >= ' ' && c < 0x7f && c != '"' && c != '\\';
 }
 
+/* Whether eight bytes are all plain: in each expression the high bit of some byte is set when one
+ * is of its kind. */
+static bool are_plain(const unsigned char *text)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
+	uint64_t word;
+	memcpy(&word, text, sizeof word);
+	uint64_t quote = word ^ ones * '"', backslash = word ^ ones * '\\',
+		 delete = word ^ ones * 0x7f;
+	uint64_t found =
+	    word | (word - ones * ' ') | (quote - ones) | (backslash - ones) | (delete - ones);
+	return (found & highs) == 0;
+}
+
+/* Copies plain bytes, at most to `end`. */
+static char *put_plain(char *at, const unsigned char **from, const unsigned char *end)
+{
+	for (; end - *from >= 8 && are_plain(*from); *from += 8)
+		at = mempcpy(at, *from, 8);
+	while (*from < end && is_plain(**from))
+		*at++ = (char)*(*from)++;
+	return at;
+}
+
 void json_line_string(struct buf *out, const char *text, size_t len)
 {
 	const unsigned char *from = (const unsigned char *)text, *end = from + len;
@@ -68,7 +92,7 @@ void json_line_string(struct buf *out, const char *text, size_t len)
 	while (from < end) {
 		size_t more = *from >= 0x80 ? character_length(from, (size_t)(end - from)) : 0;
 		if (is_plain(*from)) {
-			*at++ = (char)*from++;
+			at = put_plain(at, &from, end);
 		} else if (more > 0) {
 			at = mempcpy(at, from, more);
 			from += more;

@@ -2,10 +2,13 @@
 // the terminal, rows in build/bench.json. CPU time is that of the proxy's process; ratios mean something, single values on
 // a shared machine little. Exit status 1 when a measure failed; a bar that is not met is told and no failure.
 //
-//   EKSGATE_BENCH_SECONDS  of each run (1); a whole bench takes about 200 of them
+//   EKSGATE_BENCH_SECONDS  of each run (1); a whole bench takes about 300 of them
 //   EKSGATE_BENCH_ROUNDS   (3)
 //   EKSGATE_BENCH_WATCHES  for the measures of memory (4000)
-//   EKSGATE_BENCH_ONLY     one of decisions, requests, handshakes, events, memory, discovery
+//   EKSGATE_BENCH_TUNNEL_MB  through an exec tunnel (1024)
+//   EKSGATE_BENCH_CROWD    idle watches beside the slow reader (10000)
+//   EKSGATE_BENCH_ONLY     one of decisions, requests, allocations, instances, handshakes, tunnel, events, crowd, memory,
+//                          discovery
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { discovery } from './discovery/measures.mjs';
@@ -16,7 +19,7 @@ import { Stage } from './stage.mjs';
 
 const output = fileURLToPath(new URL('../../build/bench.json', import.meta.url));
 const setting = (name, fallback) => Number(process.env[`EKSGATE_BENCH_${name}`] ?? fallback);
-const options = { seconds: setting('SECONDS', 1), rounds: setting('ROUNDS', 3), watches: setting('WATCHES', 4000) };
+const options = { seconds: setting('SECONDS', 1), rounds: setting('ROUNDS', 3), watches: setting('WATCHES', 4000), tunnelMb: setting('TUNNEL_MB', 1024), crowd: setting('CROWD', 10000) };
 const only = process.env.EKSGATE_BENCH_ONLY;
 const begun = Date.now();
 const say = (text) => process.stdout.write(`${text}\n`);

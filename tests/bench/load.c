@@ -248,14 +248,15 @@ static bool obey(struct load *load)
 
 static const char usage[] = "usage: load --port N --path P --certificate FILE --key FILE [--host "
 			    "H] [--h2] [--connections N] [--streams N]\n"
-			    "            [--handshake] [--hold]\n";
+			    "            [--handshake] [--hold] [--plain]\n";
 
 static bool parse(struct load_options *with, int argc, char **argv)
 {
-	static const struct option names[] = {{"port", 1, NULL, 'p'}, {"path", 1, NULL, 'P'},
-	    {"certificate", 1, NULL, 'c'}, {"key", 1, NULL, 'k'}, {"host", 1, NULL, 'H'},
-	    {"h2", 0, NULL, '2'}, {"connections", 1, NULL, 'C'}, {"streams", 1, NULL, 'm'},
-	    {"handshake", 0, NULL, 'h'}, {"hold", 0, NULL, 'o'}, {NULL, 0, NULL, 0}};
+	static const struct option names[] = {{"plain", 0, NULL, 'n'}, {"port", 1, NULL, 'p'},
+	    {"path", 1, NULL, 'P'}, {"certificate", 1, NULL, 'c'}, {"key", 1, NULL, 'k'},
+	    {"host", 1, NULL, 'H'}, {"h2", 0, NULL, '2'}, {"connections", 1, NULL, 'C'},
+	    {"streams", 1, NULL, 'm'}, {"handshake", 0, NULL, 'h'}, {"hold", 0, NULL, 'o'},
+	    {NULL, 0, NULL, 0}};
 	int letter;
 	while ((letter = getopt_long(argc, argv, "", names, NULL)) != -1) {
 		switch (letter) {
@@ -288,6 +289,9 @@ static bool parse(struct load_options *with, int argc, char **argv)
 			break;
 		case 'o':
 			with->is_hold = true;
+			break;
+		case 'n':
+			with->is_plain = true;
 			break;
 		default:
 			return false;

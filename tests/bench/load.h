@@ -17,6 +17,7 @@ struct load_options {
 	bool is_h2;
 	bool is_handshake; /* a connection for every request */
 	bool is_hold; /* requests that never end: watches */
+	bool is_plain; /* no TLS */
 };
 
 struct request {
@@ -30,7 +31,7 @@ struct connection {
 	struct load *load;
 	enum connection_state state;
 	int fd;
-	SSL *ssl;
+	SSL *ssl; /* NULL: plain */
 	struct buf out;
 	bool is_writing; /* the loop waits for room */
 	struct request *requests; /* by slot; HTTP/1 has one */

@@ -44,12 +44,13 @@ class Load {
 	}
 }
 
-// `target`: {port, path, isH2}; `person`: {certificate, key} files; `shape`: {connections, streams, isHandshake, isHold}.
+// `target`: {port, path, isH2, isPlain}; `person`: {certificate, key} files; `shape`: {connections, streams, isHandshake, isHold}.
 export async function startLoad(target, person, shape, log) {
 	const words = [program, '--port', target.port, '--path', target.path, '--host', `127.0.0.1:${target.port}`];
 	words.push('--certificate', person.certificate, '--key', person.key);
 	words.push('--connections', shape.connections, '--streams', shape.streams ?? 1);
 	if (target.isH2) words.push('--h2');
+	if (target.isPlain) words.push('--plain');
 	if (shape.isHandshake) words.push('--handshake');
 	if (shape.isHold) words.push('--hold');
 	const load = new Load(new Process(words.map(String), { log, isAsked: true }));

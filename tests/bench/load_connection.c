@@ -49,6 +49,14 @@ static int connect_socket(const struct load *load)
 	return fd;
 }
 
+static void start(struct connection *c)
+{
+	c->state = CONNECTION_OPEN;
+	c->load->opening--;
+	c->load->open++;
+	http_start(c);
+}
+
 void connection_open(struct connection *c)
 {
 	struct load *load = c->load;
@@ -58,6 +66,11 @@ void connection_open(struct connection *c)
 	load->opening++;
 	if (c->requests == NULL)
 		c->requests = xcalloc((size_t)load_slots(load), sizeof *c->requests);
+	if (load->with.is_plain) {
+		watch(c, EPOLL_CTL_ADD, false);
+		start(c);
+		return;
+	}
 	c->ssl = SSL_new(load->tls);
 	if (c->ssl == NULL || SSL_set_fd(c->ssl, c->fd) != 1 ||
 	    SSL_set_alpn_protos(
@@ -90,10 +103,7 @@ static bool shake_hands(struct connection *c)
 {
 	int code = SSL_do_handshake(c->ssl);
 	if (code == 1) {
-		c->state = CONNECTION_OPEN;
-		c->load->opening--;
-		c->load->open++;
-		http_start(c);
+		start(c);
 		return true;
 	}
 	int error = SSL_get_error(c->ssl, code);
@@ -105,9 +115,12 @@ static bool read_all(struct connection *c)
 {
 	static char data[READ_SIZE];
 	for (;;) {
-		int len = SSL_read(c->ssl, data, sizeof data);
+		ssize_t len = c->ssl != NULL ? SSL_read(c->ssl, data, sizeof data)
+					     : recv(c->fd, data, sizeof data, 0);
+		if (len <= 0 && c->ssl == NULL)
+			return len < 0 && errno == EAGAIN;
 		if (len <= 0)
-			return SSL_get_error(c->ssl, len) == SSL_ERROR_WANT_READ;
+			return SSL_get_error(c->ssl, (int)len) == SSL_ERROR_WANT_READ;
 		if (!http_receive(c, data, (size_t)len))
 			return false;
 	}
@@ -139,7 +152,8 @@ void connection_flush(struct connection *c)
 {
 	http_collect(c);
 	while (c->out.len > 0) {
-		int len = SSL_write(c->ssl, c->out.data, (int)c->out.len);
+		ssize_t len = c->ssl != NULL ? SSL_write(c->ssl, c->out.data, (int)c->out.len)
+					     : send(c->fd, c->out.data, c->out.len, MSG_NOSIGNAL);
 		if (len <= 0)
 			break;
 		buf_consume(&c->out, (size_t)len);

@@ -4,53 +4,28 @@
 import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { binary } from '../scenarios/daemons.mjs';
-import { withLoad } from './load.mjs';
+import { allocations, instances } from './costs.mjs';
+import { crowd } from './crowd.mjs';
 import { LARGE, SMALL, WATCH } from './stage.mjs';
+import { tunnel } from './tunnel.mjs';
+import { cpuRun, pick, takeTurns, toTheClient, WARM_SECONDS } from './turns.mjs';
 
 const DECIDE = binary('bench/decide');
-const WARM_SECONDS = 0.2;
-const SETTLE_MS = 1000;
+// Longer than kubeproxyd takes to give back what a burst left behind.
+const SETTLE_MS = 3500;
 const BEAT_MS = 1;
 const EVENTS_MIN = 100;
 const H1 = { connections: 32 };
 const H2 = { connections: 16, streams: 8 };
 
-async function takeTurns(contenders, rounds, measure) {
-	const values = Object.fromEntries(contenders.map(({ label, isMissing }) => [label, isMissing ? 'not yet' : []]));
-	for (let round = 0; round < rounds; round++)
-		for (const contender of contenders.filter(({ isMissing }) => !isMissing))
-			values[contender.label].push(await measure(contender).catch((error) => error));
-	return values;
-}
-
-// values of objects -> values of one of their fields
-function pick(values, field) {
-	const of = (value) => (value instanceof Error ? value : value[field]);
-	return Object.fromEntries(
-		Object.entries(values).map(([label, list]) => [label, Array.isArray(list) ? list.map(of) : list]),
+// `others`: contenders besides those that speak `protocol`, whose pace nobody else is held to.
+async function cpu(stage, options, { id, title, protocol, path, shape, others = [] }) {
+	const values = await takeTurns([...stage.contenders(protocol), ...others], options.rounds, (contender) =>
+		cpuRun(stage, contender, path, contender.shape ?? shape, options.seconds),
 	);
-}
-
-function toTheClient(stage, contender, path, shape, use) {
-	return withLoad(contender.target(path), stage.person, shape, stage.log, use);
-}
-
-// CPU time of the proxy for each request, connections standing; how many requests a second it was.
-function cpuRun(stage, contender, path, shape, seconds) {
-	return toTheClient(stage, contender, path, shape, async (load) => {
-		if (!shape.isHandshake) await load.run(WARM_SECONDS);
-		const subject = stage.process(contender.name);
-		const before = subject.cpu();
-		const result = await load.run(seconds);
-		return { us: ((subject.cpu() - before) * 1e6) / result.done, rate: result.done / result.seconds };
-	});
-}
-
-async function cpu(stage, options, { id, title, protocol, path, shape }) {
-	const values = await takeTurns(stage.contenders(protocol), options.rounds, (contender) =>
-		cpuRun(stage, contender, path, shape, options.seconds),
-	);
-	return { rates: pick(values, 'rate'), result: { id, title, unit: 'us', values: pick(values, 'us') } };
+	const rates = pick(values, 'rate');
+	for (const { label } of others) delete rates[label];
+	return { rates, result: { id, title, unit: 'us', values: pick(values, 'us') } };
 }
 
 // Half of what the slowest of them bears, so that all get the same load.
@@ -83,7 +58,9 @@ async function requests(stage, options) {
 	]) {
 		const small = { id: `cpu-${protocol}-4k`, title: `CPU a request, ${protocol}, 4 KiB, ${words}`, path: SMALL };
 		const large = { id: `cpu-${protocol}-131k`, title: `CPU a request, ${protocol}, 131 KiB, ${words}`, path: LARGE };
-		const { rates, result } = await cpu(stage, options, { ...small, protocol, shape });
+		// It speaks HTTP/1 without TLS to its clients, HTTP/2 to the API server.
+		const others = protocol === 'h2' ? [{ ...stage.kubectlProxy(), shape: H1 }] : [];
+		const { rates, result } = await cpu(stage, options, { ...small, protocol, shape, others });
 		results.push(result);
 		results.push((await cpu(stage, options, { ...large, protocol, shape })).result);
 		results.push(...(await latency(stage, options, { protocol, shape, rates })));
@@ -154,7 +131,7 @@ async function memoryOfWatches(stage, contender, shape) {
 	await stage.restart(contender.name);
 	const subject = stage.process(contender.name);
 	const one = { connections: 1, streams: 1, isHold: true };
-	await toTheClient(stage, contender, WATCH, one, () => sleep(SETTLE_MS / 2));
+	await toTheClient(stage, contender, WATCH, one, () => sleep(SETTLE_MS));
 	const before = subject.rss();
 	return toTheClient(stage, contender, WATCH, { ...shape, isHold: true }, async () => {
 		await sleep(SETTLE_MS);
@@ -194,4 +171,4 @@ async function decisions(stage, { rounds }) {
 }
 
 // In this order: what restarts a subject comes last.
-export const MEASURES = { decisions, requests, handshakes, events, memory };
+export const MEASURES = { decisions, requests, allocations, instances, handshakes, tunnel, events, crowd, memory };

@@ -6,7 +6,10 @@ const OURS = ['kubeproxyd', 'discoveryd'];
 // At most `ratio` of the peer's value, or at most `value`.
 const BARS = {
 	'cpu-h1-4k': [{ peer: 'nginx h1->h1', ratio: 0.85 }],
-	'cpu-h2-4k': [{ peer: 'haproxy h2->h2', ratio: 0.75 }],
+	'cpu-h2-4k': [
+		{ peer: 'haproxy h2->h2', ratio: 0.75 },
+		{ peer: 'kubectl proxy', ratio: 0.143 },
+	],
 	'cpu-h2-131k': [
 		{ peer: 'haproxy h2->h2', ratio: 0.65 },
 		{ peer: 'nginx h2->h1', ratio: 0.9 },
@@ -16,6 +19,14 @@ const BARS = {
 	'decide-glob': [{ value: 1000 }],
 	'decide-by-all-roles': [{ value: 1000 }],
 	handshake: [{ peer: 'nginx h1->h1', ratio: 1.2 }],
+	// Of a whole run, not of each request: a pool that grows once more is no cost of a request.
+	'allocations-h1-4k': [{ value: 0.01 }],
+	'allocations-h2-4k': [{ value: 0.01 }],
+	'allocations-h2-131k': [{ value: 0.01 }],
+	instances: [{ peer: 'one instance', ratio: 1.1 }],
+	tunnel: [{ peer: 'haproxy h1->h1', ratio: 1 }],
+	'crowd-p99': [{ peer: 'all read', ratio: 1.25 }],
+	'crowd-rss': [{ value: 1024 }],
 	'event-p99-h1': [{ value: 1000 }],
 	'event-p99-h2': [{ value: 1000 }],
 	'rss-watch-h1': [{ value: 20 }],
@@ -52,11 +63,12 @@ function judge(id, label, value, ratios) {
 }
 
 // A measure's rows: {measure, title, subject, value, unit, ratios: {peer: ratio}, note?, bars?}.
-export function rowsOf({ id, title, unit, values }) {
+// `areParts`: the subjects are parts of one whole, no peers.
+export function rowsOf({ id, title, unit, values, areParts = false }) {
 	return Object.entries(values).map(([label, list]) => {
 		const row = { measure: id, title, subject: label, value: null, unit, ratios: {} };
 		if (!Array.isArray(list)) return { ...row, note: list };
-		const peers = Object.entries(values).filter(([peer, of]) => peer !== label && Array.isArray(of));
+		const peers = Object.entries(values).filter(([peer, of]) => !areParts && peer !== label && Array.isArray(of));
 		row.value = median(list);
 		if (OURS.includes(label)) row.ratios = Object.fromEntries(peers.map(([peer, of]) => [peer, ratioTo(list, of)]));
 		row.rounds = list.filter(isNumber);

@@ -1,7 +1,8 @@
 // Everything that a measure needs, up and running: the upstreams, the peers, the simulated AWS in which both upstreams are
 // endpoints of EKS clusters, discoveryd that finds them and kubeproxyd that serves them. Opened and closed by bench.mjs.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:tls';
+import { kubectlPath } from '../clients/kubectl.mjs';
 import { until } from '../clients/run.mjs';
 import { admin, binary, Discoveryd } from '../scenarios/daemons.mjs';
 import { initialise, makeCertificate } from '../scenarios/people.mjs';
@@ -10,15 +11,17 @@ import { makePki } from '../sim/kube/pki.mjs';
 import { haproxyConfig, nginxConfig, upstreamConfig } from './peers.mjs';
 import { freePorts, Process, untilListening } from './process.mjs';
 
-// What is asked for: a list of 4 KiB, one of 131 KiB, a watch. Paths as the API server sees them.
+// What is asked for: a list of 4 KiB, one of 131 KiB, an exec, a watch. Paths as the API server sees them.
 export const SMALL = '/api/v1/namespaces/default/pods';
 export const LARGE = '/api/v1/pods';
+export const EXEC = '/api/v1/namespaces/default/pods/web/exec?command=cat&stdout=true';
 export const WATCH = '/api/v1/namespaces/default/pods?watch=true';
 const SIZES = { [SMALL]: 4 * 1024, [LARGE]: 131 * 1024 };
 
 const LIMITS = { connections: 16000, requests_per_user: 20000, requests_per_cluster: 20000 };
 
 const STATIC = { account: OWN, region: 'eu-west-1', name: 'bench', tags: { env: 'prod' } };
+const TUNNELLED = { account: OWN, region: 'eu-west-1', name: 'tunnelled', tags: { env: 'prod' } };
 const WATCHED = { account: OWN, region: 'eu-west-1', name: 'watched', tags: { env: 'prod' } };
 
 // A PodList of exactly so many bytes.
@@ -46,6 +49,7 @@ export class Stage {
 		this.world = new World();
 		this.log = this.path('load.log');
 		this.processes = [];
+		this.siblings = []; // instances of kubeproxyd beside the first
 	}
 
 	path(...names) {
@@ -63,14 +67,15 @@ export class Stage {
 		await this.makeFiles();
 		await this.startUpstreams();
 		await this.discover();
-		const [both, toH1, watchBoth, watchToH1, nginx, watchNginx] = await freePorts(6);
-		this.writePeers({ both, toH1, watchBoth, watchToH1, nginx, watchNginx });
+		const [both, toH1, watchBoth, watchToH1, tunnel, nginx, watchNginx, kubectl] = await freePorts(8);
+		this.writePeers({ both, toH1, watchBoth, watchToH1, tunnel, nginx, watchNginx, kubectl });
 		this.subjects = {
 			kubeproxyd: { restart: () => this.startKubeproxyd() },
 			haproxy: { restart: () => this.startPeer('haproxy', ['haproxy', '-db', '-f', this.path('haproxy.cfg')], both) },
 			nginx: {
 				restart: () => this.startPeer('nginx', ['nginx', '-p', this.path(), '-c', this.path('nginx.conf')], nginx),
 			},
+			kubectl: { restart: () => this.startPeer('kubectl', this.kubectlCommand(kubectl), kubectl) },
 		};
 		for (const name of Object.keys(this.subjects)) await this.restart(name);
 		this.isH2 = (await askProtocol(this.subjects.kubeproxyd.port, this.person)) === 'h2';
@@ -96,16 +101,22 @@ export class Stage {
 	}
 
 	async startUpstreams() {
-		[this.staticPort, this.watchPort] = await freePorts(2);
+		[this.staticPort, this.watchPort, this.tunnelPort] = await freePorts(3);
 		const { certificate, key } = this.upstreamTls;
 		const config = upstreamConfig(this.path(), { port: this.staticPort, certificate, key, files: this.files });
 		writeFileSync(this.path('upstream.conf'), config);
 		const nginx = this.start('upstream', ['nginx', '-p', this.path(), '-c', this.path('upstream.conf')]);
 		await untilListening(nginx, this.staticPort);
-		const script = new URL('watch-upstream.mjs', import.meta.url).pathname;
-		const words = [process.execPath, script, this.watchPort, certificate, key];
-		this.watchUpstream = this.start('watch-upstream', words.map(String), { isAsked: true });
-		await untilListening(this.watchUpstream, this.watchPort);
+		this.watchUpstream = await this.startScript('watch-upstream', this.watchPort);
+		await this.startScript('tunnel-upstream', this.tunnelPort);
+	}
+
+	async startScript(name, port) {
+		const { certificate, key } = this.upstreamTls;
+		const script = new URL(`${name}.mjs`, import.meta.url).pathname;
+		const running = this.start(name, [process.execPath, script, String(port), certificate, key], { isAsked: true });
+		await untilListening(running, port);
+		return running;
 	}
 
 	// "beat 1": an event a millisecond; "quiet".
@@ -117,20 +128,22 @@ export class Stage {
 		const { world } = this;
 		world.config.discovery_service.poll_interval = '1h';
 		world.config.eksgate.log.level = 'info';
-		// One user asks for everything here.
+		// The bars are for the access line alone; one user asks for everything here.
+		world.config.eksgate.proxy.audit = { destination: 'off' };
 		world.config.eksgate.proxy.limits = { ...world.config.eksgate.proxy.limits, ...LIMITS };
 		world.writeConfig();
 		const certificateAuthority = Buffer.from(this.pki.ca).toString('base64');
 		for (const [cluster, port] of [
 			[STATIC, this.staticPort],
 			[WATCHED, this.watchPort],
+			[TUNNELLED, this.tunnelPort],
 		]) {
 			const endpoint = `https://127.0.0.1:${port}`;
 			await world.putCluster(cluster, { tags: cluster.tags, endpoint, certificateAuthority });
 			await world.grant(cluster);
 		}
 		const discoveryd = await new Discoveryd(world).ready();
-		await discoveryd.untilNames([nameOf(STATIC), nameOf(WATCHED)]);
+		await discoveryd.untilNames([STATIC, WATCHED, TUNNELLED].map(nameOf));
 	}
 
 	writePeers(ports) {
@@ -149,6 +162,7 @@ export class Stage {
 				{ port: ports.toH1, upstream: this.staticPort, alpn: 'http/1.1' },
 				{ port: ports.watchBoth, upstream: this.watchPort, alpn: 'h2' },
 				{ port: ports.watchToH1, upstream: this.watchPort, alpn: 'http/1.1' },
+				{ port: ports.tunnel, upstream: this.tunnelPort, alpn: 'http/1.1' },
 			],
 			tls,
 		);
@@ -171,22 +185,55 @@ export class Stage {
 		return { running };
 	}
 
+	// With a kubeconfig for the API server as it stands; Go gets the one core that it is pinned to.
+	kubectlCommand(port) {
+		const config = this.path('peer.kubeconfig');
+		const cluster = {
+			server: `https://127.0.0.1:${this.staticPort}`,
+			'certificate-authority': this.path('upstream-ca.pem'),
+			'tls-server-name': 'kubernetes',
+		};
+		writeFileSync(
+			config,
+			JSON.stringify({
+				apiVersion: 'v1',
+				kind: 'Config',
+				'current-context': 'bench',
+				clusters: [{ name: 'bench', cluster }],
+				contexts: [{ name: 'bench', context: { cluster: 'bench', user: 'bench' } }],
+				users: [{ name: 'bench', user: { token: 'bench' } }],
+			}),
+		);
+		return [kubectlPath(), '--kubeconfig', config, 'proxy', '--port', String(port)];
+	}
+
+	// So many instances of kubeproxyd on one port, the first with its past.
+	async runInstances(count) {
+		for (const { running } of this.siblings.splice(count - 1)) await running.stop();
+		while (this.siblings.length < count - 1) {
+			this.world.config.kubernetes_service.listen_addr = `127.0.0.1:${this.subjects.kubeproxyd.port}`;
+			this.world.writeConfig();
+			this.siblings.push(await this.startKubeproxyd(`sibling-${this.siblings.length + 1}`));
+		}
+	}
+
 	// Its log, access lines among it, goes to a file.
-	async startKubeproxyd() {
+	async startKubeproxyd(instance = 'main') {
 		const { world } = this;
-		const words = [binary('kubeproxyd'), 'run', '--config', this.path('eksgate.yaml')];
+		const words = [binary('kubeproxyd'), 'run', '--instance', instance, '--config', this.path('eksgate.yaml')];
 		const env = world.environment(world.proxyUser);
-		const before = this.subjects.kubeproxyd.running?.logText().length ?? 0;
+		const log = this.path('kubeproxyd.log');
+		const before = existsSync(log) ? readFileSync(log, 'utf8').length : 0;
 		const running = this.start('kubeproxyd', words, { isSubject: true, env });
 		const listening = /event=listening [^\n]*address=127\.0\.0\.1:(\d+)/;
 		const port = await until('kubeproxyd listens', () => {
 			running.mustLive();
 			return listening.exec(running.logText().slice(before))?.[1];
 		});
-		const wanted = [nameOf(STATIC), nameOf(WATCHED)].sort().join();
+		const wanted = [STATIC, WATCHED, TUNNELLED].map(nameOf).sort().join();
 		await until('kubeproxyd serves both clusters', async () => {
 			running.mustLive();
-			const { clusters } = await admin(this.path('run', 'main.sock'), '/v1/clusters');
+			const { clusters } = await admin(this.path('run', `${instance}.sock`), '/v1/clusters');
 			return clusters.map((cluster) => cluster.name).sort().join() === wanted;
 		});
 		return { running, port: Number(port) };
@@ -217,6 +264,22 @@ export class Stage {
 		return [ours, ...(isH2 ? [h2Back] : []), h1Back, ofNginx];
 	}
 
+	// kubectl proxy, as a contender of requests for the static API server.
+	kubectlProxy() {
+		const target = (path) => ({ port: this.ports.kubectl, path, isPlain: true });
+		return { label: 'kubectl proxy', name: 'kubectl', target };
+	}
+
+	// Who competes for the tunnels.
+	tunnelContenders() {
+		const at = (port, prefix) => (path) => ({ port, path: prefix + path });
+		const ours = at(this.subjects.kubeproxyd.port, `/clusters/${nameOf(TUNNELLED)}`);
+		return [
+			{ label: 'kubeproxyd', name: 'kubeproxyd', target: ours },
+			{ label: 'haproxy h1->h1', name: 'haproxy', target: at(this.ports.tunnel, '') },
+		];
+	}
+
 	// No proxy in between.
 	direct(protocol) {
 		const target = (path) => ({ port: this.watchPort, path, isH2: protocol === 'h2' });
@@ -225,6 +288,12 @@ export class Stage {
 
 	process(name) {
 		return this.subjects[name].running;
+	}
+
+	// User and system time so far, in seconds; of kubeproxyd, of all its instances.
+	cpu(name) {
+		const siblings = name === 'kubeproxyd' ? this.siblings : [];
+		return [this.subjects[name], ...siblings].reduce((sum, { running }) => sum + running.cpu(), 0);
 	}
 
 	async close() {

@@ -1,5 +1,5 @@
-// The API server of the watches, for which nginx has no answer: every request gets a head and one line, and stays open. Lines
-// of standard input: "beat MS" sends {"sent_ns":N} to one watch after another, one every MS; "quiet" stops that. Started
+// The API server of the watches, for which nginx has no answer: every request gets a head and one line, and stays open; with
+// flood=true in its query, as many lines as it takes. Lines of standard input: "beat MS" sends {"sent_ns":N} to one watch after another, one every MS; "quiet" stops that. Started
 // by stage.mjs as `node watch-upstream.mjs PORT CERTIFICATE KEY`; ends when its standard input does.
 import { readFileSync } from 'node:fs';
 import { createSecureServer } from 'node:http2';
@@ -19,12 +19,20 @@ function sendNext() {
 	if (!next.done) next.value.write(`{"sent_ns":${process.hrtime.bigint()}}\n`);
 }
 
+const LINE = `${JSON.stringify({ type: 'BOOKMARK', filler: 'x'.repeat(4000) })}\n`;
+
+function flood(response) {
+	while (!response.destroyed && response.write(LINE));
+	if (!response.destroyed) response.once('drain', () => flood(response));
+}
+
 const server = createSecureServer(
 	{ cert: readFileSync(certificate), key: readFileSync(key), allowHTTP1: true, ciphers: 'TLS_AES_128_GCM_SHA256' },
 	(request, response) => {
 		response.writeHead(200, { 'content-type': 'application/json' });
 		response.write('{"type":"BOOKMARK"}\n');
-		watches.add(response);
+		if (request.url.includes('flood=true')) flood(response);
+		else watches.add(response);
 		response.on('error', () => {});
 		response.on('close', () => watches.delete(response));
 	},

@@ -29,8 +29,11 @@ static bool is_same_text(const char *a, const char *b)
 static struct http_head copy_head(const struct http_head *head)
 {
 	struct http_head copy = *head;
-	copy.target = xstrdup_or_null(head->target);
-	copy.authority = xstrdup_or_null(head->authority);
+	copy.target_text = copy.authority_text = (struct buf){0};
+	if (head->target != NULL)
+		http_head_set_target(&copy, head->target, strlen(head->target));
+	if (head->authority != NULL)
+		http_head_set_authority(&copy, head->authority, strlen(head->authority));
 	copy.fields = (struct http_fields){0};
 	for (size_t i = 0; i < head->fields.count; i++)
 		if (strcasecmp(fields_name(&head->fields, i), "connection") != 0)

@@ -25,7 +25,11 @@ async function checkWrites(api) {
 	const made = { metadata: { name: 'by-node' }, data: { a: '1' } };
 	await api.createNamespacedConfigMap({ namespace: 'default', body: made });
 	const read = await api.readNamespacedConfigMap({ namespace: 'default', name: 'by-node' });
-	await api.replaceNamespacedConfigMap({ namespace: 'default', name: 'by-node', body: { ...read, data: { a: '2' } } });
+	await api.replaceNamespacedConfigMap({
+		namespace: 'default',
+		name: 'by-node',
+		body: { ...read, data: { a: '2' } },
+	});
 	const stale = api.replaceNamespacedConfigMap({ namespace: 'default', name: 'by-node', body: read });
 	await assert.rejects(stale, /the object has been modified/);
 	await api.deleteNamespacedConfigMap({ namespace: 'default', name: 'by-node' });
@@ -36,10 +40,19 @@ async function checkWatch(world, config) {
 	const watch = new k8s.Watch(config);
 	const ended = new Promise((resolve) => {
 		watch
-			.watch('/api/v1/namespaces/default/configmaps', {}, (type, { metadata }) => seen.push(`${type} ${metadata.name}`), resolve)
+			.watch(
+				'/api/v1/namespaces/default/configmaps',
+				{},
+				(type, { metadata }) => seen.push(`${type} ${metadata.name}`),
+				resolve,
+			)
 			.then((controller) => until('the watch has begun', () => seen.length > 0).then(() => controller))
 			.then(async (controller) => {
-				const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'seen', namespace: 'default' } };
+				const object = {
+					apiVersion: 'v1',
+					kind: 'ConfigMap',
+					metadata: { name: 'seen', namespace: 'default' },
+				};
 				await world.api(prod)('POST', '/objects', object);
 				await until('the change is seen', () => seen.includes('ADDED seen'));
 				controller.abort();

@@ -28,7 +28,11 @@ scenario('python3-kubernetes', async (world) => {
 
 	const watch = start('watch', 'seen');
 	await watch.waitFor(/"settings"/, { stream: 'stdout' });
-	await api('POST', '/objects', { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'seen', namespace: 'default' } });
+	await api('POST', '/objects', {
+		apiVersion: 'v1',
+		kind: 'ConfigMap',
+		metadata: { name: 'seen', namespace: 'default' },
+	});
 	assert.equal((await watch.ended).code, 0, watch.stderr);
 
 	const logs = start('logs');

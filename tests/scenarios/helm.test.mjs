@@ -1,4 +1,4 @@
-// helm 3 and 4 through the proxy: list, install, upgrade, roll back, uninstall; releases are kept as secrets, written in
+// helm 3 and 4 through the proxy: list, install, upgrade, roll back, uninstall; releases are kept as secrets, in
 // protobuf, and what is installed is there.
 import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -7,6 +7,8 @@ import { isLong, MINORS, toolsOf } from './tools.mjs';
 
 const [prod] = CLUSTERS;
 const WITH_HELM = isLong ? MINORS : [31, 35]; // helm 3.17 and 4.1
+
+const PROTOBUF = 'application/vnd.kubernetes.protobuf';
 
 const SETTINGS = `apiVersion: v1
 kind: ConfigMap
@@ -34,12 +36,26 @@ function writeChart(world) {
 	return chart;
 }
 
+// One secret a revision; from helm 3.17 on they are protobuf both ways.
+async function checkForms(world, minor) {
+	const records = (await world.received(prod)).filter(({ target }) => /\/secrets(\?|$)/.test(target));
+	const [stored, listed] = ['POST', 'GET'].map((wanted) => records.filter(({ method }) => method === wanted));
+	assert.equal(stored.length, 3);
+	assert.ok(listed.length > 0);
+	if (minor === 25) return;
+	for (const { headers } of stored) assert.ok(headers.some(([, value]) => value === PROTOBUF));
+	for (const { answerType } of [...stored, ...listed]) assert.equal(answerType, PROTOBUF);
+}
+
 async function checkHelm(world, alice, chart, minor) {
 	const { helm, ok, kubectl } = toolsOf(alice, nameOf(prod), { minor });
 	const release = `shop${minor}`;
 	const colour = () => ok(['get', 'cm', `${release}-settings`, '-o', 'jsonpath={.data.colour}']);
 	assert.match(await helm(['list']), /^NAME/);
-	assert.match(await helm(['install', release, chart, '--wait', '--timeout', '30s']), /STATUS: deployed\nREVISION: 1/);
+	assert.match(
+		await helm(['install', release, chart, '--wait', '--timeout', '30s']),
+		/STATUS: deployed\nREVISION: 1/,
+	);
 	assert.equal(await colour(), 'red');
 	assert.match(await helm(['upgrade', release, chart, '--set', 'colour=blue']), /REVISION: 2/);
 	assert.equal(await colour(), 'blue');
@@ -50,13 +66,7 @@ async function checkHelm(world, alice, chart, minor) {
 	assert.match(await helm(['get', 'manifest', release]), /kind: Deployment/);
 	await helm(['uninstall', release]);
 	assert.match((await kubectl(['get', 'cm', `${release}-settings`])).stderr, /not found/);
-	const stored = (await world.received(prod)).filter(
-		({ method, target }) => method === 'POST' && /\/secrets(\?|$)/.test(target),
-	);
-	assert.equal(stored.length, 3, 'one secret a revision');
-	if (minor > 25)
-		for (const { headers } of stored)
-			assert.ok(headers.some(([, value]) => value === 'application/vnd.kubernetes.protobuf'));
+	await checkForms(world, minor);
 	await world.api(prod)('DELETE', '/requests');
 }
 

@@ -72,7 +72,10 @@ scenario('kubectl exec', async (world) => {
 	const victor = await person(world, kubeproxyd, 'victor');
 	for (const minor of MINORS) {
 		const denied = await toolsOf(victor, name, { minor }).kubectl(['exec', 'web-1', '--', 'true']);
-		assert.match(denied.stderr, /pods "web-1" is forbidden: User "victor" cannot (get|create) resource "pods\/exec"/);
+		assert.match(
+			denied.stderr,
+			/pods "web-1" is forbidden: User "victor" cannot (get|create) resource "pods\/exec"/,
+		);
 	}
 
 	const open = alice.startKubectl(name, ['exec', '-i', 'web-1', '--', 'cat'], { stdin: 'pipe' });

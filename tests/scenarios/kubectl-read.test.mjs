@@ -49,11 +49,16 @@ async function checkGeneration(world, alice, minor) {
 		assert.notEqual(result.code, 0, `1.${minor} ${line} is refused`);
 		assert.match(result.stderr, said, `1.${minor} ${line}`);
 	}
-	const gets = (await world.received(prod)).filter(({ target }) => target.startsWith('/api/v1/namespaces/default/pods?'));
+	const gets = (await world.received(prod)).filter(({ target }) =>
+		target.startsWith('/api/v1/namespaces/default/pods?'),
+	);
 	const header = (entry, name) => entry.headers.find(([key]) => key.toLowerCase() === name)?.[1];
 	assert.match(header(gets[0], 'user-agent'), new RegExp(`^kubectl.*/v1\\.${minor}\\.`));
 	assert.match(header(gets[0], 'kubectl-command'), /^kubectl\S* get$/);
-	assert.ok(gets.every((entry) => entry.version === '2.0'), 'lists arrive over HTTP/2');
+	assert.ok(
+		gets.every((entry) => entry.version === '2.0'),
+		'lists arrive over HTTP/2',
+	);
 	await world.api(prod)('DELETE', '/requests');
 }
 

@@ -39,15 +39,40 @@ const ROWS = [
 	['GET', any, '/api/v1/pods?limit=500', { accept: 'application/json' }],
 	['GET', any, `${PODS}/web-1/log?container=main&tailLines=1`, {}],
 	['GET', below(35), `${PODS}?fieldSelector=metadata.name%3Dweb-1&limit=500&resourceVersion=0`, {}],
-	['GET', below(35), /pods\?allowWatchBookmarks=true&fieldSelector=metadata\.name%3Dweb-1&resourceVersion=\d+&.*watch=true$/, {}],
+	[
+		'GET',
+		below(35),
+		/pods\?allowWatchBookmarks=true&fieldSelector=metadata\.name%3Dweb-1&resourceVersion=\d+&.*watch=true$/,
+		{},
+	],
 	['GET', from(35), /pods\?.*resourceVersionMatch=NotOlderThan&sendInitialEvents=true&.*watch=true$/, {}],
 	['POST', below(33), REVIEW, { type: 'application/json', accept: 'application/json' }],
-	['POST', from(33), REVIEW, { type: 'application/vnd.kubernetes.protobuf', accept: 'application/vnd.kubernetes.protobuf,' }],
-	['GET', below(27), '/openapi/v2?timeout=32s', { accept: 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf' }],
+	[
+		'POST',
+		from(33),
+		REVIEW,
+		{ type: 'application/vnd.kubernetes.protobuf', accept: 'application/vnd.kubernetes.protobuf,' },
+	],
+	[
+		'GET',
+		below(27),
+		'/openapi/v2?timeout=32s',
+		{ accept: 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf' },
+	],
 	['GET', from(29), '/openapi/v3?timeout=32s', { accept: 'application/json' }],
 	['GET', from(29), /^\/openapi\/v3\/api\/v1\?hash=\w+&timeout=32s$/, { accept: 'application/json' }],
-	['POST', any, `${MAPS}?fieldManager=kubectl-client-side-apply&fieldValidation=Strict`, { type: 'application/json' }],
-	['PATCH', any, /\/configmaps\/by-server\?fieldManager=kubectl&fieldValidation=Strict&force=false$/, { type: 'application/apply-patch+yaml' }],
+	[
+		'POST',
+		any,
+		`${MAPS}?fieldManager=kubectl-client-side-apply&fieldValidation=Strict`,
+		{ type: 'application/json' },
+	],
+	[
+		'PATCH',
+		any,
+		/\/configmaps\/by-server\?fieldManager=kubectl&fieldValidation=Strict&force=false$/,
+		{ type: 'application/apply-patch+yaml' },
+	],
 	['DELETE', any, `${MAPS}/by-client`, { type: 'application/json', body: 35 }],
 ];
 
@@ -59,7 +84,8 @@ function checkRow(records, minor, [method, , target, wanted]) {
 	const found = records.filter((entry) => entry.method === method && isTarget(target, entry.target));
 	const what = `1.${minor}: ${method} ${target}`;
 	assert.ok(found.length > 0, `${what} did not arrive`);
-	if (wanted.accept) assert.ok(matches(wanted.accept, header(found[0], 'accept')), `${what}: ${header(found[0], 'accept')}`);
+	if (wanted.accept)
+		assert.ok(matches(wanted.accept, header(found[0], 'accept')), `${what}: ${header(found[0], 'accept')}`);
 	if (wanted.type) assert.equal(header(found[0], 'content-type'), wanted.type, what);
 	if (wanted.body) assert.equal(found[0].bodyLength, wanted.body, what);
 }
@@ -80,6 +106,9 @@ scenario('what kubectl asks for', async (world) => {
 			assert.equal(header(entry, 'expect'), undefined);
 		}
 		const commands = new Set(records.map((entry) => header(entry, 'kubectl-command')));
-		assert.deepEqual([...commands].sort(), ['apply', 'auth can-i', 'delete', 'get', 'logs', 'wait'].map((word) => `kubectl ${word}`));
+		assert.deepEqual(
+			[...commands].sort(),
+			['apply', 'auth can-i', 'delete', 'get', 'logs', 'wait'].map((word) => `kubectl ${word}`),
+		);
 	}
 });

@@ -43,7 +43,10 @@ async function checkObjects({ ok, kubectl, minor }) {
 	assert.match(await apply(configMap({ a: '1' })), /created/);
 	assert.match(await apply(configMap({ b: '2' })), /configured/);
 	assert.deepEqual(await data(), { b: '2' });
-	assert.match(await ok(['patch', 'cm', 'applied', '--type=json', '-p', '[{"op":"add","path":"/data/c","value":"3"}]']), /patched/);
+	assert.match(
+		await ok(['patch', 'cm', 'applied', '--type=json', '-p', '[{"op":"add","path":"/data/c","value":"3"}]']),
+		/patched/,
+	);
 	assert.match(await ok(['patch', 'cm', 'applied', '--type=merge', '-p', '{"data":{"b":null}}']), /patched/);
 	assert.deepEqual(await data(), { c: '3' });
 	assert.match(await ok(['replace', '-f', '-'], { input: configMap({ d: '4' }) }), /replaced/);
@@ -69,7 +72,8 @@ async function checkServerSide({ ok, kubectl }) {
 }
 
 async function checkRollout({ ok, minor }) {
-	const image = async () => ok(['get', 'deployment', 'shop', '-o', 'jsonpath={.spec.template.spec.containers[0].image}']);
+	const image = async () =>
+		ok(['get', 'deployment', 'shop', '-o', 'jsonpath={.spec.template.spec.containers[0].image}']);
 	const status = () => ok(['rollout', 'status', 'deployment/shop', '--timeout=20s']);
 	await ok(['apply', '-f', '-'], { input: deployment('shop:1', 2) });
 	assert.match(await status(), /successfully rolled out/);

@@ -1,8 +1,10 @@
-// Applications behind pods/proxy and services/proxy: pages, posted bodies, cookies, redirects, streams and WebSockets
-// cross, and what one application says cannot speak for the whole host.
+// Applications behind pods/proxy and services/proxy: pages, posted bodies, cookies, redirects, trailers, streams and
+// WebSockets cross, and what one application says cannot speak for the whole host.
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { request } from 'node:https';
 import WebSocket from 'ws';
-import { CLUSTERS, nameOf, person, scenario, startBoth, until } from './harness.mjs';
+import { CLUSTERS, ended, nameOf, person, scenario, startBoth, until } from './harness.mjs';
 
 const [prod] = CLUSTERS;
 const SERVICE = `/clusters/${nameOf(prod)}/api/v1/namespaces/default/services/http:web:80/proxy`;
@@ -22,7 +24,11 @@ async function checkPages(alice, base) {
 	assert.equal(sent.json.cookie, 'session=secret');
 	assert.equal(sent.json.authorization, undefined, 'no credential reaches an application');
 	const opaque = await alice.request(`${base}/a//b%2Fc?x=%00`);
-	assert.deepEqual([opaque.status, opaque.text], [404, 'no page /a//b%2Fc\n'], 'the path behind proxy/ is not ours to judge');
+	assert.deepEqual(
+		[opaque.status, opaque.text],
+		[404, 'no page /a//b%2Fc\n'],
+		'the path behind proxy/ is not ours to judge',
+	);
 	const echoed = await alice.request(`${base}/echo`, { method: 'POST', body: 'posted '.repeat(50000) });
 	assert.equal(echoed.text, 'posted '.repeat(50000));
 }
@@ -35,6 +41,45 @@ async function checkRedirects(alice, base) {
 	assert.equal(far.headers.location, undefined);
 	assert.ok(far.status >= 500, `a redirect to another host is refused: ${far.status}`);
 	assert.equal(far.json.kind, 'Status');
+}
+
+function trailersOverH1(alice, path) {
+	return new Promise((resolve, reject) => {
+		const { ca, certificate: cert, key } = alice;
+		const options = { host: '127.0.0.1', port: alice.proxy.port, path, ca, cert, key, agent: false };
+		const call = request({ ...options, ALPNProtocols: ['http/1.1'] }, (response) => {
+			let text = '';
+			response.setEncoding('utf8').on('data', (part) => {
+				text += part;
+			});
+			response.on('end', () => resolve({ text, trailers: response.trailers }));
+		});
+		call.on('error', reject);
+		call.end();
+	});
+}
+
+async function trailersOverH2(alice, path) {
+	const session = alice.h2();
+	const stream = await alice.open(session, path);
+	let trailers = {};
+	let text = '';
+	stream.on('trailers', (fields) => {
+		trailers = fields;
+	});
+	stream.setEncoding('utf8').on('data', (part) => {
+		text += part;
+	});
+	assert.equal(await ended(stream), 0);
+	session.close();
+	return { text, trailers };
+}
+
+async function checkTrailers(alice, base) {
+	for (const ask of [trailersOverH1, trailersOverH2]) {
+		const { text, trailers } = await ask(alice, `${base}/trailers`);
+		assert.equal(trailers['x-checksum'], createHash('sha256').update(text).digest('hex'), ask.name);
+	}
 }
 
 async function checkEvents(alice, base) {
@@ -69,6 +114,7 @@ scenario('proxied applications', async (world) => {
 	for (const base of [SERVICE, POD]) {
 		await checkPages(alice, base);
 		await checkRedirects(alice, base);
+		await checkTrailers(alice, base);
 		await checkEvents(alice, base);
 		await checkWebSocket(alice, base);
 	}

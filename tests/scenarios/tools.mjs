@@ -43,7 +43,10 @@ export function toolsOf(person, cluster, { minor = MINORS.at(-1), by = 'path', e
 	const kubeconfig = writeKubeconfig(person, cluster, { by });
 	const home = person.world.path(`home-${minor}`);
 	mkdirSync(home, { recursive: true });
-	const options = { env: { PATH: process.env.PATH, HOME: home, KUBECONFIG: kubeconfig, TZ: 'UTC', ...env }, cwd: home };
+	const options = {
+		env: { PATH: process.env.PATH, HOME: home, KUBECONFIG: kubeconfig, TZ: 'UTC', ...env },
+		cwd: home,
+	};
 	const kubectl = (words, more) => run(kubectlPath(minor), words, { ...options, ...more });
 	const helm = (words, more) => run(helmPath(minor), words, { ...options, ...more });
 	const succeed = (program, name) => async (words, more) => {

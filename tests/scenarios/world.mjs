@@ -180,6 +180,7 @@ export class World {
 					client_ca: this.path('tls', 'client-ca.pem'),
 					client_ca_key: this.path('tls', 'client-ca-key.pem'),
 					roles_dir: this.path('roles.d'),
+					locks_file: this.path('locks.json'),
 					cache_dir: this.path('cache'),
 					run_dir: this.path('run'),
 					audit: { directory: this.path('audit') },

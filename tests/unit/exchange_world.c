@@ -14,8 +14,11 @@
 #include "common/xmem.h"
 #include "kubeproxyd/directory/subscriber.h"
 #include "kubeproxyd/directory/token.h"
+#include "kubeproxyd/exchange/user_api.h"
 #include "kubeproxyd/gate/identity_certificate.h"
 #include "kubeproxyd/gate/identity_resolve.h"
+#include "kubeproxyd/gate/lock_watch.h"
+#include "kubeproxyd/gate/locks.h"
 #include "kubeproxyd/policy/policy.h"
 #include "kubeproxyd/policy/request_info.h"
 #include "kubeproxyd/policy/rules_review.h"
@@ -138,13 +141,21 @@ struct identity *identity_from_certificate(X509 *certificate, const char **error
 	return NULL;
 }
 
-struct identity_query *identity_resolve(struct identity *of_connection,
-    const struct identity_evidence *evidence, identity_fn *fn, void *arg)
+struct unix_time identity_end(const struct identity *identity)
 {
+	return identity->expires;
+}
+
+struct identity_query *identity_resolve(struct identity_providers *providers,
+    struct identity *of_connection, const struct identity_evidence *evidence, identity_fn *fn,
+    void *arg)
+{
+	(void)providers;
 	(void)of_connection;
 	(void)evidence;
+	struct refusal refusal = {.status = 401, .message = world.identity_error};
 	if (world.identity_error != NULL)
-		fn(arg, NULL, world.identity_error);
+		fn(arg, NULL, &refusal);
 	else
 		fn(arg, identity_ref(&world.identity), NULL);
 	return NULL;
@@ -153,6 +164,43 @@ struct identity_query *identity_resolve(struct identity *of_connection,
 void identity_query_cancel(struct identity_query **query)
 {
 	assert_null(*query);
+}
+
+const struct locks *lock_watch_now(const struct lock_watch *watch)
+{
+	(void)watch;
+	return world.locks;
+}
+
+bool user_api_is_asked(
+    const struct exchanges *all, const struct caller *caller, const struct http_head *request)
+{
+	(void)all;
+	(void)caller;
+	(void)request;
+	return false;
+}
+
+bool user_api_is_public(const struct http_head *request)
+{
+	(void)request;
+	return false;
+}
+
+void user_api_answer(struct exchanges *all, struct caller *caller, struct identity *identity,
+    const struct http_head *request, struct user_api_answer *answer)
+{
+	(void)all;
+	(void)caller;
+	(void)identity;
+	(void)request;
+	(void)answer;
+	fail_msg("nobody asked the proxy itself");
+}
+
+void user_api_answer_free(struct user_api_answer *answer)
+{
+	buf_free(&answer->body);
 }
 
 struct policy *policy_ref(struct policy *policy)
@@ -170,6 +218,13 @@ struct grants *policy_grants(struct policy *policy, const struct identity *ident
 	(void)policy;
 	(void)identity;
 	return NULL;
+}
+
+const char *const *grants_roles(const struct grants *grants)
+{
+	(void)grants;
+	static const char *const roles[] = {"dev", NULL};
+	return roles;
 }
 
 void grants_free(struct grants **grants)
@@ -309,11 +364,17 @@ void side_clear(struct side *side)
 
 void exchange_world_reset(void)
 {
+	static struct locks *none;
+	if (none == NULL)
+		none = locks_new();
 	world = (struct exchange_world){
 	    .directory.is_known = true,
 	    .resource.name = (char *)(uintptr_t) "prod",
 	    .cluster = {.resource = &world.resource, .authority = "api.example"},
-	    .identity = {.user = (char *)(uintptr_t) "alice", .references = 1},
+	    .identity = {.user = (char *)(uintptr_t) "alice",
+		.source = "certificate",
+		.references = 1},
+	    .locks = none,
 	    .token = "first-token",
 	};
 	for (size_t i = 0; i < UPSTREAMS; i++)

@@ -26,6 +26,7 @@ struct exchange_world {
 	const char *unpreparable;
 	struct identity identity;
 	const char *identity_error;
+	const struct locks *locks;
 	bool is_denied;
 	bool needs_name; /* and only "mine" is allowed */
 	const char *token, *token_error;

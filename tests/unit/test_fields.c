@@ -123,9 +123,27 @@ static void finds_control_characters_anywhere(void **state)
 	assert_true(field_text_is_plain("\n", 0));
 }
 
+static void test_prefixed(void **state)
+{
+	(void)state;
+	struct http_fields fields = {0};
+	for (size_t i = 0; i < 40; i++) {
+		char rest[301];
+		memset(rest, 'r', i * 7);
+		rest[i * 7] = '\0';
+		fields_add_prefixed(&fields, "A", "Bearer ", rest);
+		assert_memory_equal(fields_value(&fields, i), "Bearer ", 7);
+		assert_string_equal(fields_value(&fields, i) + 7, rest);
+		assert_int_equal(fields.items[i].value_len, 7 + i * 7);
+		assert_string_equal(fields_name(&fields, i), "A");
+	}
+	fields_free(&fields);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_prefixed),
 	    cmocka_unit_test(keeps_order_and_finds_without_case),
 	    cmocka_unit_test(finds_tokens_in_lists),
 	    cmocka_unit_test(grows_and_keeps_its_memory),

@@ -9,6 +9,10 @@
 
 #include <cmocka.h>
 
+#include "common/fetch.h"
+#include "common/loop.h"
+#include "common/metrics.h"
+#include "common/settings.h"
 #include "common/xmem.h"
 #include "kubeproxyd/gate/identity.h"
 #include "kubeproxyd/gate/identity_certificate.h"
@@ -203,19 +207,23 @@ static void test_principals(void **state)
 
 /* --- per request ----------------------------------------------------------------------------- */
 
+/* With no login but certificates. */
+static struct identity_providers *providers;
+
 struct outcome {
 	unsigned calls;
 	char *user;
 	char *message;
 };
 
-static void on_identity(void *arg, struct identity *identity, const char *message)
+static void on_identity(void *arg, struct identity *identity, const struct refusal *refusal)
 {
 	struct outcome *outcome = arg;
 	outcome->calls++;
 	if (identity != NULL)
 		outcome->user = xstrdup(identity->user);
-	outcome->message = xstrdup_or_null(message);
+	outcome->message = xstrdup_or_null(refusal != NULL ? refusal->message : NULL);
+	assert_true(refusal == NULL || refusal->status == 401);
 	identity_unref(&identity);
 }
 
@@ -225,9 +233,9 @@ static void resolve(struct identity *of_connection, X509 *certificate,
 	struct http_fields fields = {0};
 	if (name != NULL)
 		fields_add_text(&fields, name, value);
-	struct identity_evidence evidence = {certificate, certificate_error, &fields};
+	struct identity_evidence evidence = {certificate, certificate_error, &fields, "127.0.0.1"};
 	struct identity_query *query =
-	    identity_resolve(of_connection, &evidence, on_identity, outcome);
+	    identity_resolve(providers, of_connection, &evidence, on_identity, outcome);
 	assert_null(query);
 	identity_query_cancel(&query);
 	assert_int_equal(outcome->calls, 1);
@@ -254,8 +262,12 @@ static void expect_outcome(struct outcome *outcome, const char *user, const char
 static void test_resolves_per_request(void **state)
 {
 	(void)state;
-	static const char no_bearer[] =
-	    "bearer tokens are not accepted yet: use a client certificate";
+	static const char no_bearer[] = "bearer tokens are not accepted here";
+	struct loop *loop = loop_new();
+	struct fetcher *fetcher = fetcher_new(loop);
+	struct metrics *metrics = metrics_new();
+	struct settings settings = {0};
+	providers = identity_providers_new(loop, fetcher, metrics, &settings);
 	struct outcome outcome = {0};
 	const char *error;
 	X509 *certificate = make(&(struct pki_subject){.common_name = "alice"}, HOUR);
@@ -280,7 +292,7 @@ static void test_resolves_per_request(void **state)
 	resolve(NULL, NULL, NULL, "Authorization", "Bearer abc", &outcome);
 	expect_outcome(&outcome, NULL, no_bearer);
 	resolve(alice, certificate, NULL, "Authorization", "Basic abc", &outcome);
-	expect_outcome(&outcome, NULL, "use a client certificate");
+	expect_outcome(&outcome, NULL, "only \"Bearer TOKEN\" is");
 	resolve(alice, certificate, NULL, "Sec-WebSocket-Protocol",
 	    "v5.channel.k8s.io, base64url.bearer.authorization.k8s.io.YWJj", &outcome);
 	expect_outcome(&outcome, NULL, no_bearer);
@@ -289,6 +301,11 @@ static void test_resolves_per_request(void **state)
 	expect_outcome(&outcome, "alice", NULL);
 
 	assert_int_equal(alice->references, 1);
+	assert_false(identity_providers_set(providers, &settings));
+	identity_providers_free(&providers);
+	metrics_free(&metrics);
+	fetcher_free(&fetcher);
+	loop_free(&loop);
 	identity_unref(&alice);
 	identity_unref(&expired);
 	X509_free(certificate);

@@ -33,15 +33,16 @@ static void test_good_targets(void **state)
 	    {"/apis/clusters/prod/api", "dev", "dev", "", "/apis/clusters/prod/api"},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct arena arena = {0};
 		struct route route;
 		unsigned status;
 		char *message = NULL;
-		if (!route_find(rows[i].target, rows[i].scope, &route, &status, &message))
+		if (!route_find(&arena, rows[i].target, rows[i].scope, &route, &status, &message))
 			fail_msg("%s: %s", rows[i].target, message);
 		assert_string_equal(route.cluster, rows[i].cluster);
 		assert_string_equal(route.prefix, rows[i].prefix);
 		assert_string_equal(route.target, rows[i].rest);
-		route_free(&route);
+		arena_free(&arena);
 	}
 }
 
@@ -75,14 +76,16 @@ static void test_bad_targets(void **state)
 	    {"", NULL, 400, "begins with '/'"},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct arena arena = {0};
 		struct route route;
 		unsigned status = 0;
 		char *message = NULL;
-		assert_false(route_find(rows[i].target, rows[i].scope, &route, &status, &message));
+		assert_false(
+		    route_find(&arena, rows[i].target, rows[i].scope, &route, &status, &message));
 		assert_int_equal(status, rows[i].status);
 		assert_non_null(strstr(message, rows[i].says));
 		free(message);
-		route_free(&route);
+		arena_free(&arena);
 	}
 }
 
@@ -90,15 +93,16 @@ static void test_name_length(void **state)
 {
 	(void)state;
 	char target[sizeof ROUTE_PREFIX + KUBE_CLUSTER_NAME_MAX + 8] = ROUTE_PREFIX;
+	struct arena arena = {0};
 	struct route route;
 	unsigned status;
 	char *message = NULL;
 	memset(target + strlen(ROUTE_PREFIX), 'a', KUBE_CLUSTER_NAME_MAX);
-	assert_true(route_find(target, NULL, &route, &status, &message));
+	assert_true(route_find(&arena, target, NULL, &route, &status, &message));
 	assert_int_equal(strlen(route.cluster), KUBE_CLUSTER_NAME_MAX);
-	route_free(&route);
+	arena_free(&arena);
 	strcat(target, "a");
-	assert_false(route_find(target, NULL, &route, &status, &message));
+	assert_false(route_find(&arena, target, NULL, &route, &status, &message));
 	assert_int_equal(status, 404);
 	xfree(&message);
 }
@@ -135,14 +139,15 @@ static void test_alias_of_host(void **state)
 static void test_in_cluster(void **state)
 {
 	(void)state;
+	struct arena arena = {0};
 	struct route route;
 	unsigned status;
 	char *message = NULL;
-	assert_true(route_in_cluster("/api?x", "prod", "prod", &route, &status, &message));
+	assert_true(route_in_cluster(&arena, "/api?x", "prod", "prod", &route, &status, &message));
 	assert_string_equal(route.cluster, "prod");
 	assert_string_equal(route.prefix, "");
 	assert_string_equal(route.target, "/api?x");
-	route_free(&route);
+	arena_free(&arena);
 	static const struct {
 		const char *target, *scope;
 		unsigned status;
@@ -154,10 +159,11 @@ static void test_in_cluster(void **state)
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		assert_false(route_in_cluster(
-		    rows[i].target, "prod", rows[i].scope, &route, &status, &message));
+		    &arena, rows[i].target, "prod", rows[i].scope, &route, &status, &message));
 		assert_int_equal(status, rows[i].status);
 		xfree(&message);
 	}
+	arena_free(&arena);
 }
 
 int main(void)

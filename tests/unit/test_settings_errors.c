@@ -214,7 +214,7 @@ static const struct row bad_types[] = {
 	"2:31: eksgate.proxy.sni_suffix: expected a domain in lower case, such as "
 	"kube.example.com, found \".example.com\""},
     {"eksgate: {access: {mode: admin}}\n",
-	"2:26: eksgate.access.mode: \"admin\" is not one of rbac"},
+	"2:26: eksgate.access.mode: \"admin\" is not one of rbac|cluster-admin|manual"},
     {"eksgate: {access: {group: 'system:masters'}}\n",
 	"2:27: eksgate.access.group: system:masters: EKS reserves groups that start with "
 	"system:, eks:, aws:, amazon: or iam:"},

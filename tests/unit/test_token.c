@@ -16,6 +16,7 @@
 #include "common/aws_call.h"
 #include "common/aws_provider.h"
 #include "common/buf.h"
+#include "common/eks_token.h"
 #include "common/fetch.h"
 #include "common/log.h"
 #include "common/loop.h"
@@ -88,7 +89,7 @@ static void check_golden(struct json_object *golden, struct json_object *vector)
 	struct unix_time now;
 	char *error = NULL, *host = golden_host(vector);
 	assert_true(unix_time_parse("2026-01-02T03:04:05Z", &now));
-	char *token = token_mint(
+	char *token = eks_token_mint(
 	    &credentials, text_of(vector, "cluster"), text_of(vector, "region"), host, now, &error);
 	assert_non_null(token);
 	char *url = decode_token(token), *wanted_url = decode_token(text_of(vector, "token"));
@@ -128,7 +129,8 @@ static void test_longest_token(void **state)
 	for (size_t len = 2000; len < 4000; len++) {
 		char *error = NULL;
 		session[len] = '\0';
-		char *token = token_mint(&credentials, "c", "us-west-2", NULL, unix_now(), &error);
+		char *token =
+		    eks_token_mint(&credentials, "c", "us-west-2", NULL, unix_now(), &error);
 		assert_true((token == NULL) == (error != NULL));
 		session[len] = 'a';
 		if (token == NULL) {

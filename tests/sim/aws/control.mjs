@@ -13,6 +13,7 @@ import {
 	putUser,
 	recreateRole,
 } from './state.mjs';
+import { existing, heeded } from './visibility.mjs';
 import { verifyToken } from './verifier.mjs';
 
 function showUser(user) {
@@ -20,10 +21,12 @@ function showUser(user) {
 }
 
 function showCluster(cluster) {
+	// accessEntries is what the API server heeds, allEntries what there is.
 	const { entries, requestTokens, tagHistory, ...shown } = cluster;
 	return {
 		...shown,
-		accessEntries: [...entries.values()].map((entry) => ({ ...entry, policies: [...entry.policies.values()] })),
+		accessEntries: heeded(cluster),
+		allEntries: existing(cluster),
 	};
 }
 
@@ -33,7 +36,7 @@ function needCluster(state, [account, region, name]) {
 	return cluster;
 }
 
-function setEntry(state, cluster, { principalArn, kubernetesGroups = [], username, policies = [] }) {
+function setEntry(state, cluster, { principalArn, kubernetesGroups = [], username, policies = [], tags = {} }) {
 	const principal = state.principals.get(principalArn);
 	if (!principal) throw new Error(`no principal ${principalArn}`);
 	const name =
@@ -47,7 +50,7 @@ function setEntry(state, cluster, { principalArn, kubernetesGroups = [], usernam
 		kubernetesGroups,
 		username: username ?? name,
 		type: 'STANDARD',
-		tags: {},
+		tags,
 		accessEntryArn:
 			`arn:aws:eks:${cluster.region}:${cluster.account}:access-entry/${cluster.name}/${principal.kind}` +
 			`/${principal.account}/${principal.name}/0`,
@@ -69,6 +72,11 @@ function setEntry(state, cluster, { principalArn, kubernetesGroups = [], usernam
 	return cluster;
 }
 
+function removeEntry(cluster, principalArn) {
+	cluster.entries.delete(principalArn);
+	return cluster;
+}
+
 // [method, path with labels, help, (simulator, labels, body) -> answer]
 export const routes = [
 	['GET', '/calls', 'calls so far, per operation, account and region', ({ faults }) => faults.counts()],
@@ -76,7 +84,7 @@ export const routes = [
 	[
 		'PUT',
 		'/settings',
-		'{pageSize, shiftingPages, delayMs, skewMs, sessionSeconds, sessionTokenBytes, tokenHosts, tagDelayMs, tagEmptyPages}',
+		'{pageSize, shiftingPages, delayMs, skewMs, sessionSeconds, sessionTokenBytes, tokenHosts, tagDelayMs, tagEmptyPages, entryDelayMs}',
 		({ state }, labels, body) => Object.assign(state.settings, body),
 	],
 	[
@@ -148,8 +156,14 @@ export const routes = [
 	[
 		'PUT',
 		'/clusters/ACCOUNT/REGION/NAME/access-entries',
-		'{principalArn, kubernetesGroups, username?, policies?}',
+		'{principalArn, kubernetesGroups, username?, policies?, tags?}',
 		({ state }, at, body) => showCluster(setEntry(state, needCluster(state, at), body)),
+	],
+	[
+		'DELETE',
+		'/clusters/ACCOUNT/REGION/NAME/access-entries',
+		'{principalArn}: somebody deletes it',
+		({ state }, at, { principalArn }) => showCluster(removeEntry(needCluster(state, at), principalArn)),
 	],
 	[
 		'POST',

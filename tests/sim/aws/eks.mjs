@@ -2,6 +2,7 @@
 // returns the answer or throws AwsError with AWS's own words.
 import { randomUUID } from 'node:crypto';
 import { modelError } from './model.mjs';
+import { deleteEntry, isDeleted, isSeen, isTaken, noteMade, seenEntry } from './visibility.mjs';
 import { clusterKey, clustersOf, describe, findCluster, noteTags, now, PARTITION } from './state.mjs';
 
 const RESERVED_USERNAMES = ['system:', 'eks:', 'aws:', 'amazon:', 'iam:'];
@@ -60,17 +61,21 @@ function withEntries(context, name) {
 	return cluster;
 }
 
+function noEntry(cluster) {
+	return modelError(
+		'eks',
+		'ResourceNotFoundException',
+		'The specified principalArn could not be found. You can view your ' +
+			"available access entries with 'list-access-entries'.",
+		{ clusterName: cluster.name },
+	);
+}
+
 function entryOf(context, { clusterName, principalArn }) {
 	const cluster = withEntries(context, clusterName);
-	const entry = cluster.entries.get(principalArn);
+	const entry = seenEntry(cluster, principalArn);
 	if (!entry) {
-		throw modelError(
-			'eks',
-			'ResourceNotFoundException',
-			'The specified principalArn could not be found. You can view your ' +
-				"available access entries with 'list-access-entries'.",
-			{ clusterName },
-		);
+		throw noEntry(cluster);
 	}
 	return { cluster, entry };
 }
@@ -150,6 +155,7 @@ export const operations = {
 	ListAccessEntries(context, input) {
 		const cluster = withEntries(context, input.clusterName);
 		const arns = [...cluster.entries.values()]
+			.filter(isSeen)
 			.filter((entry) => !input.associatedPolicyArn || entry.policies.has(input.associatedPolicyArn))
 			.map((entry) => entry.principalArn)
 			.sort();
@@ -184,7 +190,7 @@ export const operations = {
 					`Groups and username are not supported for type ${type}`,
 				);
 			}
-			if (cluster.entries.has(principal.arn)) {
+			if (isTaken(cluster, principal.arn)) {
 				throw modelError(
 					'eks',
 					'ResourceInUseException',
@@ -208,6 +214,7 @@ export const operations = {
 				policies: new Map(),
 			};
 			cluster.entries.set(principal.arn, entry);
+			noteMade(state, entry);
 			return { accessEntry: showEntry(entry) };
 		});
 	},
@@ -226,7 +233,8 @@ export const operations = {
 
 	DeleteAccessEntry(context, input) {
 		const { cluster, entry } = entryOf(context, input);
-		cluster.entries.delete(entry.principalArn);
+		if (isDeleted(entry)) throw noEntry(cluster);
+		deleteEntry(context.state, cluster, entry);
 		return {};
 	},
 
@@ -256,6 +264,7 @@ export const operations = {
 			modifiedAt: time,
 		};
 		entry.policies.set(input.policyArn, policy);
+		if (!before) noteMade(context.state, policy);
 		return { clusterName: cluster.name, principalArn: entry.principalArn, associatedAccessPolicy: policy };
 	},
 

@@ -82,7 +82,9 @@ export function applyDocument(old, document, { manager, force }) {
 	const merged = mergeApplied(base, document);
 	const kept = others.map((owner) => ({
 		...owner,
-		leaves: owner.leaves.filter((leaf) => !taken.some((lost) => lost.manager === owner.manager && lost.leaf === leaf)),
+		leaves: owner.leaves.filter(
+			(leaf) => !taken.some((lost) => lost.manager === owner.manager && lost.leaf === leaf),
+		),
 	}));
 	const managedFields = [...kept, { manager, leaves }].map((owner) => ({
 		manager: owner.manager,

@@ -39,7 +39,9 @@ export function answerBulk(lists, { store, type, info, request, response }) {
 	const list = info.verb === 'list' && type.resource === 'configmaps' && lists.get(info.namespace);
 	if (!list) return false;
 	const page = pageOf(info.query, list.count);
-	const source = Readable.from(textOf({ namespace: info.namespace, bytes: list.bytes, page, version: store.version }));
+	const source = Readable.from(
+		textOf({ namespace: info.namespace, bytes: list.bytes, page, version: store.version }),
+	);
 	const isCompressed = list.isCompressed && /\bgzip\b/.test(request.headers['accept-encoding'] ?? '');
 	response.writeHead(200, {
 		'content-type': 'application/json',

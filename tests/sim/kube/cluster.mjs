@@ -186,6 +186,7 @@ export class Cluster {
 		if (auditId) response.setHeader('audit-id', auditId);
 		response.on('finish', () => {
 			entry.status = response.statusCode;
+			entry.answerType = response.getHeader?.('content-type');
 		});
 		this.answer(request, response, entry, fault).catch((error) => this.fail(request, response, entry, error));
 	}
@@ -217,7 +218,7 @@ export class Cluster {
 		else if (info.subresource !== '' && info.subresource !== 'status')
 			throw new StatusError(404, 'the server could not find the requested resource');
 		else if (REVIEWS.includes(info.resource))
-			answerReview(this.store, user, info, readDocument(request, body), response);
+			answerReview(store, user, info, readDocument(request, body), request, response);
 		else if (info.verb === 'watch') answerWatch(context);
 		else if (info.group === 'metrics.k8s.io') answerMetrics(context);
 		else if (!answerBulk(this.bulk, context)) answerResource({ ...context, body: readDocument(request, body) });

@@ -69,7 +69,7 @@ export const routes = [
 	[
 		'GET',
 		'/clusters/ID/requests',
-		'what came in: method, target, headers, identity, user, groups, status',
+		'what came in: method, target, headers, identity, user, groups, status, upgrade, protocol, ports, sizes',
 		(s, [id]) => need(s, id).records,
 	],
 	[

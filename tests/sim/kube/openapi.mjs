@@ -91,7 +91,12 @@ export function answerOpenApi(path, response) {
 	}
 	if (path === '/openapi/v2') {
 		response.writeHead(200, { 'content-type': V2_CONTENT_TYPE });
-		return response.end(encodeOpenApiV2(outline((name) => ({ $ref: `#/definitions/${name}` })), WRITE_PARAMETERS));
+		return response.end(
+			encodeOpenApiV2(
+				outline((name) => ({ $ref: `#/definitions/${name}` })),
+				WRITE_PARAMETERS,
+			),
+		);
 	}
 	const found = groups.find((row) => path === `/openapi/v3/${nameOf(row)}`);
 	if (!found) throw new StatusError(404, 'the server could not find the requested resource');

@@ -17,7 +17,9 @@ function schemaFields(schema, kind) {
 		...(schema.additionalProperties ? [[21, fields([[1, schemaFields(schema.additionalProperties)]])]] : []),
 		[22, fields([[1, text(schema.type)]])],
 		...(schema.items ? [[23, fields([[1, schemaFields(schema.items)]])]] : []),
-		...(schema.properties ? [[25, fields(Object.entries(schema.properties).map(([name, part]) => [1, named(name, part)]))]] : []),
+		...(schema.properties
+			? [[25, fields(Object.entries(schema.properties).map(([name, part]) => [1, named(name, part)]))]]
+			: []),
 		...(kind ? [[31, kindExtension([kind])]] : []),
 	]);
 }
@@ -41,10 +43,15 @@ function queryParameter(name) {
 	return fields([[1, parameter]]);
 }
 
-const OK_RESPONSE = fields([[1, fields([
-	[1, text('200')],
-	[2, fields([[1, fields([[1, text('OK')]])]])],
-])]]);
+const OK_RESPONSE = fields([
+	[
+		1,
+		fields([
+			[1, text('200')],
+			[2, fields([[1, fields([[1, text('OK')]])]])],
+		]),
+	],
+]);
 
 function operation(kind, parameters) {
 	return fields([
@@ -66,10 +73,13 @@ function pathItem({ path, kind }, parameters) {
 export function encodeOpenApiV2({ paths, schemas }, parameters) {
 	return fields([
 		[1, text('2.0')],
-		[2, fields([
-			[1, text('Kubernetes')],
-			[2, text('v1')],
-		])],
+		[
+			2,
+			fields([
+				[1, text('Kubernetes')],
+				[2, text('v1')],
+			]),
+		],
 		[8, fields(paths.map((path) => [2, pathItem(path, parameters)]))],
 		[9, fields(schemas.map(([name, schema, kind]) => [1, named(name, schema, kind)]))],
 	]);

@@ -21,7 +21,9 @@ export function portsOf(info) {
 function dial(application, port, pod, { onOpen, onRefused }) {
 	const to = APPLICATION_PORTS.includes(port) ? application.port : port === ECHO_PORT ? application.echoPort : null;
 	if (to === null) {
-		onRefused(`error forwarding port ${port} to pod ${pod}: dial tcp4 127.0.0.1:${port}: connect: connection refused`);
+		onRefused(
+			`error forwarding port ${port} to pod ${pod}: dial tcp4 127.0.0.1:${port}: connect: connection refused`,
+		);
 		return;
 	}
 	const socket = connect({ port: to, host: '127.0.0.1', allowHalfOpen: true });

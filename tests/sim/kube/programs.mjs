@@ -6,7 +6,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 
-const PROGRAMS = ['sh', 'echo', 'cat', 'true', 'false', 'sleep', 'wc', 'head', 'tar', 'printf', 'seq', 'test', 'sha256sum'];
+const PROGRAMS = [
+	'sh',
+	'echo',
+	'cat',
+	'true',
+	'false',
+	'sleep',
+	'wc',
+	'head',
+	'tar',
+	'printf',
+	'seq',
+	'test',
+	'sha256sum',
+];
 // Their arguments that name absolute paths mean paths inside the pod.
 const FILE_PROGRAMS = ['tar', 'test', 'cat', 'head', 'wc', 'sha256sum'];
 

@@ -1,4 +1,5 @@
-// Protobuf as bytes, without a schema: a message is its fields, each a number and the bytes of a length-delimited value.
+// Protobuf as bytes, without a schema: a message is its fields, each a number and either the bytes of a length-delimited
+// value or a number (a boolean is 1 or 0).
 
 function varint(value) {
 	const bytes = [];
@@ -8,9 +9,14 @@ function varint(value) {
 	}
 }
 
-// [[field number, bytes]] -> the message.
+function field([number, value]) {
+	if (typeof value === 'number') return [varint(number * 8), varint(value)];
+	return [varint(number * 8 + 2), varint(value.length), value];
+}
+
+// [[field number, bytes or number]] -> the message.
 export function fields(pairs) {
-	return Buffer.concat(pairs.flatMap(([number, value]) => [varint(number * 8 + 2), varint(value.length), value]));
+	return Buffer.concat(pairs.flatMap(field));
 }
 
 export function text(value) {

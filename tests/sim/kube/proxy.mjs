@@ -5,7 +5,8 @@ import { StatusError } from './status.mjs';
 
 const TARGET = /^(\/api\/v1\/namespaces\/[^/?]+\/(?:pods|services)\/[^/?]+\/proxy)(\/[^?]*)?(\?.*)?$/;
 // What ends at the API server (httputil.ReverseProxy drops them, and a user's credentials are not for applications).
-const NOT_FORWARDED = /^(connection|keep-alive|transfer-encoding|upgrade|te|authorization|impersonate-.*|audit-id|:.*)$/;
+const NOT_FORWARDED =
+	/^(connection|keep-alive|transfer-encoding|upgrade|te|authorization|impersonate-.*|audit-id|:.*)$/;
 const NOT_RETURNED = ['connection', 'keep-alive', 'transfer-encoding'];
 
 function split(target) {
@@ -17,7 +18,8 @@ function split(target) {
 function forwardedHeaders(raw) {
 	const headers = {};
 	for (const [name, value] of raw)
-		if (!NOT_FORWARDED.test(name.toLowerCase())) headers[name] = headers[name] ? [headers[name], value].flat() : value;
+		if (!NOT_FORWARDED.test(name.toLowerCase()))
+			headers[name] = headers[name] ? [headers[name], value].flat() : value;
 	return headers;
 }
 

@@ -41,7 +41,13 @@ export function serveOverWebSocket(ws, protocol, options, record) {
 
 // The client opens one stream for each of these and the last one may come late.
 function wantedStreams({ stdin, stdout, stderr, tty }) {
-	return ['error', ...(stdin ? ['stdin'] : []), ...(stdout ? ['stdout'] : []), ...(stderr && !tty ? ['stderr'] : []), ...(tty ? ['resize'] : [])];
+	return [
+		'error',
+		...(stdin ? ['stdin'] : []),
+		...(stdout ? ['stdout'] : []),
+		...(stderr && !tty ? ['stderr'] : []),
+		...(tty ? ['resize'] : []),
+	];
 }
 
 export function serveOverSpdy(socket, options, record) {

@@ -5,7 +5,7 @@ import { patchObject } from './patch.mjs';
 import { readProtobuf } from './protobuf.mjs';
 import { isTrue } from './request_info.mjs';
 import { makeFilter } from './selectors.mjs';
-import { sendJson, StatusError } from './status.mjs';
+import { sendDocument, sendJson, StatusError } from './status.mjs';
 import { toList, toTable, wantsTable } from './table.mjs';
 import { apiVersionOf } from './types.mjs';
 
@@ -40,7 +40,7 @@ function sendObject({ type, request, response, info }, code, object) {
 	const shown = wantsTable(request.headers.accept)
 		? toTable(type, [object], { include: first(info.query, 'includeObject') })
 		: object;
-	sendJson(response, code, shown);
+	sendDocument(request, response, code, shown);
 }
 
 function list({ store, type, info, request, response }) {
@@ -52,7 +52,8 @@ function list({ store, type, info, request, response }) {
 	const { from, to, remaining } = pageOf(query, all.length);
 	const part = all.slice(from, to);
 	const options = { resourceVersion: String(store.version), include: first(query, 'includeObject'), remaining };
-	sendJson(
+	sendDocument(
+		request,
 		response,
 		200,
 		wantsTable(request.headers.accept) ? toTable(type, part, options) : toList(type, part, options),

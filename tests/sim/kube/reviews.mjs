@@ -1,6 +1,6 @@
 // SelfSubjectAccessReview, SelfSubjectRulesReview and SelfSubjectReview: what may I, who am I.
 import { isAllowed, rulesFor } from './authorize.mjs';
-import { sendJson, StatusError } from './status.mjs';
+import { sendDocument, StatusError } from './status.mjs';
 
 function accessReview(store, user, { resourceAttributes: r, nonResourceAttributes: n } = {}) {
 	if (!r === !n)
@@ -40,22 +40,22 @@ function userInfo(user) {
 }
 
 // `document` is the posted review.
-export function answerReview(store, user, info, document, response) {
+export function answerReview(store, user, info, document, request, response) {
 	const base = { kind: document.kind, apiVersion: `${info.group}/v1`, metadata: { creationTimestamp: null } };
 	switch (info.resource) {
 		case 'selfsubjectaccessreviews':
-			return sendJson(response, 201, {
+			return sendDocument(request, response, 201, {
 				...base,
 				spec: document.spec,
 				status: accessReview(store, user, document.spec),
 			});
 		case 'selfsubjectrulesreviews':
-			return sendJson(response, 201, {
+			return sendDocument(request, response, 201, {
 				...base,
 				spec: {},
 				status: rulesStatus(rulesFor(store, user, document.spec?.namespace ?? '')),
 			});
 		default:
-			return sendJson(response, 201, { ...base, status: { userInfo: userInfo(user) } });
+			return sendDocument(request, response, 201, { ...base, status: { userInfo: userInfo(user) } });
 	}
 }

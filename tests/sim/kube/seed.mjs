@@ -100,7 +100,12 @@ export function seedObjects() {
 		bind('developers', 'edit'),
 		bind('viewers', 'view'),
 		bind('administrators', 'cluster-admin'),
-		{ apiVersion: 'v1', kind: 'Node', metadata: { name: 'node-1' }, status: { capacity: CAPACITY, allocatable: CAPACITY } },
+		{
+			apiVersion: 'v1',
+			kind: 'Node',
+			metadata: { name: 'node-1' },
+			status: { capacity: CAPACITY, allocatable: CAPACITY },
+		},
 		pod('web-1'),
 		pod('web-2'),
 		pod('job-1', { namespace: 'team-a' }),
@@ -121,7 +126,11 @@ export function seedObjects() {
 			apiVersion: 'v1',
 			kind: 'Service',
 			metadata: { name: 'web', namespace: 'default' },
-			spec: { selector: { app: 'web-1' }, ports: [{ name: 'http', port: 80, targetPort: 8080 }], clusterIP: '10.0.0.80' },
+			spec: {
+				selector: { app: 'web-1' },
+				ports: [{ name: 'http', port: 80, targetPort: 8080 }],
+				clusterIP: '10.0.0.80',
+			},
 		},
 		{
 			apiVersion: 'v1',

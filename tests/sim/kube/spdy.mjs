@@ -37,10 +37,7 @@ function withLength(word) {
 	return Buffer.concat([length, Buffer.from(word)]);
 }
 
-export const DICTIONARY = Buffer.concat([
-	...[...WORDS.split(' '), ...MORE_WORDS].map(withLength),
-	Buffer.from(TEXT),
-]);
+export const DICTIONARY = Buffer.concat([...[...WORDS.split(' '), ...MORE_WORDS].map(withLength), Buffer.from(TEXT)]);
 
 function adler32(data) {
 	let a = 1;

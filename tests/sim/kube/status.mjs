@@ -1,4 +1,5 @@
-// Kubernetes' Status answers and the error that carries one.
+// Kubernetes' Status answers, the error that carries one, and how answers are sent.
+import { encodeAnswer, PROTOBUF } from './protobuf_answer.mjs';
 
 const REASONS = {
 	400: 'BadRequest',
@@ -48,4 +49,15 @@ export function notFound({ group, resource }, name) {
 export function sendJson(response, code, document, headers = {}) {
 	response.writeHead(code, { 'content-type': 'application/json', 'cache-control': 'no-cache, private', ...headers });
 	response.end(`${JSON.stringify(document)}\n`);
+}
+
+// In the form that the client prefers: protobuf where there is one, JSON otherwise.
+export function sendDocument(request, response, code, document) {
+	const encoded = encodeAnswer(request.headers.accept, document);
+	if (!encoded) {
+		sendJson(response, code, document);
+		return;
+	}
+	response.writeHead(code, { 'content-type': PROTOBUF, 'cache-control': 'no-cache, private' });
+	response.end(encoded);
 }

@@ -96,7 +96,11 @@ export const types = [
 		shortNames: ['no'],
 		columns: [
 			name,
-			{ name: 'Status', type: 'string', cell: (node) => (node.spec?.unschedulable ? 'Ready,SchedulingDisabled' : 'Ready') },
+			{
+				name: 'Status',
+				type: 'string',
+				cell: (node) => (node.spec?.unschedulable ? 'Ready,SchedulingDisabled' : 'Ready'),
+			},
 			age,
 		],
 		subresources: { status: STATUS },
@@ -126,8 +130,21 @@ export const types = [
 		subresources: SCALABLE,
 		hasGeneration: true,
 	},
-	{ group: 'apps', resource: 'daemonsets', kind: 'DaemonSet', namespaced: true, shortNames: ['ds'], hasGeneration: true },
-	{ group: 'policy', resource: 'poddisruptionbudgets', kind: 'PodDisruptionBudget', namespaced: true, shortNames: ['pdb'] },
+	{
+		group: 'apps',
+		resource: 'daemonsets',
+		kind: 'DaemonSet',
+		namespaced: true,
+		shortNames: ['ds'],
+		hasGeneration: true,
+	},
+	{
+		group: 'policy',
+		resource: 'poddisruptionbudgets',
+		kind: 'PodDisruptionBudget',
+		namespaced: true,
+		shortNames: ['pdb'],
+	},
 	{
 		group: 'metrics.k8s.io',
 		version: 'v1beta1',

@@ -82,7 +82,9 @@ export class Workloads {
 	}
 
 	reconcile(deployment) {
-		const sets = this.store.list(setType, deployment.metadata.namespace).filter((set) => isOwnedBy(set, deployment));
+		const sets = this.store
+			.list(setType, deployment.metadata.namespace)
+			.filter((set) => isOwnedBy(set, deployment));
 		const current = this.currentSet(deployment, sets);
 		const replicas = deployment.spec.replicas ?? 1;
 		for (const set of sets) if (set.metadata.name !== current.metadata.name) this.scaleSet(set, 0);
@@ -141,7 +143,10 @@ export class Workloads {
 			updatedReplicas: replicas,
 			readyReplicas: replicas,
 			availableReplicas: replicas,
-			conditions: [condition('Available', 'MinimumReplicasAvailable'), condition('Progressing', 'NewReplicaSetAvailable')],
+			conditions: [
+				condition('Available', 'MinimumReplicasAvailable'),
+				condition('Progressing', 'NewReplicaSetAvailable'),
+			],
 		});
 	}
 

@@ -1,0 +1,28 @@
+/* What access_case.c has done by others, and what is said about a case. A part of access, as
+ * access_case.h. */
+#ifndef EKSGATE_ACCESS_STEPS_H
+#define EKSGATE_ACCESS_STEPS_H
+
+#include "discoveryd/access_case.h"
+
+/* --- access_step.c, access_bootstrap.c, access_release.c */
+
+void step_perform(struct access_case *one, const struct access_plan *plan);
+void bootstrap_perform(struct access_case *one, const struct access_plan *plan);
+/* The result of the case's task. */
+void bootstrap_task_done(struct access_case *one, bool is_ok, const char *code, const char *text);
+void step_task_done(struct access_case *one, bool is_ok, const char *code, const char *text);
+/* Cleans the next row up. */
+void release_go_on(struct access_case *one);
+struct access_entry_facts step_entry_facts(
+    const struct access_case *one, const struct eks_access_entry *entry) MUST_USE;
+
+/* --- access_words.c */
+
+/* The reason of the latest plan as a sentence, and what to do about it (free(); NULL: nothing). */
+char *words_reason(const struct access_case *one) MUST_USE;
+char *words_remedy(const struct access_case *one) MUST_USE;
+/* status.access (free()). */
+char *words_status(const struct access_case *one) MUST_USE;
+
+#endif

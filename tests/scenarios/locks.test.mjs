@@ -1,0 +1,80 @@
+// `kubeproxyd lock` keeps somebody out of every instance within seconds: requests, watches and tunnels, whether the lock is on
+// the user, a group, a role or a certificate; `unlock` lets in again, and a broken file changes nothing.
+import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { CLUSTERS, command, nameOf, person, scenario, startBoth, startKubeproxyd, until } from './harness.mjs';
+
+const [prod] = CLUSTERS;
+const pods = `/clusters/${nameOf(prod)}/api/v1/namespaces/default/pods`;
+
+scenario('locks', async (world) => {
+	const { kubeproxyd } = await startBoth(world);
+	const second = await startKubeproxyd(world, 'second');
+	await second.untilServed(await kubeproxyd.names());
+	const run = async (args, code = 0) => {
+		const result = await command(world, 'kubeproxyd', args, world.proxyUser);
+		assert.equal(result.code, code, `${args.join(' ')}: ${result.stderr}`);
+		return result;
+	};
+	const alice = await person(world, kubeproxyd, 'alice', ['engineering']);
+	const there = await person(world, second, 'alice', ['engineering']);
+	const victor = await person(world, second, 'victor');
+	const running = [alice, there].map((who) => {
+		const session = who.startKubectl(nameOf(prod), ['exec', '-i', 'web-1', '--', 'cat'], { stdin: 'pipe' });
+		session.child.stdin.write('running\n');
+		return session;
+	});
+	for (const session of running) await session.waitFor(/running/, { stream: 'stdout' });
+	const h2 = alice.h2();
+	const watch = await alice.open(h2, `${pods}?watch=true`);
+	watch.resume();
+
+	await run(['lock', 'user', 'alice', '--message', 'lost laptop', '--ttl', '1h']);
+	const started = Date.now();
+	const gone = new Promise((resolve) => {
+		watch.on('close', resolve);
+	});
+	await Promise.all([...running.map((session) => session.ended), gone]);
+	assert.ok(Date.now() - started < 5000, 'everything ends within five seconds, in both instances');
+	for (const who of [alice, there]) {
+		const answer = await who.request(pods);
+		assert.equal(answer.status, 403);
+		assert.match(answer.json.message, /locked for the user "alice" until .*: lost laptop/);
+	}
+	assert.equal((await victor.request(pods)).status, 200, 'nobody else is locked');
+	assert.match((await alice.kubectl(nameOf(prod), ['get', 'pods'])).stderr, /lost laptop/);
+	const [listed] = JSON.parse((await run(['locks', '--format', 'json'])).stdout);
+	assert.deepEqual([listed.kind, listed.name, listed.message], ['user', 'alice', 'lost laptop']);
+
+	const admitted = (who, status, name) =>
+		until(name, async () => (await who.request(pods)).status === status, { timeoutMs: 5000 });
+	await run(['unlock', 'user', 'alice']);
+	await run(['unlock', 'user', 'alice'], 1);
+	await admitted(alice, 200, 'unlocked');
+	const serial = new X509Certificate(alice.certificate).serialNumber;
+	for (const [kind, name] of [
+		['group', 'engineering'],
+		['role', 'developer'],
+		['certificate', serial.toLowerCase().replace(/(..)(?=.)/g, '$1:')],
+	]) {
+		await run(['lock', kind, name]);
+		await admitted(alice, 403, `locked by ${kind}`);
+		assert.equal((await victor.request(pods)).status, 200, `${kind}: victor is not locked`);
+		if (kind === 'certificate') assert.equal((await there.request(pods)).status, 200, 'another certificate');
+		await run(['unlock', kind, name]);
+		await admitted(alice, 200, `unlocked by ${kind}`);
+	}
+
+	await run(['lock', 'user', 'alice']);
+	await admitted(alice, 403, 'locked again');
+	const good = readFileSync(world.path('locks.json'), 'utf8');
+	writeFileSync(world.path('locks.json'), good.replace('"user"', '"usre"'));
+	await kubeproxyd.waitFor(/room=locks event=not-read [^\n]*usre/);
+	assert.equal((await alice.request(pods)).status, 403, 'a broken file keeps the locks');
+	await run(['check'], 1);
+	await run(['lock', 'user', 'x'], 1);
+	await run(['lock', 'cluster', 'x'], 2);
+	writeFileSync(world.path('locks.json'), good);
+	h2.close();
+});

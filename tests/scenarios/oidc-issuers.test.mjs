@@ -1,0 +1,90 @@
+// Issuers that are down, slow, huge or lying hold up nobody but the people of their own; keys are fetched anew when a token
+// names an unknown one, and not for each; what a token began ends with it, and with the settings that let it in.
+import assert from 'node:assert/strict';
+import { CLUSTERS, nameOf, person, scenario, startBoth, until } from './harness.mjs';
+import { addIssuer, Bearer } from './tokens.mjs';
+import { makeKey } from '../sim/oidc/keys.mjs';
+
+const [prod] = CLUSTERS;
+const pods = `/clusters/${nameOf(prod)}/api/v1/namespaces/default/pods`;
+const groups = ['engineering'];
+
+const lies = {
+	huge: (response) => {
+		response.writeHead(200, { 'content-type': 'application/json' });
+		response.end(`{"issuer":"${'x'.repeat(400000)}"}`);
+	},
+	lying: (response) =>
+		response.end(JSON.stringify({ issuer: 'https://127.0.0.1:1', jwks_uri: 'https://127.0.0.1:1/keys' })),
+	plain: (response, url) => response.end(JSON.stringify({ issuer: url, jwks_uri: 'http://127.0.0.1:1/keys' })),
+	broken: (response) => response.end('<html>'),
+	failing: (response) => response.writeHead(500).end(),
+};
+
+scenario('OIDC issuers', async (world) => {
+	const good = await addIssuer(world);
+	const slow = await addIssuer(world);
+	slow.faults.discovery = () => {};
+	const bad = {};
+	for (const [name, fault] of Object.entries(lies)) {
+		bad[name] = await addIssuer(world);
+		bad[name].faults.discovery = (response) => fault(response, bad[name].url);
+	}
+	const { kubeproxyd } = await startBoth(world);
+	const get = (token) => new Bearer(world, kubeproxyd, token).request(pods);
+
+	const late = get(slow.token({ groups }));
+	for (const [name, issuer] of Object.entries(bad)) {
+		const answer = await get(issuer.token({ groups }));
+		assert.equal(answer.status, 503, `${name}: ${answer.text}`);
+		assert.ok(answer.headers['retry-after'], name);
+	}
+	const alice = await person(world, kubeproxyd, 'alice', groups);
+	assert.equal((await alice.request(pods)).status, 200, 'certificates do not wait');
+	assert.equal((await get(good.token({ groups }))).status, 200, 'other issuers do not wait');
+	assert.match(kubeproxyd.stderr, /room=oidc event=keys-not-fetched [^\n]*names another issuer/);
+	assert.match(kubeproxyd.stderr, /room=oidc event=keys-not-fetched [^\n]*not https/);
+
+	const next = makeKey('RS256');
+	const old = good.token({ groups });
+	assert.equal((await get(old)).status, 200);
+	good.keys = [next];
+	await until('the new key is known', async () => (await get(good.token({ groups }))).status === 200, {
+		timeoutMs: 20000,
+	});
+	assert.equal((await get(old)).status, 401, 'what the key that is gone had signed is refused, though it was known');
+
+	const before = good.requests.keys;
+	const answers = await Promise.all(
+		Array.from({ length: 20 }, (_, i) => get(good.token({ groups }, { header: { kid: `unknown-${i}` } }))),
+	);
+	assert.ok(answers.every(({ status }) => status === 401));
+	assert.ok(good.requests.keys - before <= 1, `${good.requests.keys - before} refreshes`);
+
+	const brief = good.token({ groups, exp: Math.floor(Date.now() / 1000) + 3 });
+	const watch = new Bearer(world, kubeproxyd, brief);
+	const open = watch.startKubectl(nameOf(prod), ['exec', '-i', 'web-1', '--', 'cat'], { stdin: 'pipe' });
+	open.child.stdin.write('running\n');
+	await open.waitFor(/running/, { stream: 'stdout' });
+	const cut = Date.now();
+	await open.ended;
+	assert.ok(Date.now() - cut < 9000, 'a tunnel ends within five seconds of its token');
+	await kubeproxyd.waitFor(/the credential has expired/);
+	assert.match((await get(brief)).json.message, /expired/, 'no replay after the end');
+
+	const long = new Bearer(world, kubeproxyd, good.token({ groups }));
+	const second = long.startKubectl(nameOf(prod), ['exec', '-i', 'web-1', '--', 'cat'], { stdin: 'pipe' });
+	second.child.stdin.write('running\n');
+	await second.waitFor(/running/, { stream: 'stdout' });
+	let from = kubeproxyd.reload();
+	await kubeproxyd.waitFor(/event=reloaded/, { from });
+	assert.ok(!second.isEnded, 'a reload that changes nothing about logins leaves them alone');
+	world.config.eksgate.proxy.login.oidc[0].audiences = ['somebody-else'];
+	world.writeConfig();
+	from = kubeproxyd.reload();
+	await kubeproxyd.waitFor(/event=reloaded/, { from });
+	await second.ended;
+	await until('the old audience is refused', async () => (await get(long.token)).status === 401);
+	assert.equal((await late).status, 503, 'whoever needs the slow one is told after its time');
+	for (const issuer of [good, slow, ...Object.values(bad)]) await issuer.close();
+});

@@ -1,0 +1,83 @@
+// Revocation lists: with SIGHUP a certificate on one is refused and what it runs is cut, others of its authority and those of
+// an authority without a list go on; a list of a stranger is refused, and one that is overdue refuses its authority's people.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { Agent } from 'node:https';
+import { forgeCertificate, MATCHED, Person, person, scenario, startBoth } from './harness.mjs';
+
+const path = `/clusters/${MATCHED[0]}/api/v1/namespaces/default/pods`;
+const openssl = (...args) => execFileSync('openssl', args, { stdio: ['ignore', 'ignore', 'pipe'] });
+
+function makeAuthority(world, name) {
+	const ca = { cert: world.path(`${name}.pem`), key: world.path(`${name}.key`) };
+	const ec = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
+	openssl('req', '-x509', ...ec, '-keyout', ca.key, '-out', ca.cert, '-days', '1', '-subj', `/CN=${name}`);
+	return ca;
+}
+
+// A list of `ca` with these certificates (PEM) on it, in the file `name`.
+function makeList(world, ca, name, revoked, times = ['-crldays', '1']) {
+	const config = world.path(`${name}.cnf`);
+	const index = world.path(`${name}.index`);
+	writeFileSync(index, '');
+	writeFileSync(config, `[ca]\ndefault_ca=one\n[one]\ndatabase=${index}\ndefault_md=sha256\n`);
+	const signing = ['-config', config, '-cert', ca.cert, '-keyfile', ca.key];
+	for (const [i, pem] of revoked.entries()) {
+		writeFileSync(world.path(`${name}-${i}.pem`), pem);
+		openssl('ca', ...signing, '-revoke', world.path(`${name}-${i}.pem`));
+	}
+	openssl('ca', ...signing, '-gencrl', ...times, '-out', world.path(name));
+	return world.path(name);
+}
+
+scenario('a revoked certificate', async (world) => {
+	const { kubeproxyd } = await startBoth(world);
+	const { client_ca: cert, client_ca_key: key } = world.config.eksgate.proxy;
+	const own = { cert, key };
+	const second = makeAuthority(world, 'second');
+	const stranger = makeAuthority(world, 'stranger');
+	appendFileSync(cert, readFileSync(second.cert));
+	const reload = async (lists, event) => {
+		world.config.eksgate.proxy.client_crls = lists;
+		world.writeConfig();
+		const from = kubeproxyd.reload();
+		await kubeproxyd.waitFor(event, { from });
+	};
+	await reload(undefined, /event=reloaded/);
+
+	const lost = await person(world, kubeproxyd, 'lost', ['engineering']);
+	const alice = await person(world, kubeproxyd, 'alice', ['engineering']);
+	const other = new Person(world, kubeproxyd, forgeCertificate(world, '/O=engineering/CN=other', { ca: second }));
+	for (const who of [lost, alice, other]) assert.equal((await who.request(path)).status, 200);
+	const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+	assert.equal((await alice.request(path, { agent })).status, 200);
+	const open = lost.startKubectl(MATCHED[0], ['exec', '-i', 'web-1', '--', 'cat'], { stdin: 'pipe' });
+	open.child.stdin.write('running\n');
+	await open.waitFor(/running/, { stream: 'stdout' });
+
+	const list = makeList(world, own, 'own.crl', [lost.certificate]);
+	await reload([list], /event=reloaded/);
+	const started = Date.now();
+	await open.ended;
+	assert.ok(Date.now() - started < 5000, 'the tunnel is cut');
+	const refused = await lost.request(path);
+	assert.equal(refused.status, 401);
+	assert.match(refused.json.message, /revoked/);
+	assert.equal((await alice.request(path, { agent })).status, 200, 'the open connection of another goes on');
+	for (const who of [alice, other]) assert.equal((await who.request(path)).status, 200);
+
+	const wrong = makeList(world, stranger, 'stranger.crl', []);
+	await reload([list, wrong], /reload-refused [^\n]*stranger\.crl: [^\n]*signed by no authority/);
+	writeFileSync(world.path('empty.crl'), '');
+	await reload([world.path('empty.crl')], /reload-refused [^\n]*no PEM revocation list/);
+	assert.equal((await lost.request(path)).status, 401, 'the list in force stays');
+
+	const times = ['-crl_lastupdate', '20200101000000Z', '-crl_nextupdate', '20200102000000Z'];
+	await reload([makeList(world, own, 'late.crl', [], times)], /revocation-list-overdue[^]*event=reloaded/);
+	assert.match((await alice.request(path)).json.message, /CRL has expired/i);
+	assert.equal((await other.request(path)).status, 200, 'another authority has no list');
+	await reload(undefined, /event=reloaded/);
+	for (const who of [lost, alice]) assert.equal((await who.request(path)).status, 200);
+	agent.destroy();
+});

@@ -1,0 +1,96 @@
+// What the proxy itself answers: who it is, to whoever asks; which clusters somebody may use; and a kubeconfig with which real
+// kubectl works, for people with a certificate, an ID token or an AWS identity.
+import assert from 'node:assert/strict';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { kubectlPath } from '../clients/kubectl.mjs';
+import { makeAwsToken } from '../sim/aws/token.mjs';
+import { CLUSTERS, command, MATCHED, nameOf, OWN, person, run, scenario, startBoth } from './harness.mjs';
+import { addIssuer, Bearer } from './tokens.mjs';
+
+const ID = 'https://kube.example.com';
+const [prod] = CLUSTERS;
+
+scenario("the proxy's own answers", async (world) => {
+	const issuer = await addIssuer(world, { settings: { scopes: ['email'] } });
+	const dev = await world.aws('PUT', `/users/${OWN}/dev`, { permissions: [] });
+	const mapping = { arn: dev.arn, user: 'dev', groups: ['engineering'] };
+	world.config.eksgate.proxy.login.iam = { id: ID, accounts: [OWN], mappings: [mapping] };
+	world.config.eksgate.test.verifier_sts_host = world.awsSimulator.ready.sts_host;
+	world.writeConfig();
+	const { kubeproxyd } = await startBoth(world);
+	const alice = await person(world, kubeproxyd, 'alice', ['engineering']);
+	const victor = await person(world, kubeproxyd, 'victor');
+	const nobody = await person(world, kubeproxyd, 'nobody');
+	const stranger = new Bearer(world, kubeproxyd, 'x');
+	const names = async (who) => (await who.request('/v1/clusters')).json.clusters.map(({ name }) => name);
+
+	const found = await stranger.request('/v1/webapi/find', { headers: { authorization: '' } });
+	assert.equal(found.status, 200);
+	assert.deepEqual([found.json.proxy.kube.enabled, found.json.proxy.ssh.enabled], [true, false]);
+	assert.equal(found.json.proxy.kube.public_addr, `127.0.0.1:${kubeproxyd.port}`);
+	assert.match(found.json.server_version, /^\d/);
+	assert.equal((await stranger.request('/v1/webapi/ping')).status, 200);
+	assert.equal((await stranger.request('/v1/clusters')).status, 401);
+	assert.equal((await stranger.request('/v1/kubeconfig')).status, 401);
+	assert.equal((await alice.request('/v1/else')).status, 404);
+	assert.equal((await alice.request('/v1/clusters', { method: 'POST' })).status, 405);
+
+	assert.deepEqual(await names(alice), MATCHED);
+	const seen = await names(victor);
+	assert.ok(seen.length > 0 && seen.length < MATCHED.length && seen.includes(nameOf(prod)), `${seen}`);
+	assert.deepEqual(await names(nobody), []);
+	assert.match((await nobody.request('/v1/kubeconfig')).json.message, /no role lets user "nobody"/);
+	const scoped = new Bearer(world, kubeproxyd, issuer.token({ groups: ['engineering'], aud: `eksgate/clusters/${MATCHED[1]}` }));
+	assert.deepEqual(await names(scoped), [MATCHED[1]]);
+	const { labels } = (await alice.request('/v1/clusters')).json.clusters.find(({ name }) => name === nameOf(prod));
+	assert.deepEqual([labels.env, labels.team], ['prod', 'web']);
+
+	// Stand-ins for the credential plugins: what the kubeconfig calls is what they were asked.
+	const bin = world.path('bin');
+	mkdirSync(bin);
+	const plugin = (name, token) => {
+		const status = { kind: 'ExecCredential', apiVersion: 'client.authentication.k8s.io/v1', status: { token } };
+		writeFileSync(
+			`${bin}/${name}`,
+			`#!/bin/sh\necho "$*" >>${world.path(`${name}.calls`)}\ncat <<'E'\n${JSON.stringify(status)}\nE\n`,
+		);
+		chmodSync(`${bin}/${name}`, 0o755);
+	};
+	const idToken = issuer.token({ groups: ['engineering'] });
+	const awsToken = makeAwsToken(dev, ID);
+	plugin('kubectl', idToken);
+	plugin('aws', awsToken);
+	const people = [
+		['alice', alice, 'certificate', /client-certificate: "?alice\.pem/],
+		['alice', new Bearer(world, kubeproxyd, idToken), 'oidc', /--oidc-extra-scope=email/],
+		['dev', new Bearer(world, kubeproxyd, awsToken), 'iam', new RegExp(`"?${ID}`)],
+	];
+	for (const [user, who, kind, part] of people) {
+		const answer = await who.request('/v1/kubeconfig');
+		assert.equal(answer.status, 200, answer.text);
+		assert.match(answer.text, part);
+		assert.ok(!answer.text.includes(idToken) && !answer.text.includes('PRIVATE'));
+		const file = world.path(`${kind}.kubeconfig`);
+		writeFileSync(file, answer.text);
+		for (const name of MATCHED.slice(0, 2)) {
+			const args = ['--kubeconfig', file, '--context', name, 'get', 'pods'];
+			const env = { ...process.env, PATH: `${bin}:${process.env.PATH}`, HOME: world.directory };
+			const shown = await run(kubectlPath(), args, { env });
+			assert.equal(shown.code, 0, `${kind}: ${shown.stderr}`);
+		}
+		assert.equal((await world.received(prod)).at(-1).user, user, kind);
+	}
+
+	const cli = async (...args) => {
+		const result = await command(world, 'kubeproxyd', ['kubeconfig', '--server', `https://127.0.0.1:${kubeproxyd.port}`, ...args], world.proxyUser);
+		return result.code === 0 ? result.stdout : result.stderr;
+	};
+	const contexts = (text) => [...text.matchAll(/^ {2}- (?:name: |context:)/gm)].length && MATCHED.filter((name) => text.includes(`/clusters/${name}`));
+	assert.deepEqual(contexts(await cli('--cert-for', 'victor')), seen, 'only what the user may see');
+	assert.deepEqual(contexts(await cli('--cert-for', 'alice', '--group', 'engineering')), MATCHED);
+	assert.match(await cli('--cert-for', 'nobody'), /no role lets "nobody" see any cluster/);
+	assert.match(await cli('--oidc', issuer.url), new RegExp(`--oidc-issuer-url=${issuer.url}`));
+	assert.match(await cli('--oidc', 'https://other'), /no issuer https:\/\/other/);
+	assert.match(await cli('--aws'), /get-token/);
+	await issuer.close();
+});
