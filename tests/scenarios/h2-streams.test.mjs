@@ -17,7 +17,8 @@ scenario('HTTP/2 streams', async (world) => {
 	assert.ok((await alice.kubectlOk(nameOf(prod), ['get', 'pods'])).length > 0);
 	const short = (await world.received(prod)).filter((entry) => entry.target.includes('/pods'));
 	assert.ok(short.every((entry) => entry.version === '2.0'));
-	assert.ok(new Set(short.map((entry) => entry.connection)).size <= 3, 'short requests share connections');
+	const brief = new Set(short.map((entry) => entry.connection));
+	assert.ok(brief.size >= 2 && brief.size <= 3, `short requests share connections, at least two when busy: ${brief.size}`);
 
 	const watches = await Promise.all(
 		Array.from({ length: WATCHES }, () => alice.open(session, `${base}/configmaps?watch=true&resourceVersion=0`)),
@@ -40,7 +41,8 @@ scenario('HTTP/2 streams', async (world) => {
 	const watching = (await world.received(prod)).filter((entry) => entry.target.includes('watch=true'));
 	assert.equal(watching.length, WATCHES);
 	const long = new Set(watching.map((entry) => entry.connection));
-	assert.ok(long.size <= 3, `${WATCHES} watches on ${long.size} connections`);
+	// An API server that names no limit is taken for one that allows a hundred streams; near that another connection is made.
+	assert.ok(long.size >= 2 && long.size <= 3, `${WATCHES} watches on ${long.size} connections`);
 	assert.ok(!short.some((entry) => long.has(entry.connection)), 'watches have connections of their own');
 
 	watches[0].close(8);

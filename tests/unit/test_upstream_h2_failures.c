@@ -281,7 +281,7 @@ static void test_silence_is_asked(void **state)
 	assert_int_equal(server.pings, 1);
 	wait_ms(40);
 	assert_int_equal(deaths, 0);
-	wait_ms(100);
+	wait_ms(400);
 	assert_failed(0, PEER_CUT_BEFORE_HEAD, false);
 	assert_string_equal(requests[0].reason, "the API server does not answer PING");
 	assert_int_equal(deaths, 1);

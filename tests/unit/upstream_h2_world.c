@@ -247,7 +247,7 @@ int set_up(void **state)
 		.port = 443,
 		.timeout = duration_seconds(5)},
 	    .ping_after = duration_ms(30),
-	    .ping_timeout = duration_ms(30),
+	    .ping_timeout = duration_ms(100),
 	    .idle_after = duration_ms(50),
 	    .on_connected = on_connected,
 	    .on_not_h2 = on_not_h2,
