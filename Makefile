@@ -305,7 +305,7 @@ fuzz_yaml := $(BASE) $(SETTINGS)
 fuzz_kube_cluster := $(BASE) $(KUBE_CLUSTER)
 fuzz_pattern := $(BASE) $(LABELS)
 fuzz_aws_profile := $(AWS_TEST)
-fuzz_aws_replies := $(AWS_TEST) $(filter-out common/json.o,$(KUBE_CLUSTER)) discoveryd/aws_ec2.o discoveryd/aws_organizations.o discoveryd/aws_eks.o discoveryd/aws_account.o \
+fuzz_aws_replies := $(AWS_TEST) $(filter-out common/json.o,$(KUBE_CLUSTER)) discoveryd/aws_access.o discoveryd/aws_ec2.o discoveryd/aws_organizations.o discoveryd/aws_eks.o discoveryd/aws_account.o \
 	discoveryd/aws_tagging.o
 fuzz_aws_sources := $(AWS_TEST)
 

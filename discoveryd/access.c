@@ -386,6 +386,10 @@ static void on_collect(void *arg)
 	while ((row = access_journal_next(access->journal, row)) != NULL)
 		temporary += row->kind == ACCESS_ROW_BOOTSTRAP;
 	metric_set(access->metrics.temporary, temporary);
+	size_t far[ACCESS_STAGES];
+	show_count_stages(access, far);
+	for (size_t i = 0; i < ACCESS_STAGES; i++)
+		metric_set(access->metrics.reached, (double)far[i], show_stage_text(i));
 	metric_set(access->metrics.reports, (double)access_reports_count(access->reports));
 }
 
@@ -401,6 +405,8 @@ static void add_metrics(struct access *access, struct metrics *metrics)
 	    metrics, "eksgate_access_clusters", "Clusters by how their access stands", "reason");
 	access->metrics.temporary = metrics_gauge(metrics, "eksgate_access_temporary_entries",
 	    "Access entries that are, or may be, cluster-admin for a while", "");
+	access->metrics.reached = metrics_gauge(metrics, "eksgate_access_reached_clusters",
+	    "Clusters by the last stage that they reached, discovered to healthy", "stage");
 	access->metrics.reports = metrics_gauge(
 	    metrics, "eksgate_access_reports", "Clusters that proxies tell about, per proxy", "");
 	metrics_on_collect(metrics, on_collect, access);
@@ -507,9 +513,10 @@ bool access_retry(struct access *access, const char *name)
 	    item != NULL ? access_find_case(access, item->cluster->aws.arn) : NULL;
 	if (one == NULL)
 		return false;
-	one->is_backing_off = false;
-	if (one->call == NULL && one->task == 0 && one->wait == NULL && one->identity == NULL)
+	if (one->call == NULL && one->task == 0 && one->wait == NULL && one->identity == NULL) {
+		one->is_backing_off = false;
 		case_reset(one);
-	case_go_on(one);
+		case_go_on(one);
+	}
 	return true;
 }

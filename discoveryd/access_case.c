@@ -254,6 +254,8 @@ void case_go_on(struct access_case *one)
 	}
 	if (!take_slot(one))
 		return;
+	if (one->timer != NULL)
+		timer_cancel(one->timer);
 	log_debug("access", "step", LOG_S("cluster", one->name),
 	    LOG_S("step", access_action_text(one->plan.action)));
 	metric_add(one->access->metrics.steps, 1, access_action_text(one->plan.action));

@@ -98,7 +98,8 @@ struct access {
 	char *own_principal; /* of the own identity; NULL until it was asked for */
 	struct deferred pump;
 	struct {
-		struct metric *calls, *cases, *temporary, *steps, *journal_failures, *reports;
+		struct metric *calls, *cases, *temporary, *steps, *journal_failures, *reports,
+		    *reached;
 	} metrics;
 };
 

@@ -96,7 +96,9 @@ static struct access_plan plan_absent(const struct access_facts *facts, size_t i
 		return rest(REASON_UNREACHABLE, i);
 	if (facts->wanted->mode == ACCESS_CLUSTER_ADMIN)
 		return plan_admin(facts, i, ACCESS_CREATE);
-	/* The bootstrap comes first: once the entry exists, its principal serves. */
+	/* The bootstrap of the same principal comes first: once the entry exists, it serves. */
+	if (!facts->bootstrap.is_known && !facts->bootstrap.is_unknowable)
+		return act(ACCESS_IDENTIFY, i);
 	if (target->is_bootstrap && !facts->bootstrap.is_applied)
 		return facts->bootstrap.is_spent ? rest(REASON_USELESS, i) : settled;
 	return act_if_permitted(facts, ACCESS_CREATE, i, BIT(EKS_CREATE_ENTRY));

@@ -13,7 +13,8 @@
 
 /* --- from discovered to healthy --------------------------------------------------------------- */
 
-static const char *const stages[] = {"discovered", "access", "reachable", "permitted", "healthy"};
+static const char *const stages[ACCESS_STAGES] = {
+    "discovered", "access", "reachable", "permitted", "healthy"};
 enum stage { DISCOVERED, ACCESS, REACHABLE, PERMITTED, HEALTHY };
 
 /* How far one proxy gets. */
@@ -47,6 +48,27 @@ static enum stage reached(const struct access_case *one, const struct access_rep
 	if (far >= PERMITTED)
 		return far;
 	return is_arranged ? ACCESS : DISCOVERED;
+}
+
+const char *show_stage_text(size_t stage)
+{
+	return stages[stage];
+}
+
+void show_count_stages(struct access *access, size_t counts[ACCESS_STAGES])
+{
+	struct access_case *one = NULL;
+	memset(counts, 0, ACCESS_STAGES * sizeof *counts);
+	while ((one = access_next_case(access, one)) != NULL) {
+		const struct cluster_item *item = access_item_of(one);
+		size_t count = 0;
+		if (item == NULL)
+			continue;
+		const struct access_report **reports =
+		    access_reports_of(access->reports, item->cluster, &count);
+		counts[reached(one, best_of(reports, count))]++;
+		free(reports);
+	}
 }
 
 static void add_blame(struct json_object *object, const struct access_case *one,
@@ -224,6 +246,13 @@ struct json_object *access_summary(struct access *access)
 			json_object_object_add(by, access_reason_text((enum access_reason)i),
 			    json_object_new_int64((int64_t)counts[i]));
 	}
+	struct json_object *reached_by_count = json_object_new_object();
+	size_t far[ACCESS_STAGES];
+	show_count_stages(access, far);
+	for (size_t i = 0; i < ACCESS_STAGES; i++)
+		json_object_object_add(
+		    reached_by_count, stages[i], json_object_new_int64((int64_t)far[i]));
+	json_object_object_add(object, "reached", reached_by_count);
 	const struct access_row *row = NULL;
 	while ((row = access_journal_next(access->journal, row)) != NULL)
 		temporary += row->kind == ACCESS_ROW_BOOTSTRAP;

@@ -17,6 +17,14 @@ void release_go_on(struct access_case *one);
 struct access_entry_facts step_entry_facts(
     const struct access_case *one, const struct eks_access_entry *entry) MUST_USE;
 
+/* --- access_show.c */
+
+#define ACCESS_STAGES 5
+/* "discovered" … "healthy". */
+const char *show_stage_text(size_t stage);
+/* How many clusters are how far. */
+void show_count_stages(struct access *access, size_t counts[ACCESS_STAGES]);
+
 /* --- access_words.c */
 
 /* The reason of the latest plan as a sentence, and what to do about it (free(); NULL: nothing). */

@@ -1,6 +1,7 @@
 /* Answers of AWS: the first byte of the input chooses who reads the rest: ListClusters,
  * DescribeCluster, ListRegions, AssumeRole, GetCallerIdentity, error documents, GetResources,
- * DescribeRegions, Organizations. Each must say yes with whole results or no with an error. */
+ * DescribeRegions, Organizations, access entries. Each must say yes with whole results or no with
+ * an error. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "common/aws_error.h"
 #include "common/aws_sts.h"
 #include "common/xmem.h"
+#include "discoveryd/aws_access.h"
 #include "discoveryd/aws_account.h"
 #include "discoveryd/aws_ec2.h"
 #include "discoveryd/aws_eks.h"
@@ -116,11 +118,21 @@ static void read_organization(const char *body, size_t len, char **error)
 	}
 }
 
+static void read_entry(const char *body, size_t len, char **error)
+{
+	struct eks_access_entry *entry = eks_access_parse(EKS_DESCRIBE_ENTRY, body, len, error);
+	expect((entry != NULL) == (*error == NULL));
+	if (entry != NULL)
+		expect(
+		    entry->principal != NULL && entry->type != NULL && entry->group_count <= 100);
+	eks_access_entry_free(&entry);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	/* '6' to '8', '0' to '5' in the corpus. */
-	static read_fn *const readers[] = {read_fault, read_ec2, read_organization, read_tags,
-	    read_list, read_describe, read_regions, read_role, read_identity};
+	/* '2' to '9', '0' and '1' in the corpus. */
+	static read_fn *const readers[] = {read_describe, read_regions, read_role, read_identity,
+	    read_fault, read_ec2, read_organization, read_entry, read_tags, read_list};
 	if (len == 0)
 		return 0;
 	char *body = xstrndup((const char *)data + 1, len - 1);

@@ -331,8 +331,6 @@ static void test_one_principal_for_both(void **state)
 	(void)state;
 	struct model model = ordinary();
 	model.is_same = true;
-	model.facts.bootstrap.is_known = true;
-	model.target.is_bootstrap = true;
 	expect(&model, REASON_READY);
 	assert_int_equal(model.applies, 1);
 	assert_int_equal(model.creates, 1);
