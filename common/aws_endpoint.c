@@ -89,6 +89,15 @@ const struct aws_partition *aws_partition_of_region(const char *region)
 	return &rows[0].partition;
 }
 
+bool aws_region_is_known(const char *region)
+{
+	for (size_t i = 0; i < ROW_COUNT; i++) {
+		if (has_region(&rows[i], region))
+			return true;
+	}
+	return false;
+}
+
 bool aws_region_is_in(const char *region, const char *partition)
 {
 	for (size_t i = 0; i < ROW_COUNT; i++) {

@@ -28,6 +28,8 @@ const struct aws_partition *aws_partition_by_id(const char *id);
 bool aws_region_is_in(const char *region, const char *partition) MUST_USE;
 /* Region syntax, in any partition ("us-gov-west-1"). */
 bool aws_region_is_valid(const char *region) MUST_USE;
+/* Whether the name is one that some partition gives to its regions. */
+bool aws_region_is_known(const char *region) MUST_USE;
 /* "arn:aws:iam::123456789012:role/path/name". */
 bool aws_role_arn_is_valid(const char *arn) MUST_USE;
 /* The same, or with AWS_ACCOUNT_VARIABLE in place of the account. */

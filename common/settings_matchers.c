@@ -52,6 +52,12 @@ static void check_region(
 	else if (strcmp(region, "*") != 0 && !aws_region_is_valid(region))
 		config_complain(config, node,
 		    "%s: \"%s\" is not the name of a region such as eu-west-1", row->key, region);
+	else if (strcmp(region, "*") != 0 && !aws_region_is_known(region))
+		config_complain(config, node,
+		    "%s: \"%s\" is a region of no AWS partition: names start with us-, eu-, ap-, "
+		    "cn-, "
+		    "us-gov- and the like",
+		    row->key, region);
 	for (size_t k = 0; region != NULL && k < i; k++)
 		if (config_scalar(list->items[k]) != NULL &&
 		    strcmp(list->items[k]->text, region) == 0)

@@ -18,6 +18,7 @@
 #include "kubeproxyd/gate/identity.h"
 #include "kubeproxyd/gate/lock_watch.h"
 #include "kubeproxyd/gate/locks.h"
+#include "kubeproxyd/policy/options.h"
 
 struct question {
 	struct exchanges *all;
@@ -169,6 +170,21 @@ static size_t body_claim(const struct http_head *request, const struct proxy_lim
 	return is_less ? (size_t)request->content_length : most;
 }
 
+/* This request is not among those that count yet. */
+static bool check_connections(struct admission *admission, const struct question *question)
+{
+	size_t most = grants_options(admission->grants->grants)->max_kubernetes_connections;
+	const char *user = question->identity->user;
+	if (!question->request->is_upgrade || most == 0 ||
+	    exchanges_count_tunnels(question->all, user) < most)
+		return true;
+	return refuse(admission, 403,
+	    xasprintf(
+		"user \"%s\" has %zu execs, attaches and port-forwards open, as many as a "
+		"role allows (max_kubernetes_connections): end one, or ask for a higher limit",
+		user, most));
+}
+
 static bool take_seat(struct admission *admission, const struct question *question)
 {
 	const struct proxy_limits *limits = &question->all->with.settings->proxy.limits;
@@ -232,6 +248,7 @@ static check_fn *const checks[] = {
     parse_request,
     check_fields,
     ask_policy,
+    check_connections,
     take_seat,
     prepare_cluster,
 };

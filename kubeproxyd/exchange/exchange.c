@@ -33,6 +33,8 @@ static char original_user[] = ACT_AS_ORIGINAL_USER;
 /* Everything is decided. */
 static void go_on(struct exchange *exchange)
 {
+	exchange->options = *grants_options(exchange->admission.grants->grants);
+	activity_start(&exchange->activity, NULL);
 	const char *refusal = NULL;
 	if (!exchange_audit_admit(exchange, &refusal)) {
 		exchange_answer_after(exchange, 503, refusal, AUDIT_RETRY_SECONDS);
@@ -283,6 +285,8 @@ static void on_client_body(void *arg, const uint8_t *data, size_t len)
 {
 	struct exchange *exchange = arg;
 	exchange_audit_request_body(exchange, data, len);
+	if (exchange->options.client_idle_timeout.ms > 0)
+		activity_feed(&exchange->activity, ACTIVITY_OF_CLIENT, data, len);
 	relay_on_request_body(&exchange->relay, data, len);
 	if (exchange->state == STATE_HOLDING)
 		look_at_held(exchange);

@@ -31,12 +31,15 @@ void exchange_withdraw(struct exchange *exchange, const char *reason);
 void exchange_recheck(struct exchange *exchange);
 /* Whether a lock keeps its user out by now. */
 void exchange_check_locks(struct exchange *exchange);
+/* And whether a role lets it run on. */
 void exchange_check_expiry(struct exchange *exchange);
 /* Ends it when the client sends its body too slowly. False: there is nothing to watch any more. */
 bool exchange_check_pace(struct exchange *exchange, struct duration elapsed) MUST_USE;
 bool exchange_is_for(const struct exchange *exchange, const struct cluster *cluster) MUST_USE;
 /* Whether who asks is known by a token. */
 bool exchange_is_by_token(const struct exchange *exchange) MUST_USE;
+/* Whether it is an upgrade of that user's, admitted or about to be. */
+bool exchange_is_tunnel_of(const struct exchange *exchange, const char *user) MUST_USE;
 bool exchange_is_long(const struct exchange *exchange) MUST_USE;
 
 #endif

@@ -147,6 +147,12 @@ static bool build_answer(const struct exchange *exchange, const struct http_head
 	return true;
 }
 
+static void start_tunnel(struct exchange *exchange)
+{
+	relay_tunnel(&exchange->relay);
+	activity_start(&exchange->activity, fields_get(&exchange->request->fields, "Upgrade"));
+}
+
 static void relay_head(struct exchange *exchange, const struct http_head *head)
 {
 	bool is_tunnel = head->status == 101;
@@ -156,7 +162,7 @@ static void relay_head(struct exchange *exchange, const struct http_head *head)
 	if (!exchange->client.verbs->send_head(exchange->client.object, head))
 		exchange->upstream.verbs->pause(exchange->upstream.object);
 	if (is_tunnel)
-		relay_tunnel(&exchange->relay);
+		start_tunnel(exchange);
 	else
 		relay_forget(&exchange->relay);
 }
@@ -194,6 +200,8 @@ static void on_answer_body(void *arg, const uint8_t *data, size_t len)
 		return;
 	}
 	exchange_audit_answer_body(exchange, data, len);
+	if (exchange->options.client_idle_timeout.ms > 0)
+		activity_feed(&exchange->activity, ACTIVITY_OF_SERVER, data, len);
 	relay_on_answer_body(&exchange->relay, data, len);
 }
 

@@ -97,6 +97,7 @@ void exchange_finish(struct exchange *exchange, const char *reason)
 	token_wait_cancel(&exchange->wait);
 	exchange_drop_upstream(exchange);
 	relay_free(&exchange->relay);
+	activity_free(&exchange->activity);
 	exchange_audit_free(&exchange->audit);
 	buf_free(&exchange->rules);
 	admission_free(&exchange->admission);
@@ -216,6 +217,22 @@ void exchange_check_locks(struct exchange *exchange)
 	free(sentence);
 }
 
+/* The limits of the user's roles on what runs for long. */
+static void check_session(struct exchange *exchange)
+{
+	const struct role_options *options = &exchange->options;
+	if (exchange->state == STATE_DONE || !exchange_is_long(exchange))
+		return;
+	if (options->max_session_ttl.ms > 0 &&
+	    mono_since(exchange->started).ms >= options->max_session_ttl.ms)
+		exchange_withdraw(
+		    exchange, "it ran for as long as a role allows (max_session_ttl)");
+	else if (options->client_idle_timeout.ms > 0 &&
+		 mono_since(exchange->activity.last).ms >= options->client_idle_timeout.ms)
+		exchange_withdraw(exchange,
+		    "nothing was sent for longer than a role allows (client_idle_timeout)");
+}
+
 void exchange_check_expiry(struct exchange *exchange)
 {
 	if (exchange->identity == NULL)
@@ -223,6 +240,15 @@ void exchange_check_expiry(struct exchange *exchange)
 	struct unix_time end = identity_end(exchange->identity);
 	if (end.ms != 0 && unix_now().ms > end.ms)
 		exchange_withdraw(exchange, "the credential has expired");
+	else
+		check_session(exchange);
+}
+
+bool exchange_is_tunnel_of(const struct exchange *exchange, const char *user)
+{
+	return exchange->state > STATE_IDENTIFYING && exchange->state != STATE_DONE &&
+	       exchange->request->is_upgrade && exchange->identity != NULL &&
+	       strcmp(exchange->identity->user, user) == 0;
 }
 
 bool exchange_check_pace(struct exchange *exchange, struct duration elapsed)

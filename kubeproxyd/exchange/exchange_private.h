@@ -7,12 +7,14 @@
 #include "common/arena.h"
 #include "common/buf.h"
 #include "common/mono.h"
+#include "kubeproxyd/exchange/activity.h"
 #include "kubeproxyd/exchange/admission.h"
 #include "kubeproxyd/exchange/exchange.h"
 #include "kubeproxyd/exchange/exchange_audit.h"
 #include "kubeproxyd/exchange/exchanges.h"
 #include "kubeproxyd/exchange/pace.h"
 #include "kubeproxyd/exchange/relay.h"
+#include "kubeproxyd/policy/options.h"
 #include "kubeproxyd/record/audit_id.h"
 
 struct identity_query;
@@ -44,6 +46,8 @@ struct exchange {
 	struct exchange_audit audit;
 	struct relay relay;
 	struct pace pace;
+	struct role_options options; /* of the user's roles */
+	struct activity activity; /* followed when they have client_idle_timeout */
 	struct mono started;
 	char audit_id[AUDIT_ID_TEXT];
 	unsigned status; /* what the client was answered; 0: nothing */

@@ -122,6 +122,15 @@ void exchanges_remove(struct exchanges *exchanges, struct exchange_link *link)
 	exchanges->count--;
 }
 
+size_t exchanges_count_tunnels(const struct exchanges *exchanges, const char *user)
+{
+	const struct exchange_link *link;
+	size_t count = 0;
+	TAILQ_FOREACH(link, &exchanges->live, entry)
+	count += exchange_is_tunnel_of(link->exchange, user);
+	return count;
+}
+
 size_t exchanges_count(const struct exchanges *exchanges)
 {
 	return exchanges->count;

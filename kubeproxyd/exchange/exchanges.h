@@ -71,6 +71,8 @@ void exchanges_free(struct exchanges **exchanges);
 /* For exchange.c: the list. `has_body`: the pace of the request's body is watched. */
 void exchanges_add(struct exchanges *exchanges, struct exchange_link *link, bool has_body);
 void exchanges_remove(struct exchanges *exchanges, struct exchange_link *link);
+/* Upgrades of one user. */
+size_t exchanges_count_tunnels(const struct exchanges *exchanges, const char *user) MUST_USE;
 size_t exchanges_count(const struct exchanges *exchanges) MUST_USE;
 /* After SIGHUP: live exchanges that the new policy would not allow, or would send as somebody else,
  * are cut. */

@@ -42,6 +42,7 @@ struct grants *policy_grants(struct policy *policy, const struct identity *ident
 			continue;
 		grants->role_names[grants->role_count] = policy->role_names[i];
 		grants->roles[grants->role_count++] = role_for(grants, i);
+		role_options_tighten(&grants->options, &policy->sources[i]->options);
 	}
 	return grants;
 }
@@ -65,6 +66,11 @@ void grants_free(struct grants **grants)
 const char *const *grants_roles(const struct grants *grants)
 {
 	return grants->role_names;
+}
+
+const struct role_options *grants_options(const struct grants *grants)
+{
+	return &grants->options;
 }
 
 bool policy_may_see(const struct grants *grants, const struct labels *cluster_labels)

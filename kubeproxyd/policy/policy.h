@@ -12,6 +12,7 @@
 
 struct identity;
 struct request_info;
+struct role_options;
 struct policy;
 struct grants;
 
@@ -35,6 +36,8 @@ struct grants *policy_grants(struct policy *policy, const struct identity *ident
 void grants_free(struct grants **grants);
 /* Role names, sorted, NULL-terminated; borrowed. */
 const char *const *grants_roles(const struct grants *grants);
+/* The tightest limits of all roles; borrowed. */
+const struct role_options *grants_options(const struct grants *grants);
 
 struct act_as;
 struct object_rules;

@@ -30,6 +30,7 @@ struct grants {
 	struct role **own; /* made for this subject */
 	size_t own_count;
 	const char **role_names; /* NULL-terminated */
+	struct role_options options; /* the tightest of all */
 };
 
 #endif

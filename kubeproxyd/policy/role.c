@@ -203,15 +203,17 @@ static void read_expression(
 /* --- options --------------------------------------------------------------------------------- */
 
 /* What Teleport enforces for Kubernetes sessions too and this version does not. */
-static void check_options(struct reading *reading, const struct yaml_node *spec)
+static void read_options(
+    struct reading *reading, const struct yaml_node *spec, struct role_options *to)
 {
-	static const char *const restricting[] = {"require_session_mfa", "pin_source_ip",
-	    "device_trust_mode", "max_kubernetes_connections", NULL};
+	static const char *const restricting[] = {
+	    "require_session_mfa", "pin_source_ip", "device_trust_mode", NULL};
 	static const char *const harmless[] = {"false", "no", "off", "optional", "0", ""};
 	const struct yaml_node *options = reading_map(reading, spec, "options");
 	if (options == NULL)
 		return;
 	reading_check_keys(reading, options, option_keys, NULL);
+	role_options_read(reading, options, to);
 	for (const char *const *key = restricting; *key != NULL; key++) {
 		const struct yaml_node *value = yaml_get(options, *key);
 		bool is_harmless = value == NULL || yaml_is_null(value);
@@ -333,7 +335,7 @@ struct role_source *role_read(struct reading *reading, const struct yaml_node *r
 	const struct yaml_node *spec = reading_map(reading, root, "spec");
 	if (spec != NULL) {
 		reading_check_keys(reading, spec, spec_keys, NULL);
-		check_options(reading, spec);
+		read_options(reading, spec, &source->options);
 		read_side(reading, spec, true, version, &source->allow);
 		read_side(reading, spec, false, version, &source->deny);
 		check_defaults(reading, spec, version);

@@ -9,6 +9,7 @@
 
 #include "common/attr.h"
 #include "kubeproxyd/policy/document.h"
+#include "kubeproxyd/policy/options.h"
 #include "kubeproxyd/policy/resource_rule.h"
 
 struct expression;
@@ -58,6 +59,7 @@ struct role_source {
 	char *name;
 	char *place; /* "FILE:LINE" of the document, for messages */
 	struct source_side allow, deny;
+	struct role_options options;
 	bool has_templates; /* the role is another for each user */
 };
 

@@ -19,6 +19,7 @@
 #include "kubeproxyd/gate/identity_resolve.h"
 #include "kubeproxyd/gate/lock_watch.h"
 #include "kubeproxyd/gate/locks.h"
+#include "kubeproxyd/policy/options.h"
 #include "kubeproxyd/policy/policy.h"
 #include "kubeproxyd/policy/request_info.h"
 #include "kubeproxyd/policy/rules_review.h"
@@ -225,6 +226,13 @@ const char *const *grants_roles(const struct grants *grants)
 	(void)grants;
 	static const char *const roles[] = {"dev", NULL};
 	return roles;
+}
+
+const struct role_options *grants_options(const struct grants *grants)
+{
+	(void)grants;
+	static const struct role_options none;
+	return &none;
 }
 
 void grants_free(struct grants **grants)

@@ -354,6 +354,9 @@ static const struct row bad_matchers[] = {
 	"3:34: " PATH ".regions: \"*\" means every region: no other can stand beside it"},
     {AWS "{" EKS "regions: [eu-west]}]\n",
 	"3:34: " PATH ".regions: \"eu-west\" is not the name of a region such as eu-west-1"},
+    {AWS "{" EKS "regions: [use-east-1]}]\n",
+	"3:34: " PATH ".regions: \"use-east-1\" is a region of no AWS partition: names start "
+	"with us-, eu-, ap-, cn-, us-gov- and the like"},
     {AWS "{" EKS "regions: [EU-WEST-1]}]\n",
 	"3:34: " PATH ".regions: \"EU-WEST-1\" is not the name of a region such as eu-west-1"},
     {AWS "{" EKS "regions: [eu-west-1, eu-west-1]}]\n",
