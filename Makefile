@@ -225,7 +225,8 @@ test_tunnel_readers := $(TUNNEL)
 FUZZ_TARGETS += fuzz_tunnel
 fuzz_tunnel = $(TUNNEL)
 
-UNIT_TESTS += test_probe
+UNIT_TESTS += test_probe test_call
+test_call := $(BASE) common/loop.o kubeproxyd/http/fields.o kubeproxyd/http/head.o kubeproxyd/probe/call.o
 test_probe := $(AWS_TEST) $(POLICY) $(LABELS) common/yaml.o common/render.o \
 	kubeproxyd/net/address.o kubeproxyd/probe/finding.o kubeproxyd/probe/own_principal.o kubeproxyd/probe/rbac_text.o \
 	kubeproxyd/probe/rights.o
