@@ -143,7 +143,7 @@ bool act_as_read(
 			return false;
 	}
 	if (as->user == NULL && (as->uid != NULL || as->extra_count > 0))
-		return refuse(status, 400, message,
+		return refuse(status, 403, message,
 		    xstrdup("a uid or extras go with a user to act as (" USER ")"));
 	return true;
 }

@@ -67,7 +67,7 @@ scenario('acting as others', { clusters: CLUSTERS.slice(0, 1) }, async (world) =
 		[{ 'impersonate-user': 'bob', 'impersonate-uid': '1' }, 403],
 		[{ 'impersonate-user': 'bob', 'impersonate-extra-other': '1' }, 403],
 		[{ 'impersonate-user': 'bob', 'impersonate-extra-original-user%2Eeksgate.io': 'root' }, 403],
-		[{ 'impersonate-uid': '1' }, 400],
+		[{ 'impersonate-uid': '1' }, 403],
 		[{ 'impersonate-user': 'bob', 'impersonate-anything': '1' }, 403],
 	]) {
 		const answer = await ask(headers);
