@@ -211,8 +211,9 @@ test_cli_cert := $(BASE) common/sigv4.o $(POLICY) $(GATE) $(OFFLINE) $(KUBE_CLUS
 	common/lock_file.o common/render.o kubeproxyd/http/fields.o kubeproxyd/http/head.o
 
 # Who asks: tokens, locks.
-UNIT_TESTS += test_jwt test_oidc test_iam test_locks
+UNIT_TESTS += test_jwt test_oidc test_iam test_locks test_lock_watch
 test_locks := $(BASE) common/json.o kubeproxyd/gate/locks.o kubeproxyd/gate/identity.o kubeproxyd/policy/traits.o
+test_lock_watch := $(test_locks) common/loop.o common/metrics.o kubeproxyd/gate/lock_watch.o
 test_iam := $(BASE) $(LABELS) common/json.o common/base64url.o common/sigv4.o common/aws_endpoint.o kubeproxyd/gate/iam_token.o \
 	kubeproxyd/gate/iam_caller.o kubeproxyd/gate/iam_mapping.o kubeproxyd/gate/identity.o kubeproxyd/gate/token_cache.o \
 	kubeproxyd/gate/address_pace.o kubeproxyd/policy/principal.o kubeproxyd/policy/traits.o
@@ -226,7 +227,8 @@ test_tunnel_readers := $(TUNNEL)
 FUZZ_TARGETS += fuzz_tunnel
 fuzz_tunnel = $(TUNNEL)
 
-UNIT_TESTS += test_probe
+UNIT_TESTS += test_probe test_call
+test_call := $(BASE) common/loop.o kubeproxyd/http/fields.o kubeproxyd/http/head.o kubeproxyd/probe/call.o
 test_probe := $(AWS_TEST) $(POLICY) $(LABELS) common/yaml.o common/render.o \
 	kubeproxyd/net/address.o kubeproxyd/probe/finding.o kubeproxyd/probe/own_principal.o kubeproxyd/probe/rbac_text.o \
 	kubeproxyd/probe/rights.o

@@ -39,14 +39,6 @@ static void on_identity(void *arg, const struct aws_reply *reply)
 	}
 }
 
-static const char *sts_region(void)
-{
-	const char *region = getenv("AWS_REGION");
-	if (region == NULL || !aws_region_is_valid(region))
-		region = getenv("AWS_DEFAULT_REGION");
-	return region != NULL && aws_region_is_valid(region) ? region : "us-east-1";
-}
-
 /* The ARN (free()), or NULL with *error (free()). */
 static char *ask_identity(char **error)
 {
@@ -54,8 +46,9 @@ static char *ask_identity(char **error)
 	struct fetcher *fetcher = fetcher_new(question.loop);
 	struct aws_context *aws = aws_context_new(question.loop, fetcher);
 	struct aws_provider *provider = aws_provider_default(aws);
+	const char *region = aws_home_region(aws);
 	const struct aws_request request = {.service = "sts",
-	    .region = sts_region(),
+	    .region = region != NULL ? region : "us-east-1",
 	    .operation = "sts:GetCallerIdentity",
 	    .method = "POST",
 	    .path = "/",
