@@ -21,6 +21,8 @@ void aws_context_free(struct aws_context **aws);
 /* AWS's clock minus ours, learned from Date headers; 0 until known or when below 4 minutes. */
 struct duration aws_clock_offset(const struct aws_context *aws);
 struct unix_time aws_now(const struct aws_context *aws);
+/* The region that the environment or the profile names; NULL: none. Borrowed. */
+const char *aws_home_region(const struct aws_context *aws);
 
 /* Copied by aws_call_start(). */
 struct aws_request {

@@ -33,6 +33,11 @@ void aws_context_free(struct aws_context **aws)
 	xfree(aws);
 }
 
+const char *aws_home_region(const struct aws_context *aws)
+{
+	return aws_endpoint_config_region(aws->endpoints);
+}
+
 /* --- clock ----------------------------------------------------------------------------------- */
 
 bool aws_clock_sample(const char *date, struct duration *offset)

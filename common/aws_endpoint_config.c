@@ -19,6 +19,7 @@ struct aws_endpoint_config {
 	struct aws_endpoint_variant variant;
 	bool is_ignoring; /* configured endpoints */
 	char *ca_file;
+	char *region; /* NULL: none is configured */
 };
 
 /* --- loading --------------------------------------------------------------------------------- */
@@ -59,6 +60,17 @@ static void check_services(struct aws_endpoint_config *config)
 		    services.file, services.line, config->profile, services.value);
 }
 
+static char *read_region(const struct aws_endpoint_config *config)
+{
+	const char *const regions[] = {aws_variable("AWS_REGION"),
+	    aws_variable("AWS_DEFAULT_REGION"), setting_of(config, "region").value};
+	for (size_t i = 0; i < sizeof regions / sizeof regions[0]; i++) {
+		if (regions[i] != NULL && aws_region_is_valid(regions[i]))
+			return xstrdup(regions[i]);
+	}
+	return NULL;
+}
+
 struct aws_endpoint_config *aws_endpoint_config_load(void)
 {
 	struct aws_endpoint_config *config = xcalloc(1, sizeof *config);
@@ -80,6 +92,7 @@ struct aws_endpoint_config *aws_endpoint_config_load(void)
 	if (ca_file == NULL)
 		ca_file = setting_of(config, "ca_bundle").value;
 	config->ca_file = ca_file != NULL ? aws_expanded_path(ca_file) : NULL;
+	config->region = read_region(config);
 	return config;
 }
 
@@ -92,6 +105,7 @@ void aws_endpoint_config_free(struct aws_endpoint_config **handle)
 	xfree(&config->profile);
 	xfree(&config->error);
 	xfree(&config->ca_file);
+	xfree(&config->region);
 	xfree(handle);
 }
 
@@ -186,4 +200,9 @@ char *aws_endpoint_config_url(
 const char *aws_endpoint_config_ca_file(const struct aws_endpoint_config *config)
 {
 	return config->ca_file;
+}
+
+const char *aws_endpoint_config_region(const struct aws_endpoint_config *config)
+{
+	return config->region;
 }

@@ -18,5 +18,8 @@ char *aws_endpoint_config_url(const struct aws_endpoint_config *config, const ch
     const char *region, char **error) MUST_USE;
 /* NULL: the system's certificates. Borrowed. */
 const char *aws_endpoint_config_ca_file(const struct aws_endpoint_config *config);
+/* AWS_REGION, AWS_DEFAULT_REGION, or the profile's region: the first that is one. NULL: there is
+ * none. Borrowed. */
+const char *aws_endpoint_config_region(const struct aws_endpoint_config *config);
 
 #endif

@@ -45,30 +45,19 @@ static char *arn_part(const char *arn, unsigned index)
 	return xstrndup(arn, strcspn(arn, ":"));
 }
 
-static const char *environment_region(void)
+const char *account_home_region(const char *configured, const struct aws_matcher *matcher)
 {
-	static const char *const names[] = {"AWS_REGION", "AWS_DEFAULT_REGION"};
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-		const char *region = getenv(names[i]);
-		if (region != NULL && aws_region_is_valid(region))
-			return region;
-	}
-	return NULL;
-}
-
-const char *account_home_region(const struct aws_matcher *matcher)
-{
-	const char *region = environment_region();
-	if (region != NULL)
-		return region;
+	if (configured != NULL)
+		return configured;
 	return matcher != NULL && matcher->region_count > 0 && strcmp(matcher->regions[0], "*") != 0
 		   ? matcher->regions[0]
 		   : "us-east-1";
 }
 
-static void set_place(struct account *account, const struct aws_matcher *matcher)
+static void set_place(
+    struct account *account, const char *home_region, const struct aws_matcher *matcher)
 {
-	const char *region = account_home_region(matcher);
+	const char *region = account_home_region(home_region, matcher);
 	if (account->role_arn != NULL) {
 		char *id = arn_part(account->role_arn, 1);
 		account->partition = aws_partition_by_id(id);
@@ -82,13 +71,13 @@ static void set_place(struct account *account, const struct aws_matcher *matcher
 }
 
 struct account *account_new(struct aws_context *aws, struct aws_provider *base,
-    const struct aws_matcher *matcher, const char *role_arn)
+    const char *home_region, const struct aws_matcher *matcher, const char *role_arn)
 {
 	struct account *account = xcalloc(1, sizeof *account);
 	TAILQ_INIT(&account->scopes);
 	account->id = account_id_of(role_arn, matcher->external_id);
 	account->role_arn = xstrdup_or_null(role_arn);
-	set_place(account, matcher);
+	set_place(account, home_region, matcher);
 	if (role_arn == NULL)
 		account->provider = aws_provider_ref(base);
 	else

@@ -54,10 +54,11 @@ struct account {
 
 /* What two matchers must share to share listings (free()). `role_arn` NULL: the own identity. */
 char *account_id_of(const char *role_arn, const char *external_id) MUST_USE;
-/* An identity of a matcher; `base` is the own identity's provider. Has no matchers and no scopes
+/* An identity of a matcher; `base` is the own identity's provider, `home_region` as for
+ * account_home_region(). Has no matchers and no scopes
  * yet. The timer and the discovery are the caller's to set; the scopes must go before it. */
 struct account *account_new(struct aws_context *aws, struct aws_provider *base,
-    const struct aws_matcher *matcher, const char *role_arn) MUST_USE;
+    const char *home_region, const struct aws_matcher *matcher, const char *role_arn) MUST_USE;
 void account_free(struct account **account);
 /* Notes once that the matcher acts as this identity. */
 void account_add_matcher(struct account *account, const struct aws_matcher *matcher);
@@ -65,8 +66,8 @@ void account_add_matcher(struct account *account, const struct aws_matcher *matc
  * the regions are others than before. */
 bool account_keep_regions(struct account *account, const struct region_answer *answer) MUST_USE;
 bool account_has_region(const struct account *account, const char *region) MUST_USE;
-/* A region of the own identity's partition: AWS_REGION, else one that the matcher names, else
- * us-east-1. `matcher` may be NULL. */
-const char *account_home_region(const struct aws_matcher *matcher);
+/* A region of the own identity's partition: the one that is configured for it (aws_home_region()),
+ * else one that the matcher names, else us-east-1. Both may be NULL. */
+const char *account_home_region(const char *configured, const struct aws_matcher *matcher);
 
 #endif

@@ -387,6 +387,7 @@ static bool open_all(struct daemon *daemon, char **error)
 	    enrollment_new(daemon->loop, daemon->registry, daemon->families, daemon->group);
 	struct discovery_options options = {.loop = daemon->loop,
 	    .aws = daemon->aws,
+	    .home_region = aws_home_region(daemon->aws),
 	    .provider = daemon->provider,
 	    .metrics = daemon->families,
 	    .on_swept = on_swept,

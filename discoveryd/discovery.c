@@ -182,8 +182,8 @@ static void ask_regions(void *arg)
 static struct account *add_account(
     struct discovery *discovery, const struct aws_matcher *matcher, const char *role_arn)
 {
-	struct account *account =
-	    account_new(discovery->options.aws, discovery->options.provider, matcher, role_arn);
+	struct account *account = account_new(discovery->options.aws, discovery->options.provider,
+	    discovery->options.home_region, matcher, role_arn);
 	account->discovery = discovery;
 	account->timer = timer_new(discovery->options.loop, ask_regions, account);
 	TAILQ_INSERT_TAIL(&discovery->accounts, account, entry);
@@ -227,8 +227,8 @@ static void use_matcher(struct discovery *discovery, const struct aws_matcher *m
 	const struct organization *organization = discovery_organization_of(discovery, matcher);
 	size_t count = roster_count(matcher, organization);
 	for (size_t i = 0; i < count; i++) {
-		char *role =
-		    roster_role(matcher, organization, discovery_own_partition(matcher), i);
+		char *role = roster_role(
+		    matcher, organization, discovery_own_partition(discovery, matcher), i);
 		use_role(discovery, matcher, role);
 		free(role);
 	}
@@ -296,7 +296,7 @@ static void ask_accounts(void *arg)
 	const struct organization_walk_options options = {.loop = discovery->options.loop,
 	    .aws = discovery->options.aws,
 	    .provider = discovery->options.provider,
-	    .region = account_home_region(NULL),
+	    .region = account_home_region(discovery->options.home_region, NULL),
 	    .organization = organization->id,
 	    .include = (const char *const *)organization->include,
 	    .include_count = organization->include_count,

@@ -29,6 +29,7 @@ struct discovery_options {
 	struct loop *loop;
 	struct aws_context *aws;
 	struct aws_provider *provider; /* the own identity */
+	const char *home_region; /* aws_home_region(); borrowed */
 	struct discovery_metrics *metrics;
 	discovery_swept_fn *on_swept;
 	/* What DescribeCluster last said of a cluster of the scope; NULL when it must be asked

@@ -38,7 +38,8 @@ struct organization *discovery_organization_of(
 /* discovery_view.c */
 struct scope *discovery_find_scope(const struct discovery *discovery, const char *id) MUST_USE;
 /* The partition of roles that are known by name alone: that of the own identity. */
-const char *discovery_own_partition(const struct aws_matcher *matcher);
+const char *discovery_own_partition(
+    const struct discovery *discovery, const struct aws_matcher *matcher);
 
 /* discovery_passes.c */
 struct scope *discovery_add_scope(struct account *account, const char *region) MUST_USE;

@@ -30,9 +30,11 @@ struct scope *discovery_find_scope(const struct discovery *discovery, const char
 }
 
 /* The partition of roles that are known by name alone: that of the own identity. */
-const char *discovery_own_partition(const struct aws_matcher *matcher)
+const char *discovery_own_partition(
+    const struct discovery *discovery, const struct aws_matcher *matcher)
 {
-	return aws_partition_of_region(account_home_region(matcher))->id;
+	return aws_partition_of_region(account_home_region(discovery->options.home_region, matcher))
+	    ->id;
 }
 
 /* --- coverage --------------------------------------------------------------------------------- */
@@ -81,7 +83,7 @@ static bool may_be_of_organization(
 		return false;
 	account += strlen(":iam::");
 	char *number = xstrndup(account, strcspn(account, ":"));
-	char *role = roster_role_in(matcher, discovery_own_partition(matcher), number);
+	char *role = roster_role_in(matcher, discovery_own_partition(discovery, matcher), number);
 	char *id = account_id_of(role, matcher->external_id);
 	size_t len = strlen(id);
 	bool may_be = strncmp(scope, id, len) == 0 && scope + len == region;
@@ -174,7 +176,8 @@ struct json_object *discovery_organizations_to_json(const struct discovery *disc
 const struct account *discovery_account_for(
     const struct discovery *discovery, const struct aws_matcher *matcher, const char *account_id)
 {
-	char *role = roster_role_in(matcher, discovery_own_partition(matcher), account_id);
+	char *role =
+	    roster_role_in(matcher, discovery_own_partition(discovery, matcher), account_id);
 	char *id = account_id_of(role, matcher->external_id);
 	const struct account *account = discovery_find_account(discovery, id);
 	free(id);

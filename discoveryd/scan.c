@@ -274,6 +274,7 @@ static int scan_with(const struct settings *settings, enum render_format format)
 	struct aws_provider *provider = aws_provider_default(aws);
 	struct discovery_options options = {.loop = scan.loop,
 	    .aws = aws,
+	    .home_region = aws_home_region(aws),
 	    .provider = provider,
 	    .metrics = families,
 	    .on_swept = on_swept,

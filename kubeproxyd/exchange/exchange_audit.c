@@ -233,6 +233,7 @@ bool exchange_audit_admit(struct exchange *exchange, const char **message)
 	const struct request_info *info = &exchange->admission.info;
 	bool is_high = is_privileged(exchange);
 	exchange->audit.verdict = audit_judge(audit, exchange->identity, info);
+	exchange->audit.is_judged = true;
 	if (!audit_admits(audit, is_high))
 		return refuse(message);
 	begin_bodies(exchange);
@@ -271,9 +272,11 @@ void exchange_audit_answer(struct exchange *exchange, const struct http_head *he
 	write_event(exchange, &event);
 }
 
+/* Or refused for a limit or a lock, although a role allows it: the policy was not asked then. */
 static bool is_denial(const struct exchange *exchange)
 {
-	return exchange->identity == NULL || !exchange->admission.decision.is_allowed;
+	return !exchange->audit.is_judged || exchange->identity == NULL ||
+	       !exchange->admission.decision.is_allowed;
 }
 
 void exchange_audit_end(const struct exchange *exchange, const char *ending)

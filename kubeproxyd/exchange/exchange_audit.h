@@ -17,6 +17,7 @@ struct http_head;
 /* Within the exchange; {0} initialises. */
 struct exchange_audit {
 	struct audit_verdict verdict;
+	bool is_judged; /* the policy was asked: it was admitted */
 	struct audit_bodies *bodies; /* with levels Request and RequestResponse */
 	struct forwarded_ports *ports; /* of a port-forward under way */
 };

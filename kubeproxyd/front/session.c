@@ -227,15 +227,17 @@ void sessions_free(struct sessions **sessions)
 	xfree(sessions);
 }
 
-/* Whose authority was taken away, and who still shakes hands with the old ones. */
-static void cut_untrusted(struct sessions *sessions, const struct tls_server *old)
+/* Whose authority was taken away, and who still shakes hands with the old ones. Whether the old
+ * ones trusted a certificate was said at the handshake: a resumed session has the chain no more
+ * that could prove it again. */
+static void cut_untrusted(struct sessions *sessions)
 {
 	const struct tls_server *now = sessions->with.tls;
 	struct session *session, *next;
 	TAILQ_FOREACH_SAFE(session, &sessions->all, entry, next)
 	{
 		bool is_cut =
-		    session->protocol == NULL || (stream_is_trusted_by(session->stream, old) &&
+		    session->protocol == NULL || (stream_peer_error(session->stream) == NULL &&
 						     !stream_is_trusted_by(session->stream, now));
 		if (is_cut)
 			cut(session, "the authorities of client certificates were changed");
@@ -250,7 +252,7 @@ void sessions_set(
 	sessions->with.tls = tls;
 	tell_room(sessions);
 	if (old != tls && !tls_server_has_same_authorities(old, tls))
-		cut_untrusted(sessions, old);
+		cut_untrusted(sessions);
 }
 
 void sessions_drain(struct sessions *sessions)

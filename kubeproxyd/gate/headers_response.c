@@ -125,8 +125,31 @@ static bool is_dropped(const char *name)
 	       strncasecmp(name, "Access-Control-", strlen("Access-Control-")) == 0;
 }
 
+static bool is_type(const char *value, const char *type)
+{
+	size_t len = strlen(type);
+	return strncasecmp(value, type, len) == 0 && (value[len] == ';' || value[len] == '\0');
+}
+
+/* What a browser would run in the name of this proxy's host: what belongs to an application, and
+ * all but the types that API servers answer with, since an extension of one may answer anything. */
+static bool may_run(const struct headers_answer *answer)
+{
+	static const char api[] = "application/vnd.kubernetes.";
+	const struct http_fields *from = &answer->upstream->fields;
+	const char *type = fields_get(from, "Content-Type");
+	if (answer->opaque_from > 0)
+		return true;
+	if (answer->upstream->body == HTTP_BODY_NONE)
+		return false;
+	if (type == NULL || strchr(type, ',') != NULL || fields_count_of(from, "Content-Type") > 1)
+		return true;
+	return !is_type(type, "application/json") && !is_type(type, "text/plain") &&
+	       strncasecmp(type, api, strlen(api)) != 0;
+}
+
 static bool copy_field(const struct headers_answer *answer, const struct hop_by_hop *hop_by_hop,
-    size_t index, struct http_fields *to, char **message)
+    bool is_confined, size_t index, struct http_fields *to, char **message)
 {
 	const struct http_fields *from = &answer->upstream->fields;
 	const char *name = fields_name(from, index), *value = fields_value(from, index);
@@ -145,7 +168,7 @@ static bool copy_field(const struct headers_answer *answer, const struct hop_by_
 			copy_cookie(answer, value, to);
 		return true;
 	}
-	if (!is_proxied || !fields_is_named(from, index, "X-Content-Type-Options"))
+	if (!is_confined || !fields_is_named(from, index, "X-Content-Type-Options"))
 		fields_add(
 		    to, name, from->items[index].name_len, value, from->items[index].value_len);
 	return true;
@@ -166,15 +189,16 @@ bool headers_build_response(
 {
 	const struct http_fields *from = &answer->upstream->fields;
 	struct hop_by_hop hop_by_hop = hop_by_hop_of(from);
+	bool is_confined = may_run(answer);
 	copy_members(answer->upstream, client);
 	for (size_t i = 0; i < from->count; i++) {
-		if (!copy_field(answer, &hop_by_hop, i, &client->fields, message))
+		if (!copy_field(answer, &hop_by_hop, is_confined, i, &client->fields, message))
 			return false;
 	}
 	const char *protocol = fields_get(from, "Upgrade");
 	if (client->is_upgrade && protocol != NULL)
 		fields_add_text(&client->fields, "Upgrade", protocol);
-	if (answer->opaque_from > 0 && !client->is_upgrade) {
+	if (is_confined && !client->is_upgrade) {
 		fields_add_text(&client->fields, "Content-Security-Policy", "sandbox");
 		fields_add_text(&client->fields, "X-Content-Type-Options", "nosniff");
 	}

@@ -1,6 +1,7 @@
 /* Looks at the file of locks once a second: a stat() costs less than to be wrong about which of a
  * file's names, directories and mounts to be notified of. A file that cannot be read keeps the
- * locks that were in force. Owned by the proxy. */
+ * locks that were in force, and is tried again at every look: what is missing may be a descriptor,
+ * and no lock may be lost to that. Owned by the proxy. */
 #include "kubeproxyd/gate/lock_watch.h"
 
 #include <stdlib.h>
@@ -28,6 +29,7 @@ struct lock_watch {
 	const char *path;
 	struct locks *locks;
 	struct state state;
+	bool has_failed; /* to be read, in this state: told already */
 	struct timer *timer;
 	struct metric *count;
 	lock_watch_fn *fn;
@@ -60,11 +62,14 @@ static bool load(struct lock_watch *watch)
 	char *error = NULL;
 	struct locks *locks = locks_load(watch->path, &error);
 	if (locks == NULL) {
-		log_error("locks", "not-read", LOG_S("reason", error),
-		    LOG_I("in_force", locks_count(watch->locks)));
+		if (!watch->has_failed)
+			log_error("locks", "not-read", LOG_S("reason", error),
+			    LOG_I("in_force", locks_count(watch->locks)));
+		watch->has_failed = true;
 		free(error);
 		return false;
 	}
+	watch->has_failed = false;
 	locks_free(&watch->locks);
 	watch->locks = locks;
 	metric_set(watch->count, (double)locks_count(locks));
@@ -77,8 +82,11 @@ static void on_timer(void *arg)
 	struct lock_watch *watch = arg;
 	struct state now = state_of(watch->path);
 	timer_set(watch->timer, duration_ms(LOOK_MS));
-	if (is_same(&now, &watch->state))
+	bool has_changed = !is_same(&now, &watch->state);
+	if (!has_changed && !watch->has_failed)
 		return;
+	if (has_changed)
+		watch->has_failed = false;
 	watch->state = now;
 	if (load(watch))
 		watch->fn(watch->arg);

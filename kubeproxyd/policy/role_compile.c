@@ -14,6 +14,14 @@
 
 /* --- names ----------------------------------------------------------------------------------- */
 
+/* What is denied may be a name of Kubernetes' own. */
+static void on_denied_name(void *arg, const char *text, bool is_pattern)
+{
+	struct texts *names = arg;
+	if (!is_pattern && strcmp(text, "*") != 0 && !texts_has(names, text))
+		texts_add(names, text);
+}
+
 /* From a claim comes nothing of Kubernetes' own, and nothing that could be no name. */
 static void on_name(void *arg, const char *text, bool is_pattern)
 {
@@ -23,12 +31,12 @@ static void on_name(void *arg, const char *text, bool is_pattern)
 		texts_add(names, text);
 }
 
-static void compile_names(
-    const struct source_texts *from, const struct subject *subject, struct texts *to)
+static void compile_names(const struct source_texts *from, const struct subject *subject,
+    template_fn *fn, struct texts *to)
 {
 	for (size_t i = 0; i < from->count; i++) {
 		if (from->items[i].template != NULL)
-			template_expand(from->items[i].template, subject, on_name, to);
+			template_expand(from->items[i].template, subject, fn, to);
 		else if (!texts_has(to, from->items[i].text))
 			texts_add(to, from->items[i].text);
 	}
@@ -179,8 +187,9 @@ static void compile_side(
 	to->labels = compile_labels(from, with->subject);
 	to->expression = from->expression;
 	to->impersonation = from->impersonation;
-	compile_names(&from->groups, with->subject, &to->groups);
-	compile_names(&from->users, with->subject, &to->users);
+	template_fn *fn = is_allow ? on_name : on_denied_name;
+	compile_names(&from->groups, with->subject, fn, &to->groups);
+	compile_names(&from->users, with->subject, fn, &to->users);
 	to->lists_users = from->users.count > 0;
 	to->rules = xcalloc(from->rule_count + 1, sizeof *to->rules);
 	for (size_t i = 0; i < from->rule_count; i++)

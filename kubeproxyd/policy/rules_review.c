@@ -18,15 +18,18 @@
 #include "kubeproxyd/policy/request_info.h"
 #include "kubeproxyd/policy/verbs.h"
 
-#define API_VERSION   "authorization.k8s.io/v1"
-#define KIND	      "SelfSubjectRulesReview"
-#define QUESTIONS_MAX 50000 /* to the policy, for one answer */
+#define API_VERSION "authorization.k8s.io/v1"
+#define KIND	    "SelfSubjectRulesReview"
+/* What one answer may cost: questions to the policy, and what is looked at of its lists. Whoever
+ * may write a Role in some cluster writes these lists, and everybody waits for us. */
+#define STEPS_MAX 100000
 
 struct cutting {
 	const struct rules_question *of;
 	struct json_object *rules, *paths;
+	struct json_object *known; /* the rules as texts, each a key */
 	struct buf notes; /* evaluationError */
-	size_t asked;
+	size_t steps;
 };
 
 static const char *const usual_verbs[] = {
@@ -42,6 +45,13 @@ static void note(struct cutting *cutting, const char *what)
 		buf_printf(&cutting->notes, "%s%s", cutting->notes.len > 0 ? "; " : "", what);
 }
 
+/* False: it costs too much, what is left is not looked at. */
+static bool spend(struct cutting *cutting, size_t steps)
+{
+	cutting->steps += steps;
+	return cutting->steps <= STEPS_MAX;
+}
+
 static bool is_same_subject(const struct decision *a, const struct decision *b)
 {
 	bool is_same = strcmp(a->user, b->user) == 0 && a->group_count == b->group_count;
@@ -53,7 +63,7 @@ static bool is_same_subject(const struct decision *a, const struct decision *b)
 static enum verdict ask(struct cutting *cutting, const struct request_info *request)
 {
 	struct decision decision = {0};
-	if (cutting->asked++ >= QUESTIONS_MAX)
+	if (!spend(cutting, 1))
 		return NOT_ALLOWED;
 	policy_decide(
 	    cutting->of->grants, cutting->of->cluster, cutting->of->labels, request, &decision);
@@ -142,14 +152,13 @@ static void add_rule(struct cutting *cutting, struct json_object *verbs, const c
 	json_object_object_add(rule, "resources", list_of(resource));
 	if (names != NULL)
 		json_object_object_add(rule, "resourceNames", names);
-	bool is_known = false;
-	for (size_t i = 0; i < length(cutting->rules) && !is_known; i++)
-		is_known =
-		    json_object_equal(json_object_array_get_idx(cutting->rules, i), rule) == 1;
-	if (is_empty || is_known)
+	const char *text = json_object_to_json_string_ext(rule, JSON_C_TO_STRING_PLAIN);
+	if (is_empty || json_object_object_get_ex(cutting->known, text, NULL)) {
 		json_object_put(rule);
-	else
-		json_object_array_add(cutting->rules, rule);
+		return;
+	}
+	json_object_object_add(cutting->known, text, NULL);
+	json_object_array_add(cutting->rules, rule);
 }
 
 /* The verbs of `verbs`, or all for "*", that the policy allows on one resource. */
@@ -181,7 +190,7 @@ static void cut_resource(struct cutting *cutting, struct json_object *verbs, con
 	if (length(names) == 0)
 		add_rule(cutting, allowed_verbs(cutting, verbs, group, resource, ""), group,
 		    resource, NULL);
-	for (size_t i = 0; i < length(names); i++)
+	for (size_t i = 0; i < length(names) && spend(cutting, 1 + length(verbs)); i++)
 		add_rule(cutting, allowed_verbs(cutting, verbs, group, resource, text_at(names, i)),
 		    group, resource, list_of(text_at(names, i)));
 }
@@ -268,7 +277,8 @@ static void cut_wild(
 		const struct role *role = grants->roles[i];
 		if (!role_allows(role, &grants->subject, cutting->of->labels))
 			continue;
-		for (size_t j = 0; j < role->allow.rule_count; j++)
+		for (size_t j = 0; j < role->allow.rule_count && spend(cutting, 1 + length(verbs));
+		     j++)
 			cut_by_rule(cutting, &role->allow.rules[j], verbs, group, resource);
 	}
 }
@@ -278,7 +288,8 @@ static void cut_rule(struct cutting *cutting, struct json_object *rule)
 	struct json_object *verbs = get(rule, "verbs"), *groups = get(rule, "apiGroups");
 	struct json_object *resources = get(rule, "resources"), *names = get(rule, "resourceNames");
 	for (size_t i = 0; i < length(groups); i++) {
-		for (size_t j = 0; j < length(resources); j++) {
+		for (size_t j = 0; j < length(resources) && spend(cutting, 1 + length(verbs));
+		     j++) {
 			const char *group = text_at(groups, i), *resource = text_at(resources, j);
 			if (is_one(group) && is_one(resource))
 				cut_resource(cutting, verbs, group, resource, names);
@@ -315,7 +326,7 @@ static bool is_path_allowed(struct cutting *cutting, const char *verb, const cha
 static void cut_path_rule(struct cutting *cutting, struct json_object *rule)
 {
 	struct json_object *verbs = get(rule, "verbs"), *paths = get(rule, "nonResourceURLs");
-	for (size_t i = 0; i < length(paths); i++) {
+	for (size_t i = 0; i < length(paths) && spend(cutting, 1 + length(verbs)); i++) {
 		struct json_object *kept = json_object_new_array(), *cut = json_object_new_object();
 		for (size_t j = 0; j < length(verbs); j++) {
 			if (is_path_allowed(cutting, text_at(verbs, j), text_at(paths, i)))
@@ -409,13 +420,14 @@ bool rules_review_cut(const struct rules_question *question, const char *answer,
 		struct json_object *said = get(status, "evaluationError");
 		cutting.rules = json_object_new_array();
 		cutting.paths = json_object_new_array();
+		cutting.known = json_object_new_object();
 		if (json_object_is_type(said, json_type_string))
 			note(&cutting, json_object_get_string(said));
 		for (size_t i = 0; i < length(rules); i++)
 			cut_rule(&cutting, json_object_array_get_idx(rules, i));
 		for (size_t i = 0; i < length(paths); i++)
 			cut_path_rule(&cutting, json_object_array_get_idx(paths, i));
-		if (cutting.asked > QUESTIONS_MAX)
+		if (cutting.steps > STEPS_MAX)
 			note(&cutting, "there are too many rules to list");
 		bool is_incomplete =
 		    json_object_get_boolean(get(status, "incomplete")) || cutting.notes.len > 0;
@@ -426,6 +438,7 @@ bool rules_review_cut(const struct rules_question *question, const char *answer,
 	}
 	json_object_put(cutting.rules);
 	json_object_put(cutting.paths);
+	json_object_put(cutting.known);
 	json_object_put(document);
 	buf_free(&cutting.notes);
 	return is_sound;

@@ -89,6 +89,12 @@ static void on_failed(void *arg, const struct peer_failure *failure)
 	fail(arg, failure->kind, failure->reason);
 }
 
+static void on_trailers(void *arg, const struct http_fields *fields)
+{
+	(void)arg; /* nothing here is asked for that stands in them */
+	(void)fields;
+}
+
 static void on_timeout(void *arg)
 {
 	fail(arg, PEER_TIMEOUT, "no answer in time");
@@ -100,6 +106,7 @@ static const struct peer_events events = {
     .on_end = on_end,
     .on_drain = on_drain,
     .on_failed = on_failed,
+    .on_trailers = on_trailers,
 };
 
 static void build_head(

@@ -15,11 +15,14 @@
 
 #define PORTS_MAX     64
 #define PORT_TEXT_MAX 5
+/* In place of those that could not be read, or are too many. */
+#define OTHERS "?"
 
 struct forwarded_ports {
 	struct spdy_reader *spdy;
 	struct websocket_reader websocket;
 	bool is_websocket;
+	bool is_lost; /* what the client sends cannot be followed any more */
 	char ports[PORTS_MAX][PORT_TEXT_MAX + 1];
 	size_t count;
 	struct buf text;
@@ -37,6 +40,10 @@ static bool is_number(const char *text, size_t len)
 static void add_port(struct forwarded_ports *ports, const char *text, size_t len)
 {
 	char port[PORT_TEXT_MAX + 1] = "";
+	if (ports->count + 1 == PORTS_MAX) {
+		text = OTHERS;
+		len = strlen(OTHERS);
+	}
 	memcpy(port, text, len);
 	for (size_t i = 0; i < ports->count; i++) {
 		if (strcmp(ports->ports[i], port) == 0)
@@ -66,7 +73,7 @@ static void on_message(void *arg, const uint8_t *data, size_t len, bool is_first
 	struct forwarded_ports *ports = arg;
 	(void)is_first;
 	(void)is_last;
-	spdy_feed(ports->spdy, data, len);
+	ports->is_lost |= !spdy_feed(ports->spdy, data, len);
 }
 
 struct forwarded_ports *forwarded_ports_new(const char *upgrade)
@@ -93,10 +100,14 @@ void forwarded_ports_free(struct forwarded_ports **ports)
 
 void forwarded_ports_feed(struct forwarded_ports *ports, const uint8_t *data, size_t len)
 {
+	if (ports->is_lost)
+		return;
 	if (ports->is_websocket)
-		websocket_feed(&ports->websocket, data, len);
+		ports->is_lost |= !websocket_feed(&ports->websocket, data, len);
 	else
-		spdy_feed(ports->spdy, data, len);
+		ports->is_lost = !spdy_feed(ports->spdy, data, len);
+	if (ports->is_lost)
+		add_port(ports, OTHERS, strlen(OTHERS));
 }
 
 const char *forwarded_ports_text(const struct forwarded_ports *ports)

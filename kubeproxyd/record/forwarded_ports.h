@@ -15,8 +15,8 @@ struct forwarded_ports *forwarded_ports_new(const char *upgrade) MUST_USE;
 void forwarded_ports_free(struct forwarded_ports **ports);
 /* What the client sends. */
 void forwarded_ports_feed(struct forwarded_ports *ports, const uint8_t *data, size_t len);
-/* As a JSON array of texts, ["8080","443"], each once, in their order; NULL: none. Borrowed. NULL
- * `ports` is allowed. */
+/* As a JSON array of texts, ["8080","443"], each once, in their order, "?" for those that cannot be
+ * read; NULL: none. Borrowed. NULL `ports` is allowed. */
 const char *forwarded_ports_text(const struct forwarded_ports *ports);
 
 #endif

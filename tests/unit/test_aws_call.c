@@ -520,6 +520,30 @@ static void test_delays(void **state)
 	assert_int_equal(quota.left, 500);
 }
 
+/* Longer than any first delay of ours: below a second. */
+static void test_aws_says_when_to_try_again(void **state)
+{
+	(void)state;
+	static const struct {
+		int status;
+		const char *body;
+	} rows[] = {{429, "{\"code\":\"ThrottlingException\"}"},
+	    {503, "{\"code\":\"ServiceUnavailableException\"}"}};
+	struct fixture fixture;
+	set_up(&fixture);
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		fake_http_answer(
+		    fixture.server, rows[i].status, "X-Amz-Retry-After: 1300\r\n", rows[i].body);
+		fake_http_answer(fixture.server, 200, "", "{}");
+		struct mono begun = mono_now();
+		run(&fixture, fixture.provider, &list_request);
+		assert_int_equal(fixture.outcome, AWS_OK);
+		assert_int_equal(fixture.attempts, 2);
+		assert_in_range(mono_since(begun).ms, 1300, 15000);
+	}
+	tear_down(&fixture);
+}
+
 static void expect_xml(const char *xml, const char *element, const char *wanted)
 {
 	char *text = aws_xml_text(xml, strlen(xml), element);
@@ -565,6 +589,7 @@ int main(void)
 	    cmocka_unit_test(test_a_key_that_works_elsewhere),
 	    cmocka_unit_test(test_cancel),
 	    cmocka_unit_test(test_delays),
+	    cmocka_unit_test(test_aws_says_when_to_try_again),
 	    cmocka_unit_test(test_xml),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

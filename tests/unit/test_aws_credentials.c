@@ -203,6 +203,45 @@ static void test_refresh_ahead_of_the_end(void **state)
 	tear_down(&fixture);
 }
 
+/* How many of the providers whose sets of an hour were just delivered want the next one already
+ * when so much of the hour is left. */
+static size_t count_refreshes(int64_t seconds_left)
+{
+	enum { PROVIDERS = 40 };
+	struct fixture fixture;
+	struct scripted scripted[PROVIDERS] = {0};
+	struct aws_provider *providers[PROVIDERS];
+	size_t count = 0;
+	set_up(&fixture);
+	for (size_t i = 0; i < PROVIDERS; i++) {
+		providers[i] =
+		    aws_provider_new(fixture.aws, &scripted_class, &scripted[i], xstrdup("script"));
+		aws_provider_get(providers[i], on_credentials, &fixture);
+		turn(&fixture);
+		deliver(&scripted[i], "AK", 3600);
+		turn(&fixture);
+	}
+	aws_clock_reset(fixture.aws, duration_seconds(3600 - seconds_left));
+	for (size_t i = 0; i < PROVIDERS; i++) {
+		get(&fixture, providers[i]);
+		assert_string_equal(fixture.key, "AK");
+		count += scripted[i].starts - 1;
+		aws_provider_unref(&providers[i]);
+	}
+	tear_down(&fixture);
+	return count;
+}
+
+/* Sets that came at one moment are not all renewed at one moment: a fifth of the hour before its
+ * end, give or take a tenth of that. */
+static void test_refreshes_are_spread(void **state)
+{
+	(void)state;
+	assert_int_equal(count_refreshes(720 + 72 + 20), 0);
+	assert_in_range(count_refreshes(720), 1, 39);
+	assert_int_equal(count_refreshes(720 - 72 - 20), 40);
+}
+
 static void test_freed_while_fetching(void **state)
 {
 	(void)state;
@@ -532,6 +571,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_many_wait_for_one_fetch),
 	    cmocka_unit_test(test_refresh_ahead_of_the_end),
+	    cmocka_unit_test(test_refreshes_are_spread),
 	    cmocka_unit_test(test_freed_while_fetching),
 	    cmocka_unit_test(test_freed_inside_its_callback),
 	    cmocka_unit_test(test_assume_role),

@@ -119,7 +119,8 @@ static void forget_overrides(void)
 	static const char *const names[] = {"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_EKS",
 	    "AWS_ENDPOINT_URL_SSO_OIDC", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
 	    "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT", "AWS_PROFILE",
-	    "AWS_DEFAULT_PROFILE", "AWS_CONFIG_FILE", "AWS_CA_BUNDLE"};
+	    "AWS_DEFAULT_PROFILE", "AWS_CONFIG_FILE", "AWS_CA_BUNDLE", "AWS_REGION",
+	    "AWS_DEFAULT_REGION"};
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
 		unsetenv(names[i]);
 	setenv("HOME", "/nonexistent", 1);
@@ -253,6 +254,41 @@ static void test_profiles_with_endpoints(void **state)
 	forget_overrides();
 }
 
+static void expect_region(const char *wanted)
+{
+	struct aws_endpoint_config *config = aws_endpoint_config_load();
+	const char *region = aws_endpoint_config_region(config);
+	if (wanted == NULL)
+		assert_null(region);
+	else
+		assert_string_equal(region, wanted);
+	aws_endpoint_config_free(&config);
+}
+
+static void test_the_region_in_use(void **state)
+{
+	(void)state;
+	char path[] = "/tmp/eksgate-test-XXXXXX";
+	forget_overrides();
+	expect_region(NULL);
+	use_config(path, "[default]\nregion=eu-west-1\n[profile china]\nregion=cn-north-1\n"
+			 "[profile bad]\nregion=../x\n");
+	expect_region("eu-west-1");
+	setenv("AWS_PROFILE", "china", 1);
+	expect_region("cn-north-1");
+	setenv("AWS_DEFAULT_REGION", "us-west-2", 1);
+	expect_region("us-west-2");
+	setenv("AWS_REGION", "us-west-1", 1);
+	expect_region("us-west-1");
+	setenv("AWS_REGION", "..", 1);
+	expect_region("us-west-2");
+	unsetenv("AWS_DEFAULT_REGION");
+	setenv("AWS_PROFILE", "bad", 1);
+	expect_region(NULL);
+	unlink(path);
+	forget_overrides();
+}
+
 struct host_case {
 	const char *host, *partition, *region;
 };
@@ -310,6 +346,7 @@ int main(void)
 	    cmocka_unit_test(test_variants),
 	    cmocka_unit_test(test_variants_by_environment),
 	    cmocka_unit_test(test_profiles_with_endpoints),
+	    cmocka_unit_test(test_the_region_in_use),
 	    cmocka_unit_test(test_hosts_that_may_get_a_token),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,8 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
+#include <sqlite3.h>
 
 #include "common/loop.h"
 #include "common/metrics.h"
@@ -181,6 +183,62 @@ static void test_without_the_tagging_api_nothing_is_remembered(void **state)
 	assert_null(recall(world, "a"));
 }
 
+/* --- what a newer version stored -------------------------------------------------------------- */
+
+static void reopen(struct world *world, const char *sql)
+{
+	char *error = NULL, *path = xasprintf("%s/registry.db", world->dir);
+	sqlite3 *db = NULL;
+	enrollment_free(&world->enrollment);
+	registry_close(&world->registry);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	if (sqlite3_exec(db, sql, NULL, NULL, &error) != SQLITE_OK)
+		fail_msg("%s", error);
+	sqlite3_close(db);
+	xfree(&path);
+	world->registry = registry_open(world->dir, "g", &error);
+	if (world->registry == NULL)
+		fail_msg("%s", error);
+	world->enrollment = enrollment_new(world->loop, world->registry, world->families, "g");
+	enrollment_configure(world->enrollment, NULL, &world->settings);
+}
+
+/* The one cluster has all members that this version does not know, and this label. */
+static void expect_later(const struct world *world, const char *label)
+{
+	static const char *const parts[] = {"\"later\":{\"deep\":[1,{\"x\":null}]}",
+	    "\"later_metadata\":\"m\"", "\"later_spec\":2.5", "\"later_aws\":true",
+	    "\"later_status\":[]"};
+	const struct cluster_item *item =
+	    cluster_set_find_arn(registry_set(world->registry), ARN("a"));
+	assert_non_null(item);
+	char *text = kube_cluster_to_text(item->cluster);
+	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+		if (strstr(text, parts[i]) == NULL)
+			fail_msg("%s is not in %s", parts[i], text);
+	}
+	assert_non_null(strstr(text, label));
+	xfree(&text);
+}
+
+/* Through the migration of an old file, an update by a pass, and a restart. */
+static void test_unknown_members_are_kept(void **state)
+{
+	struct world *world = *state;
+	take_one(world, "env=prod,team=one", "ACTIVE");
+	reopen(world,
+	    "UPDATE clusters SET resource = json_set(resource,"
+	    " '$.later', json('{\"deep\":[1,{\"x\":null}]}'), '$.metadata.later_metadata', 'm',"
+	    " '$.spec.later_spec', 2.5, '$.spec.aws.later_aws', json('true'),"
+	    " '$.status.later_status', json('[]'));"
+	    "DROP TABLE looks; DROP TABLE access; PRAGMA user_version = 1");
+	expect_later(world, "\"team\":\"one\"");
+	take_one(world, "env=prod,team=two", "ACTIVE");
+	expect_later(world, "\"team\":\"two\"");
+	reopen(world, "");
+	expect_later(world, "\"team\":\"two\"");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -192,6 +250,7 @@ int main(void)
 	    TEST(test_held_removals_are_looked_at_again),
 	    TEST(test_what_is_registered_otherwise_is_looked_at_again),
 	    TEST(test_without_the_tagging_api_nothing_is_remembered),
+	    TEST(test_unknown_members_are_kept),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

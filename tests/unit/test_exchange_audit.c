@@ -223,6 +223,13 @@ static void test_denials_are_always_written(void **state)
 	assert_says("\"authorization.k8s.io/decision\":\"forbid\"");
 	assert_says("\"requestURI\":\"/api/v1/nodes?a=b\"");
 	assert_silent_about("impersonatedUser");
+	world.is_denied = false;
+	settings.proxy.limits.requests_per_user = 0;
+	side_clear(&client);
+	ask("GET", "/clusters/prod/api/v1/nodes?limited", HTTP_BODY_NONE);
+	assert_int_equal(client.head.status, 429);
+	assert_says("\"requestURI\":\"/api/v1/nodes?limited\"");
+	assert_says("\"code\":429");
 	world.identity_error = "who are you";
 	side_clear(&client);
 	ask("GET", "/clusters/prod/api?token=hidden", HTTP_BODY_NONE);

@@ -256,6 +256,10 @@ static const struct refusal refusals[] = {
     {"X-Remote-User", "bob", 0},
     {"Accept", "*/*", 0},
     {"Sec-Fetch-Site", "cross-site", 403},
+    {"Sec-Fetch-Site", "same-site", 403},
+    {"Sec-Fetch-Site", "Same-Site", 403},
+    {"Sec-Fetch-Site", "same-origin, same-site", 403},
+    {"Sec-Fetch-Site", "", 403},
     {"Sec-Fetch-Site", "same-origin", 0},
     {"Sec-Fetch-Site", "none", 0},
     {"Origin", "https://evil.example", 403},
@@ -346,6 +350,15 @@ static const struct answer answers[] = {
     {302, "Location: ////evil.example/\n", NULL, false},
     {302, "Location: http:evil\n", NULL, true},
     {201, "Location: https://evil.example/x\n", "", false},
+    {200, "Content-Type: text/html\nX-Content-Type-Options: x\n",
+	"Content-Type: text/html\n" SANDBOX, false},
+    {200, "Content-Type: application/json, text/html\n",
+	"Content-Type: application/json, text/html\n" SANDBOX, false},
+    {200, "Content-Type: text/plain\nContent-Type: text/html\n",
+	"Content-Type: text/plain\nContent-Type: text/html\n" SANDBOX, false},
+    {200, "Content-Type: image/svg+xml\n", "Content-Type: image/svg+xml\n" SANDBOX, false},
+    {200, "Content-Type: application/vnd.kubernetes.protobuf;stream=watch\n",
+	"Content-Type: application/vnd.kubernetes.protobuf;stream=watch\n", false},
     {200, "X-Content-Type-Options: x\nContent-Security-Policy: default-src *\n",
 	"Content-Security-Policy: default-src *\n" SANDBOX, true},
     {200, "Set-Cookie: a=b; HttpOnly; Path=/; Domain=example.com; Secure\n",
@@ -360,7 +373,9 @@ static void test_answers(void **state)
 	struct http_head client = {0};
 	for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
 		const struct answer *row = &answers[i];
-		struct http_head upstream = {.status = row->status, .body = HTTP_BODY_CHUNKED};
+		bool has_body = row->is_proxied || strstr(row->sent, "Content-Type:") != NULL;
+		struct http_head upstream = {
+		    .status = row->status, .body = has_body ? HTTP_BODY_CHUNKED : HTTP_BODY_NONE};
 		struct headers_answer answer = {.upstream = &upstream,
 		    .authority = "abc.eks.amazonaws.com",
 		    .prefix = "/clusters/c1",
@@ -376,7 +391,7 @@ static void test_answers(void **state)
 			assert_string_equal(seen, row->passed);
 			free(seen);
 			assert_int_equal(client.status, row->status);
-			assert_int_equal(client.body, HTTP_BODY_CHUNKED);
+			assert_int_equal(client.body, upstream.body);
 		} else {
 			assert_non_null(strstr(message, "another host"));
 		}

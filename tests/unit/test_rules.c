@@ -237,6 +237,32 @@ static void test_templates(void **state)
 	policy_unref(&policy);
 }
 
+/* A claim gives nobody a name of Kubernetes' own, but it may take one away. */
+static void test_claims_deny_any_name(void **state)
+{
+	(void)state;
+	struct policy *policy =
+	    parse(ROLE("  allow:\n    kubernetes_labels: {'*': '*'}\n"
+		       "    kubernetes_groups: ['system:masters', dev]\n"
+		       "  deny:\n    kubernetes_groups: ['{{external.banned}}']\n"));
+	struct traits traits = {0};
+	struct labels labels = {0};
+	struct request_info info = {0};
+	struct decision decision = {0};
+	add_trait(&traits, "banned", "system:masters");
+	add_trait(&traits, "banned", "*");
+	struct grants *grants = grants_of(policy, "joe", &traits);
+	decide(grants, &labels, "GET /api/v1/namespaces/web/pods/a", &info, &decision);
+	assert_true(decision.is_allowed);
+	assert_int_equal(decision.group_count, 1);
+	assert_string_equal(decision.groups[0], "dev");
+	decision_clear(&decision);
+	request_info_free(&info);
+	grants_free(&grants);
+	traits_free(&traits);
+	policy_unref(&policy);
+}
+
 /* What looks like a pattern or a template in a claim is a text like any other: nothing is filled in
  * twice, so that no cycle can be. */
 static void test_claims_are_texts(void **state)
@@ -543,6 +569,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_the_matrix),
 	    cmocka_unit_test(test_templates),
+	    cmocka_unit_test(test_claims_deny_any_name),
 	    cmocka_unit_test(test_claims_are_texts),
 	    cmocka_unit_test(test_a_template_without_a_user_is_a_no),
 	    cmocka_unit_test(test_label_expressions),

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 #include <json-c/json.h>
@@ -178,6 +179,45 @@ static void test_protobuf(void **state)
 	buf_free(&out);
 }
 
+static void add_list(struct buf *out, const char *key, const char *word, size_t count)
+{
+	buf_printf(out, "\"%s\":[", key);
+	for (size_t i = 0; i < count; i++)
+		buf_printf(out, "%s\"%s\"", i > 0 ? "," : "", word);
+	buf_append_text(out, "]");
+}
+
+/* Lists that multiply, which whoever may write a Role can make: cut short, and that is said. */
+static void test_rules_that_cost_too_much(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *group, *resource;
+		size_t verbs, groups, resources, names;
+	} lists[] = {{"", "a", 1, 5000, 5000, 0}, {"*", "*", 1, 5000, 5000, 0},
+	    {"", "a", 5000, 5000, 1, 0}, {"", "a", 20, 1, 1, 50000}, {"*", "*", 5000, 1, 5000, 0}};
+	for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+		struct buf answer = {0}, out = {0};
+		buf_append_text(&answer, "{\"status\":{\"resourceRules\":[{");
+		add_list(&answer, "verbs", "get", lists[i].verbs);
+		buf_append_text(&answer, ",");
+		add_list(&answer, "apiGroups", lists[i].group, lists[i].groups);
+		buf_append_text(&answer, ",");
+		add_list(&answer, "resources", lists[i].resource, lists[i].resources);
+		buf_append_text(&answer, ",");
+		add_list(&answer, "resourceNames", "n", lists[i].names);
+		buf_append_text(&answer, "}],\"incomplete\":false}}");
+		clock_t start = clock();
+		cut("{kind: '*', namespace: '*', name: '*', verbs: ['*']}", "", buf_text(&answer),
+		    BODY_JSON, &out);
+		if ((clock() - start) / CLOCKS_PER_SEC >= 5)
+			fail_msg("lists %zu took too long", i);
+		assert_non_null(strstr(buf_text(&out), "there are too many rules to list"));
+		buf_free(&answer);
+		buf_free(&out);
+	}
+}
+
 static void test_namespaces(void **state)
 {
 	(void)state;
@@ -213,6 +253,7 @@ int main(void)
 	    cmocka_unit_test(test_rules_are_cut),
 	    cmocka_unit_test(test_answers_that_are_none),
 	    cmocka_unit_test(test_protobuf),
+	    cmocka_unit_test(test_rules_that_cost_too_much),
 	    cmocka_unit_test(test_namespaces),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,6 +48,17 @@ static void on_quiet(void *arg)
 
 static const struct fake_page EMPTY_PAGES[] = {{.names = (const char *const[]){NULL}}};
 
+static void make_discovery(struct world *world, const char *home_region)
+{
+	struct discovery_options options = {.loop = world->loop,
+	    .provider = world->provider,
+	    .home_region = home_region,
+	    .metrics = world->families,
+	    .on_swept = on_swept,
+	    .arg = world};
+	world->discovery = discovery_new(&options);
+}
+
 static int set_up(void **state)
 {
 	struct world *world = xcalloc(1, sizeof *world);
@@ -55,12 +66,7 @@ static int set_up(void **state)
 	world->metrics = metrics_new();
 	world->families = discovery_metrics_new(world->metrics);
 	world->provider = fake_provider();
-	struct discovery_options options = {.loop = world->loop,
-	    .provider = world->provider,
-	    .metrics = world->families,
-	    .on_swept = on_swept,
-	    .arg = world};
-	world->discovery = discovery_new(&options);
+	make_discovery(world, NULL);
 	world->settings.discovery.poll_interval = duration_seconds(300);
 	world->settings.discovery.describe_parallel = 5;
 	fake_eks = (struct fake_eks){.loop = world->loop, .pages = EMPTY_PAGES};
@@ -236,6 +242,24 @@ static void test_without_credentials_nothing_is_concluded(void **state)
 	assert_int_equal(discovery_coverage(world->discovery, ROLE "-x/eu-west-1"), COVERAGE_NO);
 }
 
+/* "*" is of the partition that the own identity lives in, which the configured region tells. */
+static void test_the_home_region_tells_the_partition(void **state)
+{
+	struct world *world = *state;
+	discovery_free(&world->discovery);
+	make_discovery(world, "cn-north-1");
+	add_matcher(world, NULL, NULL, "*");
+	add_matcher(world, ROLE, NULL, "eu-west-1");
+	run(world);
+	const struct account *own = discovery_next_account(world->discovery, NULL);
+	const struct account *other = discovery_next_account(world->discovery, own);
+	assert_null(own->role_arn);
+	assert_string_equal(own->partition->id, "aws-cn");
+	assert_string_equal(own->region, "cn-north-1");
+	assert_string_equal(other->partition->id, "aws");
+	assert_string_equal(other->region, "us-east-1");
+}
+
 static void test_a_disabled_region_is_no_failure(void **state)
 {
 	struct world *world = *state;
@@ -346,6 +370,7 @@ int main(void)
 	    TEST(test_denied_regions_mean_those_of_the_partition),
 	    TEST(test_denied_regions_are_asked_of_ec2),
 	    TEST(test_without_credentials_nothing_is_concluded),
+	    TEST(test_the_home_region_tells_the_partition),
 	    TEST(test_a_disabled_region_is_no_failure),
 	    TEST(test_a_failure_backs_off_up_to_the_poll_interval),
 	    TEST(test_what_cannot_be_recorded_is_tried_again_soon),

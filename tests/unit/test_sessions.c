@@ -27,7 +27,7 @@ struct stream {
 	const struct stream_events *events;
 	void *arg;
 	const char *alpn;
-	bool is_closed, is_distrusted;
+	bool is_closed, is_distrusted, has_no_chain;
 };
 
 static struct stream streams[STREAMS];
@@ -99,7 +99,7 @@ bool tls_server_has_same_authorities(const struct tls_server *a, const struct tl
 
 bool stream_is_trusted_by(const struct stream *stream, const struct tls_server *by)
 {
-	return !by->is_other || !stream->is_distrusted;
+	return !stream->has_no_chain && (!by->is_other || !stream->is_distrusted);
 }
 
 X509 *stream_peer_certificate(const struct stream *stream)
@@ -318,6 +318,17 @@ static void test_withdrawn_authorities_cut(void **state)
 	assert_true(withdrawn->is_closed && shaking->is_closed);
 }
 
+/* Resumed, with a certificate of an intermediate authority: nobody can say any more that the old
+ * authorities trusted it, and it is cut all the same. */
+static void test_withdrawn_authorities_cut_the_resumed(void **state)
+{
+	(void)state;
+	struct stream *resumed = open_one(&alice);
+	resumed->has_no_chain = true;
+	sessions_set(sessions, &settings, &other_tls);
+	assert_true(resumed->is_closed);
+}
+
 static void test_an_address_has_its_share(void **state)
 {
 	(void)state;
@@ -385,6 +396,7 @@ int main(void)
 	    TEST(test_the_known_are_never_cut_and_the_listener_rests),
 	    TEST(test_a_limit_that_is_raised_ends_the_rest),
 	    TEST(test_withdrawn_authorities_cut),
+	    TEST(test_withdrawn_authorities_cut_the_resumed),
 	    TEST(test_failed_handshakes_leave_the_list),
 	    TEST(test_an_address_has_its_share),
 	    TEST(test_a_token_makes_known),

@@ -357,6 +357,21 @@ static void test_ports(void **state)
 	assert_string_equal(forwarded_ports_text(ports), "[\"8080\",\"443\"]");
 	buf_free(&wrapped);
 	forwarded_ports_free(&ports);
+	/* What hides the rest is told. */
+	static const uint8_t large[] = {0x80, 0x03, 0, 1, 0, 0xff, 0xff, 0xff};
+	ports = forwarded_ports_new("SPDY/3.1");
+	forwarded_ports_feed(ports, spdy, sizeof spdy);
+	forwarded_ports_feed(ports, large, sizeof large);
+	forwarded_ports_feed(ports, spdy, sizeof spdy);
+	assert_string_equal(forwarded_ports_text(ports), "[\"8080\",\"443\",\"?\"]");
+	forwarded_ports_free(&ports);
+	ports = forwarded_ports_new("websocket");
+	forwarded_ports_feed(ports,
+	    (const uint8_t *)"\xc2\x01"
+			     "a",
+	    3);
+	assert_string_equal(forwarded_ports_text(ports), "[\"?\"]");
+	forwarded_ports_free(&ports);
 	assert_null(forwarded_ports_new("h2c"));
 	assert_null(forwarded_ports_text(NULL));
 }
