@@ -3,8 +3,8 @@
 // Without looks of the proxy's own (probe_interval 0s) as well, and when the proxy is killed while it applies.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
-import { assertNobodyIsAdmin, bare, entries, setUpAccess, untilAccess } from './access.mjs';
-import { nameOf, OWN, person, scenario, startBustap, startDiscoveryd, startKubeproxyd, until } from './harness.mjs';
+import { assertNobodyIsAdmin, bare, entries, setUpAccess, setUpServing, untilAccess } from './access.mjs';
+import { nameOf, person, scenario, startBustap, startDiscoveryd, startKubeproxyd, until } from './harness.mjs';
 
 const RBAC = /^\/apis\/rbac\.authorization\.k8s\.io\/v1\/(clusterroles|clusterrolebindings)\/eksgate\?/;
 const fresh = { ...bare('fresh'), tags: { env: 'prod' } };
@@ -12,13 +12,7 @@ const fresh = { ...bare('fresh'), tags: { env: 'prod' } };
 // P is a role that the proxy assumes.
 async function setUp(world, interval) {
 	await setUpAccess(world, { delayMs: 200, settle: '5s' });
-	await world.aws('PUT', `/roles/${OWN}/eksgate-serve`, {
-		path: '/team/',
-		trust: [{ principal: world.proxyUser.arn }],
-		permissions: [],
-	});
-	await world.aws('PUT', `/users/${OWN}/proxy`, { permissions: [{ effect: 'Allow', action: 'sts:AssumeRole' }] });
-	world.config.kubernetes_service.resources = [{ labels: { '*': '*' }, aws: { assume_role_arn: world.serveArn } }];
+	await setUpServing(world);
 	world.config.eksgate.proxy.probe_interval = interval;
 	world.writeConfig();
 	await world.addCluster(fresh, { seed: false, rbac: false, authenticationMode: 'API' });
