@@ -18,6 +18,9 @@ struct arena_block {
 	bool is_own; /* of one large object: not kept */
 };
 
+/* Of a block, in whole units of ALIGNMENT: what fits still does when it is rounded up. */
+#define ROOM ((BLOCK_SIZE - sizeof(struct arena_block)) / ALIGNMENT * ALIGNMENT)
+
 static struct arena_block *kept;
 static size_t kept_count;
 
@@ -49,8 +52,7 @@ static void *alloc_own(struct arena *arena, size_t size)
 
 void *arena_alloc(struct arena *arena, size_t size)
 {
-	const size_t room = BLOCK_SIZE - sizeof(struct arena_block);
-	if (size > room)
+	if (size > ROOM)
 		return alloc_own(arena, size);
 	size = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 	if (size > arena->left || arena->at == NULL) {
@@ -58,7 +60,7 @@ void *arena_alloc(struct arena *arena, size_t size)
 		*block = (struct arena_block){.next = arena->blocks};
 		arena->blocks = block;
 		arena->at = bytes_of(block);
-		arena->left = room / ALIGNMENT * ALIGNMENT;
+		arena->left = ROOM;
 	}
 	void *memory = arena->at;
 	arena->at += size;

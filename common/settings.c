@@ -97,6 +97,15 @@ static void warn_of_state(struct settings *settings, const struct config *config
 			settings->path));
 }
 
+static void warn_of_shared_roles(struct settings *settings)
+{
+	for (size_t i = 0; i < settings->kubernetes.resource_count; i++) {
+		char *text = settings_shared_role(settings, &settings->kubernetes.resources[i]);
+		if (text != NULL)
+			add_line(&settings->warnings, &settings->warning_count, text);
+	}
+}
+
 /* --- public ----------------------------------------------------------------------------------- */
 
 static struct settings *read_document(const struct yaml_document *document, char **error)
@@ -113,6 +122,7 @@ static struct settings *read_document(const struct yaml_document *document, char
 	settings_check_login(config, &settings->proxy.login);
 	note_ignored(settings, config);
 	warn_of_state(settings, config);
+	warn_of_shared_roles(settings);
 	char *findings = config_take_findings(config);
 	config_free(&config);
 	if (findings == NULL)

@@ -44,6 +44,13 @@ void settings_check_accounts(
     struct config *config, const struct aws_matcher *matcher, const struct yaml_node *entry);
 extern const struct config_type settings_labels; /* struct labels; settings_labels.c */
 
+/* settings_principals.c: a warning when the role that a resource is served with is one that
+ * discoveryd acts as (free()); NULL: it is not. */
+struct settings;
+struct resource_selector;
+char *settings_shared_role(
+    const struct settings *settings, const struct resource_selector *item) MUST_USE;
+
 /* settings_own.c: what stands under `eksgate:`. */
 extern const struct config_type settings_log_level; /* enum log_level */
 extern const struct config_type settings_group; /* char *, a group of an access entry */

@@ -20,6 +20,7 @@
 #define LIFE_SECONDS   180 /* it is given up when it takes longer */
 #define EXPIRY_SECONDS 600 /* what its tag says */
 #define APPLY_MS       90000
+#define LOST_MAX       3 /* proxies that went away with the task, until it counts as tried */
 #define ABSENT_SUFFIX  "-eksgate-absent"
 #define ROLE_NAME_MAX  64
 #define SESSION_NAME   "eksgate-bootstrap"
@@ -40,11 +41,16 @@ static bool put(struct access_case *one, enum access_stage stage)
 }
 
 /* From here on only the deletion is left. */
-static void give_up(struct access_case *one)
+static void break_off(struct access_case *one)
 {
 	one->bootstrap.is_live = false;
-	one->bootstrap.is_spent = true;
 	case_go_on(one);
+}
+
+static void give_up(struct access_case *one)
+{
+	one->bootstrap.is_spent = true;
+	break_off(one);
 }
 
 static void set_counted(struct access_case *one, bool is_counted)
@@ -285,7 +291,9 @@ static uint64_t give_task(struct access_case *one, char *token)
 	return number;
 }
 
-static void on_no_task(struct access_case *one, const char *why)
+/* That the proxy went away, and no other is there, says nothing about the cluster: the next proxy
+ * lets it be begun anew, but not for ever, since it may be the task that ends them. */
+static void on_no_task(struct access_case *one, const char *why, bool is_lost)
 {
 	free(one->error);
 	one->error = xasprintf("%s: %s", TASK_APPLY_RBAC, why);
@@ -293,6 +301,8 @@ static void on_no_task(struct access_case *one, const char *why)
 	    LOG_S("step", TASK_APPLY_RBAC), LOG_S("error", why));
 	if (case_pick_proxy(one) != 0 && has_time_left(one))
 		case_retry(one);
+	else if (is_lost && one->lost++ < LOST_MAX)
+		break_off(one);
 	else
 		give_up(one);
 }
@@ -314,10 +324,11 @@ static void on_credentials(void *arg, const struct aws_credentials *credentials,
 	xfree_secret(&token);
 	if (one->task == 0) {
 		case_note_refusal(one);
-		on_no_task(one, error != NULL ? error
-				: credentials == NULL
-				    ? why
-				    : "no proxy that reaches the cluster takes the task");
+		const char *reason = error != NULL	   ? error
+				     : credentials == NULL ? why
+							   : "no proxy that reaches the cluster "
+							     "takes the task";
+		on_no_task(one, reason, false);
 	}
 	free(error);
 }
@@ -350,7 +361,7 @@ void bootstrap_task_done(struct access_case *one, bool is_ok, const char *code, 
 		if (strcmp(elsewhere[i], code) != 0)
 			continue;
 		case_note_refusal(one);
-		on_no_task(one, text);
+		on_no_task(one, text, strcmp(code, PUBLISHER_TASK_LOST) == 0);
 		return;
 	}
 	free(one->error);

@@ -40,6 +40,16 @@ static bool is_wanted_principal(const struct access_case *one, const char *princ
 	return false;
 }
 
+static bool is_reaching(const struct access_report *report)
+{
+	return report->reachable == ANSWER_YES;
+}
+
+static bool is_unasked(const struct access_report *report)
+{
+	return strcmp(report->code, REPORT_UNASKED) == 0;
+}
+
 static struct access_sight sight_of(const struct access_case *one)
 {
 	const struct cluster_item *item = access_item_of(one);
@@ -55,6 +65,7 @@ static struct access_sight sight_of(const struct access_case *one)
 		sight.reachable += report->reachable == ANSWER_YES;
 		sight.authenticated += report->authenticated == ANSWER_YES;
 		sight.unknown_there += report->authenticated == ANSWER_NO;
+		sight.unasked += is_unasked(report);
 		sight.permitted += report->permitted == ANSWER_YES;
 		foreign +=
 		    report->principal != NULL && !is_wanted_principal(one, report->principal);
@@ -428,7 +439,8 @@ static bool has_refused(const struct access_case *one, uint64_t proxy)
 	return false;
 }
 
-uint64_t case_pick_proxy(const struct access_case *one)
+static uint64_t pick(
+    const struct access_case *one, bool (*is_apt)(const struct access_report *report))
 {
 	const struct cluster_item *item = access_item_of(one);
 	size_t count = 0;
@@ -438,11 +450,21 @@ uint64_t case_pick_proxy(const struct access_case *one)
 	const struct access_report **reports =
 	    access_reports_of(one->access->reports, item->cluster, &count);
 	for (size_t i = 0; i < count && found == 0; i++) {
-		if (reports[i]->reachable == ANSWER_YES && !has_refused(one, reports[i]->proxy))
+		if (is_apt(reports[i]) && !has_refused(one, reports[i]->proxy))
 			found = reports[i]->proxy;
 	}
 	free(reports);
 	return found;
+}
+
+uint64_t case_pick_proxy(const struct access_case *one)
+{
+	return pick(one, is_reaching);
+}
+
+uint64_t case_pick_unasked(const struct access_case *one)
+{
+	return pick(one, is_unasked);
 }
 
 void case_note_refusal(struct access_case *one)
@@ -485,7 +507,7 @@ void case_reset(struct access_case *one)
 	struct access_bootstrap *bootstrap = &one->bootstrap;
 	*bootstrap = (struct access_bootstrap){
 	    .is_live = bootstrap->is_live, .is_deleted = bootstrap->is_deleted};
-	one->denied = 0;
+	one->denied = one->lost = 0;
 	one->is_proved = one->is_checked = false;
 	memset(one->refused_by, 0, sizeof one->refused_by);
 	one->looked_at = mono_now();

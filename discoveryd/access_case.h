@@ -78,6 +78,7 @@ struct access_case {
 	uint64_t asked; /* the proxy that has it, or had the last one */
 	uint64_t refused_by[ACCESS_REFUSALS]; /* proxies that could not do theirs, a ring */
 	unsigned refusals;
+	unsigned lost; /* bootstraps that ended because their proxy went away */
 	unsigned release_attempts; /* access_release.c, on the current row */
 	char *told; /* status.access, as the registry has it */
 };
@@ -147,6 +148,8 @@ bool case_is_settling(const struct access_case *one, struct mono since) MUST_USE
 void case_drop_task(struct access_case *one);
 /* A proxy that reaches the cluster and has not refused its task lately, or 0. */
 uint64_t case_pick_proxy(const struct access_case *one) MUST_USE;
+/* The same of those who have not looked and do so only when asked. */
+uint64_t case_pick_unasked(const struct access_case *one) MUST_USE;
 /* The proxy that was asked could not do it: another one next time. */
 void case_note_refusal(struct access_case *one);
 

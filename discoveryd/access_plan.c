@@ -63,6 +63,12 @@ static struct access_plan act_if_permitted(
 	return plan;
 }
 
+/* Nobody is known to reach it; one that has not looked, and does so only when asked, is asked. */
+static struct access_plan look_or_rest(const struct access_facts *facts, size_t i)
+{
+	return facts->sight.unasked > 0 ? act(ACCESS_CHECK, i) : rest(REASON_UNREACHABLE, i);
+}
+
 /* --- one wanted entry ------------------------------------------------------------------------- */
 
 /* Nothing to do about the entry itself. */
@@ -77,7 +83,7 @@ static struct access_plan plan_admin(
 	if (facts->sight.serving == 0)
 		return rest(REASON_NO_PROXY, i);
 	if (facts->sight.reachable == 0)
-		return rest(REASON_UNREACHABLE, i);
+		return look_or_rest(facts, i);
 	return act_if_permitted(facts, facts->is_proved ? action : ACCESS_PROVE, i, needed);
 }
 
@@ -93,7 +99,7 @@ static struct access_plan plan_absent(const struct access_facts *facts, size_t i
 	if (facts->has_mappings && facts->sight.serving == 0)
 		return rest(REASON_NO_PROXY, i);
 	if (facts->has_mappings && facts->sight.unknown_there == 0)
-		return rest(REASON_UNREACHABLE, i);
+		return look_or_rest(facts, i);
 	if (facts->wanted->mode == ACCESS_CLUSTER_ADMIN)
 		return plan_admin(facts, i, ACCESS_CREATE);
 	/* The bootstrap of the same principal comes first: once the entry exists, it serves. */
@@ -269,7 +275,7 @@ static struct access_plan plan_rights(const struct access_facts *facts)
 	if (sight->serving == 0)
 		return rest(REASON_NO_PROXY, 0);
 	if (sight->reachable == 0)
-		return rest(REASON_UNREACHABLE, 0);
+		return look_or_rest(facts, 0);
 	if (sight->is_foreign)
 		return rest(REASON_FOREIGN, 0);
 	if (needs_bootstrap_first(facts))

@@ -54,6 +54,7 @@ struct access_bootstrap {
 struct access_sight {
 	size_t serving, reachable, authenticated, permitted;
 	size_t unknown_there; /* those who got a 401 */
+	size_t unasked; /* those who look only when a check asks them to, and have not */
 	bool is_checked; /* since the last change */
 	bool is_foreign; /* they act as somebody for whom nothing is configured */
 };

@@ -317,6 +317,8 @@ static void check(struct access_case *one)
 	    .is_waiting = is_waiting};
 	char *body = task_check_encode(&task);
 	one->asked = case_pick_proxy(one);
+	if (one->asked == 0)
+		one->asked = case_pick_unasked(one);
 	if (one->asked != 0)
 		one->task = publisher_give_task(one->access->options.publisher, one->asked,
 		    TASK_CHECK, one->name, body, duration_ms(task.timeout_ms));

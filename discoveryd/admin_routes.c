@@ -19,6 +19,7 @@
 #include "discoveryd/guard.h"
 #include "discoveryd/publisher.h"
 #include "discoveryd/registry.h"
+#include "discoveryd/separation.h"
 
 /* --- clusters --------------------------------------------------------------------------------- */
 
@@ -113,6 +114,8 @@ static void on_status(void *arg, struct admin_request *request)
 	json_object_object_add(
 	    object, "complete", json_object_new_boolean(discovery_is_complete(daemon->discovery)));
 	json_object_object_add(object, "access", access_summary(daemon->access));
+	daemon_compare_principals(daemon);
+	json_object_object_add(object, "principals", separation_to_json(daemon->separation));
 	json_object_object_add(object, "guard",
 	    guard_to_json(enrollment_guard(daemon->enrollment), percent, daemon->registry));
 	json_object_object_add(object, "bus", bus_to_json(daemon));

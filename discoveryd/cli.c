@@ -62,6 +62,10 @@ static void print_usage(FILE *out)
 	    "  --regions A,B            scan: these regions with the own identity, without a "
 	    "configuration\n"
 	    "  --principal ARN          iam-policy: who discoveryd is, instead of asking STS\n"
+	    "  --serving ARN            iam-policy: who kubeproxyd is\n"
+	    "  --instance-role ARN      iam-policy: the role of the EC2 instance that both run "
+	    "on;\n"
+	    "                           --principal and --serving are then the roles it assumes\n"
 	    "  --connected              inventory: only the subscribers\n"
 	    "  --dry-run                access: only print what would be done\n"
 	    "  --options                check: print every key of the configuration\n"
@@ -119,6 +123,10 @@ static int take_option(int argc, char **argv, int *at, struct cli *cli)
 		cli->regions = value;
 	} else if (take_value(argv, argc, at, "--principal", &value)) {
 		cli->principal = value;
+	} else if (take_value(argv, argc, at, "--serving", &value)) {
+		cli->serving = value;
+	} else if (take_value(argv, argc, at, "--instance-role", &value)) {
+		cli->instance_role = value;
 	} else if (take_value(argv, argc, at, "--format", &value)) {
 		if (value != NULL && !render_format_parse(value, &cli->format))
 			return wrong_use("--format is table, json or yaml, not ", value);

@@ -15,6 +15,8 @@ struct cli {
 	enum render_format format; /* --format */
 	const char *regions; /* scan --regions */
 	const char *principal; /* iam-policy --principal */
+	const char *serving; /* iam-policy --serving */
+	const char *instance_role; /* iam-policy --instance-role */
 	bool is_connected; /* inventory --connected */
 	bool is_options; /* check --options */
 	bool is_dry_run; /* access --dry-run */

@@ -25,6 +25,7 @@
 #include "discoveryd/guard.h"
 #include "discoveryd/publisher.h"
 #include "discoveryd/registry.h"
+#include "discoveryd/separation.h"
 
 #define STATUS_SECONDS 5
 /* How often a set that is built anew is looked at, and how long proxies wait for it at most. */
@@ -225,9 +226,17 @@ static char *status_text(const struct daemon *daemon)
 	    discovery_is_complete(daemon->discovery) ? "" : ", first pass under way");
 }
 
+void daemon_compare_principals(const struct daemon *daemon)
+{
+	struct json_object *inventory = publisher_inventory(daemon->publisher);
+	separation_look(daemon->separation, daemon->discovery, inventory);
+	json_object_put(inventory);
+}
+
 static void on_status(void *arg)
 {
 	struct daemon *daemon = arg;
+	daemon_compare_principals(daemon);
 	char *text = status_text(daemon);
 	notify_ready(daemon->notify, text);
 	free(text);
@@ -408,6 +417,9 @@ static void make_base(struct daemon *daemon)
 	daemon->fetcher = fetcher_new(daemon->loop);
 	daemon->aws = aws_context_new(daemon->loop, daemon->fetcher);
 	daemon->provider = aws_provider_default(daemon->aws);
+	daemon->separation = separation_new(daemon->aws, daemon->provider,
+	    account_home_region(
+		aws_home_region(daemon->aws), daemon->settings->discovery.matchers));
 	daemon->notify = notify_new(daemon->loop);
 	daemon->status = timer_new(daemon->loop, on_status, daemon);
 	daemon->hold = timer_new(daemon->loop, on_hold, daemon);
@@ -417,6 +429,7 @@ static void free_all(struct daemon *daemon)
 {
 	admin_free(&daemon->admin);
 	access_free(&daemon->access);
+	separation_free(&daemon->separation);
 	discovery_free(&daemon->discovery);
 	enrollment_free(&daemon->enrollment);
 	publisher_free(&daemon->publisher);

@@ -24,12 +24,16 @@ struct daemon {
 	struct enrollment *enrollment;
 	struct discovery *discovery;
 	struct access *access;
+	struct separation *separation;
 	struct admin *admin;
 	struct notify *notify;
 	struct timer *status; /* renews the text that systemd shows */
 	struct timer *hold; /* set while subscribers keep what they have (publisher_hold()) */
 	struct mono held_at;
 };
+
+/* Compares whose credentials the proxies use with ours. */
+void daemon_compare_principals(const struct daemon *daemon);
 
 /* `discoveryd run`: returns the exit status. */
 int daemon_run(const char *config) MUST_USE;

@@ -21,6 +21,10 @@ struct question {
 	char *error; /* or why there is none */
 };
 
+struct principals {
+	char *discovery, *serving, *instance; /* NULL: not said */
+};
+
 /* --- who we are ------------------------------------------------------------------------------- */
 
 static void on_identity(void *arg, const struct aws_reply *reply)
@@ -65,14 +69,57 @@ static char *ask_identity(char **error)
 	return question.arn;
 }
 
-static char *find_principal(const struct cli *cli, char **error)
+/* The user or role of an option; NULL with *error (free()). */
+static char *read_principal(const char *option, const char *arn, char **error)
 {
-	if (cli->principal == NULL)
-		return ask_identity(error);
-	char *principal = policy_principal_of(cli->principal);
+	char *principal = policy_principal_of(arn);
 	if (principal == NULL)
-		*error = xasprintf("%s is not the ARN of a user or role", cli->principal);
+		*error = xasprintf("%s: %s is not the ARN of a user or role", option, arn);
 	return principal;
+}
+
+static bool is_role(const char *principal)
+{
+	return principal != NULL && strstr(principal, ":role/") != NULL;
+}
+
+/* An instance role gives no more than the way to the two roles: three roles are named. */
+static bool check_roles(const struct cli *cli, const struct principals *principals, char **error)
+{
+	if (cli->instance_role == NULL)
+		return true;
+	const char *const arns[] = {
+	    principals->instance, principals->discovery, principals->serving};
+	bool are_three = is_role(arns[0]) && is_role(arns[1]) && is_role(arns[2]) &&
+			 strcmp(arns[0], arns[1]) != 0 && strcmp(arns[1], arns[2]) != 0 &&
+			 strcmp(arns[2], arns[0]) != 0;
+	if (!are_three)
+		*error = xstrdup("--instance-role, --principal and --serving name three different "
+				 "roles: the instance's, discoveryd's and kubeproxyd's");
+	return are_three;
+}
+
+static int find_principals(const struct cli *cli, struct principals *principals, char **error)
+{
+	if (cli->serving != NULL)
+		principals->serving = read_principal("--serving", cli->serving, error);
+	if (*error == NULL && cli->instance_role != NULL)
+		principals->instance = read_principal("--instance-role", cli->instance_role, error);
+	if (*error == NULL && cli->principal != NULL)
+		principals->discovery = read_principal("--principal", cli->principal, error);
+	if (*error != NULL)
+		return EXIT_USAGE;
+	if (principals->discovery == NULL && cli->instance_role == NULL) {
+		char *why = NULL;
+		principals->discovery = ask_identity(&why);
+		if (principals->discovery == NULL)
+			*error = xasprintf("who discoveryd is cannot be told: %s; say it with "
+					   "--principal ARN",
+			    why);
+		free(why);
+		return principals->discovery != NULL ? EXIT_DONE : EXIT_NO;
+	}
+	return check_roles(cli, principals, error) ? EXIT_DONE : EXIT_USAGE;
 }
 
 /* --- printing --------------------------------------------------------------------------------- */
@@ -119,21 +166,22 @@ int command_iam_policy(const struct cli *cli)
 	}
 	xmem_use_for_libevent();
 	log_set_level(LOG_LEVEL_ERROR);
-	char *principal = find_principal(cli, &error);
-	if (principal == NULL) {
-		fprintf(stderr,
-		    "discoveryd: who discoveryd is cannot be told: %s; say it with --principal "
-		    "ARN\n",
-		    error);
-		free(error);
-		settings_free(&settings);
-		return cli->principal != NULL ? EXIT_USAGE : EXIT_NO;
+	struct principals found = {0};
+	int status = find_principals(cli, &found, &error);
+	if (status == EXIT_DONE) {
+		const struct policy_principals principals = {.discovery = found.discovery,
+		    .serving = found.serving,
+		    .instance = found.instance};
+		struct json_object *documents = policy_documents(settings, &principals);
+		print_documents(documents, cli->format);
+		json_object_put(documents);
+	} else {
+		fprintf(stderr, "discoveryd: %s\n", error);
 	}
-	struct policy_principals principals = {.discovery = principal};
-	struct json_object *documents = policy_documents(settings, &principals);
-	print_documents(documents, cli->format);
-	json_object_put(documents);
-	free(principal);
+	free(error);
+	free(found.discovery);
+	free(found.serving);
+	free(found.instance);
 	settings_free(&settings);
-	return EXIT_DONE;
+	return status;
 }

@@ -132,9 +132,20 @@ static struct identity *identity_of(
 	return &plan->identities[plan->count++];
 }
 
-static bool is_managed(const struct plan *plan)
+static const char *mode_of(const struct plan *plan, const struct aws_matcher *matcher)
 {
-	return strcmp(plan->settings->access.mode, "manual") != 0;
+	return matcher->access_mode != NULL ? matcher->access_mode : plan->settings->access.mode;
+}
+
+/* The role that creates RBAC objects; NULL: none is configured, or no matcher needs it. */
+static const char *bootstrap_role_of(const struct plan *plan)
+{
+	const struct settings *settings = plan->settings;
+	for (size_t i = 0; i < settings->discovery.matcher_count; i++) {
+		if (strcmp(mode_of(plan, &settings->discovery.matchers[i]), "rbac") == 0)
+			return settings->access.bootstrap_role_arn;
+	}
+	return NULL;
 }
 
 /* As which role a matcher acts; NULL: as discoveryd itself. */
@@ -151,7 +162,7 @@ static void collect_role(struct plan *plan, const struct aws_matcher *matcher, c
 		add_text(&identity->external_ids, matcher->external_id);
 	else
 		identity->is_trusted_bare = true;
-	identity->needs_access |= is_managed(plan);
+	identity->needs_access |= strcmp(mode_of(plan, matcher), "manual") != 0;
 }
 
 /* Units are known by the tree alone, and the tree begins at the roots or at what is included. */
@@ -256,6 +267,22 @@ static void add_trust(struct plan *plan, const char *role, const char *principal
 	add_document(plan, role, "trust", purpose, statements);
 }
 
+/* The service of EC2 instances, which hands a role to its machines. */
+static void add_instance_trust(struct plan *plan)
+{
+	static const char *const assume[] = {"sts:AssumeRole"};
+	char *partition = arn_part(plan->principals->instance, 1);
+	struct json_object *statements = json_object_new_array(),
+			   *statement = add_statement(statements, "EksgateInstance", assume, 1),
+			   *who = json_object_new_object();
+	json_add_string(who, "Service",
+	    strcmp(partition, "aws-cn") == 0 ? "ec2.amazonaws.com.cn" : "ec2.amazonaws.com");
+	json_object_object_add(statement, "Principal", who);
+	add_document(
+	    plan, plan->principals->instance, "trust", "EC2 gives it to the instance", statements);
+	free(partition);
+}
+
 /* Permission to assume `roles`, in as many documents as it takes. */
 static void add_assuming(struct plan *plan, const char *identity, const struct texts *roles,
     const char *sid, const char *purpose)
@@ -330,6 +357,13 @@ static void add_access(
 	free(account);
 }
 
+static void trust_instance(struct plan *plan, const char *role, const char *purpose)
+{
+	static const struct texts none = {0};
+	if (plan->principals->instance != NULL)
+		add_trust(plan, role, plan->principals->instance, &none, purpose);
+}
+
 static bool is_used(const struct identity *identity)
 {
 	return identity->has_wildcard || identity->regions.count > 0;
@@ -352,6 +386,8 @@ static void add_identity(struct plan *plan, const struct identity *identity)
 		add_trust(plan, arn, plan->principals->discovery,
 		    identity->is_trusted_bare ? &none : &identity->external_ids,
 		    "discoveryd assumes it");
+	else
+		trust_instance(plan, arn, "discoveryd's unit assumes it on the instance");
 }
 
 /* A role of that name in whatever account the organization has. */
@@ -379,6 +415,20 @@ static void add_assumed_roles(struct plan *plan)
 	}
 	add_assuming(plan, plan->principals->discovery, &roles, "EKSDiscoveryRoles",
 	    "discoveryd assumes the roles of its matchers");
+	free(roles.items);
+}
+
+/* As a role that serves it needs no permission: it is for its token. */
+static void add_bootstrap(struct plan *plan, const char *role)
+{
+	static const struct texts none = {0};
+	struct texts roles = {0};
+	if (role == NULL)
+		return;
+	add_text(&roles, role);
+	add_assuming(plan, plan->principals->discovery, &roles, "EKSBootstrapRole",
+	    "discoveryd assumes the role that creates RBAC objects");
+	add_trust(plan, role, plan->principals->discovery, &none, "discoveryd assumes it");
 	free(roles.items);
 }
 
@@ -431,12 +481,26 @@ static void add_serving(struct plan *plan)
 	}
 	add_assuming(plan, principal, &roles, "EKSServingRoles",
 	    "kubeproxyd assumes the roles that it serves with");
+	trust_instance(plan, principal, "kubeproxyd's units assume it on the instance");
 	for (size_t i = 0; i < roles.count; i++)
 		add_serving_role(plan, roles.items[i], principal);
 	free(roles.items);
 	free(partition);
 	free(account);
 	free(root);
+}
+
+/* --- the instance that both run on ------------------------------------------------------------ */
+
+static void add_instance(struct plan *plan)
+{
+	struct texts roles = {0};
+	add_text(&roles, plan->principals->discovery);
+	add_text(&roles, plan->principals->serving);
+	add_assuming(plan, plan->principals->instance, &roles, "EksgateRoles",
+	    "each daemon assumes its own role, and the instance may do nothing else");
+	add_instance_trust(plan);
+	free(roles.items);
 }
 
 /* --- public ----------------------------------------------------------------------------------- */
@@ -449,8 +513,11 @@ struct json_object *policy_documents(
 	(void)identity_of(&plan, NULL, NULL);
 	for (size_t i = 0; i < settings->discovery.matcher_count; i++)
 		collect_matcher(&plan, &settings->discovery.matchers[i]);
+	if (principals->instance != NULL)
+		add_instance(&plan);
 	add_organization(&plan);
 	add_assumed_roles(&plan);
+	add_bootstrap(&plan, bootstrap_role_of(&plan));
 	for (size_t i = 0; i < plan.count; i++)
 		add_identity(&plan, &plan.identities[i]);
 	add_serving(&plan);

@@ -15,6 +15,9 @@ struct policy_principals {
 	const char *discovery;
 	const char
 	    *serving; /* NULL: anybody in discovery's account whom it lets assume the roles */
+	/* The role of the EC2 instance that both run on, which may assume these two roles and
+	 * nothing else (design.md 5); `serving` is known then. NULL: there is none. */
+	const char *instance;
 };
 
 /* [{account, identity, kind, purpose, document}], kind being "permissions" or "trust": the

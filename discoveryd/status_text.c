@@ -238,6 +238,21 @@ static void append_access(struct buf *out, struct json_object *access)
 		    out, "%d TEMPORARY cluster-admin access entries are in use\n", temporary);
 }
 
+/* Who breaks into such a proxy can do what discoveryd can. */
+static void append_shared(struct buf *out, struct json_object *principals)
+{
+	struct json_object *shared = member(principals, "shared");
+	for (size_t i = 0; shared != NULL && i < json_object_array_length(shared); i++) {
+		struct json_object *item = json_object_array_get_idx(shared, i);
+		buf_append_text(out, "ONE PRINCIPAL: ");
+		append_clean(out, text_of(item, "instance"));
+		buf_append_text(out, " acts as ");
+		append_clean(out, text_of(item, "principal"));
+		buf_append_text(out, ", as discoveryd does: give kubeproxyd credentials of its own "
+				     "(discoveryd(8), CREDENTIALS)\n");
+	}
+}
+
 /* --- public ----------------------------------------------------------------------------------- */
 
 void status_write(struct buf *out, struct json_object *document)
@@ -253,6 +268,7 @@ void status_write(struct buf *out, struct json_object *document)
 	    {"PROBLEM", "error.outcome"}};
 	append_head(out, document);
 	append_access(out, member(document, "access"));
+	append_shared(out, member(document, "principals"));
 	append_guard(out, member(document, "guard"));
 	append_table(out, member(document, "organizations"), organizations,
 	    sizeof organizations / sizeof organizations[0]);

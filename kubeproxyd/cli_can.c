@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/labels.h"
+#include "common/render.h"
 #include "common/settings.h"
 #include "common/xmem.h"
 #include "kubeproxyd/cli.h"
@@ -23,7 +24,8 @@
 static const char usage[] =
     "kubeproxyd can USER VERB RESOURCE --cluster NAME [--namespace NAME] [--name NAME]\n"
     "           [--group GROUP]... [--trait NAME=VALUE]... [--as USER] [--as-group GROUP]...\n"
-    "           [--label KEY=VALUE]... [--roles DIRECTORY] [--instance NAME] [--config FILE]\n"
+    "           [--label KEY=VALUE]... [--roles DIRECTORY] [--instance NAME]\n"
+    "           [--format table|json|yaml] [--config FILE]\n"
     "       RESOURCE is pods, deployments.apps, pods/exec, or a path as /metrics";
 
 struct options {
@@ -34,6 +36,7 @@ struct options {
 	struct traits traits;
 	struct labels labels; /* given */
 	struct act_as as;
+	enum render_format format;
 	bool wants_help;
 };
 
@@ -107,6 +110,10 @@ static int read_option(int option, char **argv, struct options *options)
 	case 'G':
 		texts_add(&options->as.groups, optarg);
 		return CLI_DONE;
+	case 'f':
+		if (render_format_parse(optarg, &options->format))
+			return CLI_DONE;
+		return cli_wrong_use(usage, "--format is table, json or yaml, not %s", optarg);
 	default:
 		return cli_wrong_use(
 		    usage, "%s: unknown, or its value is missing", argv[optind - 1]);
@@ -127,6 +134,7 @@ static int read_options(int argc, char **argv, struct options *options)
 	    {"label", required_argument, NULL, 'l'},
 	    {"as", required_argument, NULL, 'a'},
 	    {"as-group", required_argument, NULL, 'G'},
+	    {"format", required_argument, NULL, 'f'},
 	    {"help", no_argument, NULL, 'h'},
 	    {0},
 	};
@@ -242,8 +250,38 @@ static struct request_info question_of(const struct options *options, char **sto
 	return info;
 }
 
-static void print_decision(const struct decision *decision)
+static struct json_object *text_or_null(const char *text)
 {
+	return text != NULL ? json_object_new_string(text) : NULL;
+}
+
+/* "allowed" is what the exit status says; "in_part": for some names or namespaces alone. */
+static void print_document(const struct decision *decision, enum render_format format)
+{
+	bool is_whole = decision_is_whole(decision);
+	struct json_object *document = json_object_new_object(), *groups = json_object_new_array();
+	for (size_t i = 0; i < decision->group_count; i++)
+		json_object_array_add(groups, json_object_new_string(decision->groups[i]));
+	json_object_object_add(document, "allowed", json_object_new_boolean(is_whole));
+	json_object_object_add(document, "in_part",
+	    json_object_new_boolean(decision->is_restricted || decision->needs_name));
+	json_object_object_add(document, "rule", text_or_null(decision->rule));
+	json_object_object_add(document, "user", text_or_null(decision->user));
+	json_object_object_add(document, "groups", groups);
+	json_object_object_add(document, "message", text_or_null(decision->message));
+	struct buf out = {0};
+	render_document(&out, document, format);
+	fputs(buf_text(&out), stdout);
+	buf_free(&out);
+	json_object_put(document);
+}
+
+static void print_decision(const struct decision *decision, enum render_format format)
+{
+	if (format != RENDER_TABLE) {
+		print_document(decision, format);
+		return;
+	}
 	if (!decision_is_whole(decision)) {
 		printf("no: %s\nby: %s\n", decision->message, decision->rule);
 		return;
@@ -270,7 +308,7 @@ static int decide(struct policy *policy, const struct options *options)
 	struct grants *grants = policy_grants(policy, &identity);
 	policy_decide_as(grants, options->cluster, &options->labels, &info,
 	    is_as ? &options->as : NULL, &decision);
-	print_decision(&decision);
+	print_decision(&decision, options->format);
 	int status = decision_is_whole(&decision) ? CLI_DONE : CLI_NO;
 	decision_clear(&decision);
 	grants_free(&grants);

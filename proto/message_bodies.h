@@ -95,6 +95,9 @@ struct message_permission {
 	char *object; /* the name that was asked for; NULL: any */
 };
 
+/* A report's code: the proxy has not looked, and will only when a check asks it to. */
+#define REPORT_UNASKED "unasked"
+
 /* What one proxy finds about one cluster, with its own credentials. */
 struct message_report {
 	char *name;

@@ -40,7 +40,7 @@ struct upstream_h1 {
 	const struct peer_events *events;
 	void *arg;
 	struct upstream_want want;
-	struct buf pending; /* the head, until connected; holds a bearer token */
+	struct buf pending; /* what is to be sent, until connected; holds a bearer token */
 	uint64_t written_before;
 	bool is_reused;
 	bool is_chunked;
@@ -327,20 +327,27 @@ static bool send_head(void *object, const struct http_head *head)
 	return !stream_is_full(connection->stream);
 }
 
+/* Until it is connected, what follows the head waits behind it. */
+static void put(struct upstream_h1 *connection, const void *data, size_t len)
+{
+	if (is_connected(connection))
+		stream_write(connection->stream, data, len);
+	else if (connection->state == STATE_CONNECTING)
+		buf_append(&connection->pending, data, len);
+}
+
 static bool send_body(void *object, const uint8_t *data, size_t len)
 {
 	struct upstream_h1 *connection = object;
-	if (!is_connected(connection))
-		return false;
-	bool is_framed = connection->is_chunked && connection->state == STATE_BUSY;
+	bool is_framed = connection->is_chunked && connection->state != STATE_TUNNEL;
 	if (is_framed && len > 0) {
 		char prefix[HTTP_CHUNK_PREFIX_MAX];
-		stream_write(connection->stream, prefix, http_chunk_prefix(len, prefix));
+		put(connection, prefix, http_chunk_prefix(len, prefix));
 	}
-	stream_write(connection->stream, data, len);
+	put(connection, data, len);
 	if (is_framed && len > 0)
-		stream_write(connection->stream, "\r\n", 2);
-	return !stream_is_full(connection->stream);
+		put(connection, "\r\n", 2);
+	return is_connected(connection) && !stream_is_full(connection->stream);
 }
 
 static void send_end(void *object)
@@ -354,8 +361,8 @@ static void send_end(void *object)
 		timer_set(connection->timer, duration_seconds(HALF_OPEN_SECONDS));
 		return;
 	}
-	if (connection->is_chunked && is_connected(connection))
-		stream_write(connection->stream, HTTP_CHUNK_LAST, strlen(HTTP_CHUNK_LAST));
+	if (connection->is_chunked)
+		put(connection, HTTP_CHUNK_LAST, strlen(HTTP_CHUNK_LAST));
 	arm_response_timer(connection);
 }
 

@@ -43,14 +43,17 @@ static bool is_same_authority(const char *a, const char *b)
 }
 
 /* All clusters share this proxy's origin and browsers send client certificates by themselves: a
- * page from elsewhere must not be able to use them. */
+ * page from elsewhere must not be able to use them. Same-site is elsewhere, too: the aliases of
+ * other clusters, and whatever these serve, are siblings of this host. Only the two values that say
+ * "not from elsewhere" pass; Fetch Metadata would have unknown ones ignored, which opens a door. */
 static bool refuse_origin(const struct http_fields *fields, size_t index, const char *authority,
     unsigned *status, char **message)
 {
 	const char *name = fields_name(fields, index), *value = fields_value(fields, index);
 	bool is_foreign = false;
 	if (fields_is_named(fields, index, "Sec-Fetch-Site"))
-		is_foreign = strcasecmp(value, "cross-site") == 0;
+		is_foreign =
+		    strcasecmp(value, "same-origin") != 0 && strcasecmp(value, "none") != 0;
 	if (fields_is_named(fields, index, "Origin") && authority != NULL) {
 		const char *host = strstr(value, "://");
 		is_foreign = host == NULL || !is_same_authority(host + 3, authority);
@@ -59,7 +62,7 @@ static bool refuse_origin(const struct http_fields *fields, size_t index, const 
 		return false;
 	*status = 403;
 	*message = xasprintf(
-	    "a request from another site is refused (%s: %.100s): open it in this proxy's own "
+	    "a request from another origin is refused (%s: %.100s): open it in this proxy's own "
 	    "pages or with kubectl",
 	    name, value);
 	return true;

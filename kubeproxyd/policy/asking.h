@@ -18,6 +18,7 @@ struct asking {
 	const struct grants *grants;
 	const char *cluster;
 	const struct labels *labels;
+	const struct standing *standings; /* of the roles held, to a cluster with these labels */
 	const struct request_info *request;
 	const struct act_as *as; /* whom the client wants to be, or NULL */
 	struct decision *decision;

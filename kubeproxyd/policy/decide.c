@@ -98,7 +98,7 @@ static bool is_not_denied(struct asking *asking)
 {
 	for (size_t i = 0; i < asking->grants->role_count; i++) {
 		const struct role *role = asking->grants->roles[i];
-		if (role_denies(role, &asking->grants->subject, asking->labels)) {
+		if (asking->standings[i].denies) {
 			deny_by_labels(asking, role);
 			return false;
 		}
@@ -153,7 +153,7 @@ static void keep_whole(struct asking *asking)
 static bool is_about_cluster(const struct asking *asking)
 {
 	for (size_t i = 0; i < asking->grants->role_count; i++) {
-		if (role_allows(asking->grants->roles[i], &asking->grants->subject, asking->labels))
+		if (asking->standings[i].allows)
 			return true;
 	}
 	return false;
@@ -163,9 +163,10 @@ static bool is_allowed_by_a_role(struct asking *asking)
 {
 	const struct grants *grants = asking->grants;
 	for (size_t i = 0; i < grants->role_count; i++) {
+		if (!asking->standings[i].allows)
+			continue;
 		struct allowing best = best_of(asking, grants->roles[i]);
-		if (best.coverage != COVERS_NONE &&
-		    role_allows(best.role, &grants->subject, asking->labels))
+		if (best.coverage != COVERS_NONE)
 			asking->allowing[asking->allowing_count++] = best;
 	}
 	keep_whole(asking);
@@ -272,6 +273,7 @@ void policy_decide_as(const struct grants *grants, const char *cluster,
 	if (request->is_resource)
 		wanted_init(&asking.wanted, &grants->policy->vocabulary, request);
 	asking.is_basic = is_basic(request);
+	asking.standings = standings_find(grants, cluster_labels);
 	asking.allowing = xcalloc(grants->role_count, sizeof *asking.allowing);
 	if (is_not_denied(&asking) && is_allowed_by_a_role(&asking) &&
 	    is_whole_or_filtered(&asking) && choose_as(&asking))

@@ -14,6 +14,8 @@
 /* The role that denies a name; NULL when none does. */
 static const struct role *denier_of(const struct asking *asking, const char *name, bool is_group)
 {
+	if (!asking->grants->denies_names)
+		return NULL;
 	for (size_t i = 0; i < asking->grants->role_count; i++) {
 		const struct role_side *side = &asking->grants->roles[i]->deny;
 		if (!asking->grants->roles[i]->denies_names)

@@ -37,11 +37,14 @@ struct grants *policy_grants(struct policy *policy, const struct identity *ident
 	grants->roles = xcalloc(policy->role_count + 1, sizeof(const struct role *));
 	grants->own = xcalloc(policy->role_count + 1, sizeof(struct role *));
 	grants->role_names = xcalloc(policy->role_count + 1, sizeof *grants->role_names);
+	grants->standings = standings_new();
 	for (size_t i = 0; i < policy->role_count; i++) {
 		if (!is_bound(policy, policy->role_names[i], identity))
 			continue;
 		grants->role_names[grants->role_count] = policy->role_names[i];
-		grants->roles[grants->role_count++] = role_for(grants, i);
+		const struct role *role = role_for(grants, i);
+		grants->roles[grants->role_count++] = role;
+		grants->denies_names = grants->denies_names || role->denies_names;
 		role_options_tighten(&grants->options, &policy->sources[i]->options);
 	}
 	return grants;
@@ -55,6 +58,7 @@ void grants_free(struct grants **grants)
 		return;
 	for (size_t i = 0; i < old->own_count; i++)
 		role_free(&old->own[i]);
+	standings_free(&old->standings);
 	policy_unref(&old->policy);
 	subject_free(&old->subject);
 	free(old->own);

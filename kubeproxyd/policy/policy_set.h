@@ -9,6 +9,7 @@
 #include "kubeproxyd/policy/policy.h"
 #include "kubeproxyd/policy/role.h"
 #include "kubeproxyd/policy/role_source.h"
+#include "kubeproxyd/policy/standing.h"
 #include "kubeproxyd/policy/subject.h"
 
 struct policy {
@@ -30,7 +31,9 @@ struct grants {
 	struct role **own; /* made for this subject */
 	size_t own_count;
 	const char **role_names; /* NULL-terminated */
+	bool denies_names; /* a role does */
 	struct role_options options; /* the tightest of all */
+	struct standings *standings; /* what they say of clusters, as far as it was asked */
 };
 
 #endif

@@ -45,6 +45,12 @@ static const char *code_of_failure(const struct call_answer *answer)
 	return "error";
 }
 
+void finding_unasked(struct finding *finding)
+{
+	blame(
+	    finding, REPORT_UNASKED, xstrdup("not looked at: eksgate.proxy.probe_interval is 0s"));
+}
+
 void finding_unreachable(struct finding *finding, const struct call_answer *answer, bool is_private)
 {
 	const char *code = code_of_failure(answer);

@@ -20,11 +20,13 @@ struct finding {
 	enum message_answer reachable, authenticated, permitted, healthy;
 	struct message_permission denied[FINDING_DENIED_MAX];
 	size_t denied_count;
-	char *code; /* "pending", "ok", … */
+	char *code; /* "pending", "unasked", "ok", … */
 	char *text; /* for people: reason and remedy */
 	struct unix_time checked; /* 0: not yet */
 };
 
+/* Nothing is asked unless a task does. */
+void finding_unasked(struct finding *finding);
 /* Why there was no answer at all: dns, timeout, refused, tls, private, error. `is_private`: the
  * endpoint has only private addresses. */
 void finding_unreachable(

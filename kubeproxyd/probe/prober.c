@@ -69,6 +69,17 @@ const char *prober_principal(
 	return role != NULL ? role : own_principal_arn(prober->own);
 }
 
+/* Nothing, and whether that will change by itself. */
+static void begin_finding(const struct prober *prober, struct cluster_probe *probe)
+{
+	finding_clear(&probe->finding);
+	if (prober->with.settings->proxy.probe_interval.ms > 0)
+		finding_conclude(&probe->finding, probe->cluster->resource->name, NULL);
+	else
+		finding_unasked(&probe->finding);
+	probe->is_told = false;
+}
+
 static struct cluster_probe *probe_of(struct prober *prober, struct cluster *cluster)
 {
 	if (cluster->probe != NULL)
@@ -76,7 +87,7 @@ static struct cluster_probe *probe_of(struct prober *prober, struct cluster *clu
 	struct cluster_probe *probe = xcalloc(1, sizeof *probe);
 	probe->prober = prober;
 	probe->cluster = cluster;
-	finding_conclude(&probe->finding, cluster->resource->name, NULL);
+	begin_finding(prober, probe);
 	cluster->probe = probe;
 	return probe;
 }
@@ -292,6 +303,8 @@ void prober_set(struct prober *prober, const struct settings *settings, const st
 	while ((cluster = clusters_next(prober->with.clusters, cluster)) != NULL) {
 		struct cluster_probe *probe = probe_of(prober, cluster);
 		drop_look(prober, probe);
+		if (probe->finding.checked.ms == 0)
+			begin_finding(prober, probe);
 		probe->due =
 		    mono_add(mono_now(), duration_ms((int64_t)arc4random_uniform(SPREAD_MS)));
 	}
@@ -306,6 +319,7 @@ static void on_principal(void *arg)
 static void on_task(void *arg, const struct message_task *task)
 {
 	struct prober *prober = arg;
+	(void)knows_itself(prober); /* it would not be asked, were nothing looked at by itself */
 	tasks_take(prober->tasks, task);
 }
 

@@ -1,19 +1,13 @@
 // Both halves as they are: from a cluster without any access to one that is permitted and healthy, without a person's help.
 import assert from 'node:assert/strict';
-import { assertNobodyIsAdmin, bare, entries, setUpAccess, untilAccess } from './access.mjs';
-import { OWN, nameOf, scenario, startDiscoveryd, startKubeproxyd, until } from './harness.mjs';
+import { assertNobodyIsAdmin, bare, entries, setUpAccess, setUpServing, untilAccess } from './access.mjs';
+import { nameOf, scenario, startDiscoveryd, startKubeproxyd, until } from './harness.mjs';
 
 const cluster = { ...bare('fresh'), tags: { env: 'prod' } };
 
 scenario('from discovered to healthy, both daemons', { clusters: [bare('seed')] }, async (world) => {
 	await setUpAccess(world, { delayMs: 200, settle: '5s' });
-	await world.aws('PUT', `/roles/${OWN}/eksgate-serve`, {
-		path: '/team/',
-		trust: [{ principal: world.proxyUser.arn }],
-		permissions: [],
-	});
-	await world.aws('PUT', `/users/${OWN}/proxy`, { permissions: [{ effect: 'Allow', action: 'sts:AssumeRole' }] });
-	world.config.kubernetes_service.resources = [{ labels: { '*': '*' }, aws: { assume_role_arn: world.serveArn } }];
+	await setUpServing(world);
 	world.config.eksgate.proxy.probe_interval = '1s';
 	world.writeConfig();
 	await world.addCluster(cluster, { seed: false });

@@ -31,6 +31,18 @@ export async function setUpAccess(world, { denied, mode, delayMs = 0, settle = '
 	world.writeConfig();
 }
 
+// After setUpAccess(): kubeproxyd assumes the role P.
+export async function setUpServing(world) {
+	await world.aws('PUT', `/roles/${OWN}/eksgate-serve`, {
+		path: '/team/',
+		trust: [{ principal: world.proxyUser.arn }],
+		permissions: [],
+	});
+	await world.aws('PUT', `/users/${OWN}/proxy`, { permissions: [{ effect: 'Allow', action: 'sts:AssumeRole' }] });
+	world.config.kubernetes_service.resources = [{ labels: { '*': '*' }, aws: { assume_role_arn: world.serveArn } }];
+	world.writeConfig();
+}
+
 // All that access needs; `denied`: [[action, name of the cluster]].
 export async function permit(world, denied = []) {
 	const permissions = [

@@ -11,7 +11,7 @@ spec:
     kubernetes_labels: {env: '{{external.env}}'}
     kubernetes_groups: [eyes]
     kubernetes_resources:
-    - {kind: pods, namespace: dev, name: 'web-*', verbs: [get, exec]}
+    - {kind: pods, namespace: dev, name: 'web-*', verbs: [get, list, exec]}
     kubernetes_impersonate: {users: ['*']}
 ---
 kind: role_binding
@@ -51,6 +51,24 @@ scenario('can', { clusters: CLUSTERS.slice(0, 1) }, async (world) => {
 	await can(0, /as: user bob\n/, 'lee', 'get', 'pods', '--name', 'web-1', '--as', 'bob', ...strict, ...trait);
 	await can(1, /acting as user "system:admin"/, 'lee', 'get', 'pods', '--name', 'web-1', '--as', 'system:admin', ...strict, ...trait);
 	await can(1, /kind: pods\/eviction/, 'lee', 'create', 'pods/eviction', '--name', 'web-1', ...strict, ...trait);
+	// For programs: the same words, and the same exit status.
+	const document = async (code, ...words) => {
+		const result = await command(world, 'kubeproxyd', ['can', ...words, '--format', 'json'], world.proxyUser);
+		assert.equal(result.code, code, result.stderr);
+		return JSON.parse(result.stdout);
+	};
+	const rule = /role strict allow: kubernetes_resources\[0\]/;
+	const yes = await document(0, 'lee', 'get', 'pods', '--name', 'web-1', ...strict, ...trait);
+	assert.match(yes.rule, rule);
+	assert.deepEqual({ ...yes, rule: '' }, { allowed: true, in_part: false, rule: '', user: 'lee', groups: ['eyes'], message: null });
+	const no = await document(1, 'lee', 'create', 'pods/eviction', '--name', 'web-1', ...strict, ...trait);
+	assert.deepEqual([no.allowed, no.in_part, no.user, no.groups], [false, false, null, []]);
+	assert.match(no.message, /kind: pods\/eviction/);
+	const part = await document(1, 'lee', 'list', 'pods', ...strict, ...trait);
+	assert.deepEqual([part.allowed, part.in_part, part.user], [false, true, 'lee'], part.message);
+	await can(0, /^allowed: true\n[^]*\ngroups:\n *- viewers\n/, 'victor', 'list', 'pods', ...cluster, '--format', 'yaml');
+	await can(2, /--format is table, json or yaml, not xml/, 'victor', 'list', 'pods', ...cluster, '--format', 'xml');
+
 	writeFileSync(world.path('next', 'strict.yaml'), 'kind: role\n');
 	await can(1, /strict\.yaml:1:1: /, 'lee', 'get', 'pods', ...strict);
 });

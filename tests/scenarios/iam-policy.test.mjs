@@ -34,7 +34,13 @@ const policy = (about) => ({
 	properties: { Version: { const: '2012-10-17' }, Statement: some(statement(about)) },
 	additionalProperties: false,
 });
-const principal = { type: 'object', required: ['AWS'], properties: { AWS: text('^arn:aws[a-z-]*:iam::\\d{12}:(root|(user|role)/.+)$') }, additionalProperties: false };
+const principal = {
+	type: 'object',
+	minProperties: 1,
+	maxProperties: 1,
+	properties: { AWS: text('^arn:aws[a-z-]*:iam::\\d{12}:(root|(user|role)/.+)$'), Service: text('^ec2\\.amazonaws\\.com(\\.cn)?$') },
+	additionalProperties: false,
+};
 const ajv = new Ajv({ strict: true, strictTypes: false, strictRequired: false });
 const grammar = { permissions: ajv.compile(policy({ Resource: resource })), trust: ajv.compile(policy({ Principal: principal })) };
 const LONGEST = { permissions: 6144, trust: 2048 }; // characters but white space
@@ -120,6 +126,23 @@ async function otherAccounts(world) {
 	]);
 }
 
+// On one EC2 instance: its role may only assume the two that the daemons are.
+async function twoRoles(world) {
+	const [host, discover, serve] = ['host', 'discover', 'serve'].map((name) => `arn:aws:iam::${OWN}:role/${name}`);
+	const words = ['--instance-role', host, '--principal', discover, '--serving', serve];
+	const documents = await print(world, words);
+	assert.deepEqual(
+		permissionsOf(documents, host).map(({ action, resource }) => [action, resource]),
+		[discover, serve].map((role) => ['sts:AssumeRole', role]),
+	);
+	for (const role of [discover, serve]) assert.deepEqual(trustOf(documents, role), [{ principal: host, externalId: undefined }]);
+	for (const bad of [words.slice(0, 4), words.with(5, discover), words.with(5, host), words.with(3, `arn:aws:iam::${OWN}:user/u`), words.with(1, 'x')]) {
+		const { code, stdout, stderr } = await command(world, 'discoveryd', ['iam-policy', ...bad]);
+		assert.deepEqual([code, stdout], [2, ''], bad.join(' '));
+		assert.match(stderr, /--instance-role/);
+	}
+}
+
 const troubles = ({ scopes }) => scopes.filter((scope) => scope.error || scope.tagging.state === 'failed');
 
 scenario('the IAM policy of a configuration', async (world) => {
@@ -169,5 +192,6 @@ scenario('the IAM policy of a configuration', async (world) => {
 	assert.equal(own.length, 3, 'the roles fit into three policies');
 	for (const { document } of own) assert.ok(document.Statement.every(({ Action }) => Action[0] === 'sts:AssumeRole'));
 	await discoveryd.stop();
+	await twoRoles(world);
 	await otherAccounts(world);
 });

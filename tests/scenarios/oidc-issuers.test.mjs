@@ -3,12 +3,13 @@
 import assert from 'node:assert/strict';
 import { CLUSTERS, nameOf, person, scenario, startBoth, until } from './harness.mjs';
 import { addIssuer, Bearer } from './tokens.mjs';
-import { makeKey } from '../sim/oidc/keys.mjs';
+import { makeKey, makeToken } from '../sim/oidc/keys.mjs';
 
 const [prod] = CLUSTERS;
 const pods = `/clusters/${nameOf(prod)}/api/v1/namespaces/default/pods`;
 const groups = ['engineering'];
 
+// What an issuer answers for its discovery document.
 const lies = {
 	huge: (response) => {
 		response.writeHead(200, { 'content-type': 'application/json' });
@@ -21,6 +22,29 @@ const lies = {
 	failing: (response) => response.writeHead(500).end(),
 };
 
+const SECRET = { kty: 'oct', kid: 'secret', alg: 'HS256', use: 'sig', k: Buffer.from('secret').toString('base64url') };
+
+// The same for its keys, behind a discovery document that is right.
+const badKeys = {
+	huge: (response, issuer) => {
+		response.writeHead(200, { 'content-type': 'application/json' });
+		response.end(JSON.stringify({ keys: issuer.keys.map(({ jwk }) => jwk), padding: 'x'.repeat(400000) }));
+	},
+	endless: (response) => {
+		const timer = setInterval(() => response.write(' '.repeat(65536)), 5);
+		response.on('close', () => clearInterval(timer));
+	},
+	'cut short': (response, issuer) => {
+		const text = JSON.stringify({ keys: issuer.keys.map(({ jwk }) => jwk) });
+		response.writeHead(200, { 'content-length': text.length + 1 });
+		response.write(text, () => response.destroy());
+	},
+	'sent elsewhere': (response, issuer) => response.writeHead(302, { location: `${issuer.url}/other` }).end(),
+	'a shared secret': (response) => response.end(JSON.stringify({ keys: [SECRET] })),
+	'no list': (response) => response.end('{"keys":{}}'),
+	failing: (response) => response.writeHead(500).end(),
+};
+
 scenario('OIDC issuers', async (world) => {
 	const good = await addIssuer(world);
 	const slow = await addIssuer(world);
@@ -30,20 +54,36 @@ scenario('OIDC issuers', async (world) => {
 		bad[name] = await addIssuer(world);
 		bad[name].faults.discovery = (response) => fault(response, bad[name].url);
 	}
+	const slowKeys = await addIssuer(world);
+	slowKeys.faults.keys = () => {};
+	for (const [name, fault] of Object.entries(badKeys)) {
+		const issuer = await addIssuer(world);
+		issuer.faults.keys = (response) => fault(response, issuer);
+		bad[`keys: ${name}`] = issuer;
+	}
+	const turning = await addIssuer(world);
 	const { kubeproxyd } = await startBoth(world);
 	const get = (token) => new Bearer(world, kubeproxyd, token).request(pods);
 
-	const late = get(slow.token({ groups }));
+	const late = [slow, slowKeys].map((issuer) => get(issuer.token({ groups })));
+	const lasting = turning.token({ groups });
+	assert.equal((await get(lasting)).status, 200);
 	for (const [name, issuer] of Object.entries(bad)) {
 		const answer = await get(issuer.token({ groups }));
 		assert.equal(answer.status, 503, `${name}: ${answer.text}`);
 		assert.ok(answer.headers['retry-after'], name);
 	}
+	const forged = makeToken(good.key, bad['keys: a shared secret'].claims({ groups }), {
+		header: { alg: 'HS256', kid: 'secret' },
+		mac: 'secret',
+	});
+	assert.notEqual((await get(forged)).status, 200, 'a published secret signs nothing');
 	const alice = await person(world, kubeproxyd, 'alice', groups);
 	assert.equal((await alice.request(pods)).status, 200, 'certificates do not wait');
 	assert.equal((await get(good.token({ groups }))).status, 200, 'other issuers do not wait');
 	assert.match(kubeproxyd.stderr, /room=oidc event=keys-not-fetched [^\n]*names another issuer/);
 	assert.match(kubeproxyd.stderr, /room=oidc event=keys-not-fetched [^\n]*not https/);
+	assert.match(kubeproxyd.stderr, /room=oidc event=keys-not-fetched [^\n]*jwks_uri[^\n]*no key that signatures/);
 
 	const next = makeKey('RS256');
 	const old = good.token({ groups });
@@ -53,6 +93,15 @@ scenario('OIDC issuers', async (world) => {
 		timeoutMs: 20000,
 	});
 	assert.equal((await get(old)).status, 401, 'what the key that is gone had signed is refused, though it was known');
+
+	turning.faults.keys = (response) => response.end('<html>');
+	const asked = turning.requests.keys;
+	await until('it is asked for keys again', async () => {
+		assert.notEqual((await get(turning.token({ groups }, { key: makeKey('ES256') }))).status, 200);
+		return turning.requests.keys > asked;
+	});
+	await kubeproxyd.waitFor(/event=keys-not-fetched [^\n]*jwks_uri[^\n]*has_older=true/);
+	assert.equal((await get(lasting)).status, 200, 'keys that are known outlast an answer that has none');
 
 	const before = good.requests.keys;
 	const answers = await Promise.all(
@@ -85,6 +134,8 @@ scenario('OIDC issuers', async (world) => {
 	await kubeproxyd.waitFor(/event=reloaded/, { from });
 	await second.ended;
 	await until('the old audience is refused', async () => (await get(long.token)).status === 401);
-	assert.equal((await late).status, 503, 'whoever needs the slow one is told after its time');
-	for (const issuer of [good, slow, ...Object.values(bad)]) await issuer.close();
+	for (const answer of await Promise.all(late)) {
+		assert.equal(answer.status, 503, 'whoever needs a slow one is told after its time');
+	}
+	for (const issuer of [good, slow, slowKeys, turning, ...Object.values(bad)]) await issuer.close();
 });

@@ -65,6 +65,7 @@ export const FIELDS = [
 	['origin', 'https://evil.example', 403],
 	['origin', 'null', 403],
 	['sec-fetch-site', 'cross-site', 403],
+	['sec-fetch-site', 'same-site', 403],
 ];
 
 // Never forwarded: [name, value].

@@ -106,14 +106,16 @@ export class World {
 		this.proxyUser = await this.aws('PUT', `/users/${OWN}/proxy`, { permissions: [] });
 	}
 
-	// In AWS and as an API server, with an access entry for the proxy. `seed` false: without that entry.
-	async addCluster(cluster, { seed = true, pki } = {}) {
+	// In AWS and as an API server, with an access entry for the proxy. `seed` false: without that entry; `rbac` false: without
+	// the ClusterRole and binding that it needs there.
+	async addCluster(cluster, { seed = true, rbac = true, pki, authenticationMode } = {}) {
 		const { account, region, name, tags } = cluster;
-		const place = await this.kube('PUT', `/clusters/${idOf(cluster)}`, { account, region, name, pki });
+		const place = await this.kube('PUT', `/clusters/${idOf(cluster)}`, { account, region, name, pki, rbac });
 		await this.putCluster(cluster, {
 			tags,
 			endpoint: place.endpoint,
 			certificateAuthority: place.certificateAuthority,
+			...(authenticationMode && { authenticationMode }),
 		});
 		if (seed) await this.grant(cluster);
 		return nameOf(cluster);

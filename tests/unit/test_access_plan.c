@@ -229,6 +229,8 @@ static void perform(struct model *model, const struct access_plan *plan)
 	case ACCESS_CHECK:
 		model->checks++;
 		model->facts.sight.is_checked = true;
+		model->facts.sight.reachable = 1;
+		model->facts.sight.unasked = 0;
 		break;
 	default:
 		perform_boot(model, plan->action);
@@ -395,6 +397,9 @@ static void test_no_admin_without_a_reachable_proxy(void **state)
 	model = ordinary();
 	model.facts.sight.reachable = 0;
 	expect(&model, REASON_UNREACHABLE);
+	assert_int_equal(model.checks, 0);
+	model.facts.sight.unasked = 1; /* it looks when it is asked to */
+	expect(&model, REASON_READY);
 	model = ordinary();
 	model.facts.sight.is_foreign = true;
 	expect(&model, REASON_FOREIGN);

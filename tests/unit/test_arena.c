@@ -44,6 +44,21 @@ static void test_pieces_are_apart(void **state)
 	arena_free(&one);
 }
 
+/* Of each size around a block's end, the bytes are the arena's own and so are those behind. */
+static void test_every_size(void **state)
+{
+	(void)state;
+	for (size_t size = 0; size <= 2048; size++) {
+		struct arena arena = {0};
+		for (unsigned i = 0; i < 3; i++) {
+			memset(arena_alloc(&arena, size), 0xff, size);
+			memset(arena_alloc(&arena, 1), 0xff, 1);
+			assert_true(arena.left <= 1024);
+		}
+		arena_free(&arena);
+	}
+}
+
 static void test_texts(void **state)
 {
 	(void)state;
@@ -73,6 +88,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_pieces_are_apart),
+	    cmocka_unit_test(test_every_size),
 	    cmocka_unit_test(test_texts),
 	    cmocka_unit_test(test_nothing_is_asked_for_when_warm),
 	};

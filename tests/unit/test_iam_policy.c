@@ -45,7 +45,8 @@ static void test_who_a_caller_is(void **state)
 }
 
 /* All documents as one text, for a configuration whose aws: list and eksgate: are these. */
-static char *documents_of(const char *matchers, const char *own)
+static char *documents_for(
+    const char *matchers, const char *own, const struct policy_principals *principals)
 {
 	char *error = NULL;
 	char *text = xasprintf("version: v3\n"
@@ -56,8 +57,7 @@ static char *documents_of(const char *matchers, const char *own)
 	if (settings == NULL)
 		fail_msg("%s", error);
 	free(text);
-	struct policy_principals principals = {.discovery = OWN};
-	struct json_object *documents = policy_documents(settings, &principals);
+	struct json_object *documents = policy_documents(settings, principals);
 	char *shown = xstrdup(json_object_to_json_string_ext(
 	    documents, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(documents);
@@ -65,10 +65,9 @@ static char *documents_of(const char *matchers, const char *own)
 	return shown;
 }
 
-static void expect(
-    const char *matchers, const char *own, const char *const *parts, const char *const *absent)
+/* Frees `text`. */
+static void expect_in(char *text, const char *const *parts, const char *const *absent)
 {
-	char *text = documents_of(matchers, own);
 	for (; *parts != NULL; parts++) {
 		if (strstr(text, *parts) == NULL)
 			fail_msg("\"%s\" is not in %s", *parts, text);
@@ -78,6 +77,13 @@ static void expect(
 			fail_msg("\"%s\" is in %s", *absent, text);
 	}
 	free(text);
+}
+
+static void expect(
+    const char *matchers, const char *own, const char *const *parts, const char *const *absent)
+{
+	static const struct policy_principals principals = {.discovery = OWN};
+	expect_in(documents_for(matchers, own, &principals), parts, absent);
 }
 
 #define LIST(...) ((const char *const[]){__VA_ARGS__, NULL})
@@ -109,12 +115,82 @@ static void test_roles_are_assumed_and_trusted(void **state)
 	    LIST("arn:aws:eks:*:111111111111"));
 }
 
+#define SHARED "arn:aws:iam::222222222222:role/r"
+
+/* EKS access is a matter of each matcher; one that manages is enough for an identity. */
+static void test_access_modes_of_matchers(void **state)
+{
+	(void)state;
+	static const char two[] =
+	    "[{types: [eks], regions: [eu-west-1], eksgate: {access: %s}},"
+	    " {types: [eks], regions: [eu-west-1], assume_role_arn: '" SHARED "',"
+	    " eksgate: {access: %s}}]";
+	static const struct {
+		const char *own, *shared, *all;
+	} rows[] = {{"manual", "rbac", "rbac"}, {"rbac", "manual", "manual"},
+	    {"cluster-admin", "manual", "rbac"}, {"manual", "manual", "rbac"},
+	    {"rbac", "rbac", "manual"}};
+	static const char *const entries[] = {"arn:aws:eks:*:111111111111:access-entry/*",
+	    "arn:aws:eks:*:222222222222:access-entry/*"};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		char *matchers = xasprintf(two, rows[i].own, rows[i].shared);
+		char *own = xasprintf("{access: {mode: %s}}", rows[i].all);
+		bool is_own = strcmp(rows[i].own, "manual") != 0,
+		     is_shared = strcmp(rows[i].shared, "manual") != 0;
+		expect(matchers, own,
+		    LIST(
+			"EKSDiscovery", is_own ? entries[0] : OWN, is_shared ? entries[1] : SHARED),
+		    LIST(is_own ? "nothing" : entries[0], is_shared ? "nothing" : entries[1]));
+		free(matchers);
+		free(own);
+	}
+	expect("[{types: [eks], regions: [eu-west-1]}]", "{access: {mode: manual}}",
+	    LIST("EKSDiscovery"), LIST("access-entry"));
+}
+
+static void test_the_bootstrap_role(void **state)
+{
+	(void)state;
+#define BOOTSTRAP "arn:aws:iam::111111111111:role/bootstrap"
+	static const char own[] = "{access: {bootstrap_role_arn: '" BOOTSTRAP "'}}";
+	expect("[{types: [eks], regions: [eu-west-1]}]", own,
+	    LIST("\"Action\":[\"sts:AssumeRole\"],\"Resource\":[\"" BOOTSTRAP "\"]",
+		"\"identity\":\"" BOOTSTRAP "\",\"kind\":\"trust\""),
+	    LIST("\"identity\":\"" BOOTSTRAP "\",\"kind\":\"permissions\""));
+	expect("[{types: [eks], regions: [eu-west-1], eksgate: {access: manual}},"
+	       " {types: [eks], regions: [eu-west-1], eksgate: {access: cluster-admin}}]",
+	    own, LIST("EKSManageAccess"), LIST(BOOTSTRAP));
+}
+
+/* An instance role that may assume two roles, which trust it; nobody else does. */
+static void test_an_instance_of_two_roles(void **state)
+{
+	(void)state;
+#define SERVE	 "arn:aws:iam::111111111111:role/serve"
+#define INSTANCE "arn:aws:iam::111111111111:role/host"
+	static const struct policy_principals principals = {
+	    .discovery = OWN, .serving = SERVE, .instance = INSTANCE};
+	static const char matchers[] = "[{types: [eks], regions: [eu-west-1]}]";
+	expect_in(documents_for(matchers, "{}", &principals),
+	    LIST("\"identity\":\"" INSTANCE "\",\"kind\":\"permissions\"",
+		"\"Action\":[\"sts:AssumeRole\"],\"Resource\":[\"" OWN "\",\"" SERVE "\"]}]",
+		"\"Principal\":{\"Service\":\"ec2.amazonaws.com\"}",
+		"\"identity\":\"" OWN "\",\"kind\":\"trust\"",
+		"\"identity\":\"" SERVE "\",\"kind\":\"trust\"",
+		"\"Principal\":{\"AWS\":\"" INSTANCE "\"}"),
+	    LIST(":root", "\"AWS\":\"" OWN "\""));
+	expect(matchers, "{}", LIST(OWN), LIST("AssumeRole", "ec2."));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_who_a_caller_is),
 	    cmocka_unit_test(test_only_what_is_configured),
 	    cmocka_unit_test(test_roles_are_assumed_and_trusted),
+	    cmocka_unit_test(test_access_modes_of_matchers),
+	    cmocka_unit_test(test_the_bootstrap_role),
+	    cmocka_unit_test(test_an_instance_of_two_roles),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

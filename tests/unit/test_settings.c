@@ -105,6 +105,54 @@ static void test_defaults(void **state)
 	assert_null(settings);
 }
 
+/* A role that both daemons act as, however discoveryd comes by it. */
+static void test_roles_of_both_daemons(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *matcher, *own;
+		bool is_shared;
+	} rows[] = {
+	    {"assume_role_arn: 'arn:aws:iam::123456789012:role/r', external_id: id", "", true},
+	    {"assume_role_arn: 'arn:aws:iam::{account}:role/r', external_id: id,"
+	     " eksgate: {accounts: ['111111111111', '123456789012']}",
+		"", true},
+	    {"assume_role_name: r, external_id: id, organization: {organization_id: o-a1b2c3d4e5,"
+	     " organizational_units: {include: ['*']}}",
+		"", true},
+	    {"tags: {a: b}",
+		"eksgate: {access: {bootstrap_role_arn: 'arn:aws:iam::123456789012:role/r'}}\n",
+		true},
+	    {"assume_role_arn: 'arn:aws:iam::123456789012:role/rr', external_id: id", "", false},
+	    {"assume_role_arn: 'arn:aws:iam::{account}:role/r', external_id: id,"
+	     " eksgate: {accounts: ['111111111111']}",
+		"", false},
+	    {"setup_access_for_arn: 'arn:aws:iam::123456789012:role/r'", "", false},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		char *text = xasprintf(
+		    "version: v3\n"
+		    "discovery_service: {enabled: true, discovery_group: g, aws: [{types: [eks],"
+		    " regions: [eu-west-1], %s}]}\n"
+		    "kubernetes_service: {enabled: true, resources: [{labels: {'*': '*'}, aws:"
+		    " {assume_role_arn: 'arn:aws:iam::123456789012:role/r', external_id: x1}}]}\n"
+		    "%s",
+		    rows[i].matcher, rows[i].own);
+		char *error = NULL;
+		struct settings *settings = settings_parse("f", text, strlen(text), &error);
+		if (settings == NULL)
+			fail_msg("%s", error);
+		if (settings->warning_count != rows[i].is_shared)
+			fail_msg("%zu: %zu warnings", i, settings->warning_count);
+		if (rows[i].is_shared)
+			assert_non_null(strstr(settings->warnings[0],
+			    "f:3: kubernetes_service.resources[].aws.assume_role_arn is "
+			    "arn:aws:iam::123456789012:role/r, which "));
+		settings_free(&settings);
+		free(text);
+	}
+}
+
 /* The file of Teleport's guide, as it stands. */
 static void test_teleport_file(void **state)
 {
@@ -443,6 +491,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_defaults),
+	    cmocka_unit_test(test_roles_of_both_daemons),
 	    cmocka_unit_test(test_teleport_file),
 	    cmocka_unit_test(test_discovery_keys),
 	    cmocka_unit_test(test_accounts),

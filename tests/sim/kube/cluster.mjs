@@ -51,8 +51,8 @@ async function readBody(request) {
 
 export class Cluster {
 	// `place`: {account, region, name}; `aws`: the control of the AWS simulator; `application` and `files` are what its
-	// pods consist of.
-	constructor(place, { aws, application, files, cacheMs = 1000, pki }) {
+	// pods consist of; `rbac` false: without eksgate's own ClusterRole and binding.
+	constructor(place, { aws, application, files, cacheMs = 1000, pki, rbac = true }) {
 		Object.assign(this, {
 			place,
 			application,
@@ -68,7 +68,7 @@ export class Cluster {
 		this.pki = makePki(place.name, pki);
 		this.authenticate = createAuthenticator({ aws, place, store: this.store, cacheMs });
 		this.connections = 0;
-		for (const object of seedObjects()) this.store.apply(object);
+		for (const object of seedObjects({ rbac })) this.store.apply(object);
 		this.workloads = new Workloads(this.store);
 		seedLogs(this.logs);
 		this.store.watchers.add((entry) => this.runNewPod(entry));
@@ -232,7 +232,7 @@ export class Cluster {
 			response.destroy?.();
 			return;
 		}
-		const code = error.code ?? 500;
+		const code = error instanceof StatusError ? error.code : 500;
 		sendJson(
 			response,
 			code,

@@ -17,9 +17,9 @@ function show(cluster) {
 	};
 }
 
-async function open(simulator, id, { account, region, name = id, pki }) {
+async function open(simulator, id, { account, region, name = id, pki, rbac }) {
 	if (simulator.clusters.has(id)) throw new Error(`cluster ${id} is there already`);
-	const cluster = new Cluster({ account, region, name }, { ...simulator.parts, pki });
+	const cluster = new Cluster({ account, region, name }, { ...simulator.parts, pki, rbac });
 	simulator.clusters.set(id, cluster);
 	return show(await cluster.start());
 }
@@ -33,7 +33,7 @@ export const routes = [
 	[
 		'PUT',
 		'/clusters/ID',
-		'{account, region, name?, pki?: {names, days}} -> endpoint, certificateAuthority',
+		'{account, region, name?, pki?: {names, days}, rbac?: false (nothing for the group eksgate:proxy)} -> endpoint, certificateAuthority',
 		(s, [id], body) => open(s, id, body),
 	],
 	['GET', '/clusters/ID', 'endpoint, authority and open connections', (s, [id]) => show(need(s, id))],

@@ -53,13 +53,9 @@ const WRITE = ['create', 'delete', 'deletecollection', 'patch', 'update'];
 const TUNNELS = ['pods/exec', 'pods/attach', 'pods/portforward', 'pods/proxy', 'services/proxy'];
 const VISIBLE = ['pods', 'configmaps', 'services', 'serviceaccounts', 'events', 'namespaces'];
 
-export function seedObjects() {
+// What the proxy needs, as `kubeproxyd rbac` would print it.
+function proxyRbac() {
 	return [
-		...['default', 'kube-system', 'team-a'].map((name) => ({
-			apiVersion: 'v1',
-			kind: 'Namespace',
-			metadata: { name },
-		})),
 		clusterRole('eksgate', [
 			{ apiGroups: [''], resources: ['users', 'groups', 'serviceaccounts'], verbs: ['impersonate'] },
 			{ apiGroups: [''], resources: ['pods'], verbs: ['get'] },
@@ -69,6 +65,19 @@ export function seedObjects() {
 				verbs: ['create'],
 			},
 		]),
+		bind('eksgate:proxy', 'eksgate'),
+	];
+}
+
+// `rbac` false: of the proxy's role and binding nothing is there yet.
+export function seedObjects({ rbac = true } = {}) {
+	return [
+		...['default', 'kube-system', 'team-a'].map((name) => ({
+			apiVersion: 'v1',
+			kind: 'Namespace',
+			metadata: { name },
+		})),
+		...(rbac ? proxyRbac() : []),
 		clusterRole('view', [
 			{ apiGroups: [''], resources: [...VISIBLE, 'pods/log', 'pods/status'], verbs: READ },
 			{ apiGroups: ['apps'], resources: ['deployments'], verbs: READ },
@@ -96,7 +105,6 @@ export function seedObjects() {
 			{ apiGroups: ['*'], resources: ['*'], verbs: ['*'] },
 			{ nonResourceURLs: ['*'], verbs: ['*'] },
 		]),
-		bind('eksgate:proxy', 'eksgate'),
 		bind('developers', 'edit'),
 		bind('viewers', 'view'),
 		bind('administrators', 'cluster-admin'),
