@@ -47,7 +47,7 @@ static void make_key(const struct sockaddr *peer, uint8_t key[9])
 static struct stranger_address *find_address(
     struct strangers *strangers, const struct sockaddr *peer)
 {
-	struct stranger_address wanted;
+	struct stranger_address wanted = {0};
 	make_key(peer, wanted.key);
 	return RB_FIND(stranger_addresses, &strangers->addresses, &wanted);
 }

@@ -78,7 +78,7 @@ void address_pace_free(struct address_pace **pace)
 
 static struct bucket *bucket_of(struct address_pace *pace, const char *address, struct mono now)
 {
-	struct bucket key;
+	struct bucket key = {0};
 	key_of(address, key.key);
 	struct bucket *bucket = RB_FIND(buckets, &pace->buckets, &key);
 	if (bucket != NULL) {

@@ -156,8 +156,10 @@ static bool apply(struct identity *identity, const struct iam_mapping *mapping,
 	}
 	bool is_trusted = mapping->trust_session_name && caller->session_name != NULL;
 	char *name = is_trusted ? xstrdup(caller->session_name) : NULL;
-	for (char *at = name; at != NULL && (at = strchr(at, '@')) != NULL;)
-		*at = '-';
+	for (char *at = name; at != NULL && *at != '\0'; at++) {
+		if (*at == '@')
+			*at = '-';
+	}
 	const struct variable variables[] = {
 	    {"AccountID", caller->account},
 	    {"RoleName", caller->role_name},
