@@ -90,7 +90,9 @@ void *pool_realloc(struct pool *pool, void *old, size_t size)
 {
 	if (old == NULL)
 		return pool_malloc(pool, size);
-	if (size <= malloc_usable_size(old) && size > 0)
+	if (size == 0)
+		size = 1;
+	if (size <= malloc_usable_size(old))
 		return old;
 	pool->allocations++;
 	return realloc(old, size);

@@ -3,6 +3,7 @@
  * All calls share the pace of their operation (common/aws_pace.h). */
 #include "discoveryd/aws_access.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -166,14 +167,16 @@ static bool read_groups(
 	size_t count =
 	    json_object_is_type(list, json_type_array) ? json_object_array_length(list) : SIZE_MAX;
 	if (count > GROUPS_MAX) {
-		strcpy(why, "accessEntry.kubernetesGroups is no list of at most 100 groups");
+		snprintf(why, JSON_ERROR_TEXT,
+		    "accessEntry.kubernetesGroups is no list of at most 100 groups");
 		return false;
 	}
 	entry->groups = xcalloc(count + 1, sizeof(char *));
 	for (size_t i = 0; i < count; i++) {
 		struct json_object *item = json_object_array_get_idx(list, i);
 		if (!json_object_is_type(item, json_type_string)) {
-			strcpy(why, "accessEntry.kubernetesGroups has something else than texts");
+			snprintf(why, JSON_ERROR_TEXT,
+			    "accessEntry.kubernetesGroups has something else than texts");
 			return false;
 		}
 		entry->groups[entry->group_count++] = xstrdup(json_object_get_string(item));
@@ -188,7 +191,7 @@ static bool read_tags(struct json_object *object, struct labels *tags, char why[
 		return true;
 	if (!json_object_is_type(map, json_type_object) ||
 	    json_object_object_length(map) > TAGS_MAX) {
-		strcpy(why, "accessEntry.tags is no map of at most 100 tags");
+		snprintf(why, JSON_ERROR_TEXT, "accessEntry.tags is no map of at most 100 tags");
 		return false;
 	}
 	json_object_object_foreach(map, key, ignored)

@@ -227,11 +227,11 @@ struct publisher_tasks *publisher_tasks_new(struct publisher *publisher)
 
 void publisher_tasks_free(struct publisher_tasks **tasks)
 {
-	struct task *task;
+	struct task *task, *next;
 	if (*tasks == NULL)
 		return;
-	while ((task = TAILQ_FIRST(&(*tasks)->list)) != NULL)
-		free_task(task);
+	TAILQ_FOREACH_SAFE(task, &(*tasks)->list, entry, next)
+	free_task(task);
 	xfree(tasks);
 }
 

@@ -13,7 +13,7 @@
 #include "kubeproxyd/gate/headers.h"
 
 /* How often what an API server refused, provably unprocessed, is sent again. */
-#define REFUSALS_MAX 3
+#define REFUSALS_MAX 6
 
 /* --- when the API server cannot be reached ---------------------------------------------- */
 

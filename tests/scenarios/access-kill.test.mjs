@@ -38,6 +38,7 @@ scenario('discoveryd is killed at every step of access', { clusters: [bare('seed
 			const isEnded = async () => (await discoveryd.status()).access.clusters.ready === clusters.length;
 			await until(`${entry} ${stage}`, async () => step.test(discoveryd.stderr.slice(from)) || isEnded(), {
 				everyMs: 5,
+				timeoutMs: isLong ? 90000 : 20000,
 			});
 			await discoveryd.murder();
 			discoveryd = await startDiscoveryd(world);

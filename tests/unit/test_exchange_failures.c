@@ -146,7 +146,7 @@ static void test_what_was_refused_may_be_tried_again(void **state)
 	assert_int_equal(upstream_count, 1);
 	side_clear(&client);
 	ask("GET", "/clusters/prod/version", HTTP_BODY_NONE);
-	for (size_t i = 1; i <= 4; i++)
+	for (size_t i = 1; i <= 7; i++)
 		fail_upstream(i, PEER_REFUSED, false, true);
 	assert_refused(503, "because");
 	assert_string_equal(fields_get(&client.head.fields, "Retry-After"), "1");
