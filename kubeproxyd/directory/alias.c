@@ -32,7 +32,8 @@ static size_t copy_readable(const char *name, char *text)
 	size_t len = 0;
 	for (; *name != '\0' && len < READABLE_MAX; name++) {
 		char c = (char)tolower((unsigned char)*name);
-		c = strchr(LABEL_BYTES, c) != NULL ? c : '-';
+		if (strchr(LABEL_BYTES, c) == NULL)
+			c = '-';
 		if (c != '-' || len > 0)
 			text[len++] = c;
 	}

@@ -43,7 +43,7 @@ static const char *target_behind(struct arena *arena, const char *rest)
 	size_t len = strlen(rest);
 	char *target = arena_alloc(arena, len + 2);
 	target[0] = '/';
-	memcpy(target + 1, rest, len);
+	memcpy(target + 1, rest, len + 1);
 	return target;
 }
 

@@ -314,6 +314,8 @@ static void send_away(struct identity_providers *providers)
 	    .message = "the settings of logins were changed while the token was checked: try again",
 	    .retry_after = 1};
 	for (struct identity_query *query; (query = TAILQ_FIRST(&providers->queries)) != NULL;) {
+		/* The analyser loses track of a list that is emptied element by element.
+		 * NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
 		identity_fn *fn = query->fn;
 		void *arg = query->arg;
 		cancel_asked(query);

@@ -199,7 +199,7 @@ static bool read_items(struct locks *locks, struct json_object *list, char **err
 struct locks *locks_parse(const char *text, size_t len, char **error)
 {
 	char problem[JSON_ERROR_TEXT];
-	struct json_object *list;
+	struct json_object *list = NULL;
 	int64_t version;
 	struct locks *locks = locks_new();
 	*error = NULL;

@@ -56,6 +56,8 @@ static void tell_waits(struct oidc_keys *keys)
 	struct oidc_keys_wait *wait;
 	TAILQ_FOREACH(wait, &keys->waits, entry)
 	wait->is_due = true;
+	/* The analyser loses track of a list that is emptied element by element.
+	 * NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
 	while ((wait = TAILQ_FIRST(&keys->waits)) != NULL && wait->is_due) {
 		TAILQ_REMOVE(&keys->waits, wait, entry);
 		oidc_keys_fn *fn = wait->fn;

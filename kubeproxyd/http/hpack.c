@@ -63,8 +63,8 @@ void hpack_append(struct buf *out, const char *name, size_t name_len, const char
 	*at++ = is_private ? 0x10 : 0x00;
 	at = put_length(at, name_len);
 	for (size_t i = 0; i < name_len; i++) {
-		char c = name[i];
-		*at++ = c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+		bool is_capital = name[i] >= 'A' && name[i] <= 'Z';
+		*at++ = (char)(is_capital ? name[i] + ('a' - 'A') : name[i]);
 	}
 	at = mempcpy(put_length(at, value_len), value, value_len);
 	buf_commit(out, (size_t)(at - start));

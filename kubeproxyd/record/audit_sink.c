@@ -63,7 +63,7 @@ static int open_journal(const char *path)
 		errno = ENAMETOOLONG;
 		return -1;
 	}
-	strcpy(address.sun_path, path);
+	memcpy(address.sun_path, path, strlen(path) + 1);
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct timeval patience = {.tv_usec = JOURNAL_PATIENCE_US};
 	if (fd >= 0)

@@ -49,6 +49,6 @@ scenario('refused HTTP/2 requests', async (world) => {
 	assert.deepEqual([refused.status, refused.json.kind], [503, 'Status']);
 	assert.match(refused.json.message, new RegExp(nameOf(prod)));
 	const tries = (await world.received(prod)).filter((entry) => entry.method === 'DELETE');
-	assert.equal(tries.length, 4, 'once, and three times again');
+	assert.equal(tries.length, 7, 'once, and six times again');
 	session.close();
 });
