@@ -340,7 +340,7 @@ quiet = $(if $(filter 1,$(V)),,@echo '  $(1)  $(subst $(BUILD)/,,$@)';)
 
 # --- rules ------------------------------------------------------------------------------------------------------------
 
-.PHONY: all demo test test-long bench load decide lint fuzz install clean setup unit replay
+.PHONY: all demo test test-long bench load decide lint fuzz install clean setup unit peers replay
 .SECONDEXPANSION:
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -375,7 +375,9 @@ $(BUILD)/tests/bus_peer: $(addprefix $(OBJ)/,$(BUS_PEER))
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(link)
 
-unit: $(addprefix $(BUILD)/tests/,$(UNIT_TESTS)) $(BUILD)/tests/bus_peer
+# What scenarios start besides the daemons.
+peers: $(BUILD)/tests/bus_peer
+unit: $(addprefix $(BUILD)/tests/,$(UNIT_TESTS)) peers
 
 # The load of `make bench`.
 LOAD := tests/bench/load.o tests/bench/load_connection.o tests/bench/load_http.o common/xmem.o common/buf.o
@@ -413,7 +415,7 @@ test: $(SETUP)
 	tests/run.sh
 
 test-long: $(SETUP)
-	@$(MAKE) --no-print-directory -j2 MODE=release all
+	@$(MAKE) --no-print-directory -j2 MODE=release all peers
 	@$(MAKE) --no-print-directory -j2 MODE=asan all unit replay
 	tests/run.sh --long
 
