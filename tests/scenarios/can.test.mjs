@@ -34,7 +34,7 @@ scenario('can', { clusters: CLUSTERS.slice(0, 1) }, async (world) => {
 	await can(1, /no role is bound/, 'mallory', 'list', 'pods', ...cluster, ...label);
 	await can(2, /usage/, 'victor', 'list', ...cluster);
 	await can(2, /--cluster is missing/, 'victor', 'list', 'pods');
-	await can(2, /--label takes/, 'victor', 'list', 'pods', ...cluster, '--label', 'x');
+	await can(2, /--label "x": must be KEY=VALUE/, 'victor', 'list', 'pods', ...cluster, '--label', 'x');
 
 	await startBoth(world, [nameOf(prod)]);
 	await can(0, /role viewer allow/, 'victor', 'get', 'deployments.apps/scale', ...cluster);
