@@ -163,6 +163,14 @@ void verb_usage(const struct verb *verb, const char *program, struct buf *out)
 	    verb->operands, verb->option_count > 0 ? " [OPTION...]" : "");
 }
 
+void verb_complain(
+    const struct verb *verb, const char *program, const char *sentence, struct buf *out)
+{
+	buf_printf(out, "%s: %s\nusage: ", program, sentence);
+	verb_usage(verb, program, out);
+	buf_append_text(out, "; --help tells the options\n");
+}
+
 static void add_option(struct buf *out, const char *name, const char *value, const char *help)
 {
 	char *text =

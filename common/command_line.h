@@ -53,6 +53,9 @@ enum verb_outcome verb_read(const struct verb *verb, int argc, char **argv, void
     char ***operands, char **error) MUST_USE;
 /* "discoveryd explain NAME|ARN [OPTION...]" */
 void verb_usage(const struct verb *verb, const char *program, struct buf *out);
+/* A mistake, told: "PROGRAM: SENTENCE", and the usage. */
+void verb_complain(
+    const struct verb *verb, const char *program, const char *sentence, struct buf *out);
 /* The usage, what the verb does, and a line for each option. */
 void verb_help(const struct verb *verb, const char *program, struct buf *out);
 

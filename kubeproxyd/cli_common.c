@@ -69,11 +69,10 @@ bool cli_option_instance(void *field, const char *value, char **error)
 
 static int print_mistake(const struct verb *verb, char *sentence)
 {
-	struct buf usage = {0};
-	verb_usage(verb, PROGRAM, &usage);
-	fprintf(stderr, PROGRAM ": %s\nusage: %s; --help tells the options\n", sentence,
-	    buf_text(&usage));
-	buf_free(&usage);
+	struct buf out = {0};
+	verb_complain(verb, PROGRAM, sentence, &out);
+	fputs(buf_text(&out), stderr);
+	buf_free(&out);
 	free(sentence);
 	return CLI_USAGE;
 }
