@@ -182,6 +182,8 @@ AUDIT_EVENT := kubeproxyd/record/audit_event.o kubeproxyd/record/json_line.o kub
 AUDIT_POLICY := kubeproxyd/record/audit_policy.o kubeproxyd/policy/document.o common/edit_distance.o common/yaml.o
 test_audit_event := $(BASE) common/json.o $(AUDIT_EVENT)
 test_audit_policy := $(BASE) $(AUDIT_POLICY) $(filter-out kubeproxyd/record/%,$(AUDIT_EVENT))
+UNIT_TESTS += test_cast_reader
+test_cast_reader := $(BASE) common/json.o kubeproxyd/record/cast_reader.o
 test_audit_merge := $(BASE) common/json.o kubeproxyd/record/audit_merge.o
 test_audit_sink := $(BASE) common/loop.o common/metrics.o kubeproxyd/record/audit_sink.o kubeproxyd/record/audit_id.o $(AUDIT_EVENT)
 test_route := $(BASE) $(KUBE_CLUSTER) kubeproxyd/exchange/route.o
@@ -317,6 +319,9 @@ fuzz_aws_sources := $(AWS_TEST)
 FUZZ_TARGETS += fuzz_h1_request fuzz_h1_response
 fuzz_h1_request := tests/fuzz/h1.o $(BASE) $(HTTP) $(LLHTTP)
 fuzz_h1_response := tests/fuzz/h1.o $(BASE) $(HTTP) $(LLHTTP)
+
+FUZZ_TARGETS += fuzz_cast
+fuzz_cast := $(test_cast_reader)
 
 FUZZ_TARGETS += fuzz_upgrade
 fuzz_upgrade := $(BASE) $(HTTP) $(LLHTTP) kubeproxyd/exchange/upgrade.o kubeproxyd/gate/headers_response.o kubeproxyd/gate/hop_by_hop.o
