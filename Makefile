@@ -51,7 +51,7 @@ SETTINGS := common/settings.o common/settings_rows_teleport.o common/settings_ro
 	common/settings_labels.o common/settings_accounts.o common/settings_principals.o common/settings_own.o common/edit_distance.o common/config.o common/config_types.o common/yaml.o common/aws_endpoint.o $(LABELS)
 COMMON := $(BASE) common/loop.o common/zsock.o common/fetch.o $(SETTINGS) $(KUBE_CLUSTER) common/sigv4.o common/eks_token.o $(AWS) \
 	common/metrics.o common/admin.o common/admin_client.o \
-	common/notify.o common/render.o common/lock_file.o
+	common/notify.o common/render.o common/lock_file.o common/command_line.o
 
 # Whom discovery acts as, and when it looks.
 WHO := discoveryd/roster.o discoveryd/organization.o discoveryd/region_finder.o
@@ -120,7 +120,7 @@ LOGIN := kubeproxyd/gate/identity_resolve.o kubeproxyd/gate/token_cache.o kubepr
 OFFLINE := kubeproxyd/pki.o kubeproxyd/new_file.o kubeproxyd/first_files.o kubeproxyd/client_certificate.o \
 	kubeproxyd/exchange/kubeconfig.o kubeproxyd/directory/alias.o kubeproxyd/cli_common.o kubeproxyd/cli_init.o kubeproxyd/cli_cert.o \
 	kubeproxyd/cli_lock.o kubeproxyd/cli_kubeconfig.o kubeproxyd/cli_request_info.o
-KUBEPROXYD += kubeproxyd/proxy_memory.o $(POLICY) $(GATE) $(LOGIN) $(OFFLINE)
+KUBEPROXYD += kubeproxyd/accepting.o kubeproxyd/proxy_memory.o $(POLICY) $(GATE) $(LOGIN) $(OFFLINE)
 
 BUSTAP := proto/bustap.o proto/bustap_follow.o proto/bustap_show.o proto/bustap_serve.o
 
@@ -133,6 +133,8 @@ test_arena := $(BASE)
 test_pool := $(BASE)
 test_metrics := $(BASE) common/metrics.o
 test_render := $(BASE) common/render.o
+UNIT_TESTS += test_command_line
+test_command_line := $(BASE) common/render.o common/edit_distance.o common/command_line.o
 test_notify := $(BASE) common/loop.o common/notify.o
 test_admin := $(BASE) common/loop.o common/admin.o common/admin_client.o common/metrics.o common/json.o common/lock_file.o
 
@@ -182,6 +184,8 @@ AUDIT_EVENT := kubeproxyd/record/audit_event.o kubeproxyd/record/json_line.o kub
 AUDIT_POLICY := kubeproxyd/record/audit_policy.o kubeproxyd/policy/document.o common/edit_distance.o common/yaml.o
 test_audit_event := $(BASE) common/json.o $(AUDIT_EVENT)
 test_audit_policy := $(BASE) $(AUDIT_POLICY) $(filter-out kubeproxyd/record/%,$(AUDIT_EVENT))
+UNIT_TESTS += test_cast_reader
+test_cast_reader := $(BASE) common/json.o kubeproxyd/record/cast_reader.o
 test_audit_merge := $(BASE) common/json.o kubeproxyd/record/audit_merge.o
 test_audit_sink := $(BASE) common/loop.o common/metrics.o kubeproxyd/record/audit_sink.o kubeproxyd/record/audit_id.o $(AUDIT_EVENT)
 test_route := $(BASE) $(KUBE_CLUSTER) kubeproxyd/exchange/route.o
@@ -209,7 +213,7 @@ test_rules_review := $(test_request_info)
 test_standing := $(test_request_info)
 test_identity := $(test_headers) $(LOGIN) $(filter-out $(BASE) $(LABELS) common/yaml.o common/edit_distance.o,$(SETTINGS)) common/loop.o common/fetch.o \
 	common/metrics.o common/sigv4.o kubeproxyd/pki.o
-test_cli_cert := $(BASE) common/sigv4.o $(POLICY) $(GATE) $(OFFLINE) $(KUBE_CLUSTER) $(SETTINGS) common/admin_client.o \
+test_cli_cert := $(BASE) common/sigv4.o $(POLICY) $(GATE) $(OFFLINE) $(KUBE_CLUSTER) $(SETTINGS) common/command_line.o common/admin_client.o \
 	common/lock_file.o common/render.o kubeproxyd/http/fields.o kubeproxyd/http/head.o
 
 # Who asks: tokens, locks.
@@ -322,6 +326,9 @@ fuzz_aws_sources := $(AWS_TEST)
 FUZZ_TARGETS += fuzz_h1_request fuzz_h1_response
 fuzz_h1_request := tests/fuzz/h1.o $(BASE) $(HTTP) $(LLHTTP)
 fuzz_h1_response := tests/fuzz/h1.o $(BASE) $(HTTP) $(LLHTTP)
+
+FUZZ_TARGETS += fuzz_cast
+fuzz_cast := $(test_cast_reader)
 
 FUZZ_TARGETS += fuzz_upgrade
 fuzz_upgrade := $(BASE) $(HTTP) $(LLHTTP) kubeproxyd/exchange/upgrade.o kubeproxyd/gate/headers_response.o kubeproxyd/gate/hop_by_hop.o

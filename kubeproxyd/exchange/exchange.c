@@ -76,7 +76,7 @@ static void look_at_held(struct exchange *exchange)
 		exchange_answer(exchange, 413,
 		    "the body decides about access and is longer than "
 		    "eksgate.proxy.limits.body_in_hand: send less, or ask an administrator of "
-		    "eksgate for a rule with name \"*\"");
+		    "eksgate for a rule with name \"*\" that allows to create");
 }
 
 /* What the proxy itself answers. */
