@@ -79,7 +79,7 @@ EXCHANGE := kubeproxyd/exchange/exchange.o kubeproxyd/exchange/exchange_answer.o
 	kubeproxyd/exchange/caller.o kubeproxyd/exchange/relay.o kubeproxyd/exchange/reply.o kubeproxyd/exchange/route.o \
 	kubeproxyd/exchange/upgrade.o kubeproxyd/exchange/failure.o kubeproxyd/exchange/in_flight.o kubeproxyd/exchange/pace.o
 EXCHANGE += kubeproxyd/exchange/admission_filter.o kubeproxyd/exchange/exchange_filter.o kubeproxyd/exchange/user_api.o kubeproxyd/exchange/activity.o
-NET := kubeproxyd/net/tls_memory.o \
+NET := kubeproxyd/net/tls_memory.o kubeproxyd/net/holdings.o \
 	kubeproxyd/net/address.o kubeproxyd/net/stream.o kubeproxyd/net/stream_open.o kubeproxyd/net/stream_transfer.o kubeproxyd/net/stream_io.o kubeproxyd/net/stream_queue.o kubeproxyd/net/tls.o kubeproxyd/net/tls_crl.o kubeproxyd/net/tls_client.o kubeproxyd/net/tls_names.o kubeproxyd/net/tls_resume.o \
 	kubeproxyd/net/listener.o kubeproxyd/net/listeners.o kubeproxyd/net/resolver.o
 
@@ -160,10 +160,11 @@ test_head := $(BASE) kubeproxyd/http/head.o kubeproxyd/http/fields.o
 test_h1_reader := $(BASE) $(HTTP) $(LLHTTP)
 test_status := $(BASE) kubeproxyd/http/status.o
 
-UNIT_TESTS += test_stream test_tls test_tls_authorities test_listener test_resolver test_stream_trickle
+UNIT_TESTS += test_stream test_tls test_tls_authorities test_listener test_resolver test_stream_trickle test_stream_marks
 STREAM_ENDS := tests/unit/stream_ends.o tests/unit/certificates.o
 test_stream := $(BASE) common/loop.o $(NET) $(STREAM_ENDS)
 test_stream_trickle := $(test_stream)
+test_stream_marks := $(test_stream)
 test_tls := $(BASE) common/loop.o $(NET) $(STREAM_ENDS)
 test_tls_authorities := $(test_tls)
 test_listener := $(BASE) common/loop.o $(NET)
@@ -175,7 +176,7 @@ UNIT_TESTS += test_alias test_route test_pace test_relay test_exchange test_sess
 test_sessions := $(BASE) common/loop.o common/metrics.o kubeproxyd/front/session.o kubeproxyd/front/strangers.o
 test_cluster := $(BASE) $(KUBE_CLUSTER) common/aws_endpoint.o kubeproxyd/directory/cluster.o
 test_upstream := tests/unit/fake_streams.o $(BASE) common/loop.o common/metrics.o $(HTTP) $(LLHTTP) kubeproxyd/back/upstream.o \
-	kubeproxyd/back/upstream_h1.o kubeproxyd/back/upstream_h2.o kubeproxyd/back/upstream_h2_stream.o \
+	kubeproxyd/net/holdings.o kubeproxyd/back/upstream_h1.o kubeproxyd/back/upstream_h2.o kubeproxyd/back/upstream_h2_stream.o \
 	kubeproxyd/back/dial.o
 test_session_h1 := tests/unit/session_neighbours.o $(BASE) common/loop.o $(HTTP) $(LLHTTP) kubeproxyd/exchange/reply.o kubeproxyd/front/session_h1.o
 test_audit_id := kubeproxyd/record/audit_id.o
@@ -192,7 +193,7 @@ test_route := $(BASE) $(KUBE_CLUSTER) kubeproxyd/exchange/route.o
 test_pace := kubeproxyd/exchange/pace.o
 test_alias := $(BASE) kubeproxyd/directory/alias.o
 test_relay := $(BASE) kubeproxyd/exchange/relay.o
-test_exchange := tests/unit/exchange_stage.o tests/unit/exchange_world.o $(BASE) common/loop.o common/metrics.o common/json.o $(filter-out %/user_api.o,$(EXCHANGE)) $(RECORD) $(FILTER) \
+test_exchange := kubeproxyd/net/holdings.o tests/unit/exchange_stage.o tests/unit/exchange_world.o $(BASE) common/loop.o common/metrics.o common/json.o $(filter-out %/user_api.o,$(EXCHANGE)) $(RECORD) $(FILTER) \
 	kubeproxyd/policy/document.o common/edit_distance.o common/yaml.o kubeproxyd/http/fields.o kubeproxyd/http/head.o kubeproxyd/http/status.o \
 	kubeproxyd/gate/headers.o kubeproxyd/gate/headers_response.o kubeproxyd/gate/hop_by_hop.o \
 	kubeproxyd/gate/impersonate.o kubeproxyd/gate/act_as.o kubeproxyd/gate/credential.o kubeproxyd/gate/locks.o common/base64url.o \
@@ -305,10 +306,10 @@ test_hpack := $(BASE) kubeproxyd/http/hpack.o
 test_h2_fields := $(BASE) kubeproxyd/http/h2_fields.o kubeproxyd/http/fields.o kubeproxyd/http/head.o
 test_h2_tail := $(test_h2_fields) kubeproxyd/http/h2_tail.o kubeproxyd/http/hpack.o
 test_upstream_h2 := tests/unit/upstream_h2_world.o tests/unit/h2_end.o tests/unit/fake_streams.o $(BASE) common/loop.o $(HTTP) $(LLHTTP) \
-	kubeproxyd/back/dial.o kubeproxyd/back/upstream_h2.o kubeproxyd/back/upstream_h2_stream.o
+	kubeproxyd/back/dial.o kubeproxyd/back/upstream_h2.o kubeproxyd/back/upstream_h2_stream.o kubeproxyd/net/holdings.o
 test_upstream_h2_failures := $(test_upstream_h2)
 SESSION_H2_TEST := tests/unit/session_h2_world.o $(BASE) common/loop.o $(HTTP) $(LLHTTP) kubeproxyd/exchange/reply.o \
-	kubeproxyd/net/stream_queue.o kubeproxyd/front/session_h2.o kubeproxyd/front/session_h2_stream.o kubeproxyd/front/flood.o kubeproxyd/front/stream_ids.o
+	kubeproxyd/net/stream_queue.o kubeproxyd/net/holdings.o kubeproxyd/front/session_h2.o kubeproxyd/front/session_h2_stream.o kubeproxyd/front/flood.o kubeproxyd/front/stream_ids.o
 test_session_h2 := tests/unit/session_h2_talk.o tests/unit/h2_end.o $(SESSION_H2_TEST)
 test_session_h2_abuse := $(test_session_h2)
 
