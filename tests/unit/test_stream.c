@@ -136,7 +136,7 @@ static bool are_pumps_done(void *arg)
 	return pumps[0].has_ended && pumps[1].has_ended;
 }
 
-static void pump_both_ways(struct world *world, bool is_tls)
+static void pump_both_ways(struct world *world, bool is_tls, bool keeps_records)
 {
 	static const struct stream_options options = {.high_mark = (size_t)64 * 1024};
 	struct pump pumps[2] = {{.world = world}, {.world = world}};
@@ -147,6 +147,8 @@ static void pump_both_ways(struct world *world, bool is_tls)
 	    sizeof world->address, tls, &options, &pump_events, &pumps[0]);
 	pumps[1].stream = stream_accept(world->loop, world_accept(world),
 	    is_tls ? world->tls : NULL, &options, &pump_events, &pumps[1]);
+	for (size_t i = 0; keeps_records && i < 2; i++)
+		stream_keep_records(pumps[i].stream);
 	world_run(world, are_pumps_done, pumps);
 	for (size_t i = 0; i < 2; i++) {
 		assert_int_equal(pumps[i].got, BULK);
@@ -162,8 +164,55 @@ static void pump_both_ways(struct world *world, bool is_tls)
 
 static void carries_ten_mebibytes_both_ways(void **state)
 {
-	pump_both_ways(*state, true);
-	pump_both_ways(*state, false);
+	pump_both_ways(*state, true, false);
+	pump_both_ways(*state, false, false);
+}
+
+static void carries_them_record_by_record(void **state)
+{
+	pump_both_ways(*state, true, true);
+	pump_both_ways(*state, false, true);
+}
+
+static bool has_received_nine(void *end)
+{
+	return ((struct end *)end)->received.len == 9;
+}
+
+/* What was written as three records is three records at the other end, however they arrived. */
+static void keeps_records_apart(void **state)
+{
+	struct world *world = *state;
+	world_open(world, true, NULL);
+	stream_keep_records(world->client.stream);
+	stream_keep_records(world->accepted.stream);
+	stream_pause(world->accepted.stream);
+	for (size_t i = 0; i < 3; i++)
+		stream_write(world->client.stream, "abc", 3);
+	assert_int_equal(stream_queued(world->client.stream), 0);
+	assert_int_equal(stream_bytes_written(world->client.stream), 9);
+	world_wait(world, 20);
+	stream_resume(world->accepted.stream);
+	world_run(world, has_received_nine, &world->accepted);
+	assert_int_equal(world->accepted.data_calls, 3);
+	clear_ends(world);
+}
+
+/* A write that breaks says so at the end of the turn, not inside the verb. */
+static void breaks_after_the_verb(void **state)
+{
+	struct world *world = *state;
+	world_open(world, true, NULL);
+	stream_keep_records(world->client.stream);
+	stream_pause(world->client.stream);
+	stream_close(&world->accepted.stream);
+	world_wait(world, 20);
+	for (size_t i = 0; i < 3; i++)
+		stream_write(world->client.stream, "abc", 3);
+	assert_null(world->client.error);
+	stream_resume(world->client.stream);
+	world_run(world, has_error, &world->client);
+	clear_ends(world);
 }
 
 /* --- reading --------------------------------------------------------------------------------- */
@@ -541,6 +590,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    WITH_WORLD(carries_ten_mebibytes_both_ways),
+	    WITH_WORLD(carries_them_record_by_record),
+	    WITH_WORLD(keeps_records_apart),
+	    WITH_WORLD(breaks_after_the_verb),
 	    WITH_WORLD(tells_who_is_there),
 	    WITH_WORLD(sends_what_was_written_before_it_was_open),
 	    WITH_WORLD(offers_again_what_was_not_used),
