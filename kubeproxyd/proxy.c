@@ -31,6 +31,7 @@
 #include "kubeproxyd/net/holdings.h"
 #include "kubeproxyd/net/listeners.h"
 #include "kubeproxyd/net/stream.h"
+#include "kubeproxyd/net/tls.h"
 #include "kubeproxyd/net/tls_memory.h"
 #include "kubeproxyd/policy/policy.h"
 #include "kubeproxyd/probe/prober.h"
@@ -38,6 +39,7 @@
 #include "kubeproxyd/proxy_files.h"
 #include "kubeproxyd/proxy_memory.h"
 #include "kubeproxyd/record/audit.h"
+#include "kubeproxyd/ticket_keys.h"
 
 #define POLL_MS 50
 /* How long clients wait at most for the first snapshot. */
@@ -48,6 +50,7 @@ struct proxy {
 	const char *instance;
 	struct settings *settings;
 	struct proxy_files files;
+	struct ticket_keys *ticket_keys;
 	struct loop *loop;
 	struct metrics *metrics;
 	struct proxy_memory *memory;
@@ -233,6 +236,7 @@ static void on_hangup(void *arg)
 	notify_reloading(proxy->notify);
 	struct settings *settings = settings_load(proxy->config, &error);
 	if (settings != NULL && proxy_files_load(settings, &files, &error)) {
+		tls_server_share_tickets(files.tls, ticket_keys_seal(proxy->ticket_keys));
 		exchange_settings(proxy, settings, &files);
 		log_info("main", "reloaded", LOG_S("config", proxy->config),
 		    LOG_I("roles", policy_role_count(files.policy)),
@@ -382,6 +386,8 @@ static bool start(struct proxy *proxy, char **error)
 {
 	if (!open_admin(proxy, error) || !open_audit(proxy, error))
 		return false;
+	proxy->ticket_keys = ticket_keys_new(proxy->loop, proxy->settings->proxy.run_dir);
+	tls_server_share_tickets(proxy->files.tls, ticket_keys_seal(proxy->ticket_keys));
 	make_rooms(proxy);
 	proxy->listeners = listeners_open(proxy->loop, proxy->settings->kubernetes.listen_addr,
 	    sessions_accept, proxy->sessions, error);
@@ -428,6 +434,7 @@ static void stop(struct proxy *proxy)
 	proxy_memory_free(&proxy->memory);
 	notify_free(&proxy->notify);
 	stream_close_finishing(proxy->loop);
+	ticket_keys_free(&proxy->ticket_keys);
 	loop_free(&proxy->loop);
 	metrics_free(&proxy->metrics);
 	proxy_files_free(&proxy->files);
