@@ -42,6 +42,8 @@
 #include "kubeproxyd/ticket_keys.h"
 
 #define POLL_MS 50
+/* How long clients wait at most for the first snapshot. */
+#define FIRST_SNAPSHOT_MS 2000
 
 struct proxy {
 	const char *config;
@@ -70,6 +72,7 @@ struct proxy {
 	struct holdings holdings;
 	struct accepting *accepting;
 	struct listeners *listeners;
+	struct mono started;
 	struct timer *readiness;
 	struct drain *drain; /* NULL before SIGTERM */
 	struct deferred log_turn; /* what a turn logged leaves in one write */
@@ -157,6 +160,15 @@ static void on_audit_stuck(void *arg, bool is_stuck)
 		tell_systemd(proxy);
 }
 
+/* Whoever comes in while the first snapshot is on its way would be told that there are no clusters,
+ * although a sibling knows them: they wait, but not for a discoveryd that is down. */
+static void wait_for_clusters(struct proxy *proxy)
+{
+	bool is_known = directory_status(proxy->directory).is_known;
+	bool may_wait = mono_since(proxy->started).ms < FIRST_SNAPSHOT_MS;
+	accepting_hold(proxy->accepting, ACCEPTING_UNKNOWING, !is_known && may_wait);
+}
+
 /* Says once that users can be served; a directory without clusters tells nobody that it is known
  * now. */
 static void check_readiness(void *arg)
@@ -165,6 +177,7 @@ static void check_readiness(void *arg)
 	const char *why;
 	if (proxy->drain != NULL)
 		return;
+	wait_for_clusters(proxy);
 	if (!is_ready(proxy, &why)) {
 		timer_set(proxy->readiness, duration_ms(POLL_MS));
 		return;
@@ -380,6 +393,8 @@ static bool start(struct proxy *proxy, char **error)
 	    sessions_accept, proxy->sessions, error);
 	if (proxy->listeners == NULL)
 		return false;
+	proxy->started = mono_now();
+	wait_for_clusters(proxy);
 	accepting_set_listeners(proxy->accepting, proxy->listeners);
 	loop_on_signal(proxy->loop, SIGHUP, on_hangup, proxy);
 	loop_on_signal(proxy->loop, SIGTERM, on_terminate, proxy);
