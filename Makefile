@@ -80,7 +80,7 @@ EXCHANGE := kubeproxyd/exchange/exchange.o kubeproxyd/exchange/exchange_answer.o
 	kubeproxyd/exchange/upgrade.o kubeproxyd/exchange/failure.o kubeproxyd/exchange/in_flight.o kubeproxyd/exchange/pace.o
 EXCHANGE += kubeproxyd/exchange/admission_filter.o kubeproxyd/exchange/exchange_filter.o kubeproxyd/exchange/user_api.o kubeproxyd/exchange/activity.o
 NET := kubeproxyd/net/tls_memory.o kubeproxyd/net/holdings.o \
-	kubeproxyd/net/address.o kubeproxyd/net/stream.o kubeproxyd/net/stream_open.o kubeproxyd/net/stream_transfer.o kubeproxyd/net/stream_io.o kubeproxyd/net/stream_queue.o kubeproxyd/net/tls.o kubeproxyd/net/tls_crl.o kubeproxyd/net/tls_client.o kubeproxyd/net/tls_names.o kubeproxyd/net/tls_resume.o \
+	kubeproxyd/net/address.o kubeproxyd/net/stream.o kubeproxyd/net/stream_open.o kubeproxyd/net/stream_transfer.o kubeproxyd/net/stream_io.o kubeproxyd/net/stream_queue.o kubeproxyd/net/tls.o kubeproxyd/net/tls_crl.o kubeproxyd/net/tls_client.o kubeproxyd/net/tls_names.o kubeproxyd/net/tls_resume.o kubeproxyd/net/tls_seal.o \
 	kubeproxyd/net/listener.o kubeproxyd/net/listeners.o kubeproxyd/net/resolver.o
 
 DIRECTORY := kubeproxyd/directory/subscriber.o kubeproxyd/directory/subscriber_follow.o kubeproxyd/directory/directory.o \
@@ -120,7 +120,7 @@ LOGIN := kubeproxyd/gate/identity_resolve.o kubeproxyd/gate/token_cache.o kubepr
 OFFLINE := kubeproxyd/pki.o kubeproxyd/new_file.o kubeproxyd/first_files.o kubeproxyd/client_certificate.o \
 	kubeproxyd/exchange/kubeconfig.o kubeproxyd/directory/alias.o kubeproxyd/cli_common.o kubeproxyd/cli_init.o kubeproxyd/cli_cert.o \
 	kubeproxyd/cli_lock.o kubeproxyd/cli_kubeconfig.o kubeproxyd/cli_request_info.o
-KUBEPROXYD += kubeproxyd/accepting.o kubeproxyd/proxy_memory.o $(POLICY) $(GATE) $(LOGIN) $(OFFLINE)
+KUBEPROXYD += kubeproxyd/accepting.o kubeproxyd/ticket_keys.o kubeproxyd/proxy_memory.o $(POLICY) $(GATE) $(LOGIN) $(OFFLINE)
 
 BUSTAP := proto/bustap.o proto/bustap_follow.o proto/bustap_show.o proto/bustap_serve.o
 
@@ -160,11 +160,15 @@ test_head := $(BASE) kubeproxyd/http/head.o kubeproxyd/http/fields.o
 test_h1_reader := $(BASE) $(HTTP) $(LLHTTP)
 test_status := $(BASE) kubeproxyd/http/status.o
 
-UNIT_TESTS += test_stream test_tls test_tls_authorities test_listener test_resolver test_stream_trickle test_stream_marks
+UNIT_TESTS += test_stream test_tls test_tls_authorities test_listener test_resolver test_stream_trickle test_stream_marks \
+	test_stream_bulk test_tls_seal test_ticket_keys
 STREAM_ENDS := tests/unit/stream_ends.o tests/unit/certificates.o
 test_stream := $(BASE) common/loop.o $(NET) $(STREAM_ENDS)
 test_stream_trickle := $(test_stream)
 test_stream_marks := $(test_stream)
+test_stream_bulk := $(test_stream)
+test_tls_seal := $(test_stream)
+test_ticket_keys := $(BASE) common/base64url.o common/loop.o kubeproxyd/new_file.o kubeproxyd/ticket_keys.o
 test_tls := $(BASE) common/loop.o $(NET) $(STREAM_ENDS)
 test_tls_authorities := $(test_tls)
 test_listener := $(BASE) common/loop.o $(NET)
