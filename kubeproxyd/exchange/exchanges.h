@@ -68,7 +68,8 @@ struct exchanges {
 	struct http_head scratch;
 	struct {
 		struct metric *requests, *in_flight, *seconds, *bytes, *upstream_errors, *refused,
-		    *sessions, *held;
+		    *held, *filtered;
+		struct metric *sessions;
 	} metrics;
 };
 
