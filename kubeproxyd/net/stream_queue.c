@@ -101,3 +101,15 @@ void stream_queue_clear(struct stream_queue *queue)
 	return_block(queue->data, queue->cap);
 	*queue = (struct stream_queue){0};
 }
+
+static void drop_spare(struct spare *spare)
+{
+	while (spare->count > 0)
+		free(spare->blocks[--spare->count]);
+}
+
+void stream_queue_trim(void)
+{
+	drop_spare(&large);
+	drop_spare(&small);
+}

@@ -22,5 +22,7 @@ void stream_queue_append(struct stream_queue *queue, const uint8_t *data, size_t
 /* Drops the first `len` bytes. */
 void stream_queue_consume(struct stream_queue *queue, size_t len);
 void stream_queue_clear(struct stream_queue *queue);
+/* Gives back what is kept for queues to come. */
+void stream_queue_trim(void);
 
 #endif
