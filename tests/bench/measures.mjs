@@ -114,7 +114,7 @@ async function events(stage, options) {
 		['h2', { connections: 2, streams: 10 }],
 	]) {
 		const subjects = stage.contenders(protocol, { isWatch: true });
-		const filtered = { ...subjects[0], label: 'kubeproxyd, filtered', person: stage.restricted };
+		const filtered = { ...subjects[0], label: 'filtered', person: stage.restricted };
 		const contenders = [stage.direct(protocol), ...subjects, filtered];
 		const values = await takeTurns(contenders, options.rounds, (contender) =>
 			eventAges(stage, contender, shape, options.seconds),
