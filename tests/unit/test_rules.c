@@ -1,4 +1,5 @@
-/* Decisions by rules: the matrix of tests/vectors/decisions.json, templates and label expressions. */
+/* Decisions by rules: the matrix of tests/vectors/decisions.json, templates and label expressions.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
