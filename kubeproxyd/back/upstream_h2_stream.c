@@ -76,11 +76,11 @@ static void add_fields(
     struct h2_request *request, struct h2_fields *list, const struct http_head *head)
 {
 	struct upstream_h2 *connection = request->connection;
-	const char *token = fields_get(&head->fields, "authorization");
+	const char *token = fields_find(&head->fields, FIELD_AUTHORIZATION);
 	size_t len = token != NULL ? strlen(token) : 0;
 	bool may_wait = token != NULL && encode_token(connection, token, len) &&
-			h2_tail_encode(&connection->tails, &request->tail, head, "authorization",
-			    list->size + connection->literal.len);
+			h2_tail_encode(&connection->tails, &request->tail, head,
+			    FIELD_AUTHORIZATION, list->size + connection->literal.len);
 	if (!may_wait)
 		h2_fields_add_head(list, head, NULL);
 }

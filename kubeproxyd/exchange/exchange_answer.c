@@ -142,7 +142,7 @@ static bool build_answer(const struct exchange *exchange, const struct http_head
 	};
 	if (!headers_build_response(&given, head, message))
 		return false;
-	if (fields_get(&head->fields, "Audit-Id") == NULL)
+	if (fields_find(&head->fields, FIELD_AUDIT_ID) == NULL)
 		fields_add_text(&head->fields, "Audit-Id", exchange->audit_id);
 	return true;
 }

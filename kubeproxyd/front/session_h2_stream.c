@@ -153,7 +153,7 @@ static bool send_head(void *object, const struct http_head *head)
 	struct h2_fields list;
 	h2_fields_init(&list);
 	h2_fields_add_status(&list, head->status);
-	if (!h2_tail_encode(&conversation->tails, &stream->tail, head, NULL, list.size))
+	if (!h2_tail_encode(&conversation->tails, &stream->tail, head, 0, list.size))
 		h2_fields_add_head(&list, head, NULL);
 	stream->has_answered_head = true;
 	stream->is_bodiless = is_bodiless(stream, head);

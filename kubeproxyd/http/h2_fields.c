@@ -18,17 +18,6 @@ static uint8_t *bytes(const char *text)
 	return either.bytes;
 }
 
-bool h2_field_is_private(const char *name, size_t len)
-{
-	static const struct field_name names[] = {FIELD_NAME("authorization"),
-	    FIELD_NAME("audit-id"), FIELD_NAME("x-forwarded-for"), FIELD_NAME("cookie"),
-	    FIELD_NAME("set-cookie")};
-	static const char prefix[] = "impersonate-";
-	bool may_be = strchr("aAiIxXcCsS", name[0]) != NULL && len >= strlen("cookie");
-	return may_be && (field_name_is_among(name, names, sizeof names / sizeof names[0]) ||
-			     strncasecmp(name, prefix, strlen(prefix)) == 0);
-}
-
 bool h2_head_says_length(const struct http_head *head)
 {
 	return head->body == HTTP_BODY_LENGTH ||
@@ -64,8 +53,8 @@ void h2_fields_add(struct h2_fields *list, const char *name, const char *value, 
 	    .namelen = name_len,
 	    .value = bytes(value),
 	    .valuelen = value_len,
-	    .flags = h2_field_is_private(name, name_len) ? NGHTTP2_NV_FLAG_NO_INDEX
-							 : NGHTTP2_NV_FLAG_NONE,
+	    .flags = (field_traits(name, name_len) & FIELD_PRIVATE) != 0 ? NGHTTP2_NV_FLAG_NO_INDEX
+									 : NGHTTP2_NV_FLAG_NONE,
 	};
 	list->size += name_len + value_len + 8;
 }

@@ -36,8 +36,6 @@ void h2_fields_add_head(struct h2_fields *list, const struct http_head *head, co
 void h2_fields_add_status(struct h2_fields *list, unsigned status);
 void h2_fields_free(struct h2_fields *list);
 
-/* Whether it belongs to one user (any case), so that it must never enter a table. */
-bool h2_field_is_private(const char *name, size_t len) MUST_USE;
 /* Whether content-length is written: of the body, or what an answer to HEAD and a 304 declare. */
 bool h2_head_says_length(const struct http_head *head) MUST_USE;
 
