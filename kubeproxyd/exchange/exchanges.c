@@ -53,6 +53,14 @@ static void on_look(void *arg)
 		look_later(exchanges);
 }
 
+static void on_collect(void *arg)
+{
+	const struct exchanges *exchanges = arg;
+	metric_set(exchanges->metrics.in_flight, (double)exchanges->count);
+	metric_set(exchanges->metrics.bytes, (double)exchanges->bytes_in, "in");
+	metric_set(exchanges->metrics.bytes, (double)exchanges->bytes_out, "out");
+}
+
 static void make_metrics(struct exchanges *exchanges, struct metrics *metrics)
 {
 	static const double buckets[] = {0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10, 60, 600, 0};
@@ -68,6 +76,7 @@ static void make_metrics(struct exchanges *exchanges, struct metrics *metrics)
 	exchanges->metrics.upstream_errors =
 	    metrics_counter(metrics, "eksgate_proxy_upstream_errors_total",
 		"Requests that API servers failed.", "cluster kind");
+	metrics_on_collect(metrics, on_collect, exchanges);
 	exchanges->metrics.refused = metrics_counter(metrics, "eksgate_proxy_refused_total",
 	    "Requests refused for a limit, by its setting.", "reason");
 }

@@ -5,6 +5,7 @@
 #include <bsd/sys/queue.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/attr.h"
 #include "common/mono.h"
@@ -64,6 +65,7 @@ struct exchanges {
 	struct {
 		struct metric *requests, *in_flight, *seconds, *bytes, *upstream_errors, *refused;
 	} metrics;
+	uint64_t bytes_in, bytes_out; /* of bodies and tunnels that ended */
 };
 
 struct exchanges *exchanges_new(const struct exchanges_options *options) MUST_USE;

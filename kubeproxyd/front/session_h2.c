@@ -76,7 +76,20 @@ static void end_head(struct h2_conversation *conversation, int32_t id)
 	if (conversation->head_id != id)
 		return;
 	conversation->head_id = 0;
-	timer_cancel(conversation->timer);
+	if (conversation->is_head_timed)
+		timer_cancel(conversation->timer);
+	conversation->is_head_timed = false;
+}
+
+/* Nearly every head arrives whole: time runs for one that was begun and has not ended with what was
+ * read. */
+static void time_head(struct h2_conversation *conversation)
+{
+	if (conversation->head_id == 0 || conversation->is_head_timed || conversation->is_closed)
+		return;
+	conversation->is_head_timed = true;
+	timer_set(conversation->timer,
+	    session_settings(conversation->session)->proxy.limits.header_timeout);
 }
 
 /* What nghttp2 would ignore: see stream_ids.h. */
@@ -94,11 +107,11 @@ static int on_begin_headers(nghttp2_session *h2, const nghttp2_frame *frame, voi
 	struct h2_conversation *conversation = user_data;
 	if (!is_request_head(frame))
 		return 0; /* trailers: dropped */
+	if (conversation->count == 0)
+		timer_cancel(conversation->timer); /* it is idle no more */
 	struct h2_stream *stream = h2_stream_new(conversation, frame->hd.stream_id);
 	nghttp2_session_set_stream_user_data(h2, frame->hd.stream_id, stream);
 	conversation->head_id = frame->hd.stream_id;
-	timer_set(conversation->timer,
-	    session_settings(conversation->session)->proxy.limits.header_timeout);
 	return 0;
 }
 
@@ -430,6 +443,7 @@ static size_t on_data(void *arg, const uint8_t *data, size_t len)
 		client_gone(conversation, nghttp2_strerror((int)used));
 	else
 		h2_ask_flush(conversation);
+	time_head(conversation);
 	return len;
 }
 

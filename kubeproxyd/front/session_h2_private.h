@@ -72,6 +72,7 @@ struct h2_conversation {
 	bool has_certificate; /* that was accepted: who asks is known before a body comes */
 	bool is_stranger; /* bodies that nobody has taken use the connection's window up */
 	size_t untaken; /* bytes of them */
+	bool is_head_timed; /* the timer is for it */
 	bool is_closed;
 };
 
