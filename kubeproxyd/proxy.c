@@ -28,6 +28,7 @@
 #include "kubeproxyd/front/session.h"
 #include "kubeproxyd/gate/identity_resolve.h"
 #include "kubeproxyd/gate/lock_watch.h"
+#include "kubeproxyd/net/holdings.h"
 #include "kubeproxyd/net/listeners.h"
 #include "kubeproxyd/net/stream.h"
 #include "kubeproxyd/net/tls_memory.h"
@@ -63,6 +64,7 @@ struct proxy {
 	struct prober *prober;
 	struct exchanges *exchanges;
 	struct sessions *sessions;
+	struct holdings holdings;
 	struct accepting *accepting;
 	struct listeners *listeners;
 	struct timer *readiness;
@@ -310,6 +312,7 @@ static void make_rooms(struct proxy *proxy)
 	    .subscriber = proxy->subscriber,
 	    .upstreams = proxy->upstreams,
 	    .audit = proxy->audit,
+	    .holdings = &proxy->holdings,
 	};
 	proxy->exchanges = exchanges_new(&for_exchanges);
 	struct sessions_options for_sessions = {
@@ -318,6 +321,7 @@ static void make_rooms(struct proxy *proxy)
 	    .exchanges = proxy->exchanges,
 	    .settings = settings,
 	    .tls = proxy->files.tls,
+	    .holdings = &proxy->holdings,
 	    .on_room = on_room,
 	    .arg = proxy,
 	};
