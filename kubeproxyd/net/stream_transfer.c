@@ -10,9 +10,7 @@
 
 #define SCRATCH_SIZE ((size_t)64 * 1024)
 #define REST_MAX     ((size_t)256 * 1024)
-/* The largest TLS record: more in one SSL_write gains nothing. */
-#define RECORD_SIZE ((size_t)16 * 1024)
-#define FLUSH_MAX   ((size_t)256 * 1024)
+#define FLUSH_MAX    ((size_t)256 * 1024)
 /* Read and dropped while finishing. */
 #define DISCARD_MAX ((size_t)1024 * 1024)
 /* How long the peer's own end is waited for once everything was said. */
@@ -181,9 +179,9 @@ static bool write_queue(struct stream *stream)
 			stream->is_write_blocked = true;
 			break;
 		}
-		size_t put, len = stream->queue.len < RECORD_SIZE ? stream->queue.len : RECORD_SIZE;
-		enum stream_io_result result = stream_io_write(
-		    &stream->io, stream->queue.data + stream->queue.start, len, &put);
+		size_t put, len;
+		const uint8_t *data = stream_queue_peek(&stream->queue, &len);
+		enum stream_io_result result = stream_io_write(&stream->io, data, len, &put);
 		stream_queue_consume(&stream->queue, put);
 		stream->bytes_written += put;
 		written += put;
