@@ -69,7 +69,7 @@ struct exchanges {
 	struct http_head scratch;
 	struct {
 		struct metric *requests, *in_flight, *seconds, *bytes, *upstream_errors, *refused,
-		    *held;
+		    *held, *filtered;
 	} metrics;
 	uint64_t bytes_in, bytes_out; /* of bodies and tunnels that ended */
 };

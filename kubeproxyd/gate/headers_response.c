@@ -142,6 +142,8 @@ static bool copy_field(const struct headers_answer *answer, const struct hop_by_
 	const struct http_fields *from = &answer->upstream->fields;
 	const char *name = fields_name(from, index), *value = fields_value(from, index);
 	bool is_proxied = answer->opaque_from > 0;
+	if (answer->is_filtered && fields_is(from, index, FIELD_OF_BODY))
+		return true;
 	/* Which trailers will come is said to whoever gets them. */
 	if (fields_is(from, index, FIELD_TRAILER)) {
 		fields_copy(to, from, index);
@@ -178,6 +180,11 @@ bool headers_build_response(
 	struct hop_by_hop hop_by_hop = hop_by_hop_of(from);
 	bool is_confined = may_run(answer);
 	copy_members(answer->upstream, client);
+	if (answer->is_filtered) {
+		client->content_length = 0;
+		if (client->body != HTTP_BODY_NONE)
+			client->body = HTTP_BODY_CHUNKED;
+	}
 	for (size_t i = 0; i < from->count; i++) {
 		if (!copy_field(answer, &hop_by_hop, is_confined, i, &client->fields, message))
 			return false;

@@ -51,6 +51,8 @@ enum field_trait {
 	FIELD_LOCATION = 1u << 22,
 	FIELD_SET_COOKIE = 1u << 23,
 	FIELD_SNIFFING = 1u << 24, /* X-Content-Type-Options */
+	/* About the bytes of a body, or a part of them. */
+	FIELD_OF_BODY = 1u << 25,
 };
 
 /* Of a name in any case: bits of enum field_trait. */

@@ -219,10 +219,19 @@ static void note_queued(struct stream *stream)
 
 void stream_write(struct stream *stream, const void *data, size_t len)
 {
+	const uint8_t *bytes = data;
 	if (is_deaf(stream))
 		return;
-	stream_queue_append(&stream->queue, data, len);
+	size_t done = stream->io.keeps_records ? stream_write_through(stream, bytes, len) : 0;
+	if (done == len)
+		return;
+	stream_queue_append(&stream->queue, bytes + done, len - done);
 	note_queued(stream);
+}
+
+void stream_keep_records(struct stream *stream)
+{
+	stream->io.keeps_records = true;
 }
 
 void stream_write_queue(struct stream *stream, struct stream_queue *from, size_t len)
