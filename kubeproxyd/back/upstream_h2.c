@@ -453,6 +453,7 @@ static nghttp2_session *new_session(struct upstream_h2 *connection, size_t strea
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data_chunk);
 	nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
 	nghttp2_option_set_no_auto_window_update(option, 1);
+	nghttp2_option_set_no_closed_streams(option, 1);
 	nghttp2_option_set_peer_max_concurrent_streams(option, STREAMS_BEFORE_SETTINGS);
 	nghttp2_option_set_max_continuations(option, CONTINUATIONS_MAX);
 	nghttp2_option_set_max_send_header_block_length(option, REQUEST_HEAD_MAX);

@@ -12,11 +12,6 @@
 
 #define LARGE_SIZE ((size_t)16 * 1024)
 #define SMALL_SIZE ((size_t)4 * 1024)
-/* Four megabytes, and half a one: what is in hand for a few dozen fast readers. Given back after
- * a burst (stream_queue_trim()). Builds with a sanitizer keep none. */
-#ifndef STREAM_QUEUE_KEPT
-#define STREAM_QUEUE_KEPT 256
-#endif
 
 struct stream_block {
 	struct stream_block *next;
