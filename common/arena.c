@@ -10,9 +10,8 @@
 #include "common/xmem.h"
 
 #define ALIGNMENT (alignof(max_align_t))
-/* What most requests take, and a watch for hours: with the C library's own header a multiple of its
- * unit. */
-#define BLOCK_SIZE 1448u
+/* What most requests take, and a watch for hours. */
+#define BLOCK_SIZE 1528u
 
 struct arena_block {
 	alignas(max_align_t) struct arena_block *next;

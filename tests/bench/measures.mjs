@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { binary } from '../scenarios/daemons.mjs';
 import { allocations, instances } from './costs.mjs';
 import { crowd } from './crowd.mjs';
+import { filter } from './filter.mjs';
 import { LARGE, SMALL, WATCH } from './stage.mjs';
 import { tunnel } from './tunnel.mjs';
 import { cpuRun, pick, takeTurns, toTheClient, WARM_SECONDS } from './turns.mjs';
@@ -112,7 +113,9 @@ async function events(stage, options) {
 		['h1', { connections: 20 }],
 		['h2', { connections: 2, streams: 10 }],
 	]) {
-		const contenders = [stage.direct(protocol), ...stage.contenders(protocol, { isWatch: true })];
+		const subjects = stage.contenders(protocol, { isWatch: true });
+		const filtered = { ...subjects[0], label: 'filtered', person: stage.restricted };
+		const contenders = [stage.direct(protocol), ...subjects, filtered];
 		const values = await takeTurns(contenders, options.rounds, (contender) =>
 			eventAges(stage, contender, shape, options.seconds),
 		);
@@ -171,4 +174,4 @@ async function decisions(stage, { rounds }) {
 }
 
 // In this order: what restarts a subject comes last.
-export const MEASURES = { decisions, requests, allocations, instances, handshakes, tunnel, events, crowd, memory };
+export const MEASURES = { decisions, requests, filter, allocations, instances, handshakes, tunnel, events, crowd, memory };
