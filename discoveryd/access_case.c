@@ -105,7 +105,8 @@ struct access_facts case_facts(struct access_case *one)
 	    .bootstrap = one->bootstrap,
 	    .sight = sight_of(one)};
 	facts.bootstrap.is_known = one->bootstrap_principal != NULL;
-	facts.bootstrap.may_begin = one->access->bootstraps < BOOTSTRAPS;
+	facts.bootstrap.may_begin =
+	    one->access->bootstraps < BOOTSTRAPS && !one->access->is_stopping;
 	return facts;
 }
 
@@ -236,7 +237,7 @@ static void rest(struct access_case *one)
 static bool is_busy(const struct access_case *one)
 {
 	return one->call != NULL || one->identity != NULL || one->wait != NULL || one->task != 0 ||
-	       one->is_backing_off;
+	       one->is_backing_off || one->is_giving;
 }
 
 /* At the start, what was well is taken to be well until the proxies had time to tell. */
@@ -386,8 +387,8 @@ static char *new_token(const struct access_case *one)
 	    (unsigned long long)number);
 }
 
-bool case_journal(struct access_case *one, enum access_row_kind kind, const char *principal,
-    enum access_stage stage)
+static bool write_row(struct access_case *one, enum access_row_kind kind, const char *principal,
+    enum access_stage stage, char **error)
 {
 	struct access_journal *journal = one->access->journal;
 	const struct access_row *old = access_journal_find(journal, one->arn, kind, principal);
@@ -398,10 +399,28 @@ bool case_journal(struct access_case *one, enum access_row_kind kind, const char
 	row->region = xstrdup(one->region);
 	row->cluster = xstrdup(one->eks_name);
 	row->token = is_anew ? new_token(one) : xstrdup(old->token);
-	char *error = NULL;
-	bool is_done = access_journal_put(journal, row, stage, &error);
+	bool is_done = access_journal_put(journal, row, stage, error);
 	access_row_free(&row);
+	return is_done;
+}
+
+bool case_journal(struct access_case *one, enum access_row_kind kind, const char *principal,
+    enum access_stage stage)
+{
+	char *error = NULL;
+	bool is_done = write_row(one, kind, principal, stage, &error);
 	return note_journal(one, is_done, error);
+}
+
+void case_journal_if_possible(struct access_case *one, enum access_row_kind kind,
+    const char *principal, enum access_stage stage)
+{
+	char *error = NULL;
+	if (write_row(one, kind, principal, stage, &error))
+		return;
+	metric_add(one->access->metrics.journal_failures, 1);
+	log_error("access", "not-recorded", LOG_S("cluster", one->name), LOG_S("error", error));
+	free(error);
 }
 
 bool case_journal_clear(struct access_case *one, enum access_row_kind kind, const char *principal)
@@ -421,6 +440,15 @@ void case_call(struct access_case *one, struct eks_access_request *request, eks_
 	request->cluster = one->eks_name;
 	metric_add(one->access->metrics.calls, 1, eks_access_action(request->op));
 	one->call = eks_access_start(one->access->options.aws, account->provider, request, fn, one);
+}
+
+bool case_give_task(struct access_case *one, const char *kind, char *body, struct duration timeout)
+{
+	one->is_giving = true;
+	one->task = publisher_give_task(
+	    one->access->options.publisher, one->asked, kind, one->name, body, timeout);
+	one->is_giving = false;
+	return one->task != 0;
 }
 
 void case_drop_task(struct access_case *one)
@@ -499,8 +527,10 @@ static void cancel(struct access_case *one)
 void case_reset(struct access_case *one)
 {
 	/* A bootstrap goes on: it does not depend on what is looked at anew. */
-	if (access_journal_bootstrap(one->access->journal, one->arn) == NULL)
+	if (access_journal_bootstrap(one->access->journal, one->arn) == NULL) {
 		cancel(one);
+		xfree(&one->bootstrap_principal);
+	}
 	free_targets(one);
 	one->targets = xcalloc(one->wanted.count + 1, sizeof *one->targets);
 	one->facts = xcalloc(one->wanted.count + 1, sizeof *one->facts);

@@ -9,6 +9,8 @@
 
 void step_perform(struct access_case *one, const struct access_plan *plan);
 void bootstrap_perform(struct access_case *one, const struct access_plan *plan);
+/* Ends one that is under way at once: from here on only the deletion is left. */
+void bootstrap_break_off(struct access_case *one);
 /* The result of the case's task. */
 void bootstrap_task_done(struct access_case *one, bool is_ok, const char *code, const char *text);
 void step_task_done(struct access_case *one, bool is_ok, const char *code, const char *text);
