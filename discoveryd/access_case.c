@@ -15,7 +15,6 @@
 #include "discoveryd/account.h"
 #include "discoveryd/aws_account.h"
 #include "discoveryd/cluster_set.h"
-#include "discoveryd/publisher.h"
 
 #define SLOTS		16
 #define BOOTSTRAPS	8 /* temporary entries at once */
@@ -40,16 +39,6 @@ static bool is_wanted_principal(const struct access_case *one, const char *princ
 	return false;
 }
 
-static bool is_reaching(const struct access_report *report)
-{
-	return report->reachable == ANSWER_YES;
-}
-
-static bool is_unasked(const struct access_report *report)
-{
-	return strcmp(report->code, REPORT_UNASKED) == 0;
-}
-
 static struct access_sight sight_of(const struct access_case *one)
 {
 	const struct cluster_item *item = access_item_of(one);
@@ -65,7 +54,7 @@ static struct access_sight sight_of(const struct access_case *one)
 		sight.reachable += report->reachable == ANSWER_YES;
 		sight.authenticated += report->authenticated == ANSWER_YES;
 		sight.unknown_there += report->authenticated == ANSWER_NO;
-		sight.unasked += is_unasked(report);
+		sight.unasked += case_is_unasked(report);
 		sight.permitted += report->permitted == ANSWER_YES;
 		foreign +=
 		    report->principal != NULL && !is_wanted_principal(one, report->principal);
@@ -440,64 +429,6 @@ void case_call(struct access_case *one, struct eks_access_request *request, eks_
 	request->cluster = one->eks_name;
 	metric_add(one->access->metrics.calls, 1, eks_access_action(request->op));
 	one->call = eks_access_start(one->access->options.aws, account->provider, request, fn, one);
-}
-
-bool case_give_task(struct access_case *one, const char *kind, char *body, struct duration timeout)
-{
-	one->is_giving = true;
-	one->task = publisher_give_task(
-	    one->access->options.publisher, one->asked, kind, one->name, body, timeout);
-	one->is_giving = false;
-	return one->task != 0;
-}
-
-void case_drop_task(struct access_case *one)
-{
-	if (one->task != 0)
-		publisher_drop_task(one->access->options.publisher, one->task);
-	one->task = 0;
-}
-
-static bool has_refused(const struct access_case *one, uint64_t proxy)
-{
-	for (size_t i = 0; i < ACCESS_REFUSALS; i++) {
-		if (one->refused_by[i] == proxy)
-			return true;
-	}
-	return false;
-}
-
-static uint64_t pick(
-    const struct access_case *one, bool (*is_apt)(const struct access_report *report))
-{
-	const struct cluster_item *item = access_item_of(one);
-	size_t count = 0;
-	uint64_t found = 0;
-	if (item == NULL)
-		return 0;
-	const struct access_report **reports =
-	    access_reports_of(one->access->reports, item->cluster, &count);
-	for (size_t i = 0; i < count && found == 0; i++) {
-		if (is_apt(reports[i]) && !has_refused(one, reports[i]->proxy))
-			found = reports[i]->proxy;
-	}
-	free(reports);
-	return found;
-}
-
-uint64_t case_pick_proxy(const struct access_case *one)
-{
-	return pick(one, is_reaching);
-}
-
-uint64_t case_pick_unasked(const struct access_case *one)
-{
-	return pick(one, is_unasked);
-}
-
-void case_note_refusal(struct access_case *one)
-{
-	one->refused_by[one->refusals++ % ACCESS_REFUSALS] = one->asked;
 }
 
 /* --- life ------------------------------------------------------------------------------------- */

@@ -150,15 +150,5 @@ bool case_journal_clear(
 void case_call(struct access_case *one, struct eks_access_request *request, eks_access_fn *fn);
 /* Whether EKS may not yet heed the last change. */
 bool case_is_settling(const struct access_case *one, struct mono since) MUST_USE;
-/* Gives a task to the proxy `asked`; false: it does not take one now, or is gone. */
-bool case_give_task(
-    struct access_case *one, const char *kind, char *body, struct duration timeout) MUST_USE;
-void case_drop_task(struct access_case *one);
-/* A proxy that reaches the cluster and has not refused its task lately, or 0. */
-uint64_t case_pick_proxy(const struct access_case *one) MUST_USE;
-/* The same of those who have not looked and do so only when asked. */
-uint64_t case_pick_unasked(const struct access_case *one) MUST_USE;
-/* The proxy that was asked could not do it: another one next time. */
-void case_note_refusal(struct access_case *one);
 
 #endif
