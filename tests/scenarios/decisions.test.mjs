@@ -30,8 +30,8 @@ spec: {roles: [${name}], users: [${name}]}
 // A refusal of HEAD has no words to know it by.
 const isAsked = (column) => ([request], i) => i % EVERY_ROW === column % EVERY_ROW && !request.startsWith('HEAD');
 
-// "~" is "some names or namespaces alone": a list or watch passes and is cut down, nothing else does.
-const passes = (request, mark) => mark === '+' || (mark === '~' && request.startsWith('GET'));
+// A list or watch of which some is allowed is answered with that.
+const passes = (request, verdict) => verdict === '+' || (verdict === '~' && request.startsWith('GET'));
 
 // What a request needs in its body to be one.
 function bodyOf(method, target) {
