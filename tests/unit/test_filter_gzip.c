@@ -114,6 +114,9 @@ static void test_nothing_passes(void **state)
 	assert_true(run(FILTER_WATCH, &in, 5, &problem));
 	assert_true(unpack(text)); /* an empty body is one, too */
 	assert_string_equal(text, "");
+	in.len = 0; /* a watch that ends before its first event */
+	assert_true(run(FILTER_WATCH, &in, 5, &problem));
+	assert_true(unpack(text));
 	buf_free(&in);
 }
 
@@ -124,9 +127,10 @@ static void test_what_breaks_off(void **state)
 	const char *problem;
 	pack(&in, "{\"items\":[{\"metadata\":{\"name\":\"a\"}}]}");
 	size_t whole = in.len;
-	for (in.len = 0; in.len < whole; in.len++) {
+	for (in.len = 1; in.len < whole; in.len++) {
 		assert_false(run(FILTER_LIST, &in, 7, &problem));
 		assert_non_null(strstr(problem, "not complete"));
+		assert_false(run(FILTER_WATCH, &in, 7, &problem));
 	}
 	assert_true(run(FILTER_LIST, &in, 7, &problem));
 	buf_free(&in);
