@@ -247,11 +247,12 @@ FUZZ_TARGETS += fuzz_tunnel
 fuzz_tunnel = $(TUNNEL)
 
 # What a restricted reader gets of an answer.
-UNIT_TESTS += test_json_cursor test_json_filter test_exchange_filter test_accept
+UNIT_TESTS += test_json_cursor test_json_filter test_exchange_filter test_accept test_filter_gzip
 test_json_cursor := kubeproxyd/filter/json_cursor.o kubeproxyd/filter/json_frame.o
 test_json_filter := $(BASE) $(FILTER)
 test_exchange_filter = $(test_exchange)
 test_accept := $(BASE) $(FILTER)
+test_filter_gzip := $(BASE) $(FILTER)
 FUZZ_TARGETS += fuzz_json_filter
 fuzz_json_filter = $(BASE) $(FILTER)
 
