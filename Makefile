@@ -76,7 +76,7 @@ HTTP := kubeproxyd/http/h2_tail.o kubeproxyd/http/h2_memory.o \
 	kubeproxyd/http/h1_reader.o kubeproxyd/http/status.o
 EXCHANGE := kubeproxyd/exchange/exchange.o kubeproxyd/exchange/exchange_answer.o kubeproxyd/exchange/exchange_audit.o kubeproxyd/exchange/exchange_end.o \
 	kubeproxyd/exchange/exchanges.o kubeproxyd/exchange/admission.o kubeproxyd/exchange/admission_body.o kubeproxyd/exchange/exchange_rules.o \
-	kubeproxyd/exchange/caller.o kubeproxyd/exchange/relay.o kubeproxyd/exchange/reply.o kubeproxyd/exchange/route.o \
+	kubeproxyd/exchange/caller.o kubeproxyd/exchange/caller_shared.o kubeproxyd/exchange/relay.o kubeproxyd/exchange/reply.o kubeproxyd/exchange/route.o \
 	kubeproxyd/exchange/upgrade.o kubeproxyd/exchange/failure.o kubeproxyd/exchange/in_flight.o kubeproxyd/exchange/pace.o
 EXCHANGE += kubeproxyd/exchange/admission_filter.o kubeproxyd/exchange/exchange_filter.o kubeproxyd/exchange/user_api.o kubeproxyd/exchange/activity.o
 EXCHANGE += kubeproxyd/exchange/exchange_session.o
@@ -164,7 +164,7 @@ test_h1_reader := $(BASE) $(HTTP) $(LLHTTP)
 test_status := $(BASE) kubeproxyd/http/status.o
 
 UNIT_TESTS += test_stream test_tls test_tls_authorities test_listener test_resolver test_stream_trickle test_stream_marks \
-	test_stream_queue test_stream_bulk test_tls_seal test_ticket_keys
+	test_stream_queue test_stream_bulk test_tls_seal test_ticket_keys test_caller
 STREAM_ENDS := tests/unit/stream_ends.o tests/unit/certificates.o
 test_stream_queue := common/xmem.o kubeproxyd/net/stream_queue.o
 test_stream := $(BASE) common/loop.o $(NET) $(STREAM_ENDS)
@@ -172,6 +172,7 @@ test_stream_trickle := $(test_stream)
 test_stream_marks := $(test_stream)
 test_stream_bulk := $(test_stream)
 test_tls_seal := $(test_stream)
+test_caller := $(BASE) kubeproxyd/exchange/caller.o kubeproxyd/exchange/caller_shared.o
 test_ticket_keys := $(BASE) common/base64url.o common/loop.o kubeproxyd/new_file.o kubeproxyd/ticket_keys.o
 test_tls := $(BASE) common/loop.o $(NET) $(STREAM_ENDS)
 test_tls_authorities := $(test_tls)
