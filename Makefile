@@ -51,7 +51,7 @@ SETTINGS := common/settings.o common/settings_rows_teleport.o common/settings_ro
 	common/settings_labels.o common/settings_accounts.o common/settings_principals.o common/settings_own.o common/edit_distance.o common/config.o common/config_types.o common/yaml.o common/aws_endpoint.o $(LABELS)
 COMMON := $(BASE) common/loop.o common/zsock.o common/fetch.o $(SETTINGS) $(KUBE_CLUSTER) common/sigv4.o common/eks_token.o $(AWS) \
 	common/metrics.o common/admin.o common/admin_client.o \
-	common/notify.o common/render.o common/lock_file.o
+	common/notify.o common/render.o common/lock_file.o common/worker.o
 
 # Whom discovery acts as, and when it looks.
 WHO := discoveryd/roster.o discoveryd/organization.o discoveryd/region_finder.o
@@ -78,7 +78,7 @@ EXCHANGE := kubeproxyd/exchange/exchange.o kubeproxyd/exchange/exchange_answer.o
 	kubeproxyd/exchange/exchanges.o kubeproxyd/exchange/admission.o kubeproxyd/exchange/admission_body.o kubeproxyd/exchange/exchange_rules.o \
 	kubeproxyd/exchange/caller.o kubeproxyd/exchange/relay.o kubeproxyd/exchange/reply.o kubeproxyd/exchange/route.o \
 	kubeproxyd/exchange/upgrade.o kubeproxyd/exchange/failure.o kubeproxyd/exchange/in_flight.o kubeproxyd/exchange/pace.o
-EXCHANGE += kubeproxyd/exchange/user_api.o kubeproxyd/exchange/activity.o
+EXCHANGE += kubeproxyd/exchange/user_api.o kubeproxyd/exchange/activity.o kubeproxyd/exchange/exchange_remote.o
 NET := kubeproxyd/net/tls_memory.o \
 	kubeproxyd/net/address.o kubeproxyd/net/stream.o kubeproxyd/net/stream_open.o kubeproxyd/net/stream_transfer.o kubeproxyd/net/stream_io.o kubeproxyd/net/stream_queue.o kubeproxyd/net/tls.o kubeproxyd/net/tls_crl.o kubeproxyd/net/tls_client.o kubeproxyd/net/tls_names.o kubeproxyd/net/tls_resume.o \
 	kubeproxyd/net/listener.o kubeproxyd/net/listeners.o kubeproxyd/net/resolver.o
@@ -90,6 +90,8 @@ DIRECTORY := kubeproxyd/directory/subscriber.o kubeproxyd/directory/subscriber_f
 RECORD := kubeproxyd/record/access_log.o kubeproxyd/record/audit.o kubeproxyd/record/audit_event.o kubeproxyd/record/audit_id.o \
 	kubeproxyd/record/audit_merge.o kubeproxyd/record/audit_policy.o kubeproxyd/record/audit_sink.o kubeproxyd/record/json_line.o kubeproxyd/record/forwarded_ports.o kubeproxyd/record/spdy.o \
 	kubeproxyd/record/websocket.o
+RECORD += kubeproxyd/record/remote_command.o kubeproxyd/record/cast_writer.o kubeproxyd/record/recording_files.o \
+	kubeproxyd/record/recording.o kubeproxyd/record/recordings.o
 BACK := kubeproxyd/back/dial.o kubeproxyd/back/upstream.o kubeproxyd/back/upstream_h1.o kubeproxyd/back/upstream_h2.o \
 	kubeproxyd/back/upstream_h2_stream.o
 FRONT := kubeproxyd/front/session.o kubeproxyd/front/strangers.o kubeproxyd/front/flood.o kubeproxyd/front/stream_ids.o kubeproxyd/front/session_h1.o kubeproxyd/front/session_h2.o \
@@ -186,7 +188,7 @@ test_route := $(BASE) $(KUBE_CLUSTER) kubeproxyd/exchange/route.o
 test_pace := kubeproxyd/exchange/pace.o
 test_alias := $(BASE) kubeproxyd/directory/alias.o
 test_relay := $(BASE) kubeproxyd/exchange/relay.o
-test_exchange := tests/unit/exchange_stage.o tests/unit/exchange_world.o $(BASE) common/loop.o common/metrics.o common/json.o $(filter-out %/user_api.o,$(EXCHANGE)) $(RECORD) \
+test_exchange := tests/unit/exchange_stage.o tests/unit/exchange_world.o tests/unit/tunnel_bytes.o $(BASE) common/loop.o common/worker.o common/metrics.o common/json.o $(filter-out %/user_api.o,$(EXCHANGE)) $(RECORD) \
 	kubeproxyd/policy/document.o common/edit_distance.o common/yaml.o kubeproxyd/http/fields.o kubeproxyd/http/head.o kubeproxyd/http/status.o \
 	kubeproxyd/gate/headers.o kubeproxyd/gate/headers_response.o kubeproxyd/gate/hop_by_hop.o \
 	kubeproxyd/gate/impersonate.o kubeproxyd/gate/act_as.o kubeproxyd/gate/credential.o kubeproxyd/gate/locks.o common/base64url.o \
@@ -226,6 +228,18 @@ TUNNEL := $(BASE) kubeproxyd/record/forwarded_ports.o kubeproxyd/record/spdy.o k
 test_tunnel_readers := $(TUNNEL)
 FUZZ_TARGETS += fuzz_tunnel
 fuzz_tunnel = $(TUNNEL)
+
+# Recordings.
+UNIT_TESTS += test_remote_command test_cast_writer test_recording test_worker
+REMOTE := $(BASE) kubeproxyd/record/remote_command.o kubeproxyd/record/spdy.o kubeproxyd/record/websocket.o
+CAST := $(REMOTE) kubeproxyd/record/cast_writer.o kubeproxyd/record/json_line.o common/json.o
+test_remote_command := $(REMOTE) tests/unit/tunnel_bytes.o
+test_cast_writer := $(CAST)
+test_recording := $(CAST) common/loop.o common/metrics.o common/worker.o kubeproxyd/record/recording.o kubeproxyd/record/recordings.o \
+	kubeproxyd/record/recording_files.o kubeproxyd/record/audit_id.o
+test_worker := $(BASE) common/loop.o common/worker.o
+FUZZ_TARGETS += fuzz_recorder
+fuzz_recorder := $(CAST)
 
 UNIT_TESTS += test_probe test_call
 test_call := $(BASE) common/loop.o kubeproxyd/http/fields.o kubeproxyd/http/head.o kubeproxyd/probe/call.o

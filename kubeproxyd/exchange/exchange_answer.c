@@ -180,6 +180,12 @@ static void on_head(void *arg, const struct http_head *upstream)
 		return;
 	}
 	cluster_note_error(exchange->admission.cluster, NULL);
+	char *unrecorded = exchange_remote_open(exchange, upstream);
+	if (unrecorded != NULL) {
+		exchange_answer(exchange, 403, unrecorded);
+		free(unrecorded);
+		return;
+	}
 	if (exchange_rules_begin(exchange, upstream))
 		return;
 	struct http_head *head = &exchange->all->scratch;
@@ -202,7 +208,12 @@ static void on_answer_body(void *arg, const uint8_t *data, size_t len)
 	exchange_audit_answer_body(exchange, data, len);
 	if (exchange->options.client_idle_timeout.ms > 0)
 		activity_feed(&exchange->activity, ACTIVITY_OF_SERVER, data, len);
+	if (exchange->remote != NULL &&
+	    !exchange_remote_passes(exchange, REMOTE_SERVER, data, &len))
+		return;
 	relay_on_answer_body(&exchange->relay, data, len);
+	if (exchange->remote != NULL)
+		exchange_remote_passed(exchange);
 }
 
 static void on_answer_trailers(void *arg, const struct http_fields *fields)

@@ -22,6 +22,7 @@ struct loop;
 struct metric;
 struct metrics;
 struct policy;
+struct recordings;
 struct settings;
 struct subscriber;
 struct timer;
@@ -41,6 +42,7 @@ struct exchanges_options {
 	struct subscriber *subscriber;
 	struct upstreams *upstreams;
 	struct audit *audit; /* NULL: off */
+	struct recordings *recordings; /* NULL: none can be made */
 };
 
 struct exchange_link {

@@ -111,6 +111,8 @@ static void copy_fields(const struct headers_input *input, struct http_fields *t
 		if (input->accept != NULL && (fields_is_named(from, i, "Accept") ||
 						 fields_is_named(from, i, "Accept-Encoding")))
 			continue;
+		if (input->drops_extensions && fields_is_named(from, i, "Sec-WebSocket-Extensions"))
+			continue;
 		if (fields_is_named(from, i, "Sec-WebSocket-Protocol"))
 			copy_protocols(fields_value(from, i), to);
 		else

@@ -26,6 +26,7 @@ struct headers_input {
 	const char *audit_id;
 	const char *client_address; /* the one X-Forwarded-For, without port; NULL: none */
 	const char *accept; /* instead of the client's Accept and Accept-Encoding; NULL: those */
+	bool drops_extensions; /* Sec-WebSocket-Extensions: frames must stay readable */
 	bool is_proxy_subresource; /* request_info.opaque_from is set: cookies belong to what is
 				      behind it */
 };
