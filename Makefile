@@ -197,10 +197,14 @@ test_exchange := tests/unit/exchange_stage.o tests/unit/exchange_world.o tests/u
 test_exchange_audit := $(filter-out %exchange_stage.o,$(test_exchange))
 test_exchange_tunnels := $(test_exchange)
 test_exchange_failures := $(test_exchange)
+UNIT_TESTS += test_exchange_remote
+test_exchange_remote := $(test_exchange)
 
 UNIT_TESTS += test_request_info test_policy test_rules test_bodies test_act_as test_rules_review test_standing test_headers test_identity test_cli_cert
 test_request_info := $(BASE) $(POLICY) $(LABELS) common/yaml.o common/json.o
 test_policy := $(test_request_info)
+UNIT_TESTS += test_role_options
+test_role_options := $(test_request_info)
 test_rules := $(test_request_info)
 test_bodies := $(test_request_info)
 test_headers := $(BASE) $(POLICY) $(GATE) $(KUBE_CLUSTER) common/yaml.o kubeproxyd/http/fields.o kubeproxyd/http/head.o

@@ -101,9 +101,8 @@ static void note(
 }
 
 /* What was sent so far, then the last word: a client gets the Status whole. */
-static void check_last_word(
-    const struct recorder *recorder, size_t protocol, const struct buf *client,
-    const struct buf *server)
+static void check_last_word(const struct recorder *recorder, size_t protocol,
+    const struct buf *client, const struct buf *server)
 {
 	static const struct remote_last_word word = {
 	    .stream = REMOTE_STDOUT, .text = "bye", .status = "{\"status\":\"Failure\"}"};
@@ -115,12 +114,11 @@ static void check_last_word(
 	    protocols[protocol].upgrade, protocols[protocol].protocol, note, &status);
 	(void)!remote_command_feed(
 	    reader, REMOTE_CLIENT, (const uint8_t *)client->data, client->len);
-	demand(remote_command_feed(
-	    reader, REMOTE_SERVER, (const uint8_t *)server->data, server->len));
+	demand(
+	    remote_command_feed(reader, REMOTE_SERVER, (const uint8_t *)server->data, server->len));
 	buf_clear(&status);
 	remote_command_end(recorder->command, &word, &out);
-	demand(
-	    remote_command_feed(reader, REMOTE_SERVER, (const uint8_t *)out.data, out.len));
+	demand(remote_command_feed(reader, REMOTE_SERVER, (const uint8_t *)out.data, out.len));
 	demand(remote_command_wanted(reader) == 0);
 	demand(protocol == 2 || strcmp(buf_text(&status), word.status) == 0);
 	remote_command_free(&reader);

@@ -32,11 +32,11 @@ static struct cast_about about = {
 
 #define HEADER(size)                                                                               \
 	"{\"version\":2," size ",\"timestamp\":1700000000,"                                        \
-	"\"title\":\"al\\\"ice: exec web/p in prod\",\"command\":\"sh -c x\",\"eksgate\":{"         \
-	"\"session\":\"11111111-2222-4333-8444-555555555555\",\"kind\":\"exec\","                    \
-	"\"user\":\"al\\\"ice\",\"cluster\":\"prod\","                                               \
-	"\"arn\":\"arn:aws:eks:eu-west-1:111111111111:cluster/prod\",\"namespace\":\"web\","         \
-	"\"pod\":\"p\",\"container\":\"\",\"client\":\"203.0.113.7\",\"instance\":\"main\","         \
+	"\"title\":\"al\\\"ice: exec web/p in prod\",\"command\":\"sh -c x\",\"eksgate\":{"        \
+	"\"session\":\"11111111-2222-4333-8444-555555555555\",\"kind\":\"exec\","                  \
+	"\"user\":\"al\\\"ice\",\"cluster\":\"prod\","                                             \
+	"\"arn\":\"arn:aws:eks:eu-west-1:111111111111:cluster/prod\",\"namespace\":\"web\","       \
+	"\"pod\":\"p\",\"container\":\"\",\"client\":\"203.0.113.7\",\"instance\":\"main\","       \
 	"\"protocol\":\"websocket v5.channel.k8s.io\",\"mode\":\"strict\"}}\n"
 #define USUAL HEADER("\"width\":80,\"height\":24")
 
@@ -142,11 +142,9 @@ static void test_characters(void **state)
 		const char *first, *second, *wanted;
 	} rows[] = {{"a\xe2\x82", "\xac!", "[0.001000,\"o\",\"a\"]\n[0.002000,\"o\",\"€!\"]\n"},
 	    {"\xf0\x9f\x98", "\x80", "[0.002000,\"o\",\"😀\"]\n"},
-	    {"a\xe2\x82", "b",
-		"[0.001000,\"o\",\"a\"]\n[0.002000,\"o\",\"\\ufffd\\ufffdb\"]\n"},
+	    {"a\xe2\x82", "b", "[0.001000,\"o\",\"a\"]\n[0.002000,\"o\",\"\\ufffd\\ufffdb\"]\n"},
 	    {"a\xff", "b", "[0.001000,\"o\",\"a\\ufffd\"]\n[0.002000,\"o\",\"b\"]\n"},
-	    {"a\xe0\x80", "b",
-		"[0.001000,\"o\",\"a\\ufffd\\ufffd\"]\n[0.002000,\"o\",\"b\"]\n"}};
+	    {"a\xe0\x80", "b", "[0.001000,\"o\",\"a\\ufffd\\ufffd\"]\n[0.002000,\"o\",\"b\"]\n"}};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		start(false);
 		cast_writer_begin(writer);

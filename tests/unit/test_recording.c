@@ -126,8 +126,7 @@ static struct recording *begin(const char *id)
 
 static bool say(struct recording *recording, const char *text)
 {
-	return recording_add(
-	    recording, REMOTE_STDOUT, (const uint8_t *)text, strlen(text), true);
+	return recording_add(recording, REMOTE_STDOUT, (const uint8_t *)text, strlen(text), true);
 }
 
 /* Everything is on the disk. */
@@ -339,10 +338,8 @@ static struct recording_sweep sweep;
 
 static void run_sweep(uint64_t max_bytes, int64_t max_age_seconds, int64_t now)
 {
-	sweep = (struct recording_sweep){.path = path,
-	    .max_bytes = max_bytes,
-	    .max_age_seconds = max_age_seconds,
-	    .now = now};
+	sweep = (struct recording_sweep){
+	    .path = path, .max_bytes = max_bytes, .max_age_seconds = max_age_seconds, .now = now};
 	recording_sweep_run(&sweep);
 }
 
@@ -393,10 +390,11 @@ static void test_a_long_abandoned_one(void **state)
 	run_sweep(0, 0, 1000);
 	assert_int_equal(sweep.note_count, 1);
 	assert_int_equal(sweep.files, 1);
-	char *command = xasprintf(
-	    "tail -2 %s/" ID("1") ".cast | tr -d '\\n' | grep -qxF '[99999.0,\"o\",\"abc\"][99999.0,"
-	    "\"m\",\"ended: the proxy stopped\"]'",
-	    path);
+	char *command =
+	    xasprintf("tail -2 %s/" ID(
+			  "1") ".cast | tr -d '\\n' | grep -qxF '[99999.0,\"o\",\"abc\"][99999.0,"
+			       "\"m\",\"ended: the proxy stopped\"]'",
+		path);
 	assert_int_equal(system(command), 0);
 	free(command);
 }

@@ -41,8 +41,8 @@ static void note(
 {
 	static const char names[] = "ioexr";
 	(void)arg;
-	buf_printf(&seen, "%c:%.*s%s", names[stream], (int)len, (const char *)data,
-	    is_last ? "; " : "");
+	buf_printf(
+	    &seen, "%c:%.*s%s", names[stream], (int)len, (const char *)data, is_last ? "; " : "");
 }
 
 static void start(const char *upgrade, const char *protocol)
@@ -56,8 +56,7 @@ static void start(const char *upgrade, const char *protocol)
 /* What was gathered in `bytes`. */
 static bool feed(enum remote_side side)
 {
-	bool is_read =
-	    remote_command_feed(command, side, (const uint8_t *)bytes.data, bytes.len);
+	bool is_read = remote_command_feed(command, side, (const uint8_t *)bytes.data, bytes.len);
 	buf_clear(&bytes);
 	return is_read;
 }
@@ -94,8 +93,7 @@ static void test_channels(void **state)
 	ws_frame(&bytes, 0x82, false, "", 0);
 	ws_message(&bytes, false, 3, "{}");
 	assert_true(feed(REMOTE_SERVER));
-	assert_string_equal(
-	    buf_text(&seen), "i:typed; r:{size}; o:out; e:err; o:; x:{}; ");
+	assert_string_equal(buf_text(&seen), "i:typed; r:{size}; o:out; e:err; o:; x:{}; ");
 }
 
 /* The channel of a message stands in its first fragment, which may be empty. */
@@ -205,8 +203,7 @@ static void test_bad_frames(void **state)
 		bool is_masked;
 		enum remote_side side;
 	} rows[] = {{"an unmasked client", 0x82, false, REMOTE_CLIENT},
-	    {"a masked server", 0x82, true, REMOTE_SERVER},
-	    {"deflate", 0xc2, false, REMOTE_SERVER},
+	    {"a masked server", 0x82, true, REMOTE_SERVER}, {"deflate", 0xc2, false, REMOTE_SERVER},
 	    {"a fragment of nothing", 0x80, false, REMOTE_SERVER},
 	    {"an unknown opcode", 0x83, false, REMOTE_SERVER}};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -242,14 +239,14 @@ static void test_an_endless_frame(void **state)
 static void assert_boundary(size_t from, size_t end)
 {
 	for (size_t cut = from + 1; cut < end; cut++) {
-		struct remote_command *half = remote_command_new(
-		    WS, "v5.channel.k8s.io", NULL, NULL);
+		struct remote_command *half =
+		    remote_command_new(WS, "v5.channel.k8s.io", NULL, NULL);
 		size_t at = cut;
-		assert_true(remote_command_feed(
-		    half, REMOTE_SERVER, (const uint8_t *)bytes.data, cut));
+		assert_true(
+		    remote_command_feed(half, REMOTE_SERVER, (const uint8_t *)bytes.data, cut));
 		for (uint64_t wanted; (wanted = remote_command_wanted(half)) > 0; at += wanted)
-			assert_true(remote_command_feed(half, REMOTE_SERVER,
-			    (const uint8_t *)bytes.data + at, (size_t)wanted));
+			assert_true(remote_command_feed(
+			    half, REMOTE_SERVER, (const uint8_t *)bytes.data + at, (size_t)wanted));
 		assert_int_equal(at, end);
 		remote_command_free(&half);
 	}
@@ -337,10 +334,9 @@ static void test_last_word_in_spdy(void **state)
 	remote_command_end(command, &word, &bytes);
 	assert_true(spdy_feed(reader, (const uint8_t *)bytes.data, bytes.len));
 	assert_int_equal(spdy_wanted(reader), 0);
-	assert_string_equal(buf_text(&seen),
-	    "5:\r\nlocked\r\n 1:{\"status\":\"Failure\"} end 5: end ");
-	static const uint8_t goaway[] = {
-	    0x80, 3, 0, 7, 0, 0, 0, 8, 0, 0, 0, 9, 0, 0, 0, 0};
+	assert_string_equal(
+	    buf_text(&seen), "5:\r\nlocked\r\n 1:{\"status\":\"Failure\"} end 5: end ");
+	static const uint8_t goaway[] = {0x80, 3, 0, 7, 0, 0, 0, 8, 0, 0, 0, 9, 0, 0, 0, 0};
 	assert_memory_equal(bytes.data + bytes.len - sizeof goaway, goaway, sizeof goaway);
 	spdy_reader_free(&reader);
 	/* Nothing is written on a stream that the server ended. */
