@@ -51,7 +51,7 @@ SETTINGS := common/settings.o common/settings_rows_teleport.o common/settings_ro
 	common/settings_labels.o common/settings_accounts.o common/settings_principals.o common/settings_own.o common/edit_distance.o common/config.o common/config_types.o common/yaml.o common/aws_endpoint.o $(LABELS)
 COMMON := $(BASE) common/loop.o common/zsock.o common/fetch.o $(SETTINGS) $(KUBE_CLUSTER) common/sigv4.o common/eks_token.o $(AWS) \
 	common/metrics.o common/admin.o common/admin_client.o \
-	common/notify.o common/render.o common/lock_file.o common/worker.o
+	common/notify.o common/render.o common/lock_file.o common/command_line.o common/worker.o
 
 # Whom discovery acts as, and when it looks.
 WHO := discoveryd/roster.o discoveryd/organization.o discoveryd/region_finder.o
@@ -79,7 +79,7 @@ EXCHANGE := kubeproxyd/exchange/exchange.o kubeproxyd/exchange/exchange_answer.o
 	kubeproxyd/exchange/caller.o kubeproxyd/exchange/relay.o kubeproxyd/exchange/reply.o kubeproxyd/exchange/route.o \
 	kubeproxyd/exchange/upgrade.o kubeproxyd/exchange/failure.o kubeproxyd/exchange/in_flight.o kubeproxyd/exchange/pace.o
 EXCHANGE += kubeproxyd/exchange/user_api.o kubeproxyd/exchange/activity.o kubeproxyd/exchange/exchange_remote.o
-NET := kubeproxyd/net/tls_memory.o \
+NET := kubeproxyd/net/tls_memory.o kubeproxyd/net/holdings.o \
 	kubeproxyd/net/address.o kubeproxyd/net/stream.o kubeproxyd/net/stream_open.o kubeproxyd/net/stream_transfer.o kubeproxyd/net/stream_io.o kubeproxyd/net/stream_queue.o kubeproxyd/net/tls.o kubeproxyd/net/tls_crl.o kubeproxyd/net/tls_client.o kubeproxyd/net/tls_names.o kubeproxyd/net/tls_resume.o \
 	kubeproxyd/net/listener.o kubeproxyd/net/listeners.o kubeproxyd/net/resolver.o
 
@@ -120,7 +120,7 @@ LOGIN := kubeproxyd/gate/identity_resolve.o kubeproxyd/gate/token_cache.o kubepr
 OFFLINE := kubeproxyd/pki.o kubeproxyd/new_file.o kubeproxyd/first_files.o kubeproxyd/client_certificate.o \
 	kubeproxyd/exchange/kubeconfig.o kubeproxyd/directory/alias.o kubeproxyd/cli_common.o kubeproxyd/cli_init.o kubeproxyd/cli_cert.o \
 	kubeproxyd/cli_lock.o kubeproxyd/cli_kubeconfig.o kubeproxyd/cli_request_info.o
-KUBEPROXYD += kubeproxyd/proxy_memory.o $(POLICY) $(GATE) $(LOGIN) $(OFFLINE)
+KUBEPROXYD += kubeproxyd/accepting.o kubeproxyd/proxy_memory.o $(POLICY) $(GATE) $(LOGIN) $(OFFLINE)
 
 BUSTAP := proto/bustap.o proto/bustap_follow.o proto/bustap_show.o proto/bustap_serve.o
 
@@ -133,6 +133,8 @@ test_arena := $(BASE)
 test_pool := $(BASE)
 test_metrics := $(BASE) common/metrics.o
 test_render := $(BASE) common/render.o
+UNIT_TESTS += test_command_line
+test_command_line := $(BASE) common/render.o common/edit_distance.o common/command_line.o
 test_notify := $(BASE) common/loop.o common/notify.o
 test_admin := $(BASE) common/loop.o common/admin.o common/admin_client.o common/metrics.o common/json.o common/lock_file.o
 
@@ -158,10 +160,11 @@ test_head := $(BASE) kubeproxyd/http/head.o kubeproxyd/http/fields.o
 test_h1_reader := $(BASE) $(HTTP) $(LLHTTP)
 test_status := $(BASE) kubeproxyd/http/status.o
 
-UNIT_TESTS += test_stream test_tls test_tls_authorities test_listener test_resolver test_stream_trickle
+UNIT_TESTS += test_stream test_tls test_tls_authorities test_listener test_resolver test_stream_trickle test_stream_marks
 STREAM_ENDS := tests/unit/stream_ends.o tests/unit/certificates.o
 test_stream := $(BASE) common/loop.o $(NET) $(STREAM_ENDS)
 test_stream_trickle := $(test_stream)
+test_stream_marks := $(test_stream)
 test_tls := $(BASE) common/loop.o $(NET) $(STREAM_ENDS)
 test_tls_authorities := $(test_tls)
 test_listener := $(BASE) common/loop.o $(NET)
@@ -173,7 +176,7 @@ UNIT_TESTS += test_alias test_route test_pace test_relay test_exchange test_sess
 test_sessions := $(BASE) common/loop.o common/metrics.o kubeproxyd/front/session.o kubeproxyd/front/strangers.o
 test_cluster := $(BASE) $(KUBE_CLUSTER) common/aws_endpoint.o kubeproxyd/directory/cluster.o
 test_upstream := tests/unit/fake_streams.o $(BASE) common/loop.o common/metrics.o $(HTTP) $(LLHTTP) kubeproxyd/back/upstream.o \
-	kubeproxyd/back/upstream_h1.o kubeproxyd/back/upstream_h2.o kubeproxyd/back/upstream_h2_stream.o \
+	kubeproxyd/net/holdings.o kubeproxyd/back/upstream_h1.o kubeproxyd/back/upstream_h2.o kubeproxyd/back/upstream_h2_stream.o \
 	kubeproxyd/back/dial.o
 test_session_h1 := tests/unit/session_neighbours.o $(BASE) common/loop.o $(HTTP) $(LLHTTP) kubeproxyd/exchange/reply.o kubeproxyd/front/session_h1.o
 test_audit_id := kubeproxyd/record/audit_id.o
@@ -182,13 +185,15 @@ AUDIT_EVENT := kubeproxyd/record/audit_event.o kubeproxyd/record/json_line.o kub
 AUDIT_POLICY := kubeproxyd/record/audit_policy.o kubeproxyd/policy/document.o common/edit_distance.o common/yaml.o
 test_audit_event := $(BASE) common/json.o $(AUDIT_EVENT)
 test_audit_policy := $(BASE) $(AUDIT_POLICY) $(filter-out kubeproxyd/record/%,$(AUDIT_EVENT))
+UNIT_TESTS += test_cast_reader
+test_cast_reader := $(BASE) common/json.o kubeproxyd/record/cast_reader.o
 test_audit_merge := $(BASE) common/json.o kubeproxyd/record/audit_merge.o
 test_audit_sink := $(BASE) common/loop.o common/metrics.o kubeproxyd/record/audit_sink.o kubeproxyd/record/audit_id.o $(AUDIT_EVENT)
 test_route := $(BASE) $(KUBE_CLUSTER) kubeproxyd/exchange/route.o
 test_pace := kubeproxyd/exchange/pace.o
 test_alias := $(BASE) kubeproxyd/directory/alias.o
 test_relay := $(BASE) kubeproxyd/exchange/relay.o
-test_exchange := tests/unit/exchange_stage.o tests/unit/exchange_world.o tests/unit/tunnel_bytes.o $(BASE) common/loop.o common/worker.o common/metrics.o common/json.o $(filter-out %/user_api.o,$(EXCHANGE)) $(RECORD) \
+test_exchange := kubeproxyd/net/holdings.o tests/unit/exchange_stage.o tests/unit/exchange_world.o tests/unit/tunnel_bytes.o $(BASE) common/loop.o common/worker.o common/metrics.o common/json.o $(filter-out %/user_api.o,$(EXCHANGE)) $(RECORD) \
 	kubeproxyd/policy/document.o common/edit_distance.o common/yaml.o kubeproxyd/http/fields.o kubeproxyd/http/head.o kubeproxyd/http/status.o \
 	kubeproxyd/gate/headers.o kubeproxyd/gate/headers_response.o kubeproxyd/gate/hop_by_hop.o \
 	kubeproxyd/gate/impersonate.o kubeproxyd/gate/act_as.o kubeproxyd/gate/credential.o kubeproxyd/gate/locks.o common/base64url.o \
@@ -213,7 +218,7 @@ test_rules_review := $(test_request_info)
 test_standing := $(test_request_info)
 test_identity := $(test_headers) $(LOGIN) $(filter-out $(BASE) $(LABELS) common/yaml.o common/edit_distance.o,$(SETTINGS)) common/loop.o common/fetch.o \
 	common/metrics.o common/sigv4.o kubeproxyd/pki.o
-test_cli_cert := $(BASE) common/sigv4.o $(POLICY) $(GATE) $(OFFLINE) $(KUBE_CLUSTER) $(SETTINGS) common/admin_client.o \
+test_cli_cert := $(BASE) common/sigv4.o $(POLICY) $(GATE) $(OFFLINE) $(KUBE_CLUSTER) $(SETTINGS) common/command_line.o common/admin_client.o \
 	common/lock_file.o common/render.o kubeproxyd/http/fields.o kubeproxyd/http/head.o
 
 # Who asks: tokens, locks.
@@ -312,10 +317,10 @@ test_hpack := $(BASE) kubeproxyd/http/hpack.o
 test_h2_fields := $(BASE) kubeproxyd/http/h2_fields.o kubeproxyd/http/fields.o kubeproxyd/http/head.o
 test_h2_tail := $(test_h2_fields) kubeproxyd/http/h2_tail.o kubeproxyd/http/hpack.o
 test_upstream_h2 := tests/unit/upstream_h2_world.o tests/unit/h2_end.o tests/unit/fake_streams.o $(BASE) common/loop.o $(HTTP) $(LLHTTP) \
-	kubeproxyd/back/dial.o kubeproxyd/back/upstream_h2.o kubeproxyd/back/upstream_h2_stream.o
+	kubeproxyd/back/dial.o kubeproxyd/back/upstream_h2.o kubeproxyd/back/upstream_h2_stream.o kubeproxyd/net/holdings.o
 test_upstream_h2_failures := $(test_upstream_h2)
 SESSION_H2_TEST := tests/unit/session_h2_world.o $(BASE) common/loop.o $(HTTP) $(LLHTTP) kubeproxyd/exchange/reply.o \
-	kubeproxyd/net/stream_queue.o kubeproxyd/front/session_h2.o kubeproxyd/front/session_h2_stream.o kubeproxyd/front/flood.o kubeproxyd/front/stream_ids.o
+	kubeproxyd/net/stream_queue.o kubeproxyd/net/holdings.o kubeproxyd/front/session_h2.o kubeproxyd/front/session_h2_stream.o kubeproxyd/front/flood.o kubeproxyd/front/stream_ids.o
 test_session_h2 := tests/unit/session_h2_talk.o tests/unit/h2_end.o $(SESSION_H2_TEST)
 test_session_h2_abuse := $(test_session_h2)
 
@@ -333,6 +338,9 @@ fuzz_aws_sources := $(AWS_TEST)
 FUZZ_TARGETS += fuzz_h1_request fuzz_h1_response
 fuzz_h1_request := tests/fuzz/h1.o $(BASE) $(HTTP) $(LLHTTP)
 fuzz_h1_response := tests/fuzz/h1.o $(BASE) $(HTTP) $(LLHTTP)
+
+FUZZ_TARGETS += fuzz_cast
+fuzz_cast := $(test_cast_reader)
 
 FUZZ_TARGETS += fuzz_upgrade
 fuzz_upgrade := $(BASE) $(HTTP) $(LLHTTP) kubeproxyd/exchange/upgrade.o kubeproxyd/gate/headers_response.o kubeproxyd/gate/hop_by_hop.o

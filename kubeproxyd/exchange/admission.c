@@ -151,6 +151,11 @@ static bool ask_policy(struct admission *admission, const struct question *quest
 	return refuse(admission, 403, xstrdup(decision->message));
 }
 
+static bool check_creation(struct admission *admission, const struct question *question)
+{
+	return admission->needs_body || admission_check_creation(admission, question->request);
+}
+
 static bool refuse_busy(struct admission *admission, const struct question *question,
     const char *setting, char *message)
 {
@@ -248,6 +253,7 @@ static check_fn *const checks[] = {
     parse_request,
     check_fields,
     ask_policy,
+    check_creation,
     check_connections,
     take_seat,
     prepare_cluster,

@@ -90,7 +90,7 @@ static void look_at_held(struct exchange *exchange)
 		exchange_answer(exchange, 413,
 		    "the body decides about access and is longer than "
 		    "eksgate.proxy.limits.body_in_hand: send less, or ask an administrator of "
-		    "eksgate for a rule with name \"*\"");
+		    "eksgate for a rule with name \"*\" that allows to create");
 }
 
 /* What the proxy itself answers. */
@@ -267,6 +267,7 @@ static struct upstream_want what_is_wanted(const struct exchange *exchange)
 	    .is_upgrade = exchange->is_upgrade,
 	    .is_long_running = exchange->admission.info.is_long_running,
 	    .must_be_fresh = exchange->was_cut,
+	    .holdings = exchange->all->with.holdings,
 	};
 	if (!exchange->admission.info.is_long_running && !want.is_upgrade)
 		want.response_timeout = exchange->all->with.settings->proxy.limits.response_timeout;
@@ -325,6 +326,7 @@ static void on_client_end(void *arg)
 static void on_client_drain(void *arg)
 {
 	struct exchange *exchange = arg;
+	exchanges_note_stalled(exchange->all, &exchange->link, false);
 	relay_on_client_drain(&exchange->relay);
 }
 

@@ -9,10 +9,12 @@
 
 #include "common/buf.h"
 #include "common/json.h"
+#include "common/settings.h"
 #include "common/xmem.h"
 #include "kubeproxyd/directory/cluster.h"
 #include "kubeproxyd/exchange/caller.h"
 #include "kubeproxyd/exchange/exchange_private.h"
+#include "kubeproxyd/gate/act_as.h"
 #include "kubeproxyd/gate/identity.h"
 #include "kubeproxyd/record/audit.h"
 #include "kubeproxyd/record/forwarded_ports.h"
@@ -151,6 +153,9 @@ static void add_who(const struct exchange *exchange, struct audit_event *event)
 	event->sent_user = decision->user;
 	event->sent_groups = decision->groups;
 	event->sent_group_count = decision->group_count;
+	event->sent_as = decision->as;
+	if (decision->as != NULL && exchange->all->with.settings->proxy.original_user)
+		event->original_user_key = ACT_AS_ORIGINAL_USER;
 }
 
 static void add_what(const struct exchange *exchange, struct audit_event *event)

@@ -198,12 +198,31 @@ void exchange_withdraw(struct exchange *exchange, const char *reason)
 		exchange_cut(exchange, reason);
 }
 
+/* The limits of the roles as they are now. Silence in a tunnel is known only when it was followed
+ * from the tunnel's begin. */
+static void follow_options(struct exchange *exchange)
+{
+	struct role_options *options = &exchange->options;
+	struct caller_grants *grants =
+	    caller_grants(exchange->caller, exchange->all->with.policy, exchange->identity);
+	const struct role_options *now = grants_options(grants->grants);
+	bool is_followed = options->client_idle_timeout.ms > 0;
+	options->max_session_ttl = now->max_session_ttl;
+	if (is_followed || exchange->state != STATE_TUNNEL)
+		options->client_idle_timeout = now->client_idle_timeout;
+	if (!is_followed && exchange->state != STATE_TUNNEL)
+		activity_start(&exchange->activity, NULL);
+	caller_grants_unref(&grants);
+}
+
 void exchange_recheck(struct exchange *exchange)
 {
 	if (exchange->state <= STATE_HOLDING || exchange->state == STATE_DONE)
 		return;
-	if (!admission_holds(
+	if (admission_holds(
 		&exchange->admission, exchange->all, exchange->caller, exchange->identity))
+		follow_options(exchange);
+	else
 		exchange_cut(exchange, "the role that allowed this was withdrawn");
 }
 

@@ -347,11 +347,12 @@ static void on_patience_over(void *arg)
 	exchange_finish(remote->exchange, remote->ending);
 }
 
+/* Who does not read cannot be told, and what waits for them is not to be kept. */
 bool exchange_end_session(struct exchange *exchange, const char *reason)
 {
 	struct exchange_remote *remote = exchange->remote;
 	if (exchange->state != STATE_TUNNEL || remote == NULL || remote->command == NULL ||
-	    remote->ending != NULL || exchange->is_half_closed ||
+	    remote->ending != NULL || exchange->is_half_closed || exchange->link.is_stalled ||
 	    !remote_command_can_end(remote->command))
 		return false;
 	remote->ending = xstrdup(reason);

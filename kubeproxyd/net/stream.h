@@ -13,6 +13,7 @@
 #include "common/attr.h"
 #include "common/mono.h"
 
+struct holdings; /* net/holdings.h */
 struct loop;
 struct stream;
 struct tls_server; /* net/tls.h */
@@ -42,6 +43,8 @@ struct stream_events {
 struct stream_options {
 	size_t high_mark; /* bytes queued for writing above which stream_is_full(); 0: 256 KiB */
 	struct duration handshake_timeout; /* connecting included; 0: 10 s */
+	struct holdings *holdings; /* what is queued counts there; while they are tight the mark is
+				    * 16 KiB. NULL: none. Outlives the stream */
 };
 
 /* Takes over a connected descriptor. `tls` NULL: plain. */
@@ -63,6 +66,7 @@ void stream_write(struct stream *stream, const void *data, size_t len);
 uint8_t *stream_reserve(struct stream *stream, size_t len) MUST_USE;
 void stream_commit(struct stream *stream, size_t len);
 size_t stream_queued(const struct stream *stream) MUST_USE;
+/* From when the high mark is passed until on_drain. */
 bool stream_is_full(const struct stream *stream) MUST_USE;
 
 /* No more on_data (and no more reading from the kernel) until resumed. */

@@ -152,6 +152,7 @@ static void on_write_broken(struct stream *stream)
 	if (stream->failure == NULL)
 		stream->failure = xstrdup(stream_io_reason());
 	stream_queue_clear(&stream->queue);
+	stream_count(stream);
 	stream->is_write_blocked = false;
 	if (stream->state == STATE_OPEN && !stream->is_paused && !stream->has_peer_ended)
 		stream_receive(stream);
@@ -191,6 +192,7 @@ static bool write_queue(struct stream *stream)
 		if (!note_write(stream, result))
 			return false;
 	}
+	stream_count(stream);
 	return true;
 }
 
@@ -219,8 +221,8 @@ void stream_flush(struct stream *stream)
 			stream_destroy(stream);
 		return;
 	}
-	if (!stream->was_full || stream->queue.len > stream->high_mark / 2)
+	if (!stream->is_full || stream->queue.len > stream_mark(stream) / 2)
 		return;
-	stream->was_full = false;
+	stream->is_full = false;
 	stream->events->on_drain(stream->arg);
 }

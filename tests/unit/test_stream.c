@@ -269,37 +269,6 @@ static void tells_the_end_behind_the_data(void **state)
 
 /* --- writing --------------------------------------------------------------------------------- */
 
-static void tells_full_and_drained(void **state)
-{
-	static const struct stream_options options = {.high_mark = 100000};
-	struct world *world = *state;
-	world_open(world, true, &options);
-	stream_pause(world->accepted.stream);
-	char *piece = xcalloc(1, 50000);
-	size_t sent = 0;
-	while (sent < (size_t)64 * 1024 * 1024) {
-		while (!stream_is_full(world->client.stream)) {
-			stream_write(world->client.stream, piece, 50000);
-			sent += 50000;
-		}
-		assert_true(stream_queued(world->client.stream) <= 150000);
-		unsigned drains = world->client.drains;
-		world_wait(world, 10);
-		if (world->client.drains == drains)
-			break;
-		assert_true(stream_queued(world->client.stream) <= 50000);
-	}
-	assert_true(stream_is_full(world->client.stream));
-	world->client.drains = 0;
-	stream_resume(world->accepted.stream);
-	world_run(world, has_drained, &world->client);
-	stream_end(world->client.stream);
-	world_run(world, has_ended, &world->accepted);
-	assert_int_equal(world->client.drains, 1);
-	assert_int_equal(world->accepted.received.len, sent);
-	free(piece);
-}
-
 static void builds_in_place(void **state)
 {
 	struct world *world = *state;
@@ -577,7 +546,6 @@ int main(void)
 	    WITH_WORLD(offers_again_what_was_not_used),
 	    WITH_WORLD(holds_back_a_peer_that_nobody_reads),
 	    WITH_WORLD(tells_the_end_behind_the_data),
-	    WITH_WORLD(tells_full_and_drained),
 	    WITH_WORLD(builds_in_place),
 	    WITH_WORLD(goes_on_reading_after_its_own_end),
 	    WITH_WORLD(shows_a_cut_to_the_peer),
