@@ -78,9 +78,9 @@ EXCHANGE := kubeproxyd/exchange/exchange.o kubeproxyd/exchange/exchange_answer.o
 	kubeproxyd/exchange/exchanges.o kubeproxyd/exchange/admission.o kubeproxyd/exchange/admission_body.o kubeproxyd/exchange/exchange_rules.o \
 	kubeproxyd/exchange/caller.o kubeproxyd/exchange/relay.o kubeproxyd/exchange/reply.o kubeproxyd/exchange/route.o \
 	kubeproxyd/exchange/upgrade.o kubeproxyd/exchange/failure.o kubeproxyd/exchange/in_flight.o kubeproxyd/exchange/pace.o
-EXCHANGE += kubeproxyd/exchange/user_api.o kubeproxyd/exchange/activity.o kubeproxyd/exchange/exchange_remote.o
+EXCHANGE += kubeproxyd/exchange/admission_filter.o kubeproxyd/exchange/exchange_filter.o kubeproxyd/exchange/user_api.o kubeproxyd/exchange/activity.o kubeproxyd/exchange/exchange_remote.o
 NET := kubeproxyd/net/tls_memory.o kubeproxyd/net/holdings.o \
-	kubeproxyd/net/address.o kubeproxyd/net/stream.o kubeproxyd/net/stream_open.o kubeproxyd/net/stream_transfer.o kubeproxyd/net/stream_io.o kubeproxyd/net/stream_queue.o kubeproxyd/net/tls.o kubeproxyd/net/tls_crl.o kubeproxyd/net/tls_client.o kubeproxyd/net/tls_names.o kubeproxyd/net/tls_resume.o \
+	kubeproxyd/net/address.o kubeproxyd/net/stream.o kubeproxyd/net/stream_open.o kubeproxyd/net/stream_transfer.o kubeproxyd/net/stream_io.o kubeproxyd/net/stream_queue.o kubeproxyd/net/tls.o kubeproxyd/net/tls_crl.o kubeproxyd/net/tls_client.o kubeproxyd/net/tls_names.o kubeproxyd/net/tls_resume.o kubeproxyd/net/tls_seal.o \
 	kubeproxyd/net/listener.o kubeproxyd/net/listeners.o kubeproxyd/net/resolver.o
 
 DIRECTORY := kubeproxyd/directory/subscriber.o kubeproxyd/directory/subscriber_follow.o kubeproxyd/directory/directory.o \
@@ -92,13 +92,15 @@ RECORD := kubeproxyd/record/access_log.o kubeproxyd/record/audit.o kubeproxyd/re
 	kubeproxyd/record/websocket.o
 RECORD += kubeproxyd/record/remote_command.o kubeproxyd/record/cast_writer.o kubeproxyd/record/recording_files.o \
 	kubeproxyd/record/recording.o kubeproxyd/record/recordings.o
+FILTER := kubeproxyd/filter/filter.o kubeproxyd/filter/accept.o kubeproxyd/filter/carry.o kubeproxyd/filter/gzip.o \
+	kubeproxyd/filter/json_filter.o kubeproxyd/filter/json_facts.o kubeproxyd/filter/json_cursor.o kubeproxyd/filter/json_frame.o
 BACK := kubeproxyd/back/dial.o kubeproxyd/back/upstream.o kubeproxyd/back/upstream_h1.o kubeproxyd/back/upstream_h2.o \
 	kubeproxyd/back/upstream_h2_stream.o
 FRONT := kubeproxyd/front/session.o kubeproxyd/front/strangers.o kubeproxyd/front/flood.o kubeproxyd/front/stream_ids.o kubeproxyd/front/session_h1.o kubeproxyd/front/session_h2.o \
 	kubeproxyd/front/session_h2_stream.o
 PROBE := kubeproxyd/probe/apply.o kubeproxyd/probe/call.o kubeproxyd/probe/finding.o kubeproxyd/probe/look.o kubeproxyd/probe/own_principal.o \
 	kubeproxyd/probe/prober.o kubeproxyd/probe/rbac_text.o kubeproxyd/probe/rights.o kubeproxyd/probe/tasks.o
-KUBEPROXYD := $(PROBE) $(HTTP) $(NET) $(EXCHANGE) $(RECORD) $(BACK) $(FRONT) kubeproxyd/main.o kubeproxyd/cli_audit.o kubeproxyd/cli_ask.o kubeproxyd/cli_rbac.o kubeproxyd/cli_can.o kubeproxyd/proxy.o \
+KUBEPROXYD := $(PROBE) $(HTTP) $(NET) $(EXCHANGE) $(RECORD) $(FILTER) $(BACK) $(FRONT) kubeproxyd/main.o kubeproxyd/cli_audit.o kubeproxyd/cli_ask.o kubeproxyd/cli_rbac.o kubeproxyd/cli_can.o kubeproxyd/proxy.o \
 	kubeproxyd/drain.o \
 	kubeproxyd/proxy_admin.o kubeproxyd/proxy_files.o kubeproxyd/cli_online.o $(DIRECTORY)
 BODIES := kubeproxyd/policy/protobuf.o kubeproxyd/policy/object_name.o kubeproxyd/policy/access_review.o
@@ -120,7 +122,7 @@ LOGIN := kubeproxyd/gate/identity_resolve.o kubeproxyd/gate/token_cache.o kubepr
 OFFLINE := kubeproxyd/pki.o kubeproxyd/new_file.o kubeproxyd/first_files.o kubeproxyd/client_certificate.o \
 	kubeproxyd/exchange/kubeconfig.o kubeproxyd/directory/alias.o kubeproxyd/cli_common.o kubeproxyd/cli_init.o kubeproxyd/cli_cert.o \
 	kubeproxyd/cli_lock.o kubeproxyd/cli_kubeconfig.o kubeproxyd/cli_request_info.o
-KUBEPROXYD += kubeproxyd/accepting.o kubeproxyd/proxy_memory.o $(POLICY) $(GATE) $(LOGIN) $(OFFLINE)
+KUBEPROXYD += kubeproxyd/accepting.o kubeproxyd/ticket_keys.o kubeproxyd/proxy_memory.o $(POLICY) $(GATE) $(LOGIN) $(OFFLINE)
 
 BUSTAP := proto/bustap.o proto/bustap_follow.o proto/bustap_show.o proto/bustap_serve.o
 
@@ -160,11 +162,15 @@ test_head := $(BASE) kubeproxyd/http/head.o kubeproxyd/http/fields.o
 test_h1_reader := $(BASE) $(HTTP) $(LLHTTP)
 test_status := $(BASE) kubeproxyd/http/status.o
 
-UNIT_TESTS += test_stream test_tls test_tls_authorities test_listener test_resolver test_stream_trickle test_stream_marks
+UNIT_TESTS += test_stream test_tls test_tls_authorities test_listener test_resolver test_stream_trickle test_stream_marks \
+	test_stream_bulk test_tls_seal test_ticket_keys
 STREAM_ENDS := tests/unit/stream_ends.o tests/unit/certificates.o
 test_stream := $(BASE) common/loop.o $(NET) $(STREAM_ENDS)
 test_stream_trickle := $(test_stream)
 test_stream_marks := $(test_stream)
+test_stream_bulk := $(test_stream)
+test_tls_seal := $(test_stream)
+test_ticket_keys := $(BASE) common/base64url.o common/loop.o kubeproxyd/new_file.o kubeproxyd/ticket_keys.o
 test_tls := $(BASE) common/loop.o $(NET) $(STREAM_ENDS)
 test_tls_authorities := $(test_tls)
 test_listener := $(BASE) common/loop.o $(NET)
@@ -193,7 +199,7 @@ test_route := $(BASE) $(KUBE_CLUSTER) kubeproxyd/exchange/route.o
 test_pace := kubeproxyd/exchange/pace.o
 test_alias := $(BASE) kubeproxyd/directory/alias.o
 test_relay := $(BASE) kubeproxyd/exchange/relay.o
-test_exchange := kubeproxyd/net/holdings.o tests/unit/exchange_stage.o tests/unit/exchange_world.o tests/unit/tunnel_bytes.o $(BASE) common/loop.o common/worker.o common/metrics.o common/json.o $(filter-out %/user_api.o,$(EXCHANGE)) $(RECORD) \
+test_exchange := kubeproxyd/net/holdings.o tests/unit/exchange_stage.o tests/unit/exchange_world.o tests/unit/tunnel_bytes.o $(BASE) common/loop.o common/worker.o common/metrics.o common/json.o $(filter-out %/user_api.o,$(EXCHANGE)) $(RECORD) $(FILTER) \
 	kubeproxyd/policy/document.o common/edit_distance.o common/yaml.o kubeproxyd/http/fields.o kubeproxyd/http/head.o kubeproxyd/http/status.o \
 	kubeproxyd/gate/headers.o kubeproxyd/gate/headers_response.o kubeproxyd/gate/hop_by_hop.o \
 	kubeproxyd/gate/impersonate.o kubeproxyd/gate/act_as.o kubeproxyd/gate/credential.o kubeproxyd/gate/locks.o common/base64url.o \
@@ -237,6 +243,11 @@ TUNNEL := $(BASE) kubeproxyd/record/forwarded_ports.o kubeproxyd/record/spdy.o k
 test_tunnel_readers := $(TUNNEL)
 FUZZ_TARGETS += fuzz_tunnel
 fuzz_tunnel = $(TUNNEL)
+
+# What a restricted reader gets of an answer.
+UNIT_TESTS += test_json_cursor test_json_filter
+test_json_cursor := kubeproxyd/filter/json_cursor.o kubeproxyd/filter/json_frame.o
+test_json_filter := $(BASE) $(FILTER)
 
 # Recordings.
 UNIT_TESTS += test_remote_command test_cast_writer test_recording test_worker

@@ -155,8 +155,9 @@ static bool decide_review(struct admission *admission, const struct http_head *r
 	}
 	struct request_info asked = access_review_request(&review);
 	decide(admission, &asked);
-	bool is_whole = decision_is_whole(&admission->decision);
-	if (!is_whole) {
+	/* A list or watch of which some is shown is answered, and so allowed. */
+	bool is_allowed = admission->decision.is_allowed;
+	if (!is_allowed) {
 		enum body_format wanted =
 		    body_format_wanted(fields_get(&request->fields, "Accept"));
 		access_review_deny(
@@ -166,7 +167,7 @@ static bool decide_review(struct admission *admission, const struct http_head *r
 		decide(admission, &admission->info);
 	}
 	access_review_free(&review);
-	return is_whole;
+	return is_allowed;
 }
 
 /* The API server answers; exchange_rules.c cuts its answer down. */
@@ -178,6 +179,7 @@ static bool decide_rules(
 	admission->rules_namespace = rules_review_namespace(format, body, len, &error);
 	if (admission->rules_namespace == NULL)
 		return refuse(admission, 400, xstrdup(error));
+	admission->accept = "application/json";
 	decide(admission, &admission->info);
 	return decision_is_whole(&admission->decision) ||
 	       refuse(admission, 403, xstrdup(admission->decision.message));

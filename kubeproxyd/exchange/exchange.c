@@ -251,7 +251,8 @@ static bool build_head(const struct exchange *exchange, const char *token, struc
 	    .extras = extras,
 	    .extra_count = extra_count,
 	    .audit_id = exchange->audit_id,
-	    .accept = exchange->admission.rules_namespace != NULL ? "application/json" : NULL,
+	    .accept = exchange->admission.accept,
+	    .accept_encoding = exchange->admission.accept_encoding,
 	    .client_address = exchange->caller->host,
 	    .drops_extensions = exchange_remote_is_recorded(exchange),
 	    .is_proxy_subresource = exchange->admission.info.opaque_from > 0,
@@ -327,7 +328,10 @@ static void on_client_drain(void *arg)
 {
 	struct exchange *exchange = arg;
 	exchanges_note_stalled(exchange->all, &exchange->link, false);
-	relay_on_client_drain(&exchange->relay);
+	if (exchange->filter != NULL)
+		exchange_filter_drain(exchange);
+	else
+		relay_on_client_drain(&exchange->relay);
 }
 
 static void on_client_failed(void *arg, const struct peer_failure *failure)

@@ -14,6 +14,7 @@
 #include "kubeproxyd/directory/cluster.h"
 #include "kubeproxyd/exchange/caller.h"
 #include "kubeproxyd/exchange/exchange_private.h"
+#include "kubeproxyd/filter/filter.h"
 #include "kubeproxyd/gate/act_as.h"
 #include "kubeproxyd/gate/identity.h"
 #include "kubeproxyd/record/audit.h"
@@ -285,6 +286,17 @@ static bool is_denial(const struct exchange *exchange)
 	       !exchange->admission.decision.is_allowed;
 }
 
+static void add_filtered(const struct exchange *exchange, struct audit_event *event)
+{
+	const struct filter_result *result = exchange_filter_result(exchange);
+	if (result == NULL)
+		return;
+	event->is_filtered = true;
+	event->objects_passed = result->passed;
+	event->objects_left_out = result->dropped + result->unreadable;
+	event->objects_unreadable = result->unreadable;
+}
+
 void exchange_audit_end(const struct exchange *exchange, const char *ending)
 {
 	struct audit_bodies *bodies = exchange->audit.bodies;
@@ -294,6 +306,7 @@ void exchange_audit_end(const struct exchange *exchange, const char *ending)
 	    .ending = ending,
 	    .bytes_in = exchange->relay.request_bytes,
 	    .bytes_out = exchange->relay.answer_bytes};
+	add_filtered(exchange, &event);
 	if (is_denial(exchange))
 		event.level = AUDIT_METADATA;
 	else if (!wants(exchange, AUDIT_RESPONSE_COMPLETE))

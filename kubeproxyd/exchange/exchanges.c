@@ -119,6 +119,8 @@ static void make_metrics(struct exchanges *exchanges, struct metrics *metrics)
 		"Requests that API servers failed.", "cluster kind");
 	exchanges->metrics.refused = metrics_counter(metrics, "eksgate_proxy_refused_total",
 	    "Requests refused for a limit, by its setting.", "reason");
+	exchanges->metrics.filtered = metrics_counter(metrics, "eksgate_filtered_objects_total",
+	    "Objects in answers that hold more than their reader may see.", "verdict");
 	exchanges->metrics.held = metrics_gauge(metrics, "eksgate_proxy_answer_bytes_held",
 	    "Memory that answers take since their readers are slower than API servers.", "");
 	metrics_on_collect(metrics, collect_held, exchanges);

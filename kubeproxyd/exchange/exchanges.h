@@ -70,7 +70,7 @@ struct exchanges {
 	struct http_head scratch;
 	struct {
 		struct metric *requests, *in_flight, *seconds, *bytes, *upstream_errors, *refused,
-		    *held;
+		    *held, *filtered;
 	} metrics;
 };
 

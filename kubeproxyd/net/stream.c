@@ -203,10 +203,17 @@ void stream_set_events(struct stream *stream, const struct stream_events *events
 
 void stream_write(struct stream *stream, const void *data, size_t len)
 {
-	if (len == 0)
+	const uint8_t *bytes = data;
+	size_t done = stream->io.keeps_records ? stream_write_through(stream, bytes, len) : 0;
+	if (done == len)
 		return;
-	memcpy(stream_reserve(stream, len), data, len);
-	stream_commit(stream, len);
+	memcpy(stream_reserve(stream, len - done), bytes + done, len - done);
+	stream_commit(stream, len - done);
+}
+
+void stream_keep_records(struct stream *stream)
+{
+	stream->io.keeps_records = true;
 }
 
 uint8_t *stream_reserve(struct stream *stream, size_t len)

@@ -59,6 +59,11 @@ struct stream *stream_connect(struct loop *loop, const struct sockaddr *address,
 /* Hands the stream to another owner (pool, upgrade). */
 void stream_set_events(struct stream *stream, const struct stream_events *events, void *arg);
 
+/* From here on a record of TLS that came is one on_data, and a stream_write() leaves at once, in
+ * records of its own, while nothing is queued: what one end of a tunnel sent as one record arrives
+ * at the other as one. There are clients that sleep over what stands behind the first message of a
+ * record (Debian's python3-kubernetes waits for the descriptor alone). */
+void stream_keep_records(struct stream *stream);
 /* Queues bytes; copies them. Never fails: a broken stream tells by on_error. */
 void stream_write(struct stream *stream, const void *data, size_t len);
 /* Room for at most `len` bytes at the end of the queue, to build a head in place; then

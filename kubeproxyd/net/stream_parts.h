@@ -94,6 +94,8 @@ void stream_receive(struct stream *stream);
 void stream_discard(struct stream *stream);
 /* Offers again what was not used, reads what TLS holds, tells the end. */
 void stream_go_on_reading(struct stream *stream);
+/* Writes what can leave at once, in records of its own; the rest is to be queued. */
+size_t stream_write_through(struct stream *stream, const uint8_t *data, size_t len) MUST_USE;
 /* Writes what is queued and the end, as far as the kernel takes it. */
 void stream_flush(struct stream *stream);
 

@@ -255,6 +255,11 @@ static void add_ending(struct list *annotations, const struct audit_event *what)
 	add_number_text(annotations, "eksgate.io/bytes-out", what->bytes_out);
 	add_number_text(annotations, "eksgate.io/duration-ms", (uint64_t)what->took.ms);
 	add_text(annotations, "eksgate.io/bodies", what->body_note);
+	if (!what->is_filtered)
+		return;
+	add_number_text(annotations, "eksgate.io/objects-passed", what->objects_passed);
+	add_number_text(annotations, "eksgate.io/objects-left-out", what->objects_left_out);
+	add_number_text(annotations, "eksgate.io/objects-unreadable", what->objects_unreadable);
 }
 
 static void add_annotations(struct list *event, const struct audit_event *what)

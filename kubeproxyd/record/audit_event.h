@@ -52,6 +52,9 @@ struct audit_event {
 	unsigned status;
 	const char *ending; /* "done", "client gone", the message of a refusal */
 	uint64_t bytes_in, bytes_out;
+	bool is_filtered; /* the answer was; its objects: */
+	uint64_t objects_passed, objects_left_out,
+	    objects_unreadable; /* the last are left out, too */
 	struct unix_time received, now;
 	struct duration took;
 	/* Bodies as canonical JSON, and why there is none. */

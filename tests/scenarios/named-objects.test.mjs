@@ -1,5 +1,5 @@
 // Rules for some names: a create is judged by the name in its body, in whatever encoding; what has none, or could be read
-// in two ways, is refused and never sent. Lists that could hold other names are refused with the way to narrow them.
+// in two ways, is refused and never sent. Lists hold what may be read and nothing else.
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { CLUSTERS, nameOf, person, scenario, startBoth } from './harness.mjs';
@@ -88,8 +88,8 @@ scenario('objects by name', { clusters: CLUSTERS.slice(0, 1) }, async (world) =>
 	assert.equal(sent.length, 3);
 
 	const narrow = await nadia.ask(session, maps);
-	assert.equal(narrow.status, 403);
-	assert.match(narrow.json.message, /for some names or namespaces alone/);
+	assert.equal(narrow.status, 200);
+	assert.deepEqual(narrow.json.items.map(({ metadata }) => metadata.name).sort(), ['app-1', 'app-2', 'app-3']);
 	assert.equal((await nadia.ask(session, `${maps}?fieldSelector=metadata.name%3Dapp-1`)).status, 200);
 	session.close();
 
