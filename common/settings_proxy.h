@@ -20,6 +20,7 @@ struct proxy_limits {
 	size_t header_count;
 	size_t body_in_hand; /* bytes buffered per direction */
 	size_t bodies_in_hand; /* of all requests */
+	size_t filtered_object; /* bytes of one in an answer that is filtered */
 	struct duration header_timeout;
 	struct duration handshake_timeout;
 	struct duration idle_timeout; /* between requests */

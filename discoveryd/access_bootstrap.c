@@ -319,6 +319,7 @@ static void on_credentials(void *arg, const struct aws_credentials *credentials,
 		    one->cluster_id != NULL ? one->cluster_id : one->eks_name, one->region,
 		    access->settings->test.token_sts_host, aws_now(access->options.aws), &error);
 	one->asked = case_pick_proxy(one);
+	bool is_lost = token != NULL && one->asked == 0; /* it left before it was asked */
 	if (token != NULL && one->asked != 0)
 		one->task = give_task(one, token);
 	xfree_secret(&token);
@@ -328,7 +329,7 @@ static void on_credentials(void *arg, const struct aws_credentials *credentials,
 				     : credentials == NULL ? why
 							   : "no proxy that reaches the cluster "
 							     "takes the task";
-		on_no_task(one, reason, false);
+		on_no_task(one, reason, is_lost);
 	}
 	free(error);
 }

@@ -1,191 +1,223 @@
-/* One table of verbs and one of options; usage and checks are made from them. Called by main. */
+/* One table of verbs, each with its options; usage and checks are made from them. Called by main.
+ */
 #include "discoveryd/cli.h"
 
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "common/command_line.h"
 #include "common/settings.h"
 #include "discoveryd/commands.h"
 #include "discoveryd/daemon.h"
+
+#define PROGRAM "discoveryd"
+
+/* --- the tables ------------------------------------------------------------------------------ */
+
+#define FIELD(name) offsetof(struct cli, name)
+#define CONFIG                                                                                     \
+	{                                                                                          \
+		"config", "FILE", option_text, FIELD(config),                                      \
+		    "the configuration, " SETTINGS_DEFAULT_PATH                                    \
+	}
+#define FORMAT                                                                                     \
+	{                                                                                          \
+		"format", "table|json|yaml", option_format, FIELD(format),                         \
+		    "for people, or one document"                                                  \
+	}
+
+static const struct verb_option plain_rows[] = {CONFIG};
+static const struct verb_option shown_rows[] = {CONFIG, FORMAT};
+
+static const struct verb_option check_rows[] = {
+    CONFIG,
+    FORMAT,
+    {"options", NULL, option_flag, FIELD(is_options), "print every key of the configuration"},
+};
+
+static const struct verb_option scan_rows[] = {
+    CONFIG,
+    FORMAT,
+    {"regions", "A,B", option_text, FIELD(regions),
+	"these regions with the own identity, without a configuration"},
+};
+
+static const struct verb_option inventory_rows[] = {
+    CONFIG,
+    FORMAT,
+    {"connected", NULL, option_flag, FIELD(is_connected), "only the subscribers"},
+};
+
+static const struct verb_option access_rows[] = {
+    CONFIG,
+    FORMAT,
+    {"dry-run", NULL, option_flag, FIELD(is_dry_run), "only print what would be done"},
+};
+
+static const struct verb_option policy_rows[] = {
+    CONFIG,
+    FORMAT,
+    {"principal", "ARN", option_text, FIELD(principal), "who discoveryd is, instead of asking STS"},
+    {"serving", "ARN", option_text, FIELD(serving), "who kubeproxyd is"},
+    {"instance-role", "ARN", option_text, FIELD(instance_role),
+	"the role of the EC2 instance that both run on; the two above are what it assumes"},
+};
 
 static int run_daemon(const struct cli *cli)
 {
 	return daemon_run(cli->config);
 }
 
-enum operand { OPERAND_NONE, OPERAND_REQUIRED };
-
-static const struct verb {
-	const char *name;
-	const char *operand_name;
-	enum operand operand;
+static const struct command {
+	struct verb verb;
 	command_fn *fn;
-	const char *help;
-} verbs[] = {
-    {"run", "", OPERAND_NONE, run_daemon, "run the daemon in the foreground"},
-    {"check", "", OPERAND_NONE, command_check,
-	"validate the configuration (--options: print every key)"},
-    {"scan", "", OPERAND_NONE, command_scan,
-	"look at AWS once, print what would be enrolled, change nothing"},
-    {"get", "kube_cluster[/NAME]", OPERAND_REQUIRED, command_get,
-	"print the clusters that are served"},
-    {"explain", "NAME|ARN", OPERAND_REQUIRED, command_explain,
-	"say why a cluster is, or is not, served"},
-    {"status", "", OPERAND_NONE, command_status,
-	"print scopes, their last outcome and what to do about it"},
-    {"inventory", "", OPERAND_NONE, command_inventory,
-	"print who follows the bus (--connected: only those)"},
-    {"access", "NAME", OPERAND_REQUIRED, command_access,
-	"arrange the proxy's access to a cluster now, print how it stands"},
-    {"forget", "NAME", OPERAND_REQUIRED, command_forget,
-	"remove a cluster that nothing covers any more, before its grace time is over"},
-    {"confirm-removal", "", OPERAND_NONE, command_confirm_removal,
-	"let the removals go that the guard holds back"},
-    {"iam-policy", "", OPERAND_NONE, command_iam_policy,
-	"print the IAM policies that this configuration needs"},
+} commands[] = {
+    {{"run", "", 0, 0, VERB_OPTIONS(plain_rows), .help = "run the daemon in the foreground"},
+	run_daemon},
+    {{"check", "", 0, 0, VERB_OPTIONS(check_rows), .help = "validate the configuration"},
+	command_check},
+    {{"scan", "", 0, 0, VERB_OPTIONS(scan_rows),
+	 .help = "look at AWS once, print what would be enrolled, change nothing"},
+	command_scan},
+    {{"get", "kube_cluster[/NAME]", 1, 1, VERB_OPTIONS(shown_rows),
+	 .help = "print the clusters that are served"},
+	command_get},
+    {{"explain", "NAME|ARN", 1, 1, VERB_OPTIONS(shown_rows),
+	 .help = "say why a cluster is, or is not, served"},
+	command_explain},
+    {{"status", "", 0, 0, VERB_OPTIONS(shown_rows),
+	 .help = "print scopes, their last outcome and what to do about it"},
+	command_status},
+    {{"inventory", "", 0, 0, VERB_OPTIONS(inventory_rows), .help = "print who follows the bus"},
+	command_inventory},
+    {{"access", "NAME", 1, 1, VERB_OPTIONS(access_rows),
+	 .help = "arrange the proxy's access to a cluster now, print how it stands"},
+	command_access},
+    {{"forget", "NAME", 1, 1, VERB_OPTIONS(shown_rows),
+	 .help = "remove a cluster that nothing covers any more, before its grace time is over"},
+	command_forget},
+    {{"confirm-removal", "", 0, 0, VERB_OPTIONS(shown_rows),
+	 .help = "let the removals go that the guard holds back"},
+	command_confirm_removal},
+    {{"iam-policy", "", 0, 0, VERB_OPTIONS(policy_rows),
+	 .help = "print the IAM policies that this configuration needs"},
+	command_iam_policy},
 };
-#define VERB_COUNT (sizeof verbs / sizeof verbs[0])
+#define COMMAND_COUNT (sizeof commands / sizeof commands[0])
+
+/* --- reading --------------------------------------------------------------------------------- */
 
 static void print_usage(FILE *out)
 {
-	fprintf(out, "usage: discoveryd [--config FILE] VERB [OPERAND] [OPTION...]\n\n");
-	for (size_t i = 0; i < VERB_COUNT; i++) {
+	fprintf(out, "usage: " PROGRAM " [--config FILE] VERB [OPERAND] [OPTION...]\n\n");
+	for (size_t i = 0; i < COMMAND_COUNT; i++) {
+		const struct verb *verb = &commands[i].verb;
 		char synopsis[48];
-		snprintf(synopsis, sizeof synopsis, "%s %s", verbs[i].name, verbs[i].operand_name);
-		fprintf(out, "  %-24s %s\n", synopsis, verbs[i].help);
+		snprintf(synopsis, sizeof synopsis, "%s %s", verb->name, verb->operands);
+		fprintf(out, "  %-24s %s\n", synopsis, verb->help);
 	}
-	fprintf(out,
-	    "\n"
-	    "  --config FILE            the configuration, %s\n"
-	    "  --format table|json|yaml how to print, table\n"
-	    "  --regions A,B            scan: these regions with the own identity, without a "
-	    "configuration\n"
-	    "  --principal ARN          iam-policy: who discoveryd is, instead of asking STS\n"
-	    "  --serving ARN            iam-policy: who kubeproxyd is\n"
-	    "  --instance-role ARN      iam-policy: the role of the EC2 instance that both run "
-	    "on;\n"
-	    "                           --principal and --serving are then the roles it assumes\n"
-	    "  --connected              inventory: only the subscribers\n"
-	    "  --dry-run                access: only print what would be done\n"
-	    "  --options                check: print every key of the configuration\n"
-	    "  --help, --version\n"
-	    "\n"
-	    "Exit status: 0 done, 1 the answer is no, 2 wrong use.\n",
-	    SETTINGS_DEFAULT_PATH);
+	fprintf(out, "\n"
+		     "  --config FILE            the configuration, " SETTINGS_DEFAULT_PATH "\n"
+		     "  --help                   of " PROGRAM ", or of a verb\n"
+		     "  --version\n"
+		     "\n"
+		     "Exit status: 0 done, 1 the answer is no, 2 wrong use.\n");
 }
 
-static int wrong_use(const char *what, const char *detail)
+/* Whether "--NAME" is followed by its value, in whichever verb it is. */
+static bool takes_value(const char *word)
 {
-	fprintf(stderr, "discoveryd: %s%s; discoveryd --help shows the usage\n", what, detail);
-	return EXIT_USAGE;
-}
-
-/* The value of option `name` at argv[*at], as "--name VALUE" or "--name=VALUE"; moves *at. */
-static bool take_value(char **argv, int argc, int *at, const char *name, const char **value)
-{
-	size_t len = strlen(name);
-	if (strncmp(argv[*at], name, len) != 0)
-		return false;
-	if (argv[*at][len] == '=') {
-		*value = argv[*at] + len + 1;
-		return true;
+	for (size_t i = 0; i < COMMAND_COUNT; i++) {
+		const struct verb *verb = &commands[i].verb;
+		for (size_t k = 0; k < verb->option_count; k++) {
+			const struct verb_option *option = &verb->options[k];
+			if (strcmp(word + 2, option->name) == 0)
+				return option->value != NULL;
+		}
 	}
-	if (argv[*at][len] != '\0')
-		return false;
-	*value = *at + 1 < argc ? argv[++*at] : NULL;
-	return true;
+	return false;
 }
 
-static bool take_flag(const char *arg, struct cli *cli)
+/* Where the verb stands: options may come before it. argc: nowhere. */
+static int find_verb(int argc, char **argv)
 {
-	if (strcmp(arg, "--connected") == 0)
-		cli->is_connected = true;
-	else if (strcmp(arg, "--options") == 0)
-		cli->is_options = true;
-	else if (strcmp(arg, "--dry-run") == 0)
-		cli->is_dry_run = true;
-	else
-		return false;
-	return true;
-}
-
-/* EXIT_DONE when the option at argv[*at] was taken. */
-static int take_option(int argc, char **argv, int *at, struct cli *cli)
-{
-	const char *option = argv[*at], *value = NULL;
-	if (take_flag(option, cli))
-		return EXIT_DONE;
-	if (take_value(argv, argc, at, "--config", &value)) {
-		cli->config = value;
-		cli->has_config = true;
-	} else if (take_value(argv, argc, at, "--regions", &value)) {
-		cli->regions = value;
-	} else if (take_value(argv, argc, at, "--principal", &value)) {
-		cli->principal = value;
-	} else if (take_value(argv, argc, at, "--serving", &value)) {
-		cli->serving = value;
-	} else if (take_value(argv, argc, at, "--instance-role", &value)) {
-		cli->instance_role = value;
-	} else if (take_value(argv, argc, at, "--format", &value)) {
-		if (value != NULL && !render_format_parse(value, &cli->format))
-			return wrong_use("--format is table, json or yaml, not ", value);
-	} else {
-		return wrong_use("unknown option ", option);
+	int at = 1;
+	while (at < argc && argv[at][0] == '-') {
+		bool is_long = strncmp(argv[at], "--", 2) == 0;
+		at += is_long && takes_value(argv[at]) ? 2 : 1;
 	}
-	return value != NULL && value[0] != '\0' ? EXIT_DONE
-						 : wrong_use("a value is missing after ", option);
+	return at < argc ? at : argc;
 }
 
-static const struct verb *find_verb(const char *name)
+static const struct command *find_command(const char *name)
 {
-	for (size_t i = 0; i < VERB_COUNT; i++) {
-		if (strcmp(verbs[i].name, name) == 0)
-			return &verbs[i];
+	for (size_t i = 0; i < COMMAND_COUNT; i++) {
+		if (strcmp(commands[i].verb.name, name) == 0)
+			return &commands[i];
 	}
 	return NULL;
 }
 
-static int run_verb(const char *name, const struct cli *cli)
+static int print_text(struct buf *text, FILE *out, int status)
 {
-	const struct verb *verb = find_verb(name);
-	if (verb == NULL)
-		return wrong_use("unknown verb ", name);
-	if (verb->operand == OPERAND_REQUIRED && cli->operand == NULL)
-		return wrong_use("needs an operand: ", verb->operand_name);
-	if (verb->operand == OPERAND_NONE && cli->operand != NULL)
-		return wrong_use("one operand too many: ", cli->operand);
-	return verb->fn(cli);
+	fputs(buf_text(text), out);
+	buf_free(text);
+	return status;
+}
+
+/* argv[0] is the verb. */
+static int run_command(const struct command *command, int argc, char **argv)
+{
+	struct cli cli = {.format = RENDER_TABLE};
+	struct buf text = {0};
+	char **operands = NULL, *error = NULL;
+	switch (verb_read(&command->verb, argc, argv, &cli, &operands, &error)) {
+	case VERB_READ:
+		break;
+	case VERB_HELP:
+		verb_help(&command->verb, PROGRAM, &text);
+		return print_text(&text, stdout, EXIT_DONE);
+	case VERB_WRONG:
+		verb_complain(&command->verb, PROGRAM, error, &text);
+		free(error);
+		return print_text(&text, stderr, EXIT_USAGE);
+	}
+	cli.has_config = cli.config != NULL;
+	if (!cli.has_config)
+		cli.config = SETTINGS_DEFAULT_PATH;
+	cli.operand = operands[0];
+	return command->fn(&cli);
+}
+
+/* What stands alone in the place of a verb. */
+static bool is_alone(int argc, char **argv, const char *option)
+{
+	return argc > 1 && strcmp(argv[1], option) == 0;
 }
 
 int cli_main(int argc, char **argv)
 {
-	struct cli cli = {.config = SETTINGS_DEFAULT_PATH, .format = RENDER_TABLE};
-	const char *verb = NULL;
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-			print_usage(stdout);
-			return EXIT_DONE;
-		}
-		if (strcmp(argv[i], "--version") == 0) {
-			printf("discoveryd %s\n", EKSGATE_VERSION);
-			return EXIT_DONE;
-		}
-		if (argv[i][0] == '-') {
-			int status = take_option(argc, argv, &i, &cli);
-			if (status != EXIT_DONE)
-				return status;
-		} else if (verb == NULL) {
-			verb = argv[i];
-		} else if (cli.operand == NULL) {
-			cli.operand = argv[i];
-		} else {
-			return wrong_use("one operand too many: ", argv[i]);
-		}
+	if (is_alone(argc, argv, "--help") || is_alone(argc, argv, "-h")) {
+		print_usage(stdout);
+		return EXIT_DONE;
 	}
-	if (verb == NULL) {
+	if (is_alone(argc, argv, "--version")) {
+		printf(PROGRAM " %s\n", EKSGATE_VERSION);
+		return EXIT_DONE;
+	}
+	int at = find_verb(argc, argv);
+	const struct command *command = at < argc ? find_command(argv[at]) : NULL;
+	if (command == NULL) {
+		if (at < argc)
+			fprintf(stderr, PROGRAM ": unknown verb %s\n", argv[at]);
 		print_usage(stderr);
 		return EXIT_USAGE;
 	}
-	return run_verb(verb, &cli);
+	/* The verb first, as verb_read() wants it. */
+	char *verb = argv[at];
+	memmove(argv + 2, argv + 1, (size_t)(at - 1) * sizeof *argv);
+	argv[1] = verb;
+	return run_command(command, argc - 1, argv + 1);
 }

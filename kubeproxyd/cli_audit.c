@@ -1,7 +1,6 @@
 /* `audit`: the audit log of all instances here, merged, for people (a line an event) or programs
  * (the events as they are). Reads files only; nothing is asked of a running instance. Called by
  * main. */
-#include <getopt.h>
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,93 +11,40 @@
 #include "kubeproxyd/cli.h"
 #include "kubeproxyd/record/audit_merge.h"
 
-static const char usage[] = "kubeproxyd audit [FILE|-]... [--user NAME] [--cluster NAME] [--since "
-			    "1h|2026-01-02T03:04:05Z]\n"
-			    "           [--denied] [--format table|json] [--config FILE]";
-
 struct options {
 	const char *config, *user, *cluster;
 	struct unix_time since; /* 0: all */
-	bool only_denied, is_json, wants_help;
+	bool only_denied, is_json;
 };
 
-/* --- options --------------------------------------------------------------------------------- */
-
-/* "90s", "15m", "12h", "7d", or a time. */
-static bool parse_since(const char *text, struct unix_time *since)
+/* One event a line, or the events as they are. */
+static bool take_format(void *field, const char *value, char **error)
 {
-	static const struct {
-		char unit;
-		int64_t seconds;
-	} units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
-	char *end;
-	if (unix_time_parse(text, since))
+	*(bool *)field = strcmp(value, "json") == 0;
+	if (strcmp(value, "json") == 0 || strcmp(value, "table") == 0)
 		return true;
-	long count = strtol(text, &end, 10);
-	for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
-		if (end == text || count < 0 || count > 1000000 || end[0] != units[i].unit ||
-		    end[1] != '\0')
-			continue;
-		*since = unix_add(unix_now(), duration_seconds(-count * units[i].seconds));
-		return true;
-	}
+	*error = xstrdup("must be table or json");
 	return false;
 }
 
-static int read_option(int option, char **argv, struct options *options)
-{
-	switch (option) {
-	case 'c':
-		options->config = optarg;
-		return CLI_DONE;
-	case 'u':
-		options->user = optarg;
-		return CLI_DONE;
-	case 'k':
-		options->cluster = optarg;
-		return CLI_DONE;
-	case 'd':
-		options->only_denied = true;
-		return CLI_DONE;
-	case 'h':
-		options->wants_help = true;
-		return CLI_DONE;
-	case 's':
-		if (parse_since(optarg, &options->since))
-			return CLI_DONE;
-		return cli_wrong_use(usage,
-		    "--since \"%s\": a number with s, m, h or d, or a time such as "
-		    "2026-01-02T03:04:05Z",
-		    optarg);
-	case 'f':
-		options->is_json = strcmp(optarg, "json") == 0;
-		if (options->is_json || strcmp(optarg, "table") == 0)
-			return CLI_DONE;
-		return cli_wrong_use(usage, "--format is table or json, not %s", optarg);
-	default:
-		return cli_wrong_use(
-		    usage, "%s: unknown, or its value is missing", argv[optind - 1]);
-	}
-}
+static const struct verb_option rows[] = {
+    {"user", "NAME", option_text, offsetof(struct options, user), "only what this user did"},
+    {"cluster", "NAME", option_text, offsetof(struct options, cluster), "only in this cluster"},
+    {"since", "TIME", cli_option_since, offsetof(struct options, since),
+	"only from then on: 1h, 7d, or 2026-01-02T03:04:05Z"},
+    {"denied", NULL, option_flag, offsetof(struct options, only_denied), "only what was refused"},
+    {"format", "table|json", take_format, offsetof(struct options, is_json),
+	"a line for people, or the events themselves"},
+    CLI_CONFIG_OPTION(struct options),
+};
 
-static int read_options(int argc, char **argv, struct options *options)
-{
-	static const struct option names[] = {
-	    {"config", required_argument, NULL, 'c'},
-	    {"user", required_argument, NULL, 'u'},
-	    {"cluster", required_argument, NULL, 'k'},
-	    {"since", required_argument, NULL, 's'},
-	    {"denied", no_argument, NULL, 'd'},
-	    {"format", required_argument, NULL, 'f'},
-	    {"help", no_argument, NULL, 'h'},
-	    {0},
-	};
-	int option, status = CLI_DONE;
-	opterr = 0;
-	while (status == CLI_DONE && (option = getopt_long(argc, argv, "", names, NULL)) != -1)
-		status = read_option(option, argv, options);
-	return status;
-}
+const struct verb cli_audit_verb = {
+    .name = "audit",
+    .operands = "[FILE|-]...",
+    .most = -1,
+    VERB_OPTIONS(rows),
+    .help = "print the audit log of all instances here",
+};
 
 /* --- printing -------------------------------------------------------------------------------- */
 
@@ -259,15 +205,14 @@ static int add_directory(struct audit_merge *merge, const struct settings *setti
 	return error != NULL ? cli_fail(error) : CLI_DONE;
 }
 
-static int add_files(
-    struct audit_merge *merge, int count, char **paths, const struct options *options)
+static int add_files(struct audit_merge *merge, char **paths, const struct options *options)
 {
 	char *error = NULL;
-	for (int i = 0; i < count; i++) {
-		if (!audit_merge_add(merge, paths[i], &error))
+	for (char **path = paths; *path != NULL; path++) {
+		if (!audit_merge_add(merge, *path, &error))
 			return cli_fail(error);
 	}
-	if (count > 0)
+	if (*paths != NULL)
 		return CLI_DONE;
 	struct settings *settings = cli_load_settings(options->config);
 	if (settings == NULL)
@@ -279,16 +224,13 @@ static int add_files(
 
 int cli_audit(int argc, char **argv)
 {
-	struct options options = {.config = SETTINGS_DEFAULT_PATH};
-	int status = read_options(argc, argv, &options);
-	if (status != CLI_DONE)
+	struct options options = {0};
+	char **paths;
+	int status;
+	if (!cli_read(&cli_audit_verb, argc, argv, &options, &paths, &status))
 		return status;
-	if (options.wants_help) {
-		printf("usage: %s\n", usage);
-		return CLI_DONE;
-	}
 	struct audit_merge *merge = audit_merge_new();
-	status = add_files(merge, argc - optind, argv + optind, &options);
+	status = add_files(merge, paths, &options);
 	if (status == CLI_DONE)
 		print_all(merge, &options);
 	audit_merge_free(&merge);

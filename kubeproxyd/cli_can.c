@@ -3,7 +3,6 @@
  * those in force until a SIGHUP; the cluster's labels are asked of a running instance, or given.
  * Nothing is changed, nothing is sent to the cluster, whose own RBAC has its say, too. Called by
  * main. */
-#include <getopt.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,13 +20,6 @@
 #include "kubeproxyd/policy/principal.h"
 #include "kubeproxyd/policy/request_info.h"
 
-static const char usage[] =
-    "kubeproxyd can USER VERB RESOURCE --cluster NAME [--namespace NAME] [--name NAME]\n"
-    "           [--group GROUP]... [--trait NAME=VALUE]... [--as USER] [--as-group GROUP]...\n"
-    "           [--label KEY=VALUE]... [--roles DIRECTORY] [--instance NAME]\n"
-    "           [--format table|json|yaml] [--config FILE]\n"
-    "       RESOURCE is pods, deployments.apps, pods/exec, or a path as /metrics";
-
 struct options {
 	const char *config, *cluster, *instance, *roles;
 	const char *namespace, *name;
@@ -37,122 +29,100 @@ struct options {
 	struct labels labels; /* given */
 	struct act_as as;
 	enum render_format format;
-	bool wants_help;
 };
 
 /* --- options --------------------------------------------------------------------------------- */
 
-static int add_trait(struct options *options, char *text)
+/* NAME in `name` (free()), and VALUE; NULL: there is no '='. */
+static const char *split(const char *text, char **name)
 {
-	char *equals = strchr(text, '=');
-	if (equals == NULL || equals == text)
-		return cli_wrong_use(usage, "--trait takes NAME=VALUE");
-	*equals = '\0';
-	if (traits_add(&options->traits, text, equals + 1))
-		return CLI_DONE;
-	return cli_wrong_use(usage, "--trait %s: too many values, or too long", text);
+	const char *equals = strchr(text, '=');
+	*name = equals != NULL ? xstrndup(text, (size_t)(equals - text)) : NULL;
+	return equals != NULL ? equals + 1 : NULL;
 }
 
-static int add_label(struct options *options, char *text)
+static bool take_trait(void *field, const char *value, char **error)
 {
-	char *equals = strchr(text, '=');
-	if (equals == NULL)
-		return cli_wrong_use(usage, "--label takes KEY=VALUE");
-	*equals = '\0';
-	if (!label_key_is_valid(text))
-		return cli_wrong_use(usage, "--label: \"%s\" can be no label's key", text);
-	labels_set(&options->labels, text, equals + 1);
-	return CLI_DONE;
+	char *name;
+	const char *text = split(value, &name);
+	if (text == NULL || *name == '\0')
+		*error = xstrdup("must be NAME=VALUE");
+	else if (!traits_add(field, name, text))
+		*error = xstrdup("is too long, or one value too many");
+	free(name);
+	return *error == NULL;
 }
 
-static const char **text_option(struct options *options, int option)
+static bool take_label(void *field, const char *value, char **error)
 {
-	switch (option) {
-	case 'c':
-		return &options->config;
-	case 'C':
-		return &options->cluster;
-	case 'i':
-		return &options->instance;
-	case 'r':
-		return &options->roles;
-	case 'n':
-		return &options->namespace;
-	case 'N':
-		return &options->name;
-	default:
-		return NULL;
-	}
+	char *key;
+	const char *text = split(value, &key);
+	if (text == NULL)
+		*error = xstrdup("must be KEY=VALUE");
+	else if (!label_key_is_valid(key))
+		*error = xstrdup("has a key that no label can have");
+	else
+		labels_set(field, key, text);
+	free(key);
+	return *error == NULL;
 }
 
-static int read_option(int option, char **argv, struct options *options)
+static bool take_group(void *field, const char *value, char **error)
 {
-	const char **text = text_option(options, option);
-	if (text != NULL) {
-		*text = optarg;
-		return CLI_DONE;
-	}
-	switch (option) {
-	case 'h':
-		options->wants_help = true;
-		return CLI_DONE;
-	case 'g':
-		texts_add(&options->groups, optarg);
-		return CLI_DONE;
-	case 't':
-		return add_trait(options, optarg);
-	case 'l':
-		return add_label(options, optarg);
-	case 'a':
-		free(options->as.user);
-		options->as.user = xstrdup(optarg);
-		return CLI_DONE;
-	case 'G':
-		texts_add(&options->as.groups, optarg);
-		return CLI_DONE;
-	case 'f':
-		if (render_format_parse(optarg, &options->format))
-			return CLI_DONE;
-		return cli_wrong_use(usage, "--format is table, json or yaml, not %s", optarg);
-	default:
-		return cli_wrong_use(
-		    usage, "%s: unknown, or its value is missing", argv[optind - 1]);
-	}
+	(void)error;
+	texts_add(field, value);
+	return true;
 }
 
-static int read_options(int argc, char **argv, struct options *options)
+static bool take_user(void *field, const char *value, char **error)
 {
-	static const struct option names[] = {
-	    {"config", required_argument, NULL, 'c'},
-	    {"cluster", required_argument, NULL, 'C'},
-	    {"instance", required_argument, NULL, 'i'},
-	    {"roles", required_argument, NULL, 'r'},
-	    {"namespace", required_argument, NULL, 'n'},
-	    {"name", required_argument, NULL, 'N'},
-	    {"group", required_argument, NULL, 'g'},
-	    {"trait", required_argument, NULL, 't'},
-	    {"label", required_argument, NULL, 'l'},
-	    {"as", required_argument, NULL, 'a'},
-	    {"as-group", required_argument, NULL, 'G'},
-	    {"format", required_argument, NULL, 'f'},
-	    {"help", no_argument, NULL, 'h'},
-	    {0},
-	};
-	int option, status = CLI_DONE;
-	opterr = 0;
-	while (status == CLI_DONE && (option = getopt_long(argc, argv, "", names, NULL)) != -1)
-		status = read_option(option, argv, options);
-	if (status != CLI_DONE || options->wants_help)
-		return status;
-	if (argc - optind != 3)
-		return cli_wrong_use(usage, "can takes USER, VERB and RESOURCE");
-	options->user = argv[optind];
-	options->verb = argv[optind + 1];
-	options->resource = argv[optind + 2];
+	(void)error;
+	free(*(char **)field);
+	*(char **)field = xstrdup(value);
+	return true;
+}
+
+static const struct verb_option rows[] = {
+    {"cluster", "NAME", option_text, offsetof(struct options, cluster), "in which cluster; needed"},
+    {"namespace", "NAME", option_text, offsetof(struct options, namespace), "in this namespace"},
+    {"name", "NAME", option_text, offsetof(struct options, name), "this object"},
+    {"group", "GROUP", take_group, offsetof(struct options, groups),
+	"a group of the user's; more than once"},
+    {"trait", "NAME=VALUE", take_trait, offsetof(struct options, traits),
+	"a trait of the user's; more than once"},
+    {"as", "USER", take_user, offsetof(struct options, as.user),
+	"acting as somebody else, as kubectl --as"},
+    {"as-group", "GROUP", take_group, offsetof(struct options, as.groups),
+	"and as a member of it; more than once"},
+    {"label", "KEY=VALUE", take_label, offsetof(struct options, labels),
+	"a label of the cluster's, instead of asking an instance; more than once"},
+    {"roles", "DIRECTORY", option_text, offsetof(struct options, roles),
+	"roles to try before they are in force"},
+    {"instance", "NAME", cli_option_instance, offsetof(struct options, instance),
+	"which instance to ask for the labels"},
+    {"format", "table|json|yaml", option_format, offsetof(struct options, format),
+	"for people, or one document"},
+    CLI_CONFIG_OPTION(struct options),
+};
+
+const struct verb cli_can_verb = {
+    .name = "can",
+    .operands = "USER VERB RESOURCE",
+    .least = 3,
+    .most = 3,
+    VERB_OPTIONS(rows),
+    .help = "say whether somebody may do something, and why",
+};
+
+static int check(struct options *options, char **operands)
+{
+	options->user = operands[0];
+	options->verb = operands[1];
+	options->resource = operands[2];
 	if (options->cluster == NULL)
-		return cli_wrong_use(usage, "--cluster is missing: in which cluster?");
+		return cli_wrong_use(&cli_can_verb, "--cluster is missing: in which cluster?");
 	const char *refusal = principal_refuse(options->user, strlen(options->user));
-	return refusal != NULL ? cli_wrong_use(usage, "USER %s", refusal) : CLI_DONE;
+	return refusal != NULL ? cli_wrong_use(&cli_can_verb, "USER %s", refusal) : CLI_DONE;
 }
 
 /* --- the cluster ----------------------------------------------------------------------------- */
@@ -336,12 +306,14 @@ static int run(struct options *options)
 
 int cli_can(int argc, char **argv)
 {
-	struct options options = {.config = SETTINGS_DEFAULT_PATH};
-	int status = read_options(argc, argv, &options);
-	if (status == CLI_DONE && options.wants_help)
-		printf("usage: %s\n", usage);
-	else if (status == CLI_DONE)
-		status = run(&options);
+	struct options options = {0};
+	char **operands;
+	int status;
+	if (cli_read(&cli_can_verb, argc, argv, &options, &operands, &status)) {
+		status = check(&options, operands);
+		if (status == CLI_DONE)
+			status = run(&options);
+	}
 	texts_free(&options.groups);
 	texts_free(&options.as.groups);
 	free(options.as.user);

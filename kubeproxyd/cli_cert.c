@@ -1,5 +1,4 @@
 /* `cert USER`: a short-lived client certificate, into a directory or to standard output. */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,70 +10,33 @@
 #include "kubeproxyd/exchange/kubeconfig.h"
 #include "kubeproxyd/new_file.h"
 
-static const char usage[] =
-    "kubeproxyd cert USER [--group GROUP]... [--cluster NAME] [--ttl 8h] [--out DIR|-] "
-    "[--config FILE]";
-
 struct options {
 	const char *config;
 	const char *out;
 	struct client_certificate_request request;
-	const char **groups; /* owned, points into argv */
-	bool wants_help;
+	struct option_list groups;
 };
 
-static int take_option(int option, struct options *options)
-{
-	struct client_certificate_request *request = &options->request;
-	switch (option) {
-	case 'c':
-		options->config = optarg;
-		return CLI_DONE;
-	case 'g':
-		options->groups[request->group_count++] = optarg;
-		return CLI_DONE;
-	case 'n':
-		request->cluster = optarg;
-		return CLI_DONE;
-	case 't':
-		if (client_certificate_parse_ttl(optarg, &request->ttl))
-			return CLI_DONE;
-		return cli_wrong_use(
-		    usage, "--ttl \"%s\": a number with s, m, h or d, from 1m to 30d", optarg);
-	case 'o':
-		options->out = optarg;
-		return CLI_DONE;
-	case 'h':
-		options->wants_help = true;
-		return CLI_DONE;
-	default:
-		return cli_wrong_use(usage, "unknown option, or a value is missing");
-	}
-}
+static const struct verb_option rows[] = {
+    {"group", "GROUP", option_each, offsetof(struct options, groups),
+	"a group, which selects roles; more than once"},
+    {"cluster", "NAME", option_text, offsetof(struct options, request.cluster),
+	"good for this cluster alone"},
+    {"ttl", "TIME", cli_option_ttl, offsetof(struct options, request.ttl),
+	"how long it is good, 8h; from 1m to 30d"},
+    {"out", "DIRECTORY|-", option_text, offsetof(struct options, out),
+	"where the two files go, the current directory; - is standard output"},
+    CLI_CONFIG_OPTION(struct options),
+};
 
-static int read_options(int argc, char **argv, struct options *options)
-{
-	static const struct option names[] = {
-	    {"config", required_argument, NULL, 'c'},
-	    {"group", required_argument, NULL, 'g'},
-	    {"cluster", required_argument, NULL, 'n'},
-	    {"ttl", required_argument, NULL, 't'},
-	    {"out", required_argument, NULL, 'o'},
-	    {"help", no_argument, NULL, 'h'},
-	    {0},
-	};
-	int option, status = CLI_DONE;
-	opterr = 0;
-	optind = 0;
-	while (status == CLI_DONE && (option = getopt_long(argc, argv, "", names, NULL)) != -1)
-		status = take_option(option, options);
-	if (status != CLI_DONE || options->wants_help)
-		return status;
-	if (argc - optind != 1)
-		return cli_wrong_use(usage, "cert takes one user");
-	options->request.user = argv[optind];
-	return CLI_DONE;
-}
+const struct verb cli_cert_verb = {
+    .name = "cert",
+    .operands = "USER",
+    .least = 1,
+    .most = 1,
+    VERB_OPTIONS(rows),
+    .help = "make a short-lived client certificate for somebody",
+};
 
 static bool write_files(
     const struct options *options, const struct client_certificate *made, char **error)
@@ -118,16 +80,18 @@ static int issue(const struct options *options)
 
 int cli_cert(int argc, char **argv)
 {
-	struct options options = {.config = SETTINGS_DEFAULT_PATH,
+	struct options options = {
 	    .out = ".",
-	    .request = {.ttl = duration_seconds(CLIENT_CERTIFICATE_DEFAULT_TTL)}};
-	options.groups = xcalloc((size_t)argc + 1, sizeof *options.groups);
-	options.request.groups = options.groups;
-	int status = read_options(argc, argv, &options);
-	if (status == CLI_DONE && options.wants_help)
-		printf("usage: %s\n", usage);
-	else if (status == CLI_DONE)
+	    .request = {.ttl = duration_seconds(CLIENT_CERTIFICATE_DEFAULT_TTL)},
+	};
+	char **operands;
+	int status;
+	if (cli_read(&cli_cert_verb, argc, argv, &options, &operands, &status)) {
+		options.request.user = operands[0];
+		options.request.groups = options.groups.items;
+		options.request.group_count = options.groups.count;
 		status = issue(&options);
-	free(options.groups);
+	}
+	free(options.groups.items);
 	return status;
 }

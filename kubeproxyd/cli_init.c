@@ -1,5 +1,4 @@
 /* `init`: makes what is missing before the first start. */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -10,28 +9,18 @@
 #include "kubeproxyd/cli.h"
 #include "kubeproxyd/first_files.h"
 
-static const char usage[] = "kubeproxyd init [--config FILE]";
+struct options {
+	const char *config;
+};
 
-static int read_options(int argc, char **argv, const char **config, bool *wants_help)
-{
-	static const struct option names[] = {
-	    {"config", required_argument, NULL, 'c'},
-	    {"help", no_argument, NULL, 'h'},
-	    {0},
-	};
-	int option;
-	opterr = 0;
-	optind = 0;
-	while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
-		if (option == 'c')
-			*config = optarg;
-		else if (option == 'h')
-			*wants_help = true;
-		else
-			return cli_wrong_use(usage, "unknown option, or a value is missing");
-	}
-	return optind == argc ? CLI_DONE : cli_wrong_use(usage, "init takes no operand");
-}
+static const struct verb_option rows[] = {CLI_CONFIG_OPTION(struct options)};
+
+const struct verb cli_init_verb = {
+    .name = "init",
+    .operands = "",
+    VERB_OPTIONS(rows),
+    .help = "make the server certificate and the client CA, once",
+};
 
 static int make(const char *config)
 {
@@ -57,13 +46,10 @@ static int make(const char *config)
 
 int cli_init(int argc, char **argv)
 {
-	const char *config = SETTINGS_DEFAULT_PATH;
-	bool wants_help = false;
-	int status = read_options(argc, argv, &config, &wants_help);
-	if (status != CLI_DONE)
+	struct options options = {0};
+	char **operands;
+	int status;
+	if (!cli_read(&cli_init_verb, argc, argv, &options, &operands, &status))
 		return status;
-	if (!wants_help)
-		return make(config);
-	printf("usage: %s\n", usage);
-	return CLI_DONE;
+	return make(options.config);
 }

@@ -1,6 +1,5 @@
 /* `kubeconfig`: one file with a context for every cluster that the running proxy serves, with a new
  * client certificate, a given one, or none. */
-#include <getopt.h>
 #include <glob.h>
 #include <json-c/json.h>
 #include <stdio.h>
@@ -21,19 +20,13 @@
 #define DEFAULT_PORT   3026
 #define FILE_MAX_BYTES ((size_t)1024 * 1024)
 
-static const char usage[] =
-    "kubeproxyd kubeconfig [--cluster NAME]... [--cert-for USER [--group GROUP]... [--ttl 8h] | "
-    "--user-cert FILE --user-key FILE | --oidc ISSUER | --aws] [--server https://HOST:PORT] "
-    "[--sni] [--out FILE|-] [--instance NAME] [--config FILE]";
-
 struct options {
 	const char *config, *instance, *server, *out;
 	const char *user_cert, *user_key;
 	const char *issuer; /* people log in there */
 	struct client_certificate_request request; /* user NULL: no new certificate */
-	const char **groups, **clusters; /* owned, point into argv */
-	size_t cluster_count;
-	bool wants_help, has_ttl, by_server_name, by_aws;
+	struct option_list groups, clusters;
+	bool by_server_name, by_aws;
 };
 
 /* What goes into the file besides the clusters; all owned. */
@@ -45,106 +38,55 @@ struct material {
 
 /* --- options --------------------------------------------------------------------------------- */
 
-static const struct option option_names[] = {
-    {"config", required_argument, NULL, 'c'},
-    {"instance", required_argument, NULL, 'i'},
-    {"cluster", required_argument, NULL, 'n'},
-    {"cert-for", required_argument, NULL, 'u'},
-    {"group", required_argument, NULL, 'g'},
-    {"ttl", required_argument, NULL, 't'},
-    {"user-cert", required_argument, NULL, 'e'},
-    {"user-key", required_argument, NULL, 'k'},
-    {"server", required_argument, NULL, 's'},
-    {"sni", no_argument, NULL, 'S'},
-    {"oidc", required_argument, NULL, 'O'},
-    {"aws", no_argument, NULL, 'A'},
-    {"out", required_argument, NULL, 'o'},
-    {"help", no_argument, NULL, 'h'},
-    {0},
+static const struct verb_option rows[] = {
+    {"cluster", "NAME", option_each, offsetof(struct options, clusters),
+	"only this cluster; more than once"},
+    {"cert-for", "USER", option_text, offsetof(struct options, request.user),
+	"with a new certificate for this user"},
+    {"group", "GROUP", option_each, offsetof(struct options, groups),
+	"a group in that certificate; more than once"},
+    {"ttl", "TIME", cli_option_ttl, offsetof(struct options, request.ttl),
+	"how long that certificate is good, 8h; from 1m to 30d"},
+    {"user-cert", "FILE", option_text, offsetof(struct options, user_cert),
+	"with this certificate"},
+    {"user-key", "FILE", option_text, offsetof(struct options, user_key), "and its key"},
+    {"oidc", "ISSUER", option_text, offsetof(struct options, issuer),
+	"with a login at this issuer"},
+    {"aws", NULL, option_flag, offsetof(struct options, by_aws), "with the user's AWS identity"},
+    {"server", "https://HOST:PORT", option_text, offsetof(struct options, server),
+	"where the proxy is, public_addr"},
+    {"sni", NULL, option_flag, offsetof(struct options, by_server_name),
+	"a host name for each cluster instead of a path"},
+    {"out", "FILE|-", option_text, offsetof(struct options, out), "where it goes; standard output"},
+    {"instance", "NAME", cli_option_instance, offsetof(struct options, instance),
+	"which instance to ask for the clusters"},
+    CLI_CONFIG_OPTION(struct options),
 };
 
-/* The options that are one text each. */
-static const char **text_option(int option, struct options *options)
-{
-	switch (option) {
-	case 'c':
-		return &options->config;
-	case 'i':
-		return &options->instance;
-	case 'u':
-		return &options->request.user;
-	case 'e':
-		return &options->user_cert;
-	case 'k':
-		return &options->user_key;
-	case 's':
-		return &options->server;
-	case 'o':
-		return &options->out;
-	case 'O':
-		return &options->issuer;
-	default:
-		return NULL;
-	}
-}
+const struct verb cli_kubeconfig_verb = {
+    .name = "kubeconfig",
+    .operands = "",
+    VERB_OPTIONS(rows),
+    .help = "print a kubeconfig for the clusters",
+};
 
-static int take_option(int option, struct options *options)
+/* What goes with what. */
+static int check(struct options *options)
 {
-	const char **text = text_option(option, options);
-	if (text != NULL) {
-		*text = optarg;
-		return CLI_DONE;
-	}
-	switch (option) {
-	case 'n':
-		options->clusters[options->cluster_count++] = optarg;
-		return CLI_DONE;
-	case 'g':
-		options->groups[options->request.group_count++] = optarg;
-		return CLI_DONE;
-	case 't':
-		options->has_ttl = true;
-		if (client_certificate_parse_ttl(optarg, &options->request.ttl))
-			return CLI_DONE;
-		return cli_wrong_use(
-		    usage, "--ttl \"%s\": a number with s, m, h or d, from 1m to 30d", optarg);
-	case 'A':
-		options->by_aws = true;
-		return CLI_DONE;
-	case 'S':
-		options->by_server_name = true;
-		return CLI_DONE;
-	case 'h':
-		options->wants_help = true;
-		return CLI_DONE;
-	default:
-		return cli_wrong_use(usage, "unknown option, or a value is missing");
-	}
-}
-
-static int read_options(int argc, char **argv, struct options *options)
-{
-	int option, status = CLI_DONE;
-	opterr = 0;
-	optind = 0;
-	while (
-	    status == CLI_DONE && (option = getopt_long(argc, argv, "", option_names, NULL)) != -1)
-		status = take_option(option, options);
-	if (status != CLI_DONE || options->wants_help)
-		return status;
+	const struct verb *verb = &cli_kubeconfig_verb;
 	bool is_made = options->request.user != NULL;
-	if (optind != argc)
-		return cli_wrong_use(usage, "kubeconfig takes no operand");
 	if ((options->user_cert != NULL) != (options->user_key != NULL))
-		return cli_wrong_use(usage, "--user-cert and --user-key go together");
+		return cli_wrong_use(verb, "--user-cert and --user-key go together");
 	if (is_made + (options->user_cert != NULL) + (options->issuer != NULL) + options->by_aws >
 	    1)
 		return cli_wrong_use(
-		    usage, "--cert-for, --user-cert, --oidc and --aws exclude each other");
-	if (!is_made && (options->request.group_count > 0 || options->has_ttl))
-		return cli_wrong_use(usage, "--group and --ttl go with --cert-for");
-	if (options->instance != NULL && strchr(options->instance, '/') != NULL)
-		return cli_wrong_use(usage, "--instance is a name");
+		    verb, "--cert-for, --user-cert, --oidc and --aws exclude each other");
+	if (!is_made && (options->groups.count > 0 || options->request.ttl.ms > 0))
+		return cli_wrong_use(verb, "--group and --ttl go with --cert-for");
+	if (options->request.ttl.ms == 0)
+		options->request.ttl = duration_seconds(CLIENT_CERTIFICATE_DEFAULT_TTL);
+	options->request.groups = options->groups.items;
+	options->request.group_count = options->groups.count;
 	return CLI_DONE;
 }
 
@@ -207,11 +149,11 @@ static const char *name_at(struct json_object *clusters, size_t index)
 
 static bool is_wanted(const struct options *options, const char *name)
 {
-	for (size_t i = 0; i < options->cluster_count; i++) {
-		if (strcmp(options->clusters[i], name) == 0)
+	for (size_t i = 0; i < options->clusters.count; i++) {
+		if (strcmp(options->clusters.items[i], name) == 0)
 			return true;
 	}
-	return options->cluster_count == 0;
+	return options->clusters.count == 0;
 }
 
 static bool has_name(const char **names, size_t count, const char *name)
@@ -233,12 +175,12 @@ static bool choose_clusters(const struct options *options, struct json_object *c
 		if (name != NULL && is_wanted(options, name))
 			names[(*count)++] = name;
 	}
-	for (size_t i = 0; i < options->cluster_count; i++) {
-		if (has_name(names, *count, options->clusters[i]))
+	for (size_t i = 0; i < options->clusters.count; i++) {
+		if (has_name(names, *count, options->clusters.items[i]))
 			continue;
 		*error =
 		    xasprintf("no cluster \"%s\" is served here%s; `kubeproxyd ls` lists the names",
-			options->clusters[i],
+			options->clusters.items[i],
 			options->request.user != NULL ? ", or no role lets the user see it" : "");
 		return false;
 	}
@@ -452,17 +394,15 @@ static int run(const struct options *options)
 
 int cli_kubeconfig(int argc, char **argv)
 {
-	struct options options = {.config = SETTINGS_DEFAULT_PATH,
-	    .request = {.ttl = duration_seconds(CLIENT_CERTIFICATE_DEFAULT_TTL)}};
-	options.groups = xcalloc((size_t)argc + 1, sizeof *options.groups);
-	options.clusters = xcalloc((size_t)argc + 1, sizeof *options.clusters);
-	options.request.groups = options.groups;
-	int status = read_options(argc, argv, &options);
-	if (status == CLI_DONE && options.wants_help)
-		printf("usage: %s\n", usage);
-	else if (status == CLI_DONE)
-		status = run(&options);
-	free(options.groups);
-	free(options.clusters);
+	struct options options = {0};
+	char **operands;
+	int status;
+	if (cli_read(&cli_kubeconfig_verb, argc, argv, &options, &operands, &status)) {
+		status = check(&options);
+		if (status == CLI_DONE)
+			status = run(&options);
+	}
+	free(options.groups.items);
+	free(options.clusters.items);
 	return status;
 }

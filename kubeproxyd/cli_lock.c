@@ -1,6 +1,5 @@
 /* `lock`, `unlock` and `locks`: the file of locks, which every instance on the host follows. Each
  * change is made under a lock of its own and replaces the file as a whole. */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,70 +11,81 @@
 #include "common/settings.h"
 #include "common/xmem.h"
 #include "kubeproxyd/cli.h"
-#include "kubeproxyd/client_certificate.h"
 #include "kubeproxyd/gate/locks.h"
 #include "kubeproxyd/new_file.h"
 #include "kubeproxyd/policy/principal.h"
 
-static const char lock_usage[] = "kubeproxyd lock user|group|role|certificate NAME [--ttl 8h] "
-				 "[--message TEXT] [--config FILE]";
-static const char unlock_usage[] =
-    "kubeproxyd unlock user|group|role|certificate NAME [--config FILE]";
-static const char locks_usage[] = "kubeproxyd locks [--format table|json|yaml] [--config FILE]";
-
 #define MESSAGE_MAX_BYTES 512
 
 struct options {
-	const char *usage, *config;
+	const char *config;
+	const struct verb *verb;
 	enum render_format format;
 	struct lock lock; /* name is owned, message points into argv */
 	struct duration ttl; /* 0: none */
-	bool wants_help, may_lock, may_list;
 };
 
-static int take_option(int option, struct options *options)
+static bool take_message(void *field, const char *value, char **error)
 {
-	switch (option) {
-	case 'c':
-		options->config = optarg;
-		return CLI_DONE;
-	case 'h':
-		options->wants_help = true;
-		return CLI_DONE;
-	case 'm':
-		options->lock.message = optarg;
-		if (options->may_lock && strlen(optarg) <= MESSAGE_MAX_BYTES)
-			return CLI_DONE;
-		return cli_wrong_use(options->usage,
-		    "--message: a text of at most %d bytes, for "
-		    "lock",
-		    MESSAGE_MAX_BYTES);
-	case 't':
-		if (options->may_lock && client_certificate_parse_ttl(optarg, &options->ttl))
-			return CLI_DONE;
-		return cli_wrong_use(options->usage,
-		    "--ttl \"%s\": a number with s, m, h or d, from 1m to 30d, for lock", optarg);
-	case 'f':
-		if (options->may_list && render_format_parse(optarg, &options->format))
-			return CLI_DONE;
-		return cli_wrong_use(
-		    options->usage, "--format is table, json or yaml, not %s", optarg);
-	default:
-		return cli_wrong_use(options->usage, "unknown option, or a value is missing");
-	}
+	*(const char **)field = value;
+	if (strlen(value) <= MESSAGE_MAX_BYTES)
+		return true;
+	*error = xasprintf("must be a text of at most %d bytes", MESSAGE_MAX_BYTES);
+	return false;
 }
+
+static const struct verb_option lock_rows[] = {
+    {"ttl", "TIME", cli_option_ttl, offsetof(struct options, ttl),
+	"until then, from 1m to 30d; for good"},
+    {"message", "TEXT", take_message, offsetof(struct options, lock.message),
+	"what those who are kept out are told"},
+    CLI_CONFIG_OPTION(struct options),
+};
+
+static const struct verb_option unlock_rows[] = {CLI_CONFIG_OPTION(struct options)};
+
+static const struct verb_option locks_rows[] = {
+    {"format", "table|json|yaml", option_format, offsetof(struct options, format),
+	"for people, or one document"},
+    CLI_CONFIG_OPTION(struct options),
+};
+
+const struct verb cli_lock_verb = {
+    .name = "lock",
+    .operands = "user|group|role|certificate NAME",
+    .least = 2,
+    .most = 2,
+    VERB_OPTIONS(lock_rows),
+    .help = "keep a user, a group, a role or a certificate out, at once",
+};
+
+const struct verb cli_unlock_verb = {
+    .name = "unlock",
+    .operands = "user|group|role|certificate NAME",
+    .least = 2,
+    .most = 2,
+    VERB_OPTIONS(unlock_rows),
+    .help = "take a lock away",
+};
+
+const struct verb cli_locks_verb = {
+    .name = "locks",
+    .operands = "",
+    VERB_OPTIONS(locks_rows),
+    .help = "print the locks that are in force",
+};
 
 /* KIND and NAME. */
 static int take_operands(char **operands, struct options *options)
 {
 	struct lock *lock = &options->lock;
 	if (!lock_kind_parse(operands[0], &lock->kind))
-		return cli_wrong_use(options->usage,
+		return cli_wrong_use(options->verb,
 		    "\"%s\" cannot be locked: user, group, role or certificate can", operands[0]);
 	if (lock->kind == LOCK_CERTIFICATE) {
 		lock->name = lock_serial(operands[1]);
 		if (lock->name == NULL)
-			return cli_wrong_use(options->usage,
+			return cli_wrong_use(options->verb,
 			    "\"%s\" is no serial number: hexadecimal digits, as in "
 			    "issued-certificates.jsonl",
 			    operands[1]);
@@ -83,33 +93,9 @@ static int take_operands(char **operands, struct options *options)
 	}
 	const char *refusal = principal_refuse(operands[1], strlen(operands[1]));
 	if (refusal != NULL)
-		return cli_wrong_use(options->usage, "the name %s", refusal);
+		return cli_wrong_use(options->verb, "the name %s", refusal);
 	lock->name = xstrdup(operands[1]);
 	return CLI_DONE;
-}
-
-static int read_options(int argc, char **argv, int operands, struct options *options)
-{
-	static const struct option names[] = {
-	    {"config", required_argument, NULL, 'c'},
-	    {"format", required_argument, NULL, 'f'},
-	    {"message", required_argument, NULL, 'm'},
-	    {"ttl", required_argument, NULL, 't'},
-	    {"help", no_argument, NULL, 'h'},
-	    {0},
-	};
-	int option, status = CLI_DONE;
-	opterr = 0;
-	optind = 0;
-	options->config = SETTINGS_DEFAULT_PATH;
-	while (status == CLI_DONE && (option = getopt_long(argc, argv, "", names, NULL)) != -1)
-		status = take_option(option, options);
-	if (status != CLI_DONE || options->wants_help)
-		return status;
-	if (argc - optind != operands)
-		return cli_wrong_use(options->usage,
-		    operands == 0 ? "%s takes no operand" : "%s takes a kind and a name", argv[0]);
-	return operands > 0 ? take_operands(argv + optind, options) : CLI_DONE;
 }
 
 /* --- changes --------------------------------------------------------------------------------- */
@@ -117,7 +103,7 @@ static int read_options(int argc, char **argv, int operands, struct options *opt
 static bool change(const struct options *options, struct locks *locks, char **error)
 {
 	const struct lock *lock = &options->lock;
-	if (options->may_lock) {
+	if (options->verb == &cli_lock_verb) {
 		struct lock made = *lock;
 		made.created = unix_now();
 		if (options->ttl.ms > 0)
@@ -163,27 +149,28 @@ static int run_change(const struct options *options)
 	return is_done ? CLI_DONE : cli_fail(error);
 }
 
-static int change_verb(int argc, char **argv, struct options *options)
+static int change_verb(const struct verb *verb, int argc, char **argv)
 {
-	int status = read_options(argc, argv, 2, options);
-	if (status == CLI_DONE && options->wants_help)
-		printf("usage: %s\n", options->usage);
-	else if (status == CLI_DONE)
-		status = run_change(options);
-	free(options->lock.name);
+	struct options options = {.verb = verb};
+	char **operands;
+	int status;
+	if (!cli_read(verb, argc, argv, &options, &operands, &status))
+		return status;
+	status = take_operands(operands, &options);
+	if (status == CLI_DONE)
+		status = run_change(&options);
+	free(options.lock.name);
 	return status;
 }
 
 int cli_lock(int argc, char **argv)
 {
-	struct options options = {.usage = lock_usage, .may_lock = true};
-	return change_verb(argc, argv, &options);
+	return change_verb(&cli_lock_verb, argc, argv);
 }
 
 int cli_unlock(int argc, char **argv)
 {
-	struct options options = {.usage = unlock_usage};
-	return change_verb(argc, argv, &options);
+	return change_verb(&cli_unlock_verb, argc, argv);
 }
 
 /* --- locks ----------------------------------------------------------------------------------- */
@@ -215,12 +202,10 @@ static void print(const struct locks *locks, enum render_format format)
 
 int cli_locks(int argc, char **argv)
 {
-	struct options options = {.usage = locks_usage, .may_list = true};
-	int status = read_options(argc, argv, 0, &options);
-	char *error = NULL;
-	if (status == CLI_DONE && options.wants_help)
-		printf("usage: %s\n", options.usage);
-	if (status != CLI_DONE || options.wants_help)
+	struct options options = {0};
+	char **operands, *error = NULL;
+	int status;
+	if (!cli_read(&cli_locks_verb, argc, argv, &options, &operands, &status))
 		return status;
 	struct settings *settings = cli_load_settings(options.config);
 	if (settings == NULL)

@@ -2,7 +2,6 @@
  * `ls` asks all of them, `token` the first that serves the cluster. Called by main. */
 #include "kubeproxyd/cli_online.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,94 +16,72 @@
 #include "kubeproxyd/proxy.h"
 #include "kubeproxyd/proxy_files.h"
 
-#define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
-#define INSTANCE_MAX	64
-
-static const char run_usage[] = "kubeproxyd run [--instance NAME] [--config FILE]";
-static const char check_usage[] = "kubeproxyd check [--config FILE]";
-static const char ls_usage[] =
-    "kubeproxyd ls [--instance NAME] [--format table|json|yaml] [--config FILE]";
-static const char token_usage[] = "kubeproxyd token CLUSTER [--instance NAME] [--config FILE]";
-
+/* What one verb or another has. */
 struct options {
-	const char *usage;
 	const char *config;
 	const char *instance; /* NULL: every one */
 	enum render_format format;
-	const char *operand; /* NULL: none */
-	bool wants_help;
 };
 
-static bool is_instance_name(const char *name)
-{
-	size_t len = strlen(name);
-	return len > 0 && len <= INSTANCE_MAX && name[0] != '.' &&
-	       strspn(name, NAME_CHARACTERS) == len;
-}
+static const struct verb_option check_rows[] = {CLI_CONFIG_OPTION(struct options)};
 
-static int read_option(int option, char **argv, struct options *options)
-{
-	switch (option) {
-	case 'h':
-		options->wants_help = true;
-		return CLI_DONE;
-	case 'c':
-		options->config = optarg;
-		return CLI_DONE;
-	case 'i':
-		options->instance = optarg;
-		if (is_instance_name(optarg))
-			return CLI_DONE;
-		return cli_wrong_use(options->usage,
-		    "--instance takes letters, digits, '.', '_' and '-', at most %d", INSTANCE_MAX);
-	case 'f':
-		if (render_format_parse(optarg, &options->format))
-			return CLI_DONE;
-		return cli_wrong_use(
-		    options->usage, "--format is table, json or yaml, not %s", optarg);
-	default:
-		return cli_wrong_use(
-		    options->usage, "%s: unknown, or its value is missing", argv[optind - 1]);
-	}
-}
+static const struct verb_option run_rows[] = {
+    {"instance", "NAME", cli_option_instance, offsetof(struct options, instance), "its name, main"},
+    CLI_CONFIG_OPTION(struct options),
+};
 
-/* False: the verb is over with *status. `operands` is how many there must be, 0 or 1. */
-static bool read_options(int argc, char **argv, int operands, struct options *options, int *status)
-{
-	static const struct option names[] = {
-	    {"config", required_argument, NULL, 'c'},
-	    {"instance", required_argument, NULL, 'i'},
-	    {"format", required_argument, NULL, 'f'},
-	    {"help", no_argument, NULL, 'h'},
-	    {0},
-	};
-	int option;
-	options->config = SETTINGS_DEFAULT_PATH;
-	opterr = 0;
-	*status = CLI_DONE;
-	while (*status == CLI_DONE && (option = getopt_long(argc, argv, "", names, NULL)) != -1)
-		*status = read_option(option, argv, options);
-	if (*status != CLI_DONE)
-		return false;
-	if (options->wants_help) {
-		printf("usage: %s\n", options->usage);
-		return false;
-	}
-	if (argc - optind != operands)
-		*status = cli_wrong_use(options->usage,
-		    operands == 0 ? "%s takes no operand" : "%s takes the name of a cluster",
-		    argv[0]);
-	options->operand = argv[optind];
-	return *status == CLI_DONE;
-}
+static const struct verb_option ask_rows[] = {
+    {"instance", "NAME", cli_option_instance, offsetof(struct options, instance),
+	"only this instance"},
+    CLI_CONFIG_OPTION(struct options),
+};
+
+static const struct verb_option ls_rows[] = {
+    {"instance", "NAME", cli_option_instance, offsetof(struct options, instance),
+	"only this instance"},
+    {"format", "table|json|yaml", option_format, offsetof(struct options, format),
+	"for people, or one document"},
+    CLI_CONFIG_OPTION(struct options),
+};
+
+const struct verb cli_run_verb = {
+    .name = "run",
+    .operands = "",
+    VERB_OPTIONS(run_rows),
+    .help = "run an instance in the foreground",
+};
+
+const struct verb cli_check_verb = {
+    .name = "check",
+    .operands = "",
+    VERB_OPTIONS(check_rows),
+    .help = "validate configuration, TLS files and roles",
+};
+
+const struct verb cli_ls_verb = {
+    .name = "ls",
+    .operands = "",
+    VERB_OPTIONS(ls_rows),
+    .help = "print the clusters that the instances here serve",
+};
+
+const struct verb cli_token_verb = {
+    .name = "token",
+    .operands = "CLUSTER",
+    .least = 1,
+    .most = 1,
+    VERB_OPTIONS(ask_rows),
+    .help = "print an EKS token for a cluster, as kubectl takes it (root only)",
+};
 
 /* --- run and check ------------------------------------------------------------------------- */
 
 int cli_run(int argc, char **argv)
 {
-	struct options options = {.usage = run_usage};
+	struct options options = {.config = SETTINGS_DEFAULT_PATH};
+	char **operands;
 	int status;
-	if (!read_options(argc, argv, 0, &options, &status))
+	if (!cli_read(&cli_run_verb, argc, argv, &options, &operands, &status))
 		return status;
 	struct settings *settings = cli_load_settings(options.config);
 	if (settings == NULL)
@@ -130,9 +107,10 @@ static void print_notes(const struct settings *settings)
 
 int cli_check(int argc, char **argv)
 {
-	struct options options = {.usage = check_usage};
+	struct options options = {.config = SETTINGS_DEFAULT_PATH};
+	char **operands;
 	int status;
-	if (!read_options(argc, argv, 0, &options, &status))
+	if (!cli_read(&cli_check_verb, argc, argv, &options, &operands, &status))
 		return status;
 	struct settings *settings = cli_load_settings(options.config);
 	if (settings == NULL)
@@ -247,9 +225,10 @@ static void print_listing(const struct listing *listing, enum render_format form
 
 int cli_ls(int argc, char **argv)
 {
-	struct options options = {.usage = ls_usage};
+	struct options options = {.config = SETTINGS_DEFAULT_PATH};
+	char **operands;
 	int status;
-	if (!read_options(argc, argv, 0, &options, &status))
+	if (!cli_read(&cli_ls_verb, argc, argv, &options, &operands, &status))
 		return status;
 	struct listing listing = {.clusters = json_object_new_array()};
 	bool is_answered = ask(&options, "GET", "/v1/clusters", add_listing, &listing);
@@ -301,15 +280,16 @@ static bool take_token(void *arg, int status, struct json_object *document)
 
 int cli_token(int argc, char **argv)
 {
-	struct options options = {.usage = token_usage};
+	struct options options = {.config = SETTINGS_DEFAULT_PATH};
+	char **operands;
 	int status;
-	if (!read_options(argc, argv, 1, &options, &status))
+	if (!cli_read(&cli_token_verb, argc, argv, &options, &operands, &status))
 		return status;
-	if (!kube_cluster_name_is_valid(options.operand))
+	if (!kube_cluster_name_is_valid(operands[0]))
 		return cli_wrong_use(
-		    token_usage, "%s is not the name of a cluster", options.operand);
+		    &cli_token_verb, "%s is not the name of a cluster", operands[0]);
 	struct token_answer answer = {0};
-	char *target = xasprintf("/v1/token/%s", options.operand);
+	char *target = xasprintf("/v1/token/%s", operands[0]);
 	bool is_answered = ask(&options, "POST", target, take_token, &answer);
 	if (is_answered && !answer.is_printed)
 		fprintf(stderr, "kubeproxyd: %s\n",

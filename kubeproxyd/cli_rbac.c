@@ -1,7 +1,6 @@
 /* `rbac CLUSTER`: what a person does by hand so that a cluster lets the proxy in, for this
  * configuration's roles and this proxy's principal, in the spelling of the tool at hand. What it
  * needs of the cluster it asks of a running instance. Called by main. */
-#include <getopt.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,15 +14,11 @@
 #include "kubeproxyd/probe/rbac_text.h"
 #include "kubeproxyd/probe/rights.h"
 
-static const char usage[] =
-    "kubeproxyd rbac CLUSTER [--format steps|manifests|aws-auth|eksctl|terraform|cloudformation|"
-    "awscli]\n           [--extras] [--principal ARN] [--config FILE]";
-
 struct options {
 	const char *config, *name;
 	const char *principal; /* NULL: what instances say */
 	enum rbac_format format;
-	bool has_extras, wants_help;
+	bool has_extras;
 };
 
 /* What an instance knows of the cluster. */
@@ -32,52 +27,33 @@ struct known {
 	struct json_object *item; /* NULL: nobody serves it */
 };
 
-static int read_option(int option, char **argv, struct options *options)
+static bool take_format(void *field, const char *value, char **error)
 {
-	switch (option) {
-	case 'c':
-		options->config = optarg;
-		return CLI_DONE;
-	case 'p':
-		options->principal = optarg;
-		return CLI_DONE;
-	case 'e':
-		options->has_extras = true;
-		return CLI_DONE;
-	case 'h':
-		options->wants_help = true;
-		return CLI_DONE;
-	case 'f':
-		if (rbac_format_parse(optarg, &options->format))
-			return CLI_DONE;
-		return cli_wrong_use(usage, "--format: there is no %s", optarg);
-	default:
-		return cli_wrong_use(
-		    usage, "%s: unknown, or its value is missing", argv[optind - 1]);
-	}
+	if (rbac_format_parse(value, field))
+		return true;
+	*error = xstrdup("must be steps, manifests, aws-auth, eksctl, terraform, cloudformation or "
+			 "awscli");
+	return false;
 }
 
-static int read_options(int argc, char **argv, struct options *options)
-{
-	static const struct option names[] = {
-	    {"config", required_argument, NULL, 'c'},
-	    {"format", required_argument, NULL, 'f'},
-	    {"principal", required_argument, NULL, 'p'},
-	    {"extras", no_argument, NULL, 'e'},
-	    {"help", no_argument, NULL, 'h'},
-	    {0},
-	};
-	int option, status = CLI_DONE;
-	opterr = 0;
-	while (status == CLI_DONE && (option = getopt_long(argc, argv, "", names, NULL)) != -1)
-		status = read_option(option, argv, options);
-	if (status != CLI_DONE || options->wants_help)
-		return status;
-	if (argc - optind != 1)
-		return cli_wrong_use(usage, "rbac takes the name of a cluster");
-	options->name = argv[optind];
-	return CLI_DONE;
-}
+static const struct verb_option rows[] = {
+    {"format", "FORMAT", take_format, offsetof(struct options, format),
+	"steps (a script), manifests, aws-auth, eksctl, terraform, cloudformation, awscli"},
+    {"extras", NULL, option_flag, offsetof(struct options, has_extras),
+	"uids and extras may be impersonated, too"},
+    {"principal", "ARN", option_text, offsetof(struct options, principal),
+	"who the proxy is, when instances do not know"},
+    CLI_CONFIG_OPTION(struct options),
+};
+
+const struct verb cli_rbac_verb = {
+    .name = "rbac",
+    .operands = "CLUSTER",
+    .least = 1,
+    .most = 1,
+    VERB_OPTIONS(rows),
+    .help = "print what lets the proxy into a cluster",
+};
 
 static const char *text_at(struct json_object *object, const char *key)
 {
@@ -174,14 +150,12 @@ static int print_all(const struct options *options, const struct settings *setti
 
 int cli_rbac(int argc, char **argv)
 {
-	struct options options = {.config = SETTINGS_DEFAULT_PATH, .format = RBAC_STEPS};
-	int status = read_options(argc, argv, &options);
-	if (status != CLI_DONE)
+	struct options options = {.format = RBAC_STEPS};
+	char **operands;
+	int status;
+	if (!cli_read(&cli_rbac_verb, argc, argv, &options, &operands, &status))
 		return status;
-	if (options.wants_help) {
-		printf("usage: %s\n", usage);
-		return CLI_DONE;
-	}
+	options.name = operands[0];
 	struct settings *settings = cli_load_settings(options.config);
 	if (settings == NULL)
 		return CLI_NO;

@@ -2,13 +2,17 @@
  * refuses it. For those who write roles, and for the vectors. */
 #include <json-c/json.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "kubeproxyd/cli.h"
 #include "kubeproxyd/policy/request_info.h"
 
-static const char usage[] =
-    "kubeproxyd request-info METHOD TARGET    (TARGET: /api/v1/pods?watch=true)";
+const struct verb cli_request_info_verb = {
+    .name = "request-info",
+    .operands = "METHOD TARGET",
+    .least = 2,
+    .most = 2,
+    .help = "say what an API server takes a request to be (TARGET: /api/v1/pods?watch=true)",
+};
 
 static void add_text(struct json_object *object, const char *key, const char *value)
 {
@@ -34,17 +38,15 @@ static struct json_object *describe(const struct request_info *info)
 
 int cli_request_info(int argc, char **argv)
 {
-	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
-		printf("usage: %s\n", usage);
-		return CLI_DONE;
-	}
-	if (argc != 3)
-		return cli_wrong_use(usage, "request-info takes a method and a target");
+	char **operands;
+	int exit_status;
+	if (!cli_read(&cli_request_info_verb, argc, argv, NULL, &operands, &exit_status))
+		return exit_status;
 	struct request_info info = {0};
 	struct json_object *object;
 	unsigned status;
 	const char *reason;
-	bool is_accepted = request_info_parse(argv[1], argv[2], &info, &status, &reason);
+	bool is_accepted = request_info_parse(operands[0], operands[1], &info, &status, &reason);
 	if (is_accepted) {
 		object = describe(&info);
 	} else {

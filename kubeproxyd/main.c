@@ -6,25 +6,24 @@
 #include "kubeproxyd/cli.h"
 #include "kubeproxyd/cli_online.h"
 
-static const struct verb {
-	const char *name;
+static const struct {
+	const struct verb *verb;
 	int (*run)(int argc, char **argv);
-	const char *help;
 } verbs[] = {
-    {"run", cli_run, "run an instance in the foreground"},
-    {"init", cli_init, "make the server certificate and the client CA, once"},
-    {"check", cli_check, "validate configuration, TLS files and roles"},
-    {"ls", cli_ls, "print the clusters that the instances here serve"},
-    {"kubeconfig", cli_kubeconfig, "print a kubeconfig for the clusters"},
-    {"cert", cli_cert, "make a short-lived client certificate for somebody"},
-    {"audit", cli_audit, "print the audit log of all instances here"},
-    {"rbac", cli_rbac, "print what lets the proxy into a cluster"},
-    {"can", cli_can, "say whether somebody may do something, and why"},
-    {"lock", cli_lock, "keep a user, a group, a role or a certificate out, at once"},
-    {"unlock", cli_unlock, "take a lock away"},
-    {"locks", cli_locks, "print the locks that are in force"},
-    {"request-info", cli_request_info, "say what an API server takes a request to be"},
-    {"token", cli_token, "print an EKS token for a cluster, as kubectl takes it (root only)"},
+    {&cli_run_verb, cli_run},
+    {&cli_init_verb, cli_init},
+    {&cli_check_verb, cli_check},
+    {&cli_ls_verb, cli_ls},
+    {&cli_kubeconfig_verb, cli_kubeconfig},
+    {&cli_cert_verb, cli_cert},
+    {&cli_audit_verb, cli_audit},
+    {&cli_rbac_verb, cli_rbac},
+    {&cli_can_verb, cli_can},
+    {&cli_lock_verb, cli_lock},
+    {&cli_unlock_verb, cli_unlock},
+    {&cli_locks_verb, cli_locks},
+    {&cli_request_info_verb, cli_request_info},
+    {&cli_token_verb, cli_token},
 };
 #define VERB_COUNT (sizeof verbs / sizeof verbs[0])
 
@@ -32,7 +31,7 @@ static void print_usage(FILE *out)
 {
 	fputs("usage: kubeproxyd VERB [OPERAND...] [OPTION...]\n\n", out);
 	for (size_t i = 0; i < VERB_COUNT; i++)
-		fprintf(out, "  %-14s %s\n", verbs[i].name, verbs[i].help);
+		fprintf(out, "  %-14s %s\n", verbs[i].verb->name, verbs[i].verb->help);
 	fputs("\n"
 	      "  --config FILE  the configuration, /etc/eksgate/eksgate.yaml\n"
 	      "  --help         of kubeproxyd, or of a verb\n"
@@ -54,7 +53,7 @@ int main(int argc, char **argv)
 		return CLI_DONE;
 	}
 	for (size_t i = 0; i < VERB_COUNT; i++) {
-		if (strcmp(verbs[i].name, name) == 0)
+		if (strcmp(verbs[i].verb->name, name) == 0)
 			return verbs[i].run(argc - 1, argv + 1);
 	}
 	if (*name != '\0')

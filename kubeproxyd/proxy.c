@@ -18,6 +18,7 @@
 #include "common/notify.h"
 #include "common/settings.h"
 #include "common/xmem.h"
+#include "kubeproxyd/accepting.h"
 #include "kubeproxyd/back/upstream.h"
 #include "kubeproxyd/directory/cluster.h"
 #include "kubeproxyd/directory/directory.h"
@@ -62,6 +63,7 @@ struct proxy {
 	struct prober *prober;
 	struct exchanges *exchanges;
 	struct sessions *sessions;
+	struct accepting *accepting;
 	struct listeners *listeners;
 	struct timer *readiness;
 	struct drain *drain; /* NULL before SIGTERM */
@@ -119,13 +121,7 @@ static void on_locks(void *arg)
 static void on_room(void *arg, bool has_room)
 {
 	struct proxy *proxy = arg;
-	if (proxy->listeners == NULL)
-		return;
-	if (has_room)
-		listeners_resume(proxy->listeners);
-	else
-		listeners_pause(proxy->listeners);
-	log_warn("listener", has_room ? "resumed" : "full");
+	accepting_hold(proxy->accepting, ACCEPTING_FULL, !has_room);
 }
 
 static bool is_ready(void *arg, const char **why)
@@ -137,6 +133,8 @@ static bool is_ready(void *arg, const char **why)
 	else if (!directory_status(proxy->directory).is_known)
 		*why =
 		    "no clusters known yet: nothing heard from discoveryd, and there is no cache";
+	else
+		*why = accepting_trouble(proxy->accepting);
 	return *why == NULL;
 }
 
@@ -144,6 +142,14 @@ static void tell_systemd(struct proxy *proxy)
 {
 	const char *why;
 	notify_ready(proxy->notify, is_ready(proxy, &why) ? "serving" : why);
+}
+
+static void on_audit_stuck(void *arg, bool is_stuck)
+{
+	struct proxy *proxy = arg;
+	accepting_hold(proxy->accepting, ACCEPTING_UNRECORDED, is_stuck);
+	if (proxy->listeners != NULL)
+		tell_systemd(proxy);
 }
 
 /* Says once that users can be served; a directory without clusters tells nobody that it is known
@@ -240,6 +246,7 @@ static void on_terminate(void *arg)
 		return;
 	}
 	notify_stopping(proxy->notify, "finishing requests");
+	accepting_set_listeners(proxy->accepting, NULL);
 	listeners_free(&proxy->listeners);
 	struct drain_options options = {
 	    .loop = proxy->loop,
@@ -347,6 +354,8 @@ static bool open_audit(struct proxy *proxy, char **error)
 	    .settings = proxy->settings,
 	    .policy = proxy->files.audit_policy,
 	    .instance = proxy->instance,
+	    .on_stuck = on_audit_stuck,
+	    .arg = proxy,
 	};
 	proxy->audit = audit_new(&options, error);
 	return *error == NULL;
@@ -361,6 +370,7 @@ static bool start(struct proxy *proxy, char **error)
 	    sessions_accept, proxy->sessions, error);
 	if (proxy->listeners == NULL)
 		return false;
+	accepting_set_listeners(proxy->accepting, proxy->listeners);
 	loop_on_signal(proxy->loop, SIGHUP, on_hangup, proxy);
 	loop_on_signal(proxy->loop, SIGTERM, on_terminate, proxy);
 	loop_on_signal(proxy->loop, SIGINT, on_terminate, proxy);
@@ -379,12 +389,14 @@ static void stop(struct proxy *proxy)
 {
 	timer_free(&proxy->readiness);
 	drain_free(&proxy->drain);
+	accepting_set_listeners(proxy->accepting, NULL);
 	listeners_free(&proxy->listeners);
 	sessions_free(&proxy->sessions);
 	exchanges_free(&proxy->exchanges);
 	identity_providers_free(&proxy->providers);
 	lock_watch_free(&proxy->locks);
 	audit_free(&proxy->audit);
+	accepting_free(&proxy->accepting);
 	proxy_admin_free(&proxy->routes);
 	admin_free(&proxy->admin);
 	prober_free(&proxy->prober);
@@ -441,6 +453,7 @@ int proxy_run(struct settings *settings, const char *config, const char *instanc
 	raise_descriptor_limit();
 	proxy.loop = loop_new();
 	proxy.metrics = metrics_new();
+	proxy.accepting = accepting_new(proxy.metrics);
 	proxy.memory = proxy_memory_new(proxy.loop, proxy.metrics);
 	proxy.notify = notify_new(proxy.loop);
 	bool is_started = start(&proxy, &error);

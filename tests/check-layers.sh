@@ -16,9 +16,10 @@ allowed() {
 	kubeproxyd/directory/*) echo '^(common|proto|kubeproxyd/(directory|net|http))/' ;;
 	kubeproxyd/gate/*) echo '^(common|kubeproxyd/(gate|policy|directory|net|http))/' ;;
 	kubeproxyd/back/*) echo '^(common|kubeproxyd/(back|exchange/peer\.h|policy|directory|net|http))' ;;
+	kubeproxyd/filter/*) echo '^(common|kubeproxyd/(filter|policy/protobuf\.h))' ;;
 	kubeproxyd/record/*) echo '^(common|kubeproxyd/(record|policy|gate/identity\.h|http))' ;;
 	kubeproxyd/probe/*) echo '^(common|proto|kubeproxyd/(probe|back|policy|directory|net|http))/' ;;
-	kubeproxyd/exchange/*) echo '^(common|kubeproxyd/(exchange|gate|back|record|policy|directory|net|http))/' ;;
+	kubeproxyd/exchange/*) echo '^(common|kubeproxyd/(exchange|gate|back|record|filter|policy|directory|net|http))/' ;;
 	kubeproxyd/front/*) echo '^(common|kubeproxyd/(front|exchange|gate|policy|directory|net|http))/' ;;
 	kubeproxyd/*) echo '^(common|kubeproxyd)/' ;;
 	tests/*) echo '.' ;;

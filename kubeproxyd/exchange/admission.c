@@ -11,6 +11,7 @@
 #include "kubeproxyd/directory/cluster.h"
 #include "kubeproxyd/directory/directory.h"
 #include "kubeproxyd/exchange/admission_body.h"
+#include "kubeproxyd/exchange/admission_filter.h"
 #include "kubeproxyd/exchange/caller.h"
 #include "kubeproxyd/exchange/exchanges.h"
 #include "kubeproxyd/gate/act_as.h"
@@ -145,10 +146,16 @@ static bool ask_policy(struct admission *admission, const struct question *quest
 	struct decision *decision = &admission->decision;
 	admission->needs_body = decision->needs_name || (decision_is_whole(decision) &&
 							    admission_has_review(&admission->info));
-	if (decision_is_whole(decision) || admission->needs_body)
+	if (decision->is_restricted)
+		return admission_filter(admission, question->request);
+	if (decision->is_allowed || admission->needs_body)
 		return true;
-	decision->is_allowed = false;
 	return refuse(admission, 403, xstrdup(decision->message));
+}
+
+static bool check_creation(struct admission *admission, const struct question *question)
+{
+	return admission->needs_body || admission_check_creation(admission, question->request);
 }
 
 static bool refuse_busy(struct admission *admission, const struct question *question,
@@ -248,6 +255,7 @@ static check_fn *const checks[] = {
     parse_request,
     check_fields,
     ask_policy,
+    check_creation,
     check_connections,
     take_seat,
     prepare_cluster,
@@ -275,18 +283,29 @@ static bool is_same_subject(const struct decision *a, const struct decision *b)
 	return true;
 }
 
-bool admission_holds(const struct admission *admission, struct exchanges *all,
+static enum admission_today compare(
+    const struct admission *admission, const struct decision *decision)
+{
+	const struct decision *before = &admission->decision;
+	if (!decision->is_allowed)
+		return ADMISSION_IS_GONE;
+	if (admission_has_review(&admission->info))
+		return ADMISSION_HOLDS;
+	if (!is_same_subject(before, decision))
+		return ADMISSION_IS_GONE;
+	return policy_reads_alike(before, decision) ? ADMISSION_HOLDS : ADMISSION_DIFFERS;
+}
+
+enum admission_today admission_recheck(const struct admission *admission, struct exchanges *all,
     struct caller *caller, struct identity *identity)
 {
 	struct caller_grants *grants = caller_grants(caller, all->with.policy, identity);
 	struct decision decision = {0};
 	admission_ask(admission, grants->grants, &admission->info, &decision);
-	bool holds =
-	    decision_is_whole(&decision) && (admission_has_review(&admission->info) ||
-						is_same_subject(&admission->decision, &decision));
+	enum admission_today today = compare(admission, &decision);
 	decision_clear(&decision);
 	caller_grants_unref(&grants);
-	return holds;
+	return today;
 }
 
 char *admission_find_lock(struct exchanges *all, struct caller *caller, struct identity *identity)

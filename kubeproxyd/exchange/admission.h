@@ -32,6 +32,9 @@ struct admission {
 	struct in_flight_seat seat;
 	bool needs_body; /* admitted so far, and decided by admission_decide_body() */
 	char *object_name; /* out of the body; `info` has it too */
+	bool is_filtered; /* the answer passes a filter: exchange_filter.h */
+	/* What the API server is asked to answer in; NULL: what the client asks for. */
+	const char *accept, *accept_encoding;
 	char *rules_namespace; /* of a SelfSubjectRulesReview, whose answer is cut down; or NULL */
 	/* Refused: */
 	unsigned status;
@@ -48,8 +51,12 @@ bool admission_decide(struct admission *admission, struct exchanges *all, struct
 /* Asks the policy about a request of this client. `decision` is {0}. */
 void admission_ask(const struct admission *admission, const struct grants *grants,
     const struct request_info *info, struct decision *decision);
-/* Whether the policy of now decides as it did. */
-bool admission_holds(const struct admission *admission, struct exchanges *all,
+enum admission_today {
+	ADMISSION_HOLDS, /* the policy of now decides as it did */
+	ADMISSION_DIFFERS, /* it allows as much of it, or as little, but not the same */
+	ADMISSION_IS_GONE,
+};
+enum admission_today admission_recheck(const struct admission *admission, struct exchanges *all,
     struct caller *caller, struct identity *identity) MUST_USE;
 /* A sentence for a user whom a lock keeps out (free()); NULL: none does. */
 char *admission_find_lock(

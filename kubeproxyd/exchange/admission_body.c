@@ -53,7 +53,7 @@ static bool decide_named(
     struct admission *admission, enum body_format format, const void *body, size_t len)
 {
 	const char *error = NULL;
-	char *name = object_name_read(format, body, len, &error);
+	char *name = object_field_read(OBJECT_NAME, format, body, len, &error);
 	if (name == NULL) {
 		decide(admission, &admission->info);
 		return refuse(admission, 403,
@@ -67,6 +67,77 @@ static bool decide_named(
 	if (decision_is_whole(&admission->decision))
 		return true;
 	return refuse(admission, 403, xstrdup(admission->decision.message));
+}
+
+/* --- what may be created -----------------------------------------------------------------------
+ */
+
+/* The types of patches that only change what is there; any other may be a server-side apply. */
+static bool only_changes(const struct http_fields *fields)
+{
+	static const char *const types[] = {"application/json-patch+json",
+	    "application/merge-patch+json", "application/strategic-merge-patch+json"};
+	const char *type = fields_get(fields, "Content-Type");
+	size_t len = type != NULL ? strcspn(type, ";") : 0;
+	bool is_known = false;
+	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+		is_known |= strlen(types[i]) == len && strncmp(types[i], type, len) == 0;
+	return is_known && fields_count_of(fields, "Content-Type") == 1;
+}
+
+/* NULL: it is allowed to create what it names; else why not (free()). */
+static char *refuse_creation(const struct admission *admission)
+{
+	struct request_info creation = admission->info;
+	struct decision decision = {0};
+	creation.verb = "create";
+	admission_ask(admission, admission->grants->grants, &creation, &decision);
+	char *message = decision_is_whole(&decision) ? NULL : xstrdup(decision.message);
+	decision_clear(&decision);
+	return message;
+}
+
+static bool names_an_object(const struct request_info *info, const char *verb)
+{
+	return info->is_resource && info->name[0] != '\0' && info->subresource[0] == '\0' &&
+	       strcmp(info->verb, verb) == 0;
+}
+
+bool admission_check_creation(struct admission *admission, const struct http_head *request)
+{
+	const struct request_info *info = &admission->info;
+	bool is_update = names_an_object(info, "update");
+	bool is_apply = names_an_object(info, "patch") && !only_changes(&request->fields);
+	char *why_not = is_update || is_apply ? refuse_creation(admission) : NULL;
+	if (why_not != NULL && is_apply)
+		refuse(admission, 403,
+		    xasprintf("a server-side apply creates what is not there: %s; or send another "
+			      "kind of patch",
+			why_not));
+	admission->needs_body |= why_not != NULL && is_update;
+	free(why_not);
+	return admission->message == NULL;
+}
+
+/* The uid says which object is meant: the API server does not create another. */
+static bool decide_update(
+    struct admission *admission, enum body_format format, const void *body, size_t len)
+{
+	const char *error = NULL;
+	decide(admission, &admission->info);
+	if (!decision_is_whole(&admission->decision))
+		return refuse(admission, 403, xstrdup(admission->decision.message));
+	char *uid = object_field_read(OBJECT_UID, format, body, len, &error);
+	char *why_not = uid == NULL ? refuse_creation(admission) : NULL;
+	if (why_not != NULL)
+		refuse(admission, 403,
+		    xasprintf("an update may create what is not there: %s; send the object as it "
+			      "was read, with its metadata.uid (%s)",
+			why_not, error));
+	bool is_allowed = why_not == NULL;
+	free(uid);
+	free(why_not);
+	return is_allowed;
 }
 
 /* --- reviews --------------------------------------------------------------------------------- */
@@ -84,8 +155,9 @@ static bool decide_review(struct admission *admission, const struct http_head *r
 	}
 	struct request_info asked = access_review_request(&review);
 	decide(admission, &asked);
-	bool is_whole = decision_is_whole(&admission->decision);
-	if (!is_whole) {
+	/* A list or watch of which some is shown is answered, and so allowed. */
+	bool is_allowed = admission->decision.is_allowed;
+	if (!is_allowed) {
 		enum body_format wanted =
 		    body_format_wanted(fields_get(&request->fields, "Accept"));
 		access_review_deny(
@@ -95,7 +167,7 @@ static bool decide_review(struct admission *admission, const struct http_head *r
 		decide(admission, &admission->info);
 	}
 	access_review_free(&review);
-	return is_whole;
+	return is_allowed;
 }
 
 /* The API server answers; exchange_rules.c cuts its answer down. */
@@ -107,6 +179,7 @@ static bool decide_rules(
 	admission->rules_namespace = rules_review_namespace(format, body, len, &error);
 	if (admission->rules_namespace == NULL)
 		return refuse(admission, 400, xstrdup(error));
+	admission->accept = "application/json";
 	decide(admission, &admission->info);
 	return decision_is_whole(&admission->decision) ||
 	       refuse(admission, 403, xstrdup(admission->decision.message));
@@ -130,5 +203,7 @@ bool admission_decide_body(struct admission *admission, struct exchanges *all,
 		return decide_rules(admission, format, body, len);
 	if (asks_for_access(&admission->info))
 		return decide_review(admission, request, format, body, len);
+	if (names_an_object(&admission->info, "update"))
+		return decide_update(admission, format, body, len);
 	return decide_named(admission, format, body, len);
 }

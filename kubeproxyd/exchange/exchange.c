@@ -76,7 +76,7 @@ static void look_at_held(struct exchange *exchange)
 		exchange_answer(exchange, 413,
 		    "the body decides about access and is longer than "
 		    "eksgate.proxy.limits.body_in_hand: send less, or ask an administrator of "
-		    "eksgate for a rule with name \"*\"");
+		    "eksgate for a rule with name \"*\" that allows to create");
 }
 
 /* What the proxy itself answers. */
@@ -237,7 +237,8 @@ static bool build_head(const struct exchange *exchange, const char *token, struc
 	    .extras = extras,
 	    .extra_count = extra_count,
 	    .audit_id = exchange->audit_id,
-	    .accept = exchange->admission.rules_namespace != NULL ? "application/json" : NULL,
+	    .accept = exchange->admission.accept,
+	    .accept_encoding = exchange->admission.accept_encoding,
 	    .client_address = exchange->caller->host,
 	    .is_proxy_subresource = exchange->admission.info.opaque_from > 0,
 	};
@@ -305,7 +306,10 @@ static void on_client_end(void *arg)
 static void on_client_drain(void *arg)
 {
 	struct exchange *exchange = arg;
-	relay_on_client_drain(&exchange->relay);
+	if (exchange->filter != NULL)
+		exchange_filter_drain(exchange);
+	else
+		relay_on_client_drain(&exchange->relay);
 }
 
 static void on_client_failed(void *arg, const struct peer_failure *failure)

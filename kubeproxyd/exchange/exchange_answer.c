@@ -129,7 +129,7 @@ static void on_unauthorized(struct exchange *exchange)
 	exchange_get_token(exchange);
 }
 
-static bool build_answer(const struct exchange *exchange, const struct http_head *upstream,
+bool exchange_build_answer(const struct exchange *exchange, const struct http_head *upstream,
     struct http_head *head, char **message)
 {
 	const struct admission *admission = &exchange->admission;
@@ -139,6 +139,7 @@ static bool build_answer(const struct exchange *exchange, const struct http_head
 	    .prefix = admission->route.prefix,
 	    .target = admission->route.target,
 	    .opaque_from = admission->info.opaque_from,
+	    .is_filtered = admission->is_filtered && upstream->status / 100 == 2,
 	};
 	if (!headers_build_response(&given, head, message))
 		return false;
@@ -153,7 +154,7 @@ static void start_tunnel(struct exchange *exchange)
 	activity_start(&exchange->activity, fields_get(&exchange->request->fields, "Upgrade"));
 }
 
-static void relay_head(struct exchange *exchange, const struct http_head *head)
+void exchange_relay_head(struct exchange *exchange, const struct http_head *head)
 {
 	bool is_tunnel = head->status == 101;
 	exchange->status = head->status;
@@ -182,50 +183,67 @@ static void on_head(void *arg, const struct http_head *upstream)
 	cluster_note_error(exchange->admission.cluster, NULL);
 	if (exchange_rules_begin(exchange, upstream))
 		return;
+	if (exchange->admission.is_filtered && exchange_filter_begin(exchange, upstream))
+		return;
 	struct http_head *head = &exchange->all->scratch;
 	char *message = NULL;
-	if (build_answer(exchange, upstream, head, &message))
-		relay_head(exchange, head);
+	if (exchange_build_answer(exchange, upstream, head, &message))
+		exchange_relay_head(exchange, head);
 	else
 		exchange_answer(exchange, 502, message);
 	http_head_clear(head);
 	free(message);
 }
 
-static void on_answer_body(void *arg, const uint8_t *data, size_t len)
+void exchange_relay_body(struct exchange *exchange, const uint8_t *data, size_t len)
 {
-	struct exchange *exchange = arg;
-	if (exchange->holds_rules) {
-		exchange_rules_add(exchange, data, len);
-		return;
-	}
 	exchange_audit_answer_body(exchange, data, len);
 	if (exchange->options.client_idle_timeout.ms > 0)
 		activity_feed(&exchange->activity, ACTIVITY_OF_SERVER, data, len);
 	relay_on_answer_body(&exchange->relay, data, len);
 }
 
+static void on_answer_body(void *arg, const uint8_t *data, size_t len)
+{
+	struct exchange *exchange = arg;
+	if (exchange->holds_rules)
+		exchange_rules_add(exchange, data, len);
+	else if (exchange->filter != NULL)
+		exchange_filter_add(exchange, data, len);
+	else
+		exchange_relay_body(exchange, data, len);
+}
+
 static void on_answer_trailers(void *arg, const struct http_fields *fields)
 {
 	struct exchange *exchange = arg;
 	struct http_head *scratch = &exchange->all->scratch;
+	/* They are about the answer as it was. */
+	if (exchange->filter != NULL)
+		return;
 	headers_build_trailers(fields, &scratch->fields);
 	exchange->client.verbs->send_trailers(exchange->client.object, &scratch->fields);
 	http_head_clear(scratch);
 }
 
-static void on_answer_end(void *arg)
+void exchange_relay_end(struct exchange *exchange)
 {
-	struct exchange *exchange = arg;
-	if (exchange->holds_rules) {
-		exchange_rules_end(exchange);
-		return;
-	}
 	exchange->client.verbs->send_end(exchange->client.object);
 	exchange->is_half_closed =
 	    exchange->state == STATE_TUNNEL && !exchange->relay.is_request_ended;
 	if (!exchange->is_half_closed)
 		exchange_finish(exchange, "done");
+}
+
+static void on_answer_end(void *arg)
+{
+	struct exchange *exchange = arg;
+	if (exchange->holds_rules)
+		exchange_rules_end(exchange);
+	else if (exchange->filter != NULL)
+		exchange_filter_end(exchange);
+	else
+		exchange_relay_end(exchange);
 }
 
 static void on_upstream_drain(void *arg)

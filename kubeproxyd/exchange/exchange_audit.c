@@ -9,10 +9,13 @@
 
 #include "common/buf.h"
 #include "common/json.h"
+#include "common/settings.h"
 #include "common/xmem.h"
 #include "kubeproxyd/directory/cluster.h"
 #include "kubeproxyd/exchange/caller.h"
 #include "kubeproxyd/exchange/exchange_private.h"
+#include "kubeproxyd/filter/filter.h"
+#include "kubeproxyd/gate/act_as.h"
 #include "kubeproxyd/gate/identity.h"
 #include "kubeproxyd/record/audit.h"
 #include "kubeproxyd/record/forwarded_ports.h"
@@ -151,6 +154,9 @@ static void add_who(const struct exchange *exchange, struct audit_event *event)
 	event->sent_user = decision->user;
 	event->sent_groups = decision->groups;
 	event->sent_group_count = decision->group_count;
+	event->sent_as = decision->as;
+	if (decision->as != NULL && exchange->all->with.settings->proxy.original_user)
+		event->original_user_key = ACT_AS_ORIGINAL_USER;
 }
 
 static void add_what(const struct exchange *exchange, struct audit_event *event)
@@ -279,6 +285,17 @@ static bool is_denial(const struct exchange *exchange)
 	       !exchange->admission.decision.is_allowed;
 }
 
+static void add_filtered(const struct exchange *exchange, struct audit_event *event)
+{
+	const struct filter_result *result = exchange_filter_result(exchange);
+	if (result == NULL)
+		return;
+	event->is_filtered = true;
+	event->objects_passed = result->passed;
+	event->objects_left_out = result->dropped + result->unreadable;
+	event->objects_unreadable = result->unreadable;
+}
+
 void exchange_audit_end(const struct exchange *exchange, const char *ending)
 {
 	struct audit_bodies *bodies = exchange->audit.bodies;
@@ -288,6 +305,7 @@ void exchange_audit_end(const struct exchange *exchange, const char *ending)
 	    .ending = ending,
 	    .bytes_in = exchange->relay.request_bytes,
 	    .bytes_out = exchange->relay.answer_bytes};
+	add_filtered(exchange, &event);
 	if (is_denial(exchange))
 		event.level = AUDIT_METADATA;
 	else if (!wants(exchange, AUDIT_RESPONSE_COMPLETE))

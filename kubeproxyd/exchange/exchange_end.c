@@ -14,6 +14,7 @@
 #include "kubeproxyd/exchange/caller.h"
 #include "kubeproxyd/exchange/exchange_private.h"
 #include "kubeproxyd/exchange/reply.h"
+#include "kubeproxyd/filter/filter.h"
 #include "kubeproxyd/gate/identity.h"
 #include "kubeproxyd/gate/identity_resolve.h"
 #include "kubeproxyd/record/access_log.h"
@@ -72,6 +73,12 @@ static void record(const struct exchange *exchange, const char *reason)
 	    .rule = exchange->admission.decision.rule,
 	    .reason = reason,
 	};
+	const struct filter_result *filtered = exchange_filter_result(exchange);
+	if (filtered != NULL) {
+		entry.is_filtered = true;
+		entry.objects_passed = filtered->passed;
+		entry.objects_left_out = filtered->dropped + filtered->unreadable;
+	}
 	access_log_write(&entry);
 	exchange_audit_end(exchange, reason);
 	count(exchange, entry.took);
@@ -99,6 +106,7 @@ void exchange_finish(struct exchange *exchange, const char *reason)
 	relay_free(&exchange->relay);
 	activity_free(&exchange->activity);
 	exchange_audit_free(&exchange->audit);
+	exchange_filter_free(&exchange->filter);
 	buf_free(&exchange->rules);
 	admission_free(&exchange->admission);
 	identity_unref(&exchange->identity);
@@ -185,6 +193,7 @@ bool exchange_end_watch(struct exchange *exchange, const char *reason)
 			strcmp(verb, "watch") == 0 && exchange->status == 200;
 	if (!is_watch)
 		return false;
+	exchange_filter_close(exchange);
 	exchange->client.verbs->send_end(exchange->client.object);
 	exchange_finish(exchange, reason);
 	return true;
@@ -196,13 +205,41 @@ void exchange_withdraw(struct exchange *exchange, const char *reason)
 		exchange_cut(exchange, reason);
 }
 
+/* The limits of the roles as they are now. Silence in a tunnel is known only when it was followed
+ * from the tunnel's begin. */
+static void follow_options(struct exchange *exchange)
+{
+	struct role_options *options = &exchange->options;
+	struct caller_grants *grants =
+	    caller_grants(exchange->caller, exchange->all->with.policy, exchange->identity);
+	const struct role_options *now = grants_options(grants->grants);
+	bool is_followed = options->client_idle_timeout.ms > 0;
+	options->max_session_ttl = now->max_session_ttl;
+	if (is_followed || exchange->state != STATE_TUNNEL)
+		options->client_idle_timeout = now->client_idle_timeout;
+	if (!is_followed && exchange->state != STATE_TUNNEL)
+		activity_start(&exchange->activity, NULL);
+	caller_grants_unref(&grants);
+}
+
 void exchange_recheck(struct exchange *exchange)
 {
 	if (exchange->state <= STATE_HOLDING || exchange->state == STATE_DONE)
 		return;
-	if (!admission_holds(
-		&exchange->admission, exchange->all, exchange->caller, exchange->identity))
-		exchange_cut(exchange, "the role that allowed this was withdrawn");
+	static const char withdrawn[] = "the role that allowed this was withdrawn";
+	static const char changed[] = "the roles show other objects now: list anew";
+	switch (admission_recheck(
+	    &exchange->admission, exchange->all, exchange->caller, exchange->identity)) {
+	case ADMISSION_HOLDS:
+		follow_options(exchange);
+		return;
+	case ADMISSION_DIFFERS:
+		if (!exchange_filter_expire(exchange, changed))
+			exchange_cut(exchange, changed);
+		return;
+	case ADMISSION_IS_GONE:
+		exchange_cut(exchange, withdrawn);
+	}
 }
 
 void exchange_check_locks(struct exchange *exchange)

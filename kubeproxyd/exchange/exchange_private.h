@@ -11,6 +11,7 @@
 #include "kubeproxyd/exchange/admission.h"
 #include "kubeproxyd/exchange/exchange.h"
 #include "kubeproxyd/exchange/exchange_audit.h"
+#include "kubeproxyd/exchange/exchange_filter.h"
 #include "kubeproxyd/exchange/exchanges.h"
 #include "kubeproxyd/exchange/pace.h"
 #include "kubeproxyd/exchange/relay.h"
@@ -58,6 +59,7 @@ struct exchange {
 	unsigned resent; /* how often */
 	struct buf rules; /* the answer to a review of rules, until it is complete */
 	bool holds_rules;
+	struct exchange_filter *filter; /* of the answer, or NULL */
 };
 
 void exchange_set_state(struct exchange *exchange, enum exchange_state state);
@@ -66,6 +68,15 @@ void exchange_set_state(struct exchange *exchange, enum exchange_state state);
 void exchange_get_token(struct exchange *exchange);
 /* What the API server does; `arg` is the exchange. */
 extern const struct peer_events exchange_upstream_events;
+
+/* The head of an answer as the client gets it. False: it must not be relayed; *message (free()). */
+bool exchange_build_answer(const struct exchange *exchange, const struct http_head *upstream,
+    struct http_head *head, char **message) MUST_USE;
+void exchange_relay_head(struct exchange *exchange, const struct http_head *head);
+/* A part of the body that the client gets. */
+void exchange_relay_body(struct exchange *exchange, const uint8_t *data, size_t len);
+/* All of it was relayed. */
+void exchange_relay_end(struct exchange *exchange);
 
 /* Ends a tunnel of which both sides have said all. */
 void exchange_end_tunnel(struct exchange *exchange);

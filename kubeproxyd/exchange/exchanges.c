@@ -70,6 +70,8 @@ static void make_metrics(struct exchanges *exchanges, struct metrics *metrics)
 		"Requests that API servers failed.", "cluster kind");
 	exchanges->metrics.refused = metrics_counter(metrics, "eksgate_proxy_refused_total",
 	    "Requests refused for a limit, by its setting.", "reason");
+	exchanges->metrics.filtered = metrics_counter(metrics, "eksgate_filtered_objects_total",
+	    "Objects in answers that hold more than their reader may see.", "verdict");
 }
 
 struct exchanges *exchanges_new(const struct exchanges_options *options)

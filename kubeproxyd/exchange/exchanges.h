@@ -62,7 +62,8 @@ struct exchanges {
 	/* Where a head is built before it is sent, one after the other; empty in between. */
 	struct http_head scratch;
 	struct {
-		struct metric *requests, *in_flight, *seconds, *bytes, *upstream_errors, *refused;
+		struct metric *requests, *in_flight, *seconds, *bytes, *upstream_errors, *refused,
+		    *filtered;
 	} metrics;
 };
 

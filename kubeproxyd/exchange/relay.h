@@ -24,6 +24,7 @@ struct relay {
 	bool is_request_ended; /* the client's body is complete */
 	bool is_end_sent; /* and the upstream knows */
 	bool is_upstream_full;
+	bool is_client_full; /* until it drains */
 	bool is_client_paused;
 	bool was_client_paused; /* since relay_awaited_client() */
 	uint64_t request_bytes; /* received from the client */

@@ -243,16 +243,41 @@ static int on_frame(nghttp2_session *h2, const nghttp2_frame *frame, void *user_
 	return 0;
 }
 
+void h2_note_taken(struct h2_conversation *conversation, size_t len)
+{
+	if (!conversation->is_stranger || conversation->is_closed)
+		return;
+	conversation->untaken -= len;
+	nghttp2_session_consume_connection(conversation->h2, len);
+}
+
+/* A credential was accepted: the connection gets the window that others have. */
+static void end_strangeness(struct h2_conversation *conversation)
+{
+	if (!conversation->is_stranger || !conversation->session->caller.is_known)
+		return;
+	h2_note_taken(conversation, conversation->untaken);
+	conversation->is_stranger = false;
+	nghttp2_session_set_local_window_size(
+	    conversation->h2, NGHTTP2_FLAG_NONE, 0, CONNECTION_WINDOW);
+}
+
 static int on_data_chunk(nghttp2_session *h2, uint8_t flags, int32_t id, const uint8_t *data,
     size_t len, void *user_data)
 {
 	(void)flags;
-	(void)user_data;
-	/* One stream that does not read on must not stop the others. */
-	nghttp2_session_consume_connection(h2, len);
+	struct h2_conversation *conversation = user_data;
+	/* One stream that does not read on must not stop the others, unless they are a stranger's.
+	 */
+	if (conversation->is_stranger)
+		conversation->untaken += len;
+	else
+		nghttp2_session_consume_connection(h2, len);
 	struct h2_stream *stream = find_stream(h2, id);
 	if (stream != NULL)
 		h2_stream_on_body(stream, data, len);
+	else
+		h2_note_taken(conversation, len);
 	return 0;
 }
 
@@ -371,6 +396,8 @@ static void on_flush(void *arg)
 {
 	struct h2_conversation *conversation = arg;
 	tell_ready(conversation);
+	if (!conversation->is_closed)
+		end_strangeness(conversation);
 	while (!conversation->is_closed && !stream_is_full(conversation->stream)) {
 		const uint8_t *frame;
 		ssize_t len = nghttp2_session_mem_send(conversation->h2, &frame);
@@ -489,11 +516,13 @@ static nghttp2_session *new_session(struct h2_conversation *conversation)
 	nghttp2_option_del(option);
 	const nghttp2_settings_entry entries[] = {
 	    {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, (uint32_t)limits->streams},
-	    {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, CLIENT_BODY_WINDOW},
+	    {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE,
+		conversation->has_certificate ? CLIENT_BODY_WINDOW : STRANGER_WINDOW},
 	    {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)limits->header_bytes},
 	};
 	nghttp2_submit_settings(h2, NGHTTP2_FLAG_NONE, entries, sizeof entries / sizeof entries[0]);
-	nghttp2_session_set_local_window_size(h2, NGHTTP2_FLAG_NONE, 0, CONNECTION_WINDOW);
+	if (!conversation->is_stranger)
+		nghttp2_session_set_local_window_size(h2, NGHTTP2_FLAG_NONE, 0, CONNECTION_WINDOW);
 	return h2;
 }
 
@@ -507,6 +536,8 @@ static void *start(struct session *session)
 	flood_init(&conversation->flood);
 	TAILQ_INIT(&conversation->live);
 	TAILQ_INIT(&conversation->ready);
+	conversation->has_certificate = session->caller.identity != NULL;
+	conversation->is_stranger = !conversation->has_certificate;
 	conversation->h2 = new_session(conversation);
 	stream_set_events(session->stream, &stream_events, conversation);
 	timer_set(conversation->timer, session_settings(session)->proxy.limits.header_timeout);

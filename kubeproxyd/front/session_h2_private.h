@@ -20,6 +20,9 @@
 #include "kubeproxyd/net/stream_queue.h"
 
 #define CLIENT_BODY_WINDOW (256 * 1024)
+/* Of a body while nobody knows whose it is, and of all bodies of a stranger's connection: the least
+ * that HTTP/2 lets a connection have (RFC 9113, 6.9.2). */
+#define STRANGER_WINDOW 65535
 /* Kept for the next requests. Builds with a sanitizer keep none. */
 #ifndef H2_SPARE_STREAMS
 #define H2_SPARE_STREAMS 256
@@ -44,6 +47,7 @@ struct h2_stream {
 	struct h2_tail tail; /* of the answer's head, which waits for its frame */
 	unsigned interims; /* heads before that one, submitted and not written */
 	bool is_paused, is_request_ended, is_end_told, owes_continue;
+	bool is_widened; /* its window, since its body is wanted */
 	bool has_answered_head, has_answered, is_full, is_bodiless;
 	bool is_closed, is_listed;
 	TAILQ_ENTRY(h2_stream) entry;
@@ -65,12 +69,17 @@ struct h2_conversation {
 	struct flood flood;
 	struct stream_ids ids;
 	int32_t head_id; /* the stream whose head is on its way; 0: none */
+	bool has_certificate; /* that was accepted: who asks is known before a body comes */
+	bool is_stranger; /* bodies that nobody has taken use the connection's window up */
+	size_t untaken; /* bytes of them */
 	bool is_closed;
 };
 
 /* --- session_h2.c */
 
 void h2_ask_flush(struct h2_conversation *conversation);
+/* Bytes of a body were handed on, or dropped. */
+void h2_note_taken(struct h2_conversation *conversation, size_t len);
 /* GOAWAY: no stream after the last one seen. */
 void h2_say_goodbye(struct h2_conversation *conversation);
 

@@ -62,7 +62,6 @@ static void free_stream(void *object)
 {
 	struct h2_stream *stream = object;
 	stream_queue_clear(&stream->answer);
-	buf_free_secret(&stream->held);
 	fields_free(&stream->trailers);
 	if (spare_count + 1 > H2_SPARE_STREAMS ||
 	    stream->request.fields.block_cap > SPARE_HEAD_MAX) {
@@ -75,9 +74,17 @@ static void free_stream(void *object)
 	spare_count++;
 }
 
+/* Wiped: bodies may hold Secrets. */
+static void drop_held(struct h2_stream *stream)
+{
+	h2_note_taken(stream->conversation, stream->held.len);
+	buf_free_secret(&stream->held);
+}
+
 void h2_stream_free(struct h2_stream *stream)
 {
 	struct h2_conversation *conversation = stream->conversation;
+	drop_held(stream);
 	unlist(stream);
 	h2_tail_drop(&conversation->tails, &stream->tail);
 	TAILQ_REMOVE(&conversation->live, stream, entry);
@@ -212,10 +219,25 @@ static void send_continue(struct h2_stream *stream)
 	h2_ask_flush(stream->conversation);
 }
 
+/* Who came without a certificate is known now. */
+static void widen(struct h2_stream *stream)
+{
+	struct h2_conversation *conversation = stream->conversation;
+	bool is_due = !stream->is_widened && !conversation->has_certificate &&
+		      !stream->is_request_ended && !stream->is_closed && !conversation->is_closed;
+	if (!is_due)
+		return;
+	stream->is_widened = true;
+	nghttp2_session_set_local_window_size(
+	    conversation->h2, NGHTTP2_FLAG_NONE, stream->id, CLIENT_BODY_WINDOW);
+	h2_ask_flush(conversation);
+}
+
 static void resume_body(void *object)
 {
 	struct h2_stream *stream = object;
 	stream->is_paused = false;
+	widen(stream);
 	bool must_continue =
 	    stream->owes_continue && !stream->has_answered_head && !stream->is_closed;
 	stream->owes_continue = false;
@@ -236,7 +258,7 @@ static void release(void *object)
 		h2_stream_free(stream);
 		return;
 	}
-	buf_free_secret(&stream->held);
+	drop_held(stream);
 	if (!stream->has_answered)
 		nghttp2_submit_rst_stream(conversation->h2, 0, stream->id, NGHTTP2_INTERNAL_ERROR);
 	h2_ask_flush(conversation);
@@ -283,6 +305,7 @@ void h2_stream_start(struct h2_stream *stream)
 static void give_credit(struct h2_stream *stream, size_t len)
 {
 	struct h2_conversation *conversation = stream->conversation;
+	h2_note_taken(conversation, len);
 	if (conversation->is_closed)
 		return;
 	nghttp2_session_consume_stream(conversation->h2, stream->id, len);

@@ -195,6 +195,8 @@ bool headers_build_request(const struct headers_input *input, struct http_head *
 		fields_add_text(&upstream->fields, "Upgrade", protocol);
 	if (input->accept != NULL)
 		fields_add_text(&upstream->fields, "Accept", input->accept);
+	if (input->accept != NULL && input->accept_encoding != NULL)
+		fields_add_text(&upstream->fields, "Accept-Encoding", input->accept_encoding);
 	if (!impersonate_add_fields(input, &upstream->fields))
 		return false;
 	fields_add_text(&upstream->fields, "Audit-ID", input->audit_id);

@@ -26,6 +26,7 @@ struct headers_input {
 	const char *audit_id;
 	const char *client_address; /* the one X-Forwarded-For, without port; NULL: none */
 	const char *accept; /* instead of the client's Accept and Accept-Encoding; NULL: those */
+	const char *accept_encoding; /* with accept; NULL: none */
 	bool is_proxy_subresource; /* request_info.opaque_from is set: cookies belong to what is
 				      behind it */
 };
@@ -51,6 +52,7 @@ struct headers_answer {
 	    *prefix; /* "/clusters/NAME", "" when the scope of the credential chose the cluster */
 	const char *target; /* of the request, behind the prefix */
 	size_t opaque_from; /* request_info.opaque_from; 0: not a proxy subresource */
+	bool is_filtered; /* the body will be another: what describes it is left out */
 };
 
 /* The answer as the client gets it, in `client` (filled anew): hop-by-hop fields, WWW-Authenticate

@@ -125,6 +125,16 @@ static bool is_dropped(const char *name)
 	       strncasecmp(name, "Access-Control-", strlen("Access-Control-")) == 0;
 }
 
+/* Fields about the bytes of a body, or a part of them. */
+static bool is_of_body(const char *name)
+{
+	static const struct field_name names[] = {FIELD_NAME("Accept-Ranges"),
+	    FIELD_NAME("Content-Digest"), FIELD_NAME("Content-MD5"), FIELD_NAME("Content-Range"),
+	    FIELD_NAME("Digest"), FIELD_NAME("ETag"), FIELD_NAME("Last-Modified"),
+	    FIELD_NAME("Repr-Digest"), FIELD_NAME("Trailer")};
+	return field_name_is_among(name, names, sizeof names / sizeof names[0]);
+}
+
 static bool is_type(const char *value, const char *type)
 {
 	size_t len = strlen(type);
@@ -154,6 +164,8 @@ static bool copy_field(const struct headers_answer *answer, const struct hop_by_
 	const struct http_fields *from = &answer->upstream->fields;
 	const char *name = fields_name(from, index), *value = fields_value(from, index);
 	bool is_proxied = answer->opaque_from > 0;
+	if (answer->is_filtered && is_of_body(name))
+		return true;
 	/* Which trailers will come is said to whoever gets them. */
 	if (fields_is_named(from, index, "Trailer")) {
 		fields_add_text(to, name, value);
@@ -191,6 +203,11 @@ bool headers_build_response(
 	struct hop_by_hop hop_by_hop = hop_by_hop_of(from);
 	bool is_confined = may_run(answer);
 	copy_members(answer->upstream, client);
+	if (answer->is_filtered) {
+		client->content_length = 0;
+		if (client->body != HTTP_BODY_NONE)
+			client->body = HTTP_BODY_CHUNKED;
+	}
 	for (size_t i = 0; i < from->count; i++) {
 		if (!copy_field(answer, &hop_by_hop, is_confined, i, &client->fields, message))
 			return false;

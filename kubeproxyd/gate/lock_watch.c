@@ -1,7 +1,7 @@
 /* Looks at the file of locks once a second: a stat() costs less than to be wrong about which of a
- * file's names, directories and mounts to be notified of. A file that cannot be read keeps the
- * locks that were in force, and is tried again at every look: what is missing may be a descriptor,
- * and no lock may be lost to that. Owned by the proxy. */
+ * file's names, directories and mounts to be notified of. A file that cannot be read, or is gone,
+ * keeps the locks that were in force, and is tried again at every look: what is missing may be a
+ * descriptor or a mount, and no lock may be lost to that. Owned by the proxy. */
 #include "kubeproxyd/gate/lock_watch.h"
 
 #include <stdlib.h>
@@ -56,11 +56,25 @@ static bool is_same(const struct state *a, const struct state *b)
 	       a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
 }
 
+/* Locks are lifted by a list without them, never by a list that is missing. */
+static struct locks *read_file(const struct lock_watch *watch, char **error)
+{
+	struct locks *locks = locks_load(watch->path, error);
+	bool is_there = locks == NULL || watch->state.inode != 0;
+	if (is_there || locks_count(watch->locks) == 0)
+		return locks;
+	locks_free(&locks);
+	*error = xasprintf("%s is gone; its locks stay in force: put it back, or an empty one "
+			   "({\"version\":1,\"locks\":[]})",
+	    watch->path);
+	return NULL;
+}
+
 /* False: what was in force stays. */
 static bool load(struct lock_watch *watch)
 {
 	char *error = NULL;
-	struct locks *locks = locks_load(watch->path, &error);
+	struct locks *locks = read_file(watch, &error);
 	if (locks == NULL) {
 		if (!watch->has_failed)
 			log_error("locks", "not-read", LOG_S("reason", error),

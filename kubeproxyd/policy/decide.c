@@ -307,6 +307,28 @@ bool policy_may_read_object(
 	return is_allowed;
 }
 
+static bool is_same_list(
+    const struct resource_rule **a, size_t a_count, const struct resource_rule **b, size_t b_count)
+{
+	if (a_count != b_count)
+		return false;
+	for (size_t i = 0; i < a_count; i++) {
+		if (!resource_rule_has_same_objects(a[i], b[i]))
+			return false;
+	}
+	return true;
+}
+
+bool policy_reads_alike(const struct decision *a, const struct decision *b)
+{
+	const struct object_rules *one = a->objects, *other = b->objects;
+	if (one == NULL || other == NULL)
+		return one == other;
+	return is_same_list(
+		   one->allowing, one->allowing_count, other->allowing, other->allowing_count) &&
+	       is_same_list(one->denying, one->denying_count, other->denying, other->denying_count);
+}
+
 void decision_clear(struct decision *decision)
 {
 	if (decision->objects != NULL) {

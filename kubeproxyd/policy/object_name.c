@@ -1,6 +1,7 @@
-/* metadata.name out of a body, read so that the API server cannot read another: duplicate keys,
- * repeated fields, encodings within encodings and what is not UTF-8 are refused. Called by the
- * exchange for creates that rules restrict by name. */
+/* metadata.name or metadata.uid out of a body, read so that the API server cannot read another:
+ * duplicate keys, repeated fields, encodings within encodings and what is not UTF-8 are refused.
+ * Called by the exchange for creates that rules restrict by name, and for updates that might
+ * create. */
 #include "kubeproxyd/policy/object_name.h"
 
 #include <stdlib.h>
@@ -12,11 +13,19 @@
 #include "common/yaml.h"
 #include "kubeproxyd/policy/protobuf.h"
 
-/* ObjectMeta stands first in every object; in it the name. */
+/* ObjectMeta stands first in every object. */
 enum { OBJECT_METADATA = 1 };
-enum { METADATA_NAME = 1 };
 
-static const char no_name[] = "it has no metadata.name (generateName is a name only later)";
+/* Of metadata. */
+static const struct field {
+	const char *key;
+	uint32_t number;
+	const char *missing;
+} fields[] = {
+    [OBJECT_NAME] = {"name", 1, "it has no metadata.name (generateName is a name only later)"},
+    [OBJECT_UID] = {"uid", 5, "it has no metadata.uid"},
+};
+
 static const char unreadable[] = "it cannot be read";
 
 enum body_format body_format_of(const char *content_type)
@@ -40,34 +49,34 @@ enum body_format body_format_of(const char *content_type)
 	return BODY_UNKNOWN;
 }
 
-static char *copy(const char *name, const char **error)
+static char *copy(const struct field *field, const char *text, const char **error)
 {
-	if (name != NULL && name[0] != '\0')
-		return xstrdup(name);
-	*error = no_name;
+	if (text != NULL && text[0] != '\0')
+		return xstrdup(text);
+	*error = field->missing;
 	return NULL;
 }
 
-static char *read_json(const void *body, size_t len, const char **error)
+static char *read_json(const struct field *field, const void *body, size_t len, const char **error)
 {
 	char why[JSON_ERROR_TEXT];
 	struct json_object *document = json_parse(body, len, why), *metadata = NULL;
-	const char *name = NULL;
+	const char *value = NULL;
 	char *text = NULL;
 	bool is_sound = json_object_is_type(document, json_type_object) &&
 			(!json_object_object_get_ex(document, "metadata", &metadata) ||
 			    metadata == NULL || json_object_is_type(metadata, json_type_object)) &&
-			(metadata == NULL ||
-			    json_get_optional_string(metadata, "metadata", "name", &name, why));
+			(metadata == NULL || json_get_optional_string(
+						 metadata, "metadata", field->key, &value, why));
 	if (is_sound)
-		text = copy(name, error);
+		text = copy(field, value, error);
 	else
 		*error = unreadable;
 	json_object_put(document);
 	return text;
 }
 
-static char *read_yaml(const void *body, size_t len, const char **error)
+static char *read_yaml(const struct field *field, const void *body, size_t len, const char **error)
 {
 	char *why = NULL, *text = NULL;
 	struct yaml_document *document = yaml_parse("body", body, len, &why);
@@ -78,45 +87,48 @@ static char *read_yaml(const void *body, size_t len, const char **error)
 		return NULL;
 	}
 	const struct yaml_node *metadata = yaml_get(document->root, "metadata");
-	const struct yaml_node *name =
-	    metadata != NULL && metadata->kind == YAML_NODE_MAP ? yaml_get(metadata, "name") : NULL;
-	if (name == NULL || yaml_is_null(name))
-		*error = no_name;
-	else if (name->kind == YAML_NODE_SCALAR)
-		text = copy(name->text, error);
+	const struct yaml_node *value = metadata != NULL && metadata->kind == YAML_NODE_MAP
+					    ? yaml_get(metadata, field->key)
+					    : NULL;
+	if (value == NULL || yaml_is_null(value))
+		*error = field->missing;
+	else if (value->kind == YAML_NODE_SCALAR)
+		text = copy(field, value->text, error);
 	yaml_document_free(&document);
 	return text;
 }
 
-static char *read_protobuf(const void *body, size_t len, const char **error)
+static char *read_protobuf(
+    const struct field *field, const void *body, size_t len, const char **error)
 {
-	struct protobuf kind, raw, metadata, name;
+	struct protobuf kind, raw, metadata, value;
 	bool is_sound;
 	*error = unreadable;
 	if (!protobuf_open(body, len, &kind, &raw))
 		return NULL;
 	if (!protobuf_get(raw, OBJECT_METADATA, &metadata, &is_sound)) {
-		*error = is_sound ? no_name : unreadable;
+		*error = is_sound ? field->missing : unreadable;
 		return NULL;
 	}
-	if (!protobuf_get(metadata, METADATA_NAME, &name, &is_sound) || name.len == 0) {
-		*error = is_sound ? no_name : unreadable;
+	if (!protobuf_get(metadata, field->number, &value, &is_sound) || value.len == 0) {
+		*error = is_sound ? field->missing : unreadable;
 		return NULL;
 	}
-	if (memchr(name.at, '\0', name.len) != NULL)
+	if (memchr(value.at, '\0', value.len) != NULL)
 		return NULL;
-	return xstrndup((const char *)name.at, name.len);
+	return xstrndup((const char *)value.at, value.len);
 }
 
-char *object_name_read(enum body_format format, const void *body, size_t len, const char **error)
+char *object_field_read(enum object_field field, enum body_format format, const void *body,
+    size_t len, const char **error)
 {
 	switch (format) {
 	case BODY_JSON:
-		return read_json(body, len, error);
+		return read_json(&fields[field], body, len, error);
 	case BODY_YAML:
-		return read_yaml(body, len, error);
+		return read_yaml(&fields[field], body, len, error);
 	case BODY_PROTOBUF:
-		return read_protobuf(body, len, error);
+		return read_protobuf(&fields[field], body, len, error);
 	case BODY_UNKNOWN:
 		break;
 	}

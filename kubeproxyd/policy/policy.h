@@ -86,6 +86,8 @@ void policy_decide_as(const struct grants *grants, const char *cluster,
 /* Whether a restricted answer may hold this object. The grants still live. */
 bool policy_may_read_object(
     const struct decision *decision, const char *namespace, const char *name) MUST_USE;
+/* Whether two decisions about the same request show the same objects, by the same rules. */
+bool policy_reads_alike(const struct decision *a, const struct decision *b) MUST_USE;
 void decision_clear(struct decision *decision);
 
 #endif

@@ -195,6 +195,28 @@ bool resource_rule_has_object(const struct resource_rule *rule, const struct wan
 	return is_in && matchers_take(&rule->names, name);
 }
 
+static bool are_same(const struct matchers *a, const struct matchers *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++) {
+		if (a->items[i].kind != b->items[i].kind ||
+		    strcmp(matcher_text(&a->items[i]), matcher_text(&b->items[i])) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* Kinds are numbers of one vocabulary, which another policy has not: what matters of them is that
+ * both cover the request at hand. */
+bool resource_rule_has_same_objects(
+    const struct resource_rule *rule, const struct resource_rule *other)
+{
+	return rule->is_cluster_wide == other->is_cluster_wide &&
+	       are_same(&rule->namespaces, &other->namespaces) &&
+	       are_same(&rule->names, &other->names);
+}
+
 enum coverage resource_rule_shows_namespace(
     const struct resource_rule *rule, const struct wanted *wanted)
 {

@@ -99,6 +99,9 @@ enum coverage resource_rule_denies(
 /* Whether a rule that covers a request covers one object of the answer. */
 bool resource_rule_has_object(const struct resource_rule *rule, const struct wanted *wanted,
     const struct word *namespace, const struct word *name) MUST_USE;
+/* Whether both are about the same kinds, namespaces and names, as they are written. */
+bool resource_rule_has_same_objects(
+    const struct resource_rule *rule, const struct resource_rule *other) MUST_USE;
 /* A namespace is visible to whoever may do anything in it. */
 enum coverage resource_rule_shows_namespace(
     const struct resource_rule *rule, const struct wanted *wanted) MUST_USE;

@@ -30,6 +30,13 @@ static const char *or_none(const char *text)
 	return text != NULL && *text != '\0' ? text : NULL;
 }
 
+/* What only filtered answers have stands behind it. */
+static struct log_field last_of_all_lines(const struct access_entry *entry)
+{
+	struct log_field end = {.kind = LOG_KIND_END};
+	return entry->is_filtered ? LOG_I("passed", entry->objects_passed) : end;
+}
+
 void access_log_write(const struct access_entry *entry)
 {
 	if (!log_is_on(LOG_LEVEL_INFO))
@@ -41,6 +48,6 @@ void access_log_write(const struct access_entry *entry)
 	    LOG_S("namespace", or_none(entry->namespace)), LOG_S("name", or_none(entry->name)),
 	    LOG_S("path", or_none(entry->path)), LOG_I("status", entry->status),
 	    LOG_I("bytes_in", entry->bytes_in), LOG_I("bytes_out", entry->bytes_out),
-	    LOG_I("ms", entry->took.ms), LOG_S("rule", entry->rule),
-	    LOG_S("reason", entry->reason));
+	    LOG_I("ms", entry->took.ms), LOG_S("rule", entry->rule), LOG_S("reason", entry->reason),
+	    last_of_all_lines(entry), LOG_I("left_out", entry->objects_left_out));
 }

@@ -2,6 +2,7 @@
 #ifndef EKSGATE_ACCESS_LOG_H
 #define EKSGATE_ACCESS_LOG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/mono.h"
@@ -18,6 +19,8 @@ struct access_entry {
 	unsigned status; /* 0: the client left before an answer */
 	uint64_t bytes_in, bytes_out;
 	struct duration took;
+	bool is_filtered; /* the answer was; objects of it that passed and that did not */
+	uint64_t objects_passed, objects_left_out;
 	const char *rule; /* which rule of which role decided */
 	const char *reason; /* how it ended: "done", "client gone", … */
 };

@@ -18,6 +18,9 @@ struct audit {
 	const struct audit_policy *policy;
 	struct audit_sink *sink;
 	struct buf line;
+	void (*on_stuck)(void *arg, bool is_stuck); /* NULL: nobody asks */
+	void *arg;
+	bool is_stuck; /* as told */
 };
 
 static enum audit_destination destination_of(const char *word)
@@ -38,6 +41,21 @@ static char *path_of(enum audit_destination destination, const struct audit_opti
 	return xasprintf("%s/%s.jsonl", directory, options->instance);
 }
 
+/* Nothing goes on from when the buffer is full until all of it is written: a disk that takes a line
+ * now and then is full. */
+static void tell_stuck(void *arg)
+{
+	struct audit *audit = arg;
+	bool refuses = strcmp(audit->settings->proxy.audit.when_failing, "refuse") == 0;
+	bool is_stuck = refuses && audit_sink_is_failing(audit->sink) &&
+			(audit->is_stuck || audit_sink_is_full(audit->sink));
+	if (is_stuck == audit->is_stuck)
+		return;
+	audit->is_stuck = is_stuck;
+	if (audit->on_stuck != NULL)
+		audit->on_stuck(audit->arg, is_stuck);
+}
+
 struct audit *audit_new(const struct audit_options *options, char **error)
 {
 	const struct audit_settings *settings = &options->settings->proxy.audit;
@@ -46,19 +64,22 @@ struct audit *audit_new(const struct audit_options *options, char **error)
 		return NULL;
 	enum audit_destination destination = destination_of(settings->destination);
 	char *path = path_of(destination, options);
+	struct audit *audit = xcalloc(1, sizeof *audit);
+	audit->settings = options->settings;
+	audit->policy = options->policy;
+	audit->on_stuck = options->on_stuck;
+	audit->arg = options->arg;
 	struct audit_sink_options for_sink = {.loop = options->loop,
 	    .metrics = options->metrics,
 	    .destination = destination,
 	    .path = path,
-	    .buffer_max = settings->buffer};
-	struct audit_sink *sink = audit_sink_new(&for_sink, error);
+	    .buffer_max = settings->buffer,
+	    .on_state = tell_stuck,
+	    .arg = audit};
+	audit->sink = audit_sink_new(&for_sink, error);
 	free(path);
-	if (sink == NULL)
-		return NULL;
-	struct audit *audit = xcalloc(1, sizeof *audit);
-	audit->settings = options->settings;
-	audit->policy = options->policy;
-	audit->sink = sink;
+	if (audit->sink == NULL)
+		xfree(&audit);
 	return audit;
 }
 
@@ -80,6 +101,7 @@ void audit_set(
 	audit->policy = policy;
 	audit_sink_set_buffer(audit->sink, settings->proxy.audit.buffer);
 	audit_sink_reopen(audit->sink);
+	tell_stuck(audit);
 }
 
 struct audit_verdict audit_judge(
@@ -97,6 +119,7 @@ void audit_write(struct audit *audit, const struct audit_event *event)
 	buf_clear(&audit->line);
 	audit_event_write(&audit->line, event);
 	audit_sink_add(audit->sink, audit->line.data, audit->line.len);
+	tell_stuck(audit);
 }
 
 bool audit_flush(struct audit *audit)
@@ -108,7 +131,7 @@ bool audit_admits(const struct audit *audit, bool is_privileged)
 {
 	if (audit == NULL || strcmp(audit->settings->proxy.audit.when_failing, "buffer") == 0)
 		return true;
-	if (audit_sink_is_full(audit->sink))
+	if (audit->is_stuck || audit_sink_is_full(audit->sink))
 		return false;
 	return !is_privileged || !audit_sink_is_failing(audit->sink);
 }

@@ -14,13 +14,16 @@ struct loop;
 struct metrics;
 struct settings;
 
-/* Borrowed; `policy` until another is set. */
+/* Borrowed; `policy` until another is set. `on_stuck` (NULL: nobody asks) is told when no request
+ * may go on any more, and when they may again. */
 struct audit_options {
 	struct loop *loop;
 	struct metrics *metrics;
 	const struct settings *settings;
 	const struct audit_policy *policy;
 	const char *instance;
+	void (*on_stuck)(void *arg, bool is_stuck);
+	void *arg;
 };
 
 /* NULL with *error (free()), or, without one, because eksgate.proxy.audit.destination is off. Every

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/xmem.h"
+#include "kubeproxyd/policy/act_as.h"
 #include "kubeproxyd/policy/query.h"
 #include "kubeproxyd/policy/request_info.h"
 #include "kubeproxyd/record/json_line.h"
@@ -99,6 +100,57 @@ static void add_extra(struct list *extra, const char *key, const char *value)
 		add_texts(extra, key, &value, 1);
 }
 
+static void begin_member(struct list *list)
+{
+	if (list->is_begun)
+		buf_append_char(list->out, ',');
+	list->is_begun = true;
+}
+
+/* The values of a key stand together: `at` is the first of its extras. */
+static void add_values_of(struct list *extra, const struct act_as *as, size_t at)
+{
+	const char *key = as->extras[at].key;
+	begin_member(extra);
+	json_line_string(extra->out, key, strlen(key));
+	buf_append_char(extra->out, ':');
+	char before = '[';
+	for (size_t i = at; i < as->extra_count; i++) {
+		const char *value = as->extras[i].value;
+		if (strcmp(as->extras[i].key, key) != 0)
+			continue;
+		buf_append_char(extra->out, before);
+		json_line_string(extra->out, value, strlen(value));
+		before = ',';
+	}
+	buf_append_char(extra->out, ']');
+}
+
+static bool is_first_of_key(const struct act_as *as, size_t at)
+{
+	for (size_t i = 0; i < at; i++) {
+		if (strcmp(as->extras[i].key, as->extras[at].key) == 0)
+			return false;
+	}
+	return true;
+}
+
+static void add_sent_extras(struct list *sent, const struct audit_event *what)
+{
+	const struct act_as *as = what->sent_as;
+	size_t count = as != NULL ? as->extra_count : 0;
+	if (count == 0 && what->original_user_key == NULL)
+		return;
+	struct list extra = begin_object(sent, "extra");
+	for (size_t i = 0; i < count; i++) {
+		if (is_first_of_key(as, i))
+			add_values_of(&extra, as, i);
+	}
+	if (what->original_user_key != NULL)
+		add_extra(&extra, what->original_user_key, what->user);
+	end_object(&extra);
+}
+
 static void add_users(struct list *event, const struct audit_event *what)
 {
 	struct list user = begin_object(event, "user");
@@ -115,7 +167,10 @@ static void add_users(struct list *event, const struct audit_event *what)
 		return;
 	struct list sent = begin_object(event, "impersonatedUser");
 	add_text(&sent, "username", what->sent_user);
+	if (what->sent_as != NULL)
+		add_text(&sent, "uid", what->sent_as->uid);
 	add_texts(&sent, "groups", what->sent_groups, what->sent_group_count);
+	add_sent_extras(&sent, what);
 	end_object(&sent);
 }
 
@@ -197,6 +252,11 @@ static void add_ending(struct list *annotations, const struct audit_event *what)
 	add_number_text(annotations, "eksgate.io/bytes-out", what->bytes_out);
 	add_number_text(annotations, "eksgate.io/duration-ms", (uint64_t)what->took.ms);
 	add_text(annotations, "eksgate.io/bodies", what->body_note);
+	if (!what->is_filtered)
+		return;
+	add_number_text(annotations, "eksgate.io/objects-passed", what->objects_passed);
+	add_number_text(annotations, "eksgate.io/objects-left-out", what->objects_left_out);
+	add_number_text(annotations, "eksgate.io/objects-unreadable", what->objects_unreadable);
 }
 
 static void add_annotations(struct list *event, const struct audit_event *what)

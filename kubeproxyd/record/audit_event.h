@@ -11,6 +11,7 @@
 #include "common/buf.h"
 #include "common/mono.h"
 
+struct act_as;
 struct request_info;
 
 enum audit_level { AUDIT_NONE, AUDIT_METADATA, AUDIT_REQUEST, AUDIT_REQUEST_RESPONSE };
@@ -33,6 +34,8 @@ struct audit_event {
 	const char *sent_user;
 	const char *const *sent_groups;
 	size_t sent_group_count;
+	const struct act_as *sent_as; /* whose uid and extras went along; NULL: none did */
+	const char *original_user_key; /* of the extra that names `user`; NULL: none does */
 	const char *client_host, *user_agent;
 	/* What. `info` NULL: it was not parsed. `uri` is written as it stands. */
 	const char *cluster, *cluster_arn, *uri, *method;
@@ -47,6 +50,9 @@ struct audit_event {
 	unsigned status;
 	const char *ending; /* "done", "client gone", the message of a refusal */
 	uint64_t bytes_in, bytes_out;
+	bool is_filtered; /* the answer was; its objects: */
+	uint64_t objects_passed, objects_left_out,
+	    objects_unreadable; /* the last are left out, too */
 	struct unix_time received, now;
 	struct duration took;
 	/* Bodies as canonical JSON, and why there is none. */

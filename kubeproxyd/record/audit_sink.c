@@ -36,6 +36,8 @@ struct audit_sink {
 	enum audit_destination destination;
 	char *path;
 	size_t buffer_max;
+	void (*on_state)(void *arg); /* NULL: nobody asks */
+	void *arg;
 	int fd;
 	struct buf waiting;
 	size_t sent; /* of the first line, while failing */
@@ -161,13 +163,9 @@ static void tell_loss(struct audit_sink *sink)
 	free(ending);
 }
 
-static void set_failing(struct audit_sink *sink, bool is_failing)
+static void log_failing(const struct audit_sink *sink)
 {
-	if (sink->is_failing == is_failing)
-		return;
-	sink->is_failing = is_failing;
-	metric_set(sink->metrics.failing, is_failing);
-	if (is_failing) {
+	if (sink->is_failing) {
 		log_error("audit", "write-failed", LOG_S("path", sink->path),
 		    LOG_S("error", strerror(sink->last_errno)),
 		    LOG_S("remedy", "make room, or move eksgate.proxy.audit.directory"));
@@ -175,6 +173,17 @@ static void set_failing(struct audit_sink *sink, bool is_failing)
 	}
 	log_warn("audit", "writing-again", LOG_S("path", sink->path),
 	    LOG_I("lost", (int64_t)sink->lost));
+}
+
+static void set_failing(struct audit_sink *sink, bool is_failing)
+{
+	if (sink->is_failing == is_failing)
+		return;
+	sink->is_failing = is_failing;
+	metric_set(sink->metrics.failing, is_failing);
+	log_failing(sink);
+	if (sink->on_state != NULL)
+		sink->on_state(sink->arg);
 }
 
 static bool write_waiting(struct audit_sink *sink)
@@ -234,6 +243,8 @@ struct audit_sink *audit_sink_new(const struct audit_sink_options *options, char
 	sink->destination = options->destination;
 	sink->path = xstrdup(options->destination == AUDIT_TO_STDOUT ? "stdout" : options->path);
 	sink->buffer_max = options->buffer_max;
+	sink->on_state = options->on_state;
+	sink->arg = options->arg;
 	sink->fd = open_destination(sink);
 	if (sink->fd < 0) {
 		*error = xasprintf("cannot write audit events to %s: %s (eksgate.proxy.audit)",
@@ -254,6 +265,7 @@ void audit_sink_free(struct audit_sink **sink)
 	*sink = NULL;
 	if (old == NULL)
 		return;
+	old->on_state = NULL;
 	loop_undefer(old->loop, &old->turn);
 	if (!audit_sink_flush(old))
 		log_error("audit", "lost-at-exit", LOG_I("bytes", (int64_t)old->waiting.len));

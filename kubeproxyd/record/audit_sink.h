@@ -14,13 +14,16 @@ struct metrics;
 
 enum audit_destination { AUDIT_TO_FILE, AUDIT_TO_JOURNAL, AUDIT_TO_STDOUT };
 
-/* Texts are borrowed for the call. */
+/* Texts are borrowed for the call. `on_state` (NULL: nobody asks) is told when writing fails and
+ * when it goes again; it may ask, and add or write nothing. */
 struct audit_sink_options {
 	struct loop *loop;
 	struct metrics *metrics;
 	enum audit_destination destination;
 	const char *path; /* of the file, or of the journal's socket */
 	size_t buffer_max; /* bytes that wait while nothing can be written */
+	void (*on_state)(void *arg);
+	void *arg;
 };
 
 #define AUDIT_JOURNAL_SOCKET "/run/systemd/journal/socket"

@@ -59,7 +59,7 @@ async function requests(stage, options) {
 		const small = { id: `cpu-${protocol}-4k`, title: `CPU a request, ${protocol}, 4 KiB, ${words}`, path: SMALL };
 		const large = { id: `cpu-${protocol}-131k`, title: `CPU a request, ${protocol}, 131 KiB, ${words}`, path: LARGE };
 		// It speaks HTTP/1 without TLS to its clients, HTTP/2 to the API server.
-		const others = protocol === 'h2' ? [{ ...stage.kubectlProxy(), shape: H1 }] : [];
+		const others = protocol === 'h2' ? [stage.audited(), { ...stage.kubectlProxy(), shape: H1 }] : [];
 		const { rates, result } = await cpu(stage, options, { ...small, protocol, shape, others });
 		results.push(result);
 		results.push((await cpu(stage, options, { ...large, protocol, shape })).result);

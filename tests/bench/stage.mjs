@@ -71,6 +71,7 @@ export class Stage {
 		this.writePeers({ both, toH1, watchBoth, watchToH1, tunnel, nginx, watchNginx, kubectl });
 		this.subjects = {
 			kubeproxyd: { restart: () => this.startKubeproxyd() },
+			audited: { restart: () => this.startKubeproxyd('audited', 'audited.yaml') },
 			haproxy: { restart: () => this.startPeer('haproxy', ['haproxy', '-db', '-f', this.path('haproxy.cfg')], both) },
 			nginx: {
 				restart: () => this.startPeer('nginx', ['nginx', '-p', this.path(), '-c', this.path('nginx.conf')], nginx),
@@ -129,9 +130,11 @@ export class Stage {
 		world.config.discovery_service.poll_interval = '1h';
 		world.config.eksgate.log.level = 'info';
 		// The bars are for the access line alone; one user asks for everything here.
+		const audit = world.config.eksgate.proxy.audit;
 		world.config.eksgate.proxy.audit = { destination: 'off' };
 		world.config.eksgate.proxy.limits = { ...world.config.eksgate.proxy.limits, ...LIMITS };
 		world.writeConfig();
+		this.writeAudited(audit);
 		const certificateAuthority = Buffer.from(this.pki.ca).toString('base64');
 		for (const [cluster, port] of [
 			[STATIC, this.staticPort],
@@ -144,6 +147,13 @@ export class Stage {
 		}
 		const discoveryd = await new Discoveryd(world).ready();
 		await discoveryd.untilNames([STATIC, WATCHED, TUNNELLED].map(nameOf));
+	}
+
+	// The configuration of the instance that audits: every request at level Metadata, to a file.
+	writeAudited(audit) {
+		const config = structuredClone(this.world.config);
+		config.eksgate.proxy.audit = { ...audit, destination: 'file' };
+		writeFileSync(this.path('audited.yaml'), JSON.stringify(config));
 	}
 
 	writePeers(ports) {
@@ -218,13 +228,13 @@ export class Stage {
 	}
 
 	// Its log, access lines among it, goes to a file.
-	async startKubeproxyd(instance = 'main') {
+	async startKubeproxyd(instance = 'main', config = 'eksgate.yaml') {
 		const { world } = this;
-		const words = [binary('kubeproxyd'), 'run', '--instance', instance, '--config', this.path('eksgate.yaml')];
+		const words = [binary('kubeproxyd'), 'run', '--instance', instance, '--config', this.path(config)];
 		const env = world.environment(world.proxyUser);
-		const log = this.path('kubeproxyd.log');
+		const log = this.path(`kubeproxyd-${instance}.log`);
 		const before = existsSync(log) ? readFileSync(log, 'utf8').length : 0;
-		const running = this.start('kubeproxyd', words, { isSubject: true, env });
+		const running = this.start(`kubeproxyd-${instance}`, words, { isSubject: true, env });
 		const listening = /event=listening [^\n]*address=127\.0\.0\.1:(\d+)/;
 		const port = await until('kubeproxyd listens', () => {
 			running.mustLive();
@@ -262,6 +272,12 @@ export class Stage {
 		const h1Back = { label: `haproxy ${protocol}->h1`, name: 'haproxy', target: at(isWatch ? watchToH1 : toH1) };
 		const ofNginx = { label: `nginx ${protocol}->h1`, name: 'nginx', target: at(isWatch ? watchNginx : nginx) };
 		return [ours, ...(isH2 ? [h2Back] : []), h1Back, ofNginx];
+	}
+
+	// kubeproxyd with its audit log on, as a contender of HTTP/2 requests for the static API server.
+	audited() {
+		const target = (path) => ({ port: this.subjects.audited.port, path: `/clusters/${nameOf(STATIC)}${path}`, isH2: true });
+		return { label: 'with audit', name: 'audited', target, isMissing: !this.isH2 };
 	}
 
 	// kubectl proxy, as a contender of requests for the static API server.

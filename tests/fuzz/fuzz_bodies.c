@@ -22,7 +22,7 @@ static void require(int holds)
 static void check_name(enum body_format format, const uint8_t *data, size_t size)
 {
 	const char *error = NULL;
-	char *name = object_name_read(format, data, size, &error);
+	char *name = object_field_read(OBJECT_NAME, format, data, size, &error);
 	require((name != NULL) || error != NULL);
 	require(name == NULL || name[0] != '\0');
 	free(name);

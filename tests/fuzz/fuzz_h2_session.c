@@ -1,6 +1,7 @@
 /* What a client may send over HTTP/2. The input begins with a byte that says what exchanges do and
  * how the rest is cut: bit 0, the client's preface is put before it; bit 1, exchanges answer at
- * once; bit 2, they take bodies; the others, how many bytes come at a time. Between two pieces each
+ * once; bit 2, they take bodies; both, they do neither and the client is a stranger until one goes
+ * on; the others, how many bytes come at a time. Between two pieces each
  * exchange is answered a little further. Made-up neighbours abort on whatever a session must not
  * do. */
 #include <stddef.h>
@@ -20,6 +21,7 @@ static void go_on(struct life *life, unsigned step)
 		return;
 	switch (step % 4) {
 	case 0:
+		world.session.caller.is_known = true;
 		life->client.verbs->resume(life->client.object);
 		break;
 	case 1:
@@ -52,8 +54,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		return 0;
 	memset(steps, 0, sizeof steps);
 	world_open();
-	world.answers_at_once = (data[0] & 2) != 0;
-	world.takes_bodies = (data[0] & 4) != 0;
+	bool is_stranger = (data[0] & 6) == 6;
+	if (is_stranger)
+		world_become_stranger();
+	world.answers_at_once = (data[0] & 2) != 0 && !is_stranger;
+	world.takes_bodies = (data[0] & 4) != 0 && !is_stranger;
 	size_t piece = (data[0] >> 3) * 8u + 1;
 	if ((data[0] & 1) != 0)
 		world_receive(PREFACE, sizeof PREFACE - 1);

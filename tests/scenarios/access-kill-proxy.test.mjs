@@ -2,7 +2,7 @@
 // and the end is reached.
 import assert from 'node:assert/strict';
 import { addBare, assertNobodyIsAdmin, bare, entries, HandProxy, setUpAccess, untilAccess } from './access.mjs';
-import { rounds, scenario, startDiscoveryd, until } from './harness.mjs';
+import { scenario, startDiscoveryd, until } from './harness.mjs';
 
 const STEPS = [
 	['lasting', 'creating'],
@@ -23,7 +23,7 @@ scenario('the proxy is killed at every step of access', { clusters: [bare('seed'
 	let proxy = new HandProxy(world, 'main', clusters, { rbac });
 	const discoveryd = await startDiscoveryd(world);
 	let killed = 0;
-	for (let round = 0; round < rounds(process.env.EKSGATE_LONG ? 2 : 1); round++) {
+	for (let round = 0; round < (process.env.EKSGATE_LONG ? 4 : 1); round++) {
 		for (const [entry, stage] of STEPS) {
 			const cluster = bare(`${entry}-${stage}-${round}`);
 			await addBare(world, cluster);

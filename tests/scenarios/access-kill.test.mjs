@@ -2,7 +2,7 @@
 // cluster-admin stays, and the end is reached.
 import assert from 'node:assert/strict';
 import { addBare, assertNobodyIsAdmin, bare, entries, HandProxy, setUpAccess, untilAccess } from './access.mjs';
-import { rounds, scenario, startDiscoveryd, until } from './harness.mjs';
+import { scenario, startDiscoveryd, until } from './harness.mjs';
 
 const STEPS = [
 	['lasting', 'creating'],
@@ -24,7 +24,7 @@ scenario('discoveryd is killed at every step of access', { clusters: [bare('seed
 	let resumed = 0;
 	// One cluster meets all steps, one death after the other; in the long run each step also meets a cluster of its own.
 	const isLong = process.env.EKSGATE_LONG !== undefined;
-	for (let round = 0; round < rounds(isLong ? 2 : 1); round++) {
+	for (let round = 0; round < (isLong ? 4 : 1); round++) {
 		for (const [at, [entry, stage]] of STEPS.entries()) {
 			const cluster = bare(isLong ? `${entry}-${stage}-${round}` : 'one');
 			const from = isLong ? discoveryd.stderr.length : 0;

@@ -1,8 +1,8 @@
 // `kubectl --as`: whom a role permits is whom the cluster sees, with the groups that were asked for and no others; on whose
 // behalf goes along where the setting says so; everybody else is refused before anything is sent.
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
-import { CLUSTERS, nameOf, person, scenario, startBoth } from './harness.mjs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { CLUSTERS, nameOf, person, scenario, startBoth, until } from './harness.mjs';
 
 const ROLES = `kind: role
 version: v8
@@ -54,6 +54,19 @@ scenario('acting as others', { clusters: CLUSTERS.slice(0, 1) }, async (world) =
 	const scoped = await ask({ 'impersonate-user': 'bob', 'impersonate-group': 'developers', 'Impersonate-Extra-Scopes': 'a b' });
 	assert.equal(scoped.status, 200, scoped.text);
 	assert.deepEqual(of(await last(), 'impersonate-extra-scopes'), ['a b']);
+	const audited = await until('the event of it', async () =>
+		readFileSync(world.path('audit', 'main.jsonl'), 'utf8')
+			.split('\n')
+			.filter(Boolean)
+			.map((line) => JSON.parse(line))
+			.find(({ auditID }) => auditID === scoped.headers['audit-id']),
+	);
+	assert.equal(audited.user.username, 'hanna');
+	assert.deepEqual(audited.impersonatedUser, {
+		username: 'bob',
+		groups: ['developers'],
+		extra: { scopes: ['a b'], 'original-user.eksgate.io': ['hanna'] },
+	});
 	const account = await ask({ 'impersonate-user': 'system:serviceaccount:default:robot' });
 	assert.match(account.json.message, /is forbidden: User "system:serviceaccount:default:robot"/);
 

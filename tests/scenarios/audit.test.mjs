@@ -2,6 +2,7 @@
 // by Audit-ID; denials always; instances merged; nothing secret in it.
 import assert from 'node:assert/strict';
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { Agent } from 'node:https';
 import { command, CLUSTERS, MATCHED, nameOf, person, run, scenario, startBoth, startKubeproxyd, until } from './harness.mjs';
 
 const events = (world, instance = 'main', suffix = '') =>
@@ -166,6 +167,12 @@ scenario('audit policy and rotation', async (world) => {
 	assert.match(checked.stderr, /policy\.yaml:4:3: "Everything" is no level/);
 });
 
+// Of user and system time.
+function cpuSeconds(pid) {
+	const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ');
+	return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
 // A limit on the size of files is to the proxy what a full disk is.
 scenario('a full audit disk', async (world) => {
 	world.config.eksgate.proxy.audit.buffer = '64KiB';
@@ -188,12 +195,32 @@ scenario('a full audit disk', async (world) => {
 	assert.notEqual((await alice.kubectl(name, ['exec', 'web-1', '--', 'true'])).code, 0);
 	assert.ok(!(await world.received(CLUSTERS[0])).some(({ method, upgrade }) => method === 'DELETE' || upgrade));
 
-	// Once the buffer is full, nothing happens unrecorded.
+	// Once the buffer is full, nothing happens unrecorded: who is connected is told, newcomers wait, and nothing spins.
+	const agent = new Agent({ keepAlive: true, maxSockets: 1 });
 	let reads = 0;
-	while ((await alice.request(pods)).status === 200) assert.ok(++reads < 200, 'the buffer never gets full');
+	let answer;
+	while ((answer = await alice.request(pods, { agent })).status === 200) assert.ok(++reads < 200, 'the buffer never gets full');
+	assert.equal(answer.status, 503);
+	assert.match(answer.json.message, /audit log cannot be written/);
+	await kubeproxyd.log('listener', 'paused', /the audit log cannot be written/);
+	let isServed = false;
+	const newcomer = alice.request(pods).then((served) => {
+		isServed = true;
+		return served;
+	});
+	const before = cpuSeconds(kubeproxyd.pid);
+	await new Promise((done) => setTimeout(done, 1500));
+	assert.ok(cpuSeconds(kubeproxyd.pid) - before < 0.5, 'nothing spins');
+	assert.ok(!isServed, 'a newcomer was accepted');
+	assert.equal((await alice.request(pods, { agent })).status, 503, 'who is connected is answered');
+	assert.match(await kubeproxyd.call('/metrics'), /^eksgate_proxy_accept_paused\{reason="audit"\} 1$/m);
+	await assert.rejects(kubeproxyd.call('/readyz'), /503 .*audit log cannot be written/);
+	agent.destroy();
 	const from = kubeproxyd.stderr.length;
 	assert.equal((await limit('unlimited')).code, 0);
 	await kubeproxyd.log('audit', 'writing-again', /./, { from });
+	assert.equal((await newcomer).status, 200, 'it is served by itself');
+	for (const event of ['paused', 'resumed']) assert.equal(kubeproxyd.stderr.match(new RegExp(`event=${event} `, 'g')).length, 1);
 	assert.equal((await alice.request(`${pods}/web-1`, { method: 'DELETE' })).status, 200);
 	await until('every event', async () => events(world).some(({ verb }) => verb === 'delete'));
 

@@ -34,7 +34,7 @@ scenario('can', { clusters: CLUSTERS.slice(0, 1) }, async (world) => {
 	await can(1, /no role is bound/, 'mallory', 'list', 'pods', ...cluster, ...label);
 	await can(2, /usage/, 'victor', 'list', ...cluster);
 	await can(2, /--cluster is missing/, 'victor', 'list', 'pods');
-	await can(2, /--label takes/, 'victor', 'list', 'pods', ...cluster, '--label', 'x');
+	await can(2, /--label "x": must be KEY=VALUE/, 'victor', 'list', 'pods', ...cluster, '--label', 'x');
 
 	await startBoth(world, [nameOf(prod)]);
 	await can(0, /role viewer allow/, 'victor', 'get', 'deployments.apps/scale', ...cluster);
@@ -67,7 +67,7 @@ scenario('can', { clusters: CLUSTERS.slice(0, 1) }, async (world) => {
 	const part = await document(1, 'lee', 'list', 'pods', ...strict, ...trait);
 	assert.deepEqual([part.allowed, part.in_part, part.user], [false, true, 'lee'], part.message);
 	await can(0, /^allowed: true\n[^]*\ngroups:\n *- viewers\n/, 'victor', 'list', 'pods', ...cluster, '--format', 'yaml');
-	await can(2, /--format is table, json or yaml, not xml/, 'victor', 'list', 'pods', ...cluster, '--format', 'xml');
+	await can(2, /--format "xml": must be table, json or yaml/, 'victor', 'list', 'pods', ...cluster, '--format', 'xml');
 
 	writeFileSync(world.path('next', 'strict.yaml'), 'kind: role\n');
 	await can(1, /strict\.yaml:1:1: /, 'lee', 'get', 'pods', ...strict);

@@ -52,7 +52,14 @@ scenario('role options', async (world) => {
 	assert.equal((await bert.kubectl(nameOf(prod), ['exec', 'web-1', '--', 'true'])).code, 0, 'there is room again');
 	await busy.kill('SIGKILL');
 
+	// What is under way is held to the limits of the roles as they are, not as they were when it began.
+	const idle = await exec(ida);
+	writeFileSync(world.path('roles.d', 'roles.yaml'), ROLES.replace('"7s"', '"never","max_session_ttl":"1s"'));
+	let from = kubeproxyd.reload();
+	await idle.ended;
+	await kubeproxyd.waitFor(/max_session_ttl/, { from });
+
 	writeFileSync(world.path('roles.d', 'roles.yaml'), ROLES.replace('"7s"', '"7 s"'));
-	const from = kubeproxyd.reload();
+	from = kubeproxyd.reload();
 	await kubeproxyd.waitFor(/reload-refused [^\n]*roles\.yaml:5:\d+: options\.client_idle_timeout must be a duration/, { from });
 });

@@ -253,6 +253,8 @@ void policy_decide_as(const struct grants *grants, const char *cluster,
 	*decision = (struct decision){
 	    .is_allowed = !is_denied,
 	    .needs_name = world.needs_name && info->name[0] == '\0',
+	    .is_restricted = !is_denied && world.shown != NULL,
+	    .objects = (struct object_rules *)(uintptr_t)world.shown,
 	    .user = "alice",
 	    .groups = groups,
 	    .group_count = 1,
@@ -261,6 +263,19 @@ void policy_decide_as(const struct grants *grants, const char *cluster,
 			       : is_denied ? "ask for role dev"
 					   : ""),
 	};
+}
+
+bool policy_may_read_object(
+    const struct decision *decision, const char *namespace, const char *name)
+{
+	(void)decision;
+	return strcmp(namespace, "hidden") != 0 &&
+	       strncmp(name, world.shown, strlen(world.shown)) == 0;
+}
+
+bool policy_reads_alike(const struct decision *a, const struct decision *b)
+{
+	return a->objects == b->objects;
 }
 
 char *rules_review_namespace(

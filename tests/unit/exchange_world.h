@@ -29,6 +29,7 @@ struct exchange_world {
 	const struct locks *locks;
 	bool is_denied;
 	bool needs_name; /* and only "mine" is allowed */
+	const char *shown; /* only names that begin so are: the answer is filtered. NULL: all */
 	const char *token, *token_error;
 	bool is_token_late; /* tokens come by exchange_world_give_token() */
 	unsigned token_drops, refreshes;

@@ -222,6 +222,21 @@ void world_wait(long ms)
 	timer_free(&timer);
 }
 
+static char somebody;
+
+void world_become_stranger(void)
+{
+	session_h2.cut(world.session.conversation, "another comes");
+	session_h2.free(world.session.conversation);
+	buf_clear(&world.wire.written);
+	free(world.reason);
+	world.reason = NULL;
+	world.has_ended = false;
+	world.session.stream = (struct stream *)(void *)&world.wire;
+	world.session.caller = (struct caller){.address = "192.0.2.2:1"};
+	world.session.conversation = session_h2.start(&world.session);
+}
+
 void world_open(void)
 {
 	memset(&world, 0, sizeof world);
@@ -239,6 +254,9 @@ void world_open(void)
 	world.wire.high_mark = 64u * 1024;
 	world.session.stream = (struct stream *)(void *)&world.wire;
 	world.session.caller.address = "192.0.2.1:1";
+	world.session.caller.identity =
+	    (struct identity *)(void *)&somebody; /* nobody looks into it */
+	world.session.caller.is_known = true;
 	world.session.protocol = &session_h2;
 	world.session.conversation = session_h2.start(&world.session);
 }

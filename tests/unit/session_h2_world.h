@@ -49,7 +49,10 @@ struct world {
 };
 extern struct world world;
 
+/* The client has a certificate. */
 void world_open(void);
+/* Its client has none, before it says anything. */
+void world_become_stranger(void);
 void world_close(void);
 /* Bytes of the client. */
 void world_receive(const void *data, size_t len);

@@ -9,6 +9,7 @@
 #include <json-c/json.h>
 
 #include "common/json.h"
+#include "kubeproxyd/policy/act_as.h"
 #include "kubeproxyd/policy/request_info.h"
 #include "kubeproxyd/record/audit_event.h"
 #include "kubeproxyd/record/json_line.h"
@@ -131,6 +132,29 @@ static void test_a_whole_event(void **state)
 	request_info_free(&info);
 }
 
+/* Whom the cluster was told to see, uid and extras included: values of one key stand together. */
+static void test_who_is_impersonated(void **state)
+{
+	(void)state;
+	char uid[] = "u-1", scope[] = "scopes", tenant[] = "example.com/\"tenant\"", a[] = "a",
+	     b[] = "b", c[] = "c";
+	struct act_as_extra extras[] = {{scope, a}, {tenant, b}, {scope, c}};
+	struct act_as as = {.uid = uid, .extras = extras, .extra_count = 3};
+	struct audit_event event = {.level = AUDIT_METADATA,
+	    .stage = AUDIT_RESPONSE_COMPLETE,
+	    .audit_id = "x",
+	    .user = "hanna",
+	    .sent_user = "bob",
+	    .sent_as = &as,
+	    .original_user_key = "original-user.eksgate.io",
+	    .method = "GET"};
+	audit_event_write(&out, &event);
+	assert_non_null(strstr(buf_text(&out),
+	    "\"impersonatedUser\":{\"username\":\"bob\",\"uid\":\"u-1\",\"extra\":{"
+	    "\"scopes\":[\"a\",\"c\"],\"example.com/\\\"tenant\\\"\":[\"b\"],"
+	    "\"original-user.eksgate.io\":[\"hanna\"]}}"));
+}
+
 /* Nothing known but that somebody came: still one line of JSON. */
 static void test_the_least(void **state)
 {
@@ -177,6 +201,7 @@ int main(void)
 	    cmocka_unit_test_teardown(test_strings, tear_down),
 	    cmocka_unit_test_teardown(test_numbers, tear_down),
 	    cmocka_unit_test_teardown(test_a_whole_event, tear_down),
+	    cmocka_unit_test_teardown(test_who_is_impersonated, tear_down),
 	    cmocka_unit_test_teardown(test_the_least, tear_down),
 	    cmocka_unit_test_teardown(test_ports_and_bodies, tear_down),
 	};

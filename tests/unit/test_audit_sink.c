@@ -26,10 +26,12 @@ static char *path, *moved;
 static struct loop *loop;
 static struct metrics *metrics;
 static struct audit_sink *sink;
+static unsigned states_told;
 
 static int set_up(void **state)
 {
 	(void)state;
+	states_told = 0;
 	strcpy(directory, "/tmp/eksgate-audit-XXXXXX");
 	assert_non_null(mkdtemp(directory));
 	path = xasprintf("%s/main.jsonl", directory);
@@ -53,10 +55,21 @@ static int tear_down(void **state)
 	return 0;
 }
 
+static void on_state(void *arg)
+{
+	(void)arg;
+	states_told++;
+}
+
 static void open_sink(enum audit_destination destination, const char *where, size_t buffer_max)
 {
 	char *error = NULL;
-	struct audit_sink_options options = {loop, metrics, destination, where, buffer_max};
+	struct audit_sink_options options = {.loop = loop,
+	    .metrics = metrics,
+	    .destination = destination,
+	    .path = where,
+	    .buffer_max = buffer_max,
+	    .on_state = on_state};
 	sink = audit_sink_new(&options, &error);
 	if (sink == NULL)
 		fail_msg("%s", error);
@@ -172,8 +185,10 @@ static void test_a_cut_line_is_completed(void **state)
 {
 	(void)state;
 	fill_disk();
+	assert_int_equal(states_told, 1);
 	assert_true(audit_sink_flush(sink));
 	assert_false(audit_sink_is_failing(sink));
+	assert_int_equal(states_told, 2);
 	assert_string_equal(read_file(path), "12345678\nabcdefgh\nthird\n");
 }
 
@@ -254,8 +269,11 @@ static void test_no_place(void **state)
 {
 	(void)state;
 	char *error = NULL;
-	struct audit_sink_options options = {
-	    loop, metrics, AUDIT_TO_FILE, "/nonexistent/main.jsonl", 64};
+	struct audit_sink_options options = {.loop = loop,
+	    .metrics = metrics,
+	    .destination = AUDIT_TO_FILE,
+	    .path = "/nonexistent/main.jsonl",
+	    .buffer_max = 64};
 	assert_null(audit_sink_new(&options, &error));
 	assert_string_equal(error, "cannot write audit events to /nonexistent/main.jsonl: No such "
 				   "file or directory (eksgate.proxy.audit)");

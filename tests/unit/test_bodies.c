@@ -49,8 +49,8 @@ static void test_names(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
 		const char *error = NULL;
-		char *name =
-		    object_name_read(names[i].format, names[i].body, strlen(names[i].body), &error);
+		char *name = object_field_read(
+		    OBJECT_NAME, names[i].format, names[i].body, strlen(names[i].body), &error);
 		if (names[i].name != NULL) {
 			if (name == NULL || strcmp(name, names[i].name) != 0)
 				fail_msg("%s: %s", names[i].body, error);
@@ -58,6 +58,33 @@ static void test_names(void **state)
 			fail_msg("%s: %s", names[i].body, name != NULL ? name : error);
 		}
 		free(name);
+	}
+}
+
+static void test_uids(void **state)
+{
+	(void)state;
+	static const struct {
+		enum body_format format;
+		const char *body, *uid;
+	} rows[] = {
+	    {BODY_JSON, "{\"metadata\":{\"name\":\"a\",\"uid\":\"u-1\"}}", "u-1"},
+	    {BODY_JSON, "{\"metadata\":{\"name\":\"a\",\"uid\":\"\"}}", NULL},
+	    {BODY_JSON, "{\"metadata\":{\"name\":\"a\",\"resourceVersion\":\"7\"}}", NULL},
+	    {BODY_JSON, "{\"metadata\":{\"uid\":\"\",\"uid\":\"u-1\"}}", NULL},
+	    {BODY_JSON, "{\"uid\":\"u-1\"}", NULL},
+	    {BODY_YAML, "metadata: {uid: u-1}\n", "u-1"},
+	    {BODY_YAML, "metadata: {uid: null}\n", NULL},
+	    {BODY_PROTOBUF, "k8s", NULL},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		const char *error = NULL;
+		char *uid = object_field_read(
+		    OBJECT_UID, rows[i].format, rows[i].body, strlen(rows[i].body), &error);
+		if ((uid == NULL) != (rows[i].uid == NULL) ||
+		    (uid != NULL && strcmp(uid, rows[i].uid) != 0))
+			fail_msg("%s: %s", rows[i].body, uid != NULL ? uid : error);
+		free(uid);
 	}
 }
 
@@ -75,7 +102,7 @@ static void write_object(struct buf *out, const struct buf *metadata, const char
 static char *name_of(const struct buf *body)
 {
 	const char *error = NULL;
-	return object_name_read(BODY_PROTOBUF, buf_text(body), body->len, &error);
+	return object_field_read(OBJECT_NAME, BODY_PROTOBUF, buf_text(body), body->len, &error);
 }
 
 static void test_names_in_protobuf(void **state)
@@ -92,7 +119,7 @@ static void test_names_in_protobuf(void **state)
 	/* Cut anywhere it is never another name. */
 	for (size_t len = 0; len < body.len; len++) {
 		const char *error = NULL;
-		name = object_name_read(BODY_PROTOBUF, body.data, len, &error);
+		name = object_field_read(OBJECT_NAME, BODY_PROTOBUF, body.data, len, &error);
 		assert_true(name == NULL || strcmp(name, "a") == 0);
 		free(name);
 	}
@@ -237,6 +264,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_names),
+	    cmocka_unit_test(test_uids),
 	    cmocka_unit_test(test_names_in_protobuf),
 	    cmocka_unit_test(test_envelopes),
 	    cmocka_unit_test(test_reviews),

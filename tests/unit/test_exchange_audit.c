@@ -53,7 +53,11 @@ static void open_audit(const char *rules)
 	    .directory = directory,
 	    .when_failing = word("refuse"),
 	    .buffer = 64 * 1024};
-	struct audit_options options = {loop, metrics, &settings, policy, "main"};
+	struct audit_options options = {.loop = loop,
+	    .metrics = metrics,
+	    .settings = &settings,
+	    .policy = policy,
+	    .instance = "main"};
 	audit = audit_new(&options, &error);
 	assert_non_null(audit);
 	struct exchanges_options for_exchanges = {

@@ -68,10 +68,41 @@ static void test_a_file_that_could_not_be_read_is_tried_again(void **state)
 	unlink(path);
 }
 
+/* A directory that was unmounted, a file that was moved away: nobody is let in by it. */
+static void test_a_file_that_is_gone_keeps_its_locks(void **state)
+{
+	(void)state;
+	char path[] = "/tmp/test_lock_watch.XXXXXX";
+	int fd = mkstemp(path);
+	assert_true(fd >= 0);
+	close(fd);
+	write_locks(path, "{\"kind\":\"user\",\"name\":\"alice\"}");
+	struct loop *loop = loop_new();
+	struct metrics *metrics = metrics_new();
+	struct lock_watch *watch = lock_watch_new(loop, metrics, path, stop, loop);
+	struct timer *end = timer_new(loop, stop, loop);
+	assert_int_equal(locks_count(lock_watch_now(watch)), 1);
+	unlink(path);
+	timer_set(end, duration_ms(1500));
+	loop_run(loop);
+	assert_int_equal(locks_count(lock_watch_now(watch)), 1);
+	/* An empty list lifts them. */
+	write_locks(path, "");
+	timer_set(end, duration_ms(6000));
+	loop_run(loop);
+	assert_int_equal(locks_count(lock_watch_now(watch)), 0);
+	timer_free(&end);
+	lock_watch_free(&watch);
+	metrics_free(&metrics);
+	loop_free(&loop);
+	unlink(path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_a_file_that_could_not_be_read_is_tried_again),
+	    cmocka_unit_test(test_a_file_that_is_gone_keeps_its_locks),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

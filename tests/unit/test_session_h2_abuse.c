@@ -313,6 +313,73 @@ static void test_resets_that_are_provoked(void **state)
 	assert_true(world.count >= 1000 && world.count < 1200);
 }
 
+/* Nobody knows whose bodies these are: together they hold one small window, and go on when a
+ * credential was accepted. */
+static void test_strangers_hold_little(void **state)
+{
+	(void)state;
+	static char data[256 * 1024];
+	int32_t ids[20];
+	world_become_stranger();
+	reopen(&(struct h2_end_options){0});
+	for (unsigned i = 0; i < 20; i++) {
+		ids[i] = ask("POST", "/api", true);
+		h2_end_send(&client, ids[i], data, sizeof data, true);
+		talk();
+	}
+	size_t held = 0;
+	for (unsigned i = 0; i < 20; i++)
+		held += sizeof data - heard(ids[i])->to_send.len;
+	assert_int_equal(held, 65535);
+	/* What is refused makes way for others. */
+	life_answer(&world.lives[0], 401, "no");
+	talk();
+	assert_int_equal(client.goaways, 1);
+	held = 0;
+	for (unsigned i = 1; i < 20; i++)
+		held += sizeof data - heard(ids[i])->to_send.len;
+	assert_int_equal(held, 65535);
+	/* By another request the client becomes known: each body may hold one small window. */
+	world.session.caller.is_known = true;
+	life_answer(&world.lives[1], 200, "yes");
+	talk();
+	for (unsigned i = 2; i < 20; i++)
+		assert_int_equal(heard(ids[i])->to_send.len, sizeof data - 65535);
+	/* And one that is wanted goes on. */
+	for (unsigned i = 2; i < 20; i++) {
+		world.lives[i].client.verbs->resume(world.lives[i].client.object);
+		talk();
+		assert_int_equal(world.lives[i].body.len, sizeof data);
+		assert_true(world.lives[i].has_body_end);
+		life_answer(&world.lives[i], 200, "yes");
+	}
+	talk();
+}
+
+/* Its own body is the one that waits. */
+static void test_a_stranger_becomes_known(void **state)
+{
+	(void)state;
+	static char data[1024 * 1024];
+	world_become_stranger();
+	reopen(&(struct h2_end_options){0});
+	int32_t id = ask("POST", "/api", true);
+	h2_end_send(&client, id, data, sizeof data, true);
+	talk();
+	assert_int_equal(heard(id)->to_send.len, sizeof data - 65535);
+	world.session.caller.is_known = true;
+	last_life()->client.verbs->resume(last_life()->client.object);
+	last_life()->client.verbs->pause(last_life()->client.object);
+	talk();
+	assert_int_equal(heard(id)->to_send.len, sizeof data - 256 * 1024);
+	last_life()->client.verbs->resume(last_life()->client.object);
+	talk();
+	assert_int_equal(last_life()->body.len, sizeof data);
+	life_answer(last_life(), 200, "yes");
+	talk();
+	assert_true(heard(id)->has_end);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -332,6 +399,8 @@ int main(void)
 	    CASE(test_streams_in_order),
 	    CASE(test_rapid_reset),
 	    CASE(test_resets_that_are_provoked),
+	    CASE(test_strangers_hold_little),
+	    CASE(test_a_stranger_becomes_known),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,212 @@
+/* The filter on an answer's way: whom to ask about objects, where what passes goes, and how it ends
+ * when the answer cannot be read. The head of a list is held until a byte of it passes, so that
+ * what cannot be filtered is answered with a sentence; a watch begins at once. Called by
+ * exchange_answer.c and exchange.c. */
+#include "kubeproxyd/exchange/exchange_filter.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/metrics.h"
+#include "common/settings.h"
+#include "common/xmem.h"
+#include "kubeproxyd/exchange/exchange_private.h"
+#include "kubeproxyd/filter/filter.h"
+#include "kubeproxyd/policy/policy.h"
+
+struct exchange_filter {
+	struct filter *filter;
+	struct http_head head; /* of a list, while it is held */
+	bool is_held;
+	bool has_ended; /* the API server has; the client was full */
+	struct filter_result counted; /* what the metrics have of it */
+};
+
+static bool may_read(void *arg, const char *namespace, const char *name)
+{
+	const struct exchange *exchange = arg;
+	return policy_may_read_object(&exchange->admission.decision, namespace, name);
+}
+
+static void emit(void *arg, const uint8_t *data, size_t len)
+{
+	struct exchange *exchange = arg;
+	struct exchange_filter *filter = exchange->filter;
+	if (filter->is_held) {
+		filter->is_held = false;
+		exchange_relay_head(exchange, &filter->head);
+		http_head_free(&filter->head);
+	}
+	exchange_relay_body(exchange, data, len);
+	if (exchange->relay.is_client_full)
+		filter_pause(filter->filter);
+}
+
+static const struct filter_events events = {may_read, emit};
+
+/* --- how it ends ----------------------------------------------------------------------------- */
+
+static void count(struct exchange *exchange)
+{
+	struct exchange_filter *filter = exchange->filter;
+	const struct filter_result *now = filter_result(filter->filter), *last = &filter->counted;
+	struct metric *metric = exchange->all->metrics.filtered;
+	if (now->passed > last->passed)
+		metric_add(metric, (double)(now->passed - last->passed), "passed");
+	if (now->dropped > last->dropped)
+		metric_add(metric, (double)(now->dropped - last->dropped), "dropped");
+	if (now->unreadable > last->unreadable)
+		metric_add(metric, (double)(now->unreadable - last->unreadable), "unreadable");
+	filter->counted = *now;
+}
+
+/* Before anything was relayed it can be said; what has begun is cut. */
+static void give_up(struct exchange *exchange)
+{
+	const struct filter_result *result = filter_result(exchange->filter->filter);
+	const char *cluster = exchange->admission.route.cluster;
+	char *message =
+	    result->is_forbidden
+		? xstrdup(exchange->admission.decision.message)
+		: xasprintf("cluster \"%s\": the answer cannot be filtered as the user's roles "
+			    "ask for: %s",
+		      cluster, result->problem);
+	count(exchange);
+	if (exchange->status == 0)
+		exchange_answer(exchange, result->is_forbidden ? 403 : 502, message);
+	else
+		exchange_finish(exchange, message);
+	free(message);
+}
+
+/* --- the way through ------------------------------------------------------------------------- */
+
+static const char *only_value(const struct http_fields *fields, const char *name)
+{
+	return fields_count_of(fields, name) == 1 ? fields_get(fields, name) : NULL;
+}
+
+static struct filter *new_filter(struct exchange *exchange, const struct http_head *upstream)
+{
+	const struct http_fields *fields = &upstream->fields;
+	const char *type = only_value(fields, "Content-Type");
+	bool is_watch = strcmp(exchange->admission.info.verb, "watch") == 0;
+	struct filter_limits limits = {
+	    .item_max = exchange->all->with.settings->proxy.limits.filtered_object};
+	if (type == NULL || fields_count_of(fields, "Content-Encoding") > 1)
+		return NULL;
+	return filter_new(is_watch ? FILTER_WATCH : FILTER_LIST, type,
+	    fields_get(fields, "Content-Encoding"), &limits, &events, exchange);
+}
+
+static void refuse_format(struct exchange *exchange, const struct http_head *upstream)
+{
+	const char *type = fields_get(&upstream->fields, "Content-Type");
+	const char *encoding = fields_get(&upstream->fields, "Content-Encoding");
+	char *message = xasprintf(
+	    "cluster \"%s\": its API server answered in a format that cannot be filtered as the "
+	    "user's roles ask for (%.100s, %.100s)",
+	    exchange->admission.route.cluster, type != NULL ? type : "no Content-Type",
+	    encoding != NULL ? encoding : "not compressed");
+	exchange_answer(exchange, 502, message);
+	free(message);
+}
+
+static bool hold_head(struct exchange *exchange, const struct http_head *upstream)
+{
+	struct exchange_filter *filter = exchange->filter;
+	char *message = NULL;
+	filter->is_held = exchange_build_answer(exchange, upstream, &filter->head, &message);
+	if (!filter->is_held)
+		exchange_answer(exchange, 502, message);
+	free(message);
+	return true;
+}
+
+bool exchange_filter_begin(struct exchange *exchange, const struct http_head *upstream)
+{
+	bool is_success = upstream->status >= 200 && upstream->status < 300;
+	exchange_filter_free(&exchange->filter);
+	if (!is_success || upstream->body == HTTP_BODY_NONE)
+		return false;
+	struct filter *filter = new_filter(exchange, upstream);
+	if (filter == NULL) {
+		refuse_format(exchange, upstream);
+		return true;
+	}
+	exchange->filter = xcalloc(1, sizeof *exchange->filter);
+	exchange->filter->filter = filter;
+	if (strcmp(exchange->admission.info.verb, "watch") == 0)
+		return false;
+	return hold_head(exchange, upstream);
+}
+
+void exchange_filter_add(struct exchange *exchange, const uint8_t *data, size_t len)
+{
+	if (filter_feed(exchange->filter->filter, data, len))
+		count(exchange);
+	else
+		give_up(exchange);
+}
+
+void exchange_filter_end(struct exchange *exchange)
+{
+	struct exchange_filter *filter = exchange->filter;
+	filter->has_ended = filter_is_paused(filter->filter);
+	if (filter->has_ended)
+		return;
+	if (!filter_end(filter->filter)) {
+		give_up(exchange);
+		return;
+	}
+	count(exchange);
+	exchange_relay_end(exchange);
+}
+
+void exchange_filter_drain(struct exchange *exchange)
+{
+	struct exchange_filter *filter = exchange->filter;
+	exchange->relay.is_client_full = false;
+	if (!filter_resume(filter->filter)) {
+		give_up(exchange);
+		return;
+	}
+	count(exchange);
+	if (filter_is_paused(filter->filter))
+		return;
+	if (filter->has_ended)
+		exchange_filter_end(exchange);
+	else
+		relay_on_client_drain(&exchange->relay);
+}
+
+/* --- when it is ended from here -------------------------------------------------------------- */
+
+void exchange_filter_close(struct exchange *exchange)
+{
+	if (exchange->filter != NULL)
+		filter_close(exchange->filter->filter);
+}
+
+bool exchange_filter_expire(struct exchange *exchange, const char *reason)
+{
+	bool is_watch = exchange->filter != NULL && exchange->state == STATE_RELAYING &&
+			strcmp(exchange->admission.info.verb, "watch") == 0;
+	if (is_watch)
+		filter_expire(exchange->filter->filter);
+	return is_watch && exchange_end_watch(exchange, reason);
+}
+
+const struct filter_result *exchange_filter_result(const struct exchange *exchange)
+{
+	return exchange->filter != NULL ? filter_result(exchange->filter->filter) : NULL;
+}
+
+void exchange_filter_free(struct exchange_filter **filter)
+{
+	if (*filter == NULL)
+		return;
+	filter_free(&(*filter)->filter);
+	http_head_free(&(*filter)->head);
+	xfree(filter);
+}

@@ -1,0 +1,289 @@
+/* Chooses who can read an answer, and unpacks before and packs behind it when it is compressed.
+ * Called by exchange_filter.c. */
+#include "kubeproxyd/filter/filter.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "common/xmem.h"
+#include "kubeproxyd/filter/carry.h"
+#include "kubeproxyd/filter/gzip.h"
+#include "kubeproxyd/filter/json_filter.h"
+
+/* Whoever reads one format; `object` is its own. */
+struct reader {
+	const char *media_type;
+	void *(*new)(enum filter_body body, const struct filter_limits *limits,
+	    const struct filter_events *events, void *arg);
+	void (*free)(void *object);
+	bool (*feed)(void *object, const uint8_t *data, size_t len);
+	bool (*end)(void *object);
+	const struct filter_result *(*result)(const void *object);
+	size_t (*memory)(const void *object);
+	const char *expired; /* the event that says so, expired_len bytes */
+	size_t expired_len;
+};
+
+struct filter {
+	const struct reader *reader;
+	void *object;
+	enum filter_body body;
+	struct filter_events events;
+	void *arg;
+	struct filter_result result; /* the reader's, or what is wrong with the packing */
+	/* Only when it is packed: */
+	struct gunzip *gunzip;
+	struct gzip *gzip;
+	struct carry input; /* what was fed while it is paused */
+	bool is_paused;
+	bool has_packed; /* something that is not flushed yet */
+};
+
+/* --- readers --------------------------------------------------------------------------------- */
+
+static void *new_json(enum filter_body body, const struct filter_limits *limits,
+    const struct filter_events *events, void *arg)
+{
+	return json_filter_new(body, limits, events, arg);
+}
+
+static void free_json(void *object)
+{
+	struct json_filter *filter = object;
+	json_filter_free(&filter);
+}
+
+static bool feed_json(void *object, const uint8_t *data, size_t len)
+{
+	return json_filter_feed(object, data, len);
+}
+
+static bool end_json(void *object)
+{
+	return json_filter_end(object);
+}
+
+static const struct filter_result *result_of_json(const void *object)
+{
+	return json_filter_result(object);
+}
+
+static size_t memory_of_json(const void *object)
+{
+	return json_filter_memory(object);
+}
+
+static const char expired_json[] =
+    "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},"
+    "\"status\":\"Failure\",\"message\":\"the roles of this user have changed: list anew\","
+    "\"reason\":\"Expired\",\"code\":410}}\n";
+
+static const struct reader readers[] = {
+    {.media_type = "application/json",
+	.new = new_json,
+	.free = free_json,
+	.feed = feed_json,
+	.end = end_json,
+	.result = result_of_json,
+	.memory = memory_of_json,
+	.expired = expired_json,
+	.expired_len = sizeof expired_json - 1},
+};
+
+static const struct reader *find_reader(const char *media_type)
+{
+	size_t len = strcspn(media_type, "; \t");
+	for (size_t i = 0; i < sizeof readers / sizeof readers[0]; i++) {
+		if (strlen(readers[i].media_type) == len &&
+		    strncasecmp(readers[i].media_type, media_type, len) == 0)
+			return &readers[i];
+	}
+	return NULL;
+}
+
+bool filter_can_read(const char *media_type)
+{
+	return find_reader(media_type) != NULL;
+}
+
+/* --- what is packed -------------------------------------------------------------------------- */
+
+static void pack(struct filter *filter, const uint8_t *data, size_t len, enum gzip_flush flush)
+{
+	gzip_put(filter->gzip, data, len, flush, filter->events.emit, filter->arg);
+	filter->has_packed = flush == GZIP_GATHER;
+}
+
+static bool may_read(void *arg, const char *namespace, const char *name)
+{
+	struct filter *filter = arg;
+	return filter->events.may_read(filter->arg, namespace, name);
+}
+
+static void emit(void *arg, const uint8_t *data, size_t len)
+{
+	struct filter *filter = arg;
+	if (filter->gzip != NULL)
+		pack(filter, data, len, GZIP_GATHER);
+	else
+		filter->events.emit(filter->arg, data, len);
+}
+
+static bool fail(struct filter *filter, const char *problem)
+{
+	filter->result = *filter->reader->result(filter->object);
+	filter->result.problem = problem;
+	return false;
+}
+
+static bool fail_reading(struct filter *filter)
+{
+	filter->result = *filter->reader->result(filter->object);
+	return false;
+}
+
+/* Whoever watches waits for what was packed of the events so far. */
+static void flush_events(struct filter *filter)
+{
+	if (filter->body == FILTER_WATCH && filter->has_packed)
+		pack(filter, NULL, 0, GZIP_AT_ONCE);
+}
+
+/* Until *data is used up, or it is paused. */
+static bool unpack(struct filter *filter, const uint8_t **data, size_t *len)
+{
+	uint8_t out[GZIP_PIECE];
+	size_t out_len;
+	while (!filter->is_paused) {
+		switch (gunzip_next(filter->gunzip, data, len, out, &out_len)) {
+		case GUNZIP_BAD:
+			return fail(filter, "its compression cannot be read");
+		case GUNZIP_WAITS:
+			flush_events(filter);
+			return true;
+		case GUNZIP_OUT:
+			if (!filter->reader->feed(filter->object, out, out_len))
+				return fail_reading(filter);
+		}
+	}
+	flush_events(filter);
+	return true;
+}
+
+static bool feed_packed(struct filter *filter, const uint8_t *data, size_t len)
+{
+	if (filter->input.len > 0 || filter->is_paused) {
+		carry_append(&filter->input, data, len);
+		return true;
+	}
+	if (!unpack(filter, &data, &len))
+		return false;
+	carry_append(&filter->input, data, len);
+	return true;
+}
+
+/* --- public ---------------------------------------------------------------------------------- */
+
+struct filter *filter_new(enum filter_body body, const char *content_type,
+    const char *content_encoding, const struct filter_limits *limits,
+    const struct filter_events *events, void *arg)
+{
+	static const struct filter_events own = {may_read, emit};
+	const struct reader *reader = find_reader(content_type);
+	bool is_packed = content_encoding != NULL && strcasecmp(content_encoding, "gzip") == 0;
+	bool is_plain = content_encoding == NULL || strcasecmp(content_encoding, "identity") == 0;
+	if (reader == NULL || (!is_packed && !is_plain))
+		return NULL;
+	struct filter *filter = xcalloc(1, sizeof *filter);
+	filter->reader = reader;
+	filter->body = body;
+	filter->events = *events;
+	filter->arg = arg;
+	filter->object = reader->new (body, limits, &own, filter);
+	if (is_packed) {
+		filter->gunzip = gunzip_new();
+		filter->gzip = gzip_new();
+	}
+	return filter;
+}
+
+void filter_free(struct filter **filter)
+{
+	if (*filter == NULL)
+		return;
+	(*filter)->reader->free((*filter)->object);
+	gunzip_free(&(*filter)->gunzip);
+	gzip_free(&(*filter)->gzip);
+	carry_free(&(*filter)->input);
+	xfree(filter);
+}
+
+bool filter_feed(struct filter *filter, const uint8_t *data, size_t len)
+{
+	if (filter->result.problem != NULL)
+		return false;
+	if (filter->gunzip != NULL)
+		return feed_packed(filter, data, len);
+	return filter->reader->feed(filter->object, data, len) || fail_reading(filter);
+}
+
+bool filter_end(struct filter *filter)
+{
+	if (filter->result.problem != NULL)
+		return false;
+	bool is_cut = filter->gunzip != NULL &&
+		      (filter->input.len > 0 || !gunzip_is_complete(filter->gunzip));
+	if (is_cut)
+		return fail(filter, "it is not complete");
+	if (!filter->reader->end(filter->object))
+		return fail_reading(filter);
+	if (filter->gzip != NULL)
+		pack(filter, NULL, 0, GZIP_FINISH);
+	return true;
+}
+
+void filter_pause(struct filter *filter)
+{
+	filter->is_paused = filter->gunzip != NULL;
+}
+
+bool filter_resume(struct filter *filter)
+{
+	filter->is_paused = false;
+	if (filter->gunzip == NULL || filter->result.problem != NULL)
+		return filter->result.problem == NULL;
+	const uint8_t *data = filter->input.data;
+	size_t len = filter->input.len;
+	bool is_sound = unpack(filter, &data, &len);
+	carry_consume(&filter->input, filter->input.len - len);
+	return is_sound;
+}
+
+bool filter_is_paused(const struct filter *filter)
+{
+	return filter->is_paused;
+}
+
+void filter_close(struct filter *filter)
+{
+	if (filter->gzip != NULL && filter->result.problem == NULL)
+		pack(filter, NULL, 0, GZIP_FINISH);
+}
+
+void filter_expire(struct filter *filter)
+{
+	if (filter->result.problem == NULL && filter->reader->expired_len > 0)
+		emit(filter, (const uint8_t *)filter->reader->expired, filter->reader->expired_len);
+}
+
+const struct filter_result *filter_result(const struct filter *filter)
+{
+	return filter->result.problem != NULL ? &filter->result
+					      : filter->reader->result(filter->object);
+}
+
+size_t filter_memory(const struct filter *filter)
+{
+	size_t packing = filter->gzip != NULL ? GZIP_MEMORY + filter->input.cap : 0;
+	return sizeof *filter + filter->reader->memory(filter->object) + packing;
+}

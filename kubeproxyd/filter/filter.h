@@ -1,0 +1,67 @@
+/* Takes out of the answer to a list or a watch what its reader may not see, while it passes: bytes
+ * in, bytes out, a question for each object. Objects that may be read pass as the very bytes that
+ * came. What cannot be read is dropped and counted, never passed; when that would be a guess, all
+ * of the answer ends. Pure: no sockets, no policy. */
+#ifndef EKSGATE_FILTER_H
+#define EKSGATE_FILTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/attr.h"
+
+enum filter_body {
+	FILTER_LIST, /* one document: a list, a Table, a Status, or one object */
+	FILTER_WATCH, /* events, one behind the other */
+};
+
+struct filter_limits {
+	size_t item_max; /* bytes of one object: a larger one is dropped and counted */
+};
+
+struct filter_events {
+	/* Whether the reader may see this object; `namespace` "" when it stands in none. */
+	bool (*may_read)(void *arg, const char *namespace, const char *name);
+	/* What passes, in order. */
+	void (*emit)(void *arg, const uint8_t *data, size_t len);
+};
+
+/* What became of an answer so far. */
+struct filter_result {
+	uint64_t passed, dropped; /* objects that were read */
+	uint64_t unreadable; /* dropped as well */
+	const char *problem; /* a sentence; NULL while all is well */
+	bool is_forbidden; /* the problem: the answer is one object, which may not be read */
+};
+
+struct filter;
+
+/* Whether a body of this type (with or without parameters: "application/json;as=Table") can be
+ * filtered. */
+bool filter_can_read(const char *media_type) MUST_USE;
+/* `content_encoding` NULL: none. NULL: a type or an encoding that cannot be read. */
+struct filter *filter_new(enum filter_body body, const char *content_type,
+    const char *content_encoding, const struct filter_limits *limits,
+    const struct filter_events *events, void *arg) MUST_USE;
+void filter_free(struct filter **filter);
+/* Emits inside this call whatever is known to pass by then. False: the answer cannot be read on, or
+ * may not be; nothing more is emitted and what was is to be cut. */
+bool filter_feed(struct filter *filter, const uint8_t *data, size_t len) MUST_USE;
+/* The answer is complete. False: it was not, or see filter_feed(). */
+bool filter_end(struct filter *filter) MUST_USE;
+/* Compressed answers may grow a thousandfold: between emits no more is unpacked while it is paused,
+ * and what was fed is kept. filter_resume() goes on with it; it may be paused again inside. */
+void filter_pause(struct filter *filter);
+bool filter_resume(struct filter *filter) MUST_USE;
+bool filter_is_paused(const struct filter *filter) MUST_USE;
+/* A watch ends from here, between two events: emits what its body lacks to be complete. */
+void filter_close(struct filter *filter);
+/* Tells whoever watches that it must list anew (410 Expired), before filter_close(). */
+void filter_expire(struct filter *filter);
+/* Borrowed. */
+const struct filter_result *filter_result(const struct filter *filter);
+/* Bytes of memory that it holds. */
+size_t filter_memory(const struct filter *filter) MUST_USE;
+
+#endif

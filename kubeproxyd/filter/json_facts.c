@@ -1,0 +1,311 @@
+/* Objects read for what decides about them. A key that stands twice makes an object unreadable
+ * wherever it matters, since readers differ in which of the two counts. Called by json_filter.c. */
+#include "kubeproxyd/filter/json_facts.h"
+
+#include <string.h>
+
+#include "kubeproxyd/filter/json_cursor.h"
+
+/* Names and namespaces end at 253 characters, those of RBAC a little later. */
+#define NAME_BYTES 512
+#define WORD_BYTES 64
+#define TABLE_API  "meta.k8s.io/"
+
+struct name {
+	char text[NAME_BYTES];
+	bool is_there;
+};
+
+struct facts {
+	struct name name, namespace;
+	bool has_kind, has_api_version, has_metadata, has_rows;
+	bool is_status, is_table, is_core_api, is_meta_api;
+	struct json_cursor rows; /* of a Table; read once all of the object is known */
+};
+
+/* What is known of everything that an event holds. */
+struct subjects {
+	size_t nameless, allowed, forbidden;
+};
+
+static bool once(bool *seen)
+{
+	bool is_first = !*seen;
+	*seen = true;
+	return is_first;
+}
+
+static bool read_name(struct json_cursor *cursor, struct name *name)
+{
+	struct cursor_text text;
+	return once(&name->is_there) && cursor_read_string(cursor, &text) &&
+	       cursor_text_copy(&text, name->text, sizeof name->text);
+}
+
+static bool read_metadata(struct json_cursor *cursor, struct facts *facts)
+{
+	struct cursor_text key;
+	enum cursor_step step;
+	bool is_first = true, is_sound = true;
+	if (!cursor_read_char(cursor, '{'))
+		return false;
+	while ((step = cursor_next_member(cursor, &is_first, &key)) == CURSOR_NEXT) {
+		if (cursor_text_is(&key, "name"))
+			is_sound = read_name(cursor, &facts->name);
+		else if (cursor_text_is(&key, "namespace"))
+			is_sound = read_name(cursor, &facts->namespace);
+		else
+			is_sound = cursor_read_value(cursor);
+		if (!is_sound)
+			return false;
+	}
+	return step == CURSOR_END;
+}
+
+static bool read_word(struct json_cursor *cursor, char word[WORD_BYTES])
+{
+	struct cursor_text text;
+	if (!cursor_read_string(cursor, &text))
+		return false;
+	/* What is longer is none of those that are looked for. */
+	if (!cursor_text_copy(&text, word, WORD_BYTES))
+		word[0] = '\0';
+	return true;
+}
+
+static bool read_kind(struct json_cursor *cursor, struct facts *facts)
+{
+	char word[WORD_BYTES];
+	if (!once(&facts->has_kind) || !read_word(cursor, word))
+		return false;
+	facts->is_status = strcmp(word, "Status") == 0;
+	facts->is_table = strcmp(word, "Table") == 0;
+	return true;
+}
+
+static bool read_api_version(struct json_cursor *cursor, struct facts *facts)
+{
+	char word[WORD_BYTES];
+	if (!once(&facts->has_api_version) || !read_word(cursor, word))
+		return false;
+	facts->is_core_api = strcmp(word, "v1") == 0;
+	facts->is_meta_api = strncmp(word, TABLE_API, strlen(TABLE_API)) == 0;
+	return true;
+}
+
+static bool read_rows(struct json_cursor *cursor, struct facts *facts)
+{
+	facts->rows.at = cursor->at;
+	bool is_sound = once(&facts->has_rows) && cursor_read_value(cursor);
+	facts->rows.end = cursor->at;
+	return is_sound;
+}
+
+static bool read_object(struct json_cursor *cursor, struct facts *facts)
+{
+	struct cursor_text key;
+	enum cursor_step step;
+	bool is_first = true, is_sound = true;
+	if (!cursor_read_char(cursor, '{'))
+		return false;
+	while ((step = cursor_next_member(cursor, &is_first, &key)) == CURSOR_NEXT) {
+		if (cursor_text_is(&key, "metadata"))
+			is_sound = once(&facts->has_metadata) && read_metadata(cursor, facts);
+		else if (cursor_text_is(&key, "kind"))
+			is_sound = read_kind(cursor, facts);
+		else if (cursor_text_is(&key, "apiVersion"))
+			is_sound = read_api_version(cursor, facts);
+		else if (cursor_text_is(&key, "rows"))
+			is_sound = read_rows(cursor, facts);
+		else
+			is_sound = cursor_read_value(cursor);
+		if (!is_sound)
+			return false;
+	}
+	return step == CURSOR_END;
+}
+
+static bool is_status(const struct facts *facts)
+{
+	return facts->is_status && facts->is_core_api;
+}
+
+static bool may_read(const struct json_judge *judge, const struct facts *facts)
+{
+	return judge->events->may_read(judge->arg, facts->namespace.text, facts->name.text);
+}
+
+static void add_subject(
+    const struct json_judge *judge, const struct facts *facts, struct subjects *subjects)
+{
+	if (facts->name.text[0] == '\0' && facts->namespace.text[0] == '\0')
+		subjects->nameless++;
+	else if (may_read(judge, facts))
+		subjects->allowed++;
+	else
+		subjects->forbidden++;
+}
+
+/* The object in a row, whose cells are made from it. */
+static bool read_row(struct json_cursor *cursor, struct facts *facts)
+{
+	struct cursor_text key;
+	enum cursor_step step;
+	bool is_first = true, has_object = false, is_sound = true;
+	*facts = (struct facts){0};
+	if (!cursor_read_char(cursor, '{'))
+		return false;
+	while ((step = cursor_next_member(cursor, &is_first, &key)) == CURSOR_NEXT) {
+		if (cursor_text_is(&key, "object"))
+			is_sound = once(&has_object) && read_object(cursor, facts);
+		else
+			is_sound = cursor_read_value(cursor);
+		if (!is_sound)
+			return false;
+	}
+	return step == CURSOR_END && has_object;
+}
+
+static bool add_rows(
+    const struct json_judge *judge, struct json_cursor rows, struct subjects *subjects)
+{
+	struct facts facts;
+	enum cursor_step step;
+	bool is_first = true;
+	if (!cursor_read_char(&rows, '['))
+		return false;
+	while ((step = cursor_next_element(&rows, &is_first)) == CURSOR_NEXT) {
+		if (!read_row(&rows, &facts))
+			return false;
+		add_subject(judge, &facts, subjects);
+	}
+	return step == CURSOR_END;
+}
+
+/* --- items, rows, single objects ------------------------------------------------------------- */
+
+static enum json_verdict judge_named(const struct json_judge *judge, const struct facts *facts)
+{
+	if (facts->name.text[0] == '\0')
+		return JSON_IS_UNREADABLE;
+	return may_read(judge, facts) ? JSON_PASSES : JSON_IS_DROPPED;
+}
+
+enum json_verdict json_judge_item(const struct json_judge *judge, const uint8_t *text, size_t len)
+{
+	struct json_cursor cursor = {text, text + len};
+	struct facts facts = {0};
+	bool is_sound = read_object(&cursor, &facts) && cursor_is_at_end(&cursor);
+	return is_sound ? judge_named(judge, &facts) : JSON_IS_UNREADABLE;
+}
+
+enum json_verdict json_judge_row(const struct json_judge *judge, const uint8_t *text, size_t len)
+{
+	struct json_cursor cursor = {text, text + len};
+	struct facts facts;
+	bool is_sound = read_row(&cursor, &facts) && cursor_is_at_end(&cursor);
+	return is_sound ? judge_named(judge, &facts) : JSON_IS_UNREADABLE;
+}
+
+enum json_verdict json_judge_single(const struct json_judge *judge, const uint8_t *text, size_t len)
+{
+	struct json_cursor cursor = {text, text + len};
+	struct facts facts = {0};
+	if (!read_object(&cursor, &facts) || !cursor_is_at_end(&cursor))
+		return JSON_IS_UNREADABLE;
+	return is_status(&facts) ? JSON_PASSES : judge_named(judge, &facts);
+}
+
+/* --- events ---------------------------------------------------------------------------------- */
+
+struct event {
+	char type[WORD_BYTES];
+	bool has_type, has_object;
+	struct facts facts; /* of its object */
+};
+
+static bool read_event(struct json_cursor *cursor, struct event *event)
+{
+	struct cursor_text key;
+	enum cursor_step step;
+	bool is_first = true, is_sound = true;
+	if (!cursor_read_char(cursor, '{'))
+		return false;
+	while ((step = cursor_next_member(cursor, &is_first, &key)) == CURSOR_NEXT) {
+		if (cursor_text_is(&key, "type"))
+			is_sound = once(&event->has_type) && read_word(cursor, event->type);
+		else if (cursor_text_is(&key, "object"))
+			is_sound = once(&event->has_object) && read_object(cursor, &event->facts);
+		else
+			is_sound = cursor_read_value(cursor);
+		if (!is_sound)
+			return false;
+	}
+	return step == CURSOR_END && event->has_type && event->has_object;
+}
+
+static bool is_change(const char *type)
+{
+	return strcmp(type, "ADDED") == 0 || strcmp(type, "MODIFIED") == 0 ||
+	       strcmp(type, "DELETED") == 0;
+}
+
+static enum json_verdict judge_subjects(const struct event *event, const struct subjects *subjects)
+{
+	bool is_bookmark = strcmp(event->type, "BOOKMARK") == 0;
+	if (!is_bookmark && !is_change(event->type))
+		return JSON_IS_UNREADABLE;
+	if (subjects->forbidden > 0)
+		return JSON_IS_DROPPED;
+	bool is_sound = is_bookmark || (subjects->nameless == 0 && subjects->allowed > 0);
+	return is_sound ? JSON_PASSES : JSON_IS_UNREADABLE;
+}
+
+enum json_verdict json_judge_event(const struct json_judge *judge, const uint8_t *text, size_t len)
+{
+	struct json_cursor cursor = {text, text + len};
+	struct event event = {0};
+	struct subjects subjects = {0};
+	if (!read_event(&cursor, &event) || !cursor_is_at_end(&cursor))
+		return JSON_IS_UNREADABLE;
+	if (strcmp(event.type, "ERROR") == 0)
+		return is_status(&event.facts) ? JSON_PASSES : JSON_IS_UNREADABLE;
+	if (!event.facts.is_table || !event.facts.is_meta_api)
+		add_subject(judge, &event.facts, &subjects);
+	else if (!event.facts.has_rows || !add_rows(judge, event.facts.rows, &subjects))
+		return JSON_IS_UNREADABLE;
+	return judge_subjects(&event, &subjects);
+}
+
+/* --- metadata of lists ----------------------------------------------------------------------- */
+
+bool json_judge_metadata(const uint8_t *text, size_t len, struct json_cut *cut)
+{
+	struct json_cursor cursor = {text, text + len};
+	struct cursor_text key;
+	enum cursor_step step;
+	bool is_first = true, has_count = false, is_cut_open = false;
+	*cut = (struct json_cut){0};
+	if (!cursor_read_char(&cursor, '{'))
+		return false;
+	for (;;) {
+		if (cursor_peek(&cursor) == '\0')
+			return false;
+		size_t from = (size_t)(cursor.at - text);
+		bool was_first = is_first;
+		step = cursor_next_member(&cursor, &is_first, &key);
+		if (step != CURSOR_NEXT)
+			break;
+		/* The first pair goes with the comma behind it, any other with the one before. */
+		if (is_cut_open)
+			cut->to = from + 1;
+		is_cut_open = false;
+		bool is_count = cursor_text_is(&key, "remainingItemCount");
+		if ((is_count && !once(&has_count)) || !cursor_read_value(&cursor))
+			return false;
+		if (is_count)
+			*cut = (struct json_cut){from, (size_t)(cursor.at - text)};
+		is_cut_open = is_count && was_first;
+	}
+	return step == CURSOR_END && cursor_is_at_end(&cursor);
+}

@@ -1,0 +1,348 @@
+/* Lists and watches in JSON, whole and byte by byte: what passes, what is counted, and what ends
+ * the answer. Names that begin with "a" may be read, in all namespaces but "hidden". */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/buf.h"
+#include "kubeproxyd/filter/filter.h"
+
+#define ITEM_MAX ((size_t)1024 * 1024)
+
+static struct buf out;
+
+static bool may_read(void *arg, const char *namespace, const char *name)
+{
+	(void)arg;
+	return name[0] == 'a' && strcmp(namespace, "hidden") != 0;
+}
+
+static void emit(void *arg, const uint8_t *data, size_t len)
+{
+	(void)arg;
+	assert_true(len > 0);
+	buf_append(&out, data, len);
+}
+
+static const struct filter_events events = {may_read, emit};
+
+/* In pieces of `step` bytes; `out` has what passed. */
+static bool run(enum filter_body body, const char *text, size_t len, size_t step, size_t item_max,
+    struct filter_result *result)
+{
+	struct filter_limits limits = {.item_max = item_max};
+	struct filter *filter = filter_new(body, "application/json", NULL, &limits, &events, NULL);
+	assert_non_null(filter);
+	buf_clear(&out);
+	bool is_sound = true;
+	for (size_t at = 0; is_sound && at < len; at += step)
+		is_sound = filter_feed(
+		    filter, (const uint8_t *)text + at, len - at < step ? len - at : step);
+	is_sound = is_sound && filter_end(filter);
+	*result = *filter_result(filter);
+	assert_int_equal(is_sound, result->problem == NULL);
+	filter_free(&filter);
+	return is_sound;
+}
+
+struct row {
+	const char *in, *out; /* out NULL: it ends, see `problem` */
+	unsigned passed, dropped, unreadable;
+	const char *problem;
+};
+
+static void check(enum filter_body body, const struct row *rows, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		for (size_t step = 1; step < 70; step = step < 8 ? step + 1 : step * 2) {
+			struct filter_result result;
+			bool is_sound =
+			    run(body, rows[i].in, strlen(rows[i].in), step, ITEM_MAX, &result);
+			if (is_sound != (rows[i].out != NULL))
+				fail_msg("%s by %zu: %s", rows[i].in, step,
+				    is_sound ? "taken" : result.problem);
+			if (rows[i].out != NULL)
+				assert_string_equal(buf_text(&out), rows[i].out);
+			else if (strstr(result.problem, rows[i].problem) == NULL)
+				fail_msg("%s: %s", rows[i].in, result.problem);
+			if (rows[i].out == NULL)
+				continue;
+			assert_int_equal(result.passed, rows[i].passed);
+			assert_int_equal(result.dropped, rows[i].dropped);
+			assert_int_equal(result.unreadable, rows[i].unreadable);
+		}
+	}
+}
+
+#define CHECK(body, rows) check(body, rows, sizeof(rows) / sizeof((rows)[0]))
+#define ITEM(name)	  "{\"metadata\":{\"name\":\"" name "\",\"namespace\":\"n\"},\"spec\":{\"x\":[1]}}"
+
+static void test_lists(void **state)
+{
+	(void)state;
+	static const struct row rows[] = {
+	    {"{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"7\"},"
+	     "\"items\":[" ITEM("a1") "," ITEM("b") "," ITEM("a2") "]}\n",
+		"{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":"
+		"\"7\"},"
+		"\"items\":[" ITEM("a1") "," ITEM("a2") "]}\n",
+		2, 1, 0, NULL},
+	    {"{\"items\":[" ITEM("b") "," ITEM("a") "," ITEM("c") "],\"kind\":\"XList\"}",
+		"{\"items\":[" ITEM("a") "],\"kind\":\"XList\"}", 1, 2, 0, NULL},
+	    {"{\"items\":[" ITEM("b") "]}", "{\"items\":[]}", 0, 1, 0, NULL},
+	    {"{\"items\":[]}", "{\"items\":[]}", 0, 0, 0, NULL},
+	    {"{\"items\":null,\"metadata\":{}}", "{\"items\":null,\"metadata\":{}}", 0, 0, 0, NULL},
+	    {"{\"items\":[{\"metadata\":{\"name\":\"a\",\"namespace\":\"hidden\"}}]}",
+		"{\"items\":[]}", 0, 1, 0, NULL},
+	    {"{\"items\":[{\"metadata\":{\"name\":\"a\"}}]}",
+		"{\"items\":[{\"metadata\":{\"name\":\"a\"}}]}", 1, 0, 0, NULL},
+	    /* How many are left would tell of others. */
+	    {"{\"metadata\":{\"continue\":\"x\",\"remainingItemCount\":9},\"items\":[]}",
+		"{\"metadata\":{\"continue\":\"x\"},\"items\":[]}", 0, 0, 0, NULL},
+	    {"{\"metadata\":{\"remainingItemCount\":9,\"continue\":\"x\"},\"items\":[]}",
+		"{\"metadata\":{\"continue\":\"x\"},\"items\":[]}", 0, 0, 0, NULL},
+	    {"{\"metadata\":{\"a\":1 , \"remainingItem\\u0043ount\": 9 , \"b\":2},\"items\":[]}",
+		"{\"metadata\":{\"a\":1  , \"b\":2},\"items\":[]}", 0, 0, 0, NULL},
+	    {"{\"items\":[],\"metadata\":{\"remainingItemCount\":9}}",
+		"{\"items\":[],\"metadata\":{}}", 0, 0, 0, NULL},
+	    /* White space stays where an item passes. */
+	    {" {\n \"items\": [\n  " ITEM("a") ",\n  " ITEM("b") "\n ]\n}\n",
+		" {\n \"items\": [\n  " ITEM("a") "\n ]\n}\n", 1, 1, 0, NULL},
+	    {"{\"items\\u0000\":1}", NULL, 0, 0, 0, "neither a list"},
+	};
+	CHECK(FILTER_LIST, rows);
+}
+
+static void test_items_that_cannot_be_read(void **state)
+{
+	(void)state;
+#define ONE(item)                                                                                  \
+	{                                                                                          \
+		"{\"items\":[" item "," ITEM("a") "]}", "{\"items\":[" ITEM("a") "]}", 1, 0, 1,    \
+		    NULL                                                                           \
+	}
+	static const struct row rows[] = {
+	    ONE("{}"),
+	    ONE("null"),
+	    ONE("7"),
+	    ONE("\"a\""),
+	    ONE("[]"),
+	    ONE(""),
+	    ONE("{\"metadata\":null}"),
+	    ONE("{\"metadata\":{}}"),
+	    ONE("{\"metadata\":{\"name\":\"\"}}"),
+	    ONE("{\"metadata\":{\"name\":7}}"),
+	    ONE("{\"metadata\":{\"name\":\"a\",\"name\":\"b\"}}"),
+	    ONE("{\"metadata\":{\"name\":\"a\",\"n\\u0061me\":\"b\"}}"),
+	    ONE("{\"metadata\":{\"name\":\"a\"},\"metadata\":{\"name\":\"b\"}}"),
+	    ONE("{\"metadata\":{\"name\":\"a\",\"namespace\":\"n\",\"namespace\":\"n\"}}"),
+	    ONE("{\"metadata\":{\"name\":\"a\",\"namespace\":null}}"),
+	    ONE("{\"metadata\":{\"name\":\"a\\u0000b\"}}"),
+	    ONE("{\"metadata\":{\"name\":\"a\\ud800\"}}"),
+	    ONE("{\"metadata\":{\"name\":\"a\xff\"}}"),
+	    ONE("{\"metadata\":{\"name\":\"a\"},\"x\":\"\xff\"}"),
+	    ONE("{\"metadata\":{\"name\":\"a\"},\"x\":\"\t\"}"),
+	    ONE("{\"metadata\":{\"name\":\"a\"},\"x\":tru}"),
+	    ONE("{\"metadata\":{\"name\":\"a\"},}"),
+	    ONE("{\"metadata\":{\"name\":\"a\"},\"x\":[1}}"),
+	    ONE("{\"metadata\":{\"name\":\"a\"}\"x\":1}"),
+	    ONE("{\"Metadata\":{\"name\":\"a\"}}"),
+	    ONE("{'metadata':{'name':'a'}}"),
+	};
+	CHECK(FILTER_LIST, rows);
+#undef ONE
+}
+
+static void test_names_behind_escapes(void **state)
+{
+	(void)state;
+	static const struct row rows[] = {
+	    {"{\"items\":[{\"m\\u0065tadata\":{\"name\":\"\\u0061\"}}]}",
+		"{\"items\":[{\"m\\u0065tadata\":{\"name\":\"\\u0061\"}}]}", 1, 0, 0, NULL},
+	    {"{\"items\":[{\"metadata\":{\"name\":\"\\u0062a\"}}]}", "{\"items\":[]}", 0, 1, 0,
+		NULL},
+	    {"{\"it\\u0065ms\":[" ITEM("b") "]}", "{\"it\\u0065ms\":[]}", 0, 1, 0, NULL},
+	};
+	CHECK(FILTER_LIST, rows);
+}
+
+#define ROW(name)                                                                                  \
+	"{\"cells\":[\"x\"],\"object\":{\"kind\":\"P\",\"metadata\":{\"name\":\"" name "\"}}}"
+#define COLUMNS "\"columnDefinitions\":[{\"name\":\"Name\"}]"
+
+static void test_tables(void **state)
+{
+	(void)state;
+	static const struct row rows[] = {
+	    {"{\"kind\":\"Table\"," COLUMNS ",\"rows\":[" ROW("b") "," ROW("a") "]}",
+		"{\"kind\":\"Table\"," COLUMNS ",\"rows\":[" ROW("a") "]}", 1, 1, 0, NULL},
+	    {"{\"rows\":[{\"cells\":[\"a\"]},{\"cells\":[],\"object\":null},"
+	     "{\"object\":{\"metadata\":{\"name\":\"a\"}},\"object\":{\"metadata\":{\"name\":\"b\"}"
+	     "}},"
+	     "{\"metadata\":{\"name\":\"a\"}}]}",
+		"{\"rows\":[]}", 0, 0, 4, NULL},
+	    {"{\"rows\":null}", "{\"rows\":null}", 0, 0, 0, NULL},
+	    {"{\"rows\":[" ROW("b") "],\"items\":[" ITEM("b") "," ITEM("a") "]}",
+		"{\"rows\":[],\"items\":[" ITEM("a") "]}", 1, 2, 0, NULL},
+	};
+	CHECK(FILTER_LIST, rows);
+}
+
+static void test_what_is_no_list(void **state)
+{
+	(void)state;
+	static const struct row rows[] = {
+	    {"{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"message\":\"b\"}",
+		"{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"message\":\"b\"}", 1, 0, 0, NULL},
+	    {ITEM("a") "\n", ITEM("a") "\n", 1, 0, 0, NULL},
+	    {ITEM("b"), NULL, 0, 0, 0, "one object"},
+	    {"{\"kind\":\"Status\",\"apiVersion\":\"x/v1\"," /* somebody's own kind */
+	     "\"metadata\":{\"name\":\"b\"}}",
+		NULL, 0, 0, 0, "one object"},
+	    {"{}", NULL, 0, 0, 0, "neither a list"},
+	};
+	CHECK(FILTER_LIST, rows);
+	struct filter_result result;
+	assert_false(run(FILTER_LIST, ITEM("b"), strlen(ITEM("b")), 9, ITEM_MAX, &result));
+	assert_true(result.is_forbidden);
+	assert_int_equal(result.dropped, 1);
+	assert_int_equal(out.len, 0);
+}
+
+static void test_documents_that_cannot_be_read(void **state)
+{
+	(void)state;
+	static const struct row rows[] = {
+	    {"", NULL, 0, 0, 0, "not complete"},
+	    {"[]", NULL, 0, 0, 0, "begin"},
+	    {"k8s", NULL, 0, 0, 0, "begin"},
+	    {"{\"items\":[", NULL, 0, 0, 0, "not complete"},
+	    {"{\"items\":[" ITEM("a"), NULL, 0, 0, 0, "not complete"},
+	    {"{\"items\":[]", NULL, 0, 0, 0, "not complete"},
+	    {"{\"items\":[]}x", NULL, 0, 0, 0, "follows"},
+	    {"{\"items\":[]}{}", NULL, 0, 0, 0, "follows"},
+	    {"{\"items\":[" ITEM("a") " " ITEM("a") "]}", NULL, 0, 0, 0, "comma"},
+	    {"{\"items\":[" ITEM("a") "}", NULL, 0, 0, 0, "comma"},
+	    {"{\"items\":{}}", NULL, 0, 0, 0, "no list"},
+	    {"{\"items\":nix}", NULL, 0, 0, 0, "cannot be read"},
+	    {"{\"items\":[],\"items\":[]}", NULL, 0, 0, 0, "twice"},
+	    {"{\"items\":[],\"it\\u0065ms\":[]}", NULL, 0, 0, 0, "twice"},
+	    {"{\"kind\":\"a\",\"kind\":\"b\",\"items\":[]}", NULL, 0, 0, 0, "twice"},
+	    {"{\"more\":[],\"items\":[]}", NULL, 0, 0, 0, "more than items"},
+	    {"{\"items\":[],\"Items\":[]}", NULL, 0, 0, 0, "more than items"},
+	    {"{\"metadata\":{\"a\":},\"items\":[]}", NULL, 0, 0, 0, "cannot be read"},
+	    {"{\"metadata\":[],\"items\":[]}", NULL, 0, 0, 0, "cannot be read"},
+	    {"{\"items\":[],\"metadata\":{\"remainingItemCount\":1,\"remainingItemCount\":2}}",
+		NULL, 0, 0, 0, "cannot be read"},
+	    {"{\"kind\" \"a\"}", NULL, 0, 0, 0, "colon"},
+	    {"{\"kind\":\"a\" \"items\":[]}", NULL, 0, 0, 0, "comma"},
+	    {"{kind:1}", NULL, 0, 0, 0, "key"},
+	    {"{\"a\xff\":1}", NULL, 0, 0, 0, "key"},
+	    {"{\"kind\":\"a\",}", NULL, 0, 0, 0, "key"},
+	};
+	CHECK(FILTER_LIST, rows);
+}
+
+#define EVENT(type, object) "{\"type\":\"" type "\",\"object\":" object "}"
+#define TABLE(api, rows)    "{\"kind\":\"Table\",\"apiVersion\":\"" api "\",\"rows\":[" rows "]}"
+#define META		    "meta.k8s.io/v1"
+
+static void test_watches(void **state)
+{
+	(void)state;
+	static const struct row rows[] = {
+	    {"", "", 0, 0, 0, NULL},
+	    {EVENT("ADDED", ITEM("a")) "\n" EVENT("MODIFIED", ITEM("b")) "\n" EVENT(
+		 "DELETED", ITEM("a")) "\n",
+		EVENT("ADDED", ITEM("a")) "\n" EVENT("DELETED", ITEM("a")) "\n", 2, 1, 0, NULL},
+	    {EVENT("ADDED", ITEM("a")) EVENT("ADDED", ITEM("a2")),
+		EVENT("ADDED", ITEM("a")) "\n" EVENT("ADDED", ITEM("a2")) "\n", 2, 0, 0, NULL},
+	    {EVENT("BOOKMARK",
+		 "{\"kind\":\"Pod\",\"metadata\":{\"resourceVersion\":\"9\",\"annotations\":"
+		 "{\"k8s.io/initial-events-end\":\"true\"}}}") "\n",
+		EVENT("BOOKMARK",
+		    "{\"kind\":\"Pod\",\"metadata\":{\"resourceVersion\":\"9\",\"annotations\":"
+		    "{\"k8s.io/initial-events-end\":\"true\"}}}") "\n",
+		1, 0, 0, NULL},
+	    {EVENT("BOOKMARK", ITEM("b")), "", 0, 1, 0, NULL},
+	    {EVENT("ERROR", "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"code\":410}") "\n",
+		EVENT("ERROR", "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"code\":410}") "\n", 1,
+		0, 0, NULL},
+	    {EVENT("ERROR", ITEM("a")) EVENT("OTHER", ITEM("a")) EVENT("ADDED", "{}")
+		    EVENT("ADDED", "null") "{\"type\":\"ADDED\"}{\"object\":" ITEM(
+			"a") "}"
+			     "{\"type\":\"BOOKMARK\",\"type\":\"ADDED\",\"object\":" ITEM(
+				 "a") "}"
+				      "{\"type\":\"ADDED\",\"object\":" ITEM(
+					  "a") ",\"object\":" ITEM("b") "}",
+		"", 0, 0, 8, NULL},
+	    {EVENT("ADDED", "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{}}"), "", 0,
+		0, 1, NULL},
+	    /* Tables; a kind of somebody's own that is called so, too. */
+	    {EVENT("ADDED", TABLE(META, ROW("a"))), EVENT("ADDED", TABLE(META, ROW("a"))) "\n", 1,
+		0, 0, NULL},
+	    {EVENT("ADDED", TABLE(META, ROW("a") "," ROW("b"))), "", 0, 1, 0, NULL},
+	    {EVENT("ADDED", TABLE(META, "")), "", 0, 0, 1, NULL},
+	    {EVENT("ADDED", TABLE(META, "{\"cells\":[\"a\"]}")), "", 0, 0, 1, NULL},
+	    {EVENT("BOOKMARK",
+		 TABLE(META, "{\"object\":{\"metadata\":{\"resourceVersion\":\"1\"}}}")),
+		EVENT("BOOKMARK",
+		    TABLE(META, "{\"object\":{\"metadata\":{\"resourceVersion\":\"1\"}}}")) "\n",
+		1, 0, 0, NULL},
+	    {EVENT("BOOKMARK", TABLE(META, ROW("b"))), "", 0, 1, 0, NULL},
+	    {EVENT("ADDED", TABLE("x.example/v1", ROW("a"))), "", 0, 0, 1, NULL},
+	    {EVENT("ADDED", "{\"rows\":[1],\"kind\":\"Table\",\"apiVersion\":\"x/"
+			    "v1\",\"metadata\":{\"name\":\"a\"}}"),
+		EVENT("ADDED",
+		    "{\"rows\":[1],\"kind\":\"Table\",\"apiVersion\":\"x/v1\",\"metadata\":"
+		    "{\"name\":\"a\"}}") "\n",
+		1, 0, 0, NULL},
+	    {"\n \r\n", "", 0, 0, 0, NULL},
+	    {"[]", NULL, 0, 0, 0, "begin"},
+	    {EVENT("ADDED", ITEM("a")) ",", NULL, 0, 0, 0, "begin"},
+	    {"{\"type\":\"ADDED\"", NULL, 0, 0, 0, "not complete"},
+	};
+	CHECK(FILTER_WATCH, rows);
+}
+
+/* An item that is too large is passed over as it comes, and the next is read. */
+static void test_too_large(void **state)
+{
+	(void)state;
+	struct buf in = {0};
+	struct filter_result result;
+	buf_append_text(&in, "{\"items\":[{\"metadata\":{\"name\":\"a\"},\"x\":\"");
+	for (size_t i = 0; i < 100000; i++)
+		buf_append_text(&in, "\\\"{[");
+	buf_append_text(&in, "\"}," ITEM("a") "]}");
+	for (size_t step = 1000; step < 100000; step *= 10) {
+		assert_true(run(FILTER_LIST, in.data, in.len, step, 4096, &result));
+		assert_string_equal(buf_text(&out), "{\"items\":[" ITEM("a") "]}");
+		assert_int_equal(result.unreadable, 1);
+	}
+	assert_false(run(FILTER_LIST, in.data + 10, in.len - 12, 1000, 4096, &result));
+	assert_non_null(strstr(result.problem, "filtered_object"));
+	buf_free(&in);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_lists),
+	    cmocka_unit_test(test_items_that_cannot_be_read),
+	    cmocka_unit_test(test_names_behind_escapes),
+	    cmocka_unit_test(test_tables),
+	    cmocka_unit_test(test_what_is_no_list),
+	    cmocka_unit_test(test_documents_that_cannot_be_read),
+	    cmocka_unit_test(test_watches),
+	    cmocka_unit_test(test_too_large),
+	};
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	buf_free(&out);
+	return failed;
+}
