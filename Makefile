@@ -90,7 +90,9 @@ DIRECTORY := kubeproxyd/directory/subscriber.o kubeproxyd/directory/subscriber_f
 RECORD := kubeproxyd/record/access_log.o kubeproxyd/record/audit.o kubeproxyd/record/audit_event.o kubeproxyd/record/audit_id.o \
 	kubeproxyd/record/audit_merge.o kubeproxyd/record/audit_policy.o kubeproxyd/record/audit_sink.o kubeproxyd/record/json_line.o kubeproxyd/record/forwarded_ports.o kubeproxyd/record/spdy.o \
 	kubeproxyd/record/websocket.o
-FILTER := kubeproxyd/filter/filter.o kubeproxyd/filter/accept.o kubeproxyd/filter/carry.o kubeproxyd/filter/gzip.o \
+PROTOBUF_FILTER := kubeproxyd/filter/protobuf_filter.o kubeproxyd/filter/protobuf_list.o kubeproxyd/filter/protobuf_watch.o \
+	kubeproxyd/filter/protobuf_object.o kubeproxyd/filter/protobuf_out.o
+FILTER := $(PROTOBUF_FILTER) kubeproxyd/filter/filter.o kubeproxyd/filter/accept.o kubeproxyd/filter/carry.o kubeproxyd/filter/gzip.o \
 	kubeproxyd/filter/json_filter.o kubeproxyd/filter/json_facts.o kubeproxyd/filter/json_cursor.o kubeproxyd/filter/json_frame.o
 BACK := kubeproxyd/back/dial.o kubeproxyd/back/upstream.o kubeproxyd/back/upstream_h1.o kubeproxyd/back/upstream_h2.o \
 	kubeproxyd/back/upstream_h2_stream.o
@@ -227,6 +229,12 @@ test_jwt := $(BASE) common/json.o common/base64url.o kubeproxyd/gate/credential.
 test_oidc := $(BASE) $(KUBE_CLUSTER) common/base64url.o kubeproxyd/gate/jwt.o kubeproxyd/gate/jwks.o kubeproxyd/gate/oidc_claims.o \
 	kubeproxyd/gate/identity.o kubeproxyd/policy/principal.o kubeproxyd/policy/traits.o
 
+UNIT_TESTS += test_protobuf_filter test_protobuf_filter_bad
+FUZZ_TARGETS += fuzz_protobuf_filter
+fuzz_protobuf_filter := $(BASE) kubeproxyd/policy/protobuf.o $(PROTOBUF_FILTER) tests/unit/protobuf_reference.o
+test_protobuf_filter := $(fuzz_protobuf_filter) tests/unit/protobuf_stage.o
+test_protobuf_filter_bad := $(test_protobuf_filter)
+
 UNIT_TESTS += test_tunnel_readers
 TUNNEL := $(BASE) kubeproxyd/record/forwarded_ports.o kubeproxyd/record/spdy.o kubeproxyd/record/websocket.o kubeproxyd/record/json_line.o
 test_tunnel_readers := $(TUNNEL)
@@ -236,7 +244,7 @@ fuzz_tunnel = $(TUNNEL)
 # What a restricted reader gets of an answer.
 UNIT_TESTS += test_json_cursor test_json_filter
 test_json_cursor := kubeproxyd/filter/json_cursor.o kubeproxyd/filter/json_frame.o
-test_json_filter := $(BASE) $(FILTER)
+test_json_filter := $(BASE) $(FILTER) kubeproxyd/policy/protobuf.o
 
 UNIT_TESTS += test_probe test_call
 test_call := $(BASE) common/loop.o kubeproxyd/http/fields.o kubeproxyd/http/head.o kubeproxyd/probe/call.o

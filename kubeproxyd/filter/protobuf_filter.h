@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "common/attr.h"
+#include "common/buf.h"
 #include "kubeproxyd/filter/filter.h"
 
 /* A field number that no list of Kubernetes has, in one byte with its wire type. */
@@ -23,7 +24,7 @@
 
 struct protobuf_filter;
 
-/* `limits` and `events` are borrowed. */
+/* `events` are borrowed. */
 struct protobuf_filter *protobuf_filter_new(enum filter_body body,
     const struct filter_limits *limits, const struct filter_events *events, void *arg) MUST_USE;
 /* False: what came cannot be read, and nothing more is emitted. */
@@ -32,6 +33,9 @@ bool protobuf_filter_feed(struct protobuf_filter *filter, const uint8_t *data, s
 bool protobuf_filter_end(struct protobuf_filter *filter) MUST_USE;
 /* Borrowed. */
 const struct filter_result *protobuf_filter_result(const struct protobuf_filter *filter);
+size_t protobuf_filter_memory(const struct protobuf_filter *filter) MUST_USE;
+/* Appends a frame: the event that ends a watch, so that another is begun with a new list. */
+void protobuf_filter_write_expired(struct buf *out);
 void protobuf_filter_free(struct protobuf_filter **filter);
 
 #endif

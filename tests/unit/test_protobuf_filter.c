@@ -229,6 +229,27 @@ static void test_watch(void **state)
 	buf_free(&out);
 }
 
+/* It can be read, and passes a filter itself. */
+static void test_expired(void **state)
+{
+	(void)state;
+	struct buf in = {0}, out = {0};
+	struct seen seen;
+	struct filter_result result;
+	protobuf_filter_write_expired(&in);
+	reference_watch((const uint8_t *)in.data, in.len, &seen);
+	assert_true(seen.is_whole);
+	assert_int_equal(seen.count, 1);
+	assert_string_equal(seen.objects[0].type, "ERROR");
+	assert_string_equal(seen.objects[0].kind, "Status");
+	assert_non_null(memmem(in.data, in.len, "Expired", 7));
+	assert_null(run(FILTER_WATCH, &usual, &in, &out, &result));
+	assert_same(&in, &out);
+	seen_free(&seen);
+	buf_free(&in);
+	buf_free(&out);
+}
+
 /* An event leaves with its last byte, not with the next. */
 static void test_watch_is_prompt(void **state)
 {
@@ -340,6 +361,7 @@ int main(void)
 	    cmocka_unit_test(test_empty_list),
 	    cmocka_unit_test(test_status_and_object),
 	    cmocka_unit_test(test_watch),
+	    cmocka_unit_test(test_expired),
 	    cmocka_unit_test(test_watch_is_prompt),
 	    cmocka_unit_test(test_memory),
 	};

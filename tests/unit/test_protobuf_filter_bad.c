@@ -198,8 +198,10 @@ static void test_bodies(void **state)
 		for (size_t piece = 1; piece < 40; piece += 13) {
 			if (run_in_pieces(FILTER_LIST, &usual, &in, piece, &out, &result) == NULL)
 				fail_msg("%s", bodies[i].what);
-			/* It stays so. */
 			assert_non_null(result.problem);
+			/* It can still be answered with a sentence. */
+			if (strstr(bodies[i].what, "than the") != NULL)
+				assert_int_equal(out.len, 0);
 		}
 		buf_free(&in);
 		buf_free(&out);

@@ -7,6 +7,21 @@ export function wantsTable(accept) {
 	return /as=Table/.test(first) && /g=meta\.k8s\.io/.test(first) && /v=v1(;|$)/.test(first);
 }
 
+// Whether it prefers a list of metadata alone ("…;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"), in either form.
+export function wantsMetadata(accept) {
+	const first = (accept ?? '').split(',')[0];
+	return /as=PartialObjectMetadataList/.test(first) && /g=meta\.k8s\.io/.test(first) && /v=v1(;|$)/.test(first);
+}
+
+export function toMetadata(objects, { resourceVersion, remaining } = {}) {
+	return {
+		kind: 'PartialObjectMetadataList',
+		apiVersion: 'meta.k8s.io/v1',
+		metadata: { resourceVersion, ...remaining },
+		items: objects.map(({ metadata }) => ({ metadata })),
+	};
+}
+
 function rowOf(type, object, include) {
 	const now = Date.now();
 	const partial = { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata: object.metadata };

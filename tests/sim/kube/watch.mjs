@@ -1,4 +1,5 @@
 // Watches: what there is (when no version is given), then every change, bookmarks when asked for, until the time is over.
+import { encodeEvent, PROTOBUF, wantsOnlyProtobuf } from './protobuf_answer.mjs';
 import { StatusError } from './status.mjs';
 import { makeFilter } from './selectors.mjs';
 import { toTable, wantsTable } from './table.mjs';
@@ -45,6 +46,7 @@ export function answerWatch({ store, type, info, request, response, cutters }) {
 		(info.namespace === '' || object.metadata.namespace === info.namespace) &&
 		(info.name === '' || object.metadata.name === info.name);
 	const asTable = wantsTable(request.headers.accept);
+	const asProtobuf = wantsOnlyProtobuf(request.headers.accept);
 	let isFirst = true;
 	const write = (event) => {
 		const object =
@@ -53,9 +55,13 @@ export function answerWatch({ store, type, info, request, response, cutters }) {
 				: event.object;
 		if (object.kind === 'Table' && !isFirst) delete object.columnDefinitions;
 		isFirst = false;
-		response.write(`${JSON.stringify({ type: event.type, object })}\n`);
+		const { type: change } = event;
+		response.write(
+			asProtobuf ? encodeEvent({ type: change, object }) : `${JSON.stringify({ type: change, object })}\n`,
+		);
 	};
-	start({ store, type, info, response, write, fits });
+	const contentType = asProtobuf ? `${PROTOBUF};stream=watch` : 'application/json';
+	start({ store, type, info, response, write, fits, contentType });
 	const onChange = (entry) => {
 		if (entry.group === type.group && entry.resource === type.resource && fits(entry.object)) write(entry);
 	};
@@ -78,8 +84,8 @@ export function answerWatch({ store, type, info, request, response, cutters }) {
 	response.on('close', stop);
 }
 
-function start({ store, type, info, response, write, fits }) {
-	const head = { 'content-type': 'application/json', 'cache-control': 'no-cache, private' };
+function start({ store, type, info, response, write, fits, contentType }) {
+	const head = { 'content-type': contentType, 'cache-control': 'no-cache, private' };
 	let events;
 	try {
 		events = initialEvents(store, type, info, fits);
