@@ -78,6 +78,8 @@ EXCHANGE := kubeproxyd/exchange/exchange.o kubeproxyd/exchange/exchange_answer.o
 	kubeproxyd/exchange/exchanges.o kubeproxyd/exchange/admission.o kubeproxyd/exchange/admission_body.o kubeproxyd/exchange/exchange_rules.o \
 	kubeproxyd/exchange/caller.o kubeproxyd/exchange/relay.o kubeproxyd/exchange/reply.o kubeproxyd/exchange/route.o \
 	kubeproxyd/exchange/upgrade.o kubeproxyd/exchange/failure.o kubeproxyd/exchange/in_flight.o kubeproxyd/exchange/pace.o
+DELETE_PARTS := kubeproxyd/exchange/delete_options.o kubeproxyd/exchange/delete_targets.o kubeproxyd/exchange/delete_answer.o
+EXCHANGE += kubeproxyd/exchange/own_request.o kubeproxyd/exchange/delete_each.o $(DELETE_PARTS)
 EXCHANGE += kubeproxyd/exchange/admission_filter.o kubeproxyd/exchange/exchange_filter.o kubeproxyd/exchange/user_api.o kubeproxyd/exchange/activity.o
 NET := kubeproxyd/net/tls_memory.o \
 	kubeproxyd/net/address.o kubeproxyd/net/stream.o kubeproxyd/net/stream_open.o kubeproxyd/net/stream_transfer.o kubeproxyd/net/stream_io.o kubeproxyd/net/stream_queue.o kubeproxyd/net/tls.o kubeproxyd/net/tls_crl.o kubeproxyd/net/tls_client.o kubeproxyd/net/tls_names.o kubeproxyd/net/tls_resume.o \
@@ -234,6 +236,9 @@ FUZZ_TARGETS += fuzz_protobuf_filter
 fuzz_protobuf_filter := $(BASE) kubeproxyd/policy/protobuf.o $(PROTOBUF_FILTER) tests/unit/protobuf_reference.o
 test_protobuf_filter := $(fuzz_protobuf_filter) tests/unit/protobuf_stage.o
 test_protobuf_filter_bad := $(test_protobuf_filter)
+
+UNIT_TESTS += test_delete_each
+test_delete_each := $(BASE) $(POLICY) $(LABELS) common/yaml.o common/json.o $(DELETE_PARTS) kubeproxyd/http/status.o tests/unit/protobuf_reference.o
 
 UNIT_TESTS += test_tunnel_readers
 TUNNEL := $(BASE) kubeproxyd/record/forwarded_ports.o kubeproxyd/record/spdy.o kubeproxyd/record/websocket.o kubeproxyd/record/json_line.o
