@@ -239,6 +239,8 @@ test_protobuf_filter_bad := $(test_protobuf_filter)
 
 UNIT_TESTS += test_delete_each
 test_delete_each := $(BASE) $(POLICY) $(LABELS) common/yaml.o common/json.o $(DELETE_PARTS) kubeproxyd/http/status.o tests/unit/protobuf_reference.o
+FUZZ_TARGETS += fuzz_delete_each
+fuzz_delete_each := $(filter-out tests/%,$(test_delete_each))
 
 UNIT_TESTS += test_tunnel_readers
 TUNNEL := $(BASE) kubeproxyd/record/forwarded_ports.o kubeproxyd/record/spdy.o kubeproxyd/record/websocket.o kubeproxyd/record/json_line.o

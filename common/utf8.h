@@ -2,6 +2,7 @@
 #ifndef EKSGATE_UTF8_H
 #define EKSGATE_UTF8_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* The length of the well-formed UTF-8 sequence at `at` (RFC 3629, table of section 4), 0 when there
@@ -23,6 +24,16 @@ static inline size_t utf8_length(const char *text, const char *end)
 		if ((at[i] & 0xc0) != 0x80)
 			return 0;
 	return len;
+}
+
+static inline bool utf8_is_sound(const char *text, size_t len)
+{
+	for (size_t at = 0, step; at < len; at += step) {
+		step = utf8_length(text + at, text + len);
+		if (step == 0)
+			return false;
+	}
+	return true;
 }
 
 #endif

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/json.h"
+#include "common/utf8.h"
 #include "common/xmem.h"
 #include "kubeproxyd/policy/access_review.h"
 #include "kubeproxyd/policy/protobuf.h"
@@ -82,6 +83,8 @@ static const struct {
 
 static bool read_pair(struct json_object *document, const struct query_pair *pair)
 {
+	if (!utf8_is_sound(pair->value, strlen(pair->value)))
+		return false;
 	for (size_t i = 0; i < sizeof parameters / sizeof parameters[0]; i++) {
 		if (strcmp(parameters[i].key, pair->key) == 0)
 			return parameters[i].add(document, pair->key, pair->value);
@@ -99,7 +102,8 @@ static bool read_query(struct delete_options *options, const char *query, const 
 		is_sound = pair.is_dropped || read_pair(options->document, &pair);
 	free(scratch);
 	if (!is_sound)
-		*error = "the query's gracePeriodSeconds is no number";
+		*error = "the options in the query cannot be read: gracePeriodSeconds must be a "
+			 "number, and all of them UTF-8";
 	return is_sound;
 }
 
@@ -125,18 +129,35 @@ static bool read_json(
 	return true;
 }
 
+static bool keep_parts(struct delete_options *options, struct protobuf raw)
+{
+	struct protobuf_field field;
+	bool has_preconditions = false;
+	for (const uint8_t *begin = raw.at; protobuf_next(&raw, &field); begin = raw.at) {
+		if (field.number != OPTIONS_PRECONDITIONS) {
+			buf_append(&options->rest, begin, (size_t)(raw.at - begin));
+			continue;
+		}
+		if (has_preconditions || !field.is_bytes)
+			return false;
+		has_preconditions = true;
+		buf_append(&options->preconditions, field.bytes.at, field.bytes.len);
+	}
+	return !raw.is_bad;
+}
+
 static bool read_protobuf(
     struct delete_options *options, const void *body, size_t len, const char **error)
 {
-	struct protobuf kind, raw, preconditions, uid;
+	struct protobuf kind, raw, uid;
 	bool is_sound;
 	*error = unreadable;
 	if (!protobuf_open(body, len, &kind, &raw) || kind.len != strlen("DeleteOptions") ||
-	    memcmp(kind.at, "DeleteOptions", kind.len) != 0)
+	    memcmp(kind.at, "DeleteOptions", kind.len) != 0 || !keep_parts(options, raw))
 		return false;
-	if (protobuf_get(raw, OPTIONS_PRECONDITIONS, &preconditions, &is_sound))
-		options->has_uid = protobuf_get(preconditions, PRECONDITIONS_UID, &uid, &is_sound);
-	buf_append(&options->raw, raw.at, raw.len);
+	struct protobuf preconditions = {.at = (const uint8_t *)buf_text(&options->preconditions),
+	    .len = options->preconditions.len};
+	options->has_uid = protobuf_get(preconditions, PRECONDITIONS_UID, &uid, &is_sound);
 	return is_sound;
 }
 
@@ -171,16 +192,14 @@ static void write_json(struct delete_options *options, const char *uid, struct b
 				 JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
-/* What stands behind is merged with preconditions that stand there already. */
 static void write_protobuf(const struct delete_options *options, const char *uid, struct buf *out)
 {
 	struct buf raw = {0}, preconditions = {0};
-	buf_append(&raw, options->raw.data, options->raw.len);
-	if (!options->has_uid) {
+	buf_append(&preconditions, options->preconditions.data, options->preconditions.len);
+	if (!options->has_uid)
 		protobuf_add_text(&preconditions, PRECONDITIONS_UID, uid);
-		protobuf_add_bytes(
-		    &raw, OPTIONS_PRECONDITIONS, preconditions.data, preconditions.len);
-	}
+	buf_append(&raw, options->rest.data, options->rest.len);
+	protobuf_add_bytes(&raw, OPTIONS_PRECONDITIONS, preconditions.data, preconditions.len);
 	protobuf_wrap(out, "v1", "DeleteOptions", &raw);
 	buf_free(&preconditions);
 	buf_free(&raw);
@@ -202,6 +221,7 @@ const char *delete_options_type(const struct delete_options *options)
 void delete_options_free(struct delete_options *options)
 {
 	json_object_put(options->document);
-	buf_free(&options->raw);
+	buf_free(&options->preconditions);
+	buf_free(&options->rest);
 	*options = (struct delete_options){0};
 }

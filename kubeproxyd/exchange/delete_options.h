@@ -15,7 +15,8 @@ struct json_object;
 /* {0} initialises; delete_options_free() releases. */
 struct delete_options {
 	struct json_object *document; /* NULL: protobuf */
-	struct buf raw; /* of protobuf, without its envelope */
+	/* Of protobuf, without its envelope: the preconditions, and all the rest. */
+	struct buf preconditions, rest;
 	bool has_uid; /* the client's own precondition, which stays */
 };
 

@@ -25,17 +25,6 @@ bool protobuf_is(struct protobuf bytes, const char *text)
 	return bytes.len == strlen(text) && memcmp(bytes.at, text, bytes.len) == 0;
 }
 
-static bool is_utf8(const char *text, size_t len)
-{
-	for (size_t at = 0; at < len;) {
-		size_t step = utf8_length(text + at, text + len);
-		if (step == 0)
-			return false;
-		at += step;
-	}
-	return true;
-}
-
 /* False: unreadable. */
 static bool read_word(struct protobuf metadata, uint32_t number, struct word *word)
 {
@@ -45,7 +34,7 @@ static bool read_word(struct protobuf metadata, uint32_t number, struct word *wo
 	if (!protobuf_get(metadata, number, &bytes, &is_sound))
 		return is_sound;
 	if (bytes.len > WORD_MAX || memchr(bytes.at, '\0', bytes.len) != NULL ||
-	    !is_utf8((const char *)bytes.at, bytes.len))
+	    !utf8_is_sound((const char *)bytes.at, bytes.len))
 		return false;
 	memcpy(word->text, bytes.at, bytes.len);
 	word->text[bytes.len] = '\0';

@@ -3,10 +3,11 @@
 // are told, a client that leaves ends it, and more than the limit is refused before anything is deleted.
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
+import * as k8s from '@kubernetes/client-node';
 import { encodeObject } from '../sim/kube/protobuf_answer.mjs';
 import { fields, text } from '../sim/kube/protobuf_writer.mjs';
 import { CLUSTERS, nameOf, person, scenario, startBoth, until } from './harness.mjs';
-import { isLong } from './tools.mjs';
+import { isLong, writeKubeconfig } from './tools.mjs';
 
 const [prod] = CLUSTERS;
 const cluster = nameOf(prod);
@@ -182,6 +183,31 @@ async function checkRights(stage) {
 	assert.ok((await stage.names()).includes('other-1'));
 }
 
+// As programs do it, which look at the status alone.
+async function checkPrograms(stage) {
+	await stage.make('Pod', ['mine-1', 'mine-2']);
+	const config = new k8s.KubeConfig();
+	config.loadFromFile(writeKubeconfig(stage.nadia, cluster));
+	const api = config.makeApiClient(k8s.CoreV1Api);
+	await api.deleteCollectionNamespacedPod({ namespace: 'default', labelSelector: 'none' });
+	assert.equal((await stage.names(PODS, 'mine-')).length, 2);
+	await api.deleteCollectionNamespacedPod({ namespace: 'default', body: { propagationPolicy: 'Background' } });
+	assert.deepEqual(await stage.names(PODS, 'mine-'), []);
+}
+
+// Pages of objects that are large even in their metadata become smaller.
+async function checkLarge(stage) {
+	for (let i = 0; i < 120; i++) {
+		const large = object('Pod', `mine-${i}`);
+		large.metadata.annotations = { text: 'x'.repeat(40000) };
+		await stage.one('POST', '/objects', large);
+	}
+	await stage.forget();
+	assert.equal(listed(await stage.remove(PODS)).length, 120);
+	const limits = (await stage.received('GET')).map(({ target }) => /limit=(\d+)/.exec(target)[1]);
+	assert.deepEqual(limits, ['200', '50', '50', '50']);
+}
+
 async function checkFailures(stage) {
 	await stage.make('Pod', ['mine-1', 'mine-2', 'mine-3', 'mine-4']);
 	const fault = (fields) => stage.one('POST', '/faults', { kind: 'status', method: 'DELETE', ...fields });
@@ -275,6 +301,8 @@ scenario('collections deleted by somebody who may delete some', { clusters: [pro
 	await checkEach(stage);
 	await checkOptions(stage);
 	await checkRights(stage);
+	await checkPrograms(stage);
+	await checkLarge(stage);
 	await checkFailures(stage);
 	await checkLeaving(stage);
 	await checkMany(stage);

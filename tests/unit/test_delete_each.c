@@ -68,6 +68,7 @@ static const struct {
     {BODY_JSON, "", "{\"preconditions\":{\"uid\":1}}", "cannot be read"},
     {BODY_JSON, "", "{\"dryRun\":[],\"dryRun\":[\"All\"]}", "cannot be read"},
     {BODY_JSON, "gracePeriodSeconds=soon", "", "gracePeriodSeconds"},
+    {BODY_JSON, "propagationPolicy=%ff", "", "UTF-8"},
     {BODY_YAML, "", "dryRun: [All]", "application/json"},
     {BODY_UNKNOWN, "", "x", "application/json"},
     {BODY_PROTOBUF, "", "k8s", "cannot be read"},
@@ -87,7 +88,6 @@ static void test_bad_options(void **state)
 	}
 }
 
-/* What Go's decoder merges: the preconditions of the client and ours behind them. */
 static void test_protobuf_options(void **state)
 {
 	(void)state;
@@ -101,7 +101,8 @@ static void test_protobuf_options(void **state)
 	assert_true(delete_options_read(BODY_PROTOBUF, body.data, body.len, "", &options, &error));
 	assert_string_equal(delete_options_type(&options), "application/vnd.kubernetes.protobuf");
 	delete_options_write(&options, "u-1", &out);
-	buf_clear(&preconditions);
+	buf_clear(&raw);
+	put_text(&raw, 5, "All");
 	put_text(&preconditions, 1, "u-1");
 	put_bytes(&raw, 2, &preconditions);
 	put_envelope(&wanted, "v1", "DeleteOptions", &raw);
