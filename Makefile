@@ -81,8 +81,8 @@ EXCHANGE := kubeproxyd/exchange/exchange.o kubeproxyd/exchange/exchange_answer.o
 DELETE_PARTS := kubeproxyd/exchange/delete_options.o kubeproxyd/exchange/delete_targets.o kubeproxyd/exchange/delete_answer.o
 EXCHANGE += kubeproxyd/exchange/own_request.o kubeproxyd/exchange/delete_each.o $(DELETE_PARTS)
 EXCHANGE += kubeproxyd/exchange/admission_filter.o kubeproxyd/exchange/exchange_filter.o kubeproxyd/exchange/user_api.o kubeproxyd/exchange/activity.o
-NET := kubeproxyd/net/tls_memory.o \
-	kubeproxyd/net/address.o kubeproxyd/net/stream.o kubeproxyd/net/stream_open.o kubeproxyd/net/stream_transfer.o kubeproxyd/net/stream_io.o kubeproxyd/net/stream_queue.o kubeproxyd/net/tls.o kubeproxyd/net/tls_crl.o kubeproxyd/net/tls_client.o kubeproxyd/net/tls_names.o kubeproxyd/net/tls_resume.o \
+NET := kubeproxyd/net/tls_memory.o kubeproxyd/net/holdings.o \
+	kubeproxyd/net/address.o kubeproxyd/net/stream.o kubeproxyd/net/stream_open.o kubeproxyd/net/stream_transfer.o kubeproxyd/net/stream_io.o kubeproxyd/net/stream_queue.o kubeproxyd/net/tls.o kubeproxyd/net/tls_crl.o kubeproxyd/net/tls_client.o kubeproxyd/net/tls_names.o kubeproxyd/net/tls_resume.o kubeproxyd/net/tls_seal.o \
 	kubeproxyd/net/listener.o kubeproxyd/net/listeners.o kubeproxyd/net/resolver.o
 
 DIRECTORY := kubeproxyd/directory/subscriber.o kubeproxyd/directory/subscriber_follow.o kubeproxyd/directory/directory.o \
@@ -124,7 +124,7 @@ LOGIN := kubeproxyd/gate/identity_resolve.o kubeproxyd/gate/token_cache.o kubepr
 OFFLINE := kubeproxyd/pki.o kubeproxyd/new_file.o kubeproxyd/first_files.o kubeproxyd/client_certificate.o \
 	kubeproxyd/exchange/kubeconfig.o kubeproxyd/directory/alias.o kubeproxyd/cli_common.o kubeproxyd/cli_init.o kubeproxyd/cli_cert.o \
 	kubeproxyd/cli_lock.o kubeproxyd/cli_kubeconfig.o kubeproxyd/cli_request_info.o
-KUBEPROXYD += kubeproxyd/accepting.o kubeproxyd/proxy_memory.o $(POLICY) $(GATE) $(LOGIN) $(OFFLINE)
+KUBEPROXYD += kubeproxyd/accepting.o kubeproxyd/ticket_keys.o kubeproxyd/proxy_memory.o $(POLICY) $(GATE) $(LOGIN) $(OFFLINE)
 
 BUSTAP := proto/bustap.o proto/bustap_follow.o proto/bustap_show.o proto/bustap_serve.o
 
@@ -164,10 +164,15 @@ test_head := $(BASE) kubeproxyd/http/head.o kubeproxyd/http/fields.o
 test_h1_reader := $(BASE) $(HTTP) $(LLHTTP)
 test_status := $(BASE) kubeproxyd/http/status.o
 
-UNIT_TESTS += test_stream test_tls test_tls_authorities test_listener test_resolver test_stream_trickle
+UNIT_TESTS += test_stream test_tls test_tls_authorities test_listener test_resolver test_stream_trickle test_stream_marks \
+	test_stream_bulk test_tls_seal test_ticket_keys
 STREAM_ENDS := tests/unit/stream_ends.o tests/unit/certificates.o
 test_stream := $(BASE) common/loop.o $(NET) $(STREAM_ENDS)
 test_stream_trickle := $(test_stream)
+test_stream_marks := $(test_stream)
+test_stream_bulk := $(test_stream)
+test_tls_seal := $(test_stream)
+test_ticket_keys := $(BASE) common/base64url.o common/loop.o kubeproxyd/new_file.o kubeproxyd/ticket_keys.o
 test_tls := $(BASE) common/loop.o $(NET) $(STREAM_ENDS)
 test_tls_authorities := $(test_tls)
 test_listener := $(BASE) common/loop.o $(NET)
@@ -179,7 +184,7 @@ UNIT_TESTS += test_alias test_route test_pace test_relay test_exchange test_sess
 test_sessions := $(BASE) common/loop.o common/metrics.o kubeproxyd/front/session.o kubeproxyd/front/strangers.o
 test_cluster := $(BASE) $(KUBE_CLUSTER) common/aws_endpoint.o kubeproxyd/directory/cluster.o
 test_upstream := tests/unit/fake_streams.o $(BASE) common/loop.o common/metrics.o $(HTTP) $(LLHTTP) kubeproxyd/back/upstream.o \
-	kubeproxyd/back/upstream_h1.o kubeproxyd/back/upstream_h2.o kubeproxyd/back/upstream_h2_stream.o \
+	kubeproxyd/net/holdings.o kubeproxyd/back/upstream_h1.o kubeproxyd/back/upstream_h2.o kubeproxyd/back/upstream_h2_stream.o \
 	kubeproxyd/back/dial.o
 test_session_h1 := tests/unit/session_neighbours.o $(BASE) common/loop.o $(HTTP) $(LLHTTP) kubeproxyd/exchange/reply.o kubeproxyd/front/session_h1.o
 test_audit_id := kubeproxyd/record/audit_id.o
@@ -196,7 +201,7 @@ test_route := $(BASE) $(KUBE_CLUSTER) kubeproxyd/exchange/route.o
 test_pace := kubeproxyd/exchange/pace.o
 test_alias := $(BASE) kubeproxyd/directory/alias.o
 test_relay := $(BASE) kubeproxyd/exchange/relay.o
-test_exchange := tests/unit/exchange_stage.o tests/unit/exchange_world.o $(BASE) common/loop.o common/metrics.o common/json.o $(filter-out %/user_api.o,$(EXCHANGE)) $(RECORD) $(FILTER) \
+test_exchange := kubeproxyd/net/holdings.o tests/unit/exchange_stage.o tests/unit/exchange_world.o $(BASE) common/loop.o common/metrics.o common/json.o $(filter-out %/user_api.o,$(EXCHANGE)) $(RECORD) $(FILTER) \
 	kubeproxyd/policy/document.o common/edit_distance.o common/yaml.o kubeproxyd/http/fields.o kubeproxyd/http/head.o kubeproxyd/http/status.o \
 	kubeproxyd/gate/headers.o kubeproxyd/gate/headers_response.o kubeproxyd/gate/hop_by_hop.o \
 	kubeproxyd/gate/impersonate.o kubeproxyd/gate/act_as.o kubeproxyd/gate/credential.o kubeproxyd/gate/locks.o common/base64url.o \
@@ -320,10 +325,10 @@ test_hpack := $(BASE) kubeproxyd/http/hpack.o
 test_h2_fields := $(BASE) kubeproxyd/http/h2_fields.o kubeproxyd/http/fields.o kubeproxyd/http/head.o
 test_h2_tail := $(test_h2_fields) kubeproxyd/http/h2_tail.o kubeproxyd/http/hpack.o
 test_upstream_h2 := tests/unit/upstream_h2_world.o tests/unit/h2_end.o tests/unit/fake_streams.o $(BASE) common/loop.o $(HTTP) $(LLHTTP) \
-	kubeproxyd/back/dial.o kubeproxyd/back/upstream_h2.o kubeproxyd/back/upstream_h2_stream.o
+	kubeproxyd/back/dial.o kubeproxyd/back/upstream_h2.o kubeproxyd/back/upstream_h2_stream.o kubeproxyd/net/holdings.o
 test_upstream_h2_failures := $(test_upstream_h2)
 SESSION_H2_TEST := tests/unit/session_h2_world.o $(BASE) common/loop.o $(HTTP) $(LLHTTP) kubeproxyd/exchange/reply.o \
-	kubeproxyd/net/stream_queue.o kubeproxyd/front/session_h2.o kubeproxyd/front/session_h2_stream.o kubeproxyd/front/flood.o kubeproxyd/front/stream_ids.o
+	kubeproxyd/net/stream_queue.o kubeproxyd/net/holdings.o kubeproxyd/front/session_h2.o kubeproxyd/front/session_h2_stream.o kubeproxyd/front/flood.o kubeproxyd/front/stream_ids.o
 test_session_h2 := tests/unit/session_h2_talk.o tests/unit/h2_end.o $(SESSION_H2_TEST)
 test_session_h2_abuse := $(test_session_h2)
 

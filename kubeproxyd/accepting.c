@@ -23,6 +23,8 @@ static const struct reason reasons[ACCEPTING_HOLDS] = {
     [ACCEPTING_UNRECORDED] = {"audit",
 	"the audit log cannot be written and its buffer is full: make room, or set "
 	"eksgate.proxy.audit.when_failing to buffer"},
+    [ACCEPTING_UNKNOWING] = {"first-snapshot",
+	"no cluster is known yet: discoveryd's first snapshot is waited for"},
 };
 
 static void apply(struct accepting *accepting)

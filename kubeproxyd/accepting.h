@@ -14,6 +14,7 @@ struct metrics;
 enum accepting_hold {
 	ACCEPTING_FULL, /* as many connections as may be */
 	ACCEPTING_UNRECORDED, /* nothing that they could ask for could be recorded */
+	ACCEPTING_UNKNOWING, /* no cluster is known as yet, and will be in a moment */
 	ACCEPTING_HOLDS
 };
 

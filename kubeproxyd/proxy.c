@@ -28,8 +28,10 @@
 #include "kubeproxyd/front/session.h"
 #include "kubeproxyd/gate/identity_resolve.h"
 #include "kubeproxyd/gate/lock_watch.h"
+#include "kubeproxyd/net/holdings.h"
 #include "kubeproxyd/net/listeners.h"
 #include "kubeproxyd/net/stream.h"
+#include "kubeproxyd/net/tls.h"
 #include "kubeproxyd/net/tls_memory.h"
 #include "kubeproxyd/policy/policy.h"
 #include "kubeproxyd/probe/prober.h"
@@ -37,14 +39,18 @@
 #include "kubeproxyd/proxy_files.h"
 #include "kubeproxyd/proxy_memory.h"
 #include "kubeproxyd/record/audit.h"
+#include "kubeproxyd/ticket_keys.h"
 
 #define POLL_MS 50
+/* How long clients wait at most for the first snapshot. */
+#define FIRST_SNAPSHOT_MS 2000
 
 struct proxy {
 	const char *config;
 	const char *instance;
 	struct settings *settings;
 	struct proxy_files files;
+	struct ticket_keys *ticket_keys;
 	struct loop *loop;
 	struct metrics *metrics;
 	struct proxy_memory *memory;
@@ -63,8 +69,10 @@ struct proxy {
 	struct prober *prober;
 	struct exchanges *exchanges;
 	struct sessions *sessions;
+	struct holdings holdings;
 	struct accepting *accepting;
 	struct listeners *listeners;
+	struct mono started;
 	struct timer *readiness;
 	struct drain *drain; /* NULL before SIGTERM */
 	struct deferred log_turn; /* what a turn logged leaves in one write */
@@ -152,6 +160,15 @@ static void on_audit_stuck(void *arg, bool is_stuck)
 		tell_systemd(proxy);
 }
 
+/* Whoever comes in while the first snapshot is on its way would be told that there are no clusters,
+ * although a sibling knows them: they wait, but not for a discoveryd that is down. */
+static void wait_for_clusters(struct proxy *proxy)
+{
+	bool is_known = directory_status(proxy->directory).is_known;
+	bool may_wait = mono_since(proxy->started).ms < FIRST_SNAPSHOT_MS;
+	accepting_hold(proxy->accepting, ACCEPTING_UNKNOWING, !is_known && may_wait);
+}
+
 /* Says once that users can be served; a directory without clusters tells nobody that it is known
  * now. */
 static void check_readiness(void *arg)
@@ -160,6 +177,7 @@ static void check_readiness(void *arg)
 	const char *why;
 	if (proxy->drain != NULL)
 		return;
+	wait_for_clusters(proxy);
 	if (!is_ready(proxy, &why)) {
 		timer_set(proxy->readiness, duration_ms(POLL_MS));
 		return;
@@ -218,6 +236,7 @@ static void on_hangup(void *arg)
 	notify_reloading(proxy->notify);
 	struct settings *settings = settings_load(proxy->config, &error);
 	if (settings != NULL && proxy_files_load(settings, &files, &error)) {
+		tls_server_share_tickets(files.tls, ticket_keys_seal(proxy->ticket_keys));
 		exchange_settings(proxy, settings, &files);
 		log_info("main", "reloaded", LOG_S("config", proxy->config),
 		    LOG_I("roles", policy_role_count(files.policy)),
@@ -310,6 +329,7 @@ static void make_rooms(struct proxy *proxy)
 	    .subscriber = proxy->subscriber,
 	    .upstreams = proxy->upstreams,
 	    .audit = proxy->audit,
+	    .holdings = &proxy->holdings,
 	};
 	proxy->exchanges = exchanges_new(&for_exchanges);
 	struct sessions_options for_sessions = {
@@ -318,6 +338,7 @@ static void make_rooms(struct proxy *proxy)
 	    .exchanges = proxy->exchanges,
 	    .settings = settings,
 	    .tls = proxy->files.tls,
+	    .holdings = &proxy->holdings,
 	    .on_room = on_room,
 	    .arg = proxy,
 	};
@@ -365,11 +386,15 @@ static bool start(struct proxy *proxy, char **error)
 {
 	if (!open_admin(proxy, error) || !open_audit(proxy, error))
 		return false;
+	proxy->ticket_keys = ticket_keys_new(proxy->loop, proxy->settings->proxy.run_dir);
+	tls_server_share_tickets(proxy->files.tls, ticket_keys_seal(proxy->ticket_keys));
 	make_rooms(proxy);
 	proxy->listeners = listeners_open(proxy->loop, proxy->settings->kubernetes.listen_addr,
 	    sessions_accept, proxy->sessions, error);
 	if (proxy->listeners == NULL)
 		return false;
+	proxy->started = mono_now();
+	wait_for_clusters(proxy);
 	accepting_set_listeners(proxy->accepting, proxy->listeners);
 	loop_on_signal(proxy->loop, SIGHUP, on_hangup, proxy);
 	loop_on_signal(proxy->loop, SIGTERM, on_terminate, proxy);
@@ -409,6 +434,7 @@ static void stop(struct proxy *proxy)
 	proxy_memory_free(&proxy->memory);
 	notify_free(&proxy->notify);
 	stream_close_finishing(proxy->loop);
+	ticket_keys_free(&proxy->ticket_keys);
 	loop_free(&proxy->loop);
 	metrics_free(&proxy->metrics);
 	proxy_files_free(&proxy->files);

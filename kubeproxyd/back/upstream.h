@@ -13,6 +13,7 @@
 #define UPSTREAM_IDLE_SECONDS 60
 
 struct cluster;
+struct holdings;
 struct loop;
 struct metrics;
 struct settings;
@@ -30,6 +31,7 @@ struct upstream_want {
 	bool is_alone; /* the same, for a request whose credential no pool may keep */
 	bool is_long_running; /* kept off the connections of short requests */
 	bool must_be_fresh; /* the pooled one was stale */
+	struct holdings *holdings; /* of answers, or NULL; outlives the request */
 	struct duration
 	    response_timeout; /* from the end of the request to the head of the answer; 0: none */
 };

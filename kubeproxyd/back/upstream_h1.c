@@ -135,6 +135,8 @@ static void on_dialled(
 	}
 	connection->stream = stream;
 	stream_set_events(stream, &stream_events, connection);
+	if (connection->want.is_upgrade)
+		stream_keep_records(stream);
 	connection->pool->on_connected(connection->pool->arg);
 	if (connection->events == NULL) {
 		die(connection);

@@ -232,7 +232,7 @@ static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t id, co
 	if (request == NULL)
 		return 0;
 	if (request->is_paused || request->held.len > 0) {
-		buf_append(&request->held, data, len);
+		h2_request_hold(request, data, len);
 		return 0;
 	}
 	request->events->on_body(request->arg, data, len);
@@ -513,6 +513,7 @@ struct peer upstream_h2_lend(struct upstream_h2 *connection, const struct upstre
 	request->events = events;
 	request->arg = arg;
 	request->response_timeout = want->response_timeout;
+	request->holdings = want->holdings;
 	request->answered_before = connection->answered;
 	TAILQ_INSERT_TAIL(&connection->live, request, entry);
 	connection->count++;

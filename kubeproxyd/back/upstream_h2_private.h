@@ -23,6 +23,8 @@ struct h2_request {
 	struct buf body; /* of the request, not framed yet */
 	size_t body_at;
 	struct buf held; /* of the answer, arrived while paused */
+	struct holdings *holdings; /* that it counts there, or NULL */
+	size_t counted;
 	struct http_fields trailers; /* of the answer */
 	struct timer *timer; /* NULL before the first answer that may not take long */
 	struct duration response_timeout;
@@ -74,6 +76,8 @@ void h2_request_free(struct h2_request *request);
 void h2_request_fail(struct h2_request *request, enum peer_failure_kind kind, const char *reason);
 /* The head of the answer is there, or will not be waited for. */
 void h2_request_stop_waiting(struct h2_request *request);
+/* A part of the answer arrived while it is paused. */
+void h2_request_hold(struct h2_request *request, const uint8_t *data, size_t len);
 /* Something is to be told to its owner at the end of the turn: h2_request_tell(). */
 void h2_request_make_ready(struct h2_request *request);
 /* Gives what arrived while it was paused, room for more body, the end: each may pause, release or

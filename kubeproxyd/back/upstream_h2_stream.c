@@ -10,6 +10,7 @@
 #include "kubeproxyd/back/upstream_h2_private.h"
 #include "kubeproxyd/http/h2_fields.h"
 #include "kubeproxyd/http/hpack.h"
+#include "kubeproxyd/net/holdings.h"
 
 #define BODY_HIGH_MARK (256u * 1024)
 
@@ -29,6 +30,21 @@ static void unlist(struct h2_request *request)
 		return;
 	TAILQ_REMOVE(&request->connection->ready, request, ready);
 	request->is_listed = false;
+}
+
+static void count_held(struct h2_request *request)
+{
+	holdings_count(request->holdings, &request->counted, request->held.cap);
+}
+
+/* The one that makes room may be this one, which is released then. */
+void h2_request_hold(struct h2_request *request, const uint8_t *data, size_t len)
+{
+	holdings_make_room(request->holdings, len);
+	if (request->events == NULL)
+		return;
+	buf_append(&request->held, data, len);
+	count_held(request);
 }
 
 void h2_request_free(struct h2_request *request)
@@ -230,6 +246,7 @@ static void release(void *object)
 	}
 	buf_free_secret(&request->body);
 	buf_free_secret(&request->held);
+	count_held(request);
 	upstream_h2_park(request);
 }
 
@@ -262,6 +279,7 @@ void h2_request_tell(struct h2_request *request)
 		if (!request->is_closed && !connection->is_dead)
 			nghttp2_session_consume_stream(connection->session, request->id, held.len);
 		buf_free_secret(&held);
+		count_held(request);
 	}
 	bool may_end = request->events != NULL && !request->is_paused && request->held.len == 0 &&
 		       request->is_answer_ended && !request->is_end_told;

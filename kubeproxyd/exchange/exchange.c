@@ -258,6 +258,7 @@ static struct upstream_want what_is_wanted(const struct exchange *exchange)
 	    .is_upgrade = exchange->is_upgrade,
 	    .is_long_running = exchange->admission.info.is_long_running,
 	    .must_be_fresh = exchange->was_cut,
+	    .holdings = exchange->all->with.holdings,
 	};
 	if (!exchange->admission.info.is_long_running && !want.is_upgrade)
 		want.response_timeout = exchange->all->with.settings->proxy.limits.response_timeout;
@@ -311,6 +312,7 @@ static void on_client_end(void *arg)
 static void on_client_drain(void *arg)
 {
 	struct exchange *exchange = arg;
+	exchanges_note_stalled(exchange->all, &exchange->link, false);
 	if (exchange->filter != NULL)
 		exchange_filter_drain(exchange);
 	else

@@ -11,6 +11,7 @@
 #include "kubeproxyd/exchange/failure.h"
 #include "kubeproxyd/exchange/upgrade.h"
 #include "kubeproxyd/gate/headers.h"
+#include "kubeproxyd/net/holdings.h"
 
 /* How often what an API server refused, provably unprocessed, is sent again. */
 #define REFUSALS_MAX 6
@@ -154,6 +155,13 @@ static void start_tunnel(struct exchange *exchange)
 	activity_start(&exchange->activity, fields_get(&exchange->request->fields, "Upgrade"));
 }
 
+/* The reader is slower than the API server. */
+static void stall(struct exchange *exchange)
+{
+	relay_pause_answer(&exchange->relay);
+	exchanges_note_stalled(exchange->all, &exchange->link, true);
+}
+
 void exchange_relay_head(struct exchange *exchange, const struct http_head *head)
 {
 	bool is_tunnel = head->status == 101;
@@ -161,7 +169,7 @@ void exchange_relay_head(struct exchange *exchange, const struct http_head *head
 	exchange_set_state(exchange, is_tunnel ? STATE_TUNNEL : STATE_RELAYING);
 	exchange_audit_answer(exchange, head);
 	if (!exchange->client.verbs->send_head(exchange->client.object, head))
-		exchange->upstream.verbs->pause(exchange->upstream.object);
+		stall(exchange);
 	if (is_tunnel)
 		start_tunnel(exchange);
 	else
@@ -201,11 +209,16 @@ void exchange_relay_body(struct exchange *exchange, const uint8_t *data, size_t 
 	if (exchange->options.client_idle_timeout.ms > 0)
 		activity_feed(&exchange->activity, ACTIVITY_OF_SERVER, data, len);
 	relay_on_answer_body(&exchange->relay, data, len);
+	if (exchange->relay.is_client_full)
+		exchanges_note_stalled(exchange->all, &exchange->link, true);
 }
 
 static void on_answer_body(void *arg, const uint8_t *data, size_t len)
 {
 	struct exchange *exchange = arg;
+	holdings_make_room(exchange->all->with.holdings, len);
+	if (exchange->state == STATE_DONE) /* for want of it */
+		return;
 	if (exchange->holds_rules)
 		exchange_rules_add(exchange, data, len);
 	else if (exchange->filter != NULL)

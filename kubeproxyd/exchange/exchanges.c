@@ -4,8 +4,10 @@
 
 #include "common/loop.h"
 #include "common/metrics.h"
+#include "common/settings.h"
 #include "common/xmem.h"
 #include "kubeproxyd/exchange/exchange.h"
+#include "kubeproxyd/net/holdings.h"
 #include "kubeproxyd/policy/policy.h"
 
 #define EXPIRY_CHECK_SECONDS 5
@@ -53,6 +55,53 @@ static void on_look(void *arg)
 		look_later(exchanges);
 }
 
+/* --- slow readers ------------------------------------------------------------------------- */
+
+void exchanges_note_stalled(
+    struct exchanges *exchanges, struct exchange_link *link, bool is_stalled)
+{
+	if (link->is_stalled == is_stalled)
+		return;
+	link->is_stalled = is_stalled;
+	if (is_stalled)
+		TAILQ_INSERT_TAIL(&exchanges->stalled, link, stalled_entry);
+	else
+		TAILQ_REMOVE(&exchanges->stalled, link, stalled_entry);
+}
+
+/* The slowest is who has taken nothing for the longest time. */
+static void make_room(void *arg, size_t more)
+{
+	struct exchanges *exchanges = arg;
+	struct exchange_link *slowest;
+	while (!holdings_have_room(exchanges->with.holdings, more) &&
+	       (slowest = TAILQ_FIRST(&exchanges->stalled)) != NULL) {
+		metric_add(exchanges->metrics.refused, 1, "answers_in_hand");
+		exchange_cut(slowest->exchange,
+		    "the client read too slowly while answers filled the memory that there is for "
+		    "them (eksgate.proxy.limits.answers_in_hand)");
+	}
+}
+
+static void limit_holdings(struct exchanges *exchanges)
+{
+	struct holdings *holdings = exchanges->with.holdings;
+	if (holdings == NULL)
+		return;
+	holdings->limit = exchanges->with.settings->proxy.limits.answers_in_hand;
+	holdings->make_room = make_room;
+	holdings->arg = exchanges;
+}
+
+static void collect_held(void *arg)
+{
+	const struct exchanges *exchanges = arg;
+	const struct holdings *holdings = exchanges->with.holdings;
+	metric_set(exchanges->metrics.held, holdings != NULL ? (double)holdings->held : 0);
+}
+
+/* --- the set ------------------------------------------------------------------------------ */
+
 static void make_metrics(struct exchanges *exchanges, struct metrics *metrics)
 {
 	static const double buckets[] = {0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10, 60, 600, 0};
@@ -72,6 +121,9 @@ static void make_metrics(struct exchanges *exchanges, struct metrics *metrics)
 	    "Requests refused for a limit, by its setting.", "reason");
 	exchanges->metrics.filtered = metrics_counter(metrics, "eksgate_filtered_objects_total",
 	    "Objects in answers that hold more than their reader may see.", "verdict");
+	exchanges->metrics.held = metrics_gauge(metrics, "eksgate_proxy_answer_bytes_held",
+	    "Memory that answers take since their readers are slower than API servers.", "");
+	metrics_on_collect(metrics, collect_held, exchanges);
 }
 
 struct exchanges *exchanges_new(const struct exchanges_options *options)
@@ -81,6 +133,8 @@ struct exchanges *exchanges_new(const struct exchanges_options *options)
 	exchanges->with.policy = policy_ref(options->policy);
 	TAILQ_INIT(&exchanges->live);
 	TAILQ_INIT(&exchanges->receiving);
+	TAILQ_INIT(&exchanges->stalled);
+	limit_holdings(exchanges);
 	exchanges->look = timer_new(options->loop, on_look, exchanges);
 	make_metrics(exchanges, options->metrics);
 	exchanges->expiry = timer_new(options->loop, on_expiry_timer, exchanges);
@@ -102,6 +156,8 @@ void exchanges_free(struct exchanges **exchanges)
 	timer_free(&(*exchanges)->look);
 	policy_unref(&(*exchanges)->with.policy);
 	http_head_free(&(*exchanges)->scratch);
+	if ((*exchanges)->with.holdings != NULL)
+		(*exchanges)->with.holdings->make_room = NULL;
 	xfree(exchanges);
 }
 
@@ -120,6 +176,7 @@ void exchanges_add(struct exchanges *exchanges, struct exchange_link *link, bool
 void exchanges_remove(struct exchanges *exchanges, struct exchange_link *link)
 {
 	stop_receiving(exchanges, link);
+	exchanges_note_stalled(exchanges, link, false);
 	TAILQ_REMOVE(&exchanges->live, link, entry);
 	exchanges->count--;
 }
@@ -143,6 +200,7 @@ void exchanges_set(
 {
 	struct policy *old = exchanges->with.policy;
 	exchanges->with.settings = settings;
+	limit_holdings(exchanges);
 	exchanges->with.policy = policy_ref(policy);
 	for_each(exchanges, exchange_recheck);
 	policy_unref(&old);

@@ -16,6 +16,7 @@ struct cluster;
 struct clusters;
 struct directory;
 struct exchange;
+struct holdings;
 struct identity_providers;
 struct lock_watch;
 struct loop;
@@ -41,12 +42,15 @@ struct exchanges_options {
 	struct subscriber *subscriber;
 	struct upstreams *upstreams;
 	struct audit *audit; /* NULL: off */
+	struct holdings *holdings; /* limited here. NULL: answers are not counted */
 };
 
 struct exchange_link {
 	TAILQ_ENTRY(exchange_link) entry;
 	TAILQ_ENTRY(exchange_link) body_entry;
+	TAILQ_ENTRY(exchange_link) stalled_entry;
 	bool is_receiving; /* in `receiving` */
+	bool is_stalled; /* in `stalled` */
 	struct exchange *exchange;
 };
 
@@ -56,6 +60,7 @@ struct exchanges {
 	size_t count;
 	struct in_flight in_flight;
 	TAILQ_HEAD(, exchange_link) receiving; /* a request's body, perhaps complete by now */
+	TAILQ_HEAD(, exchange_link) stalled; /* clients that are full, the longest first */
 	struct timer *look; /* at their pace; set while there are any */
 	struct mono looked;
 	struct timer *expiry;
@@ -63,7 +68,7 @@ struct exchanges {
 	struct http_head scratch;
 	struct {
 		struct metric *requests, *in_flight, *seconds, *bytes, *upstream_errors, *refused,
-		    *filtered;
+		    *held, *filtered;
 	} metrics;
 };
 
@@ -72,6 +77,9 @@ void exchanges_free(struct exchanges **exchanges);
 /* For exchange.c: the list. `has_body`: the pace of the request's body is watched. */
 void exchanges_add(struct exchanges *exchanges, struct exchange_link *link, bool has_body);
 void exchanges_remove(struct exchanges *exchanges, struct exchange_link *link);
+/* For the files of the exchange: its client is full, or takes more again. */
+void exchanges_note_stalled(
+    struct exchanges *exchanges, struct exchange_link *link, bool is_stalled);
 /* Upgrades of one user. */
 size_t exchanges_count_tunnels(const struct exchanges *exchanges, const char *user) MUST_USE;
 size_t exchanges_count(const struct exchanges *exchanges) MUST_USE;

@@ -147,12 +147,17 @@ void relay_on_upstream_drain(struct relay *relay)
 	pump(relay);
 }
 
+void relay_pause_answer(struct relay *relay)
+{
+	relay->is_client_full = true;
+	relay->upstream.verbs->pause(relay->upstream.object);
+}
+
 void relay_on_answer_body(struct relay *relay, const uint8_t *data, size_t len)
 {
 	relay->answer_bytes += len;
-	relay->is_client_full = !relay->client.verbs->send_body(relay->client.object, data, len);
-	if (relay->is_client_full)
-		relay->upstream.verbs->pause(relay->upstream.object);
+	if (!relay->client.verbs->send_body(relay->client.object, data, len))
+		relay_pause_answer(relay);
 }
 
 void relay_on_client_drain(struct relay *relay)

@@ -24,7 +24,7 @@ struct relay {
 	bool is_request_ended; /* the client's body is complete */
 	bool is_end_sent; /* and the upstream knows */
 	bool is_upstream_full;
-	bool is_client_full; /* until it drains */
+	bool is_client_full; /* and the upstream paused */
 	bool is_client_paused;
 	bool was_client_paused; /* since relay_awaited_client() */
 	uint64_t request_bytes; /* received from the client */
@@ -52,6 +52,8 @@ bool relay_awaited_client(struct relay *relay) MUST_USE;
 void relay_on_request_body(struct relay *relay, const uint8_t *data, size_t len);
 void relay_on_request_end(struct relay *relay);
 void relay_on_upstream_drain(struct relay *relay);
+/* The client has taken the answer's head, and is full already. */
+void relay_pause_answer(struct relay *relay);
 void relay_on_answer_body(struct relay *relay, const uint8_t *data, size_t len);
 void relay_on_client_drain(struct relay *relay);
 void relay_free(struct relay *relay);

@@ -183,9 +183,11 @@ void sessions_accept(void *arg, int fd, const struct sockaddr *peer, socklen_t p
 		return;
 	}
 	struct stream_options options = {
-	    .handshake_timeout = settings->proxy.limits.handshake_timeout};
+	    .handshake_timeout = settings->proxy.limits.handshake_timeout,
+	    .holdings = sessions->with.holdings};
 	struct session *session = xcalloc(1, sizeof *session);
 	session->owner = sessions;
+	session->holdings = sessions->with.holdings;
 	session->opened = mono_now();
 	session->stream = stream_accept(
 	    sessions->with.loop, fd, sessions->with.tls, &options, &handshake_events, session);

@@ -15,6 +15,7 @@
 #include "kubeproxyd/front/strangers.h"
 
 struct exchanges;
+struct holdings;
 struct loop;
 struct metric;
 struct metrics;
@@ -33,6 +34,7 @@ struct sessions_options {
 	struct exchanges *exchanges;
 	const struct settings *settings;
 	struct tls_server *tls;
+	struct holdings *holdings; /* of answers; outlives every stream. NULL: none */
 	sessions_room_fn *on_room;
 	void *arg;
 };
@@ -56,6 +58,7 @@ struct session {
 	TAILQ_ENTRY(session) entry;
 	struct stranger stranger; /* until it is known who it is */
 	struct stream *stream;
+	struct holdings *holdings; /* the sessions' */
 	struct caller caller;
 	const struct session_protocol *protocol; /* NULL while shaking hands */
 	void *conversation;

@@ -362,6 +362,8 @@ static bool send_head(void *object, const struct http_head *head)
 	static struct buf text; /* used again each time */
 	conversation->has_answered_head = true;
 	conversation->is_tunnel = head->status == 101;
+	if (conversation->is_tunnel)
+		stream_keep_records(conversation->stream);
 	if (!conversation->is_tunnel)
 		frame_answer(conversation, &framed);
 	/* A stranger pays for each try with a handshake. */

@@ -472,7 +472,10 @@ static void on_timer(void *arg)
 {
 	struct h2_conversation *conversation = arg;
 	if (conversation->head_id == 0) {
-		h2_say_goodbye(conversation);
+		if (stream_is_full(conversation->stream))
+			client_gone(conversation, "the client reads nothing");
+		else
+			h2_say_goodbye(conversation);
 		return;
 	}
 	session_count_bad_request(conversation->session, 408, "the head did not arrive in time");

@@ -42,6 +42,7 @@ struct h2_stream {
 		const char *message;
 	} refusal; /* its head is bad: answered by us when it is complete */
 	struct stream_queue answer; /* body, not framed yet */
+	size_t counted; /* of it, by the holdings */
 	struct http_fields trailers; /* of the answer */
 	struct buf held; /* of the request's body, arrived while paused */
 	struct h2_tail tail; /* of the answer's head, which waits for its frame */

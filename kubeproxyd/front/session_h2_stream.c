@@ -9,8 +9,11 @@
 #include "kubeproxyd/exchange/reply.h"
 #include "kubeproxyd/front/session_h2_private.h"
 #include "kubeproxyd/http/h2_fields.h"
+#include "kubeproxyd/net/holdings.h"
 
 #define ANSWER_HIGH_MARK (256u * 1024)
+/* While all answers together hold much. */
+#define ANSWER_TIGHT_MARK (16u * 1024)
 /* A head that took more than most is not kept. */
 #define SPARE_HEAD_MAX 4096u
 
@@ -29,6 +32,24 @@ static void unlist(struct h2_stream *stream)
 		return;
 	TAILQ_REMOVE(&stream->conversation->ready, stream, ready);
 	stream->is_listed = false;
+}
+
+static void count_answer(struct h2_stream *stream)
+{
+	struct holdings *holdings = stream->conversation->session->holdings;
+	holdings_count(holdings, &stream->counted, stream->answer.cap);
+}
+
+static size_t answer_mark(const struct h2_stream *stream)
+{
+	bool is_tight = holdings_are_tight(stream->conversation->session->holdings);
+	return is_tight ? ANSWER_TIGHT_MARK : ANSWER_HIGH_MARK;
+}
+
+static void drop_answer(struct h2_stream *stream)
+{
+	stream_queue_clear(&stream->answer);
+	count_answer(stream);
 }
 
 /* Those of all connections that wait for the next request, with the memory of their heads. */
@@ -61,7 +82,6 @@ struct h2_stream *h2_stream_new(struct h2_conversation *conversation, int32_t id
 static void free_stream(void *object)
 {
 	struct h2_stream *stream = object;
-	stream_queue_clear(&stream->answer);
 	fields_free(&stream->trailers);
 	if (spare_count + 1 > H2_SPARE_STREAMS ||
 	    stream->request.fields.block_cap > SPARE_HEAD_MAX) {
@@ -85,6 +105,7 @@ void h2_stream_free(struct h2_stream *stream)
 {
 	struct h2_conversation *conversation = stream->conversation;
 	drop_held(stream);
+	drop_answer(stream);
 	unlist(stream);
 	h2_tail_drop(&conversation->tails, &stream->tail);
 	TAILQ_REMOVE(&conversation->live, stream, entry);
@@ -129,11 +150,12 @@ static ssize_t read_answer(nghttp2_session *session, int32_t id, uint8_t *to, si
 	if (used > 0) {
 		memcpy(to, answer->data + answer->start, used);
 		stream_queue_consume(answer, used);
+		count_answer(stream);
 	}
 	flood_note_sent(&stream->conversation->flood, used);
 	if (used == rest)
 		*flags = stream->has_answered ? end_answer(stream) : 0;
-	if (stream->is_full && rest - used <= ANSWER_HIGH_MARK / 2)
+	if (stream->is_full && rest - used <= answer_mark(stream) / 2)
 		make_ready(stream);
 	return (ssize_t)used;
 }
@@ -184,8 +206,9 @@ static bool send_body(void *object, const uint8_t *data, size_t len)
 	if (stream->is_bodiless || stream->is_closed || len == 0)
 		return true;
 	stream_queue_append(&stream->answer, data, len);
+	count_answer(stream);
 	resume_answer(stream);
-	stream->is_full = stream->answer.len > ANSWER_HIGH_MARK;
+	stream->is_full = stream->answer.len > answer_mark(stream);
 	return !stream->is_full;
 }
 
@@ -247,6 +270,13 @@ static void resume_body(void *object)
 		make_ready(stream);
 }
 
+/* The client may not read, and hear of it late: what it leaves is not kept until then. */
+static void cut_answer(struct h2_stream *stream)
+{
+	drop_answer(stream);
+	nghttp2_submit_rst_stream(stream->conversation->h2, 0, stream->id, NGHTTP2_INTERNAL_ERROR);
+}
+
 /* What is answered to the end goes out; what is not is cut, so that nobody takes it for complete.
  */
 static void release(void *object)
@@ -260,7 +290,7 @@ static void release(void *object)
 	}
 	drop_held(stream);
 	if (!stream->has_answered)
-		nghttp2_submit_rst_stream(conversation->h2, 0, stream->id, NGHTTP2_INTERNAL_ERROR);
+		cut_answer(stream);
 	h2_ask_flush(conversation);
 }
 
@@ -332,7 +362,7 @@ void h2_stream_on_request_end(struct h2_stream *stream)
 void h2_stream_tell(struct h2_stream *stream)
 {
 	unlist(stream);
-	bool has_room = stream->is_full && stream->answer.len <= ANSWER_HIGH_MARK / 2;
+	bool has_room = stream->is_full && stream->answer.len <= answer_mark(stream) / 2;
 	if (has_room && stream->exchange != NULL) {
 		stream->is_full = false;
 		exchange_client_events.on_drain(stream->exchange);

@@ -13,9 +13,11 @@
 
 #include "common/log.h"
 #include "common/xmem.h"
+#include "kubeproxyd/net/holdings.h"
 #include "kubeproxyd/net/stream_parts.h"
 
 #define HIGH_MARK	  ((size_t)256 * 1024)
+#define TIGHT_MARK	  ((size_t)16 * 1024)
 #define HANDSHAKE_SECONDS 10
 
 LIST_HEAD(stream_list, stream);
@@ -28,6 +30,23 @@ void stream_set_state(struct stream *stream, enum stream_state state)
 	log_debug("stream", "state", LOG_S("peer", stream->address),
 	    LOG_S("from", names[stream->state]), LOG_S("to", names[state]));
 	stream->state = state;
+}
+
+void stream_count(struct stream *stream)
+{
+	holdings_count(stream->holdings, &stream->counted, stream->queue.cap);
+}
+
+size_t stream_mark(const struct stream *stream)
+{
+	bool is_tight = holdings_are_tight(stream->holdings) && stream->high_mark > TIGHT_MARK;
+	return is_tight ? TIGHT_MARK : stream->high_mark;
+}
+
+static void clear_queue(struct stream *stream)
+{
+	stream_queue_clear(&stream->queue);
+	stream_count(stream);
 }
 
 static void free_stream(void *object)
@@ -48,7 +67,7 @@ void stream_destroy(struct stream *stream)
 	loop_undefer(stream->loop, &stream->turn_end);
 	watch_free(&stream->watch);
 	timer_free(&stream->timer);
-	stream_queue_clear(&stream->queue);
+	clear_queue(stream);
 	if (stream->io.fd >= 0)
 		close(stream->io.fd);
 	stream->io.fd = -1;
@@ -67,7 +86,7 @@ void stream_fail(struct stream *stream, const char *reason)
 	timer_cancel(stream->timer);
 	if (stream->watch != NULL)
 		watch_set(stream->watch, 0);
-	stream_queue_clear(&stream->queue);
+	clear_queue(stream);
 	stream->events->on_error(stream->arg, copy);
 	free(copy);
 }
@@ -161,6 +180,7 @@ struct stream *stream_new(struct loop *loop, const struct stream_options *option
 	stream->handshake_timeout = options != NULL && options->handshake_timeout.ms > 0
 					? options->handshake_timeout
 					: duration_seconds(HANDSHAKE_SECONDS);
+	stream->holdings = options != NULL ? options->holdings : NULL;
 	stream->timer = timer_new(loop, on_timer, stream);
 	timer_set(stream->timer, stream->handshake_timeout);
 	return stream;
@@ -183,10 +203,17 @@ void stream_set_events(struct stream *stream, const struct stream_events *events
 
 void stream_write(struct stream *stream, const void *data, size_t len)
 {
-	if (len == 0)
+	const uint8_t *bytes = data;
+	size_t done = stream->io.keeps_records ? stream_write_through(stream, bytes, len) : 0;
+	if (done == len)
 		return;
-	memcpy(stream_reserve(stream, len), data, len);
-	stream_commit(stream, len);
+	memcpy(stream_reserve(stream, len - done), bytes + done, len - done);
+	stream_commit(stream, len - done);
+}
+
+void stream_keep_records(struct stream *stream)
+{
+	stream->io.keeps_records = true;
 }
 
 uint8_t *stream_reserve(struct stream *stream, size_t len)
@@ -199,8 +226,9 @@ void stream_commit(struct stream *stream, size_t len)
 	bool is_dropped =
 	    stream->is_end_wanted || stream->state == STATE_BROKEN || stream->state == STATE_CLOSED;
 	stream_queue_commit(&stream->queue, is_dropped ? 0 : len);
-	if (stream->queue.len > stream->high_mark)
-		stream->was_full = true;
+	stream_count(stream);
+	if (stream->queue.len > stream_mark(stream))
+		stream->is_full = true;
 	if (stream->state == STATE_OPEN && stream->queue.len > 0)
 		loop_defer(stream->loop, &stream->turn_end);
 }
@@ -212,7 +240,7 @@ size_t stream_queued(const struct stream *stream)
 
 bool stream_is_full(const struct stream *stream)
 {
-	return stream->queue.len > stream->high_mark;
+	return stream->is_full;
 }
 
 void stream_pause(struct stream *stream)

@@ -13,6 +13,7 @@
 #include "common/attr.h"
 #include "common/mono.h"
 
+struct holdings; /* net/holdings.h */
 struct loop;
 struct stream;
 struct tls_server; /* net/tls.h */
@@ -42,6 +43,8 @@ struct stream_events {
 struct stream_options {
 	size_t high_mark; /* bytes queued for writing above which stream_is_full(); 0: 256 KiB */
 	struct duration handshake_timeout; /* connecting included; 0: 10 s */
+	struct holdings *holdings; /* what is queued counts there; while they are tight the mark is
+				    * 16 KiB. NULL: none. Outlives the stream */
 };
 
 /* Takes over a connected descriptor. `tls` NULL: plain. */
@@ -56,6 +59,11 @@ struct stream *stream_connect(struct loop *loop, const struct sockaddr *address,
 /* Hands the stream to another owner (pool, upgrade). */
 void stream_set_events(struct stream *stream, const struct stream_events *events, void *arg);
 
+/* From here on a record of TLS that came is one on_data, and a stream_write() leaves at once, in
+ * records of its own, while nothing is queued: what one end of a tunnel sent as one record arrives
+ * at the other as one. There are clients that sleep over what stands behind the first message of a
+ * record (Debian's python3-kubernetes waits for the descriptor alone). */
+void stream_keep_records(struct stream *stream);
 /* Queues bytes; copies them. Never fails: a broken stream tells by on_error. */
 void stream_write(struct stream *stream, const void *data, size_t len);
 /* Room for at most `len` bytes at the end of the queue, to build a head in place; then
@@ -63,6 +71,7 @@ void stream_write(struct stream *stream, const void *data, size_t len);
 uint8_t *stream_reserve(struct stream *stream, size_t len) MUST_USE;
 void stream_commit(struct stream *stream, size_t len);
 size_t stream_queued(const struct stream *stream) MUST_USE;
+/* From when the high mark is passed until on_drain. */
 bool stream_is_full(const struct stream *stream) MUST_USE;
 
 /* No more on_data (and no more reading from the kernel) until resumed. */

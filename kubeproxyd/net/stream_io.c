@@ -131,7 +131,7 @@ static enum stream_io_result tls_read(
 			return outcome;
 		}
 		*got += more;
-	} while (*got < len && SSL_has_pending(io->ssl));
+	} while (*got < len && !io->keeps_records && SSL_has_pending(io->ssl));
 	return STREAM_IO_DONE;
 }
 

@@ -14,6 +14,7 @@ struct stream_io {
 	int fd;
 	SSL *ssl; /* NULL: plain TCP */
 	bool is_open; /* the handshake is done; OpenSSL forgets that when it meets an error */
+	bool keeps_records; /* a read is one record at most */
 };
 
 enum stream_io_result {
@@ -25,8 +26,8 @@ enum stream_io_result {
 };
 
 enum stream_io_result stream_io_handshake(struct stream_io *io) MUST_USE;
-/* Fills `data` as far as bytes are at hand. *got counts what came before any other outcome than
- * DONE. */
+/* Fills `data` as far as bytes are at hand, or with one record. *got counts what came before any
+ * other outcome than DONE. */
 enum stream_io_result stream_io_read(
     struct stream_io *io, uint8_t *data, size_t len, size_t *got) MUST_USE;
 /* DONE: *put bytes went out, at least one, maybe fewer than `len`. */

@@ -47,7 +47,9 @@ struct stream {
 
 	struct stream_queue queue;
 	size_t high_mark;
-	bool was_full;
+	struct holdings *holdings; /* NULL: none */
+	size_t counted; /* by them */
+	bool is_full; /* until on_drain */
 	bool is_write_blocked, write_wants_read;
 	bool is_end_wanted, is_end_sent;
 
@@ -60,6 +62,10 @@ struct stream {
 	LIST_ENTRY(stream) finishing;
 };
 
+/* After the queue changed. */
+void stream_count(struct stream *stream);
+/* How much may be queued. */
+size_t stream_mark(const struct stream *stream) MUST_USE;
 /* The only writer of `state`. */
 void stream_set_state(struct stream *stream, enum stream_state state);
 /* Gives descriptor, watch and timer back at once; the memory goes at the end of the turn. */
@@ -88,6 +94,8 @@ void stream_receive(struct stream *stream);
 void stream_discard(struct stream *stream);
 /* Offers again what was not used, reads what TLS holds, tells the end. */
 void stream_go_on_reading(struct stream *stream);
+/* Writes what can leave at once, in records of its own; the rest is to be queued. */
+size_t stream_write_through(struct stream *stream, const uint8_t *data, size_t len) MUST_USE;
 /* Writes what is queued and the end, as far as the kernel takes it. */
 void stream_flush(struct stream *stream);
 

@@ -13,6 +13,7 @@
 #include "common/xmem.h"
 #include "kubeproxyd/net/tls_crl.h"
 #include "kubeproxyd/net/tls_parts.h"
+#include "kubeproxyd/net/tls_seal.h"
 
 /* AEAD with forward secrecy alone; AES-128 first: 4 % less CPU than AES-256, 8 % less than
  * ChaCha20. */
@@ -254,7 +255,8 @@ bool tls_use_certificate(
 	return false;
 }
 
-/* Tickets are sealed by keys of this context alone: they end with it, and so with its client CA.
+/* Tickets are sealed by keys of this context alone, unless tls_server_share_tickets() says
+ * otherwise: they end with it, and so with its client CA.
  * 0-RTT stays off, which is OpenSSL's default. */
 static void use_tickets(SSL_CTX *context)
 {
@@ -302,6 +304,11 @@ bool tls_server_use_crls(struct tls_server *server, char *const *files, size_t c
 		X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(server->context),
 		    X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
 	return true;
+}
+
+void tls_server_share_tickets(struct tls_server *server, struct tls_seal *seal)
+{
+	tls_seal_use(server->context, seal);
 }
 
 void tls_server_free(struct tls_server **server)

@@ -10,6 +10,7 @@
 
 #include "common/attr.h"
 
+struct tls_seal;
 struct tls_server;
 struct tls_client;
 struct tls_store;
@@ -27,6 +28,9 @@ bool tls_server_add(struct tls_server *server, const char *certificate_file, con
  * session. False: *error "FILE: what" (free()). */
 bool tls_server_use_crls(
     struct tls_server *server, char *const *files, size_t count, char **error) MUST_USE;
+/* Has session tickets sealed by keys that others have too (net/tls_seal.h), which outlive every
+ * stream; before the first session. Without this they end with the server. */
+void tls_server_share_tickets(struct tls_server *server, struct tls_seal *seal);
 void tls_server_free(struct tls_server **server); /* streams that use it keep what they need */
 /* Whether both take the same authorities for clients' certificates, and the same revocation lists.
  */

@@ -13,6 +13,7 @@ struct exchanges *all;
 struct loop *loop;
 struct metrics *metrics;
 struct settings settings;
+struct holdings holdings;
 struct caller caller;
 struct http_head request;
 struct exchange *exchange;
@@ -29,10 +30,12 @@ int set_up(void **state)
 	settings.proxy.limits.requests_per_cluster = 3;
 	settings.proxy.limits.body_rate = 10;
 	settings.proxy.limits.body_grace = duration_seconds(2);
+	settings.proxy.limits.answers_in_hand = 100;
+	holdings = (struct holdings){0};
 	loop = loop_new();
 	metrics = metrics_new();
 	struct exchanges_options options = {
-	    .loop = loop, .metrics = metrics, .settings = &settings};
+	    .loop = loop, .metrics = metrics, .settings = &settings, .holdings = &holdings};
 	all = exchanges_new(&options);
 	caller_init(&caller, NULL, NULL, "[2001:db8::1]:443");
 	return 0;

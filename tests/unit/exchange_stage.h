@@ -12,6 +12,7 @@
 #include "kubeproxyd/exchange/caller.h"
 #include "kubeproxyd/exchange/exchange.h"
 #include "kubeproxyd/exchange/exchanges.h"
+#include "kubeproxyd/net/holdings.h"
 #include "tests/unit/exchange_world.h"
 
 /* Of a body; two such are the budget of all. */
@@ -22,6 +23,7 @@ extern struct exchanges *all;
 extern struct loop *loop;
 extern struct metrics *metrics;
 extern struct settings settings;
+extern struct holdings holdings;
 extern struct caller caller;
 extern struct http_head request;
 extern struct exchange *exchange;

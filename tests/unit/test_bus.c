@@ -21,7 +21,7 @@
 #include "tests/unit/bus_chaos.h"
 #include "tests/unit/bus_fixture.h"
 
-#define WAIT_MS	    20000
+#define WAIT_MS	    60000
 #define NODES_MAX   30
 #define CHAOS_NODES 4
 
@@ -128,7 +128,7 @@ static struct publisher *publish_empty(struct party *party, struct metrics *metr
 	const struct publisher_options options = {.socket_path = party->world.socket,
 	    .group = "test",
 	    .epoch = epoch,
-	    .heartbeat = duration_ms(500)}; /* thirty nodes share one busy thread */
+	    .heartbeat = duration_seconds(5)}; /* thirty nodes share one busy thread */
 	memset(&party->digest, 0, sizeof party->digest);
 	struct publisher *publisher = publisher_new(
 	    party->world.loop, metrics, &options, NULL, 0, party->sequence, NULL, NULL, &error);

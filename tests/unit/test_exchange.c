@@ -251,6 +251,49 @@ static void test_bodies_have_a_budget(void **state)
 	assert_int_equal(all->in_flight.body_bytes, KEEP);
 }
 
+static void release_and_make_room(void *object)
+{
+	side_verbs.release(object);
+	holdings.held -= 50;
+}
+
+/* Three readers; the second takes nothing any more, then the third. When there is no room for what
+ * the first gets, the one that has waited longest is cut, and no more than need be. */
+static void test_the_slowest_reader_makes_room(void **state)
+{
+	(void)state;
+	static struct side sides[3];
+	struct peer_verbs verbs = side_verbs;
+	verbs.release = release_and_make_room;
+	settings.proxy.limits.requests_per_user = 3;
+	http_head_set_method(&request, "GET");
+	http_head_set_target(&request, "/clusters/prod/api/v1/pods?watch=1", 34);
+	http_head_set_authority(&request, "proxy.example", strlen("proxy.example"));
+	for (size_t i = 0; i < 3; i++) {
+		exchange = exchange_new(all, (struct peer){&verbs, &sides[i]}, &caller, &request);
+		exchange_start(exchange);
+		assert_true(upstreams[i].want.holdings == &holdings);
+		answer_head(i, 200, NULL);
+	}
+	sides[1].is_full = sides[2].is_full = true;
+	answer_body(1, "event");
+	answer_body(2, "event");
+	assert_true(upstreams[1].is_paused && upstreams[2].is_paused);
+	holdings.held = 95;
+	answer_body(0, "event");
+	assert_int_equal(exchanges_count(all), 3);
+	answer_body(0, "one more");
+	assert_int_equal(exchanges_count(all), 2);
+	assert_true(sides[1].is_released && !sides[1].is_ended && upstreams[1].is_released);
+	assert_false(sides[2].is_released || sides[0].is_released);
+	for (size_t i = 0; i < 3; i += 2) {
+		answer_end(i);
+		assert_true(sides[i].is_ended);
+	}
+	for (size_t i = 0; i < 3; i++)
+		side_clear(&sides[i]);
+}
+
 static void test_a_slow_body_is_408(void **state)
 {
 	(void)state;
@@ -282,6 +325,7 @@ int main(void)
 	    TEST(test_a_removed_cluster_takes_its_requests_along),
 	    TEST(test_caps_are_429),
 	    TEST(test_bodies_have_a_budget),
+	    TEST(test_the_slowest_reader_makes_room),
 	    TEST(test_a_slow_body_is_408),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@
 
 #include "common/buf.h"
 #include "common/xmem.h"
+#include "kubeproxyd/net/holdings.h"
 #include "tests/unit/session_h2_talk.h"
 
 #define CLIENT_BODY_WINDOW (256u * 1024)
@@ -127,6 +128,41 @@ static void test_slow_reader(void **state)
 		h2_end_credit(&client, id, more);
 	}
 	assert_int_equal(heard(id)->body.len, sent);
+}
+
+/* While all answers together hold much, each holds little; who is given up holds nothing. */
+static void test_slow_reader_when_tight(void **state)
+{
+	(void)state;
+	static char piece[10000];
+	struct holdings holdings = {.held = 600, .limit = 1000};
+	world.session.holdings = &holdings;
+	reopen(&(struct h2_end_options){.gives_no_credit = true});
+	int32_t id = ask("GET", "/api", false);
+	struct life *life = last_life();
+	life_answer_head(life, 200, -1);
+	while (heard(id)->body.len < 65535) {
+		assert_false(life->is_full);
+		life_send(life, piece, sizeof piece);
+		talk();
+	}
+	while (!life->is_full)
+		life_send(life, piece, sizeof piece);
+	assert_true(holdings.held - 600 >= 16384 && holdings.held - 600 <= 32768);
+	h2_end_credit(&client, id, 65535);
+	talk();
+	assert_int_equal(life->drained, 1);
+	assert_int_equal(holdings.held, 600);
+	holdings.limit = 1000000;
+	for (unsigned i = 0; i < 25; i++)
+		life_send(life, piece, sizeof piece);
+	assert_false(life->is_full);
+	assert_true(holdings.held > 200000);
+	life_release(life);
+	assert_int_equal(holdings.held, 600);
+	talk();
+	assert_true(heard(id)->is_closed);
+	world.session.holdings = NULL;
 }
 
 /* Small pieces of window are given back all the time by some clients. */
@@ -384,6 +420,7 @@ int main(void)
 	    CASE(test_answers_without_a_body),
 	    CASE(test_an_answer_that_is_cut_looks_cut),
 	    CASE(test_slow_reader),
+	    CASE(test_slow_reader_when_tight),
 	    CASE(test_many_window_updates_for_a_long_answer),
 	    CASE(test_upload_waits_until_it_is_wanted),
 	    CASE(test_upload_pauses),

@@ -1,5 +1,5 @@
-/* Streams over real sockets, TLS and plain: bulk both ways, marks, ends, cuts, and owners that
- * close in any callback. */
+/* Streams over real sockets, TLS and plain: reading, ends, cuts, and owners that close in any
+ * callback. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -39,131 +39,6 @@ static bool has_received_any(void *end)
 static bool has_received_ten(void *end)
 {
 	return ((struct end *)end)->received.len == 10;
-}
-
-/* --- bulk ----------------------------------------------------------------------------------------
- */
-
-#define BULK ((size_t)10 * 1024 * 1024)
-
-/* One direction each: sends BULK bytes of a pattern as far as the marks allow, checks the other's,
- * pauses now and then. */
-struct pump {
-	struct world *world;
-	struct stream *stream;
-	size_t sent, got;
-	unsigned calls;
-	bool is_open, has_ended;
-	struct timer *resume;
-};
-
-static uint8_t pattern(size_t at)
-{
-	return (uint8_t)(at * 31 + (at >> 8) * 7 + (at >> 16));
-}
-
-static void pump_out(struct pump *pump)
-{
-	uint8_t piece[5000];
-	while (pump->sent < BULK && !stream_is_full(pump->stream)) {
-		size_t len = BULK - pump->sent < sizeof piece ? BULK - pump->sent : sizeof piece;
-		for (size_t i = 0; i < len; i++)
-			piece[i] = pattern(pump->sent + i);
-		stream_write(pump->stream, piece, len);
-		pump->sent += len;
-		if (pump->sent == BULK)
-			stream_end(pump->stream);
-	}
-	assert_true(stream_queued(pump->stream) <= 64 * 1024 + sizeof piece);
-}
-
-static void pump_on_open(void *arg)
-{
-	struct pump *pump = arg;
-	pump->is_open = true;
-	pump_out(pump);
-}
-
-static size_t pump_on_data(void *arg, const uint8_t *data, size_t len)
-{
-	struct pump *pump = arg;
-	size_t used = ++pump->calls % 3 == 0 ? len / 2 : len;
-	for (size_t i = 0; i < used; i++)
-		if (data[i] != pattern(pump->got + i))
-			fail_msg("byte %zu differs", pump->got + i);
-	pump->got += used;
-	if (used < len || pump->calls % 7 == 0) {
-		stream_pause(pump->stream);
-		timer_set(pump->resume, duration_ms(pump->calls % 2));
-	}
-	return used;
-}
-
-static void pump_on_end(void *arg)
-{
-	struct pump *pump = arg;
-	pump->has_ended = true;
-}
-
-static void pump_on_drain(void *arg)
-{
-	pump_out(arg);
-}
-
-static void pump_on_error(void *arg, const char *reason)
-{
-	(void)arg;
-	fail_msg("%s", reason);
-}
-
-static void pump_resume(void *arg)
-{
-	struct pump *pump = arg;
-	stream_resume(pump->stream);
-}
-
-static const struct stream_events pump_events = {
-    .on_open = pump_on_open,
-    .on_data = pump_on_data,
-    .on_end = pump_on_end,
-    .on_drain = pump_on_drain,
-    .on_error = pump_on_error,
-};
-
-static bool are_pumps_done(void *arg)
-{
-	struct pump *pumps = arg;
-	return pumps[0].has_ended && pumps[1].has_ended;
-}
-
-static void pump_both_ways(struct world *world, bool is_tls)
-{
-	static const struct stream_options options = {.high_mark = (size_t)64 * 1024};
-	struct pump pumps[2] = {{.world = world}, {.world = world}};
-	struct tls_client *tls = is_tls ? world_client(world, "api.example") : NULL;
-	for (size_t i = 0; i < 2; i++)
-		pumps[i].resume = timer_new(world->loop, pump_resume, &pumps[i]);
-	pumps[0].stream = stream_connect(world->loop, (struct sockaddr *)&world->address,
-	    sizeof world->address, tls, &options, &pump_events, &pumps[0]);
-	pumps[1].stream = stream_accept(world->loop, world_accept(world),
-	    is_tls ? world->tls : NULL, &options, &pump_events, &pumps[1]);
-	world_run(world, are_pumps_done, pumps);
-	for (size_t i = 0; i < 2; i++) {
-		assert_int_equal(pumps[i].got, BULK);
-		assert_int_equal(stream_bytes_read(pumps[i].stream), BULK);
-		assert_int_equal(stream_bytes_written(pumps[i].stream), BULK);
-		assert_null(pumps[i].stream->queue.data);
-		assert_null(pumps[i].stream->rest.data);
-		stream_close(&pumps[i].stream);
-		timer_free(&pumps[i].resume);
-	}
-	tls_client_free(&tls);
-}
-
-static void carries_ten_mebibytes_both_ways(void **state)
-{
-	pump_both_ways(*state, true);
-	pump_both_ways(*state, false);
 }
 
 /* --- reading --------------------------------------------------------------------------------- */
@@ -268,37 +143,6 @@ static void tells_the_end_behind_the_data(void **state)
 }
 
 /* --- writing --------------------------------------------------------------------------------- */
-
-static void tells_full_and_drained(void **state)
-{
-	static const struct stream_options options = {.high_mark = 100000};
-	struct world *world = *state;
-	world_open(world, true, &options);
-	stream_pause(world->accepted.stream);
-	char *piece = xcalloc(1, 50000);
-	size_t sent = 0;
-	while (sent < (size_t)64 * 1024 * 1024) {
-		while (!stream_is_full(world->client.stream)) {
-			stream_write(world->client.stream, piece, 50000);
-			sent += 50000;
-		}
-		assert_true(stream_queued(world->client.stream) <= 150000);
-		unsigned drains = world->client.drains;
-		world_wait(world, 10);
-		if (world->client.drains == drains)
-			break;
-		assert_true(stream_queued(world->client.stream) <= 50000);
-	}
-	assert_true(stream_is_full(world->client.stream));
-	world->client.drains = 0;
-	stream_resume(world->accepted.stream);
-	world_run(world, has_drained, &world->client);
-	stream_end(world->client.stream);
-	world_run(world, has_ended, &world->accepted);
-	assert_int_equal(world->client.drains, 1);
-	assert_int_equal(world->accepted.received.len, sent);
-	free(piece);
-}
 
 static void builds_in_place(void **state)
 {
@@ -571,13 +415,11 @@ static void may_change_hands(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    WITH_WORLD(carries_ten_mebibytes_both_ways),
 	    WITH_WORLD(tells_who_is_there),
 	    WITH_WORLD(sends_what_was_written_before_it_was_open),
 	    WITH_WORLD(offers_again_what_was_not_used),
 	    WITH_WORLD(holds_back_a_peer_that_nobody_reads),
 	    WITH_WORLD(tells_the_end_behind_the_data),
-	    WITH_WORLD(tells_full_and_drained),
 	    WITH_WORLD(builds_in_place),
 	    WITH_WORLD(goes_on_reading_after_its_own_end),
 	    WITH_WORLD(shows_a_cut_to_the_peer),

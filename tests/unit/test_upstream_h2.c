@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "common/xmem.h"
+#include "kubeproxyd/net/holdings.h"
 #include "tests/unit/upstream_h2_world.h"
 
 /* --- answers ---------------------------------------------------------------------------------- */
@@ -129,6 +130,50 @@ static void test_pause_and_resume(void **state)
 	talk();
 	assert_int_equal(requests[0].body.len, sizeof text - 1);
 	assert_int_equal(requests[0].ends, 1);
+}
+
+static struct holdings holdings;
+static unsigned rooms;
+
+static void release_first(void *arg, size_t more)
+{
+	(void)arg;
+	assert_true(more > 0);
+	if (rooms++ == 0)
+		release(&requests[0]);
+}
+
+/* What is held is counted. When there is no room for more, the one that would hold it may be the
+ * one that goes: nothing of it stays. */
+static void test_holdings(void **state)
+{
+	(void)state;
+	static char text[WINDOW / 2];
+	struct upstream_want want = {.holdings = &holdings};
+	holdings = (struct holdings){.limit = 64u * 1024, .make_room = release_first};
+	rooms = 0;
+	memset(text, 'x', sizeof text - 1);
+	for (unsigned i = 0; i < 2; i++) {
+		requests[i].pauses = true;
+		(void)lend(i, &want);
+		ask(i, "GET", HTTP_BODY_NONE, TOKEN);
+	}
+	open_stream();
+	talk();
+	answer(1, "200", text);
+	talk();
+	assert_true(rooms >= 1);
+	assert_int_equal(holdings.held, 0);
+	answer(3, "200", text);
+	talk();
+	assert_true(rooms >= 2);
+	assert_true(holdings.held > 64u * 1024);
+	requests[1].pauses = false;
+	requests[1].peer.verbs->resume(requests[1].peer.object);
+	talk();
+	assert_int_equal(requests[1].body.len, sizeof text - 1);
+	assert_int_equal(requests[1].ends, 1);
+	assert_int_equal(holdings.held, 0);
 }
 
 /* Whole, but held: it is told although the connection died meanwhile. */
@@ -319,6 +364,7 @@ int main(void)
 	    CASE(test_interim_heads_and_trailers_stay_here),
 	    CASE(test_lengths_and_bodiless_answers),
 	    CASE(test_pause_and_resume),
+	    CASE(test_holdings),
 	    CASE(test_whole_answer_outlives_its_connection),
 	    CASE(test_upload_waits_for_its_window),
 	    CASE(test_early_answer_to_an_upload),

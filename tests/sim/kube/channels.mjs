@@ -22,7 +22,9 @@ export class Channels {
 	onMessage(data) {
 		if (data.length === 0) return;
 		if (data[0] === CLOSE && this.canClose) {
-			this.inputs.get(data[1])?.push(null);
+			const input = this.inputs.get(data[1]);
+			input?.push(null);
+			this.unblock(input); // nobody asks it for more
 			return;
 		}
 		const input = this.inputs.get(data[0]);

@@ -200,8 +200,12 @@ export class SpdyConnection {
 		const stream = this.streams.get(frame.readUInt32BE(0));
 		if (!stream || stream.readableEnded) return;
 		const data = frame.subarray(HEADER_SIZE);
-		if (data.length > 0 && !stream.push(data)) this.block(stream);
-		if (frame[4] & FIN) stream.push(null);
+		const isLast = (frame[4] & FIN) !== 0;
+		// Nobody asks for more behind the end.
+		if (data.length > 0 && !stream.push(data) && !isLast) this.block(stream);
+		if (!isLast) return;
+		stream.push(null);
+		this.unblock(stream);
 	}
 
 	// One stream that is not read holds back all: there is no flow control of streams.

@@ -1,0 +1,192 @@
+/* Streams that carry much, both ways, with pauses, and those that keep records apart. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "kubeproxyd/net/stream_parts.h"
+#include "tests/unit/stream_ends.h"
+
+#define BULK ((size_t)10 * 1024 * 1024)
+
+/* One direction each: sends BULK bytes of a pattern as far as the marks allow, checks the other's,
+ * pauses now and then. */
+struct pump {
+	struct world *world;
+	struct stream *stream;
+	size_t sent, got;
+	unsigned calls;
+	bool is_open, has_ended;
+	struct timer *resume;
+};
+
+static uint8_t pattern(size_t at)
+{
+	return (uint8_t)(at * 31 + (at >> 8) * 7 + (at >> 16));
+}
+
+static void pump_out(struct pump *pump)
+{
+	uint8_t piece[5000];
+	while (pump->sent < BULK && !stream_is_full(pump->stream)) {
+		size_t len = BULK - pump->sent < sizeof piece ? BULK - pump->sent : sizeof piece;
+		for (size_t i = 0; i < len; i++)
+			piece[i] = pattern(pump->sent + i);
+		stream_write(pump->stream, piece, len);
+		pump->sent += len;
+		if (pump->sent == BULK)
+			stream_end(pump->stream);
+	}
+	assert_true(stream_queued(pump->stream) <= 64 * 1024 + sizeof piece);
+}
+
+static void pump_on_open(void *arg)
+{
+	struct pump *pump = arg;
+	pump->is_open = true;
+	pump_out(pump);
+}
+
+static size_t pump_on_data(void *arg, const uint8_t *data, size_t len)
+{
+	struct pump *pump = arg;
+	size_t used = ++pump->calls % 3 == 0 ? len / 2 : len;
+	for (size_t i = 0; i < used; i++)
+		if (data[i] != pattern(pump->got + i))
+			fail_msg("byte %zu differs", pump->got + i);
+	pump->got += used;
+	if (used < len || pump->calls % 7 == 0) {
+		stream_pause(pump->stream);
+		timer_set(pump->resume, duration_ms(pump->calls % 2));
+	}
+	return used;
+}
+
+static void pump_on_end(void *arg)
+{
+	struct pump *pump = arg;
+	pump->has_ended = true;
+}
+
+static void pump_on_drain(void *arg)
+{
+	pump_out(arg);
+}
+
+static void pump_on_error(void *arg, const char *reason)
+{
+	(void)arg;
+	fail_msg("%s", reason);
+}
+
+static void pump_resume(void *arg)
+{
+	struct pump *pump = arg;
+	stream_resume(pump->stream);
+}
+
+static const struct stream_events pump_events = {
+    .on_open = pump_on_open,
+    .on_data = pump_on_data,
+    .on_end = pump_on_end,
+    .on_drain = pump_on_drain,
+    .on_error = pump_on_error,
+};
+
+static bool are_pumps_done(void *arg)
+{
+	struct pump *pumps = arg;
+	return pumps[0].has_ended && pumps[1].has_ended;
+}
+
+static void pump_both_ways(struct world *world, bool is_tls, bool keeps_records)
+{
+	static const struct stream_options options = {.high_mark = (size_t)64 * 1024};
+	struct pump pumps[2] = {{.world = world}, {.world = world}};
+	struct tls_client *tls = is_tls ? world_client(world, "api.example") : NULL;
+	for (size_t i = 0; i < 2; i++)
+		pumps[i].resume = timer_new(world->loop, pump_resume, &pumps[i]);
+	pumps[0].stream = stream_connect(world->loop, (struct sockaddr *)&world->address,
+	    sizeof world->address, tls, &options, &pump_events, &pumps[0]);
+	pumps[1].stream = stream_accept(world->loop, world_accept(world),
+	    is_tls ? world->tls : NULL, &options, &pump_events, &pumps[1]);
+	for (size_t i = 0; keeps_records && i < 2; i++)
+		stream_keep_records(pumps[i].stream);
+	world_run(world, are_pumps_done, pumps);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(pumps[i].got, BULK);
+		assert_int_equal(stream_bytes_read(pumps[i].stream), BULK);
+		assert_int_equal(stream_bytes_written(pumps[i].stream), BULK);
+		assert_null(pumps[i].stream->queue.data);
+		assert_null(pumps[i].stream->rest.data);
+		stream_close(&pumps[i].stream);
+		timer_free(&pumps[i].resume);
+	}
+	tls_client_free(&tls);
+}
+
+static void carries_ten_mebibytes_both_ways(void **state)
+{
+	pump_both_ways(*state, true, false);
+	pump_both_ways(*state, false, false);
+}
+
+static void carries_them_record_by_record(void **state)
+{
+	pump_both_ways(*state, true, true);
+	pump_both_ways(*state, false, true);
+}
+
+static bool has_received_nine(void *end)
+{
+	return ((struct end *)end)->received.len == 9;
+}
+
+/* What was written as three records is three records at the other end, however they arrived. */
+static void keeps_records_apart(void **state)
+{
+	struct world *world = *state;
+	world_open(world, true, NULL);
+	stream_keep_records(world->client.stream);
+	stream_keep_records(world->accepted.stream);
+	stream_pause(world->accepted.stream);
+	for (size_t i = 0; i < 3; i++)
+		stream_write(world->client.stream, "abc", 3);
+	assert_int_equal(stream_queued(world->client.stream), 0);
+	assert_int_equal(stream_bytes_written(world->client.stream), 9);
+	world_wait(world, 20);
+	stream_resume(world->accepted.stream);
+	world_run(world, has_received_nine, &world->accepted);
+	assert_int_equal(world->accepted.data_calls, 3);
+}
+
+/* A write that breaks says so at the end of the turn, not inside the verb. */
+static void breaks_after_the_verb(void **state)
+{
+	struct world *world = *state;
+	world_open(world, true, NULL);
+	stream_keep_records(world->client.stream);
+	stream_pause(world->client.stream);
+	stream_close(&world->accepted.stream);
+	world_wait(world, 20);
+	for (size_t i = 0; i < 3; i++)
+		stream_write(world->client.stream, "abc", 3);
+	assert_null(world->client.error);
+	stream_resume(world->client.stream);
+	world_run(world, has_error, &world->client);
+}
+
+#define WITH_WORLD(test) cmocka_unit_test_setup_teardown(test, world_set_up, world_tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    WITH_WORLD(carries_ten_mebibytes_both_ways),
+	    WITH_WORLD(carries_them_record_by_record),
+	    WITH_WORLD(keeps_records_apart),
+	    WITH_WORLD(breaks_after_the_verb),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
