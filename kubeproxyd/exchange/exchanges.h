@@ -69,6 +69,7 @@ struct exchanges {
 	struct {
 		struct metric *requests, *in_flight, *seconds, *bytes, *upstream_errors, *refused,
 		    *held, *filtered;
+		struct metric *sessions;
 	} metrics;
 };
 
