@@ -259,9 +259,12 @@ FUZZ_TARGETS += fuzz_tunnel
 fuzz_tunnel = $(TUNNEL)
 
 # What a restricted reader gets of an answer.
-UNIT_TESTS += test_json_cursor test_json_filter
+UNIT_TESTS += test_json_cursor test_json_filter test_exchange_filter
 test_json_cursor := kubeproxyd/filter/json_cursor.o kubeproxyd/filter/json_frame.o
 test_json_filter := $(BASE) $(FILTER) kubeproxyd/policy/protobuf.o
+test_exchange_filter = $(test_exchange)
+FUZZ_TARGETS += fuzz_json_filter
+fuzz_json_filter = $(test_json_filter)
 
 UNIT_TESTS += test_probe test_call
 test_call := $(BASE) common/loop.o kubeproxyd/http/fields.o kubeproxyd/http/head.o kubeproxyd/probe/call.o

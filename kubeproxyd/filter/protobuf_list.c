@@ -12,6 +12,7 @@
 enum { UNKNOWN_TYPE_META = 1, UNKNOWN_RAW, UNKNOWN_ENCODING, UNKNOWN_CONTENT_TYPE };
 enum { TYPE_META_API_VERSION = 1, TYPE_META_KIND };
 enum { LIST_METADATA = 1, LIST_ITEMS };
+enum { LIST_META_REMAINING = 4 };
 
 /* Of a TypeMeta and of a content type: more is nothing that is understood. */
 #define SMALL_MAX 1024
@@ -102,6 +103,34 @@ static void on_item(struct protobuf_list *list, struct protobuf item)
 		drop(list, list->head.head_len + item.len);
 }
 
+/* Without how many objects the pages behind this one have: it counts those that may not be read. */
+static bool strip_remaining(struct protobuf metadata, struct buf *out)
+{
+	struct protobuf_field field;
+	for (const uint8_t *begin = metadata.at; protobuf_next(&metadata, &field);
+	     begin = metadata.at) {
+		if (field.number != LIST_META_REMAINING)
+			buf_append(out, begin, (size_t)(metadata.at - begin));
+	}
+	return !metadata.is_bad;
+}
+
+static void on_metadata(struct protobuf_list *list, struct protobuf metadata)
+{
+	struct buf stripped = {0}, field = {0};
+	if (!strip_remaining(metadata, &stripped)) {
+		fail(list, "its metadata cannot be read");
+	} else if (stripped.len == metadata.len) {
+		pass_field(list, metadata.at, metadata.len);
+	} else {
+		protobuf_add_bytes(&field, LIST_METADATA, stripped.data, stripped.len);
+		protobuf_out_add(list->out, field.data, field.len);
+		drop(list, list->head.head_len + metadata.len - field.len);
+	}
+	buf_free(&stripped);
+	buf_free(&field);
+}
+
 static void on_object(struct protobuf_list *list, struct protobuf object)
 {
 	enum protobuf_verdict verdict =
@@ -117,7 +146,9 @@ static void on_object(struct protobuf_list *list, struct protobuf object)
 static void on_gathered(struct protobuf_list *list, const uint8_t *data, size_t len)
 {
 	struct protobuf content = {.at = data, .len = len};
-	if (list->place == PROTOBUF_IN_LIST)
+	if (list->place == PROTOBUF_IN_LIST && list->head.number == LIST_METADATA)
+		on_metadata(list, content);
+	else if (list->place == PROTOBUF_IN_LIST)
 		on_item(list, content);
 	else if (list->head.number == UNKNOWN_TYPE_META)
 		on_type(list, content);
@@ -209,7 +240,7 @@ static void begin_in_list(struct protobuf_list *list)
 	list->list_left -= size;
 	if (list->head.number == LIST_METADATA) {
 		expect_once(list, &list->has_metadata);
-		pass(list);
+		gather(list, list->limits->item_max);
 	} else if (list->head.number == LIST_ITEMS && list->head.is_bytes &&
 		   list->head.content_len <= list->limits->item_max) {
 		gather(list, list->limits->item_max);

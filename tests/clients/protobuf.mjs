@@ -44,7 +44,7 @@ export function openEnvelope(data) {
 	return { kind: textOf(fieldsOf(last(envelope, 1)), 2), raw: last(envelope, 2) };
 }
 
-// {kind, version, next, items: [{name, namespace, uid}], others: how many fields of it are neither metadata nor items}
+// {kind, version, next, remaining, items: [{name, namespace, uid}], others: how many fields of it are neither metadata nor items}
 export function readList(data) {
 	const { kind, raw } = openEnvelope(data);
 	const fields = fieldsOf(raw);
@@ -53,6 +53,7 @@ export function readList(data) {
 		kind,
 		version: textOf(metadata, 2),
 		next: textOf(metadata, 3),
+		remaining: last(metadata, 4) ?? 0,
 		items: fields.filter(({ number }) => number === 2).map(({ value }) => objectOf(value)),
 		others: fields.filter(({ number }) => number > 2).length,
 	};

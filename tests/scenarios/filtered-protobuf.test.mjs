@@ -75,6 +75,7 @@ async function checkLists(world, nadia, session) {
 	for (let next = ''; ; ) {
 		const page = readList((await get(`${pods}?limit=2${next && `&continue=${next}`}`)).data);
 		seen.push(...names(page));
+		assert.equal(page.remaining, 0, 'how many more there are is not told');
 		next = page.next;
 		if (!next) break;
 	}

@@ -169,8 +169,22 @@ static bool open_envelope(struct bytes data, bool is_lenient, struct envelope *e
 	    (struct bytes){data.at + 4, data.len - 4}, is_lenient, on_envelope_field, envelope);
 }
 
+/* remainingItemCount, whatever its type: each_field() is about bytes alone. */
+static bool has_field_4(struct bytes metadata)
+{
+	struct field field;
+	while (metadata.len > 0 && next_field(&metadata, &field, true)) {
+		if (field.number == 4)
+			return true;
+	}
+	return false;
+}
+
 static void on_list_field(void *arg, int32_t number, struct bytes content)
 {
+	struct seen *seen = arg;
+	if (number == 1)
+		seen->tells_remaining |= has_field_4(content);
 	if (number == 2)
 		see(arg, content, "", (struct bytes){0});
 }

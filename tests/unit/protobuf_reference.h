@@ -24,6 +24,7 @@ struct seen_object {
 struct seen {
 	struct seen_object *objects;
 	size_t count;
+	bool tells_remaining; /* how many objects are on further pages */
 	bool is_whole; /* everything could be decoded; else `objects` is what came before */
 };
 

@@ -139,6 +139,46 @@ static void test_empty_list(void **state)
 	buf_free(&out);
 }
 
+/* How many objects are on further pages would tell of those that may not be read. */
+static void test_remaining(void **state)
+{
+	(void)state;
+	struct buf meta = {0}, kept = {0}, list = {0}, shown = {0}, in = {0}, wanted = {0},
+		   out = {0};
+	struct filter_result result;
+	struct seen seen;
+	put_text(&meta, 2, "4711");
+	put_text(&kept, 2, "4711");
+	put_varint(&meta, 4 * 8);
+	put_varint(&meta, 40);
+	put_text(&meta, 3, "token");
+	put_text(&kept, 3, "token");
+	put_bytes(&list, 1, &meta);
+	put_bytes(&shown, 1, &kept);
+	put_item(&list, "yes", "a", 5);
+	put_item(&shown, "yes", "a", 5);
+	put_envelope(&in, "v1", "PodList", &list);
+	put_envelope(&wanted, "v1", "PodList", &shown);
+	assert_null(run_in_pieces(FILTER_LIST, &usual, &in, 3, &out, &result));
+	assert_same(&out, &wanted);
+	assert_null(run_in_pieces(FILTER_LIST, &unheld, &in, 3, &out, &result));
+	assert_int_equal(out.len, in.len);
+	reference_list((const uint8_t *)out.data, out.len, &seen);
+	assert_true(seen.is_whole && !seen.tells_remaining);
+	assert_int_equal(seen.count, 1);
+	seen_free(&seen);
+	reference_list((const uint8_t *)in.data, in.len, &seen);
+	assert_true(seen.tells_remaining);
+	seen_free(&seen);
+	buf_free(&meta);
+	buf_free(&kept);
+	buf_free(&list);
+	buf_free(&shown);
+	buf_free(&in);
+	buf_free(&wanted);
+	buf_free(&out);
+}
+
 /* --- other answers of a list's address ------------------------------------------------------- */
 
 static void test_status_and_object(void **state)
@@ -359,6 +399,7 @@ int main(void)
 	    cmocka_unit_test(test_filler),
 	    cmocka_unit_test(test_short_fields),
 	    cmocka_unit_test(test_empty_list),
+	    cmocka_unit_test(test_remaining),
 	    cmocka_unit_test(test_status_and_object),
 	    cmocka_unit_test(test_watch),
 	    cmocka_unit_test(test_expired),

@@ -1,8 +1,9 @@
 // Watches: what there is (when no version is given), then every change, bookmarks when asked for, until the time is over.
+import { gzipSync } from 'node:zlib';
 import { encodeEvent, PROTOBUF, wantsOnlyProtobuf } from './protobuf_answer.mjs';
 import { StatusError } from './status.mjs';
 import { makeFilter } from './selectors.mjs';
-import { toTable, wantsTable } from './table.mjs';
+import { toPartial, toTable, wantsPartial, wantsTable } from './table.mjs';
 import { apiVersionOf } from './types.mjs';
 
 const BOOKMARK_MS = 1000;
@@ -48,17 +49,19 @@ export function answerWatch({ store, type, info, request, response, cutters }) {
 	const asTable = wantsTable(request.headers.accept);
 	const asProtobuf = wantsOnlyProtobuf(request.headers.accept);
 	let isFirst = true;
+	const asPartial = wantsPartial(request.headers.accept);
+	const shape = (event) => {
+		if (event.type === 'BOOKMARK' || event.type === 'ERROR') return event.object;
+		if (asTable) return toTable(type, [event.object], { include: first(query, 'includeObject') });
+		return asPartial ? toPartial(event.object) : event.object;
+	};
 	const write = (event) => {
-		const object =
-			asTable && event.type !== 'BOOKMARK' && event.type !== 'ERROR'
-				? toTable(type, [event.object], { include: first(query, 'includeObject') })
-				: event.object;
+		const object = shape(event);
 		if (object.kind === 'Table' && !isFirst) delete object.columnDefinitions;
 		isFirst = false;
 		const { type: change } = event;
-		response.write(
-			asProtobuf ? encodeEvent({ type: change, object }) : `${JSON.stringify({ type: change, object })}\n`,
-		);
+		const data = asProtobuf ? encodeEvent({ type: change, object }) : `${JSON.stringify({ type: change, object })}\n`;
+		response.write(response.packs ? gzipSync(data) : data);
 	};
 	const contentType = asProtobuf ? `${PROTOBUF};stream=watch` : 'application/json';
 	start({ store, type, info, response, write, fits, contentType });
@@ -85,7 +88,8 @@ export function answerWatch({ store, type, info, request, response, cutters }) {
 }
 
 function start({ store, type, info, response, write, fits, contentType }) {
-	const head = { 'content-type': contentType, 'cache-control': 'no-cache, private' };
+	const packing = response.packs ? { 'content-encoding': 'gzip' } : {};
+	const head = { 'content-type': contentType, 'cache-control': 'no-cache, private', ...packing };
 	let events;
 	try {
 		events = initialEvents(store, type, info, fits);
