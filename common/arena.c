@@ -11,7 +11,7 @@
 
 #define ALIGNMENT (alignof(max_align_t))
 /* What most requests take, and a watch for hours. */
-#define BLOCK_SIZE 904u
+#define BLOCK_SIZE 1528u
 
 struct arena_block {
 	alignas(max_align_t) struct arena_block *next;

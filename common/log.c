@@ -28,8 +28,11 @@ static log_wait_fn *on_wait;
 static void *on_wait_arg;
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
-/* Syslog priorities, for the journal. */
-static const char *const level_priorities[] = {"<7>", "<6>", "<4>", "<3>"};
+static const char *const level_words[] = {
+    " level=debug", " level=info", " level=warn", " level=error"};
+/* With syslog's priorities, for the journal. */
+static const char *const level_priorities[] = {
+    "<7>level=debug", "<6>level=info", "<4>level=warn", "<3>level=error"};
 
 /* --- values ---------------------------------------------------------------------------------- */
 
@@ -118,15 +121,18 @@ static char *put_integer(char *at, int64_t value)
 
 /* --- lines ----------------------------------------------------------------------------------- */
 
+/* The NUL behind it is the line's end's. */
 static void append_field(const struct log_field *field)
 {
-	size_t key_len = strlen(field->key), value_len = 0;
+	size_t value_len = 0;
 	if (field->kind == LOG_KIND_STRING && field->string != NULL)
 		value_len = strlen(field->string);
-	char *start = buf_reserve(&waiting, key_len + INTEGER_TEXT + 4 + ESCAPED_MAX * value_len);
-	char *at = start;
+	size_t need = field->key_len + INTEGER_TEXT + 4 + ESCAPED_MAX * value_len;
+	if (waiting.cap - waiting.len <= need)
+		buf_make_room(&waiting, need);
+	char *at = waiting.data + waiting.len;
 	*at++ = ' ';
-	at = mempcpy(at, field->key, key_len);
+	at = mempcpy(at, field->key, field->key_len);
 	*at++ = '=';
 	if (field->kind == LOG_KIND_INT)
 		at = put_integer(at, field->integer);
@@ -136,26 +142,20 @@ static void append_field(const struct log_field *field)
 		*at++ = '-';
 	else
 		at = put_text(at, field->string, value_len);
-	buf_commit(&waiting, (size_t)(at - start));
-}
-
-static void append_time(void)
-{
-	char text[UNIX_TIME_TEXT];
-	buf_append_text(&waiting, unix_time_text(unix_now(), text));
-	buf_append_char(&waiting, ' ');
+	waiting.len = (size_t)(at - waiting.data);
 }
 
 static void append_beginning(enum log_level level)
 {
 	if (form == FORM_UNKNOWN)
 		form = getenv("JOURNAL_STREAM") != NULL ? FORM_PRIORITY : FORM_TIME;
-	if (form == FORM_PRIORITY)
+	if (form == FORM_PRIORITY) {
 		buf_append_text(&waiting, level_priorities[level]);
-	else
-		append_time();
-	buf_append_text(&waiting, "level=");
-	buf_append_text(&waiting, level_names[level]);
+		return;
+	}
+	char text[UNIX_TIME_TEXT];
+	buf_append_text(&waiting, unix_time_text(unix_now(), text));
+	buf_append_text(&waiting, level_words[level]);
 }
 
 /* --- out ------------------------------------------------------------------------------------- */

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "common/attr.h"
 
@@ -20,20 +21,32 @@ enum log_kind { LOG_KIND_END, LOG_KIND_STRING, LOG_KIND_INT, LOG_KIND_BOOL };
 
 struct log_field {
 	const char *key;
+	uint32_t key_len;
 	enum log_kind kind;
 	const char *string; /* NULL prints "-" */
 	int64_t integer;
 };
 
 #define LOG_S(name, value)                                                                         \
-	((struct log_field){.key = (name), .kind = LOG_KIND_STRING, .string = (value)})
+	((struct log_field){.key = (name),                                                         \
+	    .key_len = (uint32_t)strlen(name),                                                     \
+	    .kind = LOG_KIND_STRING,                                                               \
+	    .string = (value)})
 #define LOG_I(name, value)                                                                         \
-	((struct log_field){.key = (name), .kind = LOG_KIND_INT, .integer = (int64_t)(value)})
+	((struct log_field){.key = (name),                                                         \
+	    .key_len = (uint32_t)strlen(name),                                                     \
+	    .kind = LOG_KIND_INT,                                                                  \
+	    .integer = (int64_t)(value)})
 #define LOG_B(name, value)                                                                         \
-	((struct log_field){.key = (name), .kind = LOG_KIND_BOOL, .integer = (value)})
+	((struct log_field){.key = (name),                                                         \
+	    .key_len = (uint32_t)strlen(name),                                                     \
+	    .kind = LOG_KIND_BOOL,                                                                 \
+	    .integer = (value)})
 
-/* `room` is the module that speaks, `event` a word or two joined by '-'; fields follow, if any. */
-#define log_debug(...) log_write(LOG_LEVEL_DEBUG, LOG_FIELDS(__VA_ARGS__))
+/* `room` is the module that speaks, `event` a word or two joined by '-'; fields follow, if any. The
+ * values of a debug line are not worked out while nobody reads them. */
+#define log_debug(...)                                                                             \
+	(log_is_on(LOG_LEVEL_DEBUG) ? log_write(LOG_LEVEL_DEBUG, LOG_FIELDS(__VA_ARGS__)) : (void)0)
 #define log_info(...)  log_write(LOG_LEVEL_INFO, LOG_FIELDS(__VA_ARGS__))
 #define log_warn(...)  log_write(LOG_LEVEL_WARN, LOG_FIELDS(__VA_ARGS__))
 #define log_error(...) log_write(LOG_LEVEL_ERROR, LOG_FIELDS(__VA_ARGS__))

@@ -37,6 +37,7 @@ struct metric {
 	size_t series_count, series_cap;
 	size_t *slots; /* index + 1 into series; 0: free */
 	size_t slot_count;
+	size_t last; /* the series found last: mostly the one that is looked for next */
 	struct buf key; /* of the series that is looked for, used again each time */
 	struct metric *next;
 };
@@ -63,7 +64,7 @@ void metric_clear(struct metric *metric)
 		free(metric->series[i].key);
 		free(metric->series[i].buckets);
 	}
-	metric->series_count = 0;
+	metric->series_count = metric->last = 0;
 	if (metric->slots != NULL)
 		memset(metric->slots, 0, metric->slot_count * sizeof *metric->slots);
 }
@@ -209,9 +210,14 @@ static struct series *add_series(struct metric *metric, const char *key)
 
 static struct series *find_series(struct metric *metric, va_list values)
 {
+	if (metric->label_count == 0 && metric->series_count > 0)
+		return &metric->series[0];
 	const char *key = join_values(metric, values);
 	if (metric->series_cap == 0)
 		return add_series(metric, key);
+	if (metric->last < metric->series_count &&
+	    strcmp(metric->series[metric->last].key, key) == 0)
+		return &metric->series[metric->last];
 	size_t slot = *find_slot(metric, key);
 	if (slot == 0 && metric->series_count >= MAX_SERIES) {
 		key = overflow_key(metric);
@@ -219,6 +225,7 @@ static struct series *find_series(struct metric *metric, va_list values)
 	}
 	if (slot == 0)
 		return add_series(metric, key);
+	metric->last = slot - 1;
 	return &metric->series[slot - 1];
 }
 

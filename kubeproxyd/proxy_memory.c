@@ -13,6 +13,7 @@
 #include "common/metrics.h"
 #include "common/xmem.h"
 #include "kubeproxyd/http/h2_memory.h"
+#include "kubeproxyd/net/stream_queue.h"
 #include "kubeproxyd/net/tls_memory.h"
 
 #define LOOK_MS	      2000
@@ -43,6 +44,7 @@ static void look(void *arg)
 		memory->is_after_burst = true;
 	if (memory->is_after_burst && more <= QUIET_MAX) {
 		memory->is_after_burst = false;
+		stream_queue_trim();
 		(void)malloc_trim(0);
 	}
 	timer_set(memory->timer, duration_ms(memory->is_after_burst ? LOOK_AGAIN_MS : LOOK_MS));

@@ -37,6 +37,7 @@ static void free_connection(void *object)
 	}
 	loop_undefer(connection->loop, &connection->flush);
 	timer_free(&connection->ping);
+	timer_free(&connection->deadline);
 	nghttp2_session_del(connection->session);
 	buf_free_secret(&connection->token);
 	buf_free_secret(&connection->literal);
@@ -58,6 +59,8 @@ static void die(struct upstream_h2 *connection, enum peer_failure_kind kind, con
 	dial_cancel(&connection->dial);
 	stream_close(&connection->stream);
 	timer_cancel(connection->ping);
+	if (connection->deadline != NULL)
+		timer_cancel(connection->deadline);
 	connection->pool->on_dead(connection->pool->arg, connection);
 	struct h2_request_list live;
 	TAILQ_INIT(&live);
@@ -450,6 +453,7 @@ static nghttp2_session *new_session(struct upstream_h2 *connection, size_t strea
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data_chunk);
 	nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
 	nghttp2_option_set_no_auto_window_update(option, 1);
+	nghttp2_option_set_no_closed_streams(option, 1);
 	nghttp2_option_set_peer_max_concurrent_streams(option, STREAMS_BEFORE_SETTINGS);
 	nghttp2_option_set_max_continuations(option, CONTINUATIONS_MAX);
 	nghttp2_option_set_max_send_header_block_length(option, REQUEST_HEAD_MAX);
@@ -480,6 +484,7 @@ struct upstream_h2 *upstream_h2_new(const struct upstream_h2_pool *pool, size_t 
 	TAILQ_INIT(&connection->live);
 	TAILQ_INIT(&connection->spare);
 	TAILQ_INIT(&connection->ready);
+	TAILQ_INIT(&connection->waiting);
 	connection->dial = dial_start(&pool->target, on_dialled, connection);
 	return connection;
 }

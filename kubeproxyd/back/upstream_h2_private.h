@@ -26,15 +26,16 @@ struct h2_request {
 	struct holdings *holdings; /* that it counts there, or NULL */
 	size_t counted;
 	struct http_fields trailers; /* of the answer */
-	struct timer *timer; /* NULL before the first answer that may not take long */
 	struct duration response_timeout;
+	struct mono deadline; /* of its answer's head, while it is_waiting */
 	uint64_t answered_before; /* answers that the connection had given when this was lent */
 	const char *complaint; /* why its answer is not HTTP as it must be; NULL: nothing */
 	struct h2_tail tail; /* waits: its frame is written with it, and with the token's literal */
-	bool is_body_ended, is_body_full, is_sent;
+	bool is_body_ended, is_body_full, is_sent, is_waiting;
 	bool has_head, is_answer_ended, is_end_told, is_paused, is_listed, is_closed;
 	TAILQ_ENTRY(h2_request) entry; /* live ones, or the free list */
 	TAILQ_ENTRY(h2_request) ready; /* has events to tell at the end of the turn */
+	TAILQ_ENTRY(h2_request) waiting;
 };
 TAILQ_HEAD(h2_request_list, h2_request);
 
@@ -47,6 +48,10 @@ struct upstream_h2 {
 	struct deferred flush;
 	struct timer *ping;
 	struct h2_request_list live, spare, ready;
+	struct h2_request_list
+	    waiting; /* for heads of answers; who must get one first comes first */
+	struct timer *deadline; /* NULL: none ever waited */
+	struct mono wakes_at; /* when it is set: no later than the first of them, who may be gone */
 	size_t count;
 	struct mono idle_since;
 	uint64_t answered;

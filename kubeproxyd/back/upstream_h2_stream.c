@@ -49,7 +49,6 @@ void h2_request_hold(struct h2_request *request, const uint8_t *data, size_t len
 
 void h2_request_free(struct h2_request *request)
 {
-	timer_free(&request->timer);
 	fields_free(&request->trailers);
 	buf_free_secret(&request->body);
 	buf_free_secret(&request->held);
@@ -92,11 +91,11 @@ static void add_fields(
     struct h2_request *request, struct h2_fields *list, const struct http_head *head)
 {
 	struct upstream_h2 *connection = request->connection;
-	const char *token = fields_get(&head->fields, "authorization");
+	const char *token = fields_find(&head->fields, FIELD_AUTHORIZATION);
 	size_t len = token != NULL ? strlen(token) : 0;
 	bool may_wait = token != NULL && encode_token(connection, token, len) &&
-			h2_tail_encode(&connection->tails, &request->tail, head, "authorization",
-			    list->size + connection->literal.len);
+			h2_tail_encode(&connection->tails, &request->tail, head,
+			    FIELD_AUTHORIZATION, list->size + connection->literal.len);
 	if (!may_wait)
 		h2_fields_add_head(list, head, NULL);
 }
@@ -177,9 +176,11 @@ static bool send_body(void *object, const uint8_t *data, size_t len)
 	return !request->is_body_full;
 }
 
-static void on_response_timeout(void *arg)
+/* --- time limits of answers: one timer for all of a connection, set for whoever waits longest ---
+ */
+
+static void give_up_waiting(struct h2_request *request)
 {
-	struct h2_request *request = arg;
 	struct upstream_h2 *connection = request->connection;
 	nghttp2_session_set_stream_user_data(connection->session, request->id, NULL);
 	nghttp2_submit_rst_stream(
@@ -188,18 +189,53 @@ static void on_response_timeout(void *arg)
 	h2_request_fail(request, PEER_TIMEOUT, "no answer came in time");
 }
 
-/* Long-running requests have no such limit, and no timer. */
+static void wake_at(struct upstream_h2 *connection, struct mono at, struct duration left)
+{
+	connection->wakes_at = at;
+	timer_set(connection->deadline, left);
+}
+
+static void on_deadline(void *arg)
+{
+	struct upstream_h2 *connection = arg;
+	struct h2_request *first;
+	while ((first = TAILQ_FIRST(&connection->waiting)) != NULL && !connection->is_dead) {
+		struct duration left = mono_between(mono_now(), first->deadline);
+		if (left.ms > 0) {
+			wake_at(connection, first->deadline, left);
+			return;
+		}
+		give_up_waiting(first);
+	}
+}
+
+/* Long-running requests have no such limit. All others have the same, unless it was changed. */
 static void await_answer(struct h2_request *request)
 {
-	if (request->timer == NULL)
-		request->timer = timer_new(request->connection->loop, on_response_timeout, request);
-	timer_set(request->timer, request->response_timeout);
+	struct upstream_h2 *connection = request->connection;
+	struct h2_request *before = TAILQ_LAST(&connection->waiting, h2_request_list);
+	request->deadline = mono_add(mono_now(), request->response_timeout);
+	request->is_waiting = true;
+	while (before != NULL && before->deadline.ns > request->deadline.ns)
+		before = TAILQ_PREV(before, h2_request_list, waiting);
+	if (before != NULL)
+		TAILQ_INSERT_AFTER(&connection->waiting, before, request, waiting);
+	else
+		TAILQ_INSERT_HEAD(&connection->waiting, request, waiting);
+	if (connection->deadline == NULL)
+		connection->deadline = timer_new(connection->loop, on_deadline, connection);
+	bool is_early_enough =
+	    timer_is_set(connection->deadline) && connection->wakes_at.ns <= request->deadline.ns;
+	if (!is_early_enough)
+		wake_at(connection, request->deadline, request->response_timeout);
 }
 
 void h2_request_stop_waiting(struct h2_request *request)
 {
-	if (request->timer != NULL)
-		timer_cancel(request->timer);
+	if (!request->is_waiting)
+		return;
+	request->is_waiting = false;
+	TAILQ_REMOVE(&request->connection->waiting, request, waiting);
 }
 
 static void send_end(void *object)
@@ -296,7 +332,7 @@ void h2_request_tell_end(struct h2_request *request)
 	request->events->on_end(request->arg);
 }
 
-/* Everything but the memory that it keeps: timer, list entry. */
+/* Everything but the memory that it keeps and the list entry. */
 static void reset_request(struct h2_request *request)
 {
 	fields_clear(&request->trailers);

@@ -320,7 +320,7 @@ static void prepare_tokens(struct clusters *clusters, struct cluster *cluster)
 
 static void update_clock(struct clusters *clusters)
 {
-	clusters->clock_offset = directory_status(clusters->directory).clock_offset;
+	clusters->clock_offset = directory_clock_offset(clusters->directory);
 	if (clusters->clock_offset.ms == 0)
 		clusters->clock_offset = aws_clock_offset(clusters->aws);
 }

@@ -412,6 +412,11 @@ struct directory_status directory_status(const struct directory *directory)
 	return status;
 }
 
+struct duration directory_clock_offset(const struct directory *directory)
+{
+	return directory->clock_offset;
+}
+
 /* --- feeding */
 
 static void read_item(struct directory *directory, struct directory_item *item,

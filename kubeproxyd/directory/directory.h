@@ -54,6 +54,8 @@ struct directory_status {
 	struct duration clock_offset; /* AWS's clock minus ours, learned by discoveryd */
 };
 struct directory_status directory_status(const struct directory *directory);
+/* The last of it alone, which every request asks for. */
+struct duration directory_clock_offset(const struct directory *directory);
 
 /* --- for the subscriber only (subscriber.c and cache.c) -------------------------------------- */
 #include "kubeproxyd/directory/directory_feed.h"

@@ -142,8 +142,9 @@ static bool ask_policy(struct admission *admission, const struct question *quest
 {
 	admission->grants =
 	    caller_grants(question->caller, question->all->with.policy, question->identity);
-	admission_ask(admission, admission->grants->grants, &admission->info, &admission->decision);
 	struct decision *decision = &admission->decision;
+	decision->arena = admission->arena;
+	admission_ask(admission, admission->grants->grants, &admission->info, decision);
 	admission->needs_body = decision->needs_name || (decision_is_whole(decision) &&
 							    admission_has_review(&admission->info));
 	admission->deletes_each =

@@ -34,7 +34,8 @@ static char original_user[] = ACT_AS_ORIGINAL_USER;
 static void go_on(struct exchange *exchange)
 {
 	exchange->options = *grants_options(exchange->admission.grants->grants);
-	activity_start(&exchange->activity, NULL);
+	if (exchange->options.client_idle_timeout.ms > 0)
+		activity_start(&exchange->activity, NULL);
 	const char *refusal = NULL;
 	if (!exchange_audit_admit(exchange, &refusal)) {
 		exchange_answer_after(exchange, 503, refusal, AUDIT_RETRY_SECONDS);
@@ -147,7 +148,6 @@ struct exchange *exchange_new(
 	size_t keep_max = all->with.settings->proxy.limits.body_in_hand;
 	relay_start(&exchange->relay, client, keep_max, head->body != HTTP_BODY_NONE);
 	exchanges_add(all, &exchange->link, head->body != HTTP_BODY_NONE);
-	metric_add(all->metrics.in_flight, 1);
 	return exchange;
 }
 
@@ -212,15 +212,17 @@ void exchange_get_token(struct exchange *exchange)
 /* --- 3. to the API server ------------------------------------------------------------------ */
 
 /* Extras that go along: the client's, where roles allow them, and on whose behalf they are. The
- * array is the caller's. */
+ * array is the caller's; NULL: none. */
 static struct act_as_extra *collect_extras(const struct exchange *exchange, size_t *count)
 {
 	const struct act_as *as = exchange->admission.decision.as;
-	*count = as != NULL ? as->extra_count : 0;
-	struct act_as_extra *extras = xcalloc(*count + 1, sizeof *extras);
-	for (size_t i = 0; i < *count; i++)
-		extras[i] = as->extras[i];
-	if (as != NULL && exchange->all->with.settings->proxy.original_user)
+	*count = 0;
+	if (as == NULL)
+		return NULL;
+	struct act_as_extra *extras = xcalloc(as->extra_count + 1, sizeof *extras);
+	for (; *count < as->extra_count; ++*count)
+		extras[*count] = as->extras[*count];
+	if (exchange->all->with.settings->proxy.original_user)
 		extras[(*count)++] = (struct act_as_extra){original_user, exchange->identity->user};
 	return extras;
 }

@@ -144,7 +144,7 @@ bool exchange_build_answer(const struct exchange *exchange, const struct http_he
 	};
 	if (!headers_build_response(&given, head, message))
 		return false;
-	if (fields_get(&head->fields, "Audit-Id") == NULL)
+	if (fields_find(&head->fields, FIELD_AUDIT_ID) == NULL)
 		fields_add_text(&head->fields, "Audit-Id", exchange->audit_id);
 	return true;
 }

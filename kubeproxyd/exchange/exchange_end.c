@@ -40,12 +40,11 @@ static void count(const struct exchange *exchange, struct duration took)
 {
 	char code[DECIMAL_TEXT];
 	decimal_write(code, exchange->status);
-	const struct exchanges *all = exchange->all;
+	struct exchanges *all = exchange->all;
 	const struct cluster *cluster = exchange->admission.cluster;
 	metric_add(all->metrics.requests, 1, cluster != NULL ? cluster->resource->name : "", code);
-	metric_add(all->metrics.in_flight, -1);
-	metric_add(all->metrics.bytes, (double)exchange->relay.request_bytes, "in");
-	metric_add(all->metrics.bytes, (double)exchange->relay.answer_bytes, "out");
+	all->bytes_in += exchange->relay.request_bytes;
+	all->bytes_out += exchange->relay.answer_bytes;
 	if (!exchange_is_long(exchange))
 		metric_observe(all->metrics.seconds, (double)took.ms / 1000);
 }

@@ -94,10 +94,14 @@ static void limit_holdings(struct exchanges *exchanges)
 	holdings->arg = exchanges;
 }
 
-static void collect_held(void *arg)
+/* What is told when somebody asks. */
+static void on_collect(void *arg)
 {
 	const struct exchanges *exchanges = arg;
 	const struct holdings *holdings = exchanges->with.holdings;
+	metric_set(exchanges->metrics.in_flight, (double)exchanges->count);
+	metric_set(exchanges->metrics.bytes, (double)exchanges->bytes_in, "in");
+	metric_set(exchanges->metrics.bytes, (double)exchanges->bytes_out, "out");
 	metric_set(exchanges->metrics.held, holdings != NULL ? (double)holdings->held : 0);
 }
 
@@ -127,7 +131,7 @@ static void make_metrics(struct exchanges *exchanges, struct metrics *metrics)
 	    "Objects in answers that hold more than their reader may see.", "verdict");
 	exchanges->metrics.held = metrics_gauge(metrics, "eksgate_proxy_answer_bytes_held",
 	    "Memory that answers take since their readers are slower than API servers.", "");
-	metrics_on_collect(metrics, collect_held, exchanges);
+	metrics_on_collect(metrics, on_collect, exchanges);
 }
 
 struct exchanges *exchanges_new(const struct exchanges_options *options)

@@ -5,6 +5,7 @@
 #include <bsd/sys/queue.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/attr.h"
 #include "common/mono.h"
@@ -71,6 +72,7 @@ struct exchanges {
 		    *held, *filtered;
 		struct metric *sessions;
 	} metrics;
+	uint64_t bytes_in, bytes_out; /* of bodies and tunnels that ended */
 };
 
 struct exchanges *exchanges_new(const struct exchanges_options *options) MUST_USE;

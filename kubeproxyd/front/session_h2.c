@@ -13,6 +13,7 @@
 #include "common/xmem.h"
 #include "kubeproxyd/front/session_h2_private.h"
 #include "kubeproxyd/http/h1_rules.h"
+#include "kubeproxyd/http/h2_fields.h"
 #include "kubeproxyd/http/h2_memory.h"
 #include "kubeproxyd/net/stream.h"
 
@@ -76,7 +77,20 @@ static void end_head(struct h2_conversation *conversation, int32_t id)
 	if (conversation->head_id != id)
 		return;
 	conversation->head_id = 0;
-	timer_cancel(conversation->timer);
+	if (conversation->is_head_timed)
+		timer_cancel(conversation->timer);
+	conversation->is_head_timed = false;
+}
+
+/* Nearly every head arrives whole: time runs for one that was begun and has not ended with what was
+ * read. */
+static void time_head(struct h2_conversation *conversation)
+{
+	if (conversation->head_id == 0 || conversation->is_head_timed || conversation->is_closed)
+		return;
+	conversation->is_head_timed = true;
+	timer_set(conversation->timer,
+	    session_settings(conversation->session)->proxy.limits.header_timeout);
 }
 
 /* What nghttp2 would ignore: see stream_ids.h. */
@@ -94,40 +108,12 @@ static int on_begin_headers(nghttp2_session *h2, const nghttp2_frame *frame, voi
 	struct h2_conversation *conversation = user_data;
 	if (!is_request_head(frame))
 		return 0; /* trailers: dropped */
+	if (conversation->count == 0)
+		timer_cancel(conversation->timer); /* it is idle no more */
 	struct h2_stream *stream = h2_stream_new(conversation, frame->hd.stream_id);
 	nghttp2_session_set_stream_user_data(h2, frame->hd.stream_id, stream);
 	conversation->head_id = frame->hd.stream_id;
-	timer_set(conversation->timer,
-	    session_settings(conversation->session)->proxy.limits.header_timeout);
 	return 0;
-}
-
-static bool is_named(const uint8_t *name, size_t len, const char *wanted)
-{
-	return len == strlen(wanted) && memcmp(name, wanted, len) == 0;
-}
-
-/* False: it is neither a pseudo field nor one that heads keep as a member. */
-static bool take_member(
-    struct http_head *head, const char *name, size_t name_len, const char *value, size_t value_len)
-{
-	const uint8_t *bytes = (const uint8_t *)name;
-	if (is_named(bytes, name_len, ":method")) {
-		http_head_set_method(head, value);
-	} else if (is_named(bytes, name_len, ":path")) {
-		http_head_set_target(head, value, value_len);
-	} else if (is_named(bytes, name_len, ":authority")) {
-		http_head_set_authority(head, value, value_len);
-	} else if (is_named(bytes, name_len, "content-length")) {
-		head->body = HTTP_BODY_LENGTH;
-		head->content_length = strtoull(value, NULL, 10); /* its grammar is checked */
-	} else if (is_named(bytes, name_len, "expect")) {
-		head->expects_continue =
-		    value_len == 12 && strncasecmp(value, "100-continue", 12) == 0;
-	} else {
-		return name_len > 0 && name[0] == ':';
-	}
-	return true;
 }
 
 static void refuse(struct h2_stream *stream, unsigned status, const char *message)
@@ -164,9 +150,9 @@ static int on_header(nghttp2_session *h2, const nghttp2_frame *frame, const uint
 		refuse(stream, 431, "the header fields are too large");
 		return 0;
 	}
-	if (take_member(head, (const char *)name, name_len, (const char *)value, value_len))
+	if (h2_head_take(head, (const char *)name, name_len, (const char *)value, value_len))
 		return 0;
-	if (is_named(name, name_len, "host")) {
+	if (name_len == strlen("host") && memcmp(name, "host", name_len) == 0) {
 		take_host(stream, (const char *)value, value_len);
 		return 0;
 	}
@@ -430,6 +416,7 @@ static size_t on_data(void *arg, const uint8_t *data, size_t len)
 		client_gone(conversation, nghttp2_strerror((int)used));
 	else
 		h2_ask_flush(conversation);
+	time_head(conversation);
 	return len;
 }
 
@@ -497,6 +484,7 @@ static nghttp2_session_callbacks *make_callbacks(void)
 	nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_frame_not_sent);
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data_chunk);
 	nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
+	nghttp2_session_callbacks_set_send_data_callback(callbacks, h2_stream_send_data);
 	return callbacks;
 }
 
@@ -508,6 +496,7 @@ static nghttp2_session *new_session(struct h2_conversation *conversation)
 	if (nghttp2_option_new(&option) != 0)
 		abort();
 	nghttp2_option_set_no_auto_window_update(option, 1);
+	nghttp2_option_set_no_closed_streams(option, 1);
 	const struct proxy_limits *limits = limits_of(conversation);
 	nghttp2_option_set_stream_reset_rate_limit(
 	    option, limits->resets, (limits->resets + RESET_SECONDS - 1) / RESET_SECONDS);

@@ -73,6 +73,7 @@ struct h2_conversation {
 	bool has_certificate; /* that was accepted: who asks is known before a body comes */
 	bool is_stranger; /* bodies that nobody has taken use the connection's window up */
 	size_t untaken; /* bytes of them */
+	bool is_head_timed; /* the timer is for it */
 	bool is_closed;
 };
 
@@ -96,6 +97,9 @@ void h2_stream_on_body(struct h2_stream *stream, const uint8_t *data, size_t len
 void h2_stream_on_request_end(struct h2_stream *stream);
 /* The stream is closed, or the client gone: the exchange, if any, is told. */
 void h2_stream_cut(struct h2_stream *stream, const char *reason);
+/* For nghttp2: writes a frame of an answer's body. */
+int h2_stream_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *header,
+    size_t len, nghttp2_data_source *source, void *user_data);
 /* Held body, its end, room for more answer: told at the end of the turn. */
 void h2_stream_tell(struct h2_stream *stream);
 

@@ -10,6 +10,7 @@
 #include "kubeproxyd/front/session_h2_private.h"
 #include "kubeproxyd/http/h2_fields.h"
 #include "kubeproxyd/net/holdings.h"
+#include "kubeproxyd/net/stream.h"
 
 #define ANSWER_HIGH_MARK (256u * 1024)
 /* While all answers together hold much. */
@@ -134,30 +135,45 @@ static uint32_t end_answer(struct h2_stream *stream)
 	return NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
 }
 
+/* How much the next frame takes, and whether it is the last: h2_stream_send_data() writes it. */
 static ssize_t read_answer(nghttp2_session *session, int32_t id, uint8_t *to, size_t len,
     uint32_t *flags, nghttp2_data_source *source, void *user_data)
 {
+	(void)to;
 	(void)source;
 	(void)user_data;
 	struct h2_stream *stream = nghttp2_session_get_stream_user_data(session, id);
 	if (stream == NULL)
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-	struct stream_queue *answer = &stream->answer;
-	size_t rest = answer->len;
+	size_t rest = stream->answer.len;
 	if (rest == 0 && !stream->has_answered)
 		return NGHTTP2_ERR_DEFERRED;
 	size_t used = rest < len ? rest : len;
-	if (used > 0) {
-		memcpy(to, answer->data + answer->start, used);
-		stream_queue_consume(answer, used);
-		count_answer(stream);
-	}
-	flood_note_sent(&stream->conversation->flood, used);
 	if (used == rest)
 		*flags = stream->has_answered ? end_answer(stream) : 0;
-	if (stream->is_full && rest - used <= answer_mark(stream) / 2)
-		make_ready(stream);
+	*flags |= NGHTTP2_DATA_FLAG_NO_COPY;
 	return (ssize_t)used;
+}
+
+/* A DATA frame of bytes that read_answer() promised; what was cut meanwhile is not there. */
+int h2_stream_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *header,
+    size_t len, nghttp2_data_source *source, void *user_data)
+{
+	(void)source;
+	struct h2_conversation *conversation = user_data;
+	struct h2_stream *stream =
+	    nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
+	if (stream == NULL || stream->answer.len < len)
+		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	if (stream_is_full(conversation->stream))
+		return NGHTTP2_ERR_WOULDBLOCK;
+	stream_write(conversation->stream, header, H2_FRAME_HEADER);
+	stream_write_queue(conversation->stream, &stream->answer, len);
+	count_answer(stream);
+	flood_note_sent(&conversation->flood, len);
+	if (stream->is_full && stream->answer.len <= answer_mark(stream) / 2)
+		make_ready(stream);
+	return 0;
 }
 
 static bool is_bodiless(const struct h2_stream *stream, const struct http_head *head)
@@ -175,7 +191,7 @@ static bool send_head(void *object, const struct http_head *head)
 	struct h2_fields list;
 	h2_fields_init(&list);
 	h2_fields_add_status(&list, head->status);
-	if (!h2_tail_encode(&conversation->tails, &stream->tail, head, NULL, list.size))
+	if (!h2_tail_encode(&conversation->tails, &stream->tail, head, 0, list.size))
 		h2_fields_add_head(&list, head, NULL);
 	stream->has_answered_head = true;
 	stream->is_bodiless = is_bodiless(stream, head);
@@ -205,7 +221,7 @@ static bool send_body(void *object, const uint8_t *data, size_t len)
 	struct h2_stream *stream = object;
 	if (stream->is_bodiless || stream->is_closed || len == 0)
 		return true;
-	stream_queue_append(&stream->answer, data, len);
+	stream_queue_append_few(&stream->answer, data, len);
 	count_answer(stream);
 	resume_answer(stream);
 	stream->is_full = stream->answer.len > answer_mark(stream);

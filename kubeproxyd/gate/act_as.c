@@ -9,7 +9,6 @@
 
 #include "common/buf.h"
 #include "common/xmem.h"
-#include "kubeproxyd/gate/impersonate.h"
 #include "kubeproxyd/policy/principal.h"
 #include "kubeproxyd/policy/query.h"
 
@@ -22,11 +21,7 @@
 
 bool act_as_is_asked(const struct http_fields *fields)
 {
-	for (size_t i = 0; i < fields->count; i++) {
-		if (impersonate_is_impersonation(fields_name(fields, i)))
-			return true;
-	}
-	return false;
+	return (fields->traits & FIELD_IMPERSONATION) != 0;
 }
 
 static bool refuse(unsigned *status, unsigned code, char **message, char *what)
@@ -138,7 +133,7 @@ bool act_as_read(
 {
 	for (size_t i = 0; i < fields->count; i++) {
 		const char *name = fields_name(fields, i);
-		if (impersonate_is_impersonation(name) &&
+		if (fields_is(fields, i, FIELD_IMPERSONATION) &&
 		    !take_field(as, name, fields_value(fields, i), status, message))
 			return false;
 	}

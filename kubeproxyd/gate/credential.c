@@ -10,7 +10,6 @@
 #include "common/base64url.h"
 #include "kubeproxyd/http/fields.h"
 
-#define PROTOCOL_FIELD "Sec-WebSocket-Protocol"
 /* Everything that begins so is taken for a token, whatever follows. */
 #define BEARER_STEM   "base64url.bearer.authorization.k8s.io"
 #define BEARER_PREFIX BEARER_STEM "."
@@ -121,8 +120,7 @@ static bool take_protocols(
 	for (size_t i = 0; i < fields->count; i++) {
 		const char *list = fields_value(fields, i);
 		struct element element;
-		while (
-		    fields_is_named(fields, i, PROTOCOL_FIELD) && next_element(&list, &element)) {
+		while (fields_is(fields, i, FIELD_PROTOCOLS) && next_element(&list, &element)) {
 			if (!carries_token(&element)) {
 				others++;
 				continue;
@@ -146,9 +144,11 @@ bool credential_find(
     const struct http_fields *fields, struct credential *credential, const char **error)
 {
 	*credential = (struct credential){0};
+	if ((fields->traits & (FIELD_AUTHORIZATION | FIELD_PROTOCOLS)) == 0)
+		return true;
 	size_t count = 0;
 	for (size_t i = 0; i < fields->count; i++) {
-		if (!fields_is_named(fields, i, "Authorization"))
+		if (!fields_is(fields, i, FIELD_AUTHORIZATION))
 			continue;
 		if (count++ > 0) {
 			*error = "the request has more than one Authorization field";

@@ -16,17 +16,17 @@
 
 /* --- what a client may not send -------------------------------------------------------------- */
 
-static bool refuse_name(const char *name, unsigned *status, char **message)
+static bool refuse_name(
+    const struct http_fields *fields, size_t index, unsigned *status, char **message)
 {
-	if (impersonate_is_disguised_field(name)) {
-		*status = 400;
-		*message = xasprintf("the header field \"%s\" is refused: with '-' for '_' it "
-				     "would be one that only "
-				     "this proxy may send",
-		    name);
-		return true;
-	}
-	return false;
+	if (!fields_is(fields, index, FIELD_DISGUISED))
+		return false;
+	*status = 400;
+	*message = xasprintf("the header field \"%s\" is refused: with '-' for '_' it "
+			     "would be one that only "
+			     "this proxy may send",
+	    fields_name(fields, index));
+	return true;
 }
 
 /* Host and port of "scheme://host[:port]" or "host[:port]", whatever the scheme: "host" and
@@ -71,8 +71,10 @@ static bool refuse_origin(const struct http_fields *fields, size_t index, const 
 bool headers_refuse(
     const struct http_fields *fields, const char *authority, unsigned *status, char **message)
 {
+	if ((fields->traits & (FIELD_DISGUISED | FIELD_ORIGIN)) == 0)
+		return false;
 	for (size_t i = 0; i < fields->count; i++) {
-		if (refuse_name(fields_name(fields, i), status, message) ||
+		if (refuse_name(fields, i, status, message) ||
 		    refuse_origin(fields, i, authority, status, message))
 			return true;
 	}
@@ -80,12 +82,6 @@ bool headers_refuse(
 }
 
 /* --- what goes to the API server ------------------------------------------------------------- */
-
-static bool is_cookie(const struct http_fields *fields, size_t index)
-{
-	return fields_is_named(fields, index, "Cookie") ||
-	       fields_is_named(fields, index, "Cookie2");
-}
 
 /* The protocols that a WebSocket offers, without one that is a token. */
 static void copy_protocols(const char *value, struct http_fields *to)
@@ -102,20 +98,17 @@ static void copy_fields(const struct headers_input *input, struct http_fields *t
 	const struct http_fields *from = &input->client->fields;
 	struct hop_by_hop hop_by_hop = hop_by_hop_of(from);
 	for (size_t i = 0; i < from->count; i++) {
-		const char *name = fields_name(from, i);
-		if (hop_by_hop_has(&hop_by_hop, name) || impersonate_is_identity_field(name) ||
-		    impersonate_is_disguised_field(name))
+		if (hop_by_hop_has(&hop_by_hop, from, i) ||
+		    fields_is(from, i, FIELD_IDENTITY | FIELD_DISGUISED))
 			continue;
-		if (is_cookie(from, i) && !input->is_proxy_subresource)
+		if (fields_is(from, i, FIELD_COOKIE) && !input->is_proxy_subresource)
 			continue;
-		if (input->accept != NULL && (fields_is_named(from, i, "Accept") ||
-						 fields_is_named(from, i, "Accept-Encoding")))
+		if (fields_is(from, i, FIELD_ACCEPT) && input->accept != NULL)
 			continue;
-		if (fields_is_named(from, i, "Sec-WebSocket-Protocol"))
+		if (fields_is(from, i, FIELD_PROTOCOLS))
 			copy_protocols(fields_value(from, i), to);
 		else
-			fields_add(to, name, from->items[i].name_len, fields_value(from, i),
-			    from->items[i].value_len);
+			fields_copy(to, from, i);
 	}
 }
 
@@ -126,7 +119,7 @@ static const char *protocol_to_ask(const struct headers_input *input)
 	static const char *const known[] = {"websocket", "SPDY/3.1"};
 	if (!input->client->is_upgrade)
 		return NULL;
-	const char *asked = fields_get(&input->client->fields, "Upgrade");
+	const char *asked = fields_find(&input->client->fields, FIELD_UPGRADE);
 	if (asked == NULL)
 		return NULL;
 	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
@@ -169,20 +162,18 @@ static bool is_sound(const struct headers_input *input, const struct http_head *
 	struct hop_by_hop hop_by_hop = hop_by_hop_of(fields);
 	size_t vouched = 0;
 	for (size_t i = 0; i < fields->count; i++) {
-		const char *name = fields_name(fields, i);
-		vouched += impersonate_is_identity_field(name);
-		bool is_upgrade_field =
-		    upstream->is_upgrade && fields_is_named(fields, i, "Upgrade");
-		if (impersonate_is_disguised_field(name) ||
-		    (hop_by_hop_has(&hop_by_hop, name) && !is_upgrade_field))
+		vouched += fields_is(fields, i, FIELD_IDENTITY);
+		bool is_upgrade_field = upstream->is_upgrade && fields_is(fields, i, FIELD_UPGRADE);
+		if (fields_is(fields, i, FIELD_DISGUISED) ||
+		    (hop_by_hop_has(&hop_by_hop, fields, i) && !is_upgrade_field))
 			return false;
 	}
 	size_t expected = 2 + input->group_count + (input->uid != NULL) + input->extra_count + 1 +
 			  (input->client_address != NULL);
 	return vouched == expected && is_visible(upstream->target) &&
-	       is_visible(upstream->authority) && fields_count_of(fields, "Audit-ID") == 1 &&
-	       fields_count_of(fields, "X-Forwarded-For") == (input->client_address != NULL) &&
-	       fields_count_of(fields, "Upgrade") == upstream->is_upgrade &&
+	       is_visible(upstream->authority) && fields_count_with(fields, FIELD_AUDIT_ID) == 1 &&
+	       fields_count_with(fields, FIELD_FORWARDED_FOR) == (input->client_address != NULL) &&
+	       fields_count_with(fields, FIELD_UPGRADE) == upstream->is_upgrade &&
 	       impersonate_is_sound(input, fields);
 }
 

@@ -113,28 +113,6 @@ static void copy_cookie(
 
 /* --- the rest -------------------------------------------------------------------------------- */
 
-/* Fields that ask clients for credentials, or that speak for the whole host. */
-static bool is_dropped(const char *name)
-{
-	static const struct field_name names[] = {FIELD_NAME("WWW-Authenticate"),
-	    FIELD_NAME("Alt-Svc"), FIELD_NAME("Clear-Site-Data"), FIELD_NAME("NEL"),
-	    FIELD_NAME("Public-Key-Pins"), FIELD_NAME("Refresh"), FIELD_NAME("Report-To"),
-	    FIELD_NAME("Reporting-Endpoints"), FIELD_NAME("Service-Worker-Allowed"),
-	    FIELD_NAME("Set-Cookie2"), FIELD_NAME("Strict-Transport-Security")};
-	return field_name_is_among(name, names, sizeof names / sizeof names[0]) ||
-	       strncasecmp(name, "Access-Control-", strlen("Access-Control-")) == 0;
-}
-
-/* Fields about the bytes of a body, or a part of them. */
-static bool is_of_body(const char *name)
-{
-	static const struct field_name names[] = {FIELD_NAME("Accept-Ranges"),
-	    FIELD_NAME("Content-Digest"), FIELD_NAME("Content-MD5"), FIELD_NAME("Content-Range"),
-	    FIELD_NAME("Digest"), FIELD_NAME("ETag"), FIELD_NAME("Last-Modified"),
-	    FIELD_NAME("Repr-Digest"), FIELD_NAME("Trailer")};
-	return field_name_is_among(name, names, sizeof names / sizeof names[0]);
-}
-
 static bool is_type(const char *value, const char *type)
 {
 	size_t len = strlen(type);
@@ -164,25 +142,24 @@ static bool copy_field(const struct headers_answer *answer, const struct hop_by_
 	const struct http_fields *from = &answer->upstream->fields;
 	const char *name = fields_name(from, index), *value = fields_value(from, index);
 	bool is_proxied = answer->opaque_from > 0;
-	if (answer->is_filtered && is_of_body(name))
+	if (answer->is_filtered && fields_is(from, index, FIELD_OF_BODY))
 		return true;
 	/* Which trailers will come is said to whoever gets them. */
-	if (fields_is_named(from, index, "Trailer")) {
-		fields_add_text(to, name, value);
+	if (fields_is(from, index, FIELD_TRAILER)) {
+		fields_copy(to, from, index);
 		return true;
 	}
-	if (hop_by_hop_has(hop_by_hop, name) || is_dropped(name))
+	if (hop_by_hop_has(hop_by_hop, from, index) || fields_is(from, index, FIELD_OF_HOST))
 		return true;
-	if (fields_is_named(from, index, "Location"))
+	if (fields_is(from, index, FIELD_LOCATION))
 		return copy_location(answer, name, value, to, message);
-	if (fields_is_named(from, index, "Set-Cookie")) {
+	if (fields_is(from, index, FIELD_SET_COOKIE)) {
 		if (is_proxied)
 			copy_cookie(answer, value, to);
 		return true;
 	}
-	if (!is_confined || !fields_is_named(from, index, "X-Content-Type-Options"))
-		fields_add(
-		    to, name, from->items[index].name_len, value, from->items[index].value_len);
+	if (!is_confined || !fields_is(from, index, FIELD_SNIFFING))
+		fields_copy(to, from, index);
 	return true;
 }
 
@@ -212,7 +189,7 @@ bool headers_build_response(
 		if (!copy_field(answer, &hop_by_hop, is_confined, i, &client->fields, message))
 			return false;
 	}
-	const char *protocol = fields_get(from, "Upgrade");
+	const char *protocol = fields_find(from, FIELD_UPGRADE);
 	if (client->is_upgrade && protocol != NULL)
 		fields_add_text(&client->fields, "Upgrade", protocol);
 	if (is_confined && !client->is_upgrade) {
@@ -224,17 +201,10 @@ bool headers_build_response(
 
 void headers_build_trailers(const struct http_fields *upstream, struct http_fields *client)
 {
-	static const struct field_name heads[] = {FIELD_NAME("Age"), FIELD_NAME("Cache-Control"),
-	    FIELD_NAME("Date"), FIELD_NAME("Expires"), FIELD_NAME("Location"),
-	    FIELD_NAME("Retry-After"), FIELD_NAME("Set-Cookie"), FIELD_NAME("Vary"),
-	    FIELD_NAME("X-Content-Type-Options")};
 	struct hop_by_hop hop_by_hop = hop_by_hop_of(upstream);
 	for (size_t i = 0; i < upstream->count; i++) {
-		const char *name = fields_name(upstream, i);
-		bool is_for_heads =
-		    field_name_is_among(name, heads, sizeof heads / sizeof heads[0]) ||
-		    strncasecmp(name, "Content-", strlen("Content-")) == 0;
-		if (!is_for_heads && !hop_by_hop_has(&hop_by_hop, name) && !is_dropped(name))
-			fields_add_text(client, name, fields_value(upstream, i));
+		if (!fields_is(upstream, i, FIELD_OF_HEADS | FIELD_OF_HOST) &&
+		    !hop_by_hop_has(&hop_by_hop, upstream, i))
+			fields_copy(client, upstream, i);
 	}
 }

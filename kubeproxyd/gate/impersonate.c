@@ -1,6 +1,5 @@
-/* Identity in header fields. What comes from the client is judged by prefix, so that a field that
- * Kubernetes learns tomorrow is covered today; what goes to the API server is written here alone
- * and checked again once the head is complete. Called by headers.c. */
+/* Identity in header fields. What goes to the API server is written here alone and checked again
+ * once the head is complete. Called by headers.c. */
 #include "kubeproxyd/gate/impersonate.h"
 
 #include <stdint.h>
@@ -13,92 +12,6 @@
 #include "kubeproxyd/gate/headers.h"
 
 #define BEARER "Bearer "
-
-/* A name, or with `is_prefix` how it begins. */
-struct rule {
-	const char *name;
-	bool is_prefix;
-};
-
-/* may_be_identity() knows their first letters. */
-static const struct rule identity_rules[] = {
-    {"Authorization", false},
-    {"Proxy-Authorization", false},
-    {"Impersonate", true},
-    {"X-Remote-", true},
-    {"X-Forwarded-", true},
-    {"X-Client-", true},
-    {"X-Amz", true},
-    {"Front-Proxy", true},
-    {"Forwarded", false},
-    {"X-Real-Ip", false},
-    {"Audit-Id", false},
-    {NULL, false},
-};
-
-/* Only their disguise is an attack; as they are, others deal with them. */
-static const struct rule framing_rules[] = {
-    {"Content-Length", false},
-    {"Keep-Alive", false},
-    {"Proxy-Connection", false},
-    {"Transfer-Encoding", false},
-    {"Sec-Websocket-", true},
-    {NULL, false},
-};
-
-static int to_lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
-}
-
-static bool is_letter_equal(char a, char b, bool underscore_is_dash)
-{
-	if (underscore_is_dash && a == '_')
-		a = '-';
-	return to_lower(a) == to_lower(b);
-}
-
-static bool follows(const struct rule *rule, const char *name, bool underscore_is_dash)
-{
-	const char *wanted = rule->name;
-	for (; *wanted != '\0'; wanted++, name++) {
-		if (*name == '\0' || !is_letter_equal(*name, *wanted, underscore_is_dash))
-			return false;
-	}
-	return rule->is_prefix || *name == '\0';
-}
-
-static bool follows_any(const struct rule *rules, const char *name, bool underscore_is_dash)
-{
-	for (; rules->name != NULL; rules++) {
-		if (follows(rules, name, underscore_is_dash))
-			return true;
-	}
-	return false;
-}
-
-/* Nearly no field of a request begins like one of the rules. */
-static bool may_be_identity(char first)
-{
-	return first != '\0' && strchr("AaFfIiPpXx", first) != NULL;
-}
-
-bool impersonate_is_identity_field(const char *name)
-{
-	return may_be_identity(name[0]) && follows_any(identity_rules, name, false);
-}
-
-bool impersonate_is_disguised_field(const char *name)
-{
-	return strchr(name, '_') != NULL &&
-	       (follows_any(identity_rules, name, true) || follows_any(framing_rules, name, true));
-}
-
-bool impersonate_is_impersonation(const char *name)
-{
-	static const struct rule rule = {"Impersonate", true};
-	return follows(&rule, name, false);
-}
 
 /* --- ours ------------------------------------------------------------------------------------ */
 
@@ -170,18 +83,18 @@ bool impersonate_is_sound(const struct headers_input *input, const struct http_f
 	for (size_t i = 0; i < fields->count; i++) {
 		const char *value = fields_value(fields, i);
 		bool is_ours = true;
-		if (fields_is_named(fields, i, "Authorization")) {
+		if (fields_is(fields, i, FIELD_AUTHORIZATION)) {
 			is_ours = bearers++ == 0 && is_our_bearer(input, value);
-		} else if (fields_is_named(fields, i, "Impersonate-User")) {
+		} else if (fields_is(fields, i, FIELD_IMPERSONATE_USER)) {
 			is_ours = users++ == 0 && strcmp(value, input->user) == 0;
-		} else if (fields_is_named(fields, i, "Impersonate-Group")) {
+		} else if (fields_is(fields, i, FIELD_IMPERSONATE_GROUP)) {
 			is_ours = groups < input->group_count &&
 				  strcmp(value, input->groups[groups]) == 0;
 			groups++;
-		} else if (fields_is_named(fields, i, "Impersonate-Uid")) {
+		} else if (fields_is(fields, i, FIELD_IMPERSONATE_UID)) {
 			is_ours =
 			    uids++ == 0 && input->uid != NULL && strcmp(value, input->uid) == 0;
-		} else if (impersonate_is_impersonation(fields_name(fields, i))) {
+		} else if (fields_is(fields, i, FIELD_IMPERSONATION)) {
 			is_ours = is_our_extra(input, extras++, fields_name(fields, i), value);
 		}
 		if (!is_ours)

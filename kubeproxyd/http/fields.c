@@ -43,7 +43,7 @@ static void make_room(struct http_fields *fields, size_t bytes)
 }
 
 /* Copies text with a NUL behind it; returns its offset. */
-static uint32_t put(struct http_fields *fields, const char *text, size_t len)
+static inline uint32_t put(struct http_fields *fields, const char *text, size_t len)
 {
 	size_t at = fields->block_len;
 	if (len > 0)
@@ -53,22 +53,32 @@ static uint32_t put(struct http_fields *fields, const char *text, size_t len)
 	return (uint32_t)at;
 }
 
-void fields_add(struct http_fields *fields, const char *name, size_t name_len, const char *value,
-    size_t value_len)
+static void add(struct http_fields *fields, uint32_t traits, const char *name, size_t name_len,
+    const char *value, size_t value_len)
 {
 	if (name_len > BLOCK_MAX / 4 || value_len > BLOCK_MAX / 4)
 		abort();
 	make_room(fields, name_len + value_len + 2);
 	struct http_field *field = &fields->items[fields->count++];
-	field->name_at = put(fields, name, name_len);
+	(void)put(fields, name, name_len);
+	field->traits = traits;
 	field->name_len = (uint32_t)name_len;
 	field->value_at = put(fields, value, value_len);
 	field->value_len = (uint32_t)value_len;
+	fields->traits |= traits;
 }
 
-void fields_add_text(struct http_fields *fields, const char *name, const char *value)
+void fields_add(struct http_fields *fields, const char *name, size_t name_len, const char *value,
+    size_t value_len)
 {
-	fields_add(fields, name, strlen(name), value, strlen(value));
+	add(fields, field_traits(name, name_len), name, name_len, value, value_len);
+}
+
+void fields_copy(struct http_fields *fields, const struct http_fields *from, size_t index)
+{
+	const struct http_field *field = &from->items[index];
+	add(fields, field->traits, fields_name(from, index), field->name_len,
+	    fields_value(from, index), field->value_len);
 }
 
 void fields_add_prefixed(
@@ -81,29 +91,6 @@ void fields_add_prefixed(
 	fields->block_len--;
 	(void)put(fields, rest, rest_len);
 	fields->items[fields->count - 1].value_len += (uint32_t)rest_len;
-}
-
-const char *fields_name(const struct http_fields *fields, size_t index)
-{
-	return fields->block + fields->items[index].name_at;
-}
-
-const char *fields_value(const struct http_fields *fields, size_t index)
-{
-	return fields->block + fields->items[index].value_at;
-}
-
-bool field_name_is_among(const char *name, const struct field_name *names, size_t count)
-{
-	size_t len = strlen(name);
-	for (size_t i = 0; i < count; i++) {
-		/* Letters of the other case differ in this bit, others become nothing that is
-		 * there. */
-		bool may_be = names[i].len == len && ((names[i].text[0] ^ name[0]) & ~0x20) == 0;
-		if (may_be && strncasecmp(names[i].text, name, len) == 0)
-			return true;
-	}
-	return false;
 }
 
 /* Eight bytes at a time: each expression leaves the high bit of some byte set when there is one
@@ -147,6 +134,24 @@ size_t fields_count_of(const struct http_fields *fields, const char *name)
 	return count;
 }
 
+const char *fields_find(const struct http_fields *fields, enum field_trait trait)
+{
+	if ((fields->traits & trait) == 0)
+		return NULL;
+	for (size_t i = 0; i < fields->count; i++)
+		if (fields_is(fields, i, trait))
+			return fields_value(fields, i);
+	return NULL;
+}
+
+size_t fields_count_with(const struct http_fields *fields, enum field_trait trait)
+{
+	size_t count = 0;
+	for (size_t i = 0; (fields->traits & trait) != 0 && i < fields->count; i++)
+		count += fields_is(fields, i, trait);
+	return count;
+}
+
 static bool list_has(const char *list, const char *token, size_t token_len)
 {
 	while (*list != '\0') {
@@ -180,6 +185,7 @@ void fields_clear(struct http_fields *fields)
 		explicit_bzero(fields->block, fields->block_len);
 	fields->block_len = 0;
 	fields->count = 0;
+	fields->traits = 0;
 }
 
 void fields_free(struct http_fields *fields)

@@ -11,10 +11,13 @@
 #include <strings.h>
 
 #include "common/attr.h"
+#include "kubeproxyd/http/field_traits.h"
 
+/* Its name stands in the block right before its value, each with a NUL. */
 struct http_field {
-	uint32_t name_at, name_len; /* offsets into the block */
-	uint32_t value_at, value_len;
+	uint32_t traits; /* of its name: enum field_trait */
+	uint32_t name_len;
+	uint32_t value_at, value_len; /* offset into the block */
 };
 
 /* {0} is empty. Plain value; fields_free() releases. Names and values are NUL-terminated in the
@@ -22,42 +25,50 @@ struct http_field {
 struct http_fields {
 	struct http_field *items;
 	size_t count, cap;
+	uint32_t traits; /* that any of them has */
 	char *block;
 	size_t block_len, block_cap;
 };
 
 void fields_add(struct http_fields *fields, const char *name, size_t name_len, const char *value,
     size_t value_len);
-void fields_add_text(struct http_fields *fields, const char *name, const char *value);
+static inline void fields_add_text(struct http_fields *fields, const char *name, const char *value)
+{
+	fields_add(fields, name, strlen(name), value, strlen(value));
+}
+/* The field at `index` of another list. */
+void fields_copy(struct http_fields *fields, const struct http_fields *from, size_t index);
 /* The value is `prefix` and `rest` in one; no copy of either is left elsewhere. */
 void fields_add_prefixed(
     struct http_fields *fields, const char *name, const char *prefix, const char *rest);
-const char *fields_name(const struct http_fields *fields, size_t index);
-const char *fields_value(const struct http_fields *fields, size_t index);
+static inline const char *fields_value(const struct http_fields *fields, size_t index)
+{
+	return fields->block + fields->items[index].value_at;
+}
+static inline const char *fields_name(const struct http_fields *fields, size_t index)
+{
+	return fields_value(fields, index) - fields->items[index].name_len - 1;
+}
+static inline bool fields_is(const struct http_fields *fields, size_t index, enum field_trait trait)
+{
+	return (fields->items[index].traits & trait) != 0;
+}
 static inline bool fields_is_named(const struct http_fields *fields, size_t index, const char *name)
 {
 	const struct http_field *field = &fields->items[index];
 	size_t len = strlen(name);
-	return field->name_len == len &&
-	       strncasecmp(fields->block + field->name_at, name, len) == 0;
+	return field->name_len == len && strncasecmp(fields_name(fields, index), name, len) == 0;
 }
 /* The first value of `name`, or NULL. */
 const char *fields_get(const struct http_fields *fields, const char *name);
 size_t fields_count_of(const struct http_fields *fields, const char *name) MUST_USE;
+/* The same by a trait. */
+const char *fields_find(const struct http_fields *fields, enum field_trait trait) MUST_USE;
+size_t fields_count_with(const struct http_fields *fields, enum field_trait trait) MUST_USE;
 /* Whether `token` stands in the comma-separated list(s) of `name` (any case). */
 bool fields_has_token(
     const struct http_fields *fields, const char *name, const char *token) MUST_USE;
 
-/* One of a list of names, made by FIELD_NAME("Host"). */
-struct field_name {
-	const char *text;
-	size_t len;
-};
-#define FIELD_NAME(name)                                                                           \
-	{                                                                                          \
-		(name), sizeof(name) - 1                                                           \
-	}
-bool field_name_is_among(const char *name, const struct field_name *names, size_t count) MUST_USE;
 /* Whether `text` has no control character: no byte below ' ', and no DEL. */
 bool field_text_is_plain(const char *text, size_t len) MUST_USE;
 

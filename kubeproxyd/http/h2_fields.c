@@ -1,4 +1,5 @@
-/* Turns heads into nghttp2's name-value pairs, for both sides of the proxy. */
+/* Turns heads into nghttp2's name-value pairs, for both sides of the proxy, and what nghttp2 reads
+ * of a request into a head. */
 #include "kubeproxyd/http/h2_fields.h"
 
 #include <ctype.h>
@@ -16,17 +17,6 @@ static uint8_t *bytes(const char *text)
 		uint8_t *bytes;
 	} either = {.text = text}; /* nghttp2 does not write to names and values */
 	return either.bytes;
-}
-
-bool h2_field_is_private(const char *name, size_t len)
-{
-	static const struct field_name names[] = {FIELD_NAME("authorization"),
-	    FIELD_NAME("audit-id"), FIELD_NAME("x-forwarded-for"), FIELD_NAME("cookie"),
-	    FIELD_NAME("set-cookie")};
-	static const char prefix[] = "impersonate-";
-	bool may_be = strchr("aAiIxXcCsS", name[0]) != NULL && len >= strlen("cookie");
-	return may_be && (field_name_is_among(name, names, sizeof names / sizeof names[0]) ||
-			     strncasecmp(name, prefix, strlen(prefix)) == 0);
 }
 
 bool h2_head_says_length(const struct http_head *head)
@@ -64,8 +54,8 @@ void h2_fields_add(struct h2_fields *list, const char *name, const char *value, 
 	    .namelen = name_len,
 	    .value = bytes(value),
 	    .valuelen = value_len,
-	    .flags = h2_field_is_private(name, name_len) ? NGHTTP2_NV_FLAG_NO_INDEX
-							 : NGHTTP2_NV_FLAG_NONE,
+	    .flags = (field_traits(name, name_len) & FIELD_PRIVATE) != 0 ? NGHTTP2_NV_FLAG_NO_INDEX
+									 : NGHTTP2_NV_FLAG_NONE,
 	};
 	list->size += name_len + value_len + 8;
 }
@@ -117,4 +107,30 @@ void h2_fields_free(struct h2_fields *list)
 	buf_free_secret(&list->names);
 	if (list->items != list->few)
 		free(list->items);
+}
+
+static bool is_named(const char *name, size_t len, const char *wanted)
+{
+	return len == strlen(wanted) && memcmp(name, wanted, len) == 0;
+}
+
+bool h2_head_take(
+    struct http_head *head, const char *name, size_t name_len, const char *value, size_t value_len)
+{
+	if (is_named(name, name_len, ":method")) {
+		http_head_set_method(head, value);
+	} else if (is_named(name, name_len, ":path")) {
+		http_head_set_target(head, value, value_len);
+	} else if (is_named(name, name_len, ":authority")) {
+		http_head_set_authority(head, value, value_len);
+	} else if (is_named(name, name_len, "content-length")) {
+		head->body = HTTP_BODY_LENGTH;
+		head->content_length = strtoull(value, NULL, 10); /* its grammar is checked */
+	} else if (is_named(name, name_len, "expect")) {
+		head->expects_continue =
+		    value_len == 12 && strncasecmp(value, "100-continue", 12) == 0;
+	} else {
+		return name_len > 0 && name[0] == ':';
+	}
+	return true;
 }

@@ -36,8 +36,11 @@ void h2_fields_add_head(struct h2_fields *list, const struct http_head *head, co
 void h2_fields_add_status(struct h2_fields *list, unsigned status);
 void h2_fields_free(struct h2_fields *list);
 
-/* Whether it belongs to one user (any case), so that it must never enter a table. */
-bool h2_field_is_private(const char *name, size_t len) MUST_USE;
+/* A field of a request that nghttp2 has checked, NUL-terminated. False: it is neither a pseudo
+ * field nor one that heads keep as a member. */
+bool h2_head_take(struct http_head *head, const char *name, size_t name_len, const char *value,
+    size_t value_len) MUST_USE;
+
 /* Whether content-length is written: of the body, or what an answer to HEAD and a 304 declare. */
 bool h2_head_says_length(const struct http_head *head) MUST_USE;
 

@@ -31,7 +31,7 @@ static void append_length(struct buf *out, const struct http_head *head)
 }
 
 bool h2_tail_encode(struct h2_tails *tails, struct h2_tail *tail, const struct http_head *head,
-    const char *except, size_t other)
+    uint32_t except, size_t other)
 {
 	const struct http_fields *fields = &head->fields;
 	size_t bound = bound_of(head);
@@ -40,12 +40,11 @@ bool h2_tail_encode(struct h2_tails *tails, struct h2_tail *tail, const struct h
 	size_t before = tails->bytes.len;
 	buf_make_room(&tails->bytes, bound);
 	for (size_t i = 0; i < fields->count; i++) {
-		if (except != NULL && fields_is_named(fields, i, except))
-			continue;
-		const char *name = fields_name(fields, i);
-		size_t name_len = fields->items[i].name_len;
-		hpack_append(&tails->bytes, name, name_len, fields_value(fields, i),
-		    fields->items[i].value_len, h2_field_is_private(name, name_len));
+		const struct http_field *field = &fields->items[i];
+		if ((field->traits & except) == 0)
+			hpack_append(&tails->bytes, fields_name(fields, i), field->name_len,
+			    fields_value(fields, i), field->value_len,
+			    (field->traits & FIELD_PRIVATE) != 0);
 	}
 	append_length(&tails->bytes, head);
 	*tail = (struct h2_tail){

@@ -30,10 +30,10 @@ struct h2_tail {
 	bool is_waiting;
 };
 
-/* Encodes the fields of `head` but the one named `except` (lower case, or NULL), and its length.
+/* Encodes the fields of `head` but those with a trait among `except`, and its length.
  * False, and nothing is done: they do not fit one frame beside `other` bytes. */
 bool h2_tail_encode(struct h2_tails *tails, struct h2_tail *tail, const struct http_head *head,
-    const char *except, size_t other) MUST_USE;
+    uint32_t except, size_t other) MUST_USE;
 const char *h2_tail_bytes(const struct h2_tails *tails, const struct h2_tail *tail);
 /* It was written. Heads are written in the order in which they were submitted. */
 void h2_tail_written(struct h2_tails *tails, struct h2_tail *tail);

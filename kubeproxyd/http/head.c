@@ -145,13 +145,6 @@ static void write_checked(struct buf *out, const char *name, const char *text, s
 	buf_append(out, text, len);
 }
 
-static bool is_written_from_members(const char *name)
-{
-	static const struct field_name names[] = {FIELD_NAME("Host"), FIELD_NAME("Content-Length"),
-	    FIELD_NAME("Transfer-Encoding"), FIELD_NAME("Connection")};
-	return field_name_is_among(name, names, sizeof names / sizeof names[0]);
-}
-
 static void write_field(struct buf *out, const char *name, const char *value, size_t value_len)
 {
 	size_t name_len = strlen(name), len = name_len + 2 + value_len + 2;
@@ -168,7 +161,7 @@ static void write_fields(const struct http_fields *fields, struct buf *out)
 {
 	for (size_t i = 0; i < fields->count; i++) {
 		const char *name = fields_name(fields, i);
-		if (is_written_from_members(name))
+		if (fields_is(fields, i, FIELD_OF_MEMBERS))
 			refuse("a field that the head writes by itself", name);
 		write_field(out, name, fields_value(fields, i), fields->items[i].value_len);
 	}

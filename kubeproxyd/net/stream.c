@@ -201,14 +201,32 @@ void stream_set_events(struct stream *stream, const struct stream_events *events
 	stream->arg = arg;
 }
 
+static bool is_deaf(const struct stream *stream)
+{
+	return stream->is_end_wanted || stream->state == STATE_BROKEN ||
+	       stream->state == STATE_CLOSED;
+}
+
+/* More is queued than before. */
+static void note_queued(struct stream *stream)
+{
+	stream_count(stream);
+	if (stream->queue.len > stream_mark(stream))
+		stream->is_full = true;
+	if (stream->state == STATE_OPEN && stream->queue.len > 0)
+		loop_defer(stream->loop, &stream->turn_end);
+}
+
 void stream_write(struct stream *stream, const void *data, size_t len)
 {
 	const uint8_t *bytes = data;
+	if (is_deaf(stream))
+		return;
 	size_t done = stream->io.keeps_records ? stream_write_through(stream, bytes, len) : 0;
 	if (done == len)
 		return;
-	memcpy(stream_reserve(stream, len - done), bytes + done, len - done);
-	stream_commit(stream, len - done);
+	stream_queue_append(&stream->queue, bytes + done, len - done);
+	note_queued(stream);
 }
 
 void stream_keep_records(struct stream *stream)
@@ -216,21 +234,14 @@ void stream_keep_records(struct stream *stream)
 	stream->io.keeps_records = true;
 }
 
-uint8_t *stream_reserve(struct stream *stream, size_t len)
+void stream_write_queue(struct stream *stream, struct stream_queue *from, size_t len)
 {
-	return stream_queue_reserve(&stream->queue, len);
-}
-
-void stream_commit(struct stream *stream, size_t len)
-{
-	bool is_dropped =
-	    stream->is_end_wanted || stream->state == STATE_BROKEN || stream->state == STATE_CLOSED;
-	stream_queue_commit(&stream->queue, is_dropped ? 0 : len);
-	stream_count(stream);
-	if (stream->queue.len > stream_mark(stream))
-		stream->is_full = true;
-	if (stream->state == STATE_OPEN && stream->queue.len > 0)
-		loop_defer(stream->loop, &stream->turn_end);
+	if (is_deaf(stream)) {
+		stream_queue_consume(from, len);
+		return;
+	}
+	stream_queue_move(&stream->queue, from, len);
+	note_queued(stream);
 }
 
 size_t stream_queued(const struct stream *stream)

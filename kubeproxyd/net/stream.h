@@ -16,6 +16,7 @@
 struct holdings; /* net/holdings.h */
 struct loop;
 struct stream;
+struct stream_queue; /* net/stream_queue.h */
 struct tls_server; /* net/tls.h */
 struct tls_client;
 
@@ -66,10 +67,8 @@ void stream_set_events(struct stream *stream, const struct stream_events *events
 void stream_keep_records(struct stream *stream);
 /* Queues bytes; copies them. Never fails: a broken stream tells by on_error. */
 void stream_write(struct stream *stream, const void *data, size_t len);
-/* Room for at most `len` bytes at the end of the queue, to build a head in place; then
- * stream_commit(). */
-uint8_t *stream_reserve(struct stream *stream, size_t len) MUST_USE;
-void stream_commit(struct stream *stream, size_t len);
+/* The same for the first `len` bytes of a queue, which drops them. */
+void stream_write_queue(struct stream *stream, struct stream_queue *from, size_t len);
 size_t stream_queued(const struct stream *stream) MUST_USE;
 /* From when the high mark is passed until on_drain. */
 bool stream_is_full(const struct stream *stream) MUST_USE;

@@ -217,9 +217,9 @@ static bool write_queue(struct stream *stream)
 			stream->is_write_blocked = true;
 			break;
 		}
-		size_t put, len = stream->queue.len < RECORD_SIZE ? stream->queue.len : RECORD_SIZE;
-		enum stream_io_result result = stream_io_write(
-		    &stream->io, stream->queue.data + stream->queue.start, len, &put);
+		size_t put, len;
+		const uint8_t *data = stream_queue_peek(&stream->queue, &len);
+		enum stream_io_result result = stream_io_write(&stream->io, data, len, &put);
 		stream_queue_consume(&stream->queue, put);
 		stream->bytes_written += put;
 		written += put;

@@ -14,6 +14,9 @@ struct allowing {
 	enum coverage coverage;
 };
 
+/* Few people hold more roles. */
+#define ASKING_FEW 16
+
 struct asking {
 	const struct grants *grants;
 	const char *cluster;
@@ -24,11 +27,14 @@ struct asking {
 	struct decision *decision;
 	struct wanted wanted;
 	bool is_basic; /* any role about the cluster allows it */
-	struct allowing *allowing;
+	struct allowing few[ASKING_FEW];
+	struct allowing *allowing; /* `few`, or memory of its own when they may be more */
 	size_t allowing_count;
 	const struct resource_rule *part_denied_by; /* NULL: nothing is taken out */
 };
 
+/* Zeroed memory for what the decision holds. */
+void *decision_alloc(struct decision *decision, size_t size) MUST_USE;
 /* Sets user and groups; false after a denial. */
 bool choose_as(struct asking *asking);
 

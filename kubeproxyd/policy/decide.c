@@ -5,13 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/arena.h"
 #include "common/xmem.h"
 #include "kubeproxyd/policy/asking.h"
 #include "kubeproxyd/policy/policy.h"
 #include "kubeproxyd/policy/verbs.h"
-
-/* About what a rule's place takes in the decision's. */
-#define RULE_TEXT_BYTES 48
 
 /* What a restricted answer is filtered by. The rules are the grants'. */
 struct object_rules {
@@ -246,22 +244,48 @@ static bool is_whole_or_filtered(struct asking *asking)
 
 /* --- the whole ------------------------------------------------------------------------------- */
 
+static const char *name_of(const struct allowing *by)
+{
+	return by->rule != NULL ? by->rule->place : by->role->text;
+}
+
 static void allow(struct asking *asking)
 {
 	struct decision *decision = asking->decision;
-	struct buf rule = {0};
+	size_t len = 1;
 	decision->is_allowed = true;
-	buf_make_room(&rule, asking->allowing_count * RULE_TEXT_BYTES);
+	for (size_t i = 0; i < asking->allowing_count; i++)
+		len += strlen(name_of(&asking->allowing[i])) + strlen(", ");
+	char *at = decision_alloc(decision, len);
+	decision->rule = at;
 	for (size_t i = 0; i < asking->allowing_count; i++) {
-		const struct allowing *by = &asking->allowing[i];
 		if (i > 0)
-			buf_append(&rule, ", ", 2);
-		buf_append_text(&rule, by->rule != NULL ? by->rule->place : by->role->text);
+			at = stpcpy(at, ", ");
+		at = stpcpy(at, name_of(&asking->allowing[i]));
 	}
-	decision->rule = buf_take(&rule);
 }
 
 /* --- public ---------------------------------------------------------------------------------- */
+
+void *decision_alloc(struct decision *decision, size_t size)
+{
+	return decision->arena != NULL ? arena_alloc(decision->arena, size) : xcalloc(1, size);
+}
+
+/* Room for few roles is not worth being cleared each time. */
+static void asking_init(struct asking *asking, const struct grants *grants,
+    const struct request_info *request, struct decision *decision)
+{
+	asking->grants = grants;
+	asking->request = request;
+	asking->decision = decision;
+	asking->standings = NULL;
+	asking->wanted = (struct wanted){0};
+	asking->is_basic = false;
+	asking->allowing = asking->few;
+	asking->allowing_count = 0;
+	asking->part_denied_by = NULL;
+}
 
 void policy_decide(const struct grants *grants, const char *cluster,
     const struct labels *cluster_labels, const struct request_info *request,
@@ -274,12 +298,11 @@ void policy_decide_as(const struct grants *grants, const char *cluster,
     const struct labels *cluster_labels, const struct request_info *request,
     const struct act_as *as, struct decision *decision)
 {
-	struct asking asking = {.grants = grants,
-	    .as = as,
-	    .cluster = cluster,
-	    .labels = cluster_labels,
-	    .request = request,
-	    .decision = decision};
+	struct asking asking;
+	asking_init(&asking, grants, request, decision);
+	asking.as = as;
+	asking.cluster = cluster;
+	asking.labels = cluster_labels;
 	if (grants->role_count == 0) {
 		deny_unbound(&asking);
 		return;
@@ -288,7 +311,8 @@ void policy_decide_as(const struct grants *grants, const char *cluster,
 		wanted_init(&asking.wanted, &grants->policy->vocabulary, request);
 	asking.is_basic = is_basic(request);
 	asking.standings = standings_find(grants, cluster_labels);
-	asking.allowing = xcalloc(grants->role_count, sizeof *asking.allowing);
+	if (grants->role_count > ASKING_FEW)
+		asking.allowing = xcalloc(grants->role_count, sizeof *asking.allowing);
 	if (is_not_denied(&asking) && is_allowed_by_a_role(&asking) &&
 	    is_whole_or_filtered(&asking) && choose_as(&asking))
 		allow(&asking);
@@ -296,7 +320,8 @@ void policy_decide_as(const struct grants *grants, const char *cluster,
 		decision->user = NULL;
 	if (!decision->is_allowed)
 		decision->is_restricted = false;
-	free(asking.allowing);
+	if (asking.allowing != asking.few)
+		free(asking.allowing);
 }
 
 bool policy_may_read_object(
@@ -350,8 +375,10 @@ void decision_clear(struct decision *decision)
 		free(decision->objects->denying);
 		free(decision->objects);
 	}
-	free(decision->groups);
-	free(decision->rule);
+	if (decision->arena == NULL) {
+		free(decision->groups);
+		free(decision->rule);
+	}
 	free(decision->message);
 	*decision = (struct decision){0};
 }

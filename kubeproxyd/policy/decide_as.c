@@ -55,18 +55,23 @@ static void insert(const char **names, size_t *count, const char *name)
 	++*count;
 }
 
-/* Users or groups of the allowing roles without those that any held role denies; sorted, each once;
- * *denier is who took one away. The array is the caller's, the names are the roles'. */
-static const char **collect(
-    const struct asking *asking, bool is_group, size_t *count, const struct role **denier)
+static size_t count_names(const struct asking *asking, bool is_group)
 {
-	size_t most = 1;
+	size_t count = 0;
 	for (size_t i = 0; i < asking->allowing_count; i++) {
 		const struct role_side *side = &asking->allowing[i].role->allow;
-		most += is_group ? side->groups.count : side->users.count;
+		count += is_group ? side->groups.count : side->users.count;
 	}
-	const char **names = xcalloc(most, sizeof *names);
-	*count = 0;
+	return count;
+}
+
+/* Users or groups of the allowing roles without those that any held role denies, sorted, each once,
+ * into `names`, which has room for count_names(); returns how many. *denier is who took one away.
+ * The names are the roles'. */
+static size_t collect_into(
+    const char **names, const struct asking *asking, bool is_group, const struct role **denier)
+{
+	size_t count = 0;
 	for (size_t i = 0; i < asking->allowing_count; i++) {
 		const struct role_side *side = &asking->allowing[i].role->allow;
 		const struct texts *more = is_group ? &side->groups : &side->users;
@@ -77,9 +82,18 @@ static const char **collect(
 			if (by != NULL)
 				*denier = by;
 			else
-				insert(names, count, name);
+				insert(names, &count, name);
 		}
 	}
+	return count;
+}
+
+/* The same; the array is the caller's. */
+static const char **collect(
+    const struct asking *asking, bool is_group, size_t *count, const struct role **denier)
+{
+	const char **names = xcalloc(count_names(asking, is_group) + 1, sizeof *names);
+	*count = collect_into(names, asking, is_group, denier);
 	return names;
 }
 
@@ -182,7 +196,8 @@ static bool choose_given_groups(struct asking *asking, const struct texts *group
 	const struct role *denier = NULL;
 	size_t count;
 	const char **own = collect(asking, true, &count, &denier);
-	const char **chosen = xcalloc(groups->count + 1, sizeof *chosen);
+	const char **chosen =
+	    decision_alloc(asking->decision, (groups->count + 1) * sizeof *chosen);
 	const char *refused = NULL;
 	for (size_t i = 0; i < groups->count && refused == NULL; i++) {
 		const char *group = groups->items[i];
@@ -232,8 +247,10 @@ bool choose_as(struct asking *asking)
 		if (!choose_given_groups(asking, &as->groups))
 			return false;
 	} else if (has_own_groups) {
-		asking->decision->groups =
-		    collect(asking, true, &asking->decision->group_count, &denier);
+		struct decision *decision = asking->decision;
+		decision->groups = decision_alloc(
+		    decision, (count_names(asking, true) + 1) * sizeof *decision->groups);
+		decision->group_count = collect_into(decision->groups, asking, true, &denier);
 	}
 	return as == NULL || take_rest(asking, as);
 }

@@ -29,13 +29,20 @@ static char *what_is_refused(const struct asking *asking)
 	    asking->cluster);
 }
 
+static void decision_take_rule(struct decision *decision, char *rule)
+{
+	size_t len = strlen(rule);
+	decision->rule = memcpy(decision_alloc(decision, len + 1), rule, len + 1);
+	free(rule);
+}
+
 /* Both texts become the decision's. */
 static void deny(struct asking *asking, char *rule, char *why)
 {
 	char *what = what_is_refused(asking);
 	asking->decision->is_allowed = false;
 	free(asking->decision->message);
-	asking->decision->rule = rule;
+	decision_take_rule(asking->decision, rule);
 	asking->decision->message = xasprintf("%s: %s", what, why);
 	free(what);
 	free(why);

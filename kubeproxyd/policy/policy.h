@@ -40,6 +40,7 @@ const char *const *grants_roles(const struct grants *grants);
 const struct role_options *grants_options(const struct grants *grants);
 
 struct act_as;
+struct arena;
 struct object_rules;
 
 struct decision {
@@ -60,6 +61,8 @@ struct decision {
 	/* Whom the client asked to be, all of it allowed: uid and extras are to be sent, too. NULL:
 	 * nobody. */
 	const struct act_as *as;
+	/* Of `groups` and `rule`, until it ends; NULL: they are the decision's. Set before. */
+	struct arena *arena;
 	/* For audit and for the answer: "role dev-access allow", "role dev allow:
 	 * kubernetes_resources[2]", "role contractors deny: kubernetes_labels env=prod". */
 	char *rule;

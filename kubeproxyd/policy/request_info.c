@@ -225,32 +225,40 @@ static bool is_segment(const char *name)
 	return strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && strpbrk(name, "/%") == NULL;
 }
 
-static void read_selectors(struct request_info *info, const char *query, size_t len)
+/* A parameter's value in memory of its own, NULL without one; `scratch` is used again. */
+static const char *keep_parameter(
+    struct request_info *info, const char *query, const char *name, char *scratch)
 {
-	const char *fields = query_get(query, "fieldSelector", place(info, len));
-	const char *labels = query_get(query, "labelSelector", place(info, len));
+	const char *value = query_get(query, name, scratch);
+	return value != NULL ? arena_strndup(arena_of(info), value, strlen(value)) : NULL;
+}
+
+static void read_selectors(struct request_info *info, const char *query, char *scratch)
+{
+	const char *fields = keep_parameter(info, query, "fieldSelector", scratch);
+	const char *labels = keep_parameter(info, query, "labelSelector", scratch);
 	info->field_selector = fields != NULL ? fields : "";
 	info->label_selector = labels != NULL ? labels : "";
 }
 
 /* A get without a name is a list or a watch; a delete without one is a deletecollection. */
-static void read_query(struct request_info *info, const char *query, size_t len, bool has_selectors)
+static void read_query(
+    struct request_info *info, const char *query, char *scratch, bool has_selectors)
 {
 	static const char *const collections[] = {"list", "watch", "deletecollection", NULL};
-	char *scratch = place(info, len);
 	const char *name = NULL;
 	if (info->name[0] == '\0' && strcmp(info->verb, "get") == 0) {
 		info->verb = query_is_true(query_get(query, "watch", scratch)) ? "watch" : "list";
-		const char *fields = query_get(query, "fieldSelector", place(info, len));
+		const char *fields = keep_parameter(info, query, "fieldSelector", scratch);
 		if (fields != NULL && has_sound_numbers(query, scratch) &&
-		    field_selector_name(fields, place(info, len), &name) && name != NULL &&
-		    is_segment(name))
+		    field_selector_name(fields, place(info, strlen(fields)), &name) &&
+		    name != NULL && is_segment(name))
 			info->name = name;
 	} else if (info->name[0] == '\0' && strcmp(info->verb, "delete") == 0) {
 		info->verb = "deletecollection";
 	}
 	if (has_selectors && is_one_of(info->verb, collections))
-		read_selectors(info, query, len);
+		read_selectors(info, query, scratch);
 }
 
 static bool is_plain_word(const char *word)
@@ -262,10 +270,9 @@ static bool is_plain_word(const char *word)
 }
 
 /* Each "command=WORD" is one word. Joined they are shorter than the query. */
-static void read_command(struct request_info *info, const char *query, size_t len)
+static void read_command(struct request_info *info, const char *query, char *scratch)
 {
-	char *command = place(info, len), *end = command;
-	char *scratch = place(info, len);
+	char *command = place(info, strlen(query)), *end = command;
 	struct query_pair pair;
 	info->is_command_plain = true;
 	while (query_next(&query, scratch, &pair)) {
@@ -294,8 +301,8 @@ static bool is_long_running(const struct request_info *info, const char *query, 
 
 /* --- the whole ------------------------------------------------------------------------------- */
 
-static bool resolve_resource(const char *method, const char *query, size_t len, struct parts *parts,
-    struct request_info *info)
+static bool resolve_resource(const char *method, const char *query, char *scratch,
+    struct parts *parts, struct request_info *info)
 {
 	static const char *const special[] = {"watch", "proxy", NULL};
 	bool is_special = is_one_of(parts->items[0], special);
@@ -304,9 +311,9 @@ static bool resolve_resource(const char *method, const char *query, size_t len, 
 	info->verb = is_special ? take_part(parts) : verb_of_method(method);
 	take_namespace(parts, info);
 	take_resource(parts, info);
-	read_query(info, query, len, !is_special);
+	read_query(info, query, scratch, !is_special);
 	if (strcmp(info->subresource, "exec") == 0)
-		read_command(info, query, len);
+		read_command(info, query, scratch);
 	return true;
 }
 
@@ -347,11 +354,11 @@ bool request_info_resolve(
 	split_path(memcpy(place(info, len), path, strlen(path) + 1), &parts);
 	if (!take_api(&parts, info))
 		return true;
-	size_t query_len = strlen(split.query);
-	if (!resolve_resource(method, split.query, query_len, &parts, info))
+	char *scratch = place(info, strlen(split.query));
+	if (!resolve_resource(method, split.query, scratch, &parts, info))
 		return refuse(
 		    info, reason, "unable to determine kind and namespace from url, %s", target);
-	info->is_long_running = is_long_running(info, split.query, place(info, query_len));
+	info->is_long_running = is_long_running(info, split.query, scratch);
 	return true;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/xmem.h"
+#include "kubeproxyd/net/stream_queue.h"
 
 struct world world;
 
@@ -22,6 +23,18 @@ void stream_write(struct stream *stream, const void *data, size_t len)
 	if (stream == NULL || world.has_ended)
 		abort();
 	buf_append(&world.wire.written, data, len);
+}
+
+void stream_write_queue(struct stream *stream, struct stream_queue *from, size_t len)
+{
+	while (len > 0) {
+		size_t run;
+		const uint8_t *data = stream_queue_peek(from, &run);
+		run = run < len ? run : len;
+		stream_write(stream, data, run);
+		stream_queue_consume(from, run);
+		len -= run;
+	}
 }
 
 bool stream_is_full(const struct stream *stream)

@@ -83,21 +83,124 @@ static void wipes_what_it_held(void **state)
 static void names_are_compared_whole_and_without_case(void **state)
 {
 	(void)state;
-	static const struct field_name names[] = {FIELD_NAME("TE"), FIELD_NAME("Keep-Alive")};
 	static const struct {
 		const char *name;
-		bool is_among;
+		bool is_named;
 	} rows[] = {{"TE", true}, {"te", true}, {"KEEP-alive", true}, {"Keep-Aliv", false},
 	    {"Keep-Alive2", false}, {"T", false}, {"", false}, {"Keep_Alive", false}};
 	struct http_fields fields = {0};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		assert_int_equal(field_name_is_among(rows[i].name, names, 2), rows[i].is_among);
 		fields_add_text(&fields, rows[i].name, "value");
 		bool is_named =
 		    fields_is_named(&fields, i, "Te") || fields_is_named(&fields, i, "keep-alive");
-		assert_int_equal(is_named, rows[i].is_among);
+		assert_int_equal(is_named, rows[i].is_named);
+		assert_int_equal(fields_is(&fields, i, FIELD_HOP_BY_HOP), rows[i].is_named);
 	}
 	fields_free(&fields);
+}
+
+/* One name for each letter and each kind of rule; in other cases, cut short, and longer. */
+static void names_have_their_traits(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		uint32_t traits;
+	} rows[] = {
+	    {"accept", FIELD_ACCEPT},
+	    {"Accept-Encoding", FIELD_ACCEPT},
+	    {"Accept-Language", 0},
+	    {"access-control-allow-origin", FIELD_OF_HOST},
+	    {"AUDIT-ID", FIELD_IDENTITY | FIELD_PRIVATE | FIELD_AUDIT_ID},
+	    {"authorization", FIELD_IDENTITY | FIELD_PRIVATE | FIELD_AUTHORIZATION},
+	    {"authorizatio", 0},
+	    {"authorization2", 0},
+	    {"connection", FIELD_HOP_BY_HOP | FIELD_OF_MEMBERS | FIELD_CONNECTION},
+	    {"content-length",
+		FIELD_HOP_BY_HOP | FIELD_OF_MEMBERS | FIELD_FRAMING | FIELD_OF_HEADS},
+	    {"content-type", FIELD_OF_HEADS},
+	    {"cookie", FIELD_COOKIE | FIELD_PRIVATE},
+	    {"cookie2", FIELD_COOKIE},
+	    {"Expect", FIELD_HOP_BY_HOP},
+	    {"front-proxy-anything", FIELD_IDENTITY},
+	    {"HTTP2-Settings", FIELD_HOP_BY_HOP},
+	    {"impersonate", FIELD_IDENTITY | FIELD_PRIVATE | FIELD_IMPERSONATION},
+	    {"Impersonate-Tomorrow", FIELD_IDENTITY | FIELD_PRIVATE | FIELD_IMPERSONATION},
+	    {"Impersonate-User",
+		FIELD_IDENTITY | FIELD_PRIVATE | FIELD_IMPERSONATION | FIELD_IMPERSONATE_USER},
+	    {"Keep-Alive", FIELD_HOP_BY_HOP | FIELD_FRAMING},
+	    {"Location", FIELD_LOCATION | FIELD_OF_HEADS},
+	    {"nel", FIELD_OF_HOST},
+	    {"Origin", FIELD_ORIGIN},
+	    {"Proxy-Authorization", FIELD_HOP_BY_HOP | FIELD_IDENTITY},
+	    {"Report-To", FIELD_OF_HOST},
+	    {"Sec-WebSocket-Protocol", FIELD_FRAMING | FIELD_PROTOCOLS},
+	    {"Sec-WebSocket-Key", FIELD_FRAMING},
+	    {"Set-Cookie", FIELD_SET_COOKIE | FIELD_OF_HEADS | FIELD_PRIVATE},
+	    {"trailer", FIELD_HOP_BY_HOP | FIELD_TRAILER | FIELD_OF_BODY},
+	    {"Content-Range", FIELD_OF_HEADS | FIELD_OF_BODY},
+	    {"etag", FIELD_OF_BODY},
+	    {"UPGRADE", FIELD_HOP_BY_HOP | FIELD_UPGRADE},
+	    {"User-Agent", 0},
+	    {"vary", FIELD_OF_HEADS},
+	    {"www-authenticate", FIELD_OF_HOST},
+	    {"X-Amz-Date", FIELD_IDENTITY},
+	    {"X-Content-Type-Options", FIELD_SNIFFING | FIELD_OF_HEADS},
+	    {"x-forwarded-for", FIELD_IDENTITY | FIELD_PRIVATE | FIELD_FORWARDED_FOR},
+	    {"x-forwarded-host", FIELD_IDENTITY},
+	    {"X-Remote-User", FIELD_IDENTITY},
+	    {"X-Request-Id", 0},
+	    {"", 0},
+	    {"@uthorization", 0},
+	    {"{}", 0},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		uint32_t traits = field_traits(rows[i].name, strlen(rows[i].name));
+		if (traits != rows[i].traits)
+			print_error("%s\n", rows[i].name);
+		assert_int_equal(traits, rows[i].traits);
+	}
+}
+
+static void underscores_are_a_disguise_of_what_matters(void **state)
+{
+	(void)state;
+	static const char *const disguised[] = {"Impersonate_User", "X_Remote_User", "audit_id",
+	    "X-Remote_Group", "content_length", "Transfer_Encoding", "sec_websocket_key",
+	    "X-Amz_Date", "keep_alive"};
+	static const char *const others[] = {
+	    "my_field", "x_trace_id", "user_agent", "connection_", "_impersonate-user", "_"};
+	char longest[200];
+	for (size_t i = 0; i < sizeof disguised / sizeof disguised[0]; i++)
+		assert_true(field_traits(disguised[i], strlen(disguised[i])) & FIELD_DISGUISED);
+	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+		assert_int_equal(field_traits(others[i], strlen(others[i])), 0);
+	memset(longest, 'a', sizeof longest);
+	memcpy(longest, "x_remote_", 9);
+	assert_true(field_traits(longest, sizeof longest) & FIELD_DISGUISED);
+	memcpy(longest, "y_remote_", 9);
+	assert_int_equal(field_traits(longest, sizeof longest), 0);
+}
+
+static void lists_know_what_is_in_them(void **state)
+{
+	(void)state;
+	struct http_fields from = {0}, to = {0};
+	fields_add_text(&from, "Accept", "a");
+	assert_null(fields_find(&from, FIELD_COOKIE));
+	fields_add_text(&from, "Cookie", "one=1");
+	fields_add_text(&from, "cookie", "two=2");
+	assert_string_equal(fields_find(&from, FIELD_COOKIE), "one=1");
+	assert_int_equal(fields_count_with(&from, FIELD_COOKIE), 2);
+	assert_int_equal(fields_count_with(&from, FIELD_UPGRADE), 0);
+	assert_null(fields_find(&to, FIELD_COOKIE));
+	fields_copy(&to, &from, 2);
+	assert_string_equal(fields_name(&to, 0), "cookie");
+	assert_string_equal(fields_find(&to, FIELD_COOKIE), "two=2");
+	fields_clear(&to);
+	assert_null(fields_find(&to, FIELD_COOKIE));
+	fields_free(&from);
+	fields_free(&to);
 }
 
 /* Each byte at each place of texts shorter and longer than the step of eight. */
@@ -149,6 +252,9 @@ int main(void)
 	    cmocka_unit_test(grows_and_keeps_its_memory),
 	    cmocka_unit_test(wipes_what_it_held),
 	    cmocka_unit_test(names_are_compared_whole_and_without_case),
+	    cmocka_unit_test(names_have_their_traits),
+	    cmocka_unit_test(underscores_are_a_disguise_of_what_matters),
+	    cmocka_unit_test(lists_know_what_is_in_them),
 	    cmocka_unit_test(finds_control_characters_anywhere),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -144,14 +144,15 @@ static void tells_the_end_behind_the_data(void **state)
 
 /* --- writing --------------------------------------------------------------------------------- */
 
-static void builds_in_place(void **state)
+static void writes_from_a_queue_what_it_is_told(void **state)
 {
 	struct world *world = *state;
+	struct stream_queue queue = {0};
 	world_open(world, true, NULL);
-	memcpy(stream_reserve(world->client.stream, 4000), "01234", 5);
-	stream_commit(world->client.stream, 5);
-	assert_non_null(stream_reserve(world->client.stream, 100));
-	stream_commit(world->client.stream, 0);
+	stream_queue_append_few(&queue, (const uint8_t *)"01234xxx", 8);
+	stream_write_queue(world->client.stream, &queue, 5);
+	assert_int_equal(queue.len, 3);
+	stream_queue_clear(&queue);
 	stream_write(world->client.stream, "56789", 5);
 	assert_int_equal(stream_queued(world->client.stream), 10);
 	world_run(world, has_received_ten, &world->accepted);
@@ -420,7 +421,7 @@ int main(void)
 	    WITH_WORLD(offers_again_what_was_not_used),
 	    WITH_WORLD(holds_back_a_peer_that_nobody_reads),
 	    WITH_WORLD(tells_the_end_behind_the_data),
-	    WITH_WORLD(builds_in_place),
+	    WITH_WORLD(writes_from_a_queue_what_it_is_told),
 	    WITH_WORLD(goes_on_reading_after_its_own_end),
 	    WITH_WORLD(shows_a_cut_to_the_peer),
 	    WITH_WORLD(survives_writing_to_one_who_left),

@@ -1,0 +1,130 @@
+/* Queues of bytes: what goes in comes out, in full blocks, whatever the sizes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "kubeproxyd/net/stream_queue.h"
+
+enum { RECORD = 16 * 1024, SMALL = 4 * 1024, MOST = 100000 };
+
+static uint8_t bytes[MOST];
+
+static void fill_bytes(void)
+{
+	for (size_t i = 0; i < MOST; i++)
+		bytes[i] = (uint8_t)(i * 7 + i / 251);
+}
+
+/* Takes all of it, at most `step` at a time. */
+static size_t take_all(struct stream_queue *queue, const uint8_t *wanted, size_t step)
+{
+	size_t got = 0, run;
+	const uint8_t *data;
+	while ((data = stream_queue_peek(queue, &run)) != NULL) {
+		size_t used = run < step ? run : step;
+		assert_true(run > 0 && run <= RECORD);
+		assert_memory_equal(data, wanted + got, used);
+		stream_queue_consume(queue, used);
+		got += used;
+	}
+	assert_int_equal(run, 0);
+	assert_int_equal(queue->len, 0);
+	assert_int_equal(queue->cap, 0);
+	return got;
+}
+
+static void test_all_sizes_of_pieces(void **state)
+{
+	(void)state;
+	static const size_t pieces[] = {
+	    1, 9, 100, 4095, 4096, 4097, 5000, RECORD, RECORD + 1, MOST};
+	static const size_t steps[] = {1000, RECORD, MOST};
+	for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
+		for (size_t j = 0; j < sizeof steps / sizeof steps[0]; j++) {
+			struct stream_queue queue = {0};
+			size_t put = 0;
+			while (put < MOST) {
+				size_t more = pieces[i] < MOST - put ? pieces[i] : MOST - put;
+				if (put % 2 == 0)
+					stream_queue_append(&queue, bytes + put, more);
+				else
+					stream_queue_append_few(&queue, bytes + put, more);
+				put += more;
+				assert_int_equal(queue.len, put);
+				assert_true(queue.cap >= queue.len);
+			}
+			assert_int_equal(take_all(&queue, bytes, steps[j]), MOST);
+		}
+	}
+}
+
+static void test_little_takes_little_and_more_fills_records(void **state)
+{
+	(void)state;
+	struct stream_queue queue = {0};
+	size_t run;
+	stream_queue_append_few(&queue, bytes, SMALL);
+	assert_int_equal(queue.cap, SMALL);
+	stream_queue_append_few(&queue, bytes + SMALL, 3 * RECORD);
+	(void)stream_queue_peek(&queue, &run);
+	assert_int_equal(run, RECORD);
+	assert_int_equal(take_all(&queue, bytes, RECORD), SMALL + 3 * RECORD);
+	stream_queue_append(&queue, bytes, 1);
+	assert_int_equal(queue.cap, RECORD);
+	stream_queue_append(&queue, NULL, 0);
+	stream_queue_clear(&queue);
+	stream_queue_append_few(&queue, NULL, 0);
+	assert_int_equal(queue.cap, 0);
+}
+
+/* What TLS began to write is offered again with the same beginning, however much came behind it. */
+static void test_what_is_offered_first_only_grows(void **state)
+{
+	(void)state;
+	struct stream_queue queue = {0};
+	size_t before, after;
+	stream_queue_append_few(&queue, bytes, 3000);
+	stream_queue_consume(&queue, 1000);
+	for (size_t put = 3000; put < MOST; put += 500) {
+		(void)stream_queue_peek(&queue, &before);
+		stream_queue_append_few(&queue, bytes + put, 500);
+		assert_memory_equal(stream_queue_peek(&queue, &after), bytes + 1000, before);
+		assert_true(after >= before);
+	}
+	assert_int_equal(take_all(&queue, bytes + 1000, RECORD), MOST - 1000);
+}
+
+static void test_moves_between_queues(void **state)
+{
+	(void)state;
+	for (size_t step = 1; step < 3 * RECORD; step = step * 3 + 1) {
+		struct stream_queue from = {0}, to = {0};
+		stream_queue_append(&from, bytes, MOST);
+		while (from.len > 0) {
+			stream_queue_move(&to, &from, from.len < step ? from.len : step);
+			assert_int_equal(from.len + to.len, MOST);
+		}
+		assert_int_equal(from.cap, 0);
+		assert_int_equal(take_all(&to, bytes, MOST), MOST);
+		if (step < 10)
+			step = 1000;
+	}
+	stream_queue_trim();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_all_sizes_of_pieces),
+	    cmocka_unit_test(test_little_takes_little_and_more_fills_records),
+	    cmocka_unit_test(test_what_is_offered_first_only_grows),
+	    cmocka_unit_test(test_moves_between_queues),
+	};
+	fill_bytes();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
