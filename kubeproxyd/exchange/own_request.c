@@ -11,7 +11,6 @@
 #include "common/xmem.h"
 #include "kubeproxyd/exchange/exchange.h"
 #include "kubeproxyd/exchange/exchanges.h"
-#include "kubeproxyd/gate/impersonate.h"
 #include "kubeproxyd/http/head.h"
 #include "kubeproxyd/http/peer.h"
 
@@ -151,12 +150,15 @@ static void work(void *arg)
 /* --- public ---------------------------------------------------------------------------------- */
 
 /* What says who asks, as whom and with what. */
-static bool is_taken_over(const char *name)
+static bool is_taken_over(const struct http_fields *fields, size_t index)
 {
-	static const struct field_name names[] = {FIELD_NAME("Authorization"),
-	    FIELD_NAME("User-Agent"), FIELD_NAME("Kubectl-Command"), FIELD_NAME("Kubectl-Session")};
-	return field_name_is_among(name, names, sizeof names / sizeof names[0]) ||
-	       impersonate_is_impersonation(name);
+	static const char *const names[] = {
+	    "Authorization", "User-Agent", "Kubectl-Command", "Kubectl-Session"};
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		if (fields_is_named(fields, index, names[i]))
+			return true;
+	}
+	return fields_is(fields, index, FIELD_IMPERSONATION);
 }
 
 static void build_head(struct http_head *head, const struct own_request_input *input)
@@ -169,9 +171,8 @@ static void build_head(struct http_head *head, const struct own_request_input *i
 		http_head_set_authority(head, authority, strlen(authority));
 	head->keep_alive = true;
 	for (size_t i = 0; i < fields->count; i++) {
-		if (is_taken_over(fields_name(fields, i)))
-			fields_add_text(
-			    &head->fields, fields_name(fields, i), fields_value(fields, i));
+		if (is_taken_over(fields, i))
+			fields_copy(&head->fields, fields, i);
 	}
 	fields_add_text(&head->fields, "Accept", input->accept);
 	if (input->body == NULL)
