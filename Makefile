@@ -265,7 +265,7 @@ UNIT_TESTS += test_json_cursor test_json_filter test_exchange_filter test_accept
 test_json_cursor := kubeproxyd/filter/json_cursor.o kubeproxyd/filter/json_frame.o
 test_json_filter := $(BASE) $(FILTER) kubeproxyd/policy/protobuf.o
 test_exchange_filter = $(test_exchange)
-test_accept := $(BASE) $(FILTER)
+test_accept := $(BASE) $(FILTER) kubeproxyd/policy/protobuf.o
 FUZZ_TARGETS += fuzz_json_filter
 fuzz_json_filter = $(test_json_filter)
 
