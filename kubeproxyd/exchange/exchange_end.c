@@ -79,6 +79,10 @@ static void record(const struct exchange *exchange, const char *reason)
 		entry.objects_left_out = filtered->dropped + filtered->unreadable;
 	}
 	access_log_write(&entry);
+	if (filtered != NULL && filtered->unreadable > 0)
+		log_warn("exchange", "objects-unreadable", LOG_S("audit_id", entry.audit_id),
+		    LOG_S("cluster", entry.cluster), LOG_S("resource", entry.resource),
+		    LOG_I("count", filtered->unreadable));
 	exchange_audit_end(exchange, reason);
 	count(exchange, entry.took);
 }

@@ -174,6 +174,23 @@ static void test_a_list_that_breaks_is_cut(void **state)
 	assert_refused(502, "in the middle");
 }
 
+/* What was held of the first answer is forgotten. */
+static void test_a_list_is_asked_for_again(void **state)
+{
+	(void)state;
+	ask("GET", LIST, HTTP_BODY_NONE);
+	answer_with(200, JSON, NULL);
+	answer_body(0, "{\"kind\":");
+	fail_upstream(0, PEER_REFUSED, false, false);
+	assert_int_equal(upstream_count, 2);
+	answer_with(200, JSON, NULL);
+	answer_body(1, "{\"items\":[" ITEM("b") "]}");
+	answer_end(1);
+	assert_int_equal(client.head.status, 200);
+	assert_string_equal(buf_text(&client.body), "{\"items\":[]}");
+	assert_true(client.is_ended);
+}
+
 static void test_one_object(void **state)
 {
 	(void)state;
@@ -365,6 +382,7 @@ int main(void)
 	    TEST(test_what_cannot_be_filtered_is_told),
 	    TEST(test_requests_that_could_not_be_filtered),
 	    TEST(test_a_list_that_breaks_is_cut),
+	    TEST(test_a_list_is_asked_for_again),
 	    TEST(test_one_object),
 	    TEST(test_other_answers_pass),
 	    TEST(test_a_watch),
