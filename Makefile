@@ -356,7 +356,8 @@ fuzz_aws_replies := $(AWS_TEST) $(filter-out common/json.o,$(KUBE_CLUSTER)) disc
 	discoveryd/aws_tagging.o
 fuzz_aws_sources := $(AWS_TEST)
 
-FUZZ_TARGETS += fuzz_h1_request fuzz_h1_response
+FUZZ_TARGETS += fuzz_h1_request fuzz_h1_response fuzz_h1_chunked
+fuzz_h1_chunked := $(BASE) $(HTTP) $(LLHTTP)
 fuzz_h1_request := tests/fuzz/h1.o $(BASE) $(HTTP) $(LLHTTP)
 fuzz_h1_response := tests/fuzz/h1.o $(BASE) $(HTTP) $(LLHTTP)
 

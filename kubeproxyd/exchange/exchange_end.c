@@ -110,7 +110,7 @@ void exchange_finish(struct exchange *exchange, const char *reason)
 	relay_free(&exchange->relay);
 	activity_free(&exchange->activity);
 	exchange_audit_free(&exchange->audit);
-	exchange_filter_free(&exchange->filter);
+	exchange_filter_free(exchange->all, &exchange->filter);
 	buf_free(&exchange->rules);
 	admission_free(&exchange->admission);
 	identity_unref(&exchange->identity);

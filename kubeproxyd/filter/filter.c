@@ -12,6 +12,9 @@
 #include "kubeproxyd/filter/json_filter.h"
 #include "kubeproxyd/filter/protobuf_filter.h"
 
+/* Unpacked bytes in one call: some milliseconds. */
+#define TURN_MAX ((size_t)1024 * 1024)
+
 /* Whoever reads one format; `object` is its own. */
 struct reader {
 	const char *media_type;
@@ -196,7 +199,7 @@ static void flush_events(struct filter *filter)
 static bool unpack(struct filter *filter, const uint8_t **data, size_t *len)
 {
 	uint8_t out[GZIP_PIECE];
-	size_t out_len;
+	size_t out_len, unpacked = 0;
 	while (!filter->is_paused) {
 		switch (gunzip_next(filter->gunzip, data, len, out, &out_len)) {
 		case GUNZIP_BAD:
@@ -207,6 +210,8 @@ static bool unpack(struct filter *filter, const uint8_t **data, size_t *len)
 		case GUNZIP_OUT:
 			if (!filter->reader->feed(filter->object, out, out_len))
 				return fail_reading(filter);
+			unpacked += out_len;
+			filter->is_paused |= unpacked >= TURN_MAX;
 		}
 	}
 	flush_events(filter);

@@ -57,8 +57,9 @@ void filter_free(struct filter **filter);
 bool filter_feed(struct filter *filter, const uint8_t *data, size_t len) MUST_USE;
 /* The answer is complete. False: it was not, or see filter_feed(). */
 bool filter_end(struct filter *filter) MUST_USE;
-/* Compressed answers may grow a thousandfold: between emits no more is unpacked while it is paused,
- * and what was fed is kept. filter_resume() goes on with it; it may be paused again inside. */
+/* Compressed answers may grow a thousandfold: nothing more is unpacked while it is paused, and what
+ * was fed is kept. It pauses by itself when one call has unpacked as much as a turn should bear.
+ * filter_resume() goes on; it may be paused again afterwards. */
 void filter_pause(struct filter *filter);
 bool filter_resume(struct filter *filter) MUST_USE;
 bool filter_is_paused(const struct filter *filter) MUST_USE;
