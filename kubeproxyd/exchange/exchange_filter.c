@@ -104,7 +104,8 @@ static struct filter *new_filter(struct exchange *exchange, const struct http_he
 	const char *type = only_value(fields, "Content-Type");
 	bool is_watch = strcmp(exchange->admission.info.verb, "watch") == 0;
 	struct filter_limits limits = {
-	    .item_max = exchange->all->with.settings->proxy.limits.filtered_object};
+	    .item_max = exchange->all->with.settings->proxy.limits.filtered_object,
+	    .held_max = FILTER_HELD_MAX};
 	if (type == NULL || fields_count_of(fields, "Content-Encoding") > 1)
 		return NULL;
 	return filter_new(is_watch ? FILTER_WATCH : FILTER_LIST, type,

@@ -16,8 +16,12 @@ enum filter_body {
 	FILTER_WATCH, /* events, one behind the other */
 };
 
+/* For held_max: with its growth it stays within 128 KiB. */
+#define FILTER_HELD_MAX ((size_t)128 * 1024 - 1)
+
 struct filter_limits {
 	size_t item_max; /* bytes of one object: a larger one is dropped and counted */
+	size_t held_max; /* bytes of a protobuf list before its length must be said */
 };
 
 struct filter_events {
@@ -34,6 +38,9 @@ struct filter_result {
 	const char *problem; /* a sentence; NULL while all is well */
 	bool is_forbidden; /* the problem: the answer is one object, which may not be read */
 };
+
+/* What a watcher is told whose roles have changed. */
+#define FILTER_EXPIRED "the roles of this user have changed: list anew"
 
 struct filter;
 
