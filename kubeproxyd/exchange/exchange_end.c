@@ -21,8 +21,8 @@
 
 void exchange_set_state(struct exchange *exchange, enum exchange_state state)
 {
-	static const char *const names[] = {
-	    "identifying", "holding", "getting-token", "waiting", "relaying", "tunnel", "done"};
+	static const char *const names[] = {"identifying", "holding", "getting-token", "waiting",
+	    "deleting", "relaying", "tunnel", "done"};
 	log_debug("exchange", "state", LOG_S("audit_id", exchange->audit_id),
 	    LOG_S("from", names[exchange->state]), LOG_S("to", names[state]));
 	exchange->state = state;
@@ -106,10 +106,11 @@ void exchange_finish(struct exchange *exchange, const char *reason)
 	identity_query_cancel(&exchange->query);
 	token_wait_cancel(&exchange->wait);
 	exchange_drop_upstream(exchange);
+	delete_each_free(&exchange->each);
 	relay_free(&exchange->relay);
 	activity_free(&exchange->activity);
 	exchange_audit_free(&exchange->audit);
-	exchange_filter_free(&exchange->filter);
+	exchange_filter_free(exchange->all, &exchange->filter);
 	buf_free(&exchange->rules);
 	admission_free(&exchange->admission);
 	identity_unref(&exchange->identity);
