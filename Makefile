@@ -76,8 +76,10 @@ HTTP := kubeproxyd/http/h2_tail.o kubeproxyd/http/h2_memory.o \
 	kubeproxyd/http/h1_reader.o kubeproxyd/http/status.o
 EXCHANGE := kubeproxyd/exchange/exchange.o kubeproxyd/exchange/exchange_answer.o kubeproxyd/exchange/exchange_audit.o kubeproxyd/exchange/exchange_end.o \
 	kubeproxyd/exchange/exchanges.o kubeproxyd/exchange/admission.o kubeproxyd/exchange/admission_body.o kubeproxyd/exchange/exchange_rules.o \
-	kubeproxyd/exchange/caller.o kubeproxyd/exchange/relay.o kubeproxyd/exchange/reply.o kubeproxyd/exchange/route.o \
+	kubeproxyd/exchange/caller.o kubeproxyd/exchange/caller_shared.o kubeproxyd/exchange/relay.o kubeproxyd/exchange/reply.o kubeproxyd/exchange/route.o \
 	kubeproxyd/exchange/upgrade.o kubeproxyd/exchange/failure.o kubeproxyd/exchange/in_flight.o kubeproxyd/exchange/pace.o
+DELETE_PARTS := kubeproxyd/exchange/delete_options.o kubeproxyd/exchange/delete_targets.o kubeproxyd/exchange/delete_answer.o
+EXCHANGE += kubeproxyd/exchange/own_request.o kubeproxyd/exchange/delete_each.o $(DELETE_PARTS)
 EXCHANGE += kubeproxyd/exchange/admission_filter.o kubeproxyd/exchange/exchange_filter.o kubeproxyd/exchange/user_api.o kubeproxyd/exchange/activity.o
 EXCHANGE += kubeproxyd/exchange/exchange_session.o
 NET := kubeproxyd/net/tls_memory.o kubeproxyd/net/holdings.o \
@@ -92,7 +94,9 @@ RECORD := kubeproxyd/record/access_log.o kubeproxyd/record/audit.o kubeproxyd/re
 	kubeproxyd/record/audit_merge.o kubeproxyd/record/audit_policy.o kubeproxyd/record/audit_sink.o kubeproxyd/record/json_line.o kubeproxyd/record/forwarded_ports.o kubeproxyd/record/spdy.o \
 	kubeproxyd/record/websocket.o
 RECORD += kubeproxyd/record/cast_reader.o kubeproxyd/record/cast_file.o
-FILTER := kubeproxyd/filter/filter.o kubeproxyd/filter/accept.o kubeproxyd/filter/carry.o kubeproxyd/filter/gzip.o \
+PROTOBUF_FILTER := kubeproxyd/filter/protobuf_filter.o kubeproxyd/filter/protobuf_list.o kubeproxyd/filter/protobuf_watch.o \
+	kubeproxyd/filter/protobuf_object.o kubeproxyd/filter/protobuf_out.o
+FILTER := $(PROTOBUF_FILTER) kubeproxyd/filter/filter.o kubeproxyd/filter/accept.o kubeproxyd/filter/carry.o kubeproxyd/filter/gzip.o \
 	kubeproxyd/filter/json_filter.o kubeproxyd/filter/json_facts.o kubeproxyd/filter/json_cursor.o kubeproxyd/filter/json_frame.o
 BACK := kubeproxyd/back/dial.o kubeproxyd/back/upstream.o kubeproxyd/back/upstream_h1.o kubeproxyd/back/upstream_h2.o \
 	kubeproxyd/back/upstream_h2_stream.o
@@ -164,7 +168,7 @@ test_h1_reader := $(BASE) $(HTTP) $(LLHTTP)
 test_status := $(BASE) kubeproxyd/http/status.o
 
 UNIT_TESTS += test_stream test_tls test_tls_authorities test_listener test_resolver test_stream_trickle test_stream_marks \
-	test_stream_queue test_stream_bulk test_tls_seal test_ticket_keys
+	test_stream_queue test_stream_bulk test_tls_seal test_ticket_keys test_caller
 STREAM_ENDS := tests/unit/stream_ends.o tests/unit/certificates.o
 test_stream_queue := common/xmem.o kubeproxyd/net/stream_queue.o
 test_stream := $(BASE) common/loop.o $(NET) $(STREAM_ENDS)
@@ -172,6 +176,7 @@ test_stream_trickle := $(test_stream)
 test_stream_marks := $(test_stream)
 test_stream_bulk := $(test_stream)
 test_tls_seal := $(test_stream)
+test_caller := $(BASE) kubeproxyd/exchange/caller.o kubeproxyd/exchange/caller_shared.o
 test_ticket_keys := $(BASE) common/base64url.o common/loop.o kubeproxyd/new_file.o kubeproxyd/ticket_keys.o
 test_tls := $(BASE) common/loop.o $(NET) $(STREAM_ENDS)
 test_tls_authorities := $(test_tls)
@@ -240,6 +245,17 @@ test_jwt := $(BASE) common/json.o common/base64url.o kubeproxyd/gate/credential.
 test_oidc := $(BASE) $(KUBE_CLUSTER) common/base64url.o kubeproxyd/gate/jwt.o kubeproxyd/gate/jwks.o kubeproxyd/gate/oidc_claims.o \
 	kubeproxyd/gate/identity.o kubeproxyd/policy/principal.o kubeproxyd/policy/traits.o
 
+UNIT_TESTS += test_protobuf_filter test_protobuf_filter_bad
+FUZZ_TARGETS += fuzz_protobuf_filter
+fuzz_protobuf_filter := $(BASE) kubeproxyd/policy/protobuf.o $(PROTOBUF_FILTER) tests/unit/protobuf_reference.o
+test_protobuf_filter := $(fuzz_protobuf_filter) tests/unit/protobuf_stage.o
+test_protobuf_filter_bad := $(test_protobuf_filter)
+
+UNIT_TESTS += test_delete_each
+test_delete_each := $(BASE) $(POLICY) $(LABELS) common/yaml.o common/json.o $(DELETE_PARTS) kubeproxyd/http/status.o tests/unit/protobuf_reference.o
+FUZZ_TARGETS += fuzz_delete_each
+fuzz_delete_each := $(filter-out tests/%,$(test_delete_each))
+
 UNIT_TESTS += test_tunnel_readers
 TUNNEL := $(BASE) kubeproxyd/record/forwarded_ports.o kubeproxyd/record/spdy.o kubeproxyd/record/websocket.o kubeproxyd/record/json_line.o
 test_tunnel_readers := $(TUNNEL)
@@ -247,13 +263,14 @@ FUZZ_TARGETS += fuzz_tunnel
 fuzz_tunnel = $(TUNNEL)
 
 # What a restricted reader gets of an answer.
-UNIT_TESTS += test_json_cursor test_json_filter test_exchange_filter test_accept
+UNIT_TESTS += test_json_cursor test_json_filter test_exchange_filter test_accept test_filter_gzip
 test_json_cursor := kubeproxyd/filter/json_cursor.o kubeproxyd/filter/json_frame.o
-test_json_filter := $(BASE) $(FILTER)
+test_json_filter := $(BASE) $(FILTER) kubeproxyd/policy/protobuf.o
 test_exchange_filter = $(test_exchange)
-test_accept := $(BASE) $(FILTER)
+test_accept := $(test_json_filter)
+test_filter_gzip := $(test_json_filter)
 FUZZ_TARGETS += fuzz_json_filter
-fuzz_json_filter = $(BASE) $(FILTER)
+fuzz_json_filter = $(test_json_filter)
 
 UNIT_TESTS += test_probe test_call
 test_call := $(BASE) common/loop.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o kubeproxyd/http/head.o kubeproxyd/probe/call.o
@@ -340,7 +357,8 @@ fuzz_aws_replies := $(AWS_TEST) $(filter-out common/json.o,$(KUBE_CLUSTER)) disc
 	discoveryd/aws_tagging.o
 fuzz_aws_sources := $(AWS_TEST)
 
-FUZZ_TARGETS += fuzz_h1_request fuzz_h1_response
+FUZZ_TARGETS += fuzz_h1_request fuzz_h1_response fuzz_h1_chunked
+fuzz_h1_chunked := $(BASE) $(HTTP) $(LLHTTP)
 fuzz_h1_request := tests/fuzz/h1.o $(BASE) $(HTTP) $(LLHTTP)
 fuzz_h1_response := tests/fuzz/h1.o $(BASE) $(HTTP) $(LLHTTP)
 

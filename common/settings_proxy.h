@@ -29,6 +29,7 @@ struct proxy_limits {
 	struct duration response_timeout; /* to the answer's first byte */
 	size_t requests_per_user; /* under way */
 	size_t requests_per_cluster;
+	size_t deletes_per_request; /* of a deletecollection done object by object */
 	size_t body_rate; /* bytes a second from a client; 0: any */
 	struct duration body_grace;
 	size_t upstream_idle; /* connections kept per cluster */

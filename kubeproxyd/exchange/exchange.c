@@ -44,6 +44,11 @@ static void go_on(struct exchange *exchange)
 	if (exchange->relay.kept.len > 0)
 		exchange_audit_request_body(
 		    exchange, (const uint8_t *)exchange->relay.kept.data, exchange->relay.kept.len);
+	if (exchange->admission.deletes_each) {
+		exchange_set_state(exchange, STATE_DELETING);
+		delete_each_start(exchange);
+		return;
+	}
 	relay_open(&exchange->relay);
 	exchange_get_token(exchange);
 }

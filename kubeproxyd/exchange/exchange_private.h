@@ -9,6 +9,7 @@
 #include "common/mono.h"
 #include "kubeproxyd/exchange/activity.h"
 #include "kubeproxyd/exchange/admission.h"
+#include "kubeproxyd/exchange/delete_each.h"
 #include "kubeproxyd/exchange/exchange.h"
 #include "kubeproxyd/exchange/exchange_audit.h"
 #include "kubeproxyd/exchange/exchange_filter.h"
@@ -26,6 +27,7 @@ enum exchange_state {
 	STATE_HOLDING, /* the request's body is gathered, which decides */
 	STATE_GETTING_TOKEN,
 	STATE_WAITING, /* the request is on its way, the answer has not begun */
+	STATE_DELETING, /* a collection, one by one */
 	STATE_RELAYING,
 	STATE_TUNNEL,
 	STATE_DONE,
@@ -60,6 +62,7 @@ struct exchange {
 	struct buf rules; /* the answer to a review of rules, until it is complete */
 	bool holds_rules;
 	struct exchange_filter *filter; /* of the answer, or NULL */
+	struct delete_each *each; /* of a collection, or NULL */
 };
 
 void exchange_set_state(struct exchange *exchange, enum exchange_state state);

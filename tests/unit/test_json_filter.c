@@ -288,6 +288,8 @@ static void test_watches(void **state)
 		0, 0, NULL},
 	    {EVENT("ADDED", TABLE(META, ROW("a") "," ROW("b"))), "", 0, 1, 0, NULL},
 	    {EVENT("ADDED", TABLE(META, "")), "", 0, 0, 1, NULL},
+	    {EVENT("ADDED", TABLE(META, ROW("a") ",{\"object\":{\"metadata\":{}}}")), "", 0, 0, 1,
+		NULL},
 	    {EVENT("ADDED", TABLE(META, "{\"cells\":[\"a\"]}")), "", 0, 0, 1, NULL},
 	    {EVENT("BOOKMARK",
 		 TABLE(META, "{\"object\":{\"metadata\":{\"resourceVersion\":\"1\"}}}")),
