@@ -83,6 +83,8 @@ static void assert_proxy_defaults(const struct settings *settings)
 	assert_int_equal(settings->proxy.limits.body_rate, 1024);
 	assert_int_equal(settings->proxy.limits.body_grace.ms, 30000);
 	assert_int_equal(settings->proxy.limits.upstream_idle, 32);
+	assert_int_equal(settings->proxy.recording.max_session_bytes, 1073741824);
+	assert_int_equal(settings->proxy.recording.max_age.ms, INT64_C(7776000000));
 }
 
 static void test_defaults(void **state)
