@@ -79,6 +79,7 @@ EXCHANGE := kubeproxyd/exchange/exchange.o kubeproxyd/exchange/exchange_answer.o
 	kubeproxyd/exchange/caller.o kubeproxyd/exchange/relay.o kubeproxyd/exchange/reply.o kubeproxyd/exchange/route.o \
 	kubeproxyd/exchange/upgrade.o kubeproxyd/exchange/failure.o kubeproxyd/exchange/in_flight.o kubeproxyd/exchange/pace.o
 EXCHANGE += kubeproxyd/exchange/admission_filter.o kubeproxyd/exchange/exchange_filter.o kubeproxyd/exchange/user_api.o kubeproxyd/exchange/activity.o
+EXCHANGE += kubeproxyd/exchange/exchange_session.o
 NET := kubeproxyd/net/tls_memory.o kubeproxyd/net/holdings.o \
 	kubeproxyd/net/address.o kubeproxyd/net/stream.o kubeproxyd/net/stream_open.o kubeproxyd/net/stream_transfer.o kubeproxyd/net/stream_io.o kubeproxyd/net/stream_queue.o kubeproxyd/net/tls.o kubeproxyd/net/tls_crl.o kubeproxyd/net/tls_client.o kubeproxyd/net/tls_names.o kubeproxyd/net/tls_resume.o kubeproxyd/net/tls_seal.o \
 	kubeproxyd/net/listener.o kubeproxyd/net/listeners.o kubeproxyd/net/resolver.o
@@ -90,6 +91,7 @@ DIRECTORY := kubeproxyd/directory/subscriber.o kubeproxyd/directory/subscriber_f
 RECORD := kubeproxyd/record/access_log.o kubeproxyd/record/audit.o kubeproxyd/record/audit_event.o kubeproxyd/record/audit_id.o \
 	kubeproxyd/record/audit_merge.o kubeproxyd/record/audit_policy.o kubeproxyd/record/audit_sink.o kubeproxyd/record/json_line.o kubeproxyd/record/forwarded_ports.o kubeproxyd/record/spdy.o \
 	kubeproxyd/record/websocket.o
+RECORD += kubeproxyd/record/cast_reader.o kubeproxyd/record/cast_file.o
 FILTER := kubeproxyd/filter/filter.o kubeproxyd/filter/accept.o kubeproxyd/filter/carry.o kubeproxyd/filter/gzip.o \
 	kubeproxyd/filter/json_filter.o kubeproxyd/filter/json_facts.o kubeproxyd/filter/json_cursor.o kubeproxyd/filter/json_frame.o
 BACK := kubeproxyd/back/dial.o kubeproxyd/back/upstream.o kubeproxyd/back/upstream_h1.o kubeproxyd/back/upstream_h2.o \
@@ -100,6 +102,7 @@ PROBE := kubeproxyd/probe/apply.o kubeproxyd/probe/call.o kubeproxyd/probe/findi
 	kubeproxyd/probe/prober.o kubeproxyd/probe/rbac_text.o kubeproxyd/probe/rights.o kubeproxyd/probe/tasks.o
 KUBEPROXYD := $(PROBE) $(HTTP) $(NET) $(EXCHANGE) $(RECORD) $(FILTER) $(BACK) $(FRONT) kubeproxyd/main.o kubeproxyd/cli_audit.o kubeproxyd/cli_ask.o kubeproxyd/cli_rbac.o kubeproxyd/cli_can.o kubeproxyd/proxy.o \
 	kubeproxyd/drain.o \
+	kubeproxyd/proxy_admin_sessions.o kubeproxyd/cli_sessions.o kubeproxyd/session_list.o kubeproxyd/session_table.o kubeproxyd/cli_play.o kubeproxyd/player.o kubeproxyd/terminal.o \
 	kubeproxyd/proxy_admin.o kubeproxyd/proxy_files.o kubeproxyd/cli_online.o $(DIRECTORY)
 BODIES := kubeproxyd/policy/protobuf.o kubeproxyd/policy/object_name.o kubeproxyd/policy/access_review.o
 POLICY := common/edit_distance.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o kubeproxyd/policy/query.o kubeproxyd/policy/field_selector.o kubeproxyd/policy/path_policy.o \
@@ -192,6 +195,8 @@ test_audit_event := $(BASE) common/json.o $(AUDIT_EVENT)
 test_audit_policy := $(BASE) $(AUDIT_POLICY) $(filter-out kubeproxyd/record/%,$(AUDIT_EVENT))
 UNIT_TESTS += test_cast_reader
 test_cast_reader := $(BASE) common/json.o kubeproxyd/record/cast_reader.o
+UNIT_TESTS += test_cast_file
+test_cast_file := $(test_cast_reader) kubeproxyd/record/cast_file.o
 test_audit_merge := $(BASE) common/json.o kubeproxyd/record/audit_merge.o
 test_audit_sink := $(BASE) common/loop.o common/metrics.o kubeproxyd/record/audit_sink.o kubeproxyd/record/audit_id.o $(AUDIT_EVENT)
 test_route := $(BASE) $(KUBE_CLUSTER) kubeproxyd/exchange/route.o
@@ -240,9 +245,12 @@ FUZZ_TARGETS += fuzz_tunnel
 fuzz_tunnel = $(TUNNEL)
 
 # What a restricted reader gets of an answer.
-UNIT_TESTS += test_json_cursor test_json_filter
+UNIT_TESTS += test_json_cursor test_json_filter test_exchange_filter
 test_json_cursor := kubeproxyd/filter/json_cursor.o kubeproxyd/filter/json_frame.o
 test_json_filter := $(BASE) $(FILTER)
+test_exchange_filter = $(test_exchange)
+FUZZ_TARGETS += fuzz_json_filter
+fuzz_json_filter = $(BASE) $(FILTER)
 
 UNIT_TESTS += test_probe test_call
 test_call := $(BASE) common/loop.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o kubeproxyd/http/head.o kubeproxyd/probe/call.o

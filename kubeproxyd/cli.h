@@ -28,6 +28,11 @@ int cli_locks(int argc, char **argv) MUST_USE;
 int cli_rbac(int argc, char **argv) MUST_USE;
 int cli_request_info(int argc, char **argv) MUST_USE;
 
+/* Sessions in containers. */
+extern const struct verb cli_play_verb, cli_sessions_verb;
+int cli_play(int argc, char **argv) MUST_USE;
+int cli_sessions(int argc, char **argv) MUST_USE;
+
 /* For verbs alone: each says "kubeproxyd: …" on stderr. */
 
 /* The row that every verb with a configuration has; `fields` has a `const char *config`. */
@@ -43,6 +48,9 @@ option_fn cli_option_since;
 option_fn cli_option_ttl;
 /* The name of an instance: const char *. */
 option_fn cli_option_instance;
+
+/* Where recordings are, unless --dir says otherwise. */
+#define CLI_RECORDINGS "/var/lib/eksgate-proxy/recordings"
 
 /* verb_read(). False: the verb is over with *status, its help was printed or the mistake told. */
 bool cli_read(const struct verb *verb, int argc, char **argv, void *fields, char ***operands,

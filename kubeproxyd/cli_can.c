@@ -225,20 +225,21 @@ static struct json_object *text_or_null(const char *text)
 	return text != NULL ? json_object_new_string(text) : NULL;
 }
 
-/* "allowed" is what the exit status says; "in_part": for some names or namespaces alone. */
+/* "allowed" is what the exit status says; "in_part": for some names or namespaces alone, which a
+ * list or watch is answered with. */
 static void print_document(const struct decision *decision, enum render_format format)
 {
-	bool is_whole = decision_is_whole(decision);
 	struct json_object *document = json_object_new_object(), *groups = json_object_new_array();
 	for (size_t i = 0; i < decision->group_count; i++)
 		json_object_array_add(groups, json_object_new_string(decision->groups[i]));
-	json_object_object_add(document, "allowed", json_object_new_boolean(is_whole));
+	json_object_object_add(document, "allowed", json_object_new_boolean(decision->is_allowed));
 	json_object_object_add(document, "in_part",
 	    json_object_new_boolean(decision->is_restricted || decision->needs_name));
 	json_object_object_add(document, "rule", text_or_null(decision->rule));
 	json_object_object_add(document, "user", text_or_null(decision->user));
 	json_object_object_add(document, "groups", groups);
-	json_object_object_add(document, "message", text_or_null(decision->message));
+	json_object_object_add(
+	    document, "message", text_or_null(decision->is_allowed ? NULL : decision->message));
 	struct buf out = {0};
 	render_document(&out, document, format);
 	fputs(buf_text(&out), stdout);
@@ -252,11 +253,13 @@ static void print_decision(const struct decision *decision, enum render_format f
 		print_document(decision, format);
 		return;
 	}
-	if (!decision_is_whole(decision)) {
+	if (!decision->is_allowed) {
 		printf("no: %s\nby: %s\n", decision->message, decision->rule);
 		return;
 	}
-	printf("yes\nby: %s\nas: user %s", decision->rule, decision->user);
+	printf("%s\nby: %s\nas: user %s",
+	    decision->is_restricted ? "yes, in part: the answer holds what the rules allow" : "yes",
+	    decision->rule, decision->user);
 	for (size_t i = 0; i < decision->group_count; i++)
 		printf("%s%s", i > 0 ? ", " : ", groups ", decision->groups[i]);
 	printf("\n");
@@ -279,7 +282,7 @@ static int decide(struct policy *policy, const struct options *options)
 	policy_decide_as(grants, options->cluster, &options->labels, &info,
 	    is_as ? &options->as : NULL, &decision);
 	print_decision(&decision, options->format);
-	int status = decision_is_whole(&decision) ? CLI_DONE : CLI_NO;
+	int status = decision.is_allowed ? CLI_DONE : CLI_NO;
 	decision_clear(&decision);
 	grants_free(&grants);
 	free(storage);

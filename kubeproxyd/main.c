@@ -17,6 +17,8 @@ static const struct {
     {&cli_kubeconfig_verb, cli_kubeconfig},
     {&cli_cert_verb, cli_cert},
     {&cli_audit_verb, cli_audit},
+    {&cli_sessions_verb, cli_sessions},
+    {&cli_play_verb, cli_play},
     {&cli_rbac_verb, cli_rbac},
     {&cli_can_verb, cli_can},
     {&cli_lock_verb, cli_lock},

@@ -22,6 +22,7 @@
 #include "kubeproxyd/policy/principal.h"
 #include "kubeproxyd/probe/finding.h"
 #include "kubeproxyd/probe/prober.h"
+#include "kubeproxyd/proxy_admin_sessions.h"
 
 /* A token lives at most 10 minutes here, and 14 with the API server: what is left of it at least.
  */
@@ -294,6 +295,7 @@ struct proxy_admin *proxy_admin_new(struct admin *admin, const struct proxy_admi
 	admin_route(admin, "GET", "/v1/clusters", ADMIN_READ, on_clusters, proxy);
 	admin_route(admin, "GET", "/v1/status", ADMIN_READ, on_status, proxy);
 	admin_route(admin, "POST", "/v1/token/", ADMIN_CHANGE, on_token_request, proxy);
+	proxy_admin_sessions(admin, &proxy->with);
 	return proxy;
 }
 

@@ -23,7 +23,8 @@ struct proxy_admin_options {
 	struct prober *prober;
 };
 
-/* Registers GET /v1/clusters, GET /v1/status, POST /v1/token/NAME. Outlives `admin`. */
+/* Registers GET /v1/clusters, GET /v1/status, POST /v1/token/NAME, and what
+ * proxy_admin_sessions.h says. Outlives `admin`. */
 struct proxy_admin *proxy_admin_new(
     struct admin *admin, const struct proxy_admin_options *options) MUST_USE;
 void proxy_admin_free(struct proxy_admin **proxy);

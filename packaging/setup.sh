@@ -19,7 +19,7 @@ test_packages=(
 	clang clang-format clang-tidy libclang-rt-14-dev cppcheck valgrind
 )
 # The peers of `make bench`, which starts them itself.
-bench_packages=(nginx haproxy)
+bench_packages=(nginx haproxy jq)
 
 say() {
 	printf 'setup: %s\n' "$*"

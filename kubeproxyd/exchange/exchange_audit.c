@@ -303,10 +303,11 @@ void exchange_audit_end(const struct exchange *exchange, const char *ending)
 	    .stage = AUDIT_RESPONSE_COMPLETE,
 	    .status = exchange->status,
 	    .ending = ending,
+	    .terminated_by = exchange->audit.terminated_by,
 	    .bytes_in = exchange->relay.request_bytes,
 	    .bytes_out = exchange->relay.answer_bytes};
 	add_filtered(exchange, &event);
-	if (is_denial(exchange))
+	if (is_denial(exchange) || event.terminated_by != NULL)
 		event.level = AUDIT_METADATA;
 	else if (!wants(exchange, AUDIT_RESPONSE_COMPLETE))
 		return;

@@ -20,6 +20,7 @@ struct exchange_audit {
 	bool is_judged; /* the policy was asked: it was admitted */
 	struct audit_bodies *bodies; /* with levels Request and RequestResponse */
 	struct forwarded_ports *ports; /* of a port-forward under way */
+	const char *terminated_by; /* an administrator's name; NULL: nobody did */
 };
 
 /* Once the request was admitted, before anything is sent: asks the policy, and writes commands of
@@ -30,7 +31,8 @@ void exchange_audit_request_body(struct exchange *exchange, const uint8_t *data,
 /* The answer begins. */
 void exchange_audit_answer(struct exchange *exchange, const struct http_head *head);
 void exchange_audit_answer_body(struct exchange *exchange, const uint8_t *data, size_t len);
-/* The exchange has ended; `ending` says how. Denials are written whatever the policy says. */
+/* The exchange has ended; `ending` says how. Denials and terminations are written
+ * whatever the policy says. */
 void exchange_audit_end(const struct exchange *exchange, const char *ending);
 void exchange_audit_free(struct exchange_audit *audit);
 

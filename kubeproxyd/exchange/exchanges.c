@@ -7,6 +7,7 @@
 #include "common/settings.h"
 #include "common/xmem.h"
 #include "kubeproxyd/exchange/exchange.h"
+#include "kubeproxyd/exchange/exchange_session.h"
 #include "kubeproxyd/net/holdings.h"
 #include "kubeproxyd/policy/policy.h"
 
@@ -121,6 +122,9 @@ static void make_metrics(struct exchanges *exchanges, struct metrics *metrics)
 	exchanges->metrics.upstream_errors =
 	    metrics_counter(metrics, "eksgate_proxy_upstream_errors_total",
 		"Requests that API servers failed.", "cluster kind");
+	exchanges->metrics.sessions = metrics_gauge(metrics, "eksgate_sessions",
+	    "Sessions in containers that are open: exec, attach, port-forward.", "kind");
+	metrics_on_collect(metrics, exchange_sessions_collect, exchanges);
 	exchanges->metrics.refused = metrics_counter(metrics, "eksgate_proxy_refused_total",
 	    "Requests refused for a limit, by its setting.", "reason");
 	exchanges->metrics.filtered = metrics_counter(metrics, "eksgate_filtered_objects_total",

@@ -70,6 +70,7 @@ struct exchanges {
 	struct {
 		struct metric *requests, *in_flight, *seconds, *bytes, *upstream_errors, *refused,
 		    *held, *filtered;
+		struct metric *sessions;
 	} metrics;
 	uint64_t bytes_in, bytes_out; /* of bodies and tunnels that ended */
 };

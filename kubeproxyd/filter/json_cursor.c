@@ -10,9 +10,10 @@
 #define BYTE_BITS 8
 #define WORD_MAX  64
 
-static void skip_space(struct json_cursor *cursor)
+/* API servers write none. */
+static inline void skip_space(struct json_cursor *cursor)
 {
-	while (cursor->at < cursor->end && json_is_space(*cursor->at))
+	while (cursor->at < cursor->end && *cursor->at <= ' ' && json_is_space(*cursor->at))
 		cursor->at++;
 }
 
@@ -28,18 +29,24 @@ bool cursor_is_at_end(struct json_cursor *cursor)
 	return cursor->at == cursor->end;
 }
 
-bool cursor_read_char(struct json_cursor *cursor, char c)
+static inline bool read_char(struct json_cursor *cursor, uint8_t c)
 {
-	if (cursor_peek(cursor) != c || cursor->at == cursor->end)
+	skip_space(cursor);
+	if (cursor->at == cursor->end || *cursor->at != c)
 		return false;
 	cursor->at++;
 	return true;
 }
 
+bool cursor_read_char(struct json_cursor *cursor, char c)
+{
+	return read_char(cursor, (uint8_t)c);
+}
+
 /* --- strings --------------------------------------------------------------------------------- */
 
 /* A quote, a backslash, a control character or the beginning of a longer one. */
-static const uint8_t *find_special(const uint8_t *at, const uint8_t *end)
+static inline const uint8_t *find_special(const uint8_t *at, const uint8_t *end)
 {
 	const uint64_t ones = 0x0101010101010101u, high = ones << 7;
 	for (; (size_t)(end - at) >= WORD; at += WORD) {
@@ -48,7 +55,7 @@ static const uint8_t *find_special(const uint8_t *at, const uint8_t *end)
 		uint64_t hits = json_bytes_equal(word, '"') | json_bytes_equal(word, '\\') |
 				((word - ones * ' ') & ~word & high) | (word & high);
 		if (hits != 0)
-			return at + __builtin_ctzll(hits) / BYTE_BITS;
+			return at + (unsigned)__builtin_ctzll(hits) / BYTE_BITS;
 	}
 	while (at < end && *at != '"' && *at != '\\' && *at >= ' ' && *at < 0x80)
 		at++;
@@ -116,9 +123,9 @@ static size_t escape_length(const uint8_t *at, const uint8_t *end)
 	return memchr("\"\\/bfnrt", at[1], 8) != NULL ? 2 : 0;
 }
 
-bool cursor_read_string(struct json_cursor *cursor, struct cursor_text *text)
+static inline bool read_string(struct json_cursor *cursor, struct cursor_text *text)
 {
-	if (!cursor_read_char(cursor, '"'))
+	if (!read_char(cursor, '"'))
 		return false;
 	*text = (struct cursor_text){.bytes = cursor->at};
 	for (;;) {
@@ -137,6 +144,11 @@ bool cursor_read_string(struct json_cursor *cursor, struct cursor_text *text)
 		text->has_escapes |= *at == '\\';
 		cursor->at = at + len;
 	}
+}
+
+bool cursor_read_string(struct json_cursor *cursor, struct cursor_text *text)
+{
+	return read_string(cursor, text);
 }
 
 /* Appends a character as UTF-8; false: it does not fit. */
@@ -267,7 +279,7 @@ static bool read_scalar(struct json_cursor *cursor, char first)
 	struct cursor_text text;
 	switch (first) {
 	case '"':
-		return cursor_read_string(cursor, &text);
+		return read_string(cursor, &text);
 	case 't':
 		return read_word(cursor, "true");
 	case 'f':
@@ -279,9 +291,9 @@ static bool read_scalar(struct json_cursor *cursor, char first)
 	}
 }
 
-static bool read_key(struct json_cursor *cursor, struct cursor_text *key)
+static inline bool read_key(struct json_cursor *cursor, struct cursor_text *key)
 {
-	return cursor_read_string(cursor, key) && cursor_read_char(cursor, ':');
+	return read_string(cursor, key) && read_char(cursor, ':');
 }
 
 /* What is open while a value is read: a bit each, set for objects. */
@@ -313,7 +325,8 @@ static bool go_on(struct json_cursor *cursor, struct nest *nest)
 	struct cursor_text key;
 	while (nest->depth > 0) {
 		bool is_object = is_in_object(nest);
-		char c = cursor_peek(cursor);
+		skip_space(cursor);
+		uint8_t c = cursor->at < cursor->end ? *cursor->at : 0;
 		if (c == ',') {
 			cursor->at++;
 			return !is_object || read_key(cursor, &key);

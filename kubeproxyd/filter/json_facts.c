@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-#include "kubeproxyd/filter/json_cursor.h"
-
 /* Names and namespaces end at 253 characters, those of RBAC a little later. */
 #define NAME_BYTES 512
 #define WORD_BYTES 64
@@ -191,27 +189,22 @@ static enum json_verdict judge_named(const struct json_judge *judge, const struc
 	return may_read(judge, facts) ? JSON_PASSES : JSON_IS_DROPPED;
 }
 
-enum json_verdict json_judge_item(const struct json_judge *judge, const uint8_t *text, size_t len)
+enum json_verdict json_judge_item(const struct json_judge *judge, struct json_cursor *cursor)
 {
-	struct json_cursor cursor = {text, text + len};
 	struct facts facts = {0};
-	bool is_sound = read_object(&cursor, &facts) && cursor_is_at_end(&cursor);
-	return is_sound ? judge_named(judge, &facts) : JSON_IS_UNREADABLE;
+	return read_object(cursor, &facts) ? judge_named(judge, &facts) : JSON_IS_UNREADABLE;
 }
 
-enum json_verdict json_judge_row(const struct json_judge *judge, const uint8_t *text, size_t len)
+enum json_verdict json_judge_row(const struct json_judge *judge, struct json_cursor *cursor)
 {
-	struct json_cursor cursor = {text, text + len};
 	struct facts facts;
-	bool is_sound = read_row(&cursor, &facts) && cursor_is_at_end(&cursor);
-	return is_sound ? judge_named(judge, &facts) : JSON_IS_UNREADABLE;
+	return read_row(cursor, &facts) ? judge_named(judge, &facts) : JSON_IS_UNREADABLE;
 }
 
-enum json_verdict json_judge_single(const struct json_judge *judge, const uint8_t *text, size_t len)
+enum json_verdict json_judge_single(const struct json_judge *judge, struct json_cursor *cursor)
 {
-	struct json_cursor cursor = {text, text + len};
 	struct facts facts = {0};
-	if (!read_object(&cursor, &facts) || !cursor_is_at_end(&cursor))
+	if (!read_object(cursor, &facts))
 		return JSON_IS_UNREADABLE;
 	return is_status(&facts) ? JSON_PASSES : judge_named(judge, &facts);
 }
@@ -261,12 +254,11 @@ static enum json_verdict judge_subjects(const struct event *event, const struct 
 	return is_sound ? JSON_PASSES : JSON_IS_UNREADABLE;
 }
 
-enum json_verdict json_judge_event(const struct json_judge *judge, const uint8_t *text, size_t len)
+enum json_verdict json_judge_event(const struct json_judge *judge, struct json_cursor *cursor)
 {
-	struct json_cursor cursor = {text, text + len};
 	struct event event = {0};
 	struct subjects subjects = {0};
-	if (!read_event(&cursor, &event) || !cursor_is_at_end(&cursor))
+	if (!read_event(cursor, &event))
 		return JSON_IS_UNREADABLE;
 	if (strcmp(event.type, "ERROR") == 0)
 		return is_status(&event.facts) ? JSON_PASSES : JSON_IS_UNREADABLE;

@@ -9,6 +9,7 @@
 
 #include "common/attr.h"
 #include "kubeproxyd/filter/filter.h"
+#include "kubeproxyd/filter/json_cursor.h"
 
 /* What may become of an object. */
 enum json_verdict { JSON_PASSES, JSON_IS_DROPPED, JSON_IS_UNREADABLE };
@@ -19,18 +20,19 @@ struct json_judge {
 	void *arg;
 };
 
-/* Each is given all of its text and judges it: an item of a list; a row of a Table, by the object
- * in it; an event of a watch, by its object or by each row of the Table in it. Bookmarks name
- * nothing, and pass. */
+/* Each reads one value where the cursor stands and judges it: an item of a list; a row of a Table,
+ * by the object in it; an event of a watch, by its object or by each row of the Table in it.
+ * Bookmarks name nothing, and pass. Where the cursor is afterwards means something only when the
+ * value was readable. */
 enum json_verdict json_judge_item(
-    const struct json_judge *judge, const uint8_t *text, size_t len) MUST_USE;
+    const struct json_judge *judge, struct json_cursor *cursor) MUST_USE;
 enum json_verdict json_judge_row(
-    const struct json_judge *judge, const uint8_t *text, size_t len) MUST_USE;
+    const struct json_judge *judge, struct json_cursor *cursor) MUST_USE;
 enum json_verdict json_judge_event(
-    const struct json_judge *judge, const uint8_t *text, size_t len) MUST_USE;
+    const struct json_judge *judge, struct json_cursor *cursor) MUST_USE;
 /* All of an answer that is no list: a Status passes. */
 enum json_verdict json_judge_single(
-    const struct json_judge *judge, const uint8_t *text, size_t len) MUST_USE;
+    const struct json_judge *judge, struct json_cursor *cursor) MUST_USE;
 
 /* One pair of a list's metadata that is cut out, with a comma beside it. */
 struct json_cut {

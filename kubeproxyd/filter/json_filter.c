@@ -9,7 +9,6 @@
 
 #include "common/xmem.h"
 #include "kubeproxyd/filter/carry.h"
-#include "kubeproxyd/filter/json_cursor.h"
 #include "kubeproxyd/filter/json_facts.h"
 #include "kubeproxyd/filter/json_frame.h"
 
@@ -232,17 +231,23 @@ static bool begin_value(struct json_filter *filter, const struct window *window)
 
 /* --- items and events ------------------------------------------------------------------------ */
 
+static enum json_verdict judge_value(const struct json_filter *filter, struct json_cursor *cursor)
+{
+	if (filter->body == FILTER_WATCH)
+		return json_judge_event(&filter->judge, cursor);
+	if (filter->member == MEMBER_ROWS)
+		return json_judge_row(&filter->judge, cursor);
+	return json_judge_item(&filter->judge, cursor);
+}
+
+/* It is framed. */
 static enum json_verdict judge(const struct json_filter *filter, const struct window *window)
 {
-	const uint8_t *text = window->data + filter->value_at;
-	size_t len = filter->at - filter->value_at;
+	struct json_cursor cursor = {window->data + filter->value_at, window->data + filter->at};
 	if (filter->is_too_large)
 		return JSON_IS_UNREADABLE;
-	if (filter->body == FILTER_WATCH)
-		return json_judge_event(&filter->judge, text, len);
-	if (filter->member == MEMBER_ROWS)
-		return json_judge_row(&filter->judge, text, len);
-	return json_judge_item(&filter->judge, text, len);
+	enum json_verdict verdict = judge_value(filter, &cursor);
+	return cursor_is_at_end(&cursor) ? verdict : JSON_IS_UNREADABLE;
 }
 
 static bool count(struct json_filter *filter, enum json_verdict verdict)
@@ -253,9 +258,10 @@ static bool count(struct json_filter *filter, enum json_verdict verdict)
 	return verdict == JSON_PASSES;
 }
 
-static void end_item(struct json_filter *filter, const struct window *window)
+static void end_item(
+    struct json_filter *filter, const struct window *window, enum json_verdict verdict)
 {
-	if (count(filter, judge(filter, window))) {
+	if (count(filter, verdict)) {
 		if (filter->has_item)
 			put(filter, (const uint8_t *)",", 1);
 		filter->has_item = true;
@@ -267,15 +273,37 @@ static void end_item(struct json_filter *filter, const struct window *window)
 }
 
 /* The line end behind it may not have come yet, and a reader should not wait for it. */
-static void end_event(struct json_filter *filter, const struct window *window)
+static void end_event(
+    struct json_filter *filter, const struct window *window, enum json_verdict verdict)
 {
-	if (count(filter, judge(filter, window))) {
+	if (count(filter, verdict)) {
 		filter->done = filter->value_at;
 		pass(filter, window, filter->at);
 		put(filter, (const uint8_t *)"\n", 1);
 	}
 	filter->done = filter->at;
 	filter->state = BEFORE_EVENT;
+}
+
+static void end_object(
+    struct json_filter *filter, const struct window *window, enum json_verdict verdict)
+{
+	if (filter->state == IN_EVENT)
+		end_event(filter, window, verdict);
+	else
+		end_item(filter, window, verdict);
+}
+
+/* Most items are there as a whole and sound: they need no frame. */
+static bool read_at_once(struct json_filter *filter, const struct window *window)
+{
+	struct json_cursor cursor = {window->data + filter->value_at, window->data + window->len};
+	enum json_verdict verdict = judge_value(filter, &cursor);
+	if (verdict == JSON_IS_UNREADABLE)
+		return false;
+	filter->at = (size_t)(cursor.at - window->data);
+	end_object(filter, window, verdict);
+	return true;
 }
 
 static void begin_item(struct json_filter *filter, enum state state)
@@ -296,7 +324,8 @@ static bool end_document(struct json_filter *filter, const struct window *window
 		pass(filter, window, filter->at);
 		return true;
 	}
-	enum json_verdict verdict = json_judge_single(&filter->judge, window->data, filter->at);
+	struct json_cursor cursor = {window->data, window->data + filter->at};
+	enum json_verdict verdict = json_judge_single(&filter->judge, &cursor);
 	(void)count(filter, verdict);
 	filter->result.is_forbidden = verdict == JSON_IS_DROPPED;
 	if (verdict == JSON_PASSES) {
@@ -389,6 +418,10 @@ static bool is_in_value(const struct json_filter *filter)
 static bool read_framed(struct json_filter *filter, const struct window *window)
 {
 	size_t used;
+	bool is_new = filter->frame.state == FRAME_BEGIN;
+	bool is_object = filter->state == IN_ITEM || filter->state == IN_EVENT;
+	if (is_new && is_object && read_at_once(filter, window))
+		return true;
 	bool ends = json_frame_feed(
 	    &filter->frame, window->data + filter->at, window->len - filter->at, &used);
 	filter->at += used;
@@ -399,11 +432,8 @@ static bool read_framed(struct json_filter *filter, const struct window *window)
 		return end_key(filter, window);
 	case IN_VALUE:
 		return end_value(filter, window);
-	case IN_ITEM:
-		end_item(filter, window);
-		return true;
 	default:
-		end_event(filter, window);
+		end_object(filter, window, judge(filter, window));
 		return true;
 	}
 }

@@ -259,6 +259,7 @@ static void add_ending(struct list *annotations, const struct audit_event *what)
 	if (what->stage != AUDIT_RESPONSE_COMPLETE)
 		return;
 	add_text(annotations, "eksgate.io/ending", what->ending);
+	add_text(annotations, "eksgate.io/terminated-by", what->terminated_by);
 	add_number_text(annotations, "eksgate.io/bytes-in", what->bytes_in);
 	add_number_text(annotations, "eksgate.io/bytes-out", what->bytes_out);
 	add_number_text(annotations, "eksgate.io/duration-ms", (uint64_t)what->took.ms);

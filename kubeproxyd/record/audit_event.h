@@ -49,6 +49,7 @@ struct audit_event {
 	/* What became of it. `status` 0: the client left before an answer. */
 	unsigned status;
 	const char *ending; /* "done", "client gone", the message of a refusal */
+	const char *terminated_by; /* the administrator who ended it */
 	uint64_t bytes_in, bytes_out;
 	bool is_filtered; /* the answer was; its objects: */
 	uint64_t objects_passed, objects_left_out,

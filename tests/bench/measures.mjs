@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { binary } from '../scenarios/daemons.mjs';
 import { allocations, instances } from './costs.mjs';
 import { crowd } from './crowd.mjs';
+import { filter } from './filter.mjs';
 import { LARGE, SMALL, WATCH } from './stage.mjs';
 import { tunnel } from './tunnel.mjs';
 import { cpuRun, pick, takeTurns, toTheClient, WARM_SECONDS } from './turns.mjs';
@@ -171,4 +172,4 @@ async function decisions(stage, { rounds }) {
 }
 
 // In this order: what restarts a subject comes last.
-export const MEASURES = { decisions, requests, allocations, instances, handshakes, tunnel, events, crowd, memory };
+export const MEASURES = { decisions, requests, filter, allocations, instances, handshakes, tunnel, events, crowd, memory };

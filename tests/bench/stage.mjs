@@ -8,6 +8,7 @@ import { admin, binary, Discoveryd } from '../scenarios/daemons.mjs';
 import { initialise, makeCertificate } from '../scenarios/people.mjs';
 import { nameOf, OWN, World } from '../scenarios/world.mjs';
 import { makePki } from '../sim/kube/pki.mjs';
+import { LISTS, listOf, ROLE } from './filter.mjs';
 import { haproxyConfig, nginxConfig, upstreamConfig } from './peers.mjs';
 import { freePorts, Process, untilListening } from './process.mjs';
 
@@ -88,6 +89,11 @@ export class Stage {
 		this.person = { certificate: this.path('alice.pem'), key: this.path('alice-key.pem') };
 		writeFileSync(this.person.certificate, alice.certificate);
 		writeFileSync(this.person.key, alice.key, { mode: 0o600 });
+		const fred = await makeCertificate(this.world, 'fred');
+		this.restricted = { certificate: this.path('fred.pem'), key: this.path('fred-key.pem') };
+		writeFileSync(this.restricted.certificate, fred.certificate);
+		writeFileSync(this.restricted.key, fred.key, { mode: 0o600 });
+		writeFileSync(this.path('roles.d', 'filtered.yaml'), ROLE);
 		this.pki = makePki('bench');
 		this.upstreamTls = { certificate: this.path('upstream.pem'), key: this.path('upstream-key.pem') };
 		writeFileSync(this.upstreamTls.certificate, this.pki.cert);
@@ -98,6 +104,10 @@ export class Stage {
 		for (const [path, size] of Object.entries(SIZES)) {
 			this.files[path] = this.path('bodies', `${size}.json`);
 			writeFileSync(this.files[path], podList(size));
+		}
+		for (const [path, size] of Object.entries(LISTS)) {
+			this.files[path] = this.path('bodies', `pods-${size}.json`);
+			writeFileSync(this.files[path], listOf(size));
 		}
 	}
 

@@ -22,7 +22,7 @@ export function pick(values, field) {
 }
 
 export function toTheClient(stage, contender, path, shape, use) {
-	return withLoad(contender.target(path), stage.person, shape, stage.log, use);
+	return withLoad(contender.target(path), contender.person ?? stage.person, shape, stage.log, use);
 }
 
 // CPU time of the proxy for each request, connections standing; how many requests a second it was.

@@ -27,6 +27,10 @@ def list_all(api, namespace):
     show({'count': len(maps), 'bytes': sum(len(value) for each in maps for value in each.data.values())})
 
 
+def list_names(api, namespace):
+    show(sorted(each.metadata.name for each in api.list_namespaced_config_map(namespace).items))
+
+
 def watch_maps(api, last):
     for event in watch.Watch().stream(api.list_namespaced_config_map, NAMESPACE, timeout_seconds=30):
         name = event['object'].metadata.name
@@ -72,6 +76,7 @@ def forward_port(api, port):
 ACTIONS = {
     'list': list_pods,
     'list-all': list_all,
+    'list-names': list_names,
     'watch': watch_maps,
     'write': write_map,
     'logs': follow_logs,

@@ -64,8 +64,9 @@ scenario('can', { clusters: CLUSTERS.slice(0, 1) }, async (world) => {
 	const no = await document(1, 'lee', 'create', 'pods/eviction', '--name', 'web-1', ...strict, ...trait);
 	assert.deepEqual([no.allowed, no.in_part, no.user, no.groups], [false, false, null, []]);
 	assert.match(no.message, /kind: pods\/eviction/);
-	const part = await document(1, 'lee', 'list', 'pods', ...strict, ...trait);
-	assert.deepEqual([part.allowed, part.in_part, part.user], [false, true, 'lee'], part.message);
+	const part = await document(0, 'lee', 'list', 'pods', ...strict, ...trait);
+	assert.deepEqual([part.allowed, part.in_part, part.user, part.message], [true, true, 'lee', null]);
+	await can(0, /^yes, in part: /, 'lee', 'list', 'pods', ...strict, ...trait);
 	await can(0, /^allowed: true\n[^]*\ngroups:\n *- viewers\n/, 'victor', 'list', 'pods', ...cluster, '--format', 'yaml');
 	await can(2, /--format "xml": must be table, json or yaml/, 'victor', 'list', 'pods', ...cluster, '--format', 'xml');
 

@@ -70,6 +70,7 @@ scenario('locks', async (world) => {
 	await run(['unlock', 'user', 'alice']);
 	await run(['unlock', 'user', 'alice'], 1);
 	await admitted(alice, 200, 'unlocked');
+	await admitted(there, 200, 'unlocked there');
 	const serial = new X509Certificate(alice.certificate).serialNumber;
 	for (const [kind, name] of [
 		['group', 'engineering'],
@@ -82,6 +83,7 @@ scenario('locks', async (world) => {
 		if (kind === 'certificate') assert.equal((await other.request(pods)).status, 200, 'another certificate');
 		await run(['unlock', kind, name]);
 		await admitted(alice, 200, `unlocked by ${kind}`);
+		await admitted(there, 200, `unlocked by ${kind} there`);
 	}
 
 	await run(['lock', 'user', 'alice']);

@@ -65,7 +65,7 @@ export function forgeCertificate(
 // Someone with files and a kubeconfig for every cluster in `names`, at `proxy`.
 export class Person {
 	constructor(world, proxy, credentials) {
-		Object.assign(this, { world, proxy, ...credentials });
+		Object.assign(this, credentials, { world, proxy });
 		this.ca = readFileSync(world.config.eksgate.proxy.tls.certificate, 'utf8');
 		const file = credentials.name.replace(/[^A-Za-z0-9]/g, '_');
 		this.files = {

@@ -330,6 +330,53 @@ static void test_too_large(void **state)
 	buf_free(&in);
 }
 
+/* The most that the filter held at any time. */
+static size_t most_memory;
+
+static void feed(struct filter *filter, const char *text, size_t len)
+{
+	const size_t read_bytes = 16384; /* as TLS and HTTP/2 bring them */
+	for (size_t at = 0; at < len; at += read_bytes) {
+		size_t piece = len - at < read_bytes ? len - at : read_bytes;
+		assert_true(filter_feed(filter, (const uint8_t *)text + at, piece));
+		if (filter_memory(filter) > most_memory)
+			most_memory = filter_memory(filter);
+		buf_clear(&out);
+	}
+}
+
+static void test_memory(void **state)
+{
+	(void)state;
+	const size_t largest = (size_t)1536 * 1024; /* what etcd takes */
+	size_t total = (getenv("EKSGATE_LONG") != NULL ? 100u : 20u) * 1000 * 1000;
+	struct filter_limits limits = {.item_max = 2 * largest};
+	struct filter *filter =
+	    filter_new(FILTER_LIST, "application/json", NULL, &limits, &events, NULL);
+	struct buf item = {0};
+	most_memory = 0;
+	feed(filter, "{\"items\":[", 10);
+	size_t fed = 0;
+	for (size_t i = 0; fed < total; fed += item.len, i++) {
+		buf_clear(&item);
+		buf_printf(&item, "%s{\"metadata\":{\"name\":\"%s\"},\"data\":\"", i > 0 ? "," : "",
+		    i % 3 == 0 ? "b" : "a");
+		size_t len = i % 100 == 99 ? largest - 64 : 3000 + i % 7 * 1000;
+		memset(buf_reserve(&item, len), 'x', len);
+		buf_commit(&item, len);
+		buf_append_text(&item, "\"}");
+		feed(filter, item.data, item.len);
+	}
+	feed(filter, "]}", 2);
+	assert_true(filter_end(filter));
+	assert_int_equal(filter_result(filter)->unreadable, 0);
+	assert_true(filter_result(filter)->dropped > 100);
+	if (most_memory > largest + (size_t)256 * 1024)
+		fail_msg("%zu bytes were held", most_memory);
+	filter_free(&filter);
+	buf_free(&item);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -341,6 +388,7 @@ int main(void)
 	    cmocka_unit_test(test_documents_that_cannot_be_read),
 	    cmocka_unit_test(test_watches),
 	    cmocka_unit_test(test_too_large),
+	    cmocka_unit_test(test_memory),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	buf_free(&out);

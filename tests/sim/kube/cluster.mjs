@@ -178,6 +178,7 @@ export class Cluster {
 		const fault = this.faults.take(request);
 		entry.isRefused = refuseUnprocessed(fault, request);
 		if (entry.isRefused) return;
+		response.packs = this.compresses && /\bgzip\b/.test(request.headers['accept-encoding'] ?? '');
 		response.on('close', () => {
 			entry.isClosed = true;
 		});

@@ -103,6 +103,14 @@ export const routes = [
 	],
 	[
 		'POST',
+		'/clusters/ID/compression',
+		'{isOn}: lists, and watches with a gzip member an event, for whoever accepts it',
+		(s, [id], { isOn }) => {
+			need(s, id).compresses = isOn;
+		},
+	],
+	[
+		'POST',
 		'/clusters/ID/logs',
 		'{namespace?, pod, line}: append a line',
 		(s, [id], { namespace = 'default', pod: name, line }) => {

@@ -6,7 +6,7 @@ import { readProtobuf } from './protobuf.mjs';
 import { isTrue } from './request_info.mjs';
 import { makeFilter } from './selectors.mjs';
 import { sendDocument, sendJson, StatusError } from './status.mjs';
-import { toList, toTable, wantsTable } from './table.mjs';
+import { listFor, toList, toTable, wantsTable } from './table.mjs';
 import { apiVersionOf } from './types.mjs';
 
 const first = (query, key) => query.get(key)?.[0];
@@ -52,12 +52,7 @@ function list({ store, type, info, request, response }) {
 	const { from, to, remaining } = pageOf(query, all.length);
 	const part = all.slice(from, to);
 	const options = { resourceVersion: String(store.version), include: first(query, 'includeObject'), remaining };
-	sendDocument(
-		request,
-		response,
-		200,
-		wantsTable(request.headers.accept) ? toTable(type, part, options) : toList(type, part, options),
-	);
+	sendDocument(request, response, 200, listFor(request.headers.accept, type, part, options));
 }
 
 // How a write is made: dry, or of one part only.

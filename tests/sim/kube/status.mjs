@@ -1,4 +1,5 @@
 // Kubernetes' Status answers, the error that carries one, and how answers are sent.
+import { gzipSync } from 'node:zlib';
 import { encodeAnswer, PROTOBUF } from './protobuf_answer.mjs';
 
 const REASONS = {
@@ -47,8 +48,11 @@ export function notFound({ group, resource }, name) {
 }
 
 export function sendJson(response, code, document, headers = {}) {
-	response.writeHead(code, { 'content-type': 'application/json', 'cache-control': 'no-cache, private', ...headers });
-	response.end(`${JSON.stringify(document)}\n`);
+	const text = `${JSON.stringify(document)}\n`;
+	const packing = response.packs ? { 'content-encoding': 'gzip' } : {};
+	const type = { 'content-type': 'application/json', 'cache-control': 'no-cache, private' };
+	response.writeHead(code, { ...type, ...packing, ...headers });
+	response.end(response.packs ? gzipSync(text) : text);
 }
 
 // In the form that the client prefers: protobuf where there is one, JSON otherwise.

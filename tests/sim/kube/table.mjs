@@ -7,12 +7,29 @@ export function wantsTable(accept) {
 	return /as=Table/.test(first) && /g=meta\.k8s\.io/.test(first) && /v=v1(;|$)/.test(first);
 }
 
+// The same for objects without anything but their metadata.
+export function wantsPartial(accept) {
+	return /^application\/json;as=PartialObjectMetadata(List)?;/.test(accept ?? '');
+}
+
+export function toPartial({ metadata }) {
+	return { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata };
+}
+
+export function toPartialList(objects, { resourceVersion, remaining } = {}) {
+	return {
+		kind: 'PartialObjectMetadataList',
+		apiVersion: 'meta.k8s.io/v1',
+		metadata: { resourceVersion, ...remaining },
+		items: objects.map(toPartial),
+	};
+}
+
 function rowOf(type, object, include) {
 	const now = Date.now();
-	const partial = { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata: object.metadata };
 	return {
 		cells: type.columns.map((column) => column.cell(object, now)),
-		object: include === 'Object' ? object : include === 'None' ? undefined : partial,
+		object: include === 'Object' ? object : include === 'None' ? undefined : toPartial(object),
 	};
 }
 
@@ -30,6 +47,12 @@ export function toTable(type, objects, { resourceVersion, include, remaining } =
 		})),
 		rows: objects.map((object) => rowOf(type, object, include)),
 	};
+}
+
+// A list in the form that the client prefers.
+export function listFor(accept, type, objects, options) {
+	if (wantsTable(accept)) return toTable(type, objects, options);
+	return wantsPartial(accept) ? toPartialList(objects, options) : toList(type, objects, options);
 }
 
 export function toList(type, objects, { resourceVersion, remaining } = {}) {

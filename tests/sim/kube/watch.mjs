@@ -1,7 +1,8 @@
 // Watches: what there is (when no version is given), then every change, bookmarks when asked for, until the time is over.
+import { gzipSync } from 'node:zlib';
 import { StatusError } from './status.mjs';
 import { makeFilter } from './selectors.mjs';
-import { toTable, wantsTable } from './table.mjs';
+import { toPartial, toTable, wantsPartial, wantsTable } from './table.mjs';
 import { apiVersionOf } from './types.mjs';
 
 const BOOKMARK_MS = 1000;
@@ -46,14 +47,18 @@ export function answerWatch({ store, type, info, request, response, cutters }) {
 		(info.name === '' || object.metadata.name === info.name);
 	const asTable = wantsTable(request.headers.accept);
 	let isFirst = true;
+	const asPartial = wantsPartial(request.headers.accept);
+	const shape = (event) => {
+		if (event.type === 'BOOKMARK' || event.type === 'ERROR') return event.object;
+		if (asTable) return toTable(type, [event.object], { include: first(query, 'includeObject') });
+		return asPartial ? toPartial(event.object) : event.object;
+	};
 	const write = (event) => {
-		const object =
-			asTable && event.type !== 'BOOKMARK' && event.type !== 'ERROR'
-				? toTable(type, [event.object], { include: first(query, 'includeObject') })
-				: event.object;
+		const object = shape(event);
 		if (object.kind === 'Table' && !isFirst) delete object.columnDefinitions;
 		isFirst = false;
-		response.write(`${JSON.stringify({ type: event.type, object })}\n`);
+		const line = `${JSON.stringify({ type: event.type, object })}\n`;
+		response.write(response.packs ? gzipSync(line) : line);
 	};
 	start({ store, type, info, response, write, fits });
 	const onChange = (entry) => {
@@ -79,7 +84,8 @@ export function answerWatch({ store, type, info, request, response, cutters }) {
 }
 
 function start({ store, type, info, response, write, fits }) {
-	const head = { 'content-type': 'application/json', 'cache-control': 'no-cache, private' };
+	const packing = response.packs ? { 'content-encoding': 'gzip' } : {};
+	const head = { 'content-type': 'application/json', 'cache-control': 'no-cache, private', ...packing };
 	let events;
 	try {
 		events = initialEvents(store, type, info, fits);

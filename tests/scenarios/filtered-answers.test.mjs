@@ -1,0 +1,151 @@
+// What a restricted user is answered in every form there is, over both versions of HTTP: documents, tables, metadata alone,
+// compressed; watches with initial events, compressed an event a member; and what cannot be filtered is refused. Then what
+// is on record of it.
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { createGunzip, gunzipSync } from 'node:zlib';
+import { admin } from './daemons.mjs';
+import { ended, scenario, until } from './harness.mjs';
+import { map, NAME, namesOf, PROD, startFiltered } from './filtered.mjs';
+
+const MAPS = `/clusters/${NAME}/api/v1/configmaps`;
+const PARTIAL = 'application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io';
+const TABLE = 'application/json;as=Table;v=v1;g=meta.k8s.io';
+const SHOWN = ['of-system', 'of-team', 'plain-1', 'plain-2', 'settings'];
+
+// All that came, as bytes.
+async function bytesOf(stream) {
+	const parts = [];
+	for await (const part of stream) parts.push(part);
+	return Buffer.concat(parts);
+}
+
+async function checkLists(albert, session) {
+	for (const ask of [(path, options) => albert.ask(session, path, options), (path, options) => albert.request(path, options)]) {
+		const plain = await ask(MAPS);
+		assert.equal(plain.status, 200);
+		assert.equal(plain.headers['content-length'], undefined);
+		assert.deepEqual(namesOf(plain.json), SHOWN);
+		assert.equal(plain.json.kind, 'ConfigMapList');
+		const partial = await ask(MAPS, { headers: { accept: PARTIAL } });
+		assert.equal(partial.json.kind, 'PartialObjectMetadataList');
+		assert.deepEqual(namesOf(partial.json), SHOWN);
+		for (const include of ['Metadata', 'Object']) {
+			const table = await ask(`${MAPS}?includeObject=${include}`, { headers: { accept: TABLE } });
+			assert.deepEqual(table.json.rows.map(({ object }) => object.metadata.name).sort(), SHOWN);
+			assert.deepEqual(table.json.rows.map(({ cells }) => cells[0]).sort(), SHOWN);
+		}
+		const page = await ask(`${MAPS}?limit=2`);
+		assert.ok(page.json.metadata.continue && page.json.metadata.resourceVersion);
+		assert.equal(page.json.metadata.remainingItemCount, undefined);
+		assert.equal((await ask(MAPS, { method: 'HEAD' })).text, '');
+		const refused = await ask(MAPS, { headers: { accept: 'application/yaml' } });
+		assert.equal(refused.status, 406, refused.text);
+		assert.match(refused.json.message, /application\/json/);
+		const nameless = await ask(`${MAPS}?includeObject=None`, { headers: { accept: TABLE } });
+		assert.equal(nameless.status, 403);
+		assert.match(nameless.json.message, /includeObject=None/);
+	}
+}
+
+async function checkPackedLists(world, albert, session) {
+	await world.api(PROD)('POST', '/compression', { isOn: true });
+	const stream = await albert.open(session, MAPS, { headers: { 'accept-encoding': 'gzip' } });
+	assert.equal(stream.head['content-encoding'], 'gzip');
+	assert.deepEqual(namesOf(JSON.parse(gunzipSync(await bytesOf(stream)))), SHOWN);
+	const plain = await albert.ask(session, MAPS);
+	assert.equal(plain.headers['content-encoding'], undefined);
+	assert.deepEqual(namesOf(plain.json), SHOWN);
+}
+
+// Events as they arrive, whatever they came in.
+function follow(stream) {
+	const events = [];
+	const source = stream.head['content-encoding'] === 'gzip' ? stream.pipe(createGunzip()) : stream;
+	let rest = '';
+	source.setEncoding('utf8').on('data', (part) => {
+		const lines = (rest + part).split('\n');
+		rest = lines.pop();
+		events.push(...lines.map((line) => JSON.parse(line)));
+	});
+	source.on('error', () => {});
+	return events;
+}
+
+const shownBy = (events) => events.map(({ type, object }) => `${type} ${object.metadata.name ?? ''}`.trim());
+
+async function checkWatches(albert, session, put) {
+	const options = 'watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true';
+	for (const encoding of ['identity', 'gzip']) {
+		const stream = await albert.open(session, `${MAPS}?${options}`, { headers: { 'accept-encoding': encoding } });
+		assert.equal(stream.head['content-encoding'], encoding === 'gzip' ? 'gzip' : undefined);
+		const events = follow(stream);
+		const isEnd = ({ type, object }) => type === 'BOOKMARK' && object.metadata.annotations?.['k8s.io/initial-events-end'];
+		await until('the initial events have ended', () => events.some(isEnd));
+		const initial = shownBy(events.slice(0, events.findIndex(isEnd)));
+		assert.deepEqual(initial.sort(), SHOWN.map((name) => `ADDED ${name}`));
+		await put(map('secret-1'));
+		await put({ ...map('plain-1'), data: { value: encoding } });
+		await until('the change is seen', () => shownBy(events).includes('MODIFIED plain-1'));
+		assert.doesNotMatch(JSON.stringify(events), /secret/);
+		stream.close();
+	}
+	const legacy = await albert.open(session, `/clusters/${NAME}/api/v1/watch/configmaps`);
+	const events = follow(legacy);
+	await until('all are seen', () => events.length === SHOWN.length);
+	assert.deepEqual(shownBy(events).sort(), SHOWN.map((name) => `ADDED ${name}`));
+	const table = await albert.open(session, `${MAPS}?watch=1`, { headers: { accept: TABLE } });
+	const rows = follow(table);
+	await until('all rows are seen', () => rows.length === SHOWN.length);
+	assert.deepEqual(rows.map(({ object }) => object.rows[0].object.metadata.name).sort(), SHOWN);
+	for (const stream of [legacy, table]) stream.close();
+}
+
+async function checkWebSocket(albert) {
+	const { text } = await albert.raw(
+		`GET ${MAPS}?watch=1 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+			'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n',
+	);
+	assert.match(text, /^HTTP\/1\.1 403 /);
+	assert.match(text, /a watch over WebSocket cannot be filtered/);
+}
+
+async function checkRecords(world, kubeproxyd) {
+	const metrics = await admin(world.path('run', 'main.sock'), '/metrics');
+	for (const verdict of ['passed', 'dropped']) assert.match(metrics, new RegExp(`^eksgate_filtered_objects_total\\{verdict="${verdict}"\\} [1-9]`, 'm'));
+	const line = kubeproxyd.stderr.split('\n').find((text) => /"?event"?[=:]"?request/.test(text) && /left_out/.test(text));
+	assert.match(line ?? 'no such line', /passed"?[=:]\d+.*left_out"?[=:]\d+/);
+	const directory = world.path('audit');
+	const isFiltered = ({ annotations }) => annotations?.['eksgate.io/objects-left-out'] === '1' && annotations['eksgate.io/objects-passed'] === '5';
+	await until('the audit log tells of it', () =>
+		readdirSync(directory)
+			.flatMap((file) => readFileSync(`${directory}/${file}`, 'utf8').trim().split('\n'))
+			.filter(Boolean)
+			.map((text) => JSON.parse(text))
+			.some(isFiltered),
+	);
+}
+
+// A list that the API server cuts is cut here, whatever came before.
+async function checkCut(world, albert, session) {
+	await world.api(PROD)('POST', '/bulk', { namespace: 'bulk', count: 2000, bytes: 10000 });
+	const stream = await albert.open(session, `/clusters/${NAME}/api/v1/namespaces/bulk/configmaps`);
+	stream.on('error', () => {});
+	stream.pause();
+	await world.api(PROD)('POST', '/streams', { how: 'cut' });
+	stream.resume();
+	assert.notEqual(await ended(stream), 0);
+}
+
+scenario('answers to restricted users', { clusters: [PROD] }, async (world) => {
+	const { kubeproxyd, albert, put } = await startFiltered(world);
+	const session = albert.h2();
+	await checkLists(albert, session);
+	await checkPackedLists(world, albert, session);
+	await checkWatches(albert, session, put);
+	await checkWebSocket(albert);
+	await checkRecords(world, kubeproxyd);
+	await checkCut(world, albert, session);
+	session.close();
+	await until('nothing is left', async () => (await kubeproxyd.status()).exchanges === 0);
+});

@@ -1,0 +1,376 @@
+/* Answers of which the user may see some, on their way: what the API server is asked, when the head
+ * leaves, and how it ends when the answer cannot be filtered. Names that begin with "a" are shown.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include <cmocka.h>
+
+#include "kubeproxyd/exchange/exchange_private.h"
+#include "tests/unit/exchange_stage.h"
+
+#define LIST	     "/clusters/prod/api/v1/namespaces/n/pods"
+#define WATCH	     LIST "?watch=1"
+#define JSON	     "application/json"
+#define ITEM(name)   "{\"metadata\":{\"name\":\"" name "\",\"namespace\":\"n\"}}"
+#define EVENT(name)  "{\"type\":\"ADDED\",\"object\":" ITEM(name) "}\n"
+#define EXPIRED_CODE "\"code\":410"
+
+static int set_up_filtered(void **state)
+{
+	int failed = set_up(state);
+	world.shown = "a";
+	settings.proxy.limits.filtered_object = (size_t)1024 * 1024;
+	return failed;
+}
+
+static void accept_field(const char *accept, const char *encoding)
+{
+	fields_clear(&request.fields);
+	if (accept != NULL)
+		fields_add_text(&request.fields, "Accept", accept);
+	if (encoding != NULL)
+		fields_add_text(&request.fields, "Accept-Encoding", encoding);
+}
+
+/* The head of an answer in some format. */
+static void answer_with(unsigned status, const char *type, const char *encoding)
+{
+	struct http_head head = {
+	    .status = status, .body = HTTP_BODY_LENGTH, .content_length = 1000, .keep_alive = true};
+	if (type != NULL)
+		fields_add_text(&head.fields, "Content-Type", type);
+	if (encoding != NULL)
+		fields_add_text(&head.fields, "Content-Encoding", encoding);
+	fields_add_text(&head.fields, "ETag", "\"all\"");
+	struct side *upstream = &upstreams[upstream_count - 1];
+	upstream->events->on_head(upstream->arg, &head);
+	http_head_free(&head);
+}
+
+static void test_a_list(void **state)
+{
+	(void)state;
+	accept_field(
+	    "application/json;as=Table;v=v1;g=meta.k8s.io, application/cbor, */*", "br, gzip");
+	ask("GET", LIST, HTTP_BODY_NONE);
+	assert_string_equal(
+	    sent(0, "Accept"), "application/json;as=Table;v=v1;g=meta.k8s.io, application/json");
+	assert_string_equal(sent(0, "Accept-Encoding"), "gzip");
+	answer_with(200, JSON, NULL);
+	assert_false(client.has_head); /* it is not known yet whether it can be filtered */
+	answer_body(0, "{\"items\":[" ITEM("a"));
+	assert_true(client.has_head);
+	assert_int_equal(client.head.status, 200);
+	assert_int_equal(client.head.body, HTTP_BODY_CHUNKED);
+	assert_null(fields_get(&client.head.fields, "ETag"));
+	answer_body(0, "," ITEM("b") "]}");
+	assert_string_equal(buf_text(&client.body), "{\"items\":[" ITEM("a") "]}");
+	struct http_fields trailers = {0};
+	fields_add_text(&trailers, "X-Sum", "1");
+	upstreams[0].events->on_trailers(upstreams[0].arg, &trailers);
+	fields_free(&trailers);
+	answer_end(0);
+	assert_true(client.is_ended && client.is_released && upstreams[0].is_released);
+}
+
+static void count_is(const char *line)
+{
+	struct buf text = {0};
+	metrics_write(metrics, &text);
+	if (strstr(buf_text(&text), line) == NULL)
+		fail_msg("%s is not in %s", line, buf_text(&text));
+	buf_free(&text);
+}
+
+static void test_what_is_counted(void **state)
+{
+	(void)state;
+	ask("GET", LIST, HTTP_BODY_NONE);
+	answer_with(200, JSON, NULL);
+	answer_body(0, "{\"items\":[" ITEM("a") "," ITEM("b") "," ITEM("c") ",{}]}");
+	answer_end(0);
+	count_is("eksgate_filtered_objects_total{verdict=\"passed\"} 1\n");
+	count_is("eksgate_filtered_objects_total{verdict=\"dropped\"} 2\n");
+	count_is("eksgate_filtered_objects_total{verdict=\"unreadable\"} 1\n");
+}
+
+static void test_what_cannot_be_filtered_is_told(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *type, *encoding, *body, *says;
+	} rows[] = {
+	    {"application/yaml", NULL, "items: []", "application/yaml"},
+	    {"application/cbor", NULL, "", "application/cbor"},
+	    {NULL, NULL, "", "no Content-Type"},
+	    {JSON, "br", "", "br"},
+	    {JSON, NULL, "items: []", "does not begin"},
+	    {JSON, NULL, "{\"more\":1,\"items\":[]}", "more than items"},
+	    {JSON, "gzip", "{\"items\":[]}", "compression"},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		side_clear(&client);
+		ask("GET", LIST, HTTP_BODY_NONE);
+		struct side *upstream = &upstreams[upstream_count - 1];
+		answer_with(200, rows[i].type, rows[i].encoding);
+		if (!client.is_released)
+			answer_body(upstream_count - 1, rows[i].body);
+		assert_refused(502, rows[i].says);
+		assert_true(upstream->is_released);
+	}
+}
+
+static void test_requests_that_could_not_be_filtered(void **state)
+{
+	(void)state;
+	accept_field("application/yaml, application/cbor", NULL);
+	ask("GET", LIST, HTTP_BODY_NONE);
+	assert_refused(406, "application/json");
+	side_clear(&client);
+	accept_field(NULL, NULL);
+	ask("GET", LIST "?limit=1&includeObject=None", HTTP_BODY_NONE);
+	assert_refused(403, "includeObject");
+	side_clear(&client);
+	request.is_upgrade = true;
+	ask("GET", WATCH, HTTP_BODY_NONE);
+	request.is_upgrade = false;
+	assert_refused(403, "WebSocket");
+	assert_int_equal(upstream_count, 0);
+}
+
+static void test_a_list_that_breaks_is_cut(void **state)
+{
+	(void)state;
+	ask("GET", LIST, HTTP_BODY_NONE);
+	answer_with(200, JSON, NULL);
+	answer_body(0, "{\"items\":[" ITEM("a"));
+	answer_body(0, " " ITEM("a") "]}");
+	assert_true(client.is_released && upstreams[0].is_released);
+	assert_false(client.is_ended);
+	side_clear(&client);
+	ask("GET", LIST, HTTP_BODY_NONE);
+	answer_with(200, JSON, NULL);
+	answer_body(1, "{\"items\":[" ITEM("a"));
+	answer_end(1); /* as if it were complete */
+	assert_true(client.is_released && !client.is_ended);
+	side_clear(&client);
+	ask("GET", LIST, HTTP_BODY_NONE);
+	answer_with(200, JSON, NULL);
+	answer_body(2, "{\"items\":[" ITEM("a"));
+	fail_upstream(2, PEER_CUT, false, false);
+	assert_true(client.is_released && !client.is_ended);
+	/* Before anything was relayed it is a sentence. */
+	side_clear(&client);
+	ask("GET", LIST, HTTP_BODY_NONE);
+	answer_with(200, JSON, NULL);
+	answer_body(3, "{\"kind\":");
+	fail_upstream(3, PEER_CUT, false, false);
+	assert_refused(502, "in the middle");
+}
+
+static void test_one_object(void **state)
+{
+	(void)state;
+	ask("GET", LIST, HTTP_BODY_NONE);
+	answer_with(200, JSON, NULL);
+	answer_body(0, ITEM("b"));
+	assert_refused(403, "");
+	side_clear(&client);
+	ask("GET", LIST, HTTP_BODY_NONE);
+	answer_with(200, JSON, NULL);
+	answer_body(1, ITEM("a"));
+	answer_end(1);
+	assert_string_equal(buf_text(&client.body), ITEM("a"));
+}
+
+static void test_other_answers_pass(void **state)
+{
+	(void)state;
+	ask("GET", LIST, HTTP_BODY_NONE);
+	answer_with(410, JSON, NULL);
+	answer_body(0, "{\"kind\":\"Status\"}");
+	answer_end(0);
+	assert_int_equal(client.head.status, 410);
+	assert_string_equal(buf_text(&client.body), "{\"kind\":\"Status\"}");
+	side_clear(&client);
+	ask("HEAD", LIST, HTTP_BODY_NONE);
+	struct http_head head = {
+	    .status = 200, .body = HTTP_BODY_NONE, .content_length = 1000, .keep_alive = true};
+	fields_add_text(&head.fields, "Content-Type", JSON);
+	upstreams[1].events->on_head(upstreams[1].arg, &head);
+	http_head_free(&head);
+	answer_end(1);
+	assert_int_equal(client.head.status, 200);
+	assert_int_equal(client.head.content_length, 0); /* how much there is, is not told */
+	assert_true(client.is_ended);
+}
+
+static void test_a_watch(void **state)
+{
+	(void)state;
+	ask("GET", WATCH, HTTP_BODY_NONE);
+	answer_with(200, JSON, NULL);
+	assert_true(client.has_head);
+	answer_body(0, EVENT("b"));
+	assert_int_equal(client.body.len, 0);
+	answer_body(0, EVENT("a"));
+	assert_string_equal(buf_text(&client.body), EVENT("a"));
+	answer_end(0);
+	assert_true(client.is_ended);
+}
+
+static void test_roles_change_under_a_watch(void **state)
+{
+	(void)state;
+	ask("GET", WATCH, HTTP_BODY_NONE);
+	answer_with(200, JSON, NULL);
+	answer_body(0, EVENT("a"));
+	exchanges_set(all, &settings, NULL);
+	assert_false(client.is_released); /* nothing is different */
+	world.shown = "b";
+	exchanges_set(all, &settings, NULL);
+	assert_non_null(strstr(buf_text(&client.body), EXPIRED_CODE));
+	assert_true(client.is_ended && client.is_released && upstreams[0].is_released);
+	/* What was shown whole cannot be followed by a part. */
+	side_clear(&client);
+	world.shown = NULL;
+	ask("GET", WATCH, HTTP_BODY_NONE);
+	answer_with(200, JSON, NULL);
+	world.shown = "a";
+	exchanges_set(all, &settings, NULL);
+	assert_true(client.is_released && !client.is_ended);
+	side_clear(&client);
+	ask("GET", WATCH, HTTP_BODY_NONE);
+	answer_with(200, JSON, NULL);
+	world.is_denied = true;
+	exchanges_set(all, &settings, NULL);
+	assert_true(client.is_released && !client.is_ended);
+	assert_int_equal(client.body.len, 0);
+	world.is_denied = false;
+	/* A list under way. */
+	side_clear(&client);
+	ask("GET", LIST, HTTP_BODY_NONE);
+	answer_with(200, JSON, NULL);
+	answer_body(upstream_count - 1, "{\"items\":[" ITEM("a"));
+	world.shown = "b";
+	exchanges_set(all, &settings, NULL);
+	assert_true(client.is_released && !client.is_ended);
+}
+
+/* --- compressed ------------------------------------------------------------------------------ */
+
+static void pack(struct buf *out, const char *text, size_t len)
+{
+	z_stream stream = {0};
+	assert_int_equal(deflateInit2(&stream, 9, Z_DEFLATED, 15 + 16, 8, 0), Z_OK);
+	size_t room = deflateBound(&stream, len) + 64;
+	stream.next_in = (Bytef *)(uintptr_t)text;
+	stream.avail_in = (uInt)len;
+	stream.next_out = (Bytef *)buf_reserve(out, room);
+	stream.avail_out = (uInt)room;
+	assert_int_equal(deflate(&stream, Z_FINISH), Z_STREAM_END);
+	buf_commit(out, stream.total_out);
+	deflateEnd(&stream);
+}
+
+/* What the client got; true: to the end of it. */
+static bool unpack(struct buf *out)
+{
+	z_stream stream = {0};
+	int result = Z_OK;
+	buf_clear(out);
+	assert_int_equal(inflateInit2(&stream, 15 + 16), Z_OK);
+	stream.next_in = (Bytef *)client.body.data;
+	stream.avail_in = (uInt)client.body.len;
+	while (result == Z_OK && (stream.avail_in > 0 || stream.avail_out == 0)) {
+		stream.next_out = (Bytef *)buf_reserve(out, 65536);
+		stream.avail_out = 65536;
+		result = inflate(&stream, Z_SYNC_FLUSH);
+		buf_commit(out, 65536 - stream.avail_out);
+	}
+	inflateEnd(&stream);
+	return result == Z_STREAM_END;
+}
+
+static void answer_bytes(const struct buf *bytes)
+{
+	struct side *upstream = &upstreams[upstream_count - 1];
+	upstream->events->on_body(upstream->arg, (const uint8_t *)bytes->data, bytes->len);
+}
+
+/* API servers make each event a member of its own. */
+static void test_a_packed_watch(void **state)
+{
+	(void)state;
+	struct buf packed = {0}, text = {0};
+	ask("GET", WATCH, HTTP_BODY_NONE);
+	answer_with(200, JSON, "gzip");
+	assert_string_equal(fields_get(&client.head.fields, "Content-Encoding"), "gzip");
+	for (int i = 1; i <= 3; i++) {
+		buf_clear(&packed);
+		pack(&packed, EVENT("a") EVENT("b"), strlen(EVENT("a") EVENT("b")));
+		answer_bytes(&packed);
+		assert_false(unpack(&text)); /* there is more to come */
+		assert_int_equal(text.len, (size_t)i * strlen(EVENT("a")));
+	}
+	world.shown = "b";
+	exchanges_set(all, &settings, NULL);
+	assert_true(client.is_ended && unpack(&text));
+	assert_non_null(strstr(buf_text(&text), EXPIRED_CODE));
+	buf_free(&packed);
+	buf_free(&text);
+}
+
+/* What grows a thousandfold comes no faster than the client reads it. */
+static void test_a_packed_list_waits_for_its_reader(void **state)
+{
+	(void)state;
+	struct buf list = {0}, packed = {0}, text = {0};
+	buf_append_text(&list, "{\"items\":[" ITEM("a"));
+	for (int i = 0; i < 100000; i++)
+		buf_append_text(&list, "," ITEM("ab"));
+	buf_append_text(&list, "]}");
+	pack(&packed, list.data, list.len);
+	ask("GET", LIST, HTTP_BODY_NONE);
+	answer_with(200, JSON, "gzip");
+	client.is_full = true;
+	answer_bytes(&packed);
+	answer_end(0);
+	size_t before = client.body.len;
+	assert_true(before < packed.len / 2 && !client.is_ended);
+	exchange_client_events.on_drain(exchange);
+	assert_true(client.body.len > before && !client.is_ended);
+	client.is_full = false;
+	exchange_client_events.on_drain(exchange);
+	assert_true(client.is_ended && unpack(&text));
+	assert_int_equal(text.len, list.len);
+	assert_memory_equal(text.data, list.data, list.len);
+	buf_free(&list);
+	buf_free(&packed);
+	buf_free(&text);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_filtered, tear_down)
+	const struct CMUnitTest tests[] = {
+	    TEST(test_a_list),
+	    TEST(test_what_is_counted),
+	    TEST(test_what_cannot_be_filtered_is_told),
+	    TEST(test_requests_that_could_not_be_filtered),
+	    TEST(test_a_list_that_breaks_is_cut),
+	    TEST(test_one_object),
+	    TEST(test_other_answers_pass),
+	    TEST(test_a_watch),
+	    TEST(test_roles_change_under_a_watch),
+	    TEST(test_a_packed_watch),
+	    TEST(test_a_packed_list_waits_for_its_reader),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
