@@ -213,10 +213,11 @@ test_exchange_audit := $(filter-out %exchange_stage.o,$(test_exchange))
 test_exchange_tunnels := $(test_exchange)
 test_exchange_failures := $(test_exchange)
 
-UNIT_TESTS += test_request_info test_policy test_rules test_bodies test_act_as test_rules_review test_standing test_headers test_identity test_cli_cert
+UNIT_TESTS += test_request_info test_policy test_rules test_restricted test_bodies test_act_as test_rules_review test_standing test_headers test_identity test_cli_cert
 test_request_info := $(BASE) $(POLICY) $(LABELS) common/yaml.o common/json.o
 test_policy := $(test_request_info)
 test_rules := $(test_request_info)
+test_restricted := $(test_request_info)
 test_bodies := $(test_request_info)
 test_headers := $(BASE) $(POLICY) $(GATE) $(KUBE_CLUSTER) common/yaml.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o kubeproxyd/http/head.o
 test_act_as := $(test_headers)
@@ -245,10 +246,11 @@ FUZZ_TARGETS += fuzz_tunnel
 fuzz_tunnel = $(TUNNEL)
 
 # What a restricted reader gets of an answer.
-UNIT_TESTS += test_json_cursor test_json_filter test_exchange_filter
+UNIT_TESTS += test_json_cursor test_json_filter test_exchange_filter test_accept
 test_json_cursor := kubeproxyd/filter/json_cursor.o kubeproxyd/filter/json_frame.o
 test_json_filter := $(BASE) $(FILTER)
 test_exchange_filter = $(test_exchange)
+test_accept := $(BASE) $(FILTER)
 FUZZ_TARGETS += fuzz_json_filter
 fuzz_json_filter = $(BASE) $(FILTER)
 

@@ -64,9 +64,13 @@ static bool is_boundless(const struct resource_rule *rule)
 
 static enum coverage denies(const struct asking *asking, const struct resource_rule *rule)
 {
-	if (asking->request->is_resource)
-		return resource_rule_denies(rule, &asking->wanted);
-	return is_boundless(rule) ? COVERS_ALL : COVERS_NONE;
+	if (!asking->request->is_resource)
+		return is_boundless(rule) ? COVERS_ALL : COVERS_NONE;
+	enum coverage coverage = resource_rule_denies(rule, &asking->wanted);
+	if (coverage == COVERS_ALL || !asking->wanted.reads_namespaces)
+		return coverage;
+	enum coverage hidden = resource_rule_hides_namespace(rule, &asking->wanted);
+	return hidden > coverage ? hidden : coverage;
 }
 
 /* Whether a rule is worth asking at all. */
@@ -319,7 +323,12 @@ bool policy_may_read_object(
 	if (objects == NULL)
 		return decision->is_allowed;
 	for (size_t i = 0; i < objects->denying_count; i++) {
-		if (resource_rule_has_object(objects->denying[i], &objects->wanted, &in, &called))
+		const struct resource_rule *rule = objects->denying[i];
+		bool is_hidden =
+		    objects->shows_namespaces &&
+		    resource_rule_hides_namespace(rule, &objects->wanted) != COVERS_NONE &&
+		    matchers_take(&rule->namespaces, &called);
+		if (is_hidden || resource_rule_has_object(rule, &objects->wanted, &in, &called))
 			return false;
 	}
 	for (size_t i = 0; !is_allowed && i < objects->allowing_count; i++) {

@@ -231,6 +231,13 @@ enum coverage resource_rule_shows_namespace(
 	return is_nowhere ? COVERS_NONE : COVERS_PART;
 }
 
+enum coverage resource_rule_hides_namespace(
+    const struct resource_rule *rule, const struct wanted *wanted)
+{
+	bool is_of_all = rule->is_everything && rule->group == RULE_ANY && rule->names.is_any;
+	return is_of_all ? resource_rule_shows_namespace(rule, wanted) : COVERS_NONE;
+}
+
 /* --- lifetime -------------------------------------------------------------------------------- */
 
 void matchers_add(struct matchers *matchers, struct matcher matcher)

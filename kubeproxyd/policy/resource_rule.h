@@ -105,6 +105,9 @@ bool resource_rule_has_same_objects(
 /* A namespace is visible to whoever may do anything in it. */
 enum coverage resource_rule_shows_namespace(
     const struct resource_rule *rule, const struct wanted *wanted) MUST_USE;
+/* And in deny, to nobody to whom all that is in it is denied. */
+enum coverage resource_rule_hides_namespace(
+    const struct resource_rule *rule, const struct wanted *wanted) MUST_USE;
 
 bool matchers_take(const struct matchers *matchers, const struct word *word) MUST_USE;
 void matchers_add(struct matchers *matchers, struct matcher matcher);

@@ -113,7 +113,9 @@ async function events(stage, options) {
 		['h1', { connections: 20 }],
 		['h2', { connections: 2, streams: 10 }],
 	]) {
-		const contenders = [stage.direct(protocol), ...stage.contenders(protocol, { isWatch: true })];
+		const subjects = stage.contenders(protocol, { isWatch: true });
+		const filtered = { ...subjects[0], label: 'filtered', person: stage.restricted };
+		const contenders = [stage.direct(protocol), ...subjects, filtered];
 		const values = await takeTurns(contenders, options.rounds, (contender) =>
 			eventAges(stage, contender, shape, options.seconds),
 		);

@@ -1,7 +1,7 @@
 // The figures of the bench: medians over rounds, ratios within the round, the bars that are to be met; a table for people and
 // rows for build/bench.json. Called by bench.mjs.
 
-const OURS = ['kubeproxyd', 'with audit', 'discoveryd'];
+const OURS = ['kubeproxyd', 'with audit', 'filtered', 'discoveryd'];
 
 // At most `ratio` of the peer's value, or at most `value`.
 const BARS = {
@@ -14,6 +14,10 @@ const BARS = {
 		{ peer: 'haproxy h2->h2', ratio: 0.65 },
 		{ peer: 'nginx h2->h1', ratio: 0.9 },
 	],
+	'filter-h1-131kib': [{ peer: 'passed through', ratio: 3 }],
+	'filter-h2-131kib': [{ peer: 'passed through', ratio: 3 }],
+	'filter-h1-10mib': [{ peer: 'passed through', ratio: 3 }],
+	'filter-h2-10mib': [{ peer: 'passed through', ratio: 3 }],
 	'decide-first-rule': [{ value: 1000 }],
 	'decide-last-rule': [{ value: 1000 }],
 	'decide-glob': [{ value: 1000 }],

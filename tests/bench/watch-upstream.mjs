@@ -1,5 +1,5 @@
 // The API server of the watches, for which nginx has no answer: every request gets a head and one line, and stays open; with
-// flood=true in its query, as many lines as it takes. Lines of standard input: "beat MS" sends {"sent_ns":N} to one watch after another, one every MS; "quiet" stops that. Started
+// flood=true in its query, as many lines as it takes. Lines of standard input: "beat MS" sends an event with "sent_ns":N to one watch after another, one every MS; "quiet" stops that. Started
 // by stage.mjs as `node watch-upstream.mjs PORT CERTIFICATE KEY`; ends when its standard input does.
 import { readFileSync } from 'node:fs';
 import { createSecureServer } from 'node:http2';
@@ -10,13 +10,15 @@ const watches = new Set();
 let turn = watches.values();
 let timer;
 
+const METADATA = '{"name":"web-1","namespace":"default","resourceVersion":"1"}';
+
 function sendNext() {
 	let next = turn.next();
 	if (next.done) {
 		turn = watches.values();
 		next = turn.next();
 	}
-	if (!next.done) next.value.write(`{"sent_ns":${process.hrtime.bigint()}}\n`);
+	if (!next.done) next.value.write(`{"type":"MODIFIED","object":{"metadata":${METADATA},"sent_ns":${process.hrtime.bigint()}}}\n`);
 }
 
 const LINE = `${JSON.stringify({ type: 'BOOKMARK', filler: 'x'.repeat(4000) })}\n`;

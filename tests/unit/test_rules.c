@@ -1,5 +1,5 @@
-/* Decisions by rules: the matrix of tests/vectors/decisions.json, templates, label expressions, and
- * what may stand in an answer that is filtered. */
+/* Decisions by rules: the matrix of tests/vectors/decisions.json, templates and label expressions.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -391,51 +391,6 @@ static void test_labels_and_expression(void **state)
 	policy_unref(&policy);
 }
 
-/* --- answers that are filtered --------------------------------------------------------------- */
-
-static void test_objects_of_a_restricted_answer(void **state)
-{
-	(void)state;
-	static const struct {
-		const char *request, *namespace, *name;
-		bool may_be;
-	} rows[] = {
-	    {"GET /api/v1/pods", "dev", "db-1", true},
-	    {"GET /api/v1/pods", "prod", "web-1", true},
-	    {"GET /api/v1/pods", "prod", "db-1", false},
-	    {"GET /api/v1/pods", "dev", "secret", false},
-	    {"GET /api/v1/namespaces/prod/pods?watch=1", "prod", "web-2", true},
-	    {"GET /api/v1/namespaces/prod/pods?watch=1", "prod", "db-1", false},
-	    {"GET /api/v1/namespaces", "", "dev", true},
-	    {"GET /api/v1/namespaces", "", "prod", true},
-	    {"GET /api/v1/namespaces", "", "other", false},
-	    {"GET /apis/example.com/v1/widgets", "", "w", true},
-	    {"GET /apis/example.com/v1/widgets", "dev", "w", false},
-	};
-	struct policy *policy =
-	    parse(ROLE("  allow:\n    kubernetes_labels: {'*': '*'}\n    kubernetes_resources:\n"
-		       "    - {kind: pods, namespace: dev, name: '*', verbs: ['*']}\n"
-		       "    - {kind: pods, namespace: prod, name: 'web-*', verbs: [list, watch]}\n"
-		       "    - {kind: widgets, api_group: example.com, name: '*', verbs: [list]}\n"
-		       "  deny:\n    kubernetes_resources:\n"
-		       "    - {kind: pods, namespace: '*', name: secret, verbs: [get]}\n"));
-	struct grants *grants = grants_of(policy, "joe", NULL);
-	struct labels labels = {0};
-	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		struct request_info info = {0};
-		struct decision decision = {0};
-		decide(grants, &labels, rows[i].request, &info, &decision);
-		assert_true(decision.is_allowed && decision.is_restricted);
-		if (policy_may_read_object(&decision, rows[i].namespace, rows[i].name) !=
-		    rows[i].may_be)
-			fail_msg("%s: %s/%s", rows[i].request, rows[i].namespace, rows[i].name);
-		decision_clear(&decision);
-		request_info_free(&info);
-	}
-	grants_free(&grants);
-	policy_unref(&policy);
-}
-
 /* Users and groups come only from roles that allow the request itself, and wholly if one does. */
 static void test_principals_are_not_merged(void **state)
 {
@@ -574,7 +529,6 @@ int main(void)
 	    cmocka_unit_test(test_a_template_without_a_user_is_a_no),
 	    cmocka_unit_test(test_label_expressions),
 	    cmocka_unit_test(test_labels_and_expression),
-	    cmocka_unit_test(test_objects_of_a_restricted_answer),
 	    cmocka_unit_test(test_principals_are_not_merged),
 	    cmocka_unit_test(test_roles_of_different_users),
 	    cmocka_unit_test(test_a_no_says_what_to_ask_for),
