@@ -51,17 +51,17 @@ SETTINGS := common/settings.o common/settings_rows_teleport.o common/settings_ro
 	common/settings_labels.o common/settings_accounts.o common/settings_principals.o common/settings_own.o common/edit_distance.o common/config.o common/config_types.o common/yaml.o common/aws_endpoint.o $(LABELS)
 COMMON := $(BASE) common/loop.o common/zsock.o common/fetch.o $(SETTINGS) $(KUBE_CLUSTER) common/sigv4.o common/eks_token.o $(AWS) \
 	common/metrics.o common/admin.o common/admin_client.o \
-	common/notify.o common/render.o common/lock_file.o common/command_line.o
+	common/notify.o common/render.o common/lock_file.o common/command_line.o common/worker.o
 
 # Whom discovery acts as, and when it looks.
 WHO := discoveryd/roster.o discoveryd/organization.o discoveryd/region_finder.o
 CLOCKWORK := discoveryd/discovery.o discoveryd/discovery_passes.o discoveryd/discovery_view.o discoveryd/discovery_log.o
 DISCOVERYD := discoveryd/main.o discoveryd/cli.o discoveryd/commands.o discoveryd/scan.o discoveryd/daemon.o \
-	discoveryd/admin_routes.o discoveryd/aws_eks.o discoveryd/aws_account.o discoveryd/aws_tagging.o discoveryd/account.o \
+	discoveryd/admin_routes.o discoveryd/aws_question.o discoveryd/aws_eks.o discoveryd/aws_account.o discoveryd/aws_tagging.o discoveryd/account.o \
 	discoveryd/aws_ec2.o discoveryd/aws_organizations.o discoveryd/organization_walk.o $(WHO) \
 	discoveryd/aws_access.o discoveryd/access_journal.o \
 	discoveryd/access_tags.o discoveryd/access_texts.o discoveryd/access_policy.o discoveryd/access_plan.o discoveryd/access_words.o discoveryd/access_reports.o \
-	discoveryd/access.o discoveryd/access_case.o discoveryd/access_step.o discoveryd/access_bootstrap.o discoveryd/access_release.o discoveryd/access_show.o discoveryd/command_access.o \
+	discoveryd/access.o discoveryd/access_case.o discoveryd/access_step.o discoveryd/access_tasks.o discoveryd/access_bootstrap.o discoveryd/access_release.o discoveryd/access_show.o discoveryd/command_access.o \
 	discoveryd/scope.o discoveryd/sweep.o discoveryd/tag_index.o discoveryd/describe_plan.o discoveryd/look_set.o \
 	$(CLOCKWORK) discoveryd/discovery_metrics.o \
 	discoveryd/naming.o discoveryd/candidate.o discoveryd/cluster_set.o discoveryd/reconcile.o \
@@ -76,10 +76,12 @@ HTTP := kubeproxyd/http/h2_tail.o kubeproxyd/http/h2_memory.o \
 	kubeproxyd/http/h1_reader.o kubeproxyd/http/status.o
 EXCHANGE := kubeproxyd/exchange/exchange.o kubeproxyd/exchange/exchange_answer.o kubeproxyd/exchange/exchange_audit.o kubeproxyd/exchange/exchange_end.o \
 	kubeproxyd/exchange/exchanges.o kubeproxyd/exchange/admission.o kubeproxyd/exchange/admission_body.o kubeproxyd/exchange/exchange_rules.o \
-	kubeproxyd/exchange/caller.o kubeproxyd/exchange/relay.o kubeproxyd/exchange/reply.o kubeproxyd/exchange/route.o \
+	kubeproxyd/exchange/caller.o kubeproxyd/exchange/caller_shared.o kubeproxyd/exchange/relay.o kubeproxyd/exchange/reply.o kubeproxyd/exchange/route.o \
 	kubeproxyd/exchange/upgrade.o kubeproxyd/exchange/failure.o kubeproxyd/exchange/in_flight.o kubeproxyd/exchange/pace.o
+DELETE_PARTS := kubeproxyd/exchange/delete_options.o kubeproxyd/exchange/delete_targets.o kubeproxyd/exchange/delete_answer.o
+EXCHANGE += kubeproxyd/exchange/own_request.o kubeproxyd/exchange/delete_each.o $(DELETE_PARTS)
 EXCHANGE += kubeproxyd/exchange/admission_filter.o kubeproxyd/exchange/exchange_filter.o kubeproxyd/exchange/user_api.o kubeproxyd/exchange/activity.o
-EXCHANGE += kubeproxyd/exchange/exchange_session.o
+EXCHANGE += kubeproxyd/exchange/exchange_session.o kubeproxyd/exchange/exchange_remote.o
 NET := kubeproxyd/net/tls_memory.o kubeproxyd/net/holdings.o \
 	kubeproxyd/net/address.o kubeproxyd/net/stream.o kubeproxyd/net/stream_open.o kubeproxyd/net/stream_transfer.o kubeproxyd/net/stream_io.o kubeproxyd/net/stream_queue.o kubeproxyd/net/tls.o kubeproxyd/net/tls_crl.o kubeproxyd/net/tls_client.o kubeproxyd/net/tls_names.o kubeproxyd/net/tls_resume.o kubeproxyd/net/tls_seal.o \
 	kubeproxyd/net/listener.o kubeproxyd/net/listeners.o kubeproxyd/net/resolver.o
@@ -91,8 +93,12 @@ DIRECTORY := kubeproxyd/directory/subscriber.o kubeproxyd/directory/subscriber_f
 RECORD := kubeproxyd/record/access_log.o kubeproxyd/record/audit.o kubeproxyd/record/audit_event.o kubeproxyd/record/audit_id.o \
 	kubeproxyd/record/audit_merge.o kubeproxyd/record/audit_policy.o kubeproxyd/record/audit_sink.o kubeproxyd/record/json_line.o kubeproxyd/record/forwarded_ports.o kubeproxyd/record/spdy.o \
 	kubeproxyd/record/websocket.o
+RECORD += kubeproxyd/record/remote_command.o kubeproxyd/record/cast_writer.o kubeproxyd/record/recording_files.o \
+	kubeproxyd/record/recording.o kubeproxyd/record/recordings.o
 RECORD += kubeproxyd/record/cast_reader.o kubeproxyd/record/cast_file.o
-FILTER := kubeproxyd/filter/filter.o kubeproxyd/filter/accept.o kubeproxyd/filter/carry.o kubeproxyd/filter/gzip.o \
+PROTOBUF_FILTER := kubeproxyd/filter/protobuf_filter.o kubeproxyd/filter/protobuf_list.o kubeproxyd/filter/protobuf_watch.o \
+	kubeproxyd/filter/protobuf_object.o kubeproxyd/filter/protobuf_out.o
+FILTER := $(PROTOBUF_FILTER) kubeproxyd/filter/filter.o kubeproxyd/filter/accept.o kubeproxyd/filter/carry.o kubeproxyd/filter/gzip.o \
 	kubeproxyd/filter/json_filter.o kubeproxyd/filter/json_facts.o kubeproxyd/filter/json_cursor.o kubeproxyd/filter/json_frame.o
 BACK := kubeproxyd/back/dial.o kubeproxyd/back/upstream.o kubeproxyd/back/upstream_h1.o kubeproxyd/back/upstream_h2.o \
 	kubeproxyd/back/upstream_h2_stream.o
@@ -147,14 +153,14 @@ test_sigv4 := $(BASE) common/sigv4.o
 test_aws_pace := $(BASE) common/aws_pace.o
 test_fetch := $(BASE) common/loop.o common/fetch.o tests/unit/fake_http.o
 AWS_TEST := $(BASE) $(AWS) common/loop.o common/fetch.o common/json.o common/sigv4.o tests/unit/fake_http.o
-test_aws_tagging := $(AWS_TEST) $(filter-out common/json.o,$(KUBE_CLUSTER)) discoveryd/aws_tagging.o
+test_aws_tagging := $(AWS_TEST) $(filter-out common/json.o,$(KUBE_CLUSTER)) discoveryd/aws_question.o discoveryd/aws_tagging.o
 test_aws_endpoint := $(AWS_TEST)
 test_aws_call := $(AWS_TEST)
 test_aws_profile := $(AWS_TEST)
 test_aws_credentials := $(AWS_TEST)
 test_aws_chain := $(AWS_TEST)
 test_aws_sources := $(AWS_TEST)
-test_aws_eks := $(AWS_TEST) $(LABELS) discoveryd/aws_eks.o discoveryd/aws_account.o
+test_aws_eks := $(AWS_TEST) $(LABELS) discoveryd/aws_question.o discoveryd/aws_eks.o discoveryd/aws_account.o
 test_token := $(AWS_TEST) common/eks_token.o kubeproxyd/directory/token.o
 
 UNIT_TESTS += test_fields test_head test_h1_reader test_status
@@ -164,7 +170,7 @@ test_h1_reader := $(BASE) $(HTTP) $(LLHTTP)
 test_status := $(BASE) kubeproxyd/http/status.o
 
 UNIT_TESTS += test_stream test_tls test_tls_authorities test_listener test_resolver test_stream_trickle test_stream_marks \
-	test_stream_queue test_stream_bulk test_tls_seal test_ticket_keys
+	test_stream_queue test_stream_bulk test_tls_seal test_ticket_keys test_caller
 STREAM_ENDS := tests/unit/stream_ends.o tests/unit/certificates.o
 test_stream_queue := common/xmem.o kubeproxyd/net/stream_queue.o
 test_stream := $(BASE) common/loop.o $(NET) $(STREAM_ENDS)
@@ -172,6 +178,7 @@ test_stream_trickle := $(test_stream)
 test_stream_marks := $(test_stream)
 test_stream_bulk := $(test_stream)
 test_tls_seal := $(test_stream)
+test_caller := $(BASE) kubeproxyd/exchange/caller.o kubeproxyd/exchange/caller_shared.o
 test_ticket_keys := $(BASE) common/base64url.o common/loop.o kubeproxyd/new_file.o kubeproxyd/ticket_keys.o
 test_tls := $(BASE) common/loop.o $(NET) $(STREAM_ENDS)
 test_tls_authorities := $(test_tls)
@@ -195,7 +202,8 @@ test_audit_event := $(BASE) common/json.o $(AUDIT_EVENT)
 test_audit_policy := $(BASE) $(AUDIT_POLICY) $(filter-out kubeproxyd/record/%,$(AUDIT_EVENT))
 UNIT_TESTS += test_cast_reader
 test_cast_reader := $(BASE) common/json.o kubeproxyd/record/cast_reader.o
-UNIT_TESTS += test_cast_file
+UNIT_TESTS += test_cast_file test_session_list
+test_session_list = $(test_cast_file) common/render.o kubeproxyd/session_list.o kubeproxyd/session_table.o
 test_cast_file := $(test_cast_reader) kubeproxyd/record/cast_file.o
 test_audit_merge := $(BASE) common/json.o kubeproxyd/record/audit_merge.o
 test_audit_sink := $(BASE) common/loop.o common/metrics.o kubeproxyd/record/audit_sink.o kubeproxyd/record/audit_id.o $(AUDIT_EVENT)
@@ -209,13 +217,18 @@ test_exchange := kubeproxyd/net/holdings.o tests/unit/exchange_stage.o tests/uni
 	kubeproxyd/gate/impersonate.o kubeproxyd/gate/act_as.o kubeproxyd/gate/credential.o kubeproxyd/gate/locks.o common/base64url.o \
 	kubeproxyd/policy/query.o kubeproxyd/policy/field_selector.o \
 	kubeproxyd/policy/path_policy.o kubeproxyd/policy/request_info.o kubeproxyd/policy/principal.o $(BODIES)
+test_exchange += common/worker.o tests/unit/tunnel_bytes.o
 test_exchange_audit := $(filter-out %exchange_stage.o,$(test_exchange))
 test_exchange_tunnels := $(test_exchange)
 test_exchange_failures := $(test_exchange)
+UNIT_TESTS += test_exchange_remote
+test_exchange_remote := $(test_exchange)
 
 UNIT_TESTS += test_request_info test_policy test_rules test_restricted test_bodies test_act_as test_rules_review test_standing test_headers test_identity test_cli_cert
 test_request_info := $(BASE) $(POLICY) $(LABELS) common/yaml.o common/json.o
 test_policy := $(test_request_info)
+UNIT_TESTS += test_role_options
+test_role_options := $(test_request_info)
 test_rules := $(test_request_info)
 test_restricted := $(test_request_info)
 test_bodies := $(test_request_info)
@@ -239,6 +252,17 @@ test_jwt := $(BASE) common/json.o common/base64url.o kubeproxyd/gate/credential.
 test_oidc := $(BASE) $(KUBE_CLUSTER) common/base64url.o kubeproxyd/gate/jwt.o kubeproxyd/gate/jwks.o kubeproxyd/gate/oidc_claims.o \
 	kubeproxyd/gate/identity.o kubeproxyd/policy/principal.o kubeproxyd/policy/traits.o
 
+UNIT_TESTS += test_protobuf_filter test_protobuf_filter_bad
+FUZZ_TARGETS += fuzz_protobuf_filter
+fuzz_protobuf_filter := $(BASE) kubeproxyd/policy/protobuf.o $(PROTOBUF_FILTER) tests/unit/protobuf_reference.o
+test_protobuf_filter := $(fuzz_protobuf_filter) tests/unit/protobuf_stage.o
+test_protobuf_filter_bad := $(test_protobuf_filter)
+
+UNIT_TESTS += test_delete_each
+test_delete_each := $(BASE) $(POLICY) $(LABELS) common/yaml.o common/json.o $(DELETE_PARTS) kubeproxyd/http/status.o tests/unit/protobuf_reference.o
+FUZZ_TARGETS += fuzz_delete_each
+fuzz_delete_each := $(filter-out tests/%,$(test_delete_each))
+
 UNIT_TESTS += test_tunnel_readers
 TUNNEL := $(BASE) kubeproxyd/record/forwarded_ports.o kubeproxyd/record/spdy.o kubeproxyd/record/websocket.o kubeproxyd/record/json_line.o
 test_tunnel_readers := $(TUNNEL)
@@ -246,13 +270,26 @@ FUZZ_TARGETS += fuzz_tunnel
 fuzz_tunnel = $(TUNNEL)
 
 # What a restricted reader gets of an answer.
-UNIT_TESTS += test_json_cursor test_json_filter test_exchange_filter test_accept
+UNIT_TESTS += test_json_cursor test_json_filter test_exchange_filter test_accept test_filter_gzip
 test_json_cursor := kubeproxyd/filter/json_cursor.o kubeproxyd/filter/json_frame.o
-test_json_filter := $(BASE) $(FILTER)
+test_json_filter := $(BASE) $(FILTER) kubeproxyd/policy/protobuf.o
 test_exchange_filter = $(test_exchange)
-test_accept := $(BASE) $(FILTER)
+test_accept := $(test_json_filter)
+test_filter_gzip := $(test_json_filter)
 FUZZ_TARGETS += fuzz_json_filter
-fuzz_json_filter = $(BASE) $(FILTER)
+fuzz_json_filter = $(test_json_filter)
+
+# Recordings.
+UNIT_TESTS += test_remote_command test_cast_writer test_recording test_worker
+REMOTE := $(BASE) kubeproxyd/record/remote_command.o kubeproxyd/record/spdy.o kubeproxyd/record/websocket.o
+CAST := $(REMOTE) kubeproxyd/record/cast_writer.o kubeproxyd/record/json_line.o common/json.o
+test_remote_command := $(REMOTE) tests/unit/tunnel_bytes.o
+test_cast_writer := $(CAST)
+test_recording := $(CAST) common/loop.o common/metrics.o common/worker.o kubeproxyd/record/recording.o kubeproxyd/record/recordings.o \
+	kubeproxyd/record/recording_files.o kubeproxyd/record/audit_id.o
+test_worker := $(BASE) common/loop.o common/worker.o
+FUZZ_TARGETS += fuzz_recorder
+fuzz_recorder := $(CAST)
 
 UNIT_TESTS += test_probe test_call
 test_call := $(BASE) common/loop.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o kubeproxyd/http/head.o kubeproxyd/probe/call.o
@@ -278,7 +315,7 @@ test_sweep := $(FIXTURE) $(SWEEP)
 test_scope := $(FIXTURE) $(SWEEP) $(RECONCILE) discoveryd/scope.o discoveryd/account.o $(WHO) $(CLOCKWORK) \
 	discoveryd/describe_plan.o discoveryd/organization_walk.o tests/unit/fake_organizations.o
 test_organization := $(test_scope)
-test_aws_accounts := $(BASE) $(AWS) common/loop.o common/fetch.o common/json.o common/sigv4.o discoveryd/aws_organizations.o discoveryd/aws_ec2.o
+test_aws_accounts := $(BASE) $(AWS) common/loop.o common/fetch.o common/json.o common/sigv4.o discoveryd/aws_question.o discoveryd/aws_organizations.o discoveryd/aws_ec2.o
 test_enrollment := $(test_scope) discoveryd/enrollment.o discoveryd/access_texts.o
 test_explain := $(test_scope) discoveryd/explain.o discoveryd/explain_causes.o discoveryd/explain_text.o
 
@@ -286,7 +323,7 @@ UNIT_TESTS += test_access_plan test_access_policy test_access_journal test_aws_a
 test_access_plan := discoveryd/access_plan.o
 test_access_policy := $(BASE) $(KUBE_CLUSTER) discoveryd/access_policy.o discoveryd/access_tags.o
 test_access_journal := $(FIXTURE) $(RECONCILE) discoveryd/look_set.o discoveryd/access_journal.o
-test_aws_access := $(AWS_TEST) $(filter-out common/json.o,$(KUBE_CLUSTER)) discoveryd/aws_access.o
+test_aws_access := $(AWS_TEST) $(filter-out common/json.o,$(KUBE_CLUSTER)) discoveryd/aws_question.o discoveryd/aws_access.o
 
 UNIT_TESTS += test_wire test_message
 test_wire := proto/wire.o proto/json_text.o
@@ -335,11 +372,12 @@ fuzz_yaml := $(BASE) $(SETTINGS)
 fuzz_kube_cluster := $(BASE) $(KUBE_CLUSTER)
 fuzz_pattern := $(BASE) $(LABELS)
 fuzz_aws_profile := $(AWS_TEST)
-fuzz_aws_replies := $(AWS_TEST) $(filter-out common/json.o,$(KUBE_CLUSTER)) discoveryd/aws_access.o discoveryd/aws_ec2.o discoveryd/aws_organizations.o discoveryd/aws_eks.o discoveryd/aws_account.o \
+fuzz_aws_replies := $(AWS_TEST) $(filter-out common/json.o,$(KUBE_CLUSTER)) discoveryd/aws_question.o discoveryd/aws_access.o discoveryd/aws_ec2.o discoveryd/aws_organizations.o discoveryd/aws_eks.o discoveryd/aws_account.o \
 	discoveryd/aws_tagging.o
 fuzz_aws_sources := $(AWS_TEST)
 
-FUZZ_TARGETS += fuzz_h1_request fuzz_h1_response
+FUZZ_TARGETS += fuzz_h1_request fuzz_h1_response fuzz_h1_chunked
+fuzz_h1_chunked := $(BASE) $(HTTP) $(LLHTTP)
 fuzz_h1_request := tests/fuzz/h1.o $(BASE) $(HTTP) $(LLHTTP)
 fuzz_h1_response := tests/fuzz/h1.o $(BASE) $(HTTP) $(LLHTTP)
 

@@ -29,6 +29,7 @@ struct proxy_limits {
 	struct duration response_timeout; /* to the answer's first byte */
 	size_t requests_per_user; /* under way */
 	size_t requests_per_cluster;
+	size_t deletes_per_request; /* of a deletecollection done object by object */
 	size_t body_rate; /* bytes a second from a client; 0: any */
 	struct duration body_grace;
 	size_t upstream_idle; /* connections kept per cluster */
@@ -43,6 +44,14 @@ struct audit_settings {
 	char *policy; /* may be NULL */
 	char *when_failing; /* "refuse", "buffer" */
 	size_t buffer; /* bytes */
+};
+
+/* eksgate.proxy.recording */
+struct recording_settings {
+	char *directory;
+	size_t max_session_bytes; /* 0: no limit, as below */
+	size_t max_total_bytes;
+	struct duration max_age;
 };
 
 struct proxy_settings {
@@ -65,6 +74,7 @@ struct proxy_settings {
 	struct login_settings login;
 	struct duration probe_interval; /* 0: clusters are not looked at */
 	struct audit_settings audit;
+	struct recording_settings recording;
 	struct proxy_limits limits;
 };
 

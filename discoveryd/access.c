@@ -129,13 +129,12 @@ static bool want(struct access_case *one, const struct cluster_item *item)
 	one->wanted = wanted;
 	one->has_entries = has_entries;
 	one->has_mappings = has_mappings;
-	/* An account that is not there any more may still have something to end. */
-	if (account != NULL || access_journal_bootstrap(access->journal, one->arn) == NULL) {
+	/* What was begun is ended by the account that began it, as long as there is one. */
+	bool is_unfinished = access_journal_bootstrap(access->journal, one->arn) != NULL;
+	if (!is_unfinished || (account != NULL && access_account_of(one) == NULL)) {
 		free(one->account);
 		one->account = xstrdup_or_null(account);
 	}
-	if (access_journal_bootstrap(access->journal, one->arn) == NULL)
-		xfree(&one->bootstrap_principal);
 	return true;
 }
 
@@ -156,8 +155,12 @@ static void take_bootstrap(struct access_case *one)
 	log_warn("access", "bootstrap-unfinished", LOG_S("arn", one->arn),
 	    LOG_S("principal", row->principal), LOG_S("stage", access_stage_text(row->stage)),
 	    LOG_S("now", "its entry is deleted first"));
+	char *claims = one->account; /* who would act now; NULL: nobody */
+	one->account = xstrdup(row->account);
+	if (claims != NULL && access_account_of(one) == NULL)
+		set_text(&one->account, claims);
+	free(claims);
 	set_text(&one->bootstrap_principal, row->principal);
-	set_text(&one->account, row->account);
 	one->bootstrap.is_live = false;
 	/* A creation just before the end of the last run may not be visible yet. */
 	one->created = mono_now();
@@ -205,12 +208,15 @@ static void tell_rows(const struct access *access, const char *arn)
 	}
 }
 
+/* All but a temporary entry's, whose end is not known. */
 static void forget_rows(struct access *access, const char *arn)
 {
 	const struct access_row *row, *next;
 	char *error = NULL;
 	for (row = access_journal_next_of(access->journal, arn, NULL); row != NULL; row = next) {
 		next = access_journal_next_of(access->journal, arn, row);
+		if (row->kind == ACCESS_ROW_BOOTSTRAP)
+			continue;
 		if (!access_journal_remove(
 			access->journal, row->arn, row->kind, row->principal, &error))
 			log_error("access", "not-recorded", LOG_S("error", error));
@@ -236,7 +242,9 @@ static void update_case(struct access *access, const struct cluster_item *item)
 	const char *arn = item->cluster->aws.arn;
 	struct access_case *one = access_find_case(access, arn);
 	bool is_removing = strcmp(item->cluster->status.phase, "removing") == 0;
-	/* Entries end with their cluster: what is made anew begins anew. */
+	/* Entries end with their cluster: what is made anew begins anew. But that it was another
+	 * cluster by then is known only now: a temporary entry may have been made in the new one.
+	 */
 	if (one != NULL && one->created_at.ms != item->cluster->aws.created_at.ms) {
 		forget_rows(access, arn);
 		one = replace_case(one);
@@ -457,6 +465,7 @@ void access_free(struct access **handle)
 void access_configure(struct access *access, const struct settings *settings)
 {
 	access->settings = settings;
+	xfree(&access->own_principal); /* the credentials may be others by now */
 	update_all(access);
 	take_leftovers(access);
 	go_on_all(access);
@@ -468,6 +477,23 @@ void access_scopes_changed(struct access *access)
 		return;
 	update_all(access);
 	go_on_all(access);
+}
+
+bool access_stop(struct access *access)
+{
+	struct access_case *one, *next;
+	bool is_pending = false, was_stopping = access->is_stopping;
+	access->is_stopping = true;
+	RB_FOREACH_SAFE(one, access_cases, &access->cases, next)
+	{
+		if (access_journal_bootstrap(access->journal, one->arn) == NULL)
+			continue;
+		if (!was_stopping)
+			bootstrap_break_off(one);
+		is_pending |= access_journal_bootstrap(access->journal, one->arn) != NULL &&
+			      !one->bootstrap.is_deleted;
+	}
+	return is_pending;
 }
 
 void access_clusters_changed(struct access *access, const char *const *names, size_t count)

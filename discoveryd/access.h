@@ -45,6 +45,9 @@ void access_configure(struct access *access, const struct settings *settings);
 void access_clusters_changed(struct access *access, const char *const *names, size_t count);
 /* Accounts or scopes changed. */
 void access_scopes_changed(struct access *access);
+/* The program is about to stop: temporary entries are deleted now, no others are made. Whether
+ * there are some that AWS has not been told to delete; to be asked again until there are none. */
+bool access_stop(struct access *access) MUST_USE;
 /* Whether a cluster that is to be removed has to stay until what was made for it is cleaned up;
  * begins with that. */
 bool access_hold(struct access *access, const struct cluster_item *item) MUST_USE;

@@ -1,7 +1,8 @@
 /* The temporary cluster-admin, from the proof that it can be taken away to the certainty that it
  * was (design.md 5). Whatever goes wrong on the way leads to the deletion, which is tried for ever;
- * a restart begins with it. An entry is deleted only when it is certain to be ours: AWS said that
- * we made it, or its tags do. */
+ * a restart begins with it. An entry is deleted only when it is certain to be ours: AWS said so to
+ * this run of the program, or its tags do, which are looked at before; what was made by an earlier
+ * run may be somebody else's by now, or its cluster another of the same name. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -219,6 +220,7 @@ static void on_created(
 		give_up(one);
 		return;
 	}
+	one->is_certainly_ours = true;
 	if (put(one, ACCESS_CREATED))
 		case_done(one);
 }
@@ -230,6 +232,7 @@ static void create(struct access_case *one)
 		return;
 	one->bootstrap.is_live = true;
 	one->bootstrap.is_deleted = false;
+	one->is_certainly_ours = false;
 	set_counted(one, true);
 	const struct access_row *row = access_journal_bootstrap(one->access->journal, one->arn);
 	struct labels tags = access_tags_temporary(access_journal_owner(one->access->journal),
@@ -276,8 +279,8 @@ static void grant(struct access_case *one)
 
 /* --- using it --------------------------------------------------------------------------------- */
 
-/* 0: no proxy takes it. The token is in the task and nowhere else. */
-static uint64_t give_task(struct access_case *one, char *token)
+/* The token is in the task and nowhere else. False: the proxy does not take it. */
+static bool give_task(struct access_case *one, char *token)
 {
 	const struct task_apply_rbac task = {.created_ms = one->created_at.ms,
 	    .timeout_ms = APPLY_MS,
@@ -285,10 +288,9 @@ static uint64_t give_task(struct access_case *one, char *token)
 	    .cluster_role = one->wanted.cluster_role,
 	    .group = one->wanted.group};
 	char *body = task_apply_rbac_encode(&task);
-	uint64_t number = publisher_give_task(one->access->options.publisher, one->asked,
-	    TASK_APPLY_RBAC, one->name, body, duration_ms(task.timeout_ms));
+	bool is_given = case_give_task(one, TASK_APPLY_RBAC, body, duration_ms(task.timeout_ms));
 	xfree_secret(&body);
-	return number;
+	return is_given;
 }
 
 /* That the proxy went away, and no other is there, says nothing about the cluster: the next proxy
@@ -319,11 +321,10 @@ static void on_credentials(void *arg, const struct aws_credentials *credentials,
 		    one->cluster_id != NULL ? one->cluster_id : one->eks_name, one->region,
 		    access->settings->test.token_sts_host, aws_now(access->options.aws), &error);
 	one->asked = case_pick_proxy(one);
-	bool is_lost = token != NULL && one->asked == 0; /* it left before it was asked */
-	if (token != NULL && one->asked != 0)
-		one->task = give_task(one, token);
+	bool is_lost = token != NULL; /* the proxy left before it was asked, or takes no more */
+	bool is_given = token != NULL && one->asked != 0 && give_task(one, token);
 	xfree_secret(&token);
-	if (one->task == 0) {
+	if (!is_given) {
 		case_note_refusal(one);
 		const char *reason = error != NULL	   ? error
 				     : credentials == NULL ? why
@@ -344,6 +345,16 @@ static void apply(struct access_case *one)
 	else
 		one->provider = aws_provider_ref(account->provider);
 	one->wait = aws_provider_get(one->provider, on_credentials, one);
+}
+
+void bootstrap_break_off(struct access_case *one)
+{
+	/* A call is answered before, since what it does is not known until then. */
+	aws_wait_cancel(&one->wait);
+	aws_provider_unref(&one->provider);
+	case_drop_task(one);
+	one->is_backing_off = false;
+	break_off(one);
 }
 
 void bootstrap_task_done(struct access_case *one, bool is_ok, const char *code, const char *text)
@@ -409,12 +420,18 @@ static void on_deleted(
 
 static void delete_now(struct access_case *one)
 {
-	if (one->bootstrap.stage == ACCESS_DELETING && one->bootstrap.is_journalled) {
-		start_call(one, (struct eks_access_request){.op = EKS_DELETE_ENTRY}, on_deleted);
-		return;
-	}
-	if (put(one, ACCESS_DELETING))
-		case_go_on(one);
+	/* The row that is there makes the next start delete it, too. */
+	if (one->bootstrap.stage != ACCESS_DELETING || !one->bootstrap.is_journalled)
+		case_journal_if_possible(
+		    one, ACCESS_ROW_BOOTSTRAP, one->bootstrap_principal, ACCESS_DELETING);
+	start_call(one, (struct eks_access_request){.op = EKS_DELETE_ENTRY}, on_deleted);
+}
+
+/* Made by us, and nobody's any more, or by a discoveryd that did not come back to it. */
+static bool is_orphan(const struct access_case *one, const struct eks_access_entry *entry)
+{
+	struct access_marks marks = step_entry_facts(one, entry).marks;
+	return marks.is_temporary && (marks.is_mine || marks.is_over);
 }
 
 /* Whether the creation that was interrupted happened, and whose the entry is that is there. */
@@ -423,12 +440,12 @@ static void on_examined(
 {
 	struct access_case *one = arg;
 	one->call = NULL;
-	if (entry != NULL) {
-		struct access_entry_facts facts = step_entry_facts(one, entry);
-		if (facts.marks.is_mine && facts.marks.is_temporary) {
-			delete_now(one);
-			return;
-		}
+	/* What is known to have been made is not left because it may not be looked at. */
+	bool is_hidden = reply->outcome == AWS_DENIED && one->bootstrap.stage != ACCESS_CREATING;
+	if (is_hidden || (entry != NULL && is_orphan(one, entry))) {
+		one->is_certainly_ours = true;
+		delete_now(one);
+		return;
 	}
 	bool is_absent = reply->outcome == AWS_NOT_FOUND;
 	if (entry == NULL && !is_absent) {
@@ -440,6 +457,10 @@ static void on_examined(
 		case_retry(one);
 		return;
 	}
+	if (entry != NULL)
+		log_warn("access", "entry-of-others", LOG_S("cluster", one->name),
+		    LOG_S("principal", one->bootstrap_principal),
+		    LOG_S("what", "the temporary access entry is another's by now, and is left"));
 	one->bootstrap.is_deleted = true;
 	one->bootstrap.entry.state = ENTRY_ABSENT;
 	case_done(one);
@@ -447,7 +468,8 @@ static void on_examined(
 
 static void delete (struct access_case *one)
 {
-	if (one->bootstrap.is_journalled && one->bootstrap.stage == ACCESS_CREATING)
+	/* Without a row, it was looked at just now. */
+	if (one->bootstrap.is_journalled && !one->is_certainly_ours)
 		start_call(one, (struct eks_access_request){.op = EKS_DESCRIBE_ENTRY}, on_examined);
 	else
 		delete_now(one);
@@ -486,7 +508,7 @@ static void clear(struct access_case *one)
 	    LOG_S("principal", one->bootstrap_principal),
 	    LOG_I("after-ms", mono_since(one->created).ms));
 	one->bootstrap.is_live = one->bootstrap.is_journalled = false;
-	one->bootstrap.is_deleted = false;
+	one->bootstrap.is_deleted = one->is_certainly_ours = false;
 	one->bootstrap.entry.state = ENTRY_UNKNOWN;
 	set_counted(one, false);
 	if (one->bootstrap.is_applied) {

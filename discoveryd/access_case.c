@@ -15,7 +15,6 @@
 #include "discoveryd/account.h"
 #include "discoveryd/aws_account.h"
 #include "discoveryd/cluster_set.h"
-#include "discoveryd/publisher.h"
 
 #define SLOTS		16
 #define BOOTSTRAPS	8 /* temporary entries at once */
@@ -40,16 +39,6 @@ static bool is_wanted_principal(const struct access_case *one, const char *princ
 	return false;
 }
 
-static bool is_reaching(const struct access_report *report)
-{
-	return report->reachable == ANSWER_YES;
-}
-
-static bool is_unasked(const struct access_report *report)
-{
-	return strcmp(report->code, REPORT_UNASKED) == 0;
-}
-
 static struct access_sight sight_of(const struct access_case *one)
 {
 	const struct cluster_item *item = access_item_of(one);
@@ -65,7 +54,7 @@ static struct access_sight sight_of(const struct access_case *one)
 		sight.reachable += report->reachable == ANSWER_YES;
 		sight.authenticated += report->authenticated == ANSWER_YES;
 		sight.unknown_there += report->authenticated == ANSWER_NO;
-		sight.unasked += is_unasked(report);
+		sight.unasked += case_is_unasked(report);
 		sight.permitted += report->permitted == ANSWER_YES;
 		foreign +=
 		    report->principal != NULL && !is_wanted_principal(one, report->principal);
@@ -105,7 +94,8 @@ struct access_facts case_facts(struct access_case *one)
 	    .bootstrap = one->bootstrap,
 	    .sight = sight_of(one)};
 	facts.bootstrap.is_known = one->bootstrap_principal != NULL;
-	facts.bootstrap.may_begin = one->access->bootstraps < BOOTSTRAPS;
+	facts.bootstrap.may_begin =
+	    one->access->bootstraps < BOOTSTRAPS && !one->access->is_stopping;
 	return facts;
 }
 
@@ -236,7 +226,7 @@ static void rest(struct access_case *one)
 static bool is_busy(const struct access_case *one)
 {
 	return one->call != NULL || one->identity != NULL || one->wait != NULL || one->task != 0 ||
-	       one->is_backing_off;
+	       one->is_backing_off || one->is_giving;
 }
 
 /* At the start, what was well is taken to be well until the proxies had time to tell. */
@@ -386,8 +376,8 @@ static char *new_token(const struct access_case *one)
 	    (unsigned long long)number);
 }
 
-bool case_journal(struct access_case *one, enum access_row_kind kind, const char *principal,
-    enum access_stage stage)
+static bool write_row(struct access_case *one, enum access_row_kind kind, const char *principal,
+    enum access_stage stage, char **error)
 {
 	struct access_journal *journal = one->access->journal;
 	const struct access_row *old = access_journal_find(journal, one->arn, kind, principal);
@@ -398,10 +388,28 @@ bool case_journal(struct access_case *one, enum access_row_kind kind, const char
 	row->region = xstrdup(one->region);
 	row->cluster = xstrdup(one->eks_name);
 	row->token = is_anew ? new_token(one) : xstrdup(old->token);
-	char *error = NULL;
-	bool is_done = access_journal_put(journal, row, stage, &error);
+	bool is_done = access_journal_put(journal, row, stage, error);
 	access_row_free(&row);
+	return is_done;
+}
+
+bool case_journal(struct access_case *one, enum access_row_kind kind, const char *principal,
+    enum access_stage stage)
+{
+	char *error = NULL;
+	bool is_done = write_row(one, kind, principal, stage, &error);
 	return note_journal(one, is_done, error);
+}
+
+void case_journal_if_possible(struct access_case *one, enum access_row_kind kind,
+    const char *principal, enum access_stage stage)
+{
+	char *error = NULL;
+	if (write_row(one, kind, principal, stage, &error))
+		return;
+	metric_add(one->access->metrics.journal_failures, 1);
+	log_error("access", "not-recorded", LOG_S("cluster", one->name), LOG_S("error", error));
+	free(error);
 }
 
 bool case_journal_clear(struct access_case *one, enum access_row_kind kind, const char *principal)
@@ -421,55 +429,6 @@ void case_call(struct access_case *one, struct eks_access_request *request, eks_
 	request->cluster = one->eks_name;
 	metric_add(one->access->metrics.calls, 1, eks_access_action(request->op));
 	one->call = eks_access_start(one->access->options.aws, account->provider, request, fn, one);
-}
-
-void case_drop_task(struct access_case *one)
-{
-	if (one->task != 0)
-		publisher_drop_task(one->access->options.publisher, one->task);
-	one->task = 0;
-}
-
-static bool has_refused(const struct access_case *one, uint64_t proxy)
-{
-	for (size_t i = 0; i < ACCESS_REFUSALS; i++) {
-		if (one->refused_by[i] == proxy)
-			return true;
-	}
-	return false;
-}
-
-static uint64_t pick(
-    const struct access_case *one, bool (*is_apt)(const struct access_report *report))
-{
-	const struct cluster_item *item = access_item_of(one);
-	size_t count = 0;
-	uint64_t found = 0;
-	if (item == NULL)
-		return 0;
-	const struct access_report **reports =
-	    access_reports_of(one->access->reports, item->cluster, &count);
-	for (size_t i = 0; i < count && found == 0; i++) {
-		if (is_apt(reports[i]) && !has_refused(one, reports[i]->proxy))
-			found = reports[i]->proxy;
-	}
-	free(reports);
-	return found;
-}
-
-uint64_t case_pick_proxy(const struct access_case *one)
-{
-	return pick(one, is_reaching);
-}
-
-uint64_t case_pick_unasked(const struct access_case *one)
-{
-	return pick(one, is_unasked);
-}
-
-void case_note_refusal(struct access_case *one)
-{
-	one->refused_by[one->refusals++ % ACCESS_REFUSALS] = one->asked;
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -499,8 +458,10 @@ static void cancel(struct access_case *one)
 void case_reset(struct access_case *one)
 {
 	/* A bootstrap goes on: it does not depend on what is looked at anew. */
-	if (access_journal_bootstrap(one->access->journal, one->arn) == NULL)
+	if (access_journal_bootstrap(one->access->journal, one->arn) == NULL) {
 		cancel(one);
+		xfree(&one->bootstrap_principal);
+	}
 	free_targets(one);
 	one->targets = xcalloc(one->wanted.count + 1, sizeof *one->targets);
 	one->facts = xcalloc(one->wanted.count + 1, sizeof *one->facts);

@@ -53,6 +53,7 @@ struct access_case {
 	struct case_target *targets;
 	struct access_bootstrap bootstrap; /* is_journalled and stage mirror the journal */
 	char *bootstrap_principal; /* NULL while it is not known */
+	bool is_certainly_ours; /* the bootstrap entry: this run made it, or saw our tags on it */
 	struct mono created; /* the latest entry: a 404 may come from before it; 0: none */
 	struct mono deleted; /* when AWS took the bootstrap entry's deletion */
 	unsigned denied;
@@ -68,6 +69,7 @@ struct access_case {
 	bool has_slot, is_queued;
 	bool is_counted; /* among the bootstraps under way */
 	bool is_backing_off; /* until the timer fires, whatever happens */
+	bool is_giving; /* a task: that its proxy is gone may turn out on the way */
 	struct mono looked_at; /* when the entries were last looked at anew */
 	struct timer *timer; /* made when needed */
 	struct eks_access_call *call;
@@ -94,7 +96,7 @@ struct access {
 	struct access_cases cases;
 	struct access_queue queue;
 	size_t slots, bootstraps; /* in use */
-	bool is_started;
+	bool is_started, is_stopping;
 	struct timer *start;
 	char *own_principal; /* of the own identity; NULL until it was asked for */
 	struct deferred pump;
@@ -139,18 +141,14 @@ void case_note_error(struct access_case *one, const char *what, const char *why)
 /* Makes a row durable; false: it could not be, and nothing may be done now. */
 bool case_journal(struct access_case *one, enum access_row_kind kind, const char *principal,
     enum access_stage stage) MUST_USE;
+/* The same for what has to be done in any case: what cannot be written is told. */
+void case_journal_if_possible(struct access_case *one, enum access_row_kind kind,
+    const char *principal, enum access_stage stage);
 bool case_journal_clear(
     struct access_case *one, enum access_row_kind kind, const char *principal) MUST_USE;
 /* Starts an EKS call of this case; `request` gets region and cluster. */
 void case_call(struct access_case *one, struct eks_access_request *request, eks_access_fn *fn);
 /* Whether EKS may not yet heed the last change. */
 bool case_is_settling(const struct access_case *one, struct mono since) MUST_USE;
-void case_drop_task(struct access_case *one);
-/* A proxy that reaches the cluster and has not refused its task lately, or 0. */
-uint64_t case_pick_proxy(const struct access_case *one) MUST_USE;
-/* The same of those who have not looked and do so only when asked. */
-uint64_t case_pick_unasked(const struct access_case *one) MUST_USE;
-/* The proxy that was asked could not do it: another one next time. */
-void case_note_refusal(struct access_case *one);
 
 #endif

@@ -92,6 +92,15 @@ static void release(struct access_case *one, const struct eks_access_entry *entr
 	labels_free(&tags);
 }
 
+/* More groups than discoveryds can have put there, one each: people rely on the entry. */
+static bool is_relied_on(const struct access_case *one, const struct eks_access_entry *entry)
+{
+	size_t foreign = 0;
+	for (size_t i = 0; i < entry->group_count; i++)
+		foreign += strcmp(entry->groups[i], one->wanted.group) != 0;
+	return foreign > step_entry_facts(one, entry).marks.others;
+}
+
 static void judge(struct access_case *one, const struct eks_access_entry *entry)
 {
 	struct access_marks marks = step_entry_facts(one, entry).marks;
@@ -101,6 +110,8 @@ static void judge(struct access_case *one, const struct eks_access_entry *entry)
 		release(one, entry);
 	} else if (marks.is_shared) {
 		leave(one, "the access entry", "another discoveryd needs it");
+	} else if (is_relied_on(one, entry)) {
+		leave(one, "the access entry", "somebody has given it more groups");
 	} else {
 		struct eks_access_request request = {
 		    .op = EKS_DELETE_ENTRY, .principal = row_of(one)->principal};

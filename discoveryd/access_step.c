@@ -319,11 +319,10 @@ static void check(struct access_case *one)
 	one->asked = case_pick_proxy(one);
 	if (one->asked == 0)
 		one->asked = case_pick_unasked(one);
-	if (one->asked != 0)
-		one->task = publisher_give_task(one->access->options.publisher, one->asked,
-		    TASK_CHECK, one->name, body, duration_ms(task.timeout_ms));
+	bool is_given =
+	    one->asked != 0 && case_give_task(one, TASK_CHECK, body, duration_ms(task.timeout_ms));
 	free(body);
-	if (one->task != 0)
+	if (is_given)
 		return;
 	memset(one->refused_by, 0, sizeof one->refused_by);
 	case_note_error(one, TASK_CHECK, "no proxy that reaches the cluster takes it now");

@@ -37,10 +37,12 @@ struct access_marks access_tags_read(
 	marks.is_over = marks.is_temporary && is_over(tags, now);
 	for (size_t i = 0; i < tags->count; i++) {
 		const struct label *tag = &tags->items[i];
-		if (strncmp(tag->key, ACCESS_TAG_USER, prefix) != 0 ||
-		    strcmp(tag->value, IN_USE) != 0)
+		if (strncmp(tag->key, ACCESS_TAG_USER, prefix) != 0)
 			continue;
 		bool is_own = strcmp(tag->key + prefix, owner) == 0;
+		marks.others += !is_own;
+		if (strcmp(tag->value, IN_USE) != 0)
+			continue;
 		marks.is_used |= is_own;
 		marks.is_shared |= !is_own;
 	}

@@ -4,6 +4,7 @@
 #define EKSGATE_ACCESS_TAGS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "common/attr.h"
 #include "common/labels.h"
@@ -24,6 +25,7 @@ struct access_marks {
 	bool is_mine; /* this one did */
 	bool is_used; /* this one has said that it needs it */
 	bool is_shared; /* another one has, and has not released it */
+	size_t others; /* other discoveryds that need it, or did */
 	bool is_temporary; /* a bootstrap's */
 	bool is_over; /* and its time was over long ago */
 };

@@ -12,6 +12,7 @@
 #include "common/kube_cluster.h"
 #include "common/sigv4.h"
 #include "common/xmem.h"
+#include "discoveryd/aws_question.h"
 
 #define GROUPS_MAX 100
 #define TAGS_MAX   100
@@ -27,11 +28,10 @@ static const char *const ACTIONS[EKS_ACCESS_OPS] = {
 };
 
 struct eks_access_call {
-	struct aws_call *call;
+	struct aws_question question;
 	enum eks_access_op op;
 	eks_access_fn *fn;
 	void *arg;
-	bool is_finishing;
 };
 
 const char *eks_access_action(enum eks_access_op op)
@@ -265,25 +265,20 @@ static bool has_entry(enum eks_access_op op)
 	return op == EKS_DESCRIBE_ENTRY || op == EKS_CREATE_ENTRY || op == EKS_UPDATE_ENTRY;
 }
 
-static void on_reply(void *arg, const struct aws_reply *reply)
+static void on_answer(struct aws_question *question, const struct aws_reply *reply)
 {
-	struct eks_access_call *call = arg;
+	const struct eks_access_call *call = (const struct eks_access_call *)question;
 	struct eks_access_entry *entry = NULL;
 	struct aws_reply seen = *reply;
 	char *error = NULL;
-	call->call = NULL;
-	call->is_finishing = true;
 	if (reply->outcome == AWS_OK && has_entry(call->op)) {
 		entry = eks_access_parse(call->op, reply->body, reply->body_len, &error);
-		if (entry == NULL) {
-			seen.outcome = AWS_BAD_REPLY;
-			seen.message = error;
-		}
+		if (entry == NULL)
+			seen = aws_reply_malformed(reply, error);
 	}
 	call->fn(call->arg, &seen, entry);
 	eks_access_entry_free(&entry);
 	free(error);
-	free(call);
 }
 
 struct eks_access_call *eks_access_start(struct aws_context *aws, struct aws_provider *provider,
@@ -291,9 +286,8 @@ struct eks_access_call *eks_access_start(struct aws_context *aws, struct aws_pro
 {
 	struct eks_access_call *call = xcalloc(1, sizeof *call);
 	struct eks_access_wire wire;
-	call->op = request->op;
-	call->fn = fn;
-	call->arg = arg;
+	*call = (struct eks_access_call){
+	    .question.on_answer = on_answer, .op = request->op, .fn = fn, .arg = arg};
 	eks_access_build(request, &wire);
 	const struct aws_request signed_request = {.service = "eks",
 	    .region = request->region,
@@ -304,18 +298,14 @@ struct eks_access_call *eks_access_start(struct aws_context *aws, struct aws_pro
 	    .content_type = wire.body != NULL ? JSON_TYPE : NULL,
 	    .body = wire.body,
 	    .body_len = wire.body != NULL ? strlen(wire.body) : 0};
-	call->call = aws_call_start(aws, provider, &signed_request, on_reply, call);
+	aws_question_ask(&call->question, aws, provider, &signed_request);
 	free(wire.path);
 	free(wire.body);
 	return call;
 }
 
-void eks_access_cancel(struct eks_access_call **handle)
+void eks_access_cancel(struct eks_access_call **call)
 {
-	struct eks_access_call *call = *handle;
-	*handle = NULL;
-	if (call == NULL || call->is_finishing)
-		return;
-	aws_call_cancel(&call->call);
-	free(call);
+	aws_question_cancel((struct aws_question *)*call);
+	*call = NULL;
 }

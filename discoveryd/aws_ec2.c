@@ -9,16 +9,16 @@
 #include "common/aws_sts.h"
 #include "common/aws_xml.h"
 #include "common/xmem.h"
+#include "discoveryd/aws_question.h"
 
 #define BODY	    "Action=DescribeRegions&Version=2016-11-15"
 #define ROOT	    "<DescribeRegionsResponse"
 #define REGIONS_MAX 500
 
 struct ec2_call {
-	struct aws_call *call;
+	struct aws_question question;
 	ec2_regions_fn *fn;
 	void *arg;
-	bool is_finishing;
 };
 
 /* --- parsing ---------------------------------------------------------------------------------- */
@@ -80,8 +80,9 @@ bool ec2_parse_regions(const char *body, size_t len, struct ec2_regions *regions
 
 /* --- the call --------------------------------------------------------------------------------- */
 
-static void finish(struct ec2_call *call, const struct aws_reply *reply)
+static void on_answer(struct aws_question *question, const struct aws_reply *reply)
 {
+	const struct ec2_call *call = (const struct ec2_call *)question;
 	struct ec2_regions regions;
 	char *error = NULL;
 	if (reply->outcome != AWS_OK) {
@@ -93,28 +94,16 @@ static void finish(struct ec2_call *call, const struct aws_reply *reply)
 		ec2_regions_free(&regions);
 		return;
 	}
-	struct aws_reply bad = *reply;
-	bad.outcome = AWS_BAD_REPLY;
-	bad.message = error;
+	struct aws_reply bad = aws_reply_malformed(reply, error);
 	call->fn(call->arg, &bad, NULL);
 	free(error);
-}
-
-static void on_reply(void *arg, const struct aws_reply *reply)
-{
-	struct ec2_call *call = arg;
-	call->call = NULL;
-	call->is_finishing = true;
-	finish(call, reply);
-	free(call);
 }
 
 struct ec2_call *ec2_describe_regions(struct aws_context *aws, struct aws_provider *provider,
     const char *region, ec2_regions_fn *fn, void *arg)
 {
 	struct ec2_call *call = xcalloc(1, sizeof *call);
-	call->fn = fn;
-	call->arg = arg;
+	*call = (struct ec2_call){.question.on_answer = on_answer, .fn = fn, .arg = arg};
 	const struct aws_request request = {.service = "ec2",
 	    .region = region,
 	    .operation = EC2_DESCRIBE_REGIONS,
@@ -123,16 +112,12 @@ struct ec2_call *ec2_describe_regions(struct aws_context *aws, struct aws_provid
 	    .content_type = STS_CONTENT_TYPE,
 	    .body = BODY,
 	    .body_len = strlen(BODY)};
-	call->call = aws_call_start(aws, provider, &request, on_reply, call);
+	aws_question_ask(&call->question, aws, provider, &request);
 	return call;
 }
 
-void ec2_call_cancel(struct ec2_call **handle)
+void ec2_call_cancel(struct ec2_call **call)
 {
-	struct ec2_call *call = *handle;
-	*handle = NULL;
-	if (call == NULL || call->is_finishing)
-		return;
-	aws_call_cancel(&call->call);
-	free(call);
+	aws_question_cancel((struct aws_question *)*call);
+	*call = NULL;
 }

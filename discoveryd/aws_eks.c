@@ -12,6 +12,7 @@
 #include "common/json.h"
 #include "common/sigv4.h"
 #include "common/xmem.h"
+#include "discoveryd/aws_question.h"
 
 #define PAGE_SIZE    100
 #define NAME_MAX_LEN 100
@@ -20,11 +21,10 @@
 #define CREATED_MAX 253402300799.0
 
 struct eks_call {
-	struct aws_call *call;
+	struct aws_question question;
 	eks_list_fn *on_list; /* of one kind … */
 	eks_describe_fn *on_describe; /* … or the other */
 	void *arg;
-	bool is_finishing;
 };
 
 /* [0-9A-Za-z][0-9A-Za-z_-]*, at most 100. */
@@ -278,17 +278,9 @@ struct eks_cluster *eks_parse_describe(const char *body, size_t len, char **erro
 
 /* --- calls ----------------------------------------------------------------------------------- */
 
-/* The reply with the outcome that a body of the wrong form has. */
-static struct aws_reply malformed(const struct aws_reply *reply, const char *error)
+static void on_list_answer(struct aws_question *question, const struct aws_reply *reply)
 {
-	struct aws_reply bad = *reply;
-	bad.outcome = AWS_BAD_REPLY;
-	bad.message = error;
-	return bad;
-}
-
-static void finish_list(struct eks_call *call, const struct aws_reply *reply)
-{
+	const struct eks_call *call = (const struct eks_call *)question;
 	struct eks_cluster_page page;
 	char *error = NULL;
 	if (reply->outcome != AWS_OK) {
@@ -300,35 +292,24 @@ static void finish_list(struct eks_call *call, const struct aws_reply *reply)
 		eks_cluster_page_free(&page);
 		return;
 	}
-	struct aws_reply bad = malformed(reply, error);
+	struct aws_reply bad = aws_reply_malformed(reply, error);
 	call->on_list(call->arg, &bad, NULL);
-	xfree(&error);
+	free(error);
 }
 
-static void finish_describe(struct eks_call *call, const struct aws_reply *reply)
+static void on_describe_answer(struct aws_question *question, const struct aws_reply *reply)
 {
+	const struct eks_call *call = (const struct eks_call *)question;
 	char *error = NULL;
 	if (reply->outcome != AWS_OK) {
 		call->on_describe(call->arg, reply, NULL);
 		return;
 	}
 	struct eks_cluster *cluster = eks_parse_describe(reply->body, reply->body_len, &error);
-	struct aws_reply bad = malformed(reply, error);
+	struct aws_reply bad = aws_reply_malformed(reply, error);
 	call->on_describe(call->arg, cluster != NULL ? reply : &bad, cluster);
 	eks_cluster_free(&cluster);
-	xfree(&error);
-}
-
-static void on_reply(void *arg, const struct aws_reply *reply)
-{
-	struct eks_call *call = arg;
-	call->call = NULL;
-	call->is_finishing = true;
-	if (call->on_list != NULL)
-		finish_list(call, reply);
-	else
-		finish_describe(call, reply);
-	free(call);
+	free(error);
 }
 
 struct eks_call *eks_list_clusters(struct aws_context *aws, struct aws_provider *provider,
@@ -336,8 +317,7 @@ struct eks_call *eks_list_clusters(struct aws_context *aws, struct aws_provider 
 {
 	struct eks_call *call = xcalloc(1, sizeof *call);
 	struct buf query = {0};
-	call->on_list = fn;
-	call->arg = arg;
+	*call = (struct eks_call){.question.on_answer = on_list_answer, .on_list = fn, .arg = arg};
 	buf_printf(&query, "maxResults=%d", PAGE_SIZE);
 	if (next_token != NULL) {
 		buf_append_text(&query, "&nextToken=");
@@ -350,7 +330,7 @@ struct eks_call *eks_list_clusters(struct aws_context *aws, struct aws_provider 
 	    .method = "GET",
 	    .path = "/clusters",
 	    .query = buf_text(&query)};
-	call->call = aws_call_start(aws, provider, &request, on_reply, call);
+	aws_question_ask(&call->question, aws, provider, &request);
 	buf_free(&query);
 	return call;
 }
@@ -360,8 +340,8 @@ struct eks_call *eks_describe_cluster(struct aws_context *aws, struct aws_provid
 {
 	struct eks_call *call = xcalloc(1, sizeof *call);
 	struct buf path = {0};
-	call->on_describe = fn;
-	call->arg = arg;
+	*call = (struct eks_call){
+	    .question.on_answer = on_describe_answer, .on_describe = fn, .arg = arg};
 	buf_append_text(&path, "/clusters/");
 	sigv4_encode(&path, name, strlen(name));
 	const struct aws_request request = {.service = "eks",
@@ -370,17 +350,13 @@ struct eks_call *eks_describe_cluster(struct aws_context *aws, struct aws_provid
 	    .is_paced = true,
 	    .method = "GET",
 	    .path = buf_text(&path)};
-	call->call = aws_call_start(aws, provider, &request, on_reply, call);
+	aws_question_ask(&call->question, aws, provider, &request);
 	buf_free(&path);
 	return call;
 }
 
-void eks_call_cancel(struct eks_call **handle)
+void eks_call_cancel(struct eks_call **call)
 {
-	struct eks_call *call = *handle;
-	*handle = NULL;
-	if (call == NULL || call->is_finishing)
-		return;
-	aws_call_cancel(&call->call);
-	free(call);
+	aws_question_cancel((struct aws_question *)*call);
+	*call = NULL;
 }

@@ -11,6 +11,7 @@
 #include "common/aws_endpoint.h"
 #include "common/json.h"
 #include "common/xmem.h"
+#include "discoveryd/aws_question.h"
 
 #define TARGET	     "AWSOrganizationsV20161128"
 #define CONTENT_TYPE "application/x-amz-json-1.1"
@@ -33,12 +34,11 @@ static const struct operation {
 };
 
 struct organizations_call {
-	struct aws_call *call;
+	struct aws_question question;
 	enum organizations_operation operation;
 	char *organization;
 	organizations_page_fn *fn;
 	void *arg;
-	bool is_finishing;
 };
 
 const char *organizations_operation_text(enum organizations_operation operation)
@@ -160,8 +160,9 @@ bool organizations_parse_page(enum organizations_operation which, const char *or
 
 /* --- calls ------------------------------------------------------------------------------------ */
 
-static void finish(struct organizations_call *call, const struct aws_reply *reply)
+static void on_answer(struct aws_question *question, const struct aws_reply *reply)
 {
+	const struct organizations_call *call = (const struct organizations_call *)question;
 	struct organizations_page page;
 	char *error = NULL;
 	if (reply->outcome != AWS_OK) {
@@ -174,26 +175,14 @@ static void finish(struct organizations_call *call, const struct aws_reply *repl
 		organizations_page_free(&page);
 		return;
 	}
-	struct aws_reply bad = *reply;
-	bad.outcome = AWS_BAD_REPLY;
-	bad.message = error;
+	struct aws_reply bad = aws_reply_malformed(reply, error);
 	call->fn(call->arg, &bad, NULL);
 	free(error);
 }
 
-static void free_call(struct organizations_call *call)
+static void clear_call(struct aws_question *question)
 {
-	free(call->organization);
-	free(call);
-}
-
-static void on_reply(void *arg, const struct aws_reply *reply)
-{
-	struct organizations_call *call = arg;
-	call->call = NULL;
-	call->is_finishing = true;
-	finish(call, reply);
-	free_call(call);
+	free(((struct organizations_call *)question)->organization);
 }
 
 static char *body_of(const struct organizations_request *request)
@@ -215,10 +204,13 @@ struct organizations_call *organizations_get_page(struct aws_context *aws,
 {
 	struct organizations_call *call = xcalloc(1, sizeof *call);
 	char *body = body_of(request);
-	call->operation = request->operation;
-	call->organization = xstrdup(request->organization);
-	call->fn = fn;
-	call->arg = arg;
+	*call = (struct organizations_call){
+	    .question = {.on_answer = on_answer, .clear = clear_call},
+	    .operation = request->operation,
+	    .organization = xstrdup(request->organization),
+	    .fn = fn,
+	    .arg = arg,
+	};
 	const struct aws_request wire = {.service = "organizations",
 	    .region = aws_partition_of_region(region)->global_region,
 	    .operation = operations[request->operation].text,
@@ -229,17 +221,13 @@ struct organizations_call *organizations_get_page(struct aws_context *aws,
 	    .content_type = CONTENT_TYPE,
 	    .body = body,
 	    .body_len = strlen(body)};
-	call->call = aws_call_start(aws, provider, &wire, on_reply, call);
+	aws_question_ask(&call->question, aws, provider, &wire);
 	free(body);
 	return call;
 }
 
-void organizations_call_cancel(struct organizations_call **handle)
+void organizations_call_cancel(struct organizations_call **call)
 {
-	struct organizations_call *call = *handle;
-	*handle = NULL;
-	if (call == NULL || call->is_finishing)
-		return;
-	aws_call_cancel(&call->call);
-	free_call(call);
+	aws_question_cancel((struct aws_question *)*call);
+	*call = NULL;
 }

@@ -10,6 +10,7 @@
 #include "common/json.h"
 #include "common/kube_cluster.h"
 #include "common/xmem.h"
+#include "discoveryd/aws_question.h"
 
 #define TARGET	     "ResourceGroupsTaggingAPI_20170126.GetResources"
 #define CONTENT_TYPE "application/x-amz-json-1.1"
@@ -17,10 +18,9 @@
 #define TAGS_MAX     200
 
 struct tagging_call {
-	struct aws_call *call;
+	struct aws_question question;
 	tagging_page_fn *fn;
 	void *arg;
-	bool is_finishing;
 };
 
 /* --- parsing ---------------------------------------------------------------------------------- */
@@ -154,8 +154,9 @@ char *tagging_request_body(const char *next_token)
 	return body;
 }
 
-static void finish(struct tagging_call *call, const struct aws_reply *reply)
+static void on_answer(struct aws_question *question, const struct aws_reply *reply)
 {
+	const struct tagging_call *call = (const struct tagging_call *)question;
 	struct tagging_page page;
 	char *error = NULL;
 	if (reply->outcome != AWS_OK) {
@@ -167,20 +168,9 @@ static void finish(struct tagging_call *call, const struct aws_reply *reply)
 		tagging_page_free(&page);
 		return;
 	}
-	struct aws_reply bad = *reply;
-	bad.outcome = AWS_BAD_REPLY;
-	bad.message = error;
+	struct aws_reply bad = aws_reply_malformed(reply, error);
 	call->fn(call->arg, &bad, NULL);
 	free(error);
-}
-
-static void on_reply(void *arg, const struct aws_reply *reply)
-{
-	struct tagging_call *call = arg;
-	call->call = NULL;
-	call->is_finishing = true;
-	finish(call, reply);
-	free(call);
 }
 
 struct tagging_call *tagging_get_page(struct aws_context *aws, struct aws_provider *provider,
@@ -188,8 +178,7 @@ struct tagging_call *tagging_get_page(struct aws_context *aws, struct aws_provid
 {
 	struct tagging_call *call = xcalloc(1, sizeof *call);
 	char *body = tagging_request_body(next_token);
-	call->fn = fn;
-	call->arg = arg;
+	*call = (struct tagging_call){.question.on_answer = on_answer, .fn = fn, .arg = arg};
 	const struct aws_request request = {.service = "tagging",
 	    .region = region,
 	    .operation = TAGGING_GET_RESOURCES,
@@ -200,17 +189,13 @@ struct tagging_call *tagging_get_page(struct aws_context *aws, struct aws_provid
 	    .content_type = CONTENT_TYPE,
 	    .body = body,
 	    .body_len = strlen(body)};
-	call->call = aws_call_start(aws, provider, &request, on_reply, call);
+	aws_question_ask(&call->question, aws, provider, &request);
 	free(body);
 	return call;
 }
 
-void tagging_call_cancel(struct tagging_call **handle)
+void tagging_call_cancel(struct tagging_call **call)
 {
-	struct tagging_call *call = *handle;
-	*handle = NULL;
-	if (call == NULL || call->is_finishing)
-		return;
-	aws_call_cancel(&call->call);
-	free(call);
+	aws_question_cancel((struct aws_question *)*call);
+	*call = NULL;
 }

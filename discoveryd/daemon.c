@@ -28,6 +28,8 @@
 #include "discoveryd/separation.h"
 
 #define STATUS_SECONDS 5
+#define LEAVE_SECONDS  10
+#define LEAVE_LOOK_MS  50
 /* How often a set that is built anew is looked at, and how long proxies wait for it at most. */
 #define HOLD_CHECK_MS	250
 #define HOLD_LONGEST_MS INT64_C(60000)
@@ -243,12 +245,29 @@ static void on_status(void *arg)
 	timer_set(daemon->status, duration_seconds(STATUS_SECONDS));
 }
 
+/* Nobody is left cluster-admin for as long as the program is not there; the journal ends what AWS
+ * does not let end in this time. */
+static void on_leave(void *arg)
+{
+	struct daemon *daemon = arg;
+	if (access_stop(daemon->access) && !mono_is_past(daemon->leaves))
+		timer_set(daemon->leave, duration_ms(LEAVE_LOOK_MS));
+	else
+		loop_stop(daemon->loop);
+}
+
 static void on_stop(void *arg)
 {
 	struct daemon *daemon = arg;
+	if (daemon->leave != NULL) { /* told twice */
+		loop_stop(daemon->loop);
+		return;
+	}
 	log_info("main", "stopping");
 	notify_stopping(daemon->notify, "stopping");
-	loop_stop(daemon->loop);
+	daemon->leave = timer_new(daemon->loop, on_leave, daemon);
+	daemon->leaves = mono_add(mono_now(), duration_seconds(LEAVE_SECONDS));
+	on_leave(daemon);
 }
 
 static void on_reload(void *arg)
@@ -435,6 +454,7 @@ static void free_all(struct daemon *daemon)
 	publisher_free(&daemon->publisher);
 	registry_close(&daemon->registry);
 	timer_free(&daemon->status);
+	timer_free(&daemon->leave);
 	timer_free(&daemon->hold);
 	notify_free(&daemon->notify);
 	aws_provider_unref(&daemon->provider);

@@ -30,6 +30,8 @@ struct daemon {
 	struct timer *status; /* renews the text that systemd shows */
 	struct timer *hold; /* set while subscribers keep what they have (publisher_hold()) */
 	struct mono held_at;
+	struct timer *leave; /* set while the program stops, at the latest at `leaves` */
+	struct mono leaves;
 };
 
 /* Compares whose credentials the proxies use with ours. */

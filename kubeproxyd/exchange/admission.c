@@ -147,7 +147,10 @@ static bool ask_policy(struct admission *admission, const struct question *quest
 	admission_ask(admission, admission->grants->grants, &admission->info, decision);
 	admission->needs_body = decision->needs_name || (decision_is_whole(decision) &&
 							    admission_has_review(&admission->info));
-	if (decision->is_restricted)
+	admission->deletes_each =
+	    decision->is_restricted && strcmp(admission->info.verb, "deletecollection") == 0;
+	admission->needs_body |= admission->deletes_each;
+	if (decision->is_restricted && !admission->deletes_each)
 		return admission_filter(admission, question->request);
 	if (decision->is_allowed || admission->needs_body)
 		return true;
@@ -290,7 +293,8 @@ static enum admission_today compare(
 	const struct decision *before = &admission->decision;
 	if (!decision->is_allowed)
 		return ADMISSION_IS_GONE;
-	if (admission_has_review(&admission->info))
+	/* Each delete is decided by itself. */
+	if (admission_has_review(&admission->info) || admission->deletes_each)
 		return ADMISSION_HOLDS;
 	if (!is_same_subject(before, decision))
 		return ADMISSION_IS_GONE;

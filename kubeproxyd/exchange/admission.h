@@ -32,6 +32,7 @@ struct admission {
 	struct in_flight_seat seat;
 	bool needs_body; /* admitted so far, and decided by admission_decide_body() */
 	char *object_name; /* out of the body; `info` has it too */
+	bool deletes_each; /* a collection, of which only some may be deleted: delete_each.h */
 	bool is_filtered; /* the answer passes a filter: exchange_filter.h */
 	/* What the API server is asked to answer in; NULL: what the client asks for. */
 	const char *accept, *accept_encoding;

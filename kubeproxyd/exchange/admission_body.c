@@ -185,6 +185,16 @@ static bool decide_rules(
 	       refuse(admission, 403, xstrdup(admission->decision.message));
 }
 
+/* --- collections ----------------------------------------------------------------------------- */
+
+static bool decide_collection(struct admission *admission)
+{
+	decide(admission, &admission->info);
+	admission->deletes_each = admission->decision.is_restricted;
+	return admission->decision.is_allowed ||
+	       refuse(admission, 403, xstrdup(admission->decision.message));
+}
+
 /* --- public ---------------------------------------------------------------------------------- */
 
 bool admission_decide_body(struct admission *admission, struct exchanges *all,
@@ -199,6 +209,8 @@ bool admission_decide_body(struct admission *admission, struct exchanges *all,
 		    xstrdup("the body decides about access: it must have one Content-Type and no "
 			    "Content-Encoding"));
 	enum body_format format = body_format_of(fields_get(&request->fields, "Content-Type"));
+	if (admission->deletes_each)
+		return decide_collection(admission);
 	if (asks_for_rules(&admission->info))
 		return decide_rules(admission, format, body, len);
 	if (asks_for_access(&admission->info))

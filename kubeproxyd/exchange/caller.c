@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "common/xmem.h"
+#include "kubeproxyd/exchange/caller_shared.h"
 #include "kubeproxyd/gate/identity.h"
-#include "kubeproxyd/gate/identity_certificate.h"
 #include "kubeproxyd/policy/policy.h"
 
 static char *host_of(const char *address)
@@ -30,13 +30,14 @@ void caller_init(
 	    .host = host_of(address),
 	};
 	if (certificate != NULL)
-		caller->identity =
-		    identity_from_certificate(certificate, &caller->certificate_error);
+		caller->shared = caller_shared_get(certificate, &caller->certificate_error);
+	if (caller->shared != NULL)
+		caller->identity = caller->shared->identity;
 }
 
 void caller_clear(struct caller *caller)
 {
-	identity_unref(&caller->identity);
+	caller_shared_unref(&caller->shared);
 	caller_grants_unref(&caller->grants);
 	free(caller->host);
 	*caller = (struct caller){0};
@@ -54,15 +55,18 @@ void caller_note_known(struct caller *caller)
 struct caller_grants *caller_grants(
     struct caller *caller, struct policy *policy, struct identity *identity)
 {
-	struct caller_grants *kept = caller->grants;
+	bool is_of_certificate = caller->shared != NULL && identity == caller->identity;
+	struct caller_grants **place =
+	    is_of_certificate ? &caller->shared->grants : &caller->grants;
+	struct caller_grants *kept = *place;
 	if (kept == NULL || kept->policy != policy || kept->identity != identity) {
-		caller_grants_unref(&caller->grants);
+		caller_grants_unref(place);
 		kept = xcalloc(1, sizeof *kept);
 		kept->references = 1;
 		kept->policy = policy_ref(policy);
 		kept->identity = identity_ref(identity);
 		kept->grants = policy_grants(policy, identity);
-		caller->grants = kept;
+		*place = kept;
 	}
 	kept->references++;
 	return kept;

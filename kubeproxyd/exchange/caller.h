@@ -8,6 +8,7 @@
 
 #include "common/attr.h"
 
+struct caller_shared;
 struct grants;
 struct identity;
 struct policy;
@@ -27,8 +28,9 @@ struct caller {
 	const char *address; /* "203.0.113.7:51234"; borrowed */
 	char *host; /* of it, without port and brackets */
 	const char *server_name; /* that TLS was opened for, lower case, or NULL; borrowed */
-	struct identity *identity; /* of the certificate, or NULL */
-	struct caller_grants *grants; /* the last ones used */
+	struct caller_shared *shared; /* with others of its certificate, or NULL */
+	struct identity *identity; /* of the certificate, or NULL; the shared one */
+	struct caller_grants *grants; /* the last ones used of another identity: a token's */
 	bool is_known; /* a credential of it was accepted */
 	void (*on_known)(void *arg); /* called once, or NULL */
 	void *on_known_arg;

@@ -21,8 +21,8 @@
 
 void exchange_set_state(struct exchange *exchange, enum exchange_state state)
 {
-	static const char *const names[] = {
-	    "identifying", "holding", "getting-token", "waiting", "relaying", "tunnel", "done"};
+	static const char *const names[] = {"identifying", "holding", "getting-token", "waiting",
+	    "deleting", "relaying", "tunnel", "done"};
 	log_debug("exchange", "state", LOG_S("audit_id", exchange->audit_id),
 	    LOG_S("from", names[exchange->state]), LOG_S("to", names[state]));
 	exchange->state = state;
@@ -79,6 +79,10 @@ static void record(const struct exchange *exchange, const char *reason)
 		entry.objects_left_out = filtered->dropped + filtered->unreadable;
 	}
 	access_log_write(&entry);
+	if (filtered != NULL && filtered->unreadable > 0)
+		log_warn("exchange", "objects-unreadable", LOG_S("audit_id", entry.audit_id),
+		    LOG_S("cluster", entry.cluster), LOG_S("resource", entry.resource),
+		    LOG_I("count", filtered->unreadable));
 	exchange_audit_end(exchange, reason);
 	count(exchange, entry.took);
 }
@@ -97,15 +101,18 @@ void exchange_finish(struct exchange *exchange, const char *reason)
 	if (exchange->state == STATE_DONE)
 		return;
 	exchange_set_state(exchange, STATE_DONE);
+	reason = exchange_remote_reason(exchange, reason);
 	record(exchange, reason);
+	exchange_remote_free(exchange, reason);
 	exchanges_remove(exchange->all, &exchange->link);
 	identity_query_cancel(&exchange->query);
 	token_wait_cancel(&exchange->wait);
 	exchange_drop_upstream(exchange);
+	delete_each_free(&exchange->each);
 	relay_free(&exchange->relay);
 	activity_free(&exchange->activity);
 	exchange_audit_free(&exchange->audit);
-	exchange_filter_free(&exchange->filter);
+	exchange_filter_free(exchange->all, &exchange->filter);
 	buf_free(&exchange->rules);
 	admission_free(&exchange->admission);
 	identity_unref(&exchange->identity);
@@ -181,7 +188,7 @@ void exchange_cut(struct exchange *exchange, const char *reason)
 		return;
 	if (exchange->status == 0)
 		exchange_answer_after(exchange, 503, reason, 1);
-	else
+	else if (!exchange_end_session(exchange, reason))
 		exchange_finish(exchange, reason);
 }
 

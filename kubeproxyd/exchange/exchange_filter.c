@@ -7,18 +7,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/loop.h"
 #include "common/metrics.h"
 #include "common/settings.h"
 #include "common/xmem.h"
 #include "kubeproxyd/exchange/exchange_private.h"
 #include "kubeproxyd/filter/filter.h"
+#include "kubeproxyd/net/holdings.h"
 #include "kubeproxyd/policy/policy.h"
 
 struct exchange_filter {
 	struct filter *filter;
 	struct http_head head; /* of a list, while it is held */
 	bool is_held;
-	bool has_ended; /* the API server has; the client was full */
+	bool has_ended; /* the API server has; there is more to unpack */
+	struct timer *rest; /* what one turn does not bear; NULL: never needed */
+	size_t held; /* of all holdings, what is the filter's */
 	struct filter_result counted; /* what the metrics have of it */
 };
 
@@ -60,6 +64,14 @@ static void count(struct exchange *exchange)
 	filter->counted = *now;
 }
 
+/* The metrics, and the memory that is waited in. */
+static void keep_counts(struct exchange *exchange)
+{
+	struct exchange_filter *filter = exchange->filter;
+	count(exchange);
+	holdings_count(exchange->all->with.holdings, &filter->held, filter_memory(filter->filter));
+}
+
 /* Before anything was relayed it can be said; what has begun is cut. */
 static void give_up(struct exchange *exchange)
 {
@@ -92,7 +104,8 @@ static struct filter *new_filter(struct exchange *exchange, const struct http_he
 	const char *type = only_value(fields, "Content-Type");
 	bool is_watch = strcmp(exchange->admission.info.verb, "watch") == 0;
 	struct filter_limits limits = {
-	    .item_max = exchange->all->with.settings->proxy.limits.filtered_object};
+	    .item_max = exchange->all->with.settings->proxy.limits.filtered_object,
+	    .held_max = FILTER_HELD_MAX};
 	if (type == NULL || fields_count_of(fields, "Content-Encoding") > 1)
 		return NULL;
 	return filter_new(is_watch ? FILTER_WATCH : FILTER_LIST, type,
@@ -126,7 +139,7 @@ static bool hold_head(struct exchange *exchange, const struct http_head *upstrea
 bool exchange_filter_begin(struct exchange *exchange, const struct http_head *upstream)
 {
 	bool is_success = upstream->status >= 200 && upstream->status < 300;
-	exchange_filter_free(&exchange->filter);
+	exchange_filter_free(exchange->all, &exchange->filter);
 	if (!is_success || upstream->body == HTTP_BODY_NONE)
 		return false;
 	struct filter *filter = new_filter(exchange, upstream);
@@ -141,12 +154,34 @@ bool exchange_filter_begin(struct exchange *exchange, const struct http_head *up
 	return hold_head(exchange, upstream);
 }
 
+static void on_rest(void *arg)
+{
+	struct exchange *exchange = arg;
+	if (filter_is_paused(exchange->filter->filter) && !exchange->relay.is_client_full)
+		exchange_filter_drain(exchange);
+}
+
+/* Others have their turn before more is unpacked, unless the client is what is waited for. */
+static void rest(struct exchange *exchange)
+{
+	struct exchange_filter *filter = exchange->filter;
+	if (!filter_is_paused(filter->filter) || exchange->relay.is_client_full)
+		return;
+	if (!filter->has_ended)
+		exchange->upstream.verbs->pause(exchange->upstream.object);
+	if (filter->rest == NULL)
+		filter->rest = timer_new(exchange->all->with.loop, on_rest, exchange);
+	timer_set(filter->rest, duration_ms(0));
+}
+
 void exchange_filter_add(struct exchange *exchange, const uint8_t *data, size_t len)
 {
-	if (filter_feed(exchange->filter->filter, data, len))
-		count(exchange);
-	else
+	if (!filter_feed(exchange->filter->filter, data, len)) {
 		give_up(exchange);
+		return;
+	}
+	keep_counts(exchange);
+	rest(exchange);
 }
 
 void exchange_filter_end(struct exchange *exchange)
@@ -171,7 +206,8 @@ void exchange_filter_drain(struct exchange *exchange)
 		give_up(exchange);
 		return;
 	}
-	count(exchange);
+	keep_counts(exchange);
+	rest(exchange);
 	if (filter_is_paused(filter->filter))
 		return;
 	if (filter->has_ended)
@@ -202,10 +238,12 @@ const struct filter_result *exchange_filter_result(const struct exchange *exchan
 	return exchange->filter != NULL ? filter_result(exchange->filter->filter) : NULL;
 }
 
-void exchange_filter_free(struct exchange_filter **filter)
+void exchange_filter_free(struct exchanges *all, struct exchange_filter **filter)
 {
 	if (*filter == NULL)
 		return;
+	holdings_count(all->with.holdings, &(*filter)->held, 0);
+	timer_free(&(*filter)->rest);
 	filter_free(&(*filter)->filter);
 	http_head_free(&(*filter)->head);
 	xfree(filter);

@@ -11,6 +11,7 @@
 
 struct exchange;
 struct exchange_filter;
+struct exchanges;
 struct filter_result;
 struct http_head;
 
@@ -29,6 +30,6 @@ bool exchange_filter_expire(struct exchange *exchange, const char *reason) MUST_
 void exchange_filter_close(struct exchange *exchange);
 /* NULL: nothing was filtered. */
 const struct filter_result *exchange_filter_result(const struct exchange *exchange);
-void exchange_filter_free(struct exchange_filter **filter);
+void exchange_filter_free(struct exchanges *all, struct exchange_filter **filter);
 
 #endif

@@ -1,6 +1,6 @@
 /* Between the files of one exchange: exchange.c (its way to the API server), exchange_answer.c (the
- * way back), exchange_end.c (how it ends), exchange_audit.c (what is
- * recorded). Nobody else includes this. */
+ * way back), exchange_end.c (how it ends), exchange_audit.c (its audit events), exchange_remote.c
+ * (execs and attaches). Nobody else includes this. */
 #ifndef EKSGATE_EXCHANGE_PRIVATE_H
 #define EKSGATE_EXCHANGE_PRIVATE_H
 
@@ -9,9 +9,11 @@
 #include "common/mono.h"
 #include "kubeproxyd/exchange/activity.h"
 #include "kubeproxyd/exchange/admission.h"
+#include "kubeproxyd/exchange/delete_each.h"
 #include "kubeproxyd/exchange/exchange.h"
 #include "kubeproxyd/exchange/exchange_audit.h"
 #include "kubeproxyd/exchange/exchange_filter.h"
+#include "kubeproxyd/exchange/exchange_remote.h"
 #include "kubeproxyd/exchange/exchanges.h"
 #include "kubeproxyd/exchange/pace.h"
 #include "kubeproxyd/exchange/relay.h"
@@ -26,6 +28,7 @@ enum exchange_state {
 	STATE_HOLDING, /* the request's body is gathered, which decides */
 	STATE_GETTING_TOKEN,
 	STATE_WAITING, /* the request is on its way, the answer has not begun */
+	STATE_DELETING, /* a collection, one by one */
 	STATE_RELAYING,
 	STATE_TUNNEL,
 	STATE_DONE,
@@ -49,6 +52,7 @@ struct exchange {
 	struct pace pace;
 	struct role_options options; /* of the user's roles */
 	struct activity activity; /* followed when they have client_idle_timeout */
+	struct exchange_remote *remote; /* of an exec or attach; NULL: it is none */
 	struct mono started;
 	char audit_id[AUDIT_ID_TEXT];
 	unsigned status; /* what the client was answered; 0: nothing */
@@ -60,6 +64,7 @@ struct exchange {
 	struct buf rules; /* the answer to a review of rules, until it is complete */
 	bool holds_rules;
 	struct exchange_filter *filter; /* of the answer, or NULL */
+	struct delete_each *each; /* of a collection, or NULL */
 };
 
 void exchange_set_state(struct exchange *exchange, enum exchange_state state);

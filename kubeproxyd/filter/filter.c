@@ -5,10 +5,15 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/buf.h"
 #include "common/xmem.h"
 #include "kubeproxyd/filter/carry.h"
 #include "kubeproxyd/filter/gzip.h"
 #include "kubeproxyd/filter/json_filter.h"
+#include "kubeproxyd/filter/protobuf_filter.h"
+
+/* Unpacked bytes in one call: some milliseconds. */
+#define TURN_MAX ((size_t)1024 * 1024)
 
 /* Whoever reads one format; `object` is its own. */
 struct reader {
@@ -20,8 +25,7 @@ struct reader {
 	bool (*end)(void *object);
 	const struct filter_result *(*result)(const void *object);
 	size_t (*memory)(const void *object);
-	const char *expired; /* the event that says so, expired_len bytes */
-	size_t expired_len;
+	void (*write_expired)(struct buf *out); /* the event that says so */
 };
 
 struct filter {
@@ -73,10 +77,45 @@ static size_t memory_of_json(const void *object)
 	return json_filter_memory(object);
 }
 
-static const char expired_json[] =
-    "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},"
-    "\"status\":\"Failure\",\"message\":\"the roles of this user have changed: list anew\","
-    "\"reason\":\"Expired\",\"code\":410}}\n";
+static void write_expired_json(struct buf *out)
+{
+	buf_append_text(out,
+	    "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"apiVersion\":\"v1\","
+	    "\"metadata\":{},\"status\":\"Failure\",\"message\":\"" FILTER_EXPIRED "\","
+	    "\"reason\":\"Expired\",\"code\":410}}\n");
+}
+
+static void *new_protobuf(enum filter_body body, const struct filter_limits *limits,
+    const struct filter_events *events, void *arg)
+{
+	return protobuf_filter_new(body, limits, events, arg);
+}
+
+static void free_protobuf(void *object)
+{
+	struct protobuf_filter *filter = object;
+	protobuf_filter_free(&filter);
+}
+
+static bool feed_protobuf(void *object, const uint8_t *data, size_t len)
+{
+	return protobuf_filter_feed(object, data, len);
+}
+
+static bool end_protobuf(void *object)
+{
+	return protobuf_filter_end(object);
+}
+
+static const struct filter_result *result_of_protobuf(const void *object)
+{
+	return protobuf_filter_result(object);
+}
+
+static size_t memory_of_protobuf(const void *object)
+{
+	return protobuf_filter_memory(object);
+}
 
 static const struct reader readers[] = {
     {.media_type = "application/json",
@@ -86,8 +125,15 @@ static const struct reader readers[] = {
 	.end = end_json,
 	.result = result_of_json,
 	.memory = memory_of_json,
-	.expired = expired_json,
-	.expired_len = sizeof expired_json - 1},
+	.write_expired = write_expired_json},
+    {.media_type = "application/vnd.kubernetes.protobuf",
+	.new = new_protobuf,
+	.free = free_protobuf,
+	.feed = feed_protobuf,
+	.end = end_protobuf,
+	.result = result_of_protobuf,
+	.memory = memory_of_protobuf,
+	.write_expired = protobuf_filter_write_expired},
 };
 
 static const struct reader *find_reader(const char *media_type)
@@ -153,7 +199,7 @@ static void flush_events(struct filter *filter)
 static bool unpack(struct filter *filter, const uint8_t **data, size_t *len)
 {
 	uint8_t out[GZIP_PIECE];
-	size_t out_len;
+	size_t out_len, unpacked = 0;
 	while (!filter->is_paused) {
 		switch (gunzip_next(filter->gunzip, data, len, out, &out_len)) {
 		case GUNZIP_BAD:
@@ -164,6 +210,8 @@ static bool unpack(struct filter *filter, const uint8_t **data, size_t *len)
 		case GUNZIP_OUT:
 			if (!filter->reader->feed(filter->object, out, out_len))
 				return fail_reading(filter);
+			unpacked += out_len;
+			filter->is_paused |= unpacked >= TURN_MAX;
 		}
 	}
 	flush_events(filter);
@@ -272,8 +320,12 @@ void filter_close(struct filter *filter)
 
 void filter_expire(struct filter *filter)
 {
-	if (filter->result.problem == NULL && filter->reader->expired_len > 0)
-		emit(filter, (const uint8_t *)filter->reader->expired, filter->reader->expired_len);
+	struct buf event = {0};
+	if (filter->result.problem != NULL)
+		return;
+	filter->reader->write_expired(&event);
+	emit(filter, (const uint8_t *)event.data, event.len);
+	buf_free(&event);
 }
 
 const struct filter_result *filter_result(const struct filter *filter)

@@ -16,8 +16,12 @@ enum filter_body {
 	FILTER_WATCH, /* events, one behind the other */
 };
 
+/* For held_max: with its growth it stays within 128 KiB. */
+#define FILTER_HELD_MAX ((size_t)128 * 1024 - 1)
+
 struct filter_limits {
 	size_t item_max; /* bytes of one object: a larger one is dropped and counted */
+	size_t held_max; /* bytes of a protobuf list before its length must be said */
 };
 
 struct filter_events {
@@ -35,6 +39,9 @@ struct filter_result {
 	bool is_forbidden; /* the problem: the answer is one object, which may not be read */
 };
 
+/* What a watcher is told whose roles have changed. */
+#define FILTER_EXPIRED "the roles of this user have changed: list anew"
+
 struct filter;
 
 /* Whether a body of this type (with or without parameters: "application/json;as=Table") can be
@@ -50,8 +57,9 @@ void filter_free(struct filter **filter);
 bool filter_feed(struct filter *filter, const uint8_t *data, size_t len) MUST_USE;
 /* The answer is complete. False: it was not, or see filter_feed(). */
 bool filter_end(struct filter *filter) MUST_USE;
-/* Compressed answers may grow a thousandfold: between emits no more is unpacked while it is paused,
- * and what was fed is kept. filter_resume() goes on with it; it may be paused again inside. */
+/* Compressed answers may grow a thousandfold: nothing more is unpacked while it is paused, and what
+ * was fed is kept. It pauses by itself when one call has unpacked as much as a turn should bear.
+ * filter_resume() goes on; it may be paused again afterwards. */
 void filter_pause(struct filter *filter);
 bool filter_resume(struct filter *filter) MUST_USE;
 bool filter_is_paused(const struct filter *filter) MUST_USE;

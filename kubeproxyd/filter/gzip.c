@@ -18,7 +18,6 @@
 struct gunzip {
 	z_stream stream;
 	bool is_within; /* a member has begun and not ended */
-	bool has_member; /* one has ended */
 };
 
 struct gzip {
@@ -66,17 +65,15 @@ enum gunzip_step gunzip_next(struct gunzip *gunzip, const uint8_t **data, size_t
 	*out_len = GZIP_PIECE - stream->avail_out;
 	if (result != Z_OK && result != Z_STREAM_END && result != Z_BUF_ERROR)
 		return GUNZIP_BAD;
-	if (result == Z_STREAM_END) {
+	if (result == Z_STREAM_END)
 		gunzip->is_within = false;
-		gunzip->has_member = true;
-	}
 	bool waits = *out_len == 0 && *len == 0;
 	return waits ? GUNZIP_WAITS : GUNZIP_OUT;
 }
 
 bool gunzip_is_complete(const struct gunzip *gunzip)
 {
-	return gunzip->has_member && !gunzip->is_within;
+	return !gunzip->is_within;
 }
 
 struct gzip *gzip_new(void)

@@ -17,10 +17,10 @@ static inline void skip_space(struct json_cursor *cursor)
 		cursor->at++;
 }
 
-char cursor_peek(struct json_cursor *cursor)
+uint8_t cursor_peek(struct json_cursor *cursor)
 {
 	skip_space(cursor);
-	return cursor->at < cursor->end ? (char)*cursor->at : '\0';
+	return cursor->at < cursor->end ? *cursor->at : 0;
 }
 
 bool cursor_is_at_end(struct json_cursor *cursor)
@@ -38,9 +38,9 @@ static inline bool read_char(struct json_cursor *cursor, uint8_t c)
 	return true;
 }
 
-bool cursor_read_char(struct json_cursor *cursor, char c)
+bool cursor_read_char(struct json_cursor *cursor, uint8_t c)
 {
-	return read_char(cursor, (uint8_t)c);
+	return read_char(cursor, c);
 }
 
 /* --- strings --------------------------------------------------------------------------------- */
@@ -120,7 +120,7 @@ static size_t escape_length(const uint8_t *at, const uint8_t *end)
 		return 0;
 	if (at[1] == 'u')
 		return read_unit(at + 2, end) >= 0 ? 6 : 0;
-	return memchr("\"\\/bfnrt", at[1], 8) != NULL ? 2 : 0;
+	return at[1] != '\0' && strchr("\"\\/bfnrt", at[1]) != NULL ? 2 : 0;
 }
 
 static inline bool read_string(struct json_cursor *cursor, struct cursor_text *text)
@@ -253,7 +253,7 @@ static bool read_digits(struct json_cursor *cursor)
 	return cursor->at > begin;
 }
 
-static bool take(struct json_cursor *cursor, char a, char b)
+static bool take(struct json_cursor *cursor, uint8_t a, uint8_t b)
 {
 	if (cursor->at == cursor->end || (*cursor->at != a && *cursor->at != b))
 		return false;
@@ -274,7 +274,7 @@ static bool read_number(struct json_cursor *cursor)
 	return read_digits(cursor);
 }
 
-static bool read_scalar(struct json_cursor *cursor, char first)
+static bool read_scalar(struct json_cursor *cursor, uint8_t first)
 {
 	struct cursor_text text;
 	switch (first) {
@@ -296,26 +296,17 @@ static inline bool read_key(struct json_cursor *cursor, struct cursor_text *key)
 	return read_string(cursor, key) && read_char(cursor, ':');
 }
 
-/* What is open while a value is read: a bit each, set for objects. */
+/* What is open while a value is read. */
 struct nest {
 	size_t depth;
-	uint8_t bits[JSON_DEPTH_MAX / BYTE_BITS];
+	bool is_object[JSON_DEPTH_MAX];
 };
-
-static bool is_in_object(const struct nest *nest)
-{
-	size_t top = nest->depth - 1;
-	return (nest->bits[top / BYTE_BITS] >> (top % BYTE_BITS) & 1) != 0;
-}
 
 static bool open_nest(struct nest *nest, bool is_object)
 {
 	if (nest->depth == JSON_DEPTH_MAX)
 		return false;
-	uint8_t bit = (uint8_t)(1u << (nest->depth % BYTE_BITS));
-	uint8_t *byte = &nest->bits[nest->depth / BYTE_BITS];
-	*byte = (uint8_t)(is_object ? *byte | bit : *byte & ~bit);
-	nest->depth++;
+	nest->is_object[nest->depth++] = is_object;
 	return true;
 }
 
@@ -324,7 +315,7 @@ static bool go_on(struct json_cursor *cursor, struct nest *nest)
 {
 	struct cursor_text key;
 	while (nest->depth > 0) {
-		bool is_object = is_in_object(nest);
+		bool is_object = nest->is_object[nest->depth - 1];
 		skip_space(cursor);
 		uint8_t c = cursor->at < cursor->end ? *cursor->at : 0;
 		if (c == ',') {
@@ -340,7 +331,7 @@ static bool go_on(struct json_cursor *cursor, struct nest *nest)
 }
 
 /* An object or array begins. *is_empty: it has ended, too. */
-static bool begin_nest(struct json_cursor *cursor, struct nest *nest, char first, bool *is_empty)
+static bool begin_nest(struct json_cursor *cursor, struct nest *nest, uint8_t first, bool *is_empty)
 {
 	struct cursor_text key;
 	bool is_object = first == '{';
@@ -358,7 +349,7 @@ bool cursor_read_value(struct json_cursor *cursor)
 	struct nest nest;
 	nest.depth = 0;
 	do {
-		char first = cursor_peek(cursor);
+		uint8_t first = cursor_peek(cursor);
 		bool is_nest = first == '{' || first == '[', is_complete = true;
 		if (is_nest ? !begin_nest(cursor, &nest, first, &is_complete)
 			    : !read_scalar(cursor, first))

@@ -26,13 +26,13 @@ struct cursor_text {
 
 /* Each reads one thing from where the cursor stands, white space before it included. False: it is
  * not there, or not sound. */
-bool cursor_read_char(struct json_cursor *cursor, char c) MUST_USE;
+bool cursor_read_char(struct json_cursor *cursor, uint8_t c) MUST_USE;
 bool cursor_read_string(struct json_cursor *cursor, struct cursor_text *text) MUST_USE;
 bool cursor_read_value(struct json_cursor *cursor) MUST_USE;
 /* Whether nothing but white space is left. */
 bool cursor_is_at_end(struct json_cursor *cursor) MUST_USE;
 /* The next thing, 0 at the end; nothing is read. */
-char cursor_peek(struct json_cursor *cursor) MUST_USE;
+uint8_t cursor_peek(struct json_cursor *cursor) MUST_USE;
 
 enum cursor_step { CURSOR_NEXT, CURSOR_END, CURSOR_BAD };
 

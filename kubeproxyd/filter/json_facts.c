@@ -291,7 +291,6 @@ bool json_judge_metadata(const uint8_t *text, size_t len, struct json_cut *cut)
 		/* The first pair goes with the comma behind it, any other with the one before. */
 		if (is_cut_open)
 			cut->to = from + 1;
-		is_cut_open = false;
 		bool is_count = cursor_text_is(&key, "remainingItemCount");
 		if ((is_count && !once(&has_count)) || !cursor_read_value(&cursor))
 			return false;

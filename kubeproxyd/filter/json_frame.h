@@ -27,6 +27,8 @@ static inline bool json_is_space(uint8_t c)
 	return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the lowest byte is the first in memory");
+
 /* A bit in every byte of the word that is `byte` (exact in the lowest one that is set). */
 static inline uint64_t json_bytes_equal(uint64_t word, uint8_t byte)
 {

@@ -105,6 +105,8 @@ static void copy_fields(const struct headers_input *input, struct http_fields *t
 			continue;
 		if (fields_is(from, i, FIELD_ACCEPT) && input->accept != NULL)
 			continue;
+		if (input->drops_extensions && fields_is_named(from, i, "Sec-WebSocket-Extensions"))
+			continue;
 		if (fields_is(from, i, FIELD_PROTOCOLS))
 			copy_protocols(fields_value(from, i), to);
 		else

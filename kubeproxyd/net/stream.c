@@ -83,7 +83,7 @@ void stream_fail(struct stream *stream, const char *reason)
 	char *copy = xstrdup(reason);
 	stream_set_state(stream, STATE_BROKEN);
 	loop_undefer(stream->loop, &stream->turn_end);
-	timer_cancel(stream->timer);
+	timer_free(&stream->timer);
 	if (stream->watch != NULL)
 		watch_set(stream->watch, 0);
 	clear_queue(stream);
@@ -153,6 +153,20 @@ static void on_timer(void *arg)
 		stream_destroy(stream);
 }
 
+void stream_set_timer(struct stream *stream, struct duration delay)
+{
+	if (stream->timer == NULL)
+		stream->timer = timer_new(stream->loop, on_timer, stream);
+	timer_set(stream->timer, delay);
+}
+
+static void read_on(struct stream *stream)
+{
+	stream->has_more = false;
+	if (stream->state == STATE_OPEN)
+		stream_go_on_reading(stream);
+}
+
 static void on_turn_end(void *arg)
 {
 	struct stream *stream = arg;
@@ -160,7 +174,9 @@ static void on_turn_end(void *arg)
 		stream_fail(stream, stream->failure);
 	else if (stream->state == STATE_HANDSHAKE && stream->io.ssl == NULL)
 		stream_open(stream);
-	else if (stream->state == STATE_OPEN || stream->state == STATE_FINISHING)
+	else if (stream->has_more)
+		read_on(stream);
+	if (stream->state == STATE_OPEN || stream->state == STATE_FINISHING)
 		stream_flush(stream);
 }
 
@@ -181,8 +197,7 @@ struct stream *stream_new(struct loop *loop, const struct stream_options *option
 					? options->handshake_timeout
 					: duration_seconds(HANDSHAKE_SECONDS);
 	stream->holdings = options != NULL ? options->holdings : NULL;
-	stream->timer = timer_new(loop, on_timer, stream);
-	timer_set(stream->timer, stream->handshake_timeout);
+	stream_set_timer(stream, stream->handshake_timeout);
 	return stream;
 }
 
@@ -304,7 +319,7 @@ void stream_finish(struct stream **stream, struct duration linger)
 	finishing->is_end_wanted = true;
 	buf_free_secret(&finishing->rest);
 	finishing->linger = linger;
-	timer_set(finishing->timer, linger);
+	stream_set_timer(finishing, linger);
 	loop_defer(finishing->loop, &finishing->turn_end);
 	stream_arm(finishing);
 }

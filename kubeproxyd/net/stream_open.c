@@ -32,14 +32,15 @@ static void read_identity(struct stream *stream)
 
 void stream_open(struct stream *stream)
 {
-	timer_cancel(stream->timer);
+	timer_free(&stream->timer); /* most never need one again */
 	read_identity(stream);
 	stream_set_state(stream, STATE_OPEN);
 	if (stream->queue.len > 0 || stream->is_end_wanted)
 		loop_defer(stream->loop, &stream->turn_end);
 	/* What came with the last handshake message is in OpenSSL's hands already. */
-	if (stream_io_has_pending(&stream->io))
-		stream_wake(stream);
+	stream->has_more = stream_io_has_pending(&stream->io);
+	if (stream->has_more)
+		loop_defer(stream->loop, &stream->turn_end);
 	stream_arm(stream);
 	stream->events->on_open(stream->arg);
 }

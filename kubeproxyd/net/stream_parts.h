@@ -34,7 +34,8 @@ struct stream {
 	enum stream_state state;
 	struct stream_io io;
 	struct watch *watch;
-	struct timer *timer; /* by state: the handshake's deadline, "read on", the linger time */
+	struct timer
+	    *timer; /* by state: the handshake's deadline, "read on", the linger time; or NULL */
 	struct deferred turn_end; /* starting or flushing */
 	struct duration handshake_timeout, linger;
 
@@ -42,6 +43,7 @@ struct stream {
 	bool is_paused;
 	bool read_wants_write; /* TLS must write before it can read */
 	bool has_peer_ended, is_end_told;
+	bool has_more; /* to read at the end of this turn */
 	char *failure; /* reading broke: told behind the rest */
 	size_t discarded;
 
@@ -74,6 +76,8 @@ void stream_destroy(struct stream *stream);
 void stream_fail(struct stream *stream, const char *reason);
 struct stream *stream_new(struct loop *loop, const struct stream_options *options,
     const struct stream_events *events, void *arg) MUST_USE;
+/* The timer fires once; it is made when there is none. */
+void stream_set_timer(struct stream *stream, struct duration delay);
 /* Puts the descriptor and its TLS session (NULL: plain) under the stream and the loop. */
 void stream_attach(struct stream *stream, int fd, SSL *ssl);
 

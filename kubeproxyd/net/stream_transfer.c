@@ -44,7 +44,7 @@ void stream_arm(struct stream *stream)
 void stream_wake(struct stream *stream)
 {
 	if (stream->state == STATE_OPEN)
-		timer_set(stream->timer, duration_ms(0));
+		stream_set_timer(stream, duration_ms(0));
 }
 
 /* --- reading --------------------------------------------------------------------------------- */
@@ -224,7 +224,7 @@ static bool write_queue(struct stream *stream)
 		stream->bytes_written += put;
 		written += put;
 		if (put > 0 && stream->state == STATE_FINISHING)
-			timer_set(stream->timer, stream->linger);
+			stream_set_timer(stream, stream->linger);
 		if (!note_write(stream, result))
 			return false;
 	}
@@ -241,7 +241,7 @@ static bool write_end(struct stream *stream)
 	stream->is_end_sent = !stream->is_write_blocked;
 	if (stream->is_end_sent && stream->state == STATE_FINISHING &&
 	    stream->linger.ms > LAST_WORD_MS)
-		timer_set(stream->timer, duration_ms(LAST_WORD_MS));
+		stream_set_timer(stream, duration_ms(LAST_WORD_MS));
 	return true;
 }
 

@@ -212,15 +212,29 @@ static struct object_rules *collect_objects(const struct asking *asking)
 	return objects;
 }
 
-/* What covers only some of what the request touches: an answer can be filtered, a name that is not
- * known yet can be asked for, anything else is too much. */
+/* Whether it can be done for those objects alone: an answer can be filtered, and a collection can
+ * be deleted one by one where API servers delete collections (in one namespace, but no namespaces).
+ */
+static bool is_divisible(const struct asking *asking, uint32_t verb)
+{
+	const struct request_info *request = asking->request;
+	bool is_of_namespaces =
+	    request->api_group[0] == '\0' && strcmp(request->resource, "namespaces") == 0;
+	if (request->subresource[0] != '\0')
+		return false;
+	return (verb & (VERB_LIST | VERB_WATCH)) != 0 ||
+	       (verb == VERB_DELETECOLLECTION && !asking->wanted.is_across && !is_of_namespaces);
+}
+
+/* What covers only some of what the request touches: a name that is not known yet can be asked for,
+ * what is not divisible is too much. */
 static bool is_whole_or_filtered(struct asking *asking)
 {
 	const struct request_info *request = asking->request;
 	uint32_t verb = verb_bit(request->verb);
 	if (asking->allowing[0].coverage == COVERS_ALL && asking->part_denied_by == NULL)
 		return true;
-	if ((verb & (VERB_LIST | VERB_WATCH)) != 0 && request->subresource[0] == '\0') {
+	if (is_divisible(asking, verb)) {
 		asking->decision->is_restricted = true;
 		asking->decision->objects = collect_objects(asking);
 		explain_restriction(asking);

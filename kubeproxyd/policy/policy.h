@@ -46,8 +46,8 @@ struct object_rules;
 struct decision {
 	bool is_allowed;
 	/* Allowed, but only for some names or namespaces, and the answer may hold others: each
-	 * object of it must pass policy_may_read_object(), or `message` is the answer. Only list
-	 * and watch can be so. */
+	 * object of it must pass policy_may_read_object(), or `message` is the answer. Only list,
+	 * watch and deletecollection can be so; of the last, what passes may be deleted with it. */
 	bool is_restricted;
 	/* Denied as yet: rules ask for the name of what is created, which stands in the body.
 	 * Decide again with it; `message` is the answer when there is none. */

@@ -26,53 +26,76 @@ static bool fail(struct protobuf *message)
 	return false;
 }
 
-static bool take_varint(struct protobuf *message, uint64_t *value)
+static enum protobuf_read take_varint(const uint8_t **at, const uint8_t *end, uint64_t *value)
 {
+	size_t len = (size_t)(end - *at);
 	*value = 0;
-	for (unsigned i = 0; i < VARINT_MAX_BYTES && i < message->len; i++) {
-		uint8_t byte = message->at[i];
+	for (unsigned i = 0; i < VARINT_MAX_BYTES && i < len; i++) {
+		uint8_t byte = (*at)[i];
 		*value |= (uint64_t)(byte & 0x7f) << (7 * i);
 		if ((byte & 0x80) != 0)
 			continue;
-		message->at += i + 1;
-		message->len -= i + 1;
-		return true;
+		*at += i + 1;
+		return PROTOBUF_READ;
 	}
-	return fail(message);
+	return len < VARINT_MAX_BYTES ? PROTOBUF_SHORT : PROTOBUF_BAD;
 }
 
-static bool take_bytes(struct protobuf *message, uint64_t len, struct protobuf *bytes)
+/* What stands behind the tag. */
+static enum protobuf_read read_rest(
+    unsigned wire_type, const uint8_t **at, const uint8_t *end, struct protobuf_head *head)
 {
-	if (len > message->len)
-		return fail(message);
-	*bytes = (struct protobuf){.at = message->at, .len = (size_t)len};
-	message->at += len;
-	message->len -= (size_t)len;
-	return true;
+	switch (wire_type) {
+	case WIRE_VARINT:
+		return take_varint(at, end, &head->value);
+	case WIRE_BYTES:
+		head->is_bytes = true;
+		return take_varint(at, end, &head->content_len);
+	case WIRE_FIXED64:
+		head->content_len = 8;
+		return PROTOBUF_READ;
+	case WIRE_FIXED32:
+		head->content_len = 4;
+		return PROTOBUF_READ;
+	default:
+		return PROTOBUF_BAD;
+	}
+}
+
+enum protobuf_read protobuf_read_head(const uint8_t *data, size_t len, struct protobuf_head *head)
+{
+	const uint8_t *at = data, *end = data + len;
+	uint64_t tag;
+	enum protobuf_read read = take_varint(&at, end, &tag);
+	if (read != PROTOBUF_READ)
+		return read;
+	/* Go's decoders cut the number to 32 bits: it would be another field there. */
+	if (tag >> 3 == 0 || tag >> 3 > UINT32_MAX)
+		return PROTOBUF_BAD;
+	*head = (struct protobuf_head){.number = (uint32_t)(tag >> 3)};
+	read = read_rest((unsigned)(tag & 7), &at, end, head);
+	head->head_len = (size_t)(at - data);
+	return read;
 }
 
 bool protobuf_next(struct protobuf *message, struct protobuf_field *field)
 {
-	uint64_t tag, len;
-	struct protobuf skipped;
-	if (message->len == 0 || !take_varint(message, &tag))
+	struct protobuf_head head;
+	if (message->len == 0)
 		return false;
-	*field = (struct protobuf_field){.number = (uint32_t)(tag >> 3)};
-	if (tag >> 3 == 0 || tag >> 3 > UINT32_MAX)
+	if (protobuf_read_head(message->at, message->len, &head) != PROTOBUF_READ ||
+	    head.content_len > message->len - head.head_len)
 		return fail(message);
-	switch (tag & 7) {
-	case WIRE_VARINT:
-		return take_varint(message, &field->value);
-	case WIRE_BYTES:
-		field->is_bytes = true;
-		return take_varint(message, &len) && take_bytes(message, len, &field->bytes);
-	case WIRE_FIXED64:
-		return take_bytes(message, 8, &skipped);
-	case WIRE_FIXED32:
-		return take_bytes(message, 4, &skipped);
-	default:
-		return fail(message);
-	}
+	*field = (struct protobuf_field){
+	    .number = head.number, .is_bytes = head.is_bytes, .value = head.value};
+	message->at += head.head_len;
+	message->len -= head.head_len;
+	if (head.is_bytes)
+		field->bytes =
+		    (struct protobuf){.at = message->at, .len = (size_t)head.content_len};
+	message->at += head.content_len;
+	message->len -= (size_t)head.content_len;
+	return true;
 }
 
 bool protobuf_get(struct protobuf message, uint32_t number, struct protobuf *bytes, bool *is_sound)
@@ -126,10 +149,15 @@ static void add_varint(struct buf *out, uint64_t value)
 	buf_append_char(out, (char)value);
 }
 
-void protobuf_add_bytes(struct buf *out, uint32_t number, const void *data, size_t len)
+void protobuf_add_head(struct buf *out, uint32_t number, uint64_t len)
 {
 	add_varint(out, (uint64_t)number << 3 | WIRE_BYTES);
 	add_varint(out, len);
+}
+
+void protobuf_add_bytes(struct buf *out, uint32_t number, const void *data, size_t len)
+{
+	protobuf_add_head(out, number, len);
 	buf_append(out, data, len);
 }
 

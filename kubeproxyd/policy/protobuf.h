@@ -25,6 +25,21 @@ struct protobuf_field {
 	struct protobuf bytes;
 };
 
+/* A field without its content, which bytes and numbers of fixed size have. */
+struct protobuf_head {
+	uint32_t number;
+	bool is_bytes;
+	uint64_t value; /* of a varint, which belongs to the head */
+	size_t head_len; /* at most PROTOBUF_HEAD_MAX */
+	uint64_t content_len; /* as announced: it may not be there */
+};
+#define PROTOBUF_HEAD_MAX 20
+
+enum protobuf_read { PROTOBUF_READ, PROTOBUF_SHORT, PROTOBUF_BAD };
+/* The head at the beginning of `data`, of which more may come. Groups are bad: nothing here has
+ * any. */
+enum protobuf_read protobuf_read_head(
+    const uint8_t *data, size_t len, struct protobuf_head *head) MUST_USE;
 /* The next field. False at the end, and when the message is malformed (is_bad). */
 bool protobuf_next(struct protobuf *message, struct protobuf_field *field) MUST_USE;
 /* The one field of that number that holds bytes: false when it is absent, stands there twice, or
@@ -38,6 +53,8 @@ bool protobuf_open(
 /* Writing: a field of bytes, and of a small number. */
 void protobuf_add_bytes(struct buf *out, uint32_t number, const void *data, size_t len);
 void protobuf_add_text(struct buf *out, uint32_t number, const char *text);
+/* The head of a field whose `len` bytes follow. */
+void protobuf_add_head(struct buf *out, uint32_t number, uint64_t len);
 void protobuf_add_number(struct buf *out, uint32_t number, uint64_t value);
 /* The envelope around an object. */
 void protobuf_wrap(

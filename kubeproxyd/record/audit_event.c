@@ -232,6 +232,9 @@ static void add_stream_annotations(struct list *annotations, const struct audit_
 {
 	const char *subresource = what->info != NULL ? what->info->subresource : NULL;
 	add_text(annotations, "eksgate.io/upgrade", what->upgrade);
+	add_text(annotations, "eksgate.io/recorded", what->recorded);
+	add_text(annotations, "eksgate.io/recording", what->recording);
+	add_text(annotations, "eksgate.io/recording-problem", what->recording_problem);
 	if (is_empty(subresource))
 		return;
 	if (strcmp(subresource, "exec") == 0)

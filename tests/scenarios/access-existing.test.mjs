@@ -8,6 +8,7 @@ const united = bare('united');
 const mine = bare('mine');
 const occupied = bare('occupied', OTHER, 'us-west-2');
 const mapped = bare('mapped');
+const extended = bare('extended');
 
 function give(world, { account, region, name }, entry) {
 	return world.aws('PUT', `/clusters/${account}/${region}/${name}/access-entries`, entry);
@@ -16,7 +17,7 @@ function give(world, { account, region, name }, entry) {
 scenario('access entries that existed before', { clusters: [bare('seed')] }, async (world) => {
 	await setUpAccess(world);
 	world.authority = (await world.aws('GET', '/clusters'))[0].certificateAuthority;
-	const all = [united, mine, occupied, mapped];
+	const all = [united, mine, occupied, mapped, extended];
 	for (const cluster of all)
 		await addBare(world, cluster, { authenticationMode: cluster === mapped ? 'API_AND_CONFIG_MAP' : 'API' });
 	await give(world, united, { principalArn: world.serveArn, kubernetesGroups: ['auditors', 'team:web'] });
@@ -40,13 +41,18 @@ scenario('access entries that existed before', { clusters: [bare('seed')] }, asy
 	await untilAccess(discoveryd, mapped, /^aws-auth: /);
 	assert.deepEqual(await entries(world, mapped), [], 'an entry would replace the mapping');
 	await untilAccess(discoveryd, mine, /^ready$/);
+	await untilAccess(discoveryd, extended, /^ready$/);
+	await until('the temporary entries are gone', async () => (await entries(world, extended)).length === 1);
 	await assertNobodyIsAdmin(world, all);
+	// Somebody relies on an entry that was made here.
+	const { tags } = await entryOf(world, extended);
+	await give(world, extended, { principalArn: world.serveArn, kubernetesGroups: [GROUP, 'auditors'], tags });
 
 	// They leave: no matcher wants them any more.
-	for (const cluster of [united, mine, occupied]) await world.putCluster(cluster, { tags: { env: 'dev' } });
+	for (const cluster of [united, mine, occupied, extended]) await world.putCluster(cluster, { tags: { env: 'dev' } });
 	await until('they have left', async () => {
 		const names = await discoveryd.names();
-		if ([united, mine, occupied].some((cluster) => names.includes(nameOf(cluster)))) throw new Error(`${names}`);
+		if ([united, mine, occupied, extended].some((cluster) => names.includes(nameOf(cluster)))) throw new Error(`${names}`);
 		return true;
 	});
 	assert.deepEqual(await entries(world, mine), []);
@@ -54,4 +60,6 @@ scenario('access entries that existed before', { clusters: [bare('seed')] }, asy
 	assert.deepEqual((await entryOf(world, occupied, world.roleArn)).kubernetesGroups, ['discoverers']);
 	assert.deepEqual((await entryOf(world, united)).kubernetesGroups, ['auditors', 'team:web', GROUP]);
 	await discoveryd.log('access', 'left-behind', /cluster=united/);
+	assert.deepEqual((await entryOf(world, extended)).kubernetesGroups, [GROUP, 'auditors']);
+	await discoveryd.log('access', 'left-behind', /cluster=extended [^\n]*more groups/);
 });

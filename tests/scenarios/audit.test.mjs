@@ -220,7 +220,7 @@ scenario('a full audit disk', async (world) => {
 	assert.equal((await limit('unlimited')).code, 0);
 	await kubeproxyd.log('audit', 'writing-again', /./, { from });
 	assert.equal((await newcomer).status, 200, 'it is served by itself');
-	for (const event of ['paused', 'resumed']) assert.equal(kubeproxyd.stderr.match(new RegExp(`event=${event} `, 'g')).length, 1);
+	for (const event of ['paused', 'resumed']) assert.equal(kubeproxyd.stderr.match(new RegExp(`event=${event} reason="the audit log`, 'g')).length, 1);
 	assert.equal((await alice.request(`${pods}/web-1`, { method: 'DELETE' })).status, 200);
 	await until('every event', async () => events(world).some(({ verb }) => verb === 'delete'));
 

@@ -27,11 +27,13 @@ spec: {roles: [${name}], users: [${name}]}
 `;
 }
 
+// What is allowed in part: an answer is filtered, a collection is deleted one by one; a body names nothing allowed here.
+const isAnswered = (request, letter) => letter === '+' || (letter === '~' && /^(GET|DELETE) /.test(request));
+// The same, as it came.
+const isSent = (request, letter) => letter === '+' || (letter === '~' && /^GET /.test(request));
+
 // A refusal of HEAD has no words to know it by.
 const isAsked = (column) => ([request], i) => i % EVERY_ROW === column % EVERY_ROW && !request.startsWith('HEAD');
-
-// A list or watch of which some is allowed is answered with that.
-const passes = (request, verdict) => verdict === '+' || (verdict === '~' && request.startsWith('GET'));
 
 // What a request needs in its body to be one.
 function bodyOf(method, target) {
@@ -63,7 +65,8 @@ scenario('the matrix of decisions', { clusters: CLUSTERS.slice(0, 1) }, async (w
 			const session = somebody.h2();
 			for (const [request, row] of rows.filter(isAsked(column))) {
 				const refusal = await ask(somebody, session, request);
-				assert.equal(refusal === '', passes(request, row[column]), `${request} by ${name}: ${refusal || 'passed'}`);
+				const isRight = (refusal === '') === isAnswered(request, row[column]);
+				assert.ok(isRight, `${request} by ${name}: ${refusal || 'passed'}`);
 			}
 			session.destroy();
 		}),
@@ -72,6 +75,7 @@ scenario('the matrix of decisions', { clusters: CLUSTERS.slice(0, 1) }, async (w
 	for (const { user, method, target } of await world.received(CLUSTERS[0])) {
 		const column = roles.findIndex(({ name }) => name === user);
 		const row = rows.find(([request]) => request === `${method} ${target}`);
-		if (row && column >= 0) assert.ok(passes(row[0], row[1][column]), `${method} ${target} was sent for ${user}`);
+		if (row && column >= 0)
+			assert.ok(isSent(row[0], row[1][column]), `${method} ${target} was sent for ${user}`);
 	}
 });

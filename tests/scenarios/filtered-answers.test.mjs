@@ -3,6 +3,7 @@
 // is on record of it.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
+import { request } from 'node:https';
 import { createGunzip, gunzipSync } from 'node:zlib';
 import { admin } from './daemons.mjs';
 import { ended, scenario, until } from './harness.mjs';
@@ -126,6 +127,14 @@ async function checkRecords(world, kubeproxyd) {
 	);
 }
 
+// An answer over HTTP/1.1 of which nothing is read yet.
+function begin({ proxy, ca, certificate, key }, path) {
+	return new Promise((resolve, reject) => {
+		const options = { host: '127.0.0.1', port: proxy.port, path, ca, cert: certificate, key, agent: false };
+		request(options, resolve).on('error', reject).end();
+	});
+}
+
 // A list that the API server cuts is cut here, whatever came before.
 async function checkCut(world, albert, session) {
 	await world.api(PROD)('POST', '/bulk', { namespace: 'bulk', count: 2000, bytes: 10000 });
@@ -135,6 +144,9 @@ async function checkCut(world, albert, session) {
 	await world.api(PROD)('POST', '/streams', { how: 'cut' });
 	stream.resume();
 	assert.notEqual(await ended(stream), 0);
+	const response = await begin(albert, `/clusters/${NAME}/api/v1/namespaces/bulk/configmaps`);
+	await world.api(PROD)('POST', '/streams', { how: 'cut' });
+	await assert.rejects(bytesOf(response), /aborted/);
 }
 
 scenario('answers to restricted users', { clusters: [PROD] }, async (world) => {

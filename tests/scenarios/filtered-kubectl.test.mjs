@@ -27,6 +27,8 @@ async function checkReads({ ok }) {
 	assert.match(await ok(['get', 'pods', '-l', 'app in (web-1, db-0)', '-o', 'name']), /^pod\/web-1\n$/);
 	assert.match(await ok(['get', 'pods', '--field-selector', 'metadata.name=web-1', '-o', 'name']), /^pod\/web-1\n$/);
 	assert.match(await ok(['auth', 'can-i', 'list', 'pods']), /^yes/);
+	for (const which of [['pod/web-1'], ['pods', '-l', 'app=web-2']])
+		assert.match(await ok(['wait', '--for=condition=Ready', ...which, '--timeout=10s']), /condition met/);
 }
 
 async function checkRefusals({ kubectl }) {
@@ -66,6 +68,7 @@ scenario('kubectl of a restricted user', { clusters: [PROD] }, async (world) => 
 	for (const minor of FEW_MINORS) await checkWatch(toolsOf(wanda, NAME, { minor }), put);
 	// What API servers were asked to answer in can all be filtered.
 	const asked = (await world.received(PROD)).filter(({ user }) => user === 'wanda');
+	assert.ok(asked.some(({ target }) => /sendInitialEvents=true/.test(target)), 'the newest waits by a WatchList');
 	for (const { headers, target } of asked.filter(({ target: path }) => /\/pods\?/.test(path))) {
 		const accept = headers.filter(([name]) => name.toLowerCase() === 'accept').map(([, value]) => value);
 		assert.equal(accept.length, 1, target);

@@ -174,6 +174,23 @@ static void test_a_list_that_breaks_is_cut(void **state)
 	assert_refused(502, "in the middle");
 }
 
+/* What was held of the first answer is forgotten. */
+static void test_a_list_is_asked_for_again(void **state)
+{
+	(void)state;
+	ask("GET", LIST, HTTP_BODY_NONE);
+	answer_with(200, JSON, NULL);
+	answer_body(0, "{\"kind\":");
+	fail_upstream(0, PEER_REFUSED, false, false);
+	assert_int_equal(upstream_count, 2);
+	answer_with(200, JSON, NULL);
+	answer_body(1, "{\"items\":[" ITEM("b") "]}");
+	answer_end(1);
+	assert_int_equal(client.head.status, 200);
+	assert_string_equal(buf_text(&client.body), "{\"items\":[]}");
+	assert_true(client.is_ended);
+}
+
 static void test_one_object(void **state)
 {
 	(void)state;
@@ -327,6 +344,21 @@ static void test_a_packed_watch(void **state)
 	buf_free(&text);
 }
 
+static void stop(void *arg)
+{
+	(void)arg;
+	loop_stop(loop);
+}
+
+/* The loop once. */
+static void turn(void)
+{
+	struct timer *timer = timer_new(loop, stop, NULL);
+	timer_set(timer, duration_ms(0));
+	loop_run(loop);
+	timer_free(&timer);
+}
+
 /* What grows a thousandfold comes no faster than the client reads it. */
 static void test_a_packed_list_waits_for_its_reader(void **state)
 {
@@ -348,12 +380,41 @@ static void test_a_packed_list_waits_for_its_reader(void **state)
 	assert_true(client.body.len > before && !client.is_ended);
 	client.is_full = false;
 	exchange_client_events.on_drain(exchange);
+	for (int i = 0; i < 100 && !client.is_ended; i++)
+		turn();
 	assert_true(client.is_ended && unpack(&text));
 	assert_int_equal(text.len, list.len);
 	assert_memory_equal(text.data, list.data, list.len);
 	buf_free(&list);
 	buf_free(&packed);
 	buf_free(&text);
+}
+
+/* What shows nothing is never waited for by a client: the proxy itself goes through it bit by bit.
+ */
+static void test_a_packed_list_of_nothing_takes_turns(void **state)
+{
+	(void)state;
+	struct buf list = {0}, packed = {0};
+	buf_append_text(&list, "{\"items\":[" ITEM("b"));
+	for (int i = 0; i < 200000; i++)
+		buf_append_text(&list, "," ITEM("bb"));
+	buf_append_text(&list, "]}");
+	pack(&packed, list.data, list.len);
+	ask("GET", LIST, HTTP_BODY_NONE);
+	answer_with(200, JSON, "gzip");
+	answer_bytes(&packed);
+	assert_true(upstreams[0].is_paused && holdings.held > 0);
+	answer_end(0);
+	size_t turns = 0;
+	for (; !client.is_ended; turns++) {
+		assert_true(turns < 100);
+		turn();
+	}
+	assert_in_range(turns, list.len / 1048576, list.len / 1048576 + 3);
+	assert_int_equal(holdings.held, 0);
+	buf_free(&list);
+	buf_free(&packed);
 }
 
 int main(void)
@@ -365,12 +426,14 @@ int main(void)
 	    TEST(test_what_cannot_be_filtered_is_told),
 	    TEST(test_requests_that_could_not_be_filtered),
 	    TEST(test_a_list_that_breaks_is_cut),
+	    TEST(test_a_list_is_asked_for_again),
 	    TEST(test_one_object),
 	    TEST(test_other_answers_pass),
 	    TEST(test_a_watch),
 	    TEST(test_roles_change_under_a_watch),
 	    TEST(test_a_packed_watch),
 	    TEST(test_a_packed_list_waits_for_its_reader),
+	    TEST(test_a_packed_list_of_nothing_takes_turns),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -94,6 +94,40 @@ static void test_objects(void **state)
 	}
 }
 
+/* What may go with a collection. */
+static void test_collections(void **state)
+{
+	(void)state;
+	static const char allow[] =
+	    "{kind: pods, namespace: dev, name: '*', verbs: ['*']},"
+	    "{kind: pods, namespace: prod, name: 'old-*', verbs: [deletecollection]},"
+	    "{kind: pods, namespace: prod, name: 'web-*', verbs: [delete, list]},"
+	    "{kind: nodes, name: 'spot-*', verbs: [deletecollection]}";
+	static const char deny[] = "{kind: pods, namespace: '*', name: old-kept, verbs: [delete]}";
+	static const struct {
+		const char *target, *namespace, *name;
+		bool may_be;
+	} rows[] = {
+	    {"/api/v1/namespaces/prod/pods", "prod", "old-1", true},
+	    {"/api/v1/namespaces/prod/pods", "prod", "old-kept", false},
+	    {"/api/v1/namespaces/prod/pods", "prod", "web-1", false},
+	    {"/api/v1/namespaces/prod/pods", "dev", "old-1", false},
+	    {"/api/v1/namespaces/dev/pods", "dev", "web-1", true},
+	    {"/api/v1/namespaces/dev/pods", "dev", "old-kept", false},
+	    {"/api/v1/nodes", "", "spot-1", true},
+	    {"/api/v1/nodes", "", "other", false},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct question question;
+		ask(&question, allow, deny, "DELETE", rows[i].target);
+		assert_true(question.decision.is_allowed && question.decision.is_restricted);
+		if (policy_may_read_object(&question.decision, rows[i].namespace, rows[i].name) !=
+		    rows[i].may_be)
+			fail_msg("%s: %s/%s", rows[i].target, rows[i].namespace, rows[i].name);
+		forget(&question);
+	}
+}
+
 /* Where everything is denied nobody has anything, and the namespace is not shown. */
 static void test_hidden_namespaces(void **state)
 {
@@ -161,6 +195,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_objects),
+	    cmocka_unit_test(test_collections),
 	    cmocka_unit_test(test_hidden_namespaces),
 	    cmocka_unit_test(test_policies_that_show_the_same),
 	};

@@ -497,7 +497,7 @@ static void test_a_no_says_what_to_ask_for(void **state)
 	    {"GET /api/v1/namespaces/dev/secrets/a", "role r deny: kubernetes_resources[0]"},
 	    {"GET /api/v1/pods", "is for some names or namespaces alone: name one namespace"},
 	    {"POST /api/v1/namespaces/dev/configmaps", "has no name that is known before"},
-	    {"DELETE /api/v1/namespaces/dev/configmaps", "name one object"},
+	    {"DELETE /api/v1/configmaps", "name one object"},
 	};
 	struct policy *policy = parse(
 	    ROLE("  allow:\n    kubernetes_labels: {'*': '*'}\n    kubernetes_resources:\n"

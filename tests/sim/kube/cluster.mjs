@@ -114,6 +114,7 @@ export class Cluster {
 	onConnection(socket) {
 		socket.connectionId = ++this.connections;
 		socket.self = socket;
+		socket.isResumed = socket.isSessionReused();
 		socket.setNoDelay(true);
 		socket.on('error', () => {});
 		this.sockets.add(socket);
@@ -147,6 +148,7 @@ export class Cluster {
 			target: request.url,
 			version: request.httpVersion,
 			connection: socket?.connectionId,
+			resumed: socket?.isResumed,
 			host: request.headers[':authority'] ?? request.headers.host,
 			headers: headerPairs(request.rawHeaders),
 			at: Date.now(),

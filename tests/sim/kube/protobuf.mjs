@@ -42,7 +42,7 @@ function readMessage(data, shape) {
 		if (typeof entry === 'string') message[entry] = Buffer.isBuffer(value) ? value.toString('utf8') : value;
 		else if (entry[1] === 'map') Object.assign((message[entry[0]] ??= {}), readPair(value, 'utf8'));
 		else if (entry[1] === 'bytes') Object.assign((message[entry[0]] ??= {}), readPair(value, 'base64'));
-		else message[entry[0]] = readMessage(value, entry[1]);
+		else Object.assign((message[entry[0]] ??= {}), readMessage(value, entry[1]));
 	}
 	return message;
 }
@@ -73,7 +73,12 @@ const SHAPES = {
 	ConfigMap: { 1: ['metadata', METADATA], 2: ['data', 'map'] },
 	Namespace: { 1: ['metadata', METADATA] },
 	Eviction: { 1: ['metadata', METADATA] },
-	DeleteOptions: { 1: 'gracePeriodSeconds', 4: 'propagationPolicy' },
+	DeleteOptions: {
+		1: 'gracePeriodSeconds',
+		2: ['preconditions', { 1: 'uid', 2: 'resourceVersion' }],
+		4: 'propagationPolicy',
+		5: 'dryRun',
+	},
 };
 
 export function readProtobuf(body) {

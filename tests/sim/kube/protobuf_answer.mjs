@@ -1,5 +1,6 @@
 // Answers in protobuf for the kinds that clients read in that form: reviews (kubectl auth from 1.33 on) and secrets (helm's
-// releases). Field numbers are those of Kubernetes' generated.proto files.
+// releases). Whoever takes nothing but protobuf gets any kind: its metadata, and the rest as text in a field that no kind
+// has. Field numbers are those of Kubernetes' generated.proto files.
 import { fields, text } from './protobuf_writer.mjs';
 
 const MAGIC = Buffer.from([0x6b, 0x38, 0x73, 0x00]);
@@ -45,6 +46,25 @@ function listMeta({ resourceVersion, continue: rest, remainingItemCount }) {
 	]);
 }
 
+// A number that no kind has.
+const REST = 500;
+
+function any({ kind, apiVersion, metadata: meta, ...rest }) {
+	return fields([
+		[1, metadata(meta)],
+		[REST, text(JSON.stringify(rest))],
+	]);
+}
+
+function anyList({ metadata: meta, items }, encode) {
+	return fields([[1, listMeta(meta)], ...items.map((item) => [2, encode(item)])]);
+}
+
+// Of metav1.Status: what there is to read for people.
+function statusOf({ status, message, reason, code }) {
+	return fields([[1, listMeta({})], ...optional(2, status), ...optional(3, message), ...optional(4, reason), [6, code]]);
+}
+
 function userInfo({ username, uid, groups, extra }) {
 	return fields([
 		[1, text(username)],
@@ -56,7 +76,8 @@ function userInfo({ username, uid, groups, extra }) {
 
 const ENCODERS = {
 	Secret: secret,
-	SecretList: (list) => fields([[1, listMeta(list.metadata)], ...list.items.map((item) => [2, secret(item)])]),
+	SecretList: (list) => anyList(list, secret),
+	PartialObjectMetadataList: (list) => anyList(list, (item) => fields([[1, metadata(item.metadata)]])),
 	SelfSubjectAccessReview: (review) =>
 		fields([
 			[1, metadata()],
@@ -70,10 +91,18 @@ const ENCODERS = {
 		]),
 };
 
-// runtime.Unknown around it; null when the client prefers another form, or the kind has none here.
-export function encodeAnswer(accept, document) {
-	const encode = ENCODERS[document.kind];
-	if (!encode || !(accept ?? '').startsWith(PROTOBUF)) return null;
+// Whether the client takes protobuf, and whether nothing else.
+const wantsProtobuf = (accept) => (accept ?? '').startsWith(PROTOBUF);
+export const wantsOnlyProtobuf = (accept) => wantsProtobuf(accept) && !accept.includes(',');
+
+function encoderOf(kind) {
+	if (kind === 'Status') return statusOf;
+	return kind.endsWith('List') ? (list) => anyList(list, any) : any;
+}
+
+// runtime.Unknown around it.
+export function encodeObject(document) {
+	const encode = ENCODERS[document.kind] ?? encoderOf(document.kind);
 	const typeMeta = fields([
 		[1, text(document.apiVersion)],
 		[2, text(document.kind)],
@@ -83,6 +112,25 @@ export function encodeAnswer(accept, document) {
 		fields([
 			[1, typeMeta],
 			[2, encode(document)],
+			[3, text('')],
+			[4, text('')],
 		]),
 	]);
+}
+
+// null when the client prefers another form, or takes another and the kind has none here.
+export function encodeAnswer(accept, document) {
+	if (!wantsProtobuf(accept)) return null;
+	return ENCODERS[document.kind] || wantsOnlyProtobuf(accept) ? encodeObject(document) : null;
+}
+
+// One frame of a watch.
+export function encodeEvent({ type, object }) {
+	const event = fields([
+		[1, text(type)],
+		[2, fields([[1, encodeObject(object)]])],
+	]);
+	const length = Buffer.alloc(4);
+	length.writeUInt32BE(event.length);
+	return Buffer.concat([length, event]);
 }

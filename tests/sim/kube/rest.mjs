@@ -82,11 +82,29 @@ function patch(context) {
 	return sendObject(context, 200, store.update(type, info.namespace, info.name, object, modeOf(info)));
 }
 
-function remove({ store, type, info, response }) {
-	const { isDryRun } = modeOf(info);
-	const object = isDryRun
-		? store.get(type, info.namespace, info.name)
-		: store.remove(type, info.namespace, info.name);
+// Of a delete: the query counts only where there is no body.
+function isDryDelete(info, body) {
+	if (Object.keys(body).length === 0) return modeOf(info).isDryRun;
+	return [body.dryRun ?? []].flat().includes('All');
+}
+
+function checkPreconditions({ resource }, { name, uid, resourceVersion }, { preconditions = {} }) {
+	for (const [what, wanted, is] of [
+		['UID', preconditions.uid, uid],
+		['ResourceVersion', preconditions.resourceVersion, resourceVersion],
+	])
+		if (wanted && wanted !== is)
+			throw new StatusError(
+				409,
+				`Operation cannot be fulfilled on ${resource} "${name}": Precondition failed: ${what} in precondition: ` +
+					`${wanted}, ${what} in object meta: ${is}`,
+			);
+}
+
+function remove({ store, type, info, response, options }) {
+	const object = store.get(type, info.namespace, info.name);
+	checkPreconditions(type, object.metadata, options);
+	if (!isDryDelete(info, options)) store.remove(type, info.namespace, info.name);
 	sendJson(response, 200, {
 		kind: 'Status',
 		apiVersion: 'v1',
@@ -96,9 +114,10 @@ function remove({ store, type, info, response }) {
 	});
 }
 
-function removeAll({ store, type, info, response }) {
+function removeAll({ store, type, info, response, options }) {
 	const gone = store.list(type, info.namespace).filter(makeFilter(info.query));
-	for (const object of gone) store.remove(type, object.metadata.namespace ?? '', object.metadata.name);
+	if (!isDryDelete(info, options))
+		for (const object of gone) store.remove(type, object.metadata.namespace ?? '', object.metadata.name);
 	sendJson(response, 200, toList(type, gone, { resourceVersion: String(store.version) }));
 }
 
@@ -106,7 +125,7 @@ function removeAll({ store, type, info, response }) {
 export function answerResource(given) {
 	const { store, type, info } = given;
 	const document = { kind: type.kind, apiVersion: apiVersionOf(type), ...given.body };
-	const context = { ...given, document };
+	const context = { ...given, document, options: given.body };
 	switch (info.verb) {
 		case 'get':
 			return sendObject(context, 200, store.get(type, info.namespace, info.name));

@@ -9,7 +9,7 @@ export function wantsTable(accept) {
 
 // The same for objects without anything but their metadata.
 export function wantsPartial(accept) {
-	return /^application\/json;as=PartialObjectMetadata(List)?;/.test(accept ?? '');
+	return /^application\/(json|vnd\.kubernetes\.protobuf);as=PartialObjectMetadata(List)?;/.test(accept ?? '');
 }
 
 export function toPartial({ metadata }) {

@@ -1,5 +1,6 @@
 // Watches: what there is (when no version is given), then every change, bookmarks when asked for, until the time is over.
 import { gzipSync } from 'node:zlib';
+import { encodeEvent, PROTOBUF, wantsOnlyProtobuf } from './protobuf_answer.mjs';
 import { StatusError } from './status.mjs';
 import { makeFilter } from './selectors.mjs';
 import { toPartial, toTable, wantsPartial, wantsTable } from './table.mjs';
@@ -46,6 +47,7 @@ export function answerWatch({ store, type, info, request, response, cutters }) {
 		(info.namespace === '' || object.metadata.namespace === info.namespace) &&
 		(info.name === '' || object.metadata.name === info.name);
 	const asTable = wantsTable(request.headers.accept);
+	const asProtobuf = wantsOnlyProtobuf(request.headers.accept);
 	let isFirst = true;
 	const asPartial = wantsPartial(request.headers.accept);
 	const shape = (event) => {
@@ -57,10 +59,12 @@ export function answerWatch({ store, type, info, request, response, cutters }) {
 		const object = shape(event);
 		if (object.kind === 'Table' && !isFirst) delete object.columnDefinitions;
 		isFirst = false;
-		const line = `${JSON.stringify({ type: event.type, object })}\n`;
-		response.write(response.packs ? gzipSync(line) : line);
+		const { type: change } = event;
+		const data = asProtobuf ? encodeEvent({ type: change, object }) : `${JSON.stringify({ type: change, object })}\n`;
+		response.write(response.packs ? gzipSync(data) : data);
 	};
-	start({ store, type, info, response, write, fits });
+	const contentType = asProtobuf ? `${PROTOBUF};stream=watch` : 'application/json';
+	start({ store, type, info, response, write, fits, contentType });
 	const onChange = (entry) => {
 		if (entry.group === type.group && entry.resource === type.resource && fits(entry.object)) write(entry);
 	};
@@ -83,9 +87,9 @@ export function answerWatch({ store, type, info, request, response, cutters }) {
 	response.on('close', stop);
 }
 
-function start({ store, type, info, response, write, fits }) {
+function start({ store, type, info, response, write, fits, contentType }) {
 	const packing = response.packs ? { 'content-encoding': 'gzip' } : {};
-	const head = { 'content-type': 'application/json', 'cache-control': 'no-cache, private', ...packing };
+	const head = { 'content-type': contentType, 'cache-control': 'no-cache, private', ...packing };
 	let events;
 	try {
 		events = initialEvents(store, type, info, fits);
