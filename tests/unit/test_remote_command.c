@@ -192,6 +192,80 @@ static void test_spdy_too_many_streams(void **state)
 	assert_false(feed(REMOTE_CLIENT));
 }
 
+static void add_header(struct buf *block, const char *name, const char *value)
+{
+	spdy_word(block, name, strlen(name));
+	spdy_word(block, value, strlen(value));
+}
+
+/* Headers that follow, of a stream that is open, change nothing. */
+static void test_spdy_headers_later(void **state)
+{
+	(void)state;
+	struct buf block = {0};
+	open_streams();
+	spdy_number(&block, 1);
+	add_header(&block, "streamtype", "resize");
+	spdy_headers(&spdy, &bytes, SPDY_HEADERS, 5, &block);
+	assert_true(feed(REMOTE_CLIENT));
+	spdy_data(&bytes, 5, "out", false);
+	assert_true(feed(REMOTE_SERVER));
+	assert_string_equal(buf_text(&seen), "o:out; ");
+	buf_free(&block);
+}
+
+/* What stands behind the headers of a block is, to a reader of Go's, the begin of the next one:
+ * there, stream 11 is stdout and has a header in which all stands that is read here. */
+static void test_spdy_more_than_its_headers(void **state)
+{
+	(void)state;
+	static const enum spdy_frame frames[] = {SPDY_HEADERS, SPDY_REPLY, SPDY_OPEN};
+	for (size_t i = 0; i < sizeof frames / sizeof frames[0]; i++) {
+		struct buf block = {0}, hidden = {0};
+		tear_down(NULL);
+		set_up(NULL);
+		open_streams();
+		spdy_number(&hidden, 1);
+		add_header(&hidden, "streamtype", "resize");
+		spdy_number(&block, 0);
+		spdy_number(&block, 2);
+		add_header(&block, "streamtype", "stdout");
+		spdy_word(&block, "z", 1);
+		spdy_number(&block, (uint32_t)hidden.len);
+		spdy_headers(&spdy, &bytes, frames[i], 1, &block);
+		spdy_headers(&spdy, &bytes, SPDY_OPEN, 11, &hidden);
+		assert_false(feed(REMOTE_CLIENT));
+		buf_free(&block);
+		buf_free(&hidden);
+	}
+}
+
+/* A block of any length is read to its end before the next one. */
+static void test_spdy_blocks_of_any_length(void **state)
+{
+	(void)state;
+	for (size_t len = 3900; len < 4300; len++) {
+		struct buf block = {0}, value = {0};
+		tear_down(NULL);
+		set_up(NULL);
+		start(SPDY, "v4.channel.k8s.io");
+		for (size_t i = 0; i < len; i++)
+			buf_append_char(&value, 'x');
+		spdy_number(&block, 2);
+		add_header(&block, "long", buf_text(&value));
+		add_header(&block, "streamtype", "stdout");
+		spdy_headers(&spdy, &bytes, SPDY_OPEN, 1, &block);
+		spdy_open(&spdy, &bytes, 3, "stderr");
+		assert_true(feed(REMOTE_CLIENT));
+		spdy_data(&bytes, 1, "out", false);
+		spdy_data(&bytes, 3, "err", false);
+		assert_true(feed(REMOTE_SERVER));
+		assert_string_equal(buf_text(&seen), "o:out; e:err; ");
+		buf_free(&block);
+		buf_free(&value);
+	}
+}
+
 /* --- what cannot be read --------------------------------------------------------------------- */
 
 static void test_bad_frames(void **state)
@@ -363,6 +437,9 @@ int main(void)
 	    TEST(test_spdy),
 	    TEST(test_spdy_streams_of_the_server),
 	    TEST(test_spdy_too_many_streams),
+	    TEST(test_spdy_headers_later),
+	    TEST(test_spdy_more_than_its_headers),
+	    TEST(test_spdy_blocks_of_any_length),
 	    TEST(test_bad_frames),
 	    TEST(test_an_endless_frame),
 	    TEST(test_between_two_messages),
