@@ -13,6 +13,8 @@
 #include <cmocka.h>
 
 #include "common/xmem.h"
+#include "kubeproxyd/exchange/exchange_remote.h"
+#include "kubeproxyd/record/audit_event.h"
 #include "kubeproxyd/record/recordings.h"
 #include "tests/unit/exchange_stage.h"
 #include "tests/unit/tunnel_bytes.h"
@@ -185,7 +187,7 @@ static void test_without_a_terminal(void **state)
 {
 	(void)state;
 	static const char plain[] =
-	    "/clusters/prod/api/v1/namespaces/a/pods/p/attach?stdout=1&tty=false";
+	    "/clusters/prod/api/v1/namespaces/a/pods/p/exec?command=ls&stdout=1&tty=false";
 	ask_exec(RECORD_STRICT, plain, "v4.channel.k8s.io");
 	switch_to("v4.channel.k8s.io");
 	end_by_server();
@@ -197,11 +199,94 @@ static void test_non_interactive_when_asked(void **state)
 	(void)state;
 	world.options.records_non_interactive = true;
 	ask_exec(RECORD_BEST_EFFORT,
-	    "/clusters/prod/api/v1/namespaces/a/pods/p/attach?stdout=1&container=c",
+	    "/clusters/prod/api/v1/namespaces/a/pods/p/exec?command=ls&stdout=1&container=c",
+	    "v4.channel.k8s.io");
+	switch_to("v4.channel.k8s.io");
+	end_by_server();
+	KEEPS("\"kind\":\"exec\"", "\"container\":\"c\"");
+}
+
+/* Whether the container has a terminal the request does not say. */
+static void test_an_attach_is_recorded(void **state)
+{
+	(void)state;
+	ask_exec(RECORD_STRICT,
+	    "/clusters/prod/api/v1/namespaces/a/pods/p/"
+	    "attach?stdin=1&stdout=1&tty=false&container=c",
 	    "v4.channel.k8s.io");
 	switch_to("v4.channel.k8s.io");
 	end_by_server();
 	KEEPS("\"kind\":\"attach\"", "\"container\":\"c\"", "\"command\":\"\"");
+}
+
+static const char on_node[] = "/clusters/prod/api/v1/nodes/n/proxy/exec/a/p/c?command=sh&tty=1";
+
+/* A kubelet's own exec and run are seen by nobody. */
+static void test_commands_behind_nodes_proxy(void **state)
+{
+	(void)state;
+	ask_exec(RECORD_STRICT, on_node, "v4.channel.k8s.io");
+	assert_refused(403, "through nodes/proxy cannot be recorded");
+	assert_int_equal(upstream_count, 0);
+	side_clear(&client);
+	http_head_clear(&request);
+	world.options.records_non_interactive = true;
+	ask("POST", "/clusters/prod/api/v1/nodes/n/proxy/run/a/p/c?cmd=ls", HTTP_BODY_NONE);
+	assert_refused(403, "through nodes/proxy cannot be recorded");
+	assert_int_equal(upstream_count, 0);
+	assert_kept(NULL);
+}
+
+static void test_commands_behind_nodes_proxy_best_effort(void **state)
+{
+	(void)state;
+	ask_exec(RECORD_BEST_EFFORT, on_node, "v4.channel.k8s.io");
+	switch_to("v4.channel.k8s.io");
+	ws_message(&bytes, false, 1, "hello");
+	server_sends(bytes.len);
+	assert_memory_equal(client.body.data, "\x82\x06\x01hello", 8);
+	struct audit_event event = {.stage = AUDIT_RESPONSE_COMPLETE};
+	exchange_remote_tell(exchange, &event);
+	assert_string_equal(event.recorded, "no");
+	assert_non_null(strstr(event.recording_problem, "nodes/proxy"));
+	end_by_server();
+	assert_kept(NULL);
+}
+
+/* What only looks is not refused, nor is anything to a user whose roles record nothing. */
+static void test_other_requests_to_nodes(void **state)
+{
+	(void)state;
+	world.options.record = RECORD_STRICT;
+	world.options.records_non_interactive = true;
+	ask("GET", "/clusters/prod/api/v1/nodes/n/proxy/metrics", HTTP_BODY_NONE);
+	assert_int_equal(upstream_count, 1);
+	exchange_withdraw(exchange, "enough");
+	side_clear(&client);
+	http_head_clear(&request);
+	world.options.record = RECORD_UNSAID;
+	ask("POST", "/clusters/prod/api/v1/nodes/n/proxy/run/a/p/c?cmd=ls", HTTP_BODY_NONE);
+	assert_int_equal(upstream_count, 2);
+	exchange_withdraw(exchange, "enough");
+}
+
+/* What waited could not be written: the audit says so. */
+static void test_an_end_that_cannot_be_written(void **state)
+{
+	(void)state;
+	open_exec(RECORD_BEST_EFFORT);
+	ws_message(&bytes, false, 1, "hello");
+	server_sends(bytes.len);
+	char *command = xasprintf("rm %s/*.part", path);
+	assert_int_equal(system(command), 0);
+	free(command);
+	exchange_remote_close(exchange, "done");
+	struct audit_event event = {.stage = AUDIT_RESPONSE_COMPLETE};
+	exchange_remote_tell(exchange, &event);
+	assert_string_equal(event.recorded, "in part");
+	assert_non_null(strstr(event.recording_problem, "the file was deleted"));
+	end_by_server();
+	assert_kept(NULL);
 }
 
 /* No session came of it: nothing is kept. */
@@ -416,6 +501,11 @@ int main(void)
 	    TEST(test_not_recorded_unless_asked),
 	    TEST(test_without_a_terminal),
 	    TEST(test_non_interactive_when_asked),
+	    TEST(test_an_attach_is_recorded),
+	    TEST(test_commands_behind_nodes_proxy),
+	    TEST(test_commands_behind_nodes_proxy_best_effort),
+	    TEST(test_other_requests_to_nodes),
+	    TEST(test_an_end_that_cannot_be_written),
 	    TEST(test_a_refusal_of_the_cluster),
 	    TEST(test_a_protocol_that_cannot_be_read),
 	    TEST(test_a_choice_that_cannot_be_read),
