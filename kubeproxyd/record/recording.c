@@ -99,13 +99,28 @@ static bool is_deleted(const struct recording *recording)
 	return fstat(recording->file, &status) == 0 && status.st_nlink == 0;
 }
 
+/* The lines that fit go to the file; the others are lost. */
+static void write_what_fits(struct recording *recording, size_t max)
+{
+	size_t room = recording->bytes < max ? max - (size_t)recording->bytes : 0;
+	size_t count = recording->out.len < room ? recording->out.len : room;
+	const char *end = count > 0 ? memrchr(recording->out.data, '\n', count) : NULL;
+	if (end != NULL)
+		recording->out.len = (size_t)(end - recording->out.data) + 1;
+	if (end != NULL && write_out(recording))
+		return;
+	(void)!ftruncate(recording->file, (off_t)recording->bytes);
+	drop_events(recording);
+}
+
 /* False: it failed, now or before. */
 static bool flush(struct recording *recording)
 {
 	if (recording->problem != NULL)
 		return false;
 	if (is_too_long(recording)) {
-		drop_events(recording);
+		write_what_fits(recording,
+		    recordings_settings(recording->recordings)->proxy.recording.max_session_bytes);
 		recording_fail(recording, "size",
 		    "its recording is as long as eksgate.proxy.recording.max_session_bytes allows");
 		return false;

@@ -192,6 +192,32 @@ static void test_spdy_too_many_streams(void **state)
 	assert_false(feed(REMOTE_CLIENT));
 }
 
+/* Nobody is told what a side sends on the other's streams: a client could forge output. */
+static void test_streams_of_the_other_side(void **state)
+{
+	(void)state;
+	start(WS, "v4.channel.k8s.io");
+	for (char channel = 0; channel < 5; channel++)
+		ws_message(&bytes, true, channel, "c");
+	assert_true(feed(REMOTE_CLIENT));
+	for (char channel = 0; channel < 5; channel++)
+		ws_message(&bytes, false, channel, "s");
+	assert_true(feed(REMOTE_SERVER));
+	assert_string_equal(buf_text(&seen), "i:c; r:c; o:s; e:s; x:s; ");
+	start(WS, "v4.base64.channel.k8s.io");
+	ws_message(&bytes, true, '1', "Zm9yZ2Vk");
+	assert_true(feed(REMOTE_CLIENT));
+	assert_string_equal(buf_text(&seen), "");
+	open_streams();
+	for (uint32_t id = 1; id < 9; id += 2)
+		spdy_data(&bytes, id, "c", false);
+	assert_true(feed(REMOTE_CLIENT));
+	for (uint32_t id = 1; id < 9; id += 2)
+		spdy_data(&bytes, id, "s", false);
+	assert_true(feed(REMOTE_SERVER));
+	assert_string_equal(buf_text(&seen), "i:c; r:c; x:s; o:s; ");
+}
+
 static void add_header(struct buf *block, const char *name, const char *value)
 {
 	spdy_word(block, name, strlen(name));
@@ -437,6 +463,7 @@ int main(void)
 	    TEST(test_spdy),
 	    TEST(test_spdy_streams_of_the_server),
 	    TEST(test_spdy_too_many_streams),
+	    TEST(test_streams_of_the_other_side),
 	    TEST(test_spdy_headers_later),
 	    TEST(test_spdy_more_than_its_headers),
 	    TEST(test_spdy_blocks_of_any_length),
