@@ -336,6 +336,11 @@ static void test_where_none_can_be_made(void **state)
 	assert_int_equal(mkdir(path, 0755), 0);
 	assert_no_recording("must be this user's, mode 0700");
 	assert_int_equal(chmod(path, 0700), 0);
+	if (geteuid() == 0) {
+		assert_int_equal(chown(path, 1, 0), 0);
+		assert_no_recording("must be this user's, mode 0700");
+		assert_int_equal(chown(path, 0, 0), 0);
+	}
 	write_file(ID("1") ".cast.part", "", 1);
 	assert_no_recording("File exists");
 	char *file = file_of(ID("1") ".cast.part");
@@ -418,6 +423,25 @@ static void test_a_long_abandoned_one(void **state)
 	free(command);
 }
 
+/* What lies elsewhere is neither cut nor counted. */
+static void test_links_are_left_alone(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdir(path, 0700), 0);
+	write_file("target", "a line\nand more", 1);
+	char *part = file_of(ID("1") ".cast.part"), *cast = file_of(ID("2") ".cast");
+	assert_int_equal(symlink("target", part), 0);
+	assert_int_equal(symlink("target", cast), 0);
+	run_sweep(1, 1, 1000);
+	assert_int_equal(sweep.note_count, 0);
+	assert_int_equal(sweep.bytes, 0);
+	assert_int_equal(count_files(), 3);
+	assert_string_equal(text_of("target"), "a line\nand more");
+	assert_no_recording("File exists"); /* nor written to */
+	free(part);
+	free(cast);
+}
+
 /* A loss of power can leave more zeros than are looked at at once. */
 static void test_behind_zeros(void **state)
 {
@@ -493,6 +517,7 @@ int main(void)
 	    TEST(test_where_none_can_be_made),
 	    TEST(test_abandoned_ones_are_ended),
 	    TEST(test_a_long_abandoned_one),
+	    TEST(test_links_are_left_alone),
 	    TEST(test_behind_zeros),
 	    TEST(test_live_ones_are_left_alone),
 	    TEST(test_the_oldest_go),

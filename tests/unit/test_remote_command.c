@@ -266,6 +266,50 @@ static void test_spdy_more_than_its_headers(void **state)
 	}
 }
 
+/* Of several values and several headers the first counts, as for Go. */
+static void test_spdy_several_types(void **state)
+{
+	(void)state;
+	struct buf block = {0};
+	start(SPDY, "v4.channel.k8s.io");
+	spdy_number(&block, 1);
+	spdy_word(&block, "streamtype", strlen("streamtype"));
+	spdy_word(&block, "stdout\0resize", sizeof "stdout\0resize" - 1);
+	spdy_headers(&spdy, &bytes, SPDY_OPEN, 1, &block);
+	buf_clear(&block);
+	spdy_number(&block, 2);
+	add_header(&block, "streamtype", "stderr");
+	add_header(&block, "streamtype", "resize");
+	spdy_headers(&spdy, &bytes, SPDY_OPEN, 3, &block);
+	assert_true(feed(REMOTE_CLIENT));
+	spdy_data(&bytes, 1, "out", false);
+	spdy_data(&bytes, 3, "err", false);
+	assert_true(feed(REMOTE_SERVER));
+	assert_string_equal(buf_text(&seen), "o:out; e:err; ");
+	buf_free(&block);
+}
+
+/* One that is well made and small, but would take much memory. */
+static void test_spdy_bomb(void **state)
+{
+	(void)state;
+	for (size_t len = 60000; len <= 90000; len += 30000) {
+		struct buf block = {0}, value = {0};
+		tear_down(NULL);
+		set_up(NULL);
+		start(SPDY, "v4.channel.k8s.io");
+		for (size_t i = 0; i < len; i++)
+			buf_append_char(&value, 'x');
+		spdy_number(&block, 1);
+		add_header(&block, "long", buf_text(&value));
+		spdy_headers(&spdy, &bytes, SPDY_OPEN, 1, &block);
+		assert_true(bytes.len < 1000);
+		assert_int_equal(feed(REMOTE_CLIENT), len < 64000);
+		buf_free(&block);
+		buf_free(&value);
+	}
+}
+
 /* A block of any length is read to its end before the next one. */
 static void test_spdy_blocks_of_any_length(void **state)
 {
@@ -466,6 +510,8 @@ int main(void)
 	    TEST(test_streams_of_the_other_side),
 	    TEST(test_spdy_headers_later),
 	    TEST(test_spdy_more_than_its_headers),
+	    TEST(test_spdy_several_types),
+	    TEST(test_spdy_bomb),
 	    TEST(test_spdy_blocks_of_any_length),
 	    TEST(test_bad_frames),
 	    TEST(test_an_endless_frame),
