@@ -34,6 +34,7 @@ struct exchange_remote {
 	bool was_recorded; /* from the beginning on */
 	char *problem; /* why not, or not to the end */
 	bool has_failed; /* and it was told, and acted upon */
+	const char *gap; /* what of it is missing although it goes on; NULL: nothing */
 	struct remote_command *command; /* NULL: no tunnel, or one that cannot be read */
 	char *ending; /* why the last word will be said */
 	struct timer *patience;
@@ -307,6 +308,15 @@ char *exchange_remote_open(struct exchange *exchange, const struct http_head *an
 	return NULL;
 }
 
+/* Only input and sizes are missing. If the recording stopped, clients could stop it. */
+static void note_gap(struct exchange_remote *remote, const char *gap)
+{
+	if (remote->gap == NULL)
+		recordings_tell_failure(remote->exchange->all->with.recordings,
+		    remote->exchange->audit_id, "protocol", gap);
+	remote->gap = gap;
+}
+
 /* False: the exchange is over. */
 static bool on_unreadable(struct exchange_remote *remote, enum remote_side side)
 {
@@ -315,6 +325,10 @@ static bool on_unreadable(struct exchange_remote *remote, enum remote_side side)
 	    "what the API server sends cannot be read any more"};
 	if (!remote->was_recorded || remote->has_failed)
 		return true;
+	if (side == REMOTE_CLIENT && remote->mode != RECORD_STRICT) {
+		note_gap(remote, problems[side]);
+		return true;
+	}
 	stop_recording(remote, "protocol", problems[side]);
 	return act_on_problem(remote);
 }
@@ -436,10 +450,10 @@ void exchange_remote_tell(const struct exchange *exchange, struct audit_event *e
 	const struct exchange_remote *remote = exchange->remote;
 	if (remote == NULL || event->stage == AUDIT_REQUEST_RECEIVED)
 		return;
-	event->recording_problem = remote->problem;
-	event->recorded = !remote->was_recorded	    ? "no"
-			  : remote->problem != NULL ? "in part"
-						    : "yes";
+	event->recording_problem = remote->problem != NULL ? remote->problem : remote->gap;
+	event->recorded = !remote->was_recorded		     ? "no"
+			  : event->recording_problem != NULL ? "in part"
+							     : "yes";
 	if (remote->was_recorded)
 		event->recording = exchange->audit_id;
 }

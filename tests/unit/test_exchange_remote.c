@@ -400,15 +400,29 @@ static void test_frames_that_cannot_be_read(void **state)
 	KEEPS("\"m\",\"ended: what its client sends cannot be read any more\"]");
 }
 
+/* What the server sends is recorded all the same: a client cannot switch that off. */
 static void test_frames_that_cannot_be_read_best_effort(void **state)
 {
 	(void)state;
 	open_exec(RECORD_BEST_EFFORT);
-	ws_message(&bytes, false, 0, "unmasked");
-	client_sends();
-	assert_int_equal(upstreams[0].body.len, 11);
+	for (int i = 0; i < 2; i++) {
+		ws_message(&bytes, false, 0, "unmasked");
+		client_sends();
+	}
+	assert_int_equal(upstreams[0].body.len, 22);
+	ws_message(&bytes, false, 1, "hello");
+	server_sends(bytes.len);
+	struct audit_event event = {.stage = AUDIT_RESPONSE_COMPLETE};
+	exchange_remote_tell(exchange, &event);
+	assert_string_equal(event.recorded, "in part");
+	assert_string_equal(
+	    event.recording_problem, "what its client sends cannot be read any more");
+	struct buf text = {0};
+	metrics_write(metrics, &text);
+	assert_non_null(strstr(buf_text(&text), "failures_total{kind=\"protocol\"} 1\n"));
+	buf_free(&text);
 	end_by_server();
-	KEEPS("\"m\",\"ended: what its client sends cannot be read any more\"]");
+	KEEPS("\"o\",\"hello\"]", "\"m\",\"exit 0\"]");
 }
 
 /* What the server sends has no frames any more in which something could be said. */

@@ -362,6 +362,9 @@ static void test_bad_frames(void **state)
 	start(WS, "v5.channel.k8s.io");
 	buf_append(&bytes, "\x82\x7f\x80\x00\x00\x00\x00\x00\x00\x01", 10); /* 2^63 bytes */
 	assert_false(feed(REMOTE_SERVER));
+	start(SPDY, "v4.channel.k8s.io");
+	buf_append(&bytes, "\x80\x02\x00\x06\x00\x00\x00\x04\x00\x00\x00\x01", 12); /* SPDY/2 */
+	assert_false(feed(REMOTE_CLIENT));
 }
 
 /* Of a frame that never ends nothing is kept. */
