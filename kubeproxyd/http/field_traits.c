@@ -128,10 +128,7 @@ static const uint8_t *find_starts(void)
 static bool follows(const struct rule *rule, const char *name, size_t len)
 {
 	bool may_be = rule->is_prefix ? len >= rule->len : len == rule->len;
-	/* Letters of the other case differ in one bit; what else does is compared in vain. */
-	size_t last = rule->len - 1u;
-	return may_be && ((rule->name[last] ^ name[last]) & ~0x20) == 0 &&
-	       strncasecmp(rule->name, name, rule->len) == 0;
+	return may_be && strncasecmp(rule->name, name, rule->len) == 0;
 }
 
 static uint32_t look_up(const char *name, size_t len)
