@@ -51,7 +51,7 @@ SETTINGS := common/settings.o common/settings_rows_teleport.o common/settings_ro
 	common/settings_labels.o common/settings_accounts.o common/settings_principals.o common/settings_own.o common/edit_distance.o common/config.o common/config_types.o common/yaml.o common/aws_endpoint.o $(LABELS)
 COMMON := $(BASE) common/loop.o common/zsock.o common/fetch.o $(SETTINGS) $(KUBE_CLUSTER) common/sigv4.o common/eks_token.o $(AWS) \
 	common/metrics.o common/admin.o common/admin_client.o \
-	common/notify.o common/render.o common/lock_file.o common/command_line.o
+	common/notify.o common/render.o common/lock_file.o common/command_line.o common/worker.o
 
 # Whom discovery acts as, and when it looks.
 WHO := discoveryd/roster.o discoveryd/organization.o discoveryd/region_finder.o
@@ -81,7 +81,7 @@ EXCHANGE := kubeproxyd/exchange/exchange.o kubeproxyd/exchange/exchange_answer.o
 DELETE_PARTS := kubeproxyd/exchange/delete_options.o kubeproxyd/exchange/delete_targets.o kubeproxyd/exchange/delete_answer.o
 EXCHANGE += kubeproxyd/exchange/own_request.o kubeproxyd/exchange/delete_each.o $(DELETE_PARTS)
 EXCHANGE += kubeproxyd/exchange/admission_filter.o kubeproxyd/exchange/exchange_filter.o kubeproxyd/exchange/user_api.o kubeproxyd/exchange/activity.o
-EXCHANGE += kubeproxyd/exchange/exchange_session.o
+EXCHANGE += kubeproxyd/exchange/exchange_session.o kubeproxyd/exchange/exchange_remote.o
 NET := kubeproxyd/net/tls_memory.o kubeproxyd/net/holdings.o \
 	kubeproxyd/net/address.o kubeproxyd/net/stream.o kubeproxyd/net/stream_open.o kubeproxyd/net/stream_transfer.o kubeproxyd/net/stream_io.o kubeproxyd/net/stream_queue.o kubeproxyd/net/tls.o kubeproxyd/net/tls_crl.o kubeproxyd/net/tls_client.o kubeproxyd/net/tls_names.o kubeproxyd/net/tls_resume.o kubeproxyd/net/tls_seal.o \
 	kubeproxyd/net/listener.o kubeproxyd/net/listeners.o kubeproxyd/net/resolver.o
@@ -93,6 +93,8 @@ DIRECTORY := kubeproxyd/directory/subscriber.o kubeproxyd/directory/subscriber_f
 RECORD := kubeproxyd/record/access_log.o kubeproxyd/record/audit.o kubeproxyd/record/audit_event.o kubeproxyd/record/audit_id.o \
 	kubeproxyd/record/audit_merge.o kubeproxyd/record/audit_policy.o kubeproxyd/record/audit_sink.o kubeproxyd/record/json_line.o kubeproxyd/record/forwarded_ports.o kubeproxyd/record/spdy.o \
 	kubeproxyd/record/websocket.o
+RECORD += kubeproxyd/record/remote_command.o kubeproxyd/record/cast_writer.o kubeproxyd/record/recording_files.o \
+	kubeproxyd/record/recording.o kubeproxyd/record/recordings.o
 RECORD += kubeproxyd/record/cast_reader.o kubeproxyd/record/cast_file.o
 PROTOBUF_FILTER := kubeproxyd/filter/protobuf_filter.o kubeproxyd/filter/protobuf_list.o kubeproxyd/filter/protobuf_watch.o \
 	kubeproxyd/filter/protobuf_object.o kubeproxyd/filter/protobuf_out.o
@@ -109,7 +111,7 @@ KUBEPROXYD := $(PROBE) $(HTTP) $(NET) $(EXCHANGE) $(RECORD) $(FILTER) $(BACK) $(
 	kubeproxyd/proxy_admin_sessions.o kubeproxyd/cli_sessions.o kubeproxyd/session_list.o kubeproxyd/session_table.o kubeproxyd/cli_play.o kubeproxyd/player.o kubeproxyd/terminal.o \
 	kubeproxyd/proxy_admin.o kubeproxyd/proxy_files.o kubeproxyd/cli_online.o $(DIRECTORY)
 BODIES := kubeproxyd/policy/protobuf.o kubeproxyd/policy/object_name.o kubeproxyd/policy/access_review.o
-POLICY := common/edit_distance.o kubeproxyd/policy/query.o kubeproxyd/policy/field_selector.o kubeproxyd/policy/path_policy.o \
+POLICY := common/edit_distance.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o kubeproxyd/policy/query.o kubeproxyd/policy/field_selector.o kubeproxyd/policy/path_policy.o \
 	kubeproxyd/policy/request_info.o kubeproxyd/policy/principal.o kubeproxyd/policy/traits.o kubeproxyd/policy/document.o \
 	kubeproxyd/policy/role.o kubeproxyd/policy/binding.o kubeproxyd/policy/policy.o kubeproxyd/policy/decide.o \
 	kubeproxyd/policy/expression.o kubeproxyd/policy/expression_parse.o kubeproxyd/policy/template.o \
@@ -193,14 +195,15 @@ test_upstream := tests/unit/fake_streams.o $(BASE) common/loop.o common/metrics.
 	kubeproxyd/back/dial.o
 test_session_h1 := tests/unit/session_neighbours.o $(BASE) common/loop.o $(HTTP) $(LLHTTP) kubeproxyd/exchange/reply.o kubeproxyd/front/session_h1.o
 test_audit_id := kubeproxyd/record/audit_id.o
-AUDIT_EVENT := kubeproxyd/record/audit_event.o kubeproxyd/record/json_line.o kubeproxyd/policy/query.o \
+AUDIT_EVENT := kubeproxyd/record/audit_event.o kubeproxyd/record/json_line.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o kubeproxyd/policy/query.o \
 	kubeproxyd/policy/field_selector.o kubeproxyd/policy/path_policy.o kubeproxyd/policy/request_info.o
 AUDIT_POLICY := kubeproxyd/record/audit_policy.o kubeproxyd/policy/document.o common/edit_distance.o common/yaml.o
 test_audit_event := $(BASE) common/json.o $(AUDIT_EVENT)
 test_audit_policy := $(BASE) $(AUDIT_POLICY) $(filter-out kubeproxyd/record/%,$(AUDIT_EVENT))
 UNIT_TESTS += test_cast_reader
 test_cast_reader := $(BASE) common/json.o kubeproxyd/record/cast_reader.o
-UNIT_TESTS += test_cast_file
+UNIT_TESTS += test_cast_file test_session_list
+test_session_list = $(test_cast_file) common/render.o kubeproxyd/session_list.o kubeproxyd/session_table.o
 test_cast_file := $(test_cast_reader) kubeproxyd/record/cast_file.o
 test_audit_merge := $(BASE) common/json.o kubeproxyd/record/audit_merge.o
 test_audit_sink := $(BASE) common/loop.o common/metrics.o kubeproxyd/record/audit_sink.o kubeproxyd/record/audit_id.o $(AUDIT_EVENT)
@@ -214,13 +217,18 @@ test_exchange := kubeproxyd/net/holdings.o tests/unit/exchange_stage.o tests/uni
 	kubeproxyd/gate/impersonate.o kubeproxyd/gate/act_as.o kubeproxyd/gate/credential.o kubeproxyd/gate/locks.o common/base64url.o \
 	kubeproxyd/policy/query.o kubeproxyd/policy/field_selector.o \
 	kubeproxyd/policy/path_policy.o kubeproxyd/policy/request_info.o kubeproxyd/policy/principal.o $(BODIES)
+test_exchange += common/worker.o tests/unit/tunnel_bytes.o
 test_exchange_audit := $(filter-out %exchange_stage.o,$(test_exchange))
 test_exchange_tunnels := $(test_exchange)
 test_exchange_failures := $(test_exchange)
+UNIT_TESTS += test_exchange_remote
+test_exchange_remote := $(test_exchange)
 
 UNIT_TESTS += test_request_info test_policy test_rules test_restricted test_bodies test_act_as test_rules_review test_standing test_headers test_identity test_cli_cert
 test_request_info := $(BASE) $(POLICY) $(LABELS) common/yaml.o common/json.o
 test_policy := $(test_request_info)
+UNIT_TESTS += test_role_options
+test_role_options := $(test_request_info)
 test_rules := $(test_request_info)
 test_restricted := $(test_request_info)
 test_bodies := $(test_request_info)
@@ -270,6 +278,18 @@ test_accept := $(test_json_filter)
 test_filter_gzip := $(test_json_filter)
 FUZZ_TARGETS += fuzz_json_filter
 fuzz_json_filter = $(test_json_filter)
+
+# Recordings.
+UNIT_TESTS += test_remote_command test_cast_writer test_recording test_worker
+REMOTE := $(BASE) kubeproxyd/record/remote_command.o kubeproxyd/record/spdy.o kubeproxyd/record/websocket.o
+CAST := $(REMOTE) kubeproxyd/record/cast_writer.o kubeproxyd/record/json_line.o common/json.o
+test_remote_command := $(REMOTE) tests/unit/tunnel_bytes.o
+test_cast_writer := $(CAST)
+test_recording := $(CAST) common/loop.o common/metrics.o common/worker.o kubeproxyd/record/recording.o kubeproxyd/record/recordings.o \
+	kubeproxyd/record/recording_files.o kubeproxyd/record/audit_id.o
+test_worker := $(BASE) common/loop.o common/worker.o
+FUZZ_TARGETS += fuzz_recorder
+fuzz_recorder := $(CAST)
 
 UNIT_TESTS += test_probe test_call
 test_call := $(BASE) common/loop.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o kubeproxyd/http/head.o kubeproxyd/probe/call.o

@@ -187,7 +187,8 @@ static bool read_size(
     struct config *config, const struct config_row *row, const struct yaml_node *node, void *base)
 {
 	static const struct unit sizes[] = {{"", 1}, {"KiB", 1024}, {"K", 1024}, {"k", 1024},
-	    {"MiB", INT64_C(1048576)}, {"M", INT64_C(1048576)}, {NULL, 0}};
+	    {"MiB", INT64_C(1048576)}, {"M", INT64_C(1048576)}, {"GiB", INT64_C(1073741824)},
+	    {"G", INT64_C(1073741824)}, {NULL, 0}};
 	int64_t number;
 	if (!read_number(config, row, node, sizes, &number))
 		return false;
@@ -475,7 +476,7 @@ const struct config_type config_percent = {.name = "percent",
     .read = read_percent,
     .equal = equal_percent};
 const struct config_type config_size = {.name = "size",
-    .expected = "a size such as 65536, 64KiB or 1MiB",
+    .expected = "a size such as 65536, 64KiB, 1MiB or 1GiB",
     .read = read_size,
     .equal = equal_count};
 const struct config_type config_text = {.name = "text",

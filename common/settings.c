@@ -106,6 +106,21 @@ static void warn_of_shared_roles(struct settings *settings)
 	}
 }
 
+static void warn_of_namesakes(struct settings *settings)
+{
+	const struct login_settings *login = &settings->proxy.login;
+	for (size_t i = 0; i < login->oidc_count; i++) {
+		const struct oidc_login *other = settings_login_namesake(login, i);
+		if (other == NULL)
+			continue;
+		add_line(&settings->warnings, &settings->warning_count,
+		    xasprintf("%s:%u: one of the issuers %s and %s can name the other's people: "
+			      "give each a username_prefix with which no other begins, and a "
+			      "groups_prefix, unless they speak of the same people",
+			settings->path, login->oidc[i].line, login->oidc[i].issuer, other->issuer));
+	}
+}
+
 /* --- public ----------------------------------------------------------------------------------- */
 
 static struct settings *read_document(const struct yaml_document *document, char **error)
@@ -123,6 +138,7 @@ static struct settings *read_document(const struct yaml_document *document, char
 	note_ignored(settings, config);
 	warn_of_state(settings, config);
 	warn_of_shared_roles(settings);
+	warn_of_namesakes(settings);
 	char *findings = config_take_findings(config);
 	config_free(&config);
 	if (findings == NULL)

@@ -418,6 +418,24 @@ char *settings_login_text(const struct login_settings *login)
 	return buf_take(&out);
 }
 
+static bool begins_either(const char *a, const char *b)
+{
+	a = a != NULL ? a : "";
+	b = b != NULL ? b : "";
+	size_t a_len = strlen(a), b_len = strlen(b);
+	return strncmp(a, b, a_len < b_len ? a_len : b_len) == 0;
+}
+
+const struct oidc_login *settings_login_namesake(const struct login_settings *login, size_t index)
+{
+	for (size_t i = 0; i < index; i++) {
+		if (begins_either(
+			login->oidc[i].username_prefix, login->oidc[index].username_prefix))
+			return &login->oidc[i];
+	}
+	return NULL;
+}
+
 const struct config_type settings_oidc = {.name = "list",
     .expected = "a list of at most 100 entries with issuer and audiences",
     .read = read_oidc,

@@ -46,6 +46,14 @@ struct audit_settings {
 	size_t buffer; /* bytes */
 };
 
+/* eksgate.proxy.recording */
+struct recording_settings {
+	char *directory;
+	size_t max_session_bytes; /* 0: no limit, as below */
+	size_t max_total_bytes;
+	struct duration max_age;
+};
+
 struct proxy_settings {
 	char *certificate; /* tls.certificate */
 	char *key; /* tls.key */
@@ -66,6 +74,7 @@ struct proxy_settings {
 	struct login_settings login;
 	struct duration probe_interval; /* 0: clusters are not looked at */
 	struct audit_settings audit;
+	struct recording_settings recording;
 	struct proxy_limits limits;
 };
 

@@ -21,7 +21,7 @@
 #define NAMED_MAX 5
 
 struct options {
-	const char *config, *directory, *instance, *reason;
+	const char *config, *directory, *reason;
 	enum render_format format;
 	struct session_filter filter;
 };
@@ -37,10 +37,10 @@ static const struct verb_option rows[] = {
 	"only those begun from then on: 1h, 7d, or 2026-01-02T03:04:05Z"},
     {"reason", "TEXT", option_text, offsetof(struct options, reason),
 	"terminate: what the user is told and the audit log keeps"},
-    {"instance", "NAME", cli_option_instance, offsetof(struct options, instance),
+    {"instance", "NAME", cli_option_instance, offsetof(struct options, filter.instance),
 	"only this instance"},
     {"dir", "DIRECTORY", option_text, offsetof(struct options, directory),
-	"where recordings are, " CLI_RECORDINGS},
+	"where recordings are, instead of eksgate.proxy.recording.dir"},
     {"format", "table|json|yaml", option_format, offsetof(struct options, format),
 	"for people, or one document"},
     CLI_CONFIG_OPTION(struct options),
@@ -82,11 +82,13 @@ static bool fill(
     struct session_list *list, const struct options *options, const struct settings *settings)
 {
 	char *error = NULL;
-	bool is_known =
-	    cli_ask(settings->proxy.run_dir, options->instance, "GET", LIST, take_live, list);
+	const char *directory =
+	    options->directory != NULL ? options->directory : settings->proxy.recording.directory;
+	bool is_known = cli_ask(
+	    settings->proxy.run_dir, options->filter.instance, "GET", LIST, take_live, list);
 	/* What is kept can be looked at while no proxy runs. */
 	is_known |= options->filter.has_kept;
-	if (session_list_add_kept(list, options->directory, &error))
+	if (session_list_add_kept(list, directory, &error))
 		return is_known;
 	(void)cli_fail(error);
 	return is_known && !options->filter.has_kept;
@@ -218,7 +220,8 @@ static int terminate(
 {
 	struct search search = {.prefix = prefix};
 	int status = CLI_NO;
-	if (cli_ask(settings->proxy.run_dir, options->instance, "GET", LIST, look, &search) &&
+	if (cli_ask(
+		settings->proxy.run_dir, options->filter.instance, "GET", LIST, look, &search) &&
 	    is_found(&search))
 		status = end_session(&search, options, settings);
 	free(search.id);
@@ -252,7 +255,7 @@ static int check(const struct options *options, char **operands)
 
 int cli_sessions(int argc, char **argv)
 {
-	struct options options = {.directory = CLI_RECORDINGS};
+	struct options options = {0};
 	char **operands;
 	int status;
 	if (!cli_read(&cli_sessions_verb, argc, argv, &options, &operands, &status))

@@ -39,6 +39,7 @@
 #include "kubeproxyd/proxy_files.h"
 #include "kubeproxyd/proxy_memory.h"
 #include "kubeproxyd/record/audit.h"
+#include "kubeproxyd/record/recordings.h"
 #include "kubeproxyd/ticket_keys.h"
 
 #define POLL_MS 50
@@ -60,6 +61,7 @@ struct proxy {
 	struct fetcher *fetcher;
 	struct aws_context *aws;
 	struct audit *audit; /* NULL: off */
+	struct recordings *recordings;
 	struct directory *directory;
 	struct subscriber *subscriber;
 	struct clusters *clusters;
@@ -217,6 +219,7 @@ static void exchange_settings(
 	if (identity_providers_set(proxy->providers, settings))
 		exchanges_cut_tokens(proxy->exchanges, "the settings of logins were changed");
 	audit_set(proxy->audit, settings, files->audit_policy);
+	recordings_set(proxy->recordings, settings);
 	exchanges_set(proxy->exchanges, settings, files->policy);
 	exchanges_set_authority(proxy->exchanges, files->authority);
 	lock_watch_set(proxy->locks, settings->proxy.locks_file);
@@ -316,6 +319,13 @@ static void make_rooms(struct proxy *proxy)
 	proxy->prober = prober_new(&for_prober);
 	proxy->locks = lock_watch_new(
 	    proxy->loop, proxy->metrics, settings->proxy.locks_file, on_locks, proxy);
+	struct recordings_options for_recordings = {
+	    .loop = proxy->loop,
+	    .metrics = proxy->metrics,
+	    .settings = settings,
+	    .instance = proxy->instance,
+	};
+	proxy->recordings = recordings_new(&for_recordings);
 	struct exchanges_options for_exchanges = {
 	    .loop = proxy->loop,
 	    .metrics = proxy->metrics,
@@ -329,6 +339,7 @@ static void make_rooms(struct proxy *proxy)
 	    .subscriber = proxy->subscriber,
 	    .upstreams = proxy->upstreams,
 	    .audit = proxy->audit,
+	    .recordings = proxy->recordings,
 	    .holdings = &proxy->holdings,
 	};
 	proxy->exchanges = exchanges_new(&for_exchanges);
@@ -418,6 +429,7 @@ static void stop(struct proxy *proxy)
 	listeners_free(&proxy->listeners);
 	sessions_free(&proxy->sessions);
 	exchanges_free(&proxy->exchanges);
+	recordings_free(&proxy->recordings);
 	identity_providers_free(&proxy->providers);
 	lock_watch_free(&proxy->locks);
 	audit_free(&proxy->audit);

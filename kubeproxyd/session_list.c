@@ -183,7 +183,8 @@ static bool is_wanted(struct json_object *row, const struct session_filter *filt
 		return false;
 	if (strcmp(state, "unreadable") == 0)
 		return true;
-	if (!is_text(row, "user", filter->user) || !is_text(row, "cluster", filter->cluster))
+	if (!is_text(row, "user", filter->user) || !is_text(row, "cluster", filter->cluster) ||
+	    !is_text(row, "instance", filter->instance))
 		return false;
 	return filter->since.ms == 0 ||
 	       (since != NULL && unix_time_parse(since, &begin) && begin.ms >= filter->since.ms);

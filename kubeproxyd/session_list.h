@@ -17,7 +17,7 @@ struct session_list;
 
 /* NULL and 0: all. */
 struct session_filter {
-	const char *user, *cluster;
+	const char *user, *cluster, *instance;
 	struct unix_time since; /* begun then or later */
 	bool has_live, has_kept;
 };

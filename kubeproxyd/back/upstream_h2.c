@@ -19,6 +19,9 @@
 /* The front's limits are far below; what they let through is sent. */
 #define REQUEST_HEAD_MAX	(1024u * 1024)
 #define STREAMS_BEFORE_SETTINGS 100u
+/* Where an API server names no limit, or an absurd one: that of Go's servers. */
+#define STREAMS_WITHOUT_LIMIT 250u
+#define STREAMS_ABSURD	      1000u
 
 void upstream_h2_ask_flush(struct upstream_h2 *connection)
 {
@@ -496,8 +499,10 @@ bool upstream_h2_has_room(const struct upstream_h2 *connection)
 		return false;
 	uint32_t limit = nghttp2_session_get_remote_settings(
 	    connection->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
-	if (!connection->is_connected || limit > STREAMS_BEFORE_SETTINGS * 10)
+	if (!connection->is_connected)
 		limit = STREAMS_BEFORE_SETTINGS;
+	else if (limit > STREAMS_ABSURD)
+		limit = STREAMS_WITHOUT_LIMIT;
 	return connection->count < limit - limit / 10;
 }
 

@@ -30,6 +30,18 @@ static char original_user[] = ACT_AS_ORIGINAL_USER;
 
 /* --- 1. who asks --------------------------------------------------------------------------- */
 
+/* False: it was answered. */
+static bool admit_remote(struct exchange *exchange)
+{
+	unsigned status = 0;
+	char *message = NULL;
+	bool is_admitted = exchange_remote_admit(exchange, &status, &message);
+	if (!is_admitted)
+		exchange_answer(exchange, status, message);
+	free(message);
+	return is_admitted;
+}
+
 /* Everything is decided. */
 static void go_on(struct exchange *exchange)
 {
@@ -41,6 +53,8 @@ static void go_on(struct exchange *exchange)
 		exchange_answer_after(exchange, 503, refusal, AUDIT_RETRY_SECONDS);
 		return;
 	}
+	if (!admit_remote(exchange))
+		return;
 	if (exchange->relay.kept.len > 0)
 		exchange_audit_request_body(
 		    exchange, (const uint8_t *)exchange->relay.kept.data, exchange->relay.kept.len);
@@ -247,6 +261,7 @@ static bool build_head(const struct exchange *exchange, const char *token, struc
 	    .accept = exchange->admission.accept,
 	    .accept_encoding = exchange->admission.accept_encoding,
 	    .client_address = exchange->caller->host,
+	    .drops_extensions = exchange_remote_is_recorded(exchange),
 	    .is_proxy_subresource = exchange->admission.info.opaque_from > 0,
 	};
 	bool is_sound = headers_build_request(&input, head);
@@ -296,7 +311,12 @@ static void on_client_body(void *arg, const uint8_t *data, size_t len)
 	exchange_audit_request_body(exchange, data, len);
 	if (exchange->options.client_idle_timeout.ms > 0)
 		activity_feed(&exchange->activity, ACTIVITY_OF_CLIENT, data, len);
+	if (exchange->remote != NULL &&
+	    !exchange_remote_passes(exchange, REMOTE_CLIENT, data, &len))
+		return;
 	relay_on_request_body(&exchange->relay, data, len);
+	if (exchange->remote != NULL)
+		exchange_remote_passed(exchange);
 	if (exchange->state == STATE_HOLDING)
 		look_at_held(exchange);
 }

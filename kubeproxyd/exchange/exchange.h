@@ -22,7 +22,8 @@ void exchange_start(struct exchange *exchange);
 /* What the client does, as of any peer (on_head is not used); `arg` is the exchange. */
 extern const struct peer_events exchange_client_events;
 
-/* For the list. */
+/* For the list. Whoever sits at an exec or attach reads the reason; a second call does not wait for
+ * that any more. */
 void exchange_cut(struct exchange *exchange, const char *reason);
 /* When it is a watch that answers by now: ends it as API servers do, cleanly. False: it is not. */
 bool exchange_end_watch(struct exchange *exchange, const char *reason);

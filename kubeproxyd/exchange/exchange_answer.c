@@ -189,6 +189,12 @@ static void on_head(void *arg, const struct http_head *upstream)
 		return;
 	}
 	cluster_note_error(exchange->admission.cluster, NULL);
+	char *unrecorded = exchange_remote_open(exchange, upstream);
+	if (unrecorded != NULL) {
+		exchange_answer(exchange, 403, unrecorded);
+		free(unrecorded);
+		return;
+	}
 	if (exchange_rules_begin(exchange, upstream))
 		return;
 	if (exchange->admission.is_filtered && exchange_filter_begin(exchange, upstream))
@@ -208,9 +214,14 @@ void exchange_relay_body(struct exchange *exchange, const uint8_t *data, size_t 
 	exchange_audit_answer_body(exchange, data, len);
 	if (exchange->options.client_idle_timeout.ms > 0)
 		activity_feed(&exchange->activity, ACTIVITY_OF_SERVER, data, len);
+	if (exchange->remote != NULL &&
+	    !exchange_remote_passes(exchange, REMOTE_SERVER, data, &len))
+		return;
 	relay_on_answer_body(&exchange->relay, data, len);
 	if (exchange->relay.is_client_full)
 		exchanges_note_stalled(exchange->all, &exchange->link, true);
+	if (exchange->remote != NULL)
+		exchange_remote_passed(exchange);
 }
 
 static void on_answer_body(void *arg, const uint8_t *data, size_t len)

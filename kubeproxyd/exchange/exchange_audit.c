@@ -175,6 +175,7 @@ static void add_what(const struct exchange *exchange, struct audit_event *event)
 	if (exchange->request->is_upgrade)
 		event->upgrade = fields_get(fields, "Upgrade");
 	event->ports = forwarded_ports_text(exchange->audit.ports);
+	exchange_remote_tell(exchange, event);
 }
 
 static void write_event(const struct exchange *exchange, struct audit_event *event)

@@ -101,7 +101,9 @@ void exchange_finish(struct exchange *exchange, const char *reason)
 	if (exchange->state == STATE_DONE)
 		return;
 	exchange_set_state(exchange, STATE_DONE);
+	reason = exchange_remote_reason(exchange, reason);
 	record(exchange, reason);
+	exchange_remote_free(exchange, reason);
 	exchanges_remove(exchange->all, &exchange->link);
 	identity_query_cancel(&exchange->query);
 	token_wait_cancel(&exchange->wait);
@@ -186,7 +188,7 @@ void exchange_cut(struct exchange *exchange, const char *reason)
 		return;
 	if (exchange->status == 0)
 		exchange_answer_after(exchange, 503, reason, 1);
-	else
+	else if (!exchange_end_session(exchange, reason))
 		exchange_finish(exchange, reason);
 }
 

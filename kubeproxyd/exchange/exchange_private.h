@@ -1,6 +1,6 @@
 /* Between the files of one exchange: exchange.c (its way to the API server), exchange_answer.c (the
- * way back), exchange_end.c (how it ends), exchange_audit.c (what is
- * recorded). Nobody else includes this. */
+ * way back), exchange_end.c (how it ends), exchange_audit.c (its audit events), exchange_remote.c
+ * (execs and attaches). Nobody else includes this. */
 #ifndef EKSGATE_EXCHANGE_PRIVATE_H
 #define EKSGATE_EXCHANGE_PRIVATE_H
 
@@ -13,6 +13,7 @@
 #include "kubeproxyd/exchange/exchange.h"
 #include "kubeproxyd/exchange/exchange_audit.h"
 #include "kubeproxyd/exchange/exchange_filter.h"
+#include "kubeproxyd/exchange/exchange_remote.h"
 #include "kubeproxyd/exchange/exchanges.h"
 #include "kubeproxyd/exchange/pace.h"
 #include "kubeproxyd/exchange/relay.h"
@@ -51,6 +52,7 @@ struct exchange {
 	struct pace pace;
 	struct role_options options; /* of the user's roles */
 	struct activity activity; /* followed when they have client_idle_timeout */
+	struct exchange_remote *remote; /* of an exec or attach; NULL: it is none */
 	struct mono started;
 	char audit_id[AUDIT_ID_TEXT];
 	unsigned status; /* what the client was answered; 0: nothing */

@@ -152,7 +152,9 @@ struct exchanges *exchanges_new(const struct exchanges_options *options)
 
 static void cut_at_exit(struct exchange *exchange)
 {
-	exchange_cut(exchange, "kubeproxyd is stopping");
+	static const char reason[] = "kubeproxyd is stopping";
+	exchange_cut(exchange, reason);
+	exchange_cut(exchange, reason);
 }
 
 void exchanges_free(struct exchanges **exchanges)

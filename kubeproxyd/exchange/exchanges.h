@@ -24,6 +24,7 @@ struct loop;
 struct metric;
 struct metrics;
 struct policy;
+struct recordings;
 struct settings;
 struct subscriber;
 struct timer;
@@ -43,6 +44,7 @@ struct exchanges_options {
 	struct subscriber *subscriber;
 	struct upstreams *upstreams;
 	struct audit *audit; /* NULL: off */
+	struct recordings *recordings; /* NULL: none can be made */
 	struct holdings *holdings; /* limited here. NULL: answers are not counted */
 };
 

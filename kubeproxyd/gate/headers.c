@@ -105,6 +105,8 @@ static void copy_fields(const struct headers_input *input, struct http_fields *t
 			continue;
 		if (fields_is(from, i, FIELD_ACCEPT) && input->accept != NULL)
 			continue;
+		if (input->drops_extensions && fields_is_named(from, i, "Sec-WebSocket-Extensions"))
+			continue;
 		if (fields_is(from, i, FIELD_PROTOCOLS))
 			copy_protocols(fields_value(from, i), to);
 		else
@@ -146,13 +148,7 @@ static void copy_members(const struct headers_input *input, struct http_head *up
  */
 static bool is_visible(const char *text)
 {
-	if (*text == '\0')
-		return false;
-	for (; *text != '\0'; text++) {
-		if (*text <= ' ' || *text >= 0x7f)
-			return false;
-	}
-	return true;
+	return *text != '\0' && field_text_is_visible(text, strlen(text));
 }
 
 /* The closing assertion: whatever the code above became, a head that fails here is not sent. */

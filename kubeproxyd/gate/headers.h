@@ -27,6 +27,7 @@ struct headers_input {
 	const char *client_address; /* the one X-Forwarded-For, without port; NULL: none */
 	const char *accept; /* instead of the client's Accept and Accept-Encoding; NULL: those */
 	const char *accept_encoding; /* with accept; NULL: none */
+	bool drops_extensions; /* Sec-WebSocket-Extensions: frames must stay readable */
 	bool is_proxy_subresource; /* request_info.opaque_from is set: cookies belong to what is
 				      behind it */
 };

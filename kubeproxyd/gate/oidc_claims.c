@@ -225,8 +225,10 @@ static bool read_user(const struct oidc_login *login, struct json_object *claims
 {
 	const char *text = text_of(find(claims, login->username_claim));
 	if (text == NULL) {
-		*error = xasprintf(
-		    "its %s, which names the user, is missing or no text", login->username_claim);
+		*error = xasprintf("its %s, which names the user, is missing or no text (what "
+				   "issuers put there, kubeconfigs ask for by "
+				   "eksgate.proxy.login.oidc[].scopes)",
+		    login->username_claim);
 		return false;
 	}
 	identity->user = name_of("the user", login->username_prefix, text, error);

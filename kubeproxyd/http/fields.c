@@ -111,6 +111,22 @@ bool field_text_is_plain(const char *text, size_t len)
 	return found == 0;
 }
 
+bool field_text_is_visible(const char *text, size_t len)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
+	uint64_t found = 0;
+	for (; len >= sizeof found; len -= sizeof found, text += sizeof found) {
+		uint64_t word;
+		memcpy(&word, text, sizeof word);
+		uint64_t delete = word ^ ones * 0x7f;
+		found |= word | (word - ones * ('!')) | ((delete - ones) & ~delete);
+	}
+	found &= highs;
+	for (; len > 0; len--, text++)
+		found |= (unsigned char)*text <= ' ' || (unsigned char)*text >= 0x7f;
+	return found == 0;
+}
+
 static bool is_named(const struct http_fields *fields, size_t index, const char *name, size_t len)
 {
 	return fields->items[index].name_len == len &&

@@ -43,6 +43,8 @@ struct audit_event {
 	const char *upgrade; /* "websocket", "SPDY/3.1" */
 	const char *ports; /* of a port-forward, a JSON array; NULL: those of the query, if any */
 	const char *kubectl_command, *kubectl_session;
+	/* Of an exec or attach under way: "yes", "no", "in part"; by which file, and why not. */
+	const char *recorded, *recording, *recording_problem;
 	/* Why. */
 	bool is_decided, is_allowed;
 	const char *rule;

@@ -123,9 +123,11 @@ static bool take_text(const uint8_t **at, const uint8_t *end, const char **text,
 
 static bool hand_up_headers(struct spdy_reader *reader, uint32_t stream)
 {
+	if (reader->inflated.len < LENGTH_BYTES)
+		return false;
 	const uint8_t *at = (const uint8_t *)reader->inflated.data,
 		      *end = at + reader->inflated.len;
-	if (reader->inflated.len < LENGTH_BYTES || number_at(at) > HEADERS_MAX)
+	if (number_at(at) > HEADERS_MAX)
 		return false;
 	uint32_t count = number_at(at);
 	at += LENGTH_BYTES;
@@ -244,6 +246,18 @@ bool spdy_feed(struct spdy_reader *reader, const uint8_t *data, size_t len)
 		len -= used;
 	}
 	return !reader->is_bad;
+}
+
+bool spdy_is_frame_end(const struct spdy_reader *reader)
+{
+	return reader->left == 0;
+}
+
+size_t spdy_wanted(const struct spdy_reader *reader)
+{
+	if (reader->is_in_payload)
+		return reader->left;
+	return reader->head_len > 0 ? HEAD - reader->head_len : 0;
 }
 
 struct spdy_reader *spdy_reader_new(const struct spdy_events *events, void *arg)

@@ -27,5 +27,9 @@ void spdy_reader_free(struct spdy_reader **reader);
 /* False: this is no SPDY/3, or a header block is longer than any of Kubernetes'; nothing more is
  * read. */
 bool spdy_feed(struct spdy_reader *reader, const uint8_t *data, size_t len);
+/* For on_data: whether the piece is the last of its frame. */
+bool spdy_is_frame_end(const struct spdy_reader *reader) MUST_USE;
+/* How many of the next bytes belong to the frame that has begun for certain; 0: between two. */
+size_t spdy_wanted(const struct spdy_reader *reader) MUST_USE;
 
 #endif

@@ -16,6 +16,7 @@
 #define PIECE	      2048
 #define OPCODE_TEXT   1
 #define OPCODE_BINARY 2
+#define OPCODE_CLOSE  8
 #define CONTROL_MAX   125
 #define HEAD_LEAST    2
 
@@ -79,6 +80,13 @@ static bool is_in_order(const struct websocket_reader *reader)
 	return !reader->is_in_message && (opcode == OPCODE_TEXT || opcode == OPCODE_BINARY);
 }
 
+static bool is_masked_as_it_must(const struct websocket_reader *reader)
+{
+	if (reader->masking == WEBSOCKET_ANY)
+		return true;
+	return (mask_bytes(reader) > 0) == (reader->masking == WEBSOCKET_MASKED);
+}
+
 static void hand_up(struct websocket_reader *reader, const uint8_t *data, size_t len, bool is_last)
 {
 	bool is_first = !reader->is_in_message;
@@ -96,8 +104,10 @@ static bool begin_payload(struct websocket_reader *reader)
 {
 	reader->left = payload_length(reader);
 	reader->mask_at = 0;
-	if ((reader->head[0] & RESERVED) != 0 || !is_in_order(reader))
+	if ((reader->head[0] & RESERVED) != 0 || !is_in_order(reader) ||
+	    !is_masked_as_it_must(reader) || reader->left > INT64_MAX)
 		return fail(reader);
+	reader->is_closed |= opcode_of(reader) == OPCODE_CLOSE;
 	reader->is_in_payload = true;
 	if (reader->left > 0)
 		return true;
@@ -127,13 +137,14 @@ static void unmask(struct websocket_reader *reader, const uint8_t *data, size_t 
 static size_t read_payload(struct websocket_reader *reader, const uint8_t *data, size_t len)
 {
 	uint8_t piece[PIECE];
-	size_t count = len < sizeof piece ? len : sizeof piece;
+	bool is_masked = mask_bytes(reader) > 0;
+	size_t count = is_masked && len > sizeof piece ? sizeof piece : len;
 	if (count > reader->left)
 		count = (size_t)reader->left;
 	reader->left -= count;
 	bool is_last = reader->left == 0 && (reader->head[0] & FINAL) != 0;
 	if (!is_control(reader)) {
-		if (mask_bytes(reader) > 0) {
+		if (is_masked) {
 			unmask(reader, data, count, piece);
 			data = piece;
 		}
@@ -153,4 +164,13 @@ bool websocket_feed(struct websocket_reader *reader, const uint8_t *data, size_t
 		len -= used;
 	}
 	return !reader->is_bad;
+}
+
+uint64_t websocket_wanted(const struct websocket_reader *reader)
+{
+	if (reader->is_in_payload)
+		return reader->left;
+	if (reader->head_len == 0 && !reader->is_in_message)
+		return 0;
+	return head_wanted(reader) - reader->head_len;
 }

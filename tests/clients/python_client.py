@@ -62,6 +62,16 @@ def execute(api, script):
     show({'stdout': run.read_stdout(), 'stderr': run.read_stderr(), 'code': run.returncode})
 
 
+def execute_on_terminal(api, script):
+    command = ['sh', '-c', script]
+    ends = {'stdin': True, 'stdout': True, 'stderr': False, 'tty': True}
+    run = stream(api.connect_get_namespaced_pod_exec, POD, NAMESPACE, command=command, _preload_content=False, **ends)
+    run.write_channel(4, '{"Width":90,"Height":20}')
+    run.write_stdin('typed in\n')
+    run.run_forever(timeout=20)
+    show({'stdout': run.read_stdout(), 'code': run.returncode})
+
+
 def forward_port(api, port):
     forward = portforward(api.connect_get_namespaced_pod_portforward, POD, NAMESPACE, ports=port)
     sock = forward.socket(int(port))
@@ -81,6 +91,7 @@ ACTIONS = {
     'write': write_map,
     'logs': follow_logs,
     'exec': execute,
+    'terminal': execute_on_terminal,
     'port-forward': forward_port,
 }
 

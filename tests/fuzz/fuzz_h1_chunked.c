@@ -65,7 +65,7 @@ static bool decode_trailers(const char *text, size_t len, size_t at, struct outc
 		size_t line = line_at(text, len, at);
 		if (line == SIZE_MAX)
 			return false;
-		bytes += line + 1;
+		bytes += line > 0 ? line : 1;
 		if (bytes > limits.head_bytes)
 			return false;
 		if (line == 0) {

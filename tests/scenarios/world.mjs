@@ -186,6 +186,7 @@ export class World {
 					cache_dir: this.path('cache'),
 					run_dir: this.path('run'),
 					audit: { directory: this.path('audit') },
+					recording: { dir: this.path('recordings') },
 					// What arrives at an API server is what a scenario sent.
 					probe_interval: '0s',
 				},

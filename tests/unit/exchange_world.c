@@ -231,8 +231,7 @@ const char *const *grants_roles(const struct grants *grants)
 const struct role_options *grants_options(const struct grants *grants)
 {
 	(void)grants;
-	static const struct role_options none;
-	return &none;
+	return &world.options;
 }
 
 void grants_free(struct grants **grants)

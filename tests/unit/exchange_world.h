@@ -14,6 +14,7 @@
 #include "kubeproxyd/gate/identity.h"
 #include "kubeproxyd/http/head.h"
 #include "kubeproxyd/http/peer.h"
+#include "kubeproxyd/policy/options.h"
 
 #define UPSTREAMS 8
 
@@ -27,6 +28,7 @@ struct exchange_world {
 	struct identity identity;
 	const char *identity_error;
 	const struct locks *locks;
+	struct role_options options;
 	bool is_denied;
 	bool needs_name; /* and only "mine" is allowed */
 	const char *shown; /* only names that begin so are: the answer is filtered. NULL: all */

@@ -153,6 +153,10 @@ static void test_items_that_cannot_be_read(void **state)
 	    ONE("{\"metadata\":{\"name\":\"a\"}\"x\":1}"),
 	    ONE("{\"Metadata\":{\"name\":\"a\"}}"),
 	    ONE("{'metadata':{'name':'a'}}"),
+	    ONE("{\"metadata\":[{\"name\":\"a\"}]}"),
+	    ONE("{\"metadata\":{\"metadata\":{\"name\":\"a\"}}}"),
+	    ONE("{\"kind\":\"List\",\"metadata\":{},\"items\":[" ITEM("a") "]}"),
+	    ONE("{\"spec\":{\"metadata\":{\"name\":\"a\"}}}"),
 	};
 	CHECK(FILTER_LIST, rows);
 #undef ONE
@@ -166,6 +170,15 @@ static void test_names_behind_escapes(void **state)
 		"{\"items\":[{\"m\\u0065tadata\":{\"name\":\"\\u0061\"}}]}", 1, 0, 0, NULL},
 	    {"{\"items\":[{\"metadata\":{\"name\":\"\\u0062a\"}}]}", "{\"items\":[]}", 0, 1, 0,
 		NULL},
+	    /* Only the object's own metadata count, wherever they stand. */
+	    {"{\"items\":[{\"spec\":{\"metadata\":{\"name\":\"a\"}},\"metadata\":{\"name\":\"b\"}}]"
+	     "}",
+		"{\"items\":[]}", 0, 1, 0, NULL},
+	    {"{\"items\":[{\"metadata\":{\"labels\":{\"name\":\"b\"},\"name\":\"a\"},"
+	     "\"name\":\"b\"}]}",
+		"{\"items\":[{\"metadata\":{\"labels\":{\"name\":\"b\"},\"name\":\"a\"},"
+		"\"name\":\"b\"}]}",
+		1, 0, 0, NULL},
 	    {"{\"it\\u0065ms\":[" ITEM("b") "]}", "{\"it\\u0065ms\":[]}", 0, 1, 0, NULL},
 	};
 	CHECK(FILTER_LIST, rows);
@@ -228,6 +241,9 @@ static void test_documents_that_cannot_be_read(void **state)
 	    {"{\"items\":[]}{}", NULL, 0, 0, 0, "follows"},
 	    {"{\"items\":[" ITEM("a") " " ITEM("a") "]}", NULL, 0, 0, 0, "comma"},
 	    {"{\"items\":[" ITEM("a") "}", NULL, 0, 0, 0, "comma"},
+	    {"{\"items\":[\xef\xbb\xbf" ITEM("a") "]}", NULL, 0, 0, 0, "comma"},
+	    {"{\"items\":[" ITEM("a") "\xff]}", NULL, 0, 0, 0, "comma"},
+	    {"\xef\xbb\xbf{\"items\":[]}", NULL, 0, 0, 0, "begin"},
 	    {"{\"items\":{}}", NULL, 0, 0, 0, "no list"},
 	    {"{\"items\":nix}", NULL, 0, 0, 0, "cannot be read"},
 	    {"{\"items\":[],\"items\":[]}", NULL, 0, 0, 0, "twice"},
@@ -332,6 +348,29 @@ static void test_too_large(void **state)
 	buf_free(&in);
 }
 
+/* An item that is nested deeper than API servers take is left out alone. */
+static void test_too_deep(void **state)
+{
+	(void)state;
+	struct buf in = {0};
+	struct filter_result result;
+	for (size_t depth = 9000; depth <= 11000; depth += 2000) {
+		buf_clear(&in);
+		buf_append_text(&in, "{\"items\":[{\"metadata\":{\"name\":\"a\"},\"x\":");
+		for (size_t i = 0; i < depth; i++)
+			buf_append_text(&in, "{\"y\":");
+		buf_append_text(&in, "1");
+		for (size_t i = 0; i < depth; i++)
+			buf_append_char(&in, '}');
+		buf_append_text(&in, "}," ITEM("a") "]}");
+		assert_true(run(FILTER_LIST, in.data, in.len, 1000, ITEM_MAX, &result));
+		bool is_deep = depth > 10000;
+		assert_int_equal(result.passed, is_deep ? 1 : 2);
+		assert_int_equal(result.unreadable, is_deep ? 1 : 0);
+	}
+	buf_free(&in);
+}
+
 /* The most that the filter held at any time. */
 static size_t most_memory;
 
@@ -390,6 +429,7 @@ int main(void)
 	    cmocka_unit_test(test_documents_that_cannot_be_read),
 	    cmocka_unit_test(test_watches),
 	    cmocka_unit_test(test_too_large),
+	    cmocka_unit_test(test_too_deep),
 	    cmocka_unit_test(test_memory),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);

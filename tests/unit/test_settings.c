@@ -83,6 +83,8 @@ static void assert_proxy_defaults(const struct settings *settings)
 	assert_int_equal(settings->proxy.limits.body_rate, 1024);
 	assert_int_equal(settings->proxy.limits.body_grace.ms, 30000);
 	assert_int_equal(settings->proxy.limits.upstream_idle, 32);
+	assert_int_equal(settings->proxy.recording.max_session_bytes, 1073741824);
+	assert_int_equal(settings->proxy.recording.max_age.ms, INT64_C(7776000000));
 }
 
 static void test_defaults(void **state)
@@ -371,6 +373,38 @@ static void test_own_keys(void **state)
 	settings_free(&settings);
 }
 
+/* Issuers whose prefixes do not keep their people apart. */
+static void test_warns_of_namesakes(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *first, *second;
+		unsigned warnings;
+	} rows[] = {
+	    {"", "", 1},
+	    {"", ", username_prefix: 'b:'", 1},
+	    {", username_prefix: 'b'", ", username_prefix: 'b:'", 1},
+	    {", username_prefix: 'a:'", ", username_prefix: 'b:'", 0},
+	    {", username_prefix: 'a:', groups_prefix: 'g:'", ", username_prefix: 'a:'", 1},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		char *text = xasprintf("version: v3\nkubernetes_service: {enabled: true, "
+				       "resources: [{labels: {'*': '*'}}]}\neksgate:\n  proxy:\n"
+				       "    login:\n      oidc:\n"
+				       "      - {issuer: https://a.example, audiences: [x]%s}\n"
+				       "      - {issuer: https://b.example, audiences: [x]%s}\n",
+		    rows[i].first, rows[i].second);
+		struct settings *settings = parse(text);
+		if (settings->warning_count != rows[i].warnings)
+			fail_msg("%zu: %zu warnings", i, settings->warning_count);
+		if (rows[i].warnings > 0)
+			assert_non_null(strstr(settings->warnings[0],
+			    "f:8: one of the issuers https://b.example and https://a.example"));
+		settings_free(&settings);
+		free(text);
+	}
+}
+
 /* Sections and keys without a value are as good as absent. */
 static void test_empty_sections(void **state)
 {
@@ -497,6 +531,7 @@ int main(void)
 	    cmocka_unit_test(test_accounts),
 	    cmocka_unit_test(test_proxy_keys),
 	    cmocka_unit_test(test_own_keys),
+	    cmocka_unit_test(test_warns_of_namesakes),
 	    cmocka_unit_test(test_empty_sections),
 	    cmocka_unit_test(test_other_teleport_keys),
 	    cmocka_unit_test(test_frozen_changes),

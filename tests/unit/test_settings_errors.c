@@ -201,13 +201,13 @@ static const struct row bad_types[] = {
     {"eksgate: {removal: {guard: half}}\n",
 	"2:28: eksgate.removal.guard: expected a percentage such as 50, found \"half\""},
     {"eksgate: {proxy: {limits: {header_bytes: 64XB}}}\n",
-	"2:42: eksgate.proxy.limits.header_bytes: expected a size such as 65536, 64KiB or "
-	"1MiB, found \"64XB\""},
+	"2:42: eksgate.proxy.limits.header_bytes: expected a size such as 65536, 64KiB, 1MiB or "
+	"1GiB, found \"64XB\""},
     {"eksgate: {proxy: {limits: {header_bytes: 1KiB}}}\n",
 	"2:42: eksgate.proxy.limits.header_bytes: 1KiB is out of range: 4096 to 1048576"},
     {"eksgate: {proxy: {limits: {header_bytes: 9999999999999MiB}}}\n",
-	"2:42: eksgate.proxy.limits.header_bytes: expected a size such as 65536, 64KiB or "
-	"1MiB, found \"9999999999999MiB\""},
+	"2:42: eksgate.proxy.limits.header_bytes: expected a size such as 65536, 64KiB, 1MiB or "
+	"1GiB, found \"9999999999999MiB\""},
     {"eksgate: {proxy: {token_lifetime: 15m}}\n",
 	"2:35: eksgate.proxy.token_lifetime: 15m is out of range: 1s to 10m"},
     {"eksgate: {proxy: {sni_suffix: .example.com}}\n",

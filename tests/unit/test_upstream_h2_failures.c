@@ -328,6 +328,30 @@ static void test_drain_before_connected(void **state)
 	assert_true(is_lookup_cancelled);
 }
 
+/* It names no limit: before that is known a hundred, then what Go's servers take; a tenth is kept
+ * for those that are on their way. */
+static void test_room_without_a_limit(void **state)
+{
+	(void)state;
+	struct peer peers[225];
+	size_t count = 0;
+	while (count < 225 && upstream_h2_has_room(connection))
+		peers[count++] = lend(7, NULL);
+	assert_int_equal(count, 90);
+	connect_to(&(struct h2_end_options){.is_server = true});
+	talk();
+	while (count < 225) {
+		assert_true(upstream_h2_has_room(connection));
+		peers[count++] = lend(7, NULL);
+	}
+	assert_false(upstream_h2_has_room(connection));
+	while (count > 0) {
+		count--;
+		peers[count].verbs->release(peers[count].object);
+	}
+	requests[7].peer = (struct peer){0};
+}
+
 static void test_room(void **state)
 {
 	(void)state;
@@ -371,6 +395,7 @@ int main(void)
 	    CASE(test_drain),
 	    CASE(test_drain_before_connected),
 	    CASE(test_room),
+	    CASE(test_room_without_a_limit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

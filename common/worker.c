@@ -1,0 +1,149 @@
+/* Two queues under one lock, one of jobs and one of those that are done; an eventfd wakes the loop.
+ * Made by whoever writes files that must reach the disk. */
+#include "common/worker.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/loop.h"
+#include "common/xmem.h"
+
+STAILQ_HEAD(job_queue, worker_job);
+
+struct worker {
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t has_job;
+	struct job_queue jobs, finished; /* under the lock, as is_ending */
+	bool is_running, is_ending;
+	int wake;
+	struct watch *watch;
+};
+
+static void tell_loop(const struct worker *worker)
+{
+	uint64_t one = 1;
+	(void)!write(worker->wake, &one, sizeof one);
+}
+
+static struct worker_job *take_job(struct worker *worker)
+{
+	pthread_mutex_lock(&worker->lock);
+	while (STAILQ_EMPTY(&worker->jobs) && !worker->is_ending)
+		pthread_cond_wait(&worker->has_job, &worker->lock);
+	struct worker_job *job = STAILQ_FIRST(&worker->jobs);
+	if (job != NULL)
+		STAILQ_REMOVE_HEAD(&worker->jobs, entry);
+	pthread_mutex_unlock(&worker->lock);
+	return job;
+}
+
+static void *run(void *arg)
+{
+	struct worker *worker = arg;
+	struct worker_job *job;
+	while ((job = take_job(worker)) != NULL) {
+		job->work(job);
+		pthread_mutex_lock(&worker->lock);
+		STAILQ_INSERT_TAIL(&worker->finished, job, entry);
+		pthread_mutex_unlock(&worker->lock);
+		tell_loop(worker);
+	}
+	return NULL;
+}
+
+static void hand_back(struct worker *worker)
+{
+	struct job_queue finished = STAILQ_HEAD_INITIALIZER(finished);
+	pthread_mutex_lock(&worker->lock);
+	STAILQ_CONCAT(&finished, &worker->finished);
+	pthread_mutex_unlock(&worker->lock);
+	struct worker_job *job;
+	while ((job = STAILQ_FIRST(&finished)) != NULL) {
+		STAILQ_REMOVE_HEAD(&finished, entry);
+		job->done(job);
+	}
+}
+
+static void on_wake(void *arg, unsigned ready)
+{
+	struct worker *worker = arg;
+	uint64_t count;
+	(void)ready;
+	(void)!read(worker->wake, &count, sizeof count);
+	hand_back(worker);
+}
+
+/* Signals are the loop's. */
+static bool start(struct worker *worker)
+{
+	sigset_t all, before;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int error = pthread_create(&worker->thread, NULL, run, worker);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (error != 0)
+		log_error("worker", "no-thread", LOG_S("error", strerror(error)),
+		    LOG_S("effect", "the disk is waited for in the loop"));
+	return error == 0;
+}
+
+struct worker *worker_new(struct loop *loop)
+{
+	struct worker *worker = xcalloc(1, sizeof *worker);
+	pthread_mutex_init(&worker->lock, NULL);
+	pthread_cond_init(&worker->has_job, NULL);
+	STAILQ_INIT(&worker->jobs);
+	STAILQ_INIT(&worker->finished);
+	worker->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (worker->wake < 0) {
+		log_error("worker", "no-eventfd", LOG_S("error", strerror(errno)));
+		abort();
+	}
+	worker->watch = watch_new(loop, worker->wake, on_wake, worker);
+	watch_set(worker->watch, WATCH_READ);
+	return worker;
+}
+
+void worker_free(struct worker **worker)
+{
+	struct worker *old = *worker;
+	*worker = NULL;
+	if (old == NULL)
+		return;
+	pthread_mutex_lock(&old->lock);
+	old->is_ending = true;
+	pthread_cond_signal(&old->has_job);
+	pthread_mutex_unlock(&old->lock);
+	if (old->is_running)
+		pthread_join(old->thread, NULL);
+	hand_back(old);
+	watch_free(&old->watch);
+	close(old->wake);
+	pthread_cond_destroy(&old->has_job);
+	pthread_mutex_destroy(&old->lock);
+	free(old);
+}
+
+void worker_add(struct worker *worker, struct worker_job *job)
+{
+	if (!worker->is_running)
+		worker->is_running = start(worker);
+	if (!worker->is_running) {
+		job->work(job);
+		job->done(job);
+		return;
+	}
+	pthread_mutex_lock(&worker->lock);
+	STAILQ_INSERT_TAIL(&worker->jobs, job, entry);
+	pthread_cond_signal(&worker->has_job);
+	pthread_mutex_unlock(&worker->lock);
+}

@@ -1,0 +1,27 @@
+/* One thread beside the loop, for what waits for a disk: jobs are worked on one after the other,
+ * and the loop is told of each. A job touches nothing but itself: no log, no metrics, no memory of
+ * common/xmem.h. */
+#ifndef EKSGATE_WORKER_H
+#define EKSGATE_WORKER_H
+
+#include <bsd/sys/queue.h>
+
+#include "common/attr.h"
+
+struct loop;
+struct worker;
+
+/* Embedded first in what the job is about; both functions get it. */
+struct worker_job {
+	void (*work)(struct worker_job *job); /* in the thread */
+	void (*done)(struct worker_job *job); /* in the loop; frees it */
+	STAILQ_ENTRY(worker_job) entry;
+};
+
+/* The thread begins with the first job. */
+struct worker *worker_new(struct loop *loop) MUST_USE;
+/* Waits until all jobs are done. */
+void worker_free(struct worker **worker);
+void worker_add(struct worker *worker, struct worker_job *job);
+
+#endif

@@ -1,0 +1,404 @@
+/* What an exchange does for an exec or an attach besides relaying. The tunnel is read as it passes;
+ * what cannot be read or written ends the session when a role is strict, and is told in any case.
+ * Toward the client a last word may stand only between two messages: until the one under way is
+ * complete nothing of the client's passes any more. Called by the other files of the exchange. */
+#include "kubeproxyd/exchange/exchange_remote.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/loop.h"
+#include "common/xmem.h"
+#include "kubeproxyd/directory/cluster.h"
+#include "kubeproxyd/exchange/caller.h"
+#include "kubeproxyd/exchange/exchange_private.h"
+#include "kubeproxyd/gate/identity.h"
+#include "kubeproxyd/http/status.h"
+#include "kubeproxyd/policy/query.h"
+#include "kubeproxyd/record/audit_event.h"
+#include "kubeproxyd/record/recording.h"
+#include "kubeproxyd/record/recordings.h"
+
+/* For the rest of a message, from an API server that had begun it. */
+#define PATIENCE_MS 2000
+
+struct exchange_remote {
+	struct exchange *exchange;
+	enum record_mode mode; /* RECORD_OFF: nobody asks for a recording */
+	bool has_terminal, has_stderr;
+	char *container;
+	char *protocol; /* "websocket v5.channel.k8s.io" */
+	struct recording *recording; /* NULL: none, or it is finished */
+	bool was_recorded; /* from the beginning on */
+	char *problem; /* why not, or not to the end */
+	bool has_failed; /* and it was told, and acted upon */
+	struct remote_command *command; /* NULL: no tunnel, or one that cannot be read */
+	char *ending; /* why the last word will be said */
+	struct timer *patience;
+};
+
+/* --- what is asked for ----------------------------------------------------------------------- */
+
+static bool is_remote_command(const struct exchange *exchange)
+{
+	const struct request_info *info = &exchange->admission.info;
+	return exchange->request->is_upgrade && info->is_resource &&
+	       (strcmp(info->subresource, "exec") == 0 || strcmp(info->subresource, "attach") == 0);
+}
+
+/* The first value, as the API server takes it (free()); NULL: there is none. */
+static char *parameter(const struct exchange *exchange, const char *name)
+{
+	const char *query = strchr(exchange->admission.route.target, '?');
+	if (query == NULL)
+		return NULL;
+	char *scratch = xmalloc(strlen(query) + 2);
+	char *value = xstrdup_or_null(query_get(query + 1, name, scratch));
+	free(scratch);
+	return value;
+}
+
+static bool is_asked_for(const struct exchange *exchange, const char *name)
+{
+	char *value = parameter(exchange, name);
+	bool is_true = query_is_true(value);
+	free(value);
+	return is_true;
+}
+
+static enum record_mode mode_for(const struct exchange *exchange, bool has_terminal)
+{
+	const struct role_options *options = &exchange->options;
+	bool is_wanted = options->record >= RECORD_BEST_EFFORT &&
+			 (has_terminal || options->records_non_interactive);
+	return is_wanted ? options->record : RECORD_OFF;
+}
+
+static bool can_read_one_of(const char *upgrade, const char *offered)
+{
+	char *list = xstrdup(offered), *rest = list, *word;
+	bool can = false;
+	while ((word = strtok_r(rest, ", \t", &rest)) != NULL)
+		can |= remote_command_can_read(upgrade, word);
+	free(list);
+	return can;
+}
+
+/* Whether the server can choose, of what the client offers, something that can be read. */
+static bool can_be_read(const struct exchange *exchange)
+{
+	const struct http_fields *fields = &exchange->request->fields;
+	const char *upgrade = fields_get(fields, "Upgrade");
+	bool is_websocket = strcasecmp(upgrade, "websocket") == 0;
+	const char *name = is_websocket ? "Sec-WebSocket-Protocol" : "X-Stream-Protocol-Version";
+	bool has_any = false;
+	for (size_t i = 0; i < fields->count; i++) {
+		if (!fields_is_named(fields, i, name))
+			continue;
+		has_any = true;
+		if (can_read_one_of(upgrade, fields_value(fields, i)))
+			return true;
+	}
+	return !has_any && remote_command_can_read(upgrade, NULL);
+}
+
+/* --- the recording --------------------------------------------------------------------------- */
+
+#define UNREADABLE "the protocol in which it is spoken cannot be recorded"
+
+static void stop_recording(struct exchange_remote *remote, const char *kind, const char *problem)
+{
+	if (remote->problem == NULL)
+		remote->problem = xstrdup(problem);
+	if (remote->recording != NULL)
+		recording_fail(remote->recording, kind, problem);
+	else
+		recordings_tell_failure(remote->exchange->all->with.recordings,
+		    remote->exchange->audit_id, kind, problem);
+}
+
+/* The answer to whoever must be recorded and cannot be. */
+static char *refusal_of(const struct exchange_remote *remote)
+{
+	return xasprintf("this session must be recorded (record_session: strict in a role), and "
+			 "that is not possible: %s",
+	    remote->problem);
+}
+
+/* A role is strict: the session ends. True: the exchange goes on, though perhaps to its last word.
+ */
+static bool act_on_problem(struct exchange_remote *remote)
+{
+	struct exchange *exchange = remote->exchange;
+	remote->has_failed = true;
+	if (remote->mode != RECORD_STRICT)
+		return true;
+	char *reason = refusal_of(remote);
+	bool goes_on = exchange_end_session(exchange, reason) && exchange->state != STATE_DONE;
+	if (!goes_on)
+		exchange_finish(exchange, reason);
+	free(reason);
+	return goes_on;
+}
+
+static void on_recording_failed(void *arg, const char *problem)
+{
+	struct exchange_remote *remote = arg;
+	stop_recording(remote, "write", problem);
+	(void)act_on_problem(remote);
+}
+
+static void on_stream(
+    void *arg, enum remote_stream stream, const uint8_t *data, size_t len, bool is_last)
+{
+	struct exchange_remote *remote = arg;
+	if (remote->problem == NULL &&
+	    !recording_add(remote->recording, stream, data, len, is_last))
+		remote->problem = xstrdup(recording_problem(remote->recording));
+}
+
+static void open_recording(struct exchange_remote *remote)
+{
+	struct exchange *exchange = remote->exchange;
+	char *problem = NULL;
+	if (!can_be_read(exchange)) {
+		stop_recording(remote, "protocol", UNREADABLE);
+		return;
+	}
+	if (exchange->all->with.recordings == NULL) {
+		stop_recording(remote, "open", "this instance keeps no recordings");
+		return;
+	}
+	remote->recording = recording_open(exchange->all->with.recordings, exchange->audit_id,
+	    on_recording_failed, remote, &problem);
+	remote->problem = problem;
+}
+
+static void begin_recording(struct exchange_remote *remote)
+{
+	const struct exchange *exchange = remote->exchange;
+	const struct admission *admission = &exchange->admission;
+	struct cast_about about = {
+	    .session = exchange->audit_id,
+	    .kind = admission->info.subresource,
+	    .user = exchange->identity->user,
+	    .cluster = admission->route.cluster,
+	    .arn = admission->cluster->resource->aws.arn,
+	    .namespace = admission->info.namespace,
+	    .pod = admission->info.name,
+	    .container = remote->container,
+	    .command = admission->info.command,
+	    .client = exchange->caller->host,
+	    .instance = recordings_instance(exchange->all->with.recordings),
+	    .protocol = remote->protocol,
+	    .mode = remote->mode == RECORD_STRICT ? "strict" : "best_effort",
+	    .started = unix_now(),
+	    .has_input = exchange->options.records_input,
+	};
+	recording_begin(remote->recording, &about);
+	remote->was_recorded = true;
+}
+
+/* --- admission ------------------------------------------------------------------------------- */
+
+bool exchange_remote_admit(struct exchange *exchange, unsigned *status, char **message)
+{
+	if (!is_remote_command(exchange) ||
+	    fields_get(&exchange->request->fields, "Upgrade") == NULL)
+		return true;
+	struct exchange_remote *remote = xcalloc(1, sizeof *remote);
+	exchange->remote = remote;
+	remote->exchange = exchange;
+	remote->has_terminal = is_asked_for(exchange, "tty");
+	remote->has_stderr = is_asked_for(exchange, "stderr");
+	remote->container = parameter(exchange, "container");
+	remote->mode = mode_for(exchange, remote->has_terminal);
+	if (remote->mode == RECORD_OFF)
+		return true;
+	open_recording(remote);
+	if (remote->problem == NULL || remote->mode != RECORD_STRICT) {
+		remote->has_failed = remote->problem != NULL;
+		return true;
+	}
+	*status = can_be_read(exchange) ? 503 : 403;
+	*message = refusal_of(remote);
+	return false;
+}
+
+bool exchange_remote_is_recorded(const struct exchange *exchange)
+{
+	return exchange->remote != NULL && exchange->remote->recording != NULL;
+}
+
+/* --- the tunnel ------------------------------------------------------------------------------ */
+
+char *exchange_remote_open(struct exchange *exchange, const struct http_head *answer)
+{
+	struct exchange_remote *remote = exchange->remote;
+	if (remote == NULL || answer->status != 101)
+		return NULL;
+	const char *upgrade = fields_get(&answer->fields, "Upgrade");
+	const char *protocol = fields_get(&answer->fields, strcasecmp(upgrade, "websocket") == 0
+							       ? "Sec-WebSocket-Protocol"
+							       : "X-Stream-Protocol-Version");
+	bool can_read = remote_command_can_read(upgrade, protocol);
+	if (!can_read && remote->mode != RECORD_OFF && remote->problem == NULL) {
+		stop_recording(remote, "protocol", UNREADABLE);
+		remote->has_failed = true;
+	}
+	if (!can_read)
+		return remote->mode == RECORD_STRICT ? refusal_of(remote) : NULL;
+	remote->protocol = xasprintf("%s %s", upgrade, protocol != NULL ? protocol : "");
+	if (remote->recording != NULL)
+		begin_recording(remote);
+	remote->command =
+	    remote_command_new(upgrade, protocol, remote->was_recorded ? on_stream : NULL, remote);
+	return NULL;
+}
+
+/* False: the exchange is over. */
+static bool on_unreadable(struct exchange_remote *remote, enum remote_side side)
+{
+	static const char *const problems[REMOTE_SIDES] = {
+	    "what its client sends cannot be read any more",
+	    "what the API server sends cannot be read any more"};
+	if (!remote->was_recorded || remote->has_failed)
+		return true;
+	stop_recording(remote, "protocol", problems[side]);
+	return act_on_problem(remote);
+}
+
+/* Reads no further than the message goes that is under way. */
+static bool read_to_end(struct exchange_remote *remote, const uint8_t *data, size_t *len)
+{
+	size_t used = 0;
+	while (used < *len && remote_command_wanted(remote->command) > 0) {
+		uint64_t wanted = remote_command_wanted(remote->command);
+		size_t count = *len - used < wanted ? *len - used : (size_t)wanted;
+		if (!remote_command_feed(remote->command, REMOTE_SERVER, data + used, count))
+			break;
+		used += count;
+	}
+	*len = used;
+	return used > 0;
+}
+
+bool exchange_remote_passes(
+    struct exchange *exchange, enum remote_side side, const uint8_t *data, size_t *len)
+{
+	struct exchange_remote *remote = exchange->remote;
+	if (remote->command == NULL)
+		return true;
+	if (remote->ending != NULL)
+		return side == REMOTE_SERVER && read_to_end(remote, data, len);
+	if (!remote_command_feed(remote->command, side, data, *len) && !on_unreadable(remote, side))
+		return false;
+	return side == REMOTE_SERVER || remote->ending == NULL;
+}
+
+static void say_last_word(struct exchange_remote *remote)
+{
+	struct exchange *exchange = remote->exchange;
+	struct buf status = {0}, out = {0};
+	char *text = remote->has_terminal ? xasprintf("\r\n%s\r\n", remote->ending)
+					  : xasprintf("%s\n", remote->ending);
+	bool has_place = remote->has_terminal || remote->has_stderr;
+	struct remote_last_word word = {
+	    .stream = remote->has_terminal ? REMOTE_STDOUT : REMOTE_STDERR,
+	    .text = has_place ? text : NULL,
+	};
+	status_write(&status, 500, remote->ending);
+	word.status = buf_text(&status);
+	remote_command_end(remote->command, &word, &out);
+	if (has_place && remote->was_recorded)
+		on_stream(remote, word.stream, (const uint8_t *)text, strlen(text), true);
+	exchange->relay.answer_bytes += out.len;
+	(void)!exchange->client.verbs->send_body(
+	    exchange->client.object, (const uint8_t *)out.data, out.len);
+	exchange->client.verbs->send_end(exchange->client.object);
+	free(text);
+	buf_free(&status);
+	buf_free(&out);
+	exchange_finish(exchange, remote->ending);
+}
+
+void exchange_remote_passed(struct exchange *exchange)
+{
+	struct exchange_remote *remote = exchange->remote;
+	if (remote->command == NULL)
+		return;
+	if (remote->problem != NULL && !remote->has_failed && !act_on_problem(remote))
+		return;
+	bool is_now = remote->ending != NULL && remote_command_wanted(remote->command) == 0;
+	if (!is_now)
+		return;
+	if (remote_command_can_end(remote->command))
+		say_last_word(remote);
+	else
+		exchange_finish(exchange, remote->ending);
+}
+
+/* --- the end --------------------------------------------------------------------------------- */
+
+static void on_patience_over(void *arg)
+{
+	struct exchange_remote *remote = arg;
+	exchange_finish(remote->exchange, remote->ending);
+}
+
+/* Who does not read cannot be told, and what waits for them is not to be kept. */
+bool exchange_end_session(struct exchange *exchange, const char *reason)
+{
+	struct exchange_remote *remote = exchange->remote;
+	if (exchange->state != STATE_TUNNEL || remote == NULL || remote->command == NULL ||
+	    remote->ending != NULL || exchange->is_half_closed || exchange->link.is_stalled ||
+	    !remote_command_can_end(remote->command))
+		return false;
+	remote->ending = xstrdup(reason);
+	if (remote_command_wanted(remote->command) == 0) {
+		say_last_word(remote);
+		return true;
+	}
+	remote->patience = timer_new(exchange->all->with.loop, on_patience_over, remote);
+	timer_set(remote->patience, duration_ms(PATIENCE_MS));
+	return true;
+}
+
+const char *exchange_remote_reason(const struct exchange *exchange, const char *reason)
+{
+	const struct exchange_remote *remote = exchange->remote;
+	return remote != NULL && remote->ending != NULL ? remote->ending : reason;
+}
+
+void exchange_remote_tell(const struct exchange *exchange, struct audit_event *event)
+{
+	const struct exchange_remote *remote = exchange->remote;
+	if (remote == NULL || event->stage == AUDIT_REQUEST_RECEIVED)
+		return;
+	event->recording_problem = remote->problem;
+	event->recorded = !remote->was_recorded	    ? "no"
+			  : remote->problem != NULL ? "in part"
+						    : "yes";
+	if (remote->was_recorded)
+		event->recording = exchange->audit_id;
+}
+
+void exchange_remote_free(struct exchange *exchange, const char *reason)
+{
+	struct exchange_remote *remote = exchange->remote;
+	exchange->remote = NULL;
+	if (remote == NULL)
+		return;
+	if (remote->recording != NULL && remote->was_recorded)
+		recording_finish(&remote->recording, reason);
+	else if (remote->recording != NULL)
+		recording_discard(&remote->recording);
+	remote_command_free(&remote->command);
+	timer_free(&remote->patience);
+	free(remote->container);
+	free(remote->protocol);
+	free(remote->problem);
+	free(remote->ending);
+	free(remote);
+}

@@ -1,0 +1,253 @@
+/* Sees to the files of recordings: live ones are flushed, finished ones brought to the disk, old
+ * ones deleted. What waits for a disk does so in a thread. Made by the proxy. */
+#include "kubeproxyd/record/recordings.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/loop.h"
+#include "common/metrics.h"
+#include "common/settings.h"
+#include "common/worker.h"
+#include "common/xmem.h"
+#include "kubeproxyd/record/recording.h"
+#include "kubeproxyd/record/recording_files.h"
+
+#define FLUSH_MS      1000
+#define SWEEP_MINUTES 10
+
+struct recordings {
+	struct recordings_options with;
+	struct worker *worker;
+	TAILQ_HEAD(, recording_link) live;
+	struct timer *flush; /* set while any is live */
+	struct timer *sweep;
+	bool is_sweeping, sweeps_again;
+	struct {
+		struct metric *live, *kept, *failures, *deleted, *bytes, *held;
+	} metrics;
+};
+
+/* --- finished files -------------------------------------------------------------------------- */
+
+struct keep_job {
+	struct worker_job job;
+	struct recordings *recordings;
+	int directory, file;
+	char id[AUDIT_ID_TEXT];
+	uint64_t bytes;
+	int error;
+};
+
+static void start_sweep(struct recordings *recordings);
+
+static void keep_file(struct worker_job *job)
+{
+	struct keep_job *keep = (struct keep_job *)job;
+	keep->error = recording_file_keep(keep->directory, keep->file, keep->id);
+	close(keep->file);
+	close(keep->directory);
+}
+
+static void on_kept(struct worker_job *job)
+{
+	struct keep_job *keep = (struct keep_job *)job;
+	struct recordings *recordings = keep->recordings;
+	if (keep->error == 0) {
+		metric_add(recordings->metrics.kept, 1);
+		metric_add(recordings->metrics.bytes, (double)keep->bytes);
+		log_info("recording", "kept", LOG_S("session", keep->id),
+		    LOG_I("bytes", (int64_t)keep->bytes));
+	} else {
+		recordings_tell_failure(recordings, keep->id, "write", strerror(keep->error));
+	}
+	free(keep);
+	start_sweep(recordings);
+}
+
+void recordings_keep(struct recordings *recordings, int directory, int file,
+    const char id[AUDIT_ID_TEXT], uint64_t bytes)
+{
+	struct keep_job *keep = xcalloc(1, sizeof *keep);
+	keep->job.work = keep_file;
+	keep->job.done = on_kept;
+	keep->recordings = recordings;
+	keep->directory = directory;
+	keep->file = file;
+	keep->bytes = bytes;
+	memcpy(keep->id, id, AUDIT_ID_TEXT);
+	worker_add(recordings->worker, &keep->job);
+}
+
+/* --- sweeps ---------------------------------------------------------------------------------- */
+
+struct sweep_job {
+	struct worker_job job;
+	struct recordings *recordings;
+	struct recording_sweep sweep;
+};
+
+static void tell_note(struct recordings *recordings, const struct recording_note *note)
+{
+	static const char *const events[] = {"ended-abandoned", "deleted", "deleted"};
+	static const char *const reasons[] = {"the proxy stopped", "max_age", "max_total_bytes"};
+	if (note->error != 0) {
+		log_error("recording",
+		    note->deed == RECORDING_ENDED ? "end-failed" : "delete-failed",
+		    LOG_S("session", note->id), LOG_S("error", strerror(note->error)));
+		return;
+	}
+	if (note->deed != RECORDING_ENDED)
+		metric_add(recordings->metrics.deleted, 1, reasons[note->deed]);
+	log_info("recording", events[note->deed], LOG_S("session", note->id),
+	    LOG_S("reason", reasons[note->deed]));
+}
+
+static void work_sweep(struct worker_job *job)
+{
+	recording_sweep_run(&((struct sweep_job *)job)->sweep);
+}
+
+static void on_swept(struct worker_job *job)
+{
+	struct sweep_job *done = (struct sweep_job *)job;
+	struct recordings *recordings = done->recordings;
+	const struct recording_sweep *sweep = &done->sweep;
+	for (size_t i = 0; i < sweep->note_count; i++)
+		tell_note(recordings, &sweep->notes[i]);
+	if (sweep->error != 0 && sweep->error != ENOENT)
+		log_error("recording", "sweep-failed", LOG_S("directory", sweep->path),
+		    LOG_S("error", strerror(sweep->error)));
+	metric_set(recordings->metrics.held, (double)sweep->bytes);
+	recordings->is_sweeping = false;
+	bool has_more = sweep->note_count == RECORDING_NOTES_MAX || recordings->sweeps_again;
+	recordings->sweeps_again = false;
+	free(done->sweep.path);
+	free(done);
+	if (has_more)
+		start_sweep(recordings);
+}
+
+static void start_sweep(struct recordings *recordings)
+{
+	if (recordings->worker == NULL)
+		return;
+	recordings->sweeps_again = recordings->is_sweeping;
+	if (recordings->is_sweeping)
+		return;
+	const struct recording_settings *settings = &recordings->with.settings->proxy.recording;
+	struct sweep_job *job = xcalloc(1, sizeof *job);
+	job->job.work = work_sweep;
+	job->job.done = on_swept;
+	job->recordings = recordings;
+	job->sweep.path = xstrdup(settings->directory);
+	job->sweep.max_bytes = settings->max_total_bytes;
+	job->sweep.max_age_seconds = settings->max_age.ms / 1000;
+	job->sweep.now = unix_now().ms / 1000;
+	recordings->is_sweeping = true;
+	worker_add(recordings->worker, &job->job);
+}
+
+static void on_sweep_timer(void *arg)
+{
+	struct recordings *recordings = arg;
+	start_sweep(recordings);
+	timer_set(recordings->sweep, duration_seconds(SWEEP_MINUTES * 60));
+}
+
+/* --- live ones ------------------------------------------------------------------------------- */
+
+static void on_flush_timer(void *arg)
+{
+	struct recordings *recordings = arg;
+	struct recording_link *link, *next;
+	if (!TAILQ_EMPTY(&recordings->live))
+		timer_set(recordings->flush, duration_ms(FLUSH_MS));
+	TAILQ_FOREACH_SAFE(link, &recordings->live, entry, next)
+	recording_flush(link->recording);
+}
+
+void recordings_add(struct recordings *recordings, struct recording_link *link)
+{
+	TAILQ_INSERT_TAIL(&recordings->live, link, entry);
+	metric_add(recordings->metrics.live, 1);
+	if (!timer_is_set(recordings->flush))
+		timer_set(recordings->flush, duration_ms(FLUSH_MS));
+}
+
+void recordings_remove(struct recordings *recordings, struct recording_link *link)
+{
+	TAILQ_REMOVE(&recordings->live, link, entry);
+	metric_add(recordings->metrics.live, -1);
+}
+
+void recordings_tell_failure(
+    struct recordings *recordings, const char *session, const char *kind, const char *problem)
+{
+	if (recordings != NULL)
+		metric_add(recordings->metrics.failures, 1, kind);
+	log_error("recording", "failed", LOG_S("session", session), LOG_S("kind", kind),
+	    LOG_S("error", problem));
+}
+
+const struct settings *recordings_settings(const struct recordings *recordings)
+{
+	return recordings->with.settings;
+}
+
+const char *recordings_instance(const struct recordings *recordings)
+{
+	return recordings->with.instance;
+}
+
+/* --- public ---------------------------------------------------------------------------------- */
+
+static void make_metrics(struct recordings *recordings, struct metrics *metrics)
+{
+	recordings->metrics.live = metrics_gauge(
+	    metrics, "eksgate_recordings_live", "Sessions that are being recorded.", "");
+	recordings->metrics.kept = metrics_counter(
+	    metrics, "eksgate_recordings_total", "Recordings that were completed and kept.", "");
+	recordings->metrics.bytes = metrics_counter(
+	    metrics, "eksgate_recording_bytes_total", "Bytes of completed recordings.", "");
+	recordings->metrics.failures = metrics_counter(metrics, "eksgate_recording_failures_total",
+	    "Sessions that could not be recorded, or not to their end.", "kind");
+	recordings->metrics.deleted = metrics_counter(metrics, "eksgate_recordings_deleted_total",
+	    "Recordings that were deleted, by the limit that they were beyond.", "reason");
+	recordings->metrics.held = metrics_gauge(metrics, "eksgate_recordings_bytes",
+	    "Bytes in the directory of recordings, at the last look.", "");
+}
+
+struct recordings *recordings_new(const struct recordings_options *options)
+{
+	struct recordings *recordings = xcalloc(1, sizeof *recordings);
+	recordings->with = *options;
+	TAILQ_INIT(&recordings->live);
+	recordings->worker = worker_new(options->loop);
+	recordings->flush = timer_new(options->loop, on_flush_timer, recordings);
+	recordings->sweep = timer_new(options->loop, on_sweep_timer, recordings);
+	make_metrics(recordings, options->metrics);
+	timer_set(recordings->sweep, duration_ms(0));
+	return recordings;
+}
+
+void recordings_free(struct recordings **recordings)
+{
+	struct recordings *old = *recordings;
+	*recordings = NULL;
+	if (old == NULL)
+		return;
+	worker_free(&old->worker);
+	timer_free(&old->flush);
+	timer_free(&old->sweep);
+	free(old);
+}
+
+void recordings_set(struct recordings *recordings, const struct settings *settings)
+{
+	recordings->with.settings = settings;
+	start_sweep(recordings);
+}

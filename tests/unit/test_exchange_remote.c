@@ -1,0 +1,435 @@
+/* Execs and attaches: what of them is recorded, when a role forbids to go on, and how they are
+ * ended with a sentence. */
+#include <dirent.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "common/xmem.h"
+#include "kubeproxyd/record/recordings.h"
+#include "tests/unit/exchange_stage.h"
+#include "tests/unit/tunnel_bytes.h"
+
+#define EXEC "/clusters/prod/api/v1/namespaces/a/pods/p/exec?command=ls&stdout=1&tty=1"
+
+static char directory[64];
+static char *path;
+static struct recordings *recordings;
+static struct buf bytes;
+
+static int set_up_recordings(void **state)
+{
+	set_up(state);
+	strcpy(directory, "/tmp/eksgate-remote-XXXXXX");
+	assert_non_null(mkdtemp(directory));
+	path = xasprintf("%s/kept", directory);
+	settings.proxy.recording = (struct recording_settings){.directory = path};
+	struct recordings_options options = {loop, metrics, &settings, "main"};
+	recordings = recordings_new(&options);
+	all->with.recordings = recordings;
+	return 0;
+}
+
+static int tear_down_recordings(void **state)
+{
+	recordings_free(&recordings);
+	buf_free(&bytes);
+	char *command = xasprintf("rm -rf %s", directory);
+	assert_int_equal(system(command), 0);
+	free(command);
+	free(path);
+	return tear_down(state);
+}
+
+/* --- helpers --------------------------------------------------------------------------------- */
+
+static void ask_exec(enum record_mode mode, const char *target, const char *protocol)
+{
+	world.options.record = mode;
+	request.is_upgrade = true;
+	fields_add_text(&request.fields, "Upgrade", "websocket");
+	fields_add_text(&request.fields, "Sec-WebSocket-Extensions", "permessage-deflate");
+	if (protocol != NULL)
+		fields_add_text(&request.fields, "Sec-WebSocket-Protocol", protocol);
+	ask("GET", target, HTTP_BODY_NONE);
+}
+
+static void switch_to(const char *protocol)
+{
+	struct http_head head = {.status = 101, .body = HTTP_BODY_NONE, .keep_alive = true};
+	head.is_upgrade = true;
+	fields_add_text(&head.fields, "Upgrade", "websocket");
+	fields_add_text(&head.fields, "Sec-WebSocket-Protocol", protocol);
+	upstreams[0].is_ended = false; /* the head's end; the tunnel has its own */
+	upstreams[0].events->on_head(upstreams[0].arg, &head);
+	http_head_free(&head);
+}
+
+static void open_exec(enum record_mode mode)
+{
+	ask_exec(mode, EXEC, "v5.channel.k8s.io");
+	switch_to("v5.channel.k8s.io");
+}
+
+/* What was gathered in `bytes`. */
+static void server_sends(size_t len)
+{
+	upstreams[0].events->on_body(upstreams[0].arg, (const uint8_t *)bytes.data, len);
+	buf_consume(&bytes, len);
+}
+
+static void client_sends(void)
+{
+	exchange_client_events.on_body(exchange, (const uint8_t *)bytes.data, bytes.len);
+	buf_clear(&bytes);
+}
+
+static void end_by_server(void)
+{
+	ws_message(&bytes, false, 3, "{\"status\":\"Success\"}");
+	server_sends(bytes.len);
+	answer_end(0);
+	exchange_client_events.on_end(exchange);
+}
+
+/* The text of the only file, once it is on the disk; NULL: there is none. To be freed. */
+static char *kept(void)
+{
+	recordings_free(&recordings);
+	all->with.recordings = NULL;
+	DIR *open = opendir(path);
+	char *text = NULL;
+	for (struct dirent *entry; open != NULL && (entry = readdir(open)) != NULL;) {
+		if (entry->d_name[0] == '.')
+			continue;
+		assert_null(text);
+		char *file = xasprintf("%s/%s", path, entry->d_name);
+		FILE *stream = fopen(file, "r");
+		text = xcalloc(1, 65536);
+		(void)!fread(text, 1, 65535, stream);
+		fclose(stream);
+		assert_non_null(strstr(file, ".cast"));
+		assert_null(strstr(file, ".part"));
+		free(file);
+	}
+	if (open != NULL)
+		closedir(open);
+	return text;
+}
+
+static void assert_kept(const char *const *wanted)
+{
+	char *text = kept();
+	if (wanted == NULL) {
+		assert_null(text);
+		return;
+	}
+	assert_non_null(text);
+	for (; *wanted != NULL; wanted++)
+		if (strstr(text, *wanted) == NULL)
+			fail_msg("%s is not in %s", *wanted, text);
+	free(text);
+}
+
+#define KEEPS(...) assert_kept((const char *const[]){__VA_ARGS__, NULL})
+
+/* That a client reads `words` on its terminal, as an error, and a goodbye. */
+static void assert_told(const char *words)
+{
+	const char *text = client.body.data;
+	const char *on_terminal = memmem(text, client.body.len, words, strlen(words));
+	assert_non_null(on_terminal);
+	size_t left = client.body.len - (size_t)(on_terminal + 1 - text);
+	assert_non_null(memmem(on_terminal + 1, left, words, strlen(words)));
+	assert_memory_equal(text + client.body.len - 4, "\x88\x02\x03\xe8", 4);
+	assert_true(client.is_ended && client.is_released && upstreams[0].is_released);
+}
+
+/* --- what is recorded ------------------------------------------------------------------------ */
+
+static void test_recorded(void **state)
+{
+	(void)state;
+	open_exec(RECORD_STRICT);
+	assert_null(sent(0, "Sec-WebSocket-Extensions"));
+	assert_string_equal(sent(0, "Sec-WebSocket-Protocol"), "v5.channel.k8s.io");
+	ws_message(&bytes, true, 4, "{\"Width\":99,\"Height\":9}");
+	client_sends();
+	ws_message(&bytes, false, 1, "hello");
+	ws_message(&bytes, true, 0, "typed");
+	server_sends(8);
+	client_sends();
+	assert_memory_equal(client.body.data, "\x82\x06\x01hello", 8);
+	end_by_server();
+	KEEPS("\"width\":99,", "\"user\":\"alice\"", "\"kind\":\"exec\"", "\"command\":\"ls\"",
+	    "\"client\":\"2001:db8::1\"", "\"mode\":\"strict\"", "\"o\",\"hello\"]", "\"exit 0\"]");
+}
+
+static void test_not_recorded_unless_asked(void **state)
+{
+	(void)state;
+	open_exec(RECORD_OFF);
+	assert_string_equal(sent(0, "Sec-WebSocket-Extensions"), "permessage-deflate");
+	end_by_server();
+	assert_kept(NULL);
+}
+
+static void test_without_a_terminal(void **state)
+{
+	(void)state;
+	static const char plain[] =
+	    "/clusters/prod/api/v1/namespaces/a/pods/p/attach?stdout=1&tty=false";
+	ask_exec(RECORD_STRICT, plain, "v4.channel.k8s.io");
+	switch_to("v4.channel.k8s.io");
+	end_by_server();
+	assert_kept(NULL);
+}
+
+static void test_non_interactive_when_asked(void **state)
+{
+	(void)state;
+	world.options.records_non_interactive = true;
+	ask_exec(RECORD_BEST_EFFORT,
+	    "/clusters/prod/api/v1/namespaces/a/pods/p/attach?stdout=1&container=c",
+	    "v4.channel.k8s.io");
+	switch_to("v4.channel.k8s.io");
+	end_by_server();
+	KEEPS("\"kind\":\"attach\"", "\"container\":\"c\"", "\"command\":\"\"");
+}
+
+/* No session came of it: nothing is kept. */
+static void test_a_refusal_of_the_cluster(void **state)
+{
+	(void)state;
+	ask_exec(RECORD_STRICT, EXEC, "v5.channel.k8s.io");
+	answer_head(0, 403, NULL);
+	answer_body(0, "{no}");
+	answer_end(0);
+	assert_int_equal(client.head.status, 403);
+	assert_kept(NULL);
+}
+
+/* --- what cannot be recorded ----------------------------------------------------------------- */
+
+static void test_a_protocol_that_cannot_be_read(void **state)
+{
+	(void)state;
+	ask_exec(RECORD_STRICT, EXEC, "v9.channel.k8s.io");
+	assert_refused(403, "must be recorded");
+	assert_int_equal(upstream_count, 0);
+	side_clear(&client);
+	http_head_clear(&request);
+	ask_exec(RECORD_BEST_EFFORT, EXEC, "v9.channel.k8s.io");
+	switch_to("v9.channel.k8s.io");
+	bytes.len = 0;
+	buf_append_text(&bytes, "whatever");
+	server_sends(8);
+	assert_string_equal(buf_text(&client.body), "whatever");
+	answer_end(0);
+	exchange_client_events.on_end(exchange);
+	assert_kept(NULL);
+}
+
+/* Offered among others that can: what counts is what the server takes. */
+static void test_a_choice_that_cannot_be_read(void **state)
+{
+	(void)state;
+	ask_exec(RECORD_STRICT, EXEC, "v9.channel.k8s.io, v5.channel.k8s.io");
+	switch_to("v9.channel.k8s.io");
+	assert_refused(403, "cannot be recorded");
+	assert_kept(NULL);
+}
+
+static void test_nowhere_to_write(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdir(path, 0755), 0);
+	ask_exec(RECORD_STRICT, EXEC, "v5.channel.k8s.io");
+	assert_refused(503, "must be recorded");
+	assert_int_equal(upstream_count, 0);
+	side_clear(&client);
+	http_head_clear(&request);
+	open_exec(RECORD_BEST_EFFORT);
+	ws_message(&bytes, false, 1, "hello");
+	server_sends(bytes.len);
+	assert_memory_equal(client.body.data, "\x82\x06\x01hello", 8);
+	end_by_server();
+	assert_kept(NULL);
+}
+
+/* The client hides what it does: told before it reaches the cluster. */
+static void test_frames_that_cannot_be_read(void **state)
+{
+	(void)state;
+	open_exec(RECORD_STRICT);
+	ws_message(&bytes, false, 0, "unmasked");
+	client_sends();
+	assert_int_equal(upstreams[0].body.len, 0);
+	assert_told("what its client sends cannot be read any more");
+	KEEPS("\"m\",\"ended: what its client sends cannot be read any more\"]");
+}
+
+static void test_frames_that_cannot_be_read_best_effort(void **state)
+{
+	(void)state;
+	open_exec(RECORD_BEST_EFFORT);
+	ws_message(&bytes, false, 0, "unmasked");
+	client_sends();
+	assert_int_equal(upstreams[0].body.len, 11);
+	end_by_server();
+	KEEPS("\"m\",\"ended: what its client sends cannot be read any more\"]");
+}
+
+/* What the server sends has no frames any more in which something could be said. */
+static void test_a_server_that_cannot_be_read(void **state)
+{
+	(void)state;
+	open_exec(RECORD_STRICT);
+	ws_frame(&bytes, 0xc2, false, "\x01squeezed", 9);
+	server_sends(bytes.len);
+	assert_int_equal(client.body.len, 0);
+	assert_true(client.is_released && upstreams[0].is_released && !client.is_ended);
+	KEEPS("\"m\",\"ended: what the API server sends cannot be read any more\"]");
+}
+
+static void test_a_recording_that_is_full(void **state)
+{
+	(void)state;
+	static char text[30000];
+	memset(text, 'x', sizeof text - 1);
+	settings.proxy.recording.max_session_bytes = 40000;
+	open_exec(RECORD_STRICT);
+	for (int i = 0; i < 3 && !client.is_released; i++) {
+		ws_message(&bytes, false, 1, text);
+		server_sends(bytes.len);
+	}
+	assert_told("max_session_bytes allows");
+}
+
+/* --- the last word --------------------------------------------------------------------------- */
+
+static void test_told_at_once(void **state)
+{
+	(void)state;
+	open_exec(RECORD_BEST_EFFORT);
+	ws_message(&bytes, false, 1, "hello");
+	server_sends(bytes.len);
+	exchange_withdraw(exchange, "somebody said so");
+	assert_told("somebody said so");
+	KEEPS("\"o\",\"\\u000d\\u000asomebody said so\\u000d\\u000a\"]",
+	    "\"m\",\"ended: somebody said so\"]");
+}
+
+/* The rest of the message passes, nothing of the client's does, and nothing behind it. */
+static void test_told_behind_a_message(void **state)
+{
+	(void)state;
+	open_exec(RECORD_OFF);
+	ws_message(&bytes, false, 1, "hello");
+	ws_message(&bytes, false, 1, "unsaid");
+	server_sends(3);
+	exchange_withdraw(exchange, "somebody said so");
+	assert_false(client.is_released);
+	buf_append_text(&upstreams[0].body, "|");
+	struct buf server = bytes;
+	bytes = (struct buf){0};
+	ws_message(&bytes, true, 0, "rm -rf");
+	client_sends();
+	assert_string_equal(buf_text(&upstreams[0].body), "|");
+	buf_free(&bytes);
+	bytes = server;
+	server_sends(bytes.len);
+	assert_memory_equal(client.body.data, "\x82\x06\x01hello", 8);
+	assert_null(memmem(client.body.data, client.body.len, "unsaid", 6));
+	assert_told("somebody said so");
+}
+
+static void stop(void *arg)
+{
+	(void)arg;
+	loop_stop(loop);
+}
+
+/* An API server that does not complete it is not waited for. */
+static void test_a_message_without_an_end(void **state)
+{
+	(void)state;
+	open_exec(RECORD_OFF);
+	ws_message(&bytes, false, 1, "hello");
+	server_sends(3);
+	exchange_withdraw(exchange, "somebody said so");
+	struct timer *timer = timer_new(loop, stop, NULL);
+	timer_set(timer, duration_ms(2300));
+	loop_run(loop);
+	timer_free(&timer);
+	assert_true(client.is_released);
+	assert_int_equal(client.body.len, 3);
+}
+
+static void test_a_second_call_does_not_wait(void **state)
+{
+	(void)state;
+	open_exec(RECORD_OFF);
+	ws_message(&bytes, false, 1, "hello");
+	server_sends(3);
+	exchange_cut(exchange, "somebody said so");
+	assert_false(client.is_released);
+	exchange_cut(exchange, "somebody said so");
+	assert_true(client.is_released);
+}
+
+/* The server said goodbye, or ended its side: nothing may follow. */
+static void test_nothing_behind_the_end(void **state)
+{
+	(void)state;
+	open_exec(RECORD_OFF);
+	ws_frame(&bytes, 0x88, false, "\x03\xe8", 2);
+	server_sends(bytes.len);
+	exchange_withdraw(exchange, "somebody said so");
+	assert_true(client.is_released);
+	assert_int_equal(client.body.len, 4);
+}
+
+static void test_without_stderr_only_a_status(void **state)
+{
+	(void)state;
+	ask_exec(RECORD_OFF, "/clusters/prod/api/v1/namespaces/a/pods/p/exec?command=tar&stdout=1",
+	    "v5.channel.k8s.io");
+	switch_to("v5.channel.k8s.io");
+	exchange_withdraw(exchange, "so");
+	assert_memory_equal(client.body.data + 2, "\x03{\"kind\":\"Status\"", 17);
+	assert_true(client.is_ended && client.is_released);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_recordings, tear_down_recordings)
+	const struct CMUnitTest tests[] = {
+	    TEST(test_recorded),
+	    TEST(test_not_recorded_unless_asked),
+	    TEST(test_without_a_terminal),
+	    TEST(test_non_interactive_when_asked),
+	    TEST(test_a_refusal_of_the_cluster),
+	    TEST(test_a_protocol_that_cannot_be_read),
+	    TEST(test_a_choice_that_cannot_be_read),
+	    TEST(test_nowhere_to_write),
+	    TEST(test_frames_that_cannot_be_read),
+	    TEST(test_frames_that_cannot_be_read_best_effort),
+	    TEST(test_a_server_that_cannot_be_read),
+	    TEST(test_a_recording_that_is_full),
+	    TEST(test_told_at_once),
+	    TEST(test_told_behind_a_message),
+	    TEST(test_a_message_without_an_end),
+	    TEST(test_a_second_call_does_not_wait),
+	    TEST(test_nothing_behind_the_end),
+	    TEST(test_without_stderr_only_a_status),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

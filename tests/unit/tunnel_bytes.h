@@ -1,0 +1,27 @@
+/* What the two ends of an exec's tunnel send, as bytes: WebSocket frames and SPDY/3.1 frames. */
+#ifndef EKSGATE_TESTS_TUNNEL_BYTES_H
+#define EKSGATE_TESTS_TUNNEL_BYTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <zlib.h>
+
+#include "common/buf.h"
+
+/* A frame whose first byte is `first` (0x82: a whole binary message). */
+void ws_frame(struct buf *out, int first, bool is_masked, const char *data, size_t len);
+/* A binary message of a channel. */
+void ws_message(struct buf *out, bool is_masked, char channel, const char *text);
+
+/* One direction's header blocks. */
+struct spdy_end {
+	z_stream deflater;
+};
+void spdy_end_init(struct spdy_end *end);
+void spdy_end_free(struct spdy_end *end);
+/* SYN_STREAM with the header "streamtype". */
+void spdy_open(struct spdy_end *end, struct buf *out, uint32_t id, const char *type);
+void spdy_data(struct buf *out, uint32_t id, const char *text, bool is_last);
+
+#endif
