@@ -252,6 +252,22 @@ async function checkFailures(stage) {
 	await stage.forget();
 }
 
+// What fails again and again is not tried for hours.
+async function checkBroken(stage) {
+	await stage.make('Pod', Array.from({ length: 80 }, (_, i) => `mine-b${i}`));
+	await stage.one('POST', '/faults', { kind: 'status', method: 'DELETE', code: 500, body: '{}' });
+	const { status, json } = await stage.remove(PODS);
+	assert.equal(status, 500);
+	const [, failed, untried] = /^0 of 82 pods were deleted, (\d+) could not be, and (\d+) were not tried/.exec(json.message);
+	assert.equal(Number(failed) + Number(untried), 82);
+	assert.ok(Number(failed) < 50 + AT_A_TIME, json.message);
+	assert.equal(json.details.causes.length, 50);
+	await stage.forget();
+	assert.equal(listed(await stage.remove(`${PODS}?labelSelector=app!%3Dnone`)).length, 82);
+	await stage.make('Pod', ['mine-2', 'mine-3']);
+	await stage.forget();
+}
+
 async function checkLeaving(stage) {
 	await stage.make('Pod', Array.from({ length: 30 }, (_, i) => `mine-a${i}`));
 	await stage.one('POST', '/faults', { kind: 'hang', method: 'DELETE' });
@@ -328,6 +344,7 @@ scenario('collections deleted by somebody who may delete some', { clusters: [pro
 	await checkPrograms(stage);
 	await checkLarge(stage);
 	await checkFailures(stage);
+	await checkBroken(stage);
 	await checkLeaving(stage);
 	await checkWithdrawal(stage, kubeproxyd);
 	await checkMany(stage);
