@@ -111,7 +111,7 @@ KUBEPROXYD := $(PROBE) $(HTTP) $(NET) $(EXCHANGE) $(RECORD) $(FILTER) $(BACK) $(
 	kubeproxyd/proxy_admin_sessions.o kubeproxyd/cli_sessions.o kubeproxyd/session_list.o kubeproxyd/session_table.o kubeproxyd/cli_play.o kubeproxyd/player.o kubeproxyd/terminal.o \
 	kubeproxyd/proxy_admin.o kubeproxyd/proxy_files.o kubeproxyd/cli_online.o $(DIRECTORY)
 BODIES := kubeproxyd/policy/protobuf.o kubeproxyd/policy/object_name.o kubeproxyd/policy/access_review.o
-POLICY := common/edit_distance.o kubeproxyd/policy/query.o kubeproxyd/policy/field_selector.o kubeproxyd/policy/path_policy.o \
+POLICY := common/edit_distance.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o kubeproxyd/policy/query.o kubeproxyd/policy/field_selector.o kubeproxyd/policy/path_policy.o \
 	kubeproxyd/policy/request_info.o kubeproxyd/policy/principal.o kubeproxyd/policy/traits.o kubeproxyd/policy/document.o \
 	kubeproxyd/policy/role.o kubeproxyd/policy/binding.o kubeproxyd/policy/policy.o kubeproxyd/policy/decide.o \
 	kubeproxyd/policy/expression.o kubeproxyd/policy/expression_parse.o kubeproxyd/policy/template.o \
@@ -195,7 +195,7 @@ test_upstream := tests/unit/fake_streams.o $(BASE) common/loop.o common/metrics.
 	kubeproxyd/back/dial.o
 test_session_h1 := tests/unit/session_neighbours.o $(BASE) common/loop.o $(HTTP) $(LLHTTP) kubeproxyd/exchange/reply.o kubeproxyd/front/session_h1.o
 test_audit_id := kubeproxyd/record/audit_id.o
-AUDIT_EVENT := kubeproxyd/record/audit_event.o kubeproxyd/record/json_line.o kubeproxyd/policy/query.o \
+AUDIT_EVENT := kubeproxyd/record/audit_event.o kubeproxyd/record/json_line.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o kubeproxyd/policy/query.o \
 	kubeproxyd/policy/field_selector.o kubeproxyd/policy/path_policy.o kubeproxyd/policy/request_info.o
 AUDIT_POLICY := kubeproxyd/record/audit_policy.o kubeproxyd/policy/document.o common/edit_distance.o common/yaml.o
 test_audit_event := $(BASE) common/json.o $(AUDIT_EVENT)

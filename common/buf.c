@@ -10,40 +10,16 @@
 
 #define FIRST_CAPACITY 64
 
-void buf_make_room(struct buf *b, size_t more)
+void buf_grow(struct buf *b, size_t more)
 {
 	if (more > (size_t)-1 / 2 - b->len)
 		abort();
 	size_t want = b->len + more + 1;
-	if (want <= b->cap)
-		return;
 	size_t cap = b->cap > 0 ? b->cap : FIRST_CAPACITY;
 	while (cap < want)
 		cap *= 2;
 	b->data = xrealloc(b->data, cap);
 	b->cap = cap;
-	b->data[b->len] = '\0';
-}
-
-void buf_append(struct buf *b, const void *data, size_t len)
-{
-	buf_make_room(b, len);
-	if (len > 0)
-		memcpy(b->data + b->len, data, len);
-	b->len += len;
-	b->data[b->len] = '\0';
-}
-
-void buf_append_text(struct buf *b, const char *text)
-{
-	buf_append(b, text, strlen(text));
-}
-
-void buf_append_char(struct buf *b, char c)
-{
-	if (b->cap - b->len < 2)
-		buf_make_room(b, 1);
-	b->data[b->len++] = c;
 	b->data[b->len] = '\0';
 }
 
@@ -70,18 +46,6 @@ void buf_consume(struct buf *b, size_t len)
 	}
 	memmove(b->data, b->data + len, b->len - len + 1);
 	b->len -= len;
-}
-
-char *buf_reserve(struct buf *b, size_t len)
-{
-	buf_make_room(b, len);
-	return b->data + b->len;
-}
-
-void buf_commit(struct buf *b, size_t len)
-{
-	b->len += len;
-	b->data[b->len] = '\0';
 }
 
 void buf_clear(struct buf *b)

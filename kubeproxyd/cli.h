@@ -49,9 +49,6 @@ option_fn cli_option_ttl;
 /* The name of an instance: const char *. */
 option_fn cli_option_instance;
 
-/* Where recordings are, unless --dir says otherwise. */
-#define CLI_RECORDINGS "/var/lib/eksgate-proxy/recordings"
-
 /* verb_read(). False: the verb is over with *status, its help was printed or the mistake told. */
 bool cli_read(const struct verb *verb, int argc, char **argv, void *fields, char ***operands,
     int *status) MUST_USE;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/settings.h"
 #include "common/xmem.h"
 #include "kubeproxyd/cli.h"
 #include "kubeproxyd/player.h"
@@ -21,7 +22,7 @@
 #define IDLE_MAX  86400.0
 
 struct options {
-	const char *directory;
+	const char *config, *directory;
 	struct player_options player;
 };
 
@@ -60,7 +61,8 @@ static const struct verb_option rows[] = {
 	"wait at most so long between two outputs"},
     {"no-timing", NULL, option_flag, offsetof(struct options, player.has_no_timing), "all at once"},
     {"dir", "DIRECTORY", option_text, offsetof(struct options, directory),
-	"where recordings are, " CLI_RECORDINGS},
+	"where recordings are, instead of eksgate.proxy.recording.dir"},
+    CLI_CONFIG_OPTION(struct options),
 };
 
 const struct verb cli_play_verb = {
@@ -74,13 +76,30 @@ const struct verb cli_play_verb = {
 
 /* --- the file -------------------------------------------------------------------------------- */
 
+/* Where recordings are (free()); NULL after saying why that is not known. */
+static char *find_directory(const struct options *options)
+{
+	if (options->directory != NULL)
+		return xstrdup(options->directory);
+	struct settings *settings = cli_load_settings(options->config);
+	if (settings == NULL)
+		return NULL;
+	char *directory = xstrdup(settings->proxy.recording.directory);
+	settings_free(&settings);
+	return directory;
+}
+
 /* Ids have no dots and no slashes. NULL after saying why; free(). */
 static char *find_file(const struct options *options, const char *name)
 {
 	char *error = NULL;
 	if (strpbrk(name, "./") != NULL)
 		return xstrdup(name);
-	char *path = cast_directory_find(options->directory, name, &error);
+	char *directory = find_directory(options);
+	if (directory == NULL)
+		return NULL;
+	char *path = cast_directory_find(directory, name, &error);
+	free(directory);
 	if (path == NULL)
 		(void)cli_fail(error);
 	return path;
@@ -88,21 +107,27 @@ static char *find_file(const struct options *options, const char *name)
 
 /* --- playing --------------------------------------------------------------------------------- */
 
+/* Whether it was necessary. */
+static bool warn_of_size(int64_t width, int64_t height)
+{
+	int64_t columns, lines;
+	if (!terminal_size(&columns, &lines) || (columns >= width && lines >= height))
+		return false;
+	fprintf(stderr,
+	    "kubeproxyd: this terminal has %" PRId64 " columns and %" PRId64
+	    " rows, the recorded one %" PRId64 " and %" PRId64 ": what does not fit looks wrong\n",
+	    columns, lines, width, height);
+	return true;
+}
+
 /* Before the screen is used. */
-static void warn_of_size(const char *path)
+static bool warn_of_header(const char *path)
 {
 	struct cast_summary summary;
-	int64_t columns, rows_here;
 	cast_summary_read(path, &summary);
-	bool is_small = summary.header != NULL && terminal_size(&columns, &rows_here) &&
-			(columns < summary.width || rows_here < summary.height);
-	if (is_small)
-		fprintf(stderr,
-		    "kubeproxyd: this terminal has %" PRId64 " columns and %" PRId64
-		    " rows, the recording %" PRId64 " and %" PRId64
-		    ": what does not fit looks wrong\n",
-		    columns, rows_here, summary.width, summary.height);
+	bool is_warned = warn_of_size(summary.width, summary.height);
 	cast_summary_free(&summary);
+	return is_warned;
 }
 
 /* The file of a session that goes on may end within a line. */
@@ -137,9 +162,12 @@ static int play(int fd, const char *path, const struct options *options)
 {
 	struct player_report report;
 	char *error = NULL;
+	bool is_warned = warn_of_header(path);
 	struct terminal *terminal = terminal_open();
 	bool is_played = player_run(fd, path, &options->player, terminal, &report, &error);
 	int signal_number = terminal_close(&terminal);
+	if (!is_warned)
+		(void)warn_of_size(report.width, report.height);
 	int status = is_played ? conclude(&report, path) : cli_fail(error);
 	player_report_free(&report);
 	if (signal_number != 0)
@@ -149,7 +177,7 @@ static int play(int fd, const char *path, const struct options *options)
 
 int cli_play(int argc, char **argv)
 {
-	struct options options = {.directory = CLI_RECORDINGS, .player = {.speed = 1}};
+	struct options options = {.player = {.speed = 1}};
 	char **operands;
 	int status;
 	if (!cli_read(&cli_play_verb, argc, argv, &options, &operands, &status))
@@ -161,7 +189,6 @@ int cli_play(int argc, char **argv)
 	if (fd < 0) {
 		status = cli_fail(xasprintf("%s: %s", path, strerror(errno)));
 	} else {
-		warn_of_size(path);
 		status = play(fd, path, &options);
 		close(fd);
 	}

@@ -40,7 +40,7 @@ static const struct verb_option rows[] = {
     {"instance", "NAME", cli_option_instance, offsetof(struct options, filter.instance),
 	"only this instance"},
     {"dir", "DIRECTORY", option_text, offsetof(struct options, directory),
-	"where recordings are, " CLI_RECORDINGS},
+	"where recordings are, instead of eksgate.proxy.recording.dir"},
     {"format", "table|json|yaml", option_format, offsetof(struct options, format),
 	"for people, or one document"},
     CLI_CONFIG_OPTION(struct options),
@@ -82,11 +82,13 @@ static bool fill(
     struct session_list *list, const struct options *options, const struct settings *settings)
 {
 	char *error = NULL;
+	const char *directory =
+	    options->directory != NULL ? options->directory : settings->proxy.recording.directory;
 	bool is_known = cli_ask(
 	    settings->proxy.run_dir, options->filter.instance, "GET", LIST, take_live, list);
 	/* What is kept can be looked at while no proxy runs. */
 	is_known |= options->filter.has_kept;
-	if (session_list_add_kept(list, options->directory, &error))
+	if (session_list_add_kept(list, directory, &error))
 		return is_known;
 	(void)cli_fail(error);
 	return is_known && !options->filter.has_kept;
@@ -253,7 +255,7 @@ static int check(const struct options *options, char **operands)
 
 int cli_sessions(int argc, char **argv)
 {
-	struct options options = {.directory = CLI_RECORDINGS};
+	struct options options = {0};
 	char **operands;
 	int status;
 	if (!cli_read(&cli_sessions_verb, argc, argv, &options, &operands, &status))

@@ -92,11 +92,18 @@ static void note_fault(struct player *player, const struct cast_item *item)
 		    item->line, item->column, item->fault);
 }
 
+static void note_size(struct player_report *report, int64_t width, int64_t height)
+{
+	if (width > report->width)
+		report->width = width;
+	if (height > report->height)
+		report->height = height;
+}
+
 static void begin(struct player *player, const struct cast_header *header)
 {
 	struct json_object *limit = NULL;
-	player->report->width = header->width;
-	player->report->height = header->height;
+	note_size(player->report, header->width, header->height);
 	player->due = mono_now();
 	player->idle_limit = player->options->idle_limit;
 	if (player->idle_limit == 0 &&
@@ -113,6 +120,9 @@ static bool show(struct player *player, const struct cast_event *event)
 		free(report->ending);
 		report->ending = xstrndup(event->text, event->len);
 	}
+	int64_t width, height;
+	if (event->code == 'r' && cast_size_parse(event->text, event->len, &width, &height))
+		note_size(report, width, height);
 	if (event->code != 'o')
 		return true;
 	report->was_quit = !await(player);

@@ -21,7 +21,7 @@ struct player_options {
 };
 
 struct player_report {
-	int64_t width, height; /* of the header */
+	int64_t width, height; /* the largest that the recorded terminal had */
 	char *ending; /* what the last marker says; NULL: there was none */
 	struct buf faults; /* "kubeproxyd: FILE:2:12: what", a line for each of the first */
 	size_t fault_count;

@@ -34,8 +34,9 @@ struct admission {
 	char *object_name; /* out of the body; `info` has it too */
 	bool deletes_each; /* a collection, of which only some may be deleted: delete_each.h */
 	bool is_filtered; /* the answer passes a filter: exchange_filter.h */
-	/* What the API server is asked to answer in; NULL: what the client asks for. */
-	const char *accept, *accept_encoding;
+	bool may_page; /* though it is filtered: what its pages tell stays in the proxy */
+	/* What the API server is asked, and to answer in; NULL: what the client asks for. */
+	const char *target, *accept, *accept_encoding;
 	char *rules_namespace; /* of a SelfSubjectRulesReview, whose answer is cut down; or NULL */
 	/* Refused: */
 	unsigned status;

@@ -44,12 +44,14 @@ struct slot {
 struct delete_each {
 	struct exchange *exchange;
 	struct delete_options options;
+	struct delete_part part;
 	struct arena names;
 	struct record *records;
 	size_t count, cap;
 	unsigned page;
 	struct buf token; /* of the next page */
 	struct own_request *list;
+	bool has_more; /* than the client asks for at a time */
 	bool is_too_many, is_misplaced;
 	struct slot slots[AT_A_TIME];
 	size_t next; /* the first record that no slot had */
@@ -69,7 +71,11 @@ static void fail(struct delete_each *each, unsigned status, const char *message)
 static void answer_list(struct delete_each *each)
 {
 	struct admission *admission = &each->exchange->admission;
-	delete_list_begin(&admission->document, buf_text(&each->token));
+	struct buf next = {0};
+	if (each->has_more)
+		delete_part_token(&next, each->records[each->count - 1].object.name);
+	delete_list_begin(&admission->document, buf_text(&next));
+	buf_free(&next);
 	for (size_t i = 0; i < each->count; i++) {
 		if (each->records[i].is_deleted)
 			delete_list_add(&admission->document, &each->records[i].object);
@@ -242,8 +248,13 @@ static void on_object(void *arg, const struct delete_object *object)
 	const struct exchange *exchange = each->exchange;
 	size_t most = exchange->all->with.settings->proxy.limits.deletes_per_request;
 	each->is_misplaced |= strcmp(object->namespace, exchange->admission.info.namespace) != 0;
-	if (each->is_misplaced || each->is_too_many || !may_delete(exchange, object))
+	if (each->is_misplaced || each->is_too_many || each->has_more ||
+	    strcmp(object->name, each->part.after) <= 0 || !may_delete(exchange, object))
 		return;
+	if (each->part.limit > 0 && each->count == each->part.limit) {
+		each->has_more = true;
+		return;
+	}
 	if (each->count == most) {
 		each->is_too_many = true;
 		return;
@@ -287,8 +298,7 @@ static void refuse_unlisted(struct delete_each *each, const struct own_answer *r
 /* Objects may be large even in their metadata. */
 static void get_smaller_page(struct delete_each *each)
 {
-	bool can = each->page > 1 && !delete_list_is_one_page(each->exchange->request->target);
-	if (!can) {
+	if (each->page <= 1) {
 		fail(each, 502,
 		    "nothing was deleted: the list of what is there is too long to be held");
 		return;
@@ -305,7 +315,7 @@ static void take_page(struct delete_each *each, const struct own_answer *result)
 		fail(each, 502, "nothing was deleted: the list of what is there cannot be read");
 	else if (each->is_too_many)
 		refuse_too_many(each);
-	else if (each->token.len > 0 && !delete_list_is_one_page(each->exchange->request->target))
+	else if (each->token.len > 0 && !each->has_more)
 		get_page(each);
 	else
 		go_on(each);
@@ -357,17 +367,20 @@ void delete_each_start(struct exchange *exchange)
 		each->slots[i].each = each;
 	enum body_format format =
 	    body_format_of(fields_get(&exchange->request->fields, "Content-Type"));
-	if (delete_options_read(format, buf_text(body), body->len, query != NULL ? query + 1 : "",
+	unsigned status = 400;
+	if (delete_part_read(exchange->request->target, &each->part, &status, &error) &&
+	    delete_options_read(format, buf_text(body), body->len, query != NULL ? query + 1 : "",
 		&each->options, &error))
 		get_page(each);
 	else
-		fail(each, 400, error);
+		fail(each, status, error);
 }
 
 static void free_each(void *object)
 {
 	struct delete_each *each = object;
 	delete_options_free(&each->options);
+	delete_part_free(&each->part);
 	delete_failures_free(&each->failures);
 	arena_free(&each->names);
 	buf_free(&each->token);

@@ -4,6 +4,7 @@
 #include "kubeproxyd/exchange/delete_targets.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,9 +19,11 @@ enum { OBJECT_METADATA = 1 };
 enum { METADATA_NAME = 1, METADATA_NAMESPACE = 3, METADATA_UID = 5 };
 
 static const char *const selectors[] = {"fieldSelector", "labelSelector", NULL};
+/* Names the last object that was deleted, which its reader knows. */
+#define TOKEN "after:"
+
 /* A later page has those of the first in its token. */
 static const char *const versions[] = {"resourceVersion", "resourceVersionMatch", NULL};
-static const char *const paging[] = {"continue", "limit", NULL};
 static const char *const options[] = {"dryRun", "gracePeriodSeconds",
     "ignoreStoreReadErrorWithClusterBreakingPotential", "orphanDependents", "propagationPolicy",
     NULL};
@@ -70,15 +73,6 @@ static void add_pairs(struct buf *out, const char *query, const char *const *key
 	free(scratch);
 }
 
-static bool has_pair(const char *query, const char *const *keys)
-{
-	struct buf pairs = {0};
-	add_pairs(&pairs, query, keys);
-	bool has = pairs.len > 0;
-	buf_free(&pairs);
-	return has;
-}
-
 static void add_encoded(struct buf *out, const char *text)
 {
 	for (; *text != '\0'; text++) {
@@ -90,23 +84,56 @@ static void add_encoded(struct buf *out, const char *text)
 	}
 }
 
-bool delete_list_is_one_page(const char *target)
+/* As the API server does; what is no number is refused there, too. */
+static bool read_limit(const char *text, size_t *limit)
 {
-	return has_pair(query_of(target), paging);
+	char *end = NULL;
+	errno = 0;
+	long long number = strtoll(text, &end, 10);
+	*limit = number > 0 ? (size_t)number : 0;
+	return errno == 0 && end != text && *end == '\0';
+}
+
+bool delete_part_read(
+    const char *target, struct delete_part *part, unsigned *status, const char **error)
+{
+	const char *query = query_of(target);
+	char *scratch = xmalloc(strlen(query) + 2);
+	const char *limit = query_get(query, "limit", scratch);
+	*error = NULL;
+	*status = 400;
+	if (limit != NULL && *limit != '\0' && !read_limit(limit, &part->limit))
+		*error = "limit must be a number";
+	const char *token = query_get(query, "continue", scratch);
+	bool is_first = token == NULL || *token == '\0';
+	bool is_ours = !is_first && strncmp(token, TOKEN, strlen(TOKEN)) == 0;
+	part->after = xstrdup(is_ours ? token + strlen(TOKEN) : "");
+	if (!is_first && !is_ours) {
+		*error = "the token in continue is not from here: begin without it";
+		*status = 410;
+	}
+	free(scratch);
+	return *error == NULL;
+}
+
+void delete_part_free(struct delete_part *part)
+{
+	xfree(&part->after);
+}
+
+void delete_part_token(struct buf *out, const char *name)
+{
+	buf_append_text(out, TOKEN);
+	buf_append_text(out, name);
 }
 
 void delete_list_target(struct buf *out, const char *target, unsigned page, const char *next)
 {
 	const char *query = query_of(target);
-	bool is_one_page = delete_list_is_one_page(target);
 	add_path(out, target);
 	add_pairs(out, query, selectors);
 	if (next == NULL)
 		add_pairs(out, query, versions);
-	if (is_one_page) {
-		add_pairs(out, query, paging);
-		return;
-	}
 	add_mark(out);
 	buf_printf(out, "limit=%u", page);
 	if (next == NULL)

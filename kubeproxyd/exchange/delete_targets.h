@@ -14,11 +14,23 @@
 #define DELETE_LIST_ACCEPT                                                                         \
 	"application/vnd.kubernetes.protobuf;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
-/* `target` is the client's, with its prefix and query. Pages of `page` objects where the client
- * asks for no limit of its own; `next` is the token of the page, NULL the first. */
+/* What of a collection the client asks for. The API server's pages are no measure for that: they
+ * count what the client may not see, and their tokens name it. */
+struct delete_part {
+	size_t limit; /* objects; 0: all */
+	char *after; /* behind the one of this name, as their order is; "": from the first */
+};
+
+/* {0} initialises. False: *error (static) says why it cannot be read, *status is what to answer. */
+bool delete_part_read(
+    const char *target, struct delete_part *part, unsigned *status, const char **error) MUST_USE;
+void delete_part_free(struct delete_part *part);
+/* The token with which a client goes on behind this object. */
+void delete_part_token(struct buf *out, const char *name);
+
+/* `target` is the client's, with its prefix and query. Pages of `page` objects; `next` is the token
+ * of the page, NULL the first. */
 void delete_list_target(struct buf *out, const char *target, unsigned page, const char *next);
-/* Whether the client asks for one page of its own choice. */
-bool delete_list_is_one_page(const char *target) MUST_USE;
 void delete_object_target(struct buf *out, const char *target, const char *name);
 
 struct delete_object {

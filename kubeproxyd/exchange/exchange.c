@@ -165,6 +165,11 @@ struct exchange *exchange_new(
 	return exchange;
 }
 
+void exchange_let_page(struct exchange *exchange)
+{
+	exchange->admission.may_page = true;
+}
+
 void exchange_start(struct exchange *exchange)
 {
 	struct caller *caller = exchange->caller;
@@ -248,7 +253,8 @@ static bool build_head(const struct exchange *exchange, const char *token, struc
 	struct act_as_extra *extras = collect_extras(exchange, &extra_count);
 	struct headers_input input = {
 	    .client = exchange->request,
-	    .target = exchange->admission.route.target,
+	    .target = exchange->admission.target != NULL ? exchange->admission.target
+							 : exchange->admission.route.target,
 	    .authority = exchange->admission.cluster->authority,
 	    .token = token,
 	    .user = decision->user,

@@ -17,6 +17,8 @@ struct exchanges;
 /* `head` and `caller` are borrowed until the exchange releases the client. */
 struct exchange *exchange_new(struct exchanges *all, struct peer client, struct caller *caller,
     const struct http_head *head) MUST_USE;
+/* Its client is the proxy itself: a filtered list has its pages. Before exchange_start(). */
+void exchange_let_page(struct exchange *exchange);
 /* May answer and release the client inside this call. */
 void exchange_start(struct exchange *exchange);
 /* What the client does, as of any peer (on_head is not used); `arg` is the exchange. */

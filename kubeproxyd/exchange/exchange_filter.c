@@ -105,7 +105,8 @@ static struct filter *new_filter(struct exchange *exchange, const struct http_he
 	bool is_watch = strcmp(exchange->admission.info.verb, "watch") == 0;
 	struct filter_limits limits = {
 	    .item_max = exchange->all->with.settings->proxy.limits.filtered_object,
-	    .held_max = FILTER_HELD_MAX};
+	    .held_max = FILTER_HELD_MAX,
+	    .may_be_page = exchange->admission.may_page};
 	if (type == NULL || fields_count_of(fields, "Content-Encoding") > 1)
 		return NULL;
 	return filter_new(is_watch ? FILTER_WATCH : FILTER_LIST, type,
@@ -125,6 +126,19 @@ static void refuse_format(struct exchange *exchange, const struct http_head *ups
 	free(message);
 }
 
+/* An API server that cannot read an object of its store says so of all of the list, and by the
+ * object's key ("unable to transform key "/registry/secrets/…""). */
+static void refuse_error(struct exchange *exchange)
+{
+	char *message = xasprintf(
+	    "cluster \"%s\": its API server failed (500); what it says of it may name objects that "
+	    "the user's roles do not show, and is left out: its audit log has it under the "
+	    "Audit-Id of this answer",
+	    exchange->admission.route.cluster);
+	exchange_answer(exchange, 500, message);
+	free(message);
+}
+
 static bool hold_head(struct exchange *exchange, const struct http_head *upstream)
 {
 	struct exchange_filter *filter = exchange->filter;
@@ -140,6 +154,10 @@ bool exchange_filter_begin(struct exchange *exchange, const struct http_head *up
 {
 	bool is_success = upstream->status >= 200 && upstream->status < 300;
 	exchange_filter_free(exchange->all, &exchange->filter);
+	if (upstream->status == 500) {
+		refuse_error(exchange);
+		return true;
+	}
 	if (!is_success || upstream->body == HTTP_BODY_NONE)
 		return false;
 	struct filter *filter = new_filter(exchange, upstream);

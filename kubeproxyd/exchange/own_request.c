@@ -197,6 +197,7 @@ struct own_request *own_request_start(struct exchanges *all, struct caller *call
 		buf_append(&request->body, input->body->data, input->body->len);
 	struct peer client = {&verbs, request};
 	request->exchange = exchange_new(all, client, caller, &request->head);
+	exchange_let_page(request->exchange);
 	exchange_start(request->exchange);
 	return request;
 }

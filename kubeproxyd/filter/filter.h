@@ -22,6 +22,7 @@ enum filter_body {
 struct filter_limits {
 	size_t item_max; /* bytes of one object: a larger one is dropped and counted */
 	size_t held_max; /* bytes of a protobuf list before its length must be said */
+	bool may_be_page; /* tokens of further pages pass: the reader is the proxy itself */
 };
 
 struct filter_events {
@@ -41,6 +42,10 @@ struct filter_result {
 
 /* What a watcher is told whose roles have changed. */
 #define FILTER_EXPIRED "the roles of this user have changed: list anew"
+
+/* What is wrong with a list that goes on: its token holds the name of an object that is on no page
+ * that was filtered, and where a page ends counts what its reader may not see. */
+#define FILTER_IS_PAGE "it is one page of a list, and the token of the next names an object"
 
 struct filter;
 

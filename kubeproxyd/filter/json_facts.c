@@ -271,13 +271,25 @@ enum json_verdict json_judge_event(const struct json_judge *judge, struct json_c
 
 /* --- metadata of lists ----------------------------------------------------------------------- */
 
-bool json_judge_metadata(const uint8_t *text, size_t len, struct json_cut *cut)
+/* "" says that nothing follows; what is no text is no token. */
+static bool read_token(struct json_cursor *cursor, bool *is_page)
+{
+	struct cursor_text text;
+	if (cursor_peek(cursor) != '"')
+		return cursor_read_value(cursor);
+	bool is_sound = cursor_read_string(cursor, &text);
+	*is_page |= is_sound && text.len > 0;
+	return is_sound;
+}
+
+bool json_judge_metadata(const uint8_t *text, size_t len, struct json_cut *cut, bool *is_page)
 {
 	struct json_cursor cursor = {text, text + len};
 	struct cursor_text key;
 	enum cursor_step step;
 	bool is_first = true, has_count = false, is_cut_open = false;
 	*cut = (struct json_cut){0};
+	*is_page = false;
 	if (!cursor_read_char(&cursor, '{'))
 		return false;
 	for (;;) {
@@ -292,7 +304,9 @@ bool json_judge_metadata(const uint8_t *text, size_t len, struct json_cut *cut)
 		if (is_cut_open)
 			cut->to = from + 1;
 		bool is_count = cursor_text_is(&key, "remainingItemCount");
-		if ((is_count && !once(&has_count)) || !cursor_read_value(&cursor))
+		bool is_sound = cursor_text_is(&key, "continue") ? read_token(&cursor, is_page)
+								 : cursor_read_value(&cursor);
+		if (!is_sound || (is_count && !once(&has_count)))
 			return false;
 		if (is_count)
 			*cut = (struct json_cut){from, (size_t)(cursor.at - text)};

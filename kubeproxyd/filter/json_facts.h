@@ -40,7 +40,8 @@ struct json_cut {
 };
 
 /* Reads the metadata of a list. remainingItemCount is to be cut: it counts what its reader may not
- * see. False: unreadable. */
-bool json_judge_metadata(const uint8_t *text, size_t len, struct json_cut *cut) MUST_USE;
+ * see. *is_page: there are more pages, see FILTER_IS_PAGE. False: unreadable. */
+bool json_judge_metadata(
+    const uint8_t *text, size_t len, struct json_cut *cut, bool *is_page) MUST_USE;
 
 #endif

@@ -17,6 +17,8 @@
 /* Of the white space before an item; more is left out. */
 #define SPACE_MAX 1024
 
+static const char too_long[] = "a part of it is longer than eksgate.proxy.limits.filtered_object";
+
 enum state {
 	BEFORE_DOCUMENT,
 	BEFORE_KEY, /* or the end of the document */
@@ -105,12 +107,20 @@ static void pass(struct json_filter *filter, const struct window *window, size_t
 	filter->done = to;
 }
 
+/* The first problem is the one. */
 static bool fail(struct json_filter *filter, const char *problem)
 {
 	filter->state = FAILED;
-	filter->result.problem = problem;
+	if (filter->result.problem == NULL)
+		filter->result.problem = problem;
 	carry_free(&filter->out);
 	return false;
+}
+
+/* Whether what is read is longer than it may be, in whatever pieces it came. */
+static bool is_longer(const struct json_filter *filter, size_t from)
+{
+	return filter->at - from > filter->limits.item_max;
 }
 
 /* --- members of the document ----------------------------------------------------------------- */
@@ -153,8 +163,11 @@ static bool cut_metadata(
     struct json_filter *filter, const struct window *window, size_t from, size_t to)
 {
 	struct json_cut cut;
-	if (!json_judge_metadata(window->data + from, to - from, &cut))
+	bool is_page;
+	if (!json_judge_metadata(window->data + from, to - from, &cut, &is_page))
 		return false;
+	if (is_page && !filter->limits.may_be_page)
+		return fail(filter, FILTER_IS_PAGE);
 	if (cut.to > cut.from) {
 		pass(filter, window, from + cut.from);
 		filter->done = from + cut.to;
@@ -244,7 +257,7 @@ static enum json_verdict judge_value(const struct json_filter *filter, struct js
 static enum json_verdict judge(const struct json_filter *filter, const struct window *window)
 {
 	struct json_cursor cursor = {window->data + filter->value_at, window->data + filter->at};
-	if (filter->is_too_large)
+	if (filter->is_too_large || is_longer(filter, filter->value_at))
 		return JSON_IS_UNREADABLE;
 	enum json_verdict verdict = judge_value(filter, &cursor);
 	return cursor_is_at_end(&cursor) ? verdict : JSON_IS_UNREADABLE;
@@ -299,7 +312,8 @@ static bool read_at_once(struct json_filter *filter, const struct window *window
 {
 	struct json_cursor cursor = {window->data + filter->value_at, window->data + window->len};
 	enum json_verdict verdict = judge_value(filter, &cursor);
-	if (verdict == JSON_IS_UNREADABLE)
+	size_t len = (size_t)(cursor.at - window->data) - filter->value_at;
+	if (verdict == JSON_IS_UNREADABLE || len > filter->limits.item_max)
 		return false;
 	filter->at = (size_t)(cursor.at - window->data);
 	end_object(filter, window, verdict);
@@ -341,6 +355,8 @@ static bool end_document(struct json_filter *filter, const struct window *window
 static bool read_mark(struct json_filter *filter, const struct window *window)
 {
 	uint8_t c = window->data[filter->at];
+	if (!filter->is_list && is_longer(filter, 0))
+		return fail(filter, too_long);
 	switch (filter->state) {
 	case BEFORE_DOCUMENT:
 		filter->at += c == '{';
@@ -427,6 +443,8 @@ static bool read_framed(struct json_filter *filter, const struct window *window)
 	filter->at += used;
 	if (!ends)
 		return false;
+	if (!is_object && is_longer(filter, filter->value_at))
+		return fail(filter, too_long);
 	switch (filter->state) {
 	case IN_KEY:
 		return end_key(filter, window);
@@ -483,11 +501,12 @@ static size_t needed_from(const struct json_filter *filter)
  * beginning. */
 static bool bound(struct json_filter *filter, const struct window *window)
 {
-	if (window->len - needed_from(filter) <= filter->limits.item_max)
+	bool is_object = filter->state == IN_ITEM || filter->state == IN_EVENT;
+	size_t from = is_object ? filter->value_at : needed_from(filter);
+	if (window->len - from <= filter->limits.item_max)
 		return true;
-	if (filter->state != IN_ITEM && filter->state != IN_EVENT)
-		return fail(
-		    filter, "a part of it is longer than eksgate.proxy.limits.filtered_object");
+	if (!is_object)
+		return fail(filter, too_long);
 	filter->is_too_large = true;
 	return true;
 }

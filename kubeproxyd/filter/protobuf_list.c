@@ -12,7 +12,7 @@
 enum { UNKNOWN_TYPE_META = 1, UNKNOWN_RAW, UNKNOWN_ENCODING, UNKNOWN_CONTENT_TYPE };
 enum { TYPE_META_API_VERSION = 1, TYPE_META_KIND };
 enum { LIST_METADATA = 1, LIST_ITEMS };
-enum { LIST_META_REMAINING = 4 };
+enum { LIST_META_CONTINUE = 3, LIST_META_REMAINING };
 
 /* Of a TypeMeta and of a content type: more is nothing that is understood. */
 #define SMALL_MAX 1024
@@ -104,11 +104,13 @@ static void on_item(struct protobuf_list *list, struct protobuf item)
 }
 
 /* Without how many objects the pages behind this one have: it counts those that may not be read. */
-static bool strip_remaining(struct protobuf metadata, struct buf *out)
+static bool strip_remaining(struct protobuf metadata, struct buf *out, bool *is_page)
 {
 	struct protobuf_field field;
+	*is_page = false;
 	for (const uint8_t *begin = metadata.at; protobuf_next(&metadata, &field);
 	     begin = metadata.at) {
+		*is_page |= field.number == LIST_META_CONTINUE && field.bytes.len > 0;
 		if (field.number != LIST_META_REMAINING)
 			buf_append(out, begin, (size_t)(metadata.at - begin));
 	}
@@ -118,8 +120,11 @@ static bool strip_remaining(struct protobuf metadata, struct buf *out)
 static void on_metadata(struct protobuf_list *list, struct protobuf metadata)
 {
 	struct buf stripped = {0}, field = {0};
-	if (!strip_remaining(metadata, &stripped)) {
+	bool is_page;
+	if (!strip_remaining(metadata, &stripped, &is_page)) {
 		fail(list, "its metadata cannot be read");
+	} else if (is_page && !list->limits->may_be_page) {
+		fail(list, FILTER_IS_PAGE);
 	} else if (stripped.len == metadata.len) {
 		pass_field(list, metadata.at, metadata.len);
 	} else {

@@ -148,13 +148,7 @@ static void copy_members(const struct headers_input *input, struct http_head *up
  */
 static bool is_visible(const char *text)
 {
-	if (*text == '\0')
-		return false;
-	for (; *text != '\0'; text++) {
-		if (*text <= ' ' || *text >= 0x7f)
-			return false;
-	}
-	return true;
+	return *text != '\0' && field_text_is_visible(text, strlen(text));
 }
 
 /* The closing assertion: whatever the code above became, a head that fails here is not sent. */

@@ -71,6 +71,8 @@ bool fields_has_token(
 
 /* Whether `text` has no control character: no byte below ' ', and no DEL. */
 bool field_text_is_plain(const char *text, size_t len) MUST_USE;
+/* Whether it is visible ASCII: no byte up to ' ', none from DEL on. */
+bool field_text_is_visible(const char *text, size_t len) MUST_USE;
 
 /* Empties the list and keeps its memory. */
 void fields_clear(struct http_fields *fields);

@@ -59,6 +59,8 @@ bool h1_check_target(const char *target, size_t len, struct h1_error *error)
 {
 	if (len == 0 || target[0] != '/')
 		return refuse(error, 400, "the request target must begin with '/' (origin-form)");
+	if (field_text_is_visible(target, len) && memchr(target, '#', len) == NULL)
+		return true;
 	for (size_t i = 0; i < len; i++) {
 		if (target[i] <= 0x20 || target[i] >= 0x7f)
 			return refuse(error, 400,

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/xmem.h"
+#include "kubeproxyd/http/fields.h"
 #include "kubeproxyd/policy/query.h"
 
 /* Parameters of Kubernetes' own options that have one value: a second one would be read by
@@ -20,6 +21,8 @@ static const char *const single_valued[] = {"allowWatchBookmarks", "container", 
     "propagationPolicy", "resourceVersion", "resourceVersionMatch", "sendInitialEvents",
     "sinceSeconds", "sinceTime", "stderr", "stdin", "stdout", "stream", "tailLines", "timeout",
     "timeoutSeconds", "timestamps", "tty", "watch"};
+/* Nearly every query is shorter. */
+#define QUERY_FEW	    512
 #define SINGLE_VALUED_COUNT (sizeof single_valued / sizeof single_valued[0])
 
 static const char *check_method(const char *method)
@@ -36,6 +39,8 @@ static const char *check_bytes(const char *target)
 {
 	if (target[0] != '/')
 		return "the target must be a path that begins with '/'";
+	if (field_text_is_visible(target, strlen(target)) && strchr(target, '#') == NULL)
+		return NULL;
 	for (const unsigned char *p = (const unsigned char *)target; *p != '\0'; p++) {
 		if (*p <= ' ' || *p >= 0x7f)
 			return "the target holds a space, a control character or a byte outside "
@@ -77,13 +82,16 @@ static bool is_dots(const char *segment, size_t len)
 	return (len == 1 || len == 2) && strspn(segment, ".") >= len;
 }
 
-/* One segment of the part that Kubernetes reads; `is_last` may be empty. */
-static const char *check_segment(const char *segment, size_t len, bool is_last)
+/* One segment of the part that Kubernetes reads; `is_last` may be empty. `is_plain`: no byte of it
+ * is one of those that are looked for. */
+static const char *check_segment(const char *segment, size_t len, bool is_last, bool is_plain)
 {
 	if (len == 0 && !is_last)
 		return "the path has an empty segment (\"//\")";
 	if (is_dots(segment, len))
 		return "the path has a \".\" or \"..\" segment";
+	if (is_plain)
+		return NULL;
 	for (size_t i = 0; i < len; i++) {
 		unsigned char byte;
 		if (segment[i] == '\\' || segment[i] == ';')
@@ -176,11 +184,13 @@ static const char *check_opaque(const char *path, size_t len)
 static const char *check_path(const char *path, size_t len, size_t *opaque_from)
 {
 	struct proxy_walk state = {AT_API};
+	bool is_plain = strcspn(path, "%\\;") >= len;
 	for (size_t at = 1; at <= len;) {
 		size_t segment_len = 0;
 		while (at + segment_len < len && path[at + segment_len] != '/')
 			segment_len++;
-		const char *reason = check_segment(path + at, segment_len, at + segment_len == len);
+		const char *reason =
+		    check_segment(path + at, segment_len, at + segment_len == len, is_plain);
 		if (reason != NULL)
 			return reason;
 		bool is_proxy = walk(&state, path + at, segment_len);
@@ -211,7 +221,9 @@ static bool has_been_seen(const char *key, bool seen[SINGLE_VALUED_COUNT])
 static const char *check_query(const char *query)
 {
 	bool seen[SINGLE_VALUED_COUNT] = {false};
-	char *scratch = xmalloc(strlen(query) + 2);
+	char few[QUERY_FEW];
+	size_t room = strlen(query) + 2;
+	char *scratch = room <= sizeof few ? few : xmalloc(room);
 	struct query_pair pair;
 	const char *reason =
 	    strchr(query, '\\') != NULL ? "the query holds '\\': encode it as %5C" : NULL;
@@ -222,7 +234,8 @@ static const char *check_query(const char *query)
 		else if (has_been_seen(pair.key, seen))
 			reason = "the query gives a parameter twice that has one value";
 	}
-	free(scratch);
+	if (scratch != few)
+		free(scratch);
 	return reason;
 }
 

@@ -28,6 +28,13 @@ static char *put_byte(char *out, char byte)
 
 bool percent_decode(const char *text, size_t len, bool plus_is_space, char *out, const char **bad)
 {
+	/* Mostly nothing is encoded. */
+	if (memchr(text, '%', len) == NULL && memchr(text, '\0', len) == NULL &&
+	    !(plus_is_space && memchr(text, '+', len) != NULL)) {
+		memcpy(out, text, len);
+		out[len] = '\0';
+		return true;
+	}
 	for (size_t i = 0; i < len; i++) {
 		if (plus_is_space && text[i] == '+') {
 			out = put_byte(out, ' ');

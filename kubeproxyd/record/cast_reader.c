@@ -37,14 +37,12 @@ static enum cast_kind fail(struct cast_item *item, size_t column, const char *wh
 /* json_parse() tells the place at its end, "… (byte 12 of 40)": as a column it goes in front. */
 static enum cast_kind fail_parse(struct cast_item *item, const char *error)
 {
-	size_t offset = 0;
-	const char *place = strrchr(error, '(');
-	if (place == NULL || sscanf(place, "(byte %zu of", &offset) != 1)
+	static const char mark[] = " (byte ";
+	const char *place = strstr(error, mark);
+	if (place == NULL)
 		return fail(item, 1, error);
 	size_t len = (size_t)(place - error);
-	while (len > 0 && error[len - 1] == ' ')
-		len--;
-	item->column = offset + 1;
+	item->column = strtoul(place + strlen(mark), NULL, 10) + 1;
 	snprintf(item->fault, sizeof item->fault, "%.*s", (int)len, error);
 	return CAST_FAULT;
 }
@@ -115,20 +113,23 @@ static enum cast_kind read_event(struct json_object *document, struct cast_item 
 	return CAST_EVENT;
 }
 
+/* The number at *text, which is moved behind it; 0: there is none that can be a size. */
+static int64_t take_cells(const char **text, const char *end)
+{
+	int64_t cells = 0;
+	for (; *text < end && **text >= '0' && **text <= '9' && cells <= SIZE_MAX_CELLS; (*text)++)
+		cells = cells * 10 + (**text - '0');
+	return is_size(cells) ? cells : 0;
+}
+
 bool cast_size_parse(const char *text, size_t len, int64_t *width, int64_t *height)
 {
-	char copy[16], behind;
-	if (len >= sizeof copy)
+	const char *end = text + len;
+	*width = take_cells(&text, end);
+	if (*width == 0 || text == end || *text++ != 'x')
 		return false;
-	memcpy(copy, text, len);
-	copy[len] = '\0';
-	unsigned columns, rows;
-	if (strspn(copy, "0123456789x") != len ||
-	    sscanf(copy, "%5ux%5u%c", &columns, &rows, &behind) != 2)
-		return false;
-	*width = columns;
-	*height = rows;
-	return is_size(*width) && is_size(*height);
+	*height = take_cells(&text, end);
+	return *height != 0 && text == end;
 }
 
 /* --- the reader ------------------------------------------------------------------------------ */

@@ -18,6 +18,8 @@
 
 #define FLUSH_MS      1000
 #define SWEEP_MINUTES 10
+/* Behind a recording that was kept: many that end together are looked at together. */
+#define SWEEP_SOON_SECONDS 5
 
 struct recordings {
 	struct recordings_options with;
@@ -25,7 +27,7 @@ struct recordings {
 	TAILQ_HEAD(, recording_link) live;
 	struct timer *flush; /* set while any is live */
 	struct timer *sweep;
-	bool is_sweeping, sweeps_again;
+	bool is_sweeping, sweeps_again, sweeps_soon;
 	struct {
 		struct metric *live, *kept, *failures, *deleted, *bytes, *held;
 	} metrics;
@@ -42,7 +44,7 @@ struct keep_job {
 	int error;
 };
 
-static void start_sweep(struct recordings *recordings);
+static void sweep_soon(struct recordings *recordings);
 
 static void keep_file(struct worker_job *job)
 {
@@ -65,7 +67,7 @@ static void on_kept(struct worker_job *job)
 		recordings_tell_failure(recordings, keep->id, "write", strerror(keep->error));
 	}
 	free(keep);
-	start_sweep(recordings);
+	sweep_soon(recordings);
 }
 
 void recordings_keep(struct recordings *recordings, int directory, int file,
@@ -111,6 +113,8 @@ static void work_sweep(struct worker_job *job)
 	recording_sweep_run(&((struct sweep_job *)job)->sweep);
 }
 
+static void start_sweep(struct recordings *recordings);
+
 static void on_swept(struct worker_job *job)
 {
 	struct sweep_job *done = (struct sweep_job *)job;
@@ -151,9 +155,18 @@ static void start_sweep(struct recordings *recordings)
 	worker_add(recordings->worker, &job->job);
 }
 
+static void sweep_soon(struct recordings *recordings)
+{
+	if (recordings->sweeps_soon || recordings->worker == NULL)
+		return;
+	recordings->sweeps_soon = true;
+	timer_set(recordings->sweep, duration_seconds(SWEEP_SOON_SECONDS));
+}
+
 static void on_sweep_timer(void *arg)
 {
 	struct recordings *recordings = arg;
+	recordings->sweeps_soon = false;
 	start_sweep(recordings);
 	timer_set(recordings->sweep, duration_seconds(SWEEP_MINUTES * 60));
 }

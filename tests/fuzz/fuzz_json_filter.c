@@ -106,7 +106,9 @@ static void check_list(struct json_object *document)
 	for (size_t i = 0; items != NULL && i < json_object_array_length(items); i++)
 		check_object(json_object_array_get_idx(items, i));
 	check_rows(rows);
-	require(member_of(member_of(document, "metadata"), "remainingItemCount") == NULL);
+	struct json_object *metadata = member_of(document, "metadata");
+	require(member_of(metadata, "remainingItemCount") == NULL);
+	require(text_of(metadata, "continue")[0] == '\0');
 }
 
 static void check_event(struct json_object *event)

@@ -100,7 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	look(body, whole.data, whole.len, &left);
 	for (size_t i = 0; whole.len > 0 && i < left.count; i++)
 		require(left.objects[i].len == 0 || may_be_seen(&left.objects[i]));
-	require(!left.tells_remaining);
+	require(!left.tells_remaining && !left.has_token);
 	if (is_good) {
 		require(whole.len == pieces.len &&
 			memcmp(buf_text(&whole), buf_text(&pieces), whole.len) == 0);

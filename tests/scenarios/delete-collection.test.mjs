@@ -155,10 +155,16 @@ async function checkRights(stage) {
 	await stage.make('Namespace', ['team-x']);
 	const maps = '/api/v1/namespaces/team-x/configmaps';
 	await stage.make('ConfigMap', ['app-1', 'app-2', 'app-x', 'other'], 'team-x');
+	// Pages count what may be deleted, and their tokens name nothing else.
 	const page = await stage.remove(`${maps}?limit=1`);
 	assert.deepEqual(listed(page), ['app-1']);
-	assert.ok(page.json.metadata.continue);
-	assert.deepEqual(listed(await stage.remove(maps)), ['app-2']);
+	assert.equal(page.json.metadata.continue, 'after:app-1');
+	await stage.make('ConfigMap', ['app-1'], 'team-x');
+	const last = await stage.remove(`${maps}?limit=1&continue=after%3Aapp-1`);
+	assert.deepEqual(listed(last), ['app-2']);
+	assert.equal(last.json.metadata.continue, undefined);
+	assert.deepEqual(listed(await stage.remove(maps)), ['app-1']);
+	assert.equal((await stage.remove(`${maps}?continue=eyJ2IjoibWV0YSJ9`)).status, 410);
 	assert.deepEqual(await stage.names(maps), ['app-x', 'other']);
 	// The right to delete is not the right to delete collections, and without the right to list it cannot be done.
 	const secrets = await stage.remove('/api/v1/namespaces/default/secrets');

@@ -70,16 +70,11 @@ async function checkLists(world, nadia, session) {
 	}
 	assert.deepEqual(names(readList((await get('/api/v1/pods')).data)), [...MINE, 'group-a/b']);
 
-	// Every page is a list of its own.
-	const seen = [];
-	for (let next = ''; ; ) {
-		const page = readList((await get(`${pods}?limit=2${next && `&continue=${next}`}`)).data);
-		seen.push(...names(page));
-		assert.equal(page.remaining, 0, 'how many more there are is not told');
-		next = page.next;
-		if (!next) break;
-	}
-	assert.deepEqual(seen, MINE);
+	// There are no pages: their tokens would name what is not shown.
+	const whole = readList((await get(`${pods}?limit=2`)).data);
+	assert.deepEqual(names(whole), MINE);
+	assert.equal(whole.remaining, 0);
+	assert.ok(!whole.next);
 
 	// Longer than what is held back: what is left out is made up for in fields that no list has.
 	const one = world.api(prod);

@@ -24,7 +24,7 @@ scenario('sessions', async (world) => {
 	const alice = await person(world, kubeproxyd, 'alice', ['engineering']);
 	const there = new Person(world, second, { ...alice, name: 'alice-there' });
 	const sessions = async (words, code = 0) => {
-		const dir = words[0] === 'terminate' ? [] : ['--dir', world.path('recordings')];
+		const dir = words[0] === 'terminate' ? [] : ['--dir', world.path('elsewhere')];
 		const result = await command(world, 'kubeproxyd', ['sessions', ...words, ...dir], world.proxyUser);
 		assert.equal(result.code, code, `sessions ${words.join(' ')}: ${result.stdout}${result.stderr}`);
 		return result;
@@ -63,8 +63,8 @@ scenario('sessions', async (world) => {
 	assert.match(await kubeproxyd.call('/metrics'), /^eksgate_sessions\{kind="port-forward"\} 1$/m);
 
 	// Recordings beside them: one of a live session is told with it, a broken one by name.
-	mkdirSync(world.path('recordings'));
-	const put = (file, text) => writeFileSync(world.path('recordings', file), text);
+	mkdirSync(world.path('elsewhere'));
+	const put = (file, text) => writeFileSync(world.path('elsewhere', file), text);
 	put(`${KEPT}.cast`, `${JSON.stringify(header)}\n[1.5,"o","x"]\n[2.5,"m","exit 3"]\n`);
 	put(`${live[1].id}.cast.part`, `${JSON.stringify({ ...header, eksgate: { ...header.eksgate, session: live[1].id } })}\n`);
 	put('deadbeef.cast', 'torn');
@@ -104,6 +104,9 @@ scenario('sessions', async (world) => {
 	);
 	assert.match(event.annotations['eksgate.io/ending'], /administrator of eksgate ended this session: maintenance of web-1/);
 	assert.match(event.annotations['eksgate.io/terminated-by'], process.getuid() === 0 ? /^root/ : /^uid \d+/);
+
+	const told = await command(world, 'kubeproxyd', ['audit', '--user', 'alice']);
+	assert.match(told.stdout, / ending=an administrator of eksgate ended this session: maintenance of web-1  terminated-by=(root|uid)/);
 
 	await sessions(['terminate', live[0].id]);
 	await until('the port-forward is gone', async () => (await ids('--live')).length === 1);

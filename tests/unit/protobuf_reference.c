@@ -180,11 +180,23 @@ static bool has_field_4(struct bytes metadata)
 	return false;
 }
 
+static bool has_token(struct bytes metadata)
+{
+	struct field field;
+	while (metadata.len > 0 && next_field(&metadata, &field, true)) {
+		if (field.number == 3 && field.wire_type == 2 && field.content.len > 0)
+			return true;
+	}
+	return false;
+}
+
 static void on_list_field(void *arg, int32_t number, struct bytes content)
 {
 	struct seen *seen = arg;
-	if (number == 1)
+	if (number == 1) {
 		seen->tells_remaining |= has_field_4(content);
+		seen->has_token |= has_token(content);
+	}
 	if (number == 2)
 		see(arg, content, "", (struct bytes){0});
 }

@@ -25,6 +25,7 @@ struct seen {
 	struct seen_object *objects;
 	size_t count;
 	bool tells_remaining; /* how many objects are on further pages */
+	bool has_token; /* of the next page */
 	bool is_whole; /* everything could be decoded; else `objects` is what came before */
 };
 

@@ -145,8 +145,8 @@ static const struct {
 	"/p/a:b?propagationPolicy=Orphan"},
     {"/p?resourceVersion=5&labelSelector=x",
 	"t+/=", "/p?labelSelector=x&limit=200&continue=t%2B%2F%3D", "/p/a:b"},
-    /* The client chose the page. */
-    {"/p?limit=3&continue=abc&gracePeriodSeconds=0", NULL, "/p?limit=3&continue=abc",
+    /* What part of it is the client's, and no page of the API server's. */
+    {"/p?limit=3&continue=abc&gracePeriodSeconds=0", NULL, "/p?limit=200",
 	"/p/a:b?gracePeriodSeconds=0"},
     /* What Go does not read is not there. */
     {"/p?labelSelector=%zz&label%53elector=y", NULL, "/p?label%53elector=y&limit=200", "/p/a:b"},
@@ -164,6 +164,45 @@ static void test_targets(void **state)
 		assert_string_equal(buf_text(&out), targets[i].one);
 		buf_free(&out);
 	}
+}
+
+static void test_parts(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *target;
+		size_t limit;
+		const char *after; /* NULL: refused, with `status` */
+		unsigned status;
+	} rows[] = {
+	    {"/p", 0, "", 0},
+	    {"/p?limit=3&labelSelector=a", 3, "", 0},
+	    {"/p?limit=0&continue=", 0, "", 0},
+	    {"/p?limit=-1&continue=after%3aweb-1", 0, "web-1", 0},
+	    {"/p?continue=after:a%2Fb&limit=9223372036854775807", INT64_MAX, "a/b", 0},
+	    {"/p?limit=x", 0, NULL, 400},
+	    {"/p?limit=9223372036854775808", 0, NULL, 400},
+	    {"/p?limit=2&continue=eyJ2IjoibWV0YS5rOHMuaW8vdjEifQ", 0, NULL, 410},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct delete_part part = {0};
+		unsigned status = 0;
+		const char *error = NULL;
+		bool is_read = delete_part_read(rows[i].target, &part, &status, &error);
+		assert_int_equal(is_read, rows[i].after != NULL);
+		if (is_read) {
+			assert_int_equal(part.limit, rows[i].limit);
+			assert_string_equal(part.after, rows[i].after);
+		} else {
+			assert_int_equal(status, rows[i].status);
+			assert_non_null(error);
+		}
+		delete_part_free(&part);
+	}
+	struct buf token = {0};
+	delete_part_token(&token, "web-1");
+	assert_string_equal(buf_text(&token), "after:web-1");
+	buf_free(&token);
 }
 
 /* --- pages ----------------------------------------------------------------------------------- */
@@ -288,6 +327,7 @@ int main(void)
 	    cmocka_unit_test(test_bad_options),
 	    cmocka_unit_test(test_protobuf_options),
 	    cmocka_unit_test(test_targets),
+	    cmocka_unit_test(test_parts),
 	    cmocka_unit_test(test_pages),
 	    cmocka_unit_test(test_list),
 	    cmocka_unit_test(test_failures),

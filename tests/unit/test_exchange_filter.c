@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
@@ -142,6 +143,67 @@ static void test_requests_that_could_not_be_filtered(void **state)
 	request.is_upgrade = false;
 	assert_refused(403, "WebSocket");
 	assert_int_equal(upstream_count, 0);
+}
+
+/* Pages would count what is not shown, and their tokens name it. */
+static void test_lists_come_whole(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *asked, *sent;
+	} rows[] = {
+	    {"?limit=2", ""},
+	    {"?%6cimit=2&continue=", "?continue="},
+	    {"?labelSelector=a%3Db&limit=500&resourceVersion=0",
+		"?labelSelector=a%3Db&resourceVersion=0"},
+	    {"?&limit=500&&pretty", "?pretty"},
+	    {"?Limit=500&pretty=limit=5", "?Limit=500&pretty=limit=5"},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		char target[100], wanted[100];
+		side_clear(&client);
+		snprintf(target, sizeof target, LIST "%s", rows[i].asked);
+		snprintf(wanted, sizeof wanted, "/api/v1/namespaces/n/pods%s", rows[i].sent);
+		ask("GET", target, HTTP_BODY_NONE);
+		assert_string_equal(upstreams[upstream_count - 1].head.target, wanted);
+		exchange_cut(exchange, "enough");
+	}
+	size_t count = upstream_count;
+	side_clear(&client);
+	ask("GET", LIST "?limit=2&continue=abc", HTTP_BODY_NONE);
+	assert_refused(410, "list anew");
+	side_clear(&client);
+	ask("GET", LIST "?%63ontinue=abc", HTTP_BODY_NONE);
+	assert_refused(410, "list anew");
+	assert_int_equal(upstream_count, count);
+	/* Who sees all has pages as ever. */
+	world.shown = NULL;
+	side_clear(&client);
+	ask("GET", LIST "?limit=2&continue=abc", HTTP_BODY_NONE);
+	assert_string_equal(
+	    upstreams[count].head.target, "/api/v1/namespaces/n/pods?limit=2&continue=abc");
+	exchange_cut(exchange, "enough");
+}
+
+/* "unable to transform key "/registry/secrets/kube-system/…"" */
+static void test_errors_that_name_objects(void **state)
+{
+	(void)state;
+	ask("GET", LIST, HTTP_BODY_NONE);
+	answer_with(500, JSON, NULL);
+	assert_refused(500, "left out");
+	assert_true(upstreams[0].is_released);
+	side_clear(&client);
+	ask("GET", WATCH, HTTP_BODY_NONE);
+	answer_with(500, "text/plain", NULL);
+	assert_refused(500, "left out");
+	world.shown = NULL;
+	side_clear(&client);
+	ask("GET", LIST, HTTP_BODY_NONE);
+	answer_with(500, JSON, NULL);
+	answer_body(2, "its own words");
+	assert_string_equal(buf_text(&client.body), "its own words");
+	answer_end(2);
 }
 
 static void test_a_list_that_breaks_is_cut(void **state)
@@ -425,6 +487,8 @@ int main(void)
 	    TEST(test_what_is_counted),
 	    TEST(test_what_cannot_be_filtered_is_told),
 	    TEST(test_requests_that_could_not_be_filtered),
+	    TEST(test_lists_come_whole),
+	    TEST(test_errors_that_name_objects),
 	    TEST(test_a_list_that_breaks_is_cut),
 	    TEST(test_a_list_is_asked_for_again),
 	    TEST(test_one_object),

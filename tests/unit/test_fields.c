@@ -226,6 +226,30 @@ static void finds_control_characters_anywhere(void **state)
 	assert_true(field_text_is_plain("\n", 0));
 }
 
+/* The same for texts of which every byte must be seen. */
+static void finds_what_is_not_visible_anywhere(void **state)
+{
+	(void)state;
+	static const char fillers[] = {'!', '~'};
+	for (size_t f = 0; f < sizeof fillers; f++) {
+		for (size_t len = 1; len <= 19; len++) {
+			char text[19];
+			memset(text, fillers[f], len);
+			assert_true(field_text_is_visible(text, len));
+			for (size_t at = 0; at < len; at++) {
+				for (unsigned c = 0; c <= 255; c++) {
+					text[at] = (char)c;
+					bool is_visible = c > ' ' && c < 0x7f;
+					assert_int_equal(
+					    field_text_is_visible(text, len), is_visible);
+				}
+				text[at] = fillers[f];
+			}
+		}
+	}
+	assert_true(field_text_is_visible(" ", 0));
+}
+
 static void test_prefixed(void **state)
 {
 	(void)state;
@@ -256,6 +280,7 @@ int main(void)
 	    cmocka_unit_test(underscores_are_a_disguise_of_what_matters),
 	    cmocka_unit_test(lists_know_what_is_in_them),
 	    cmocka_unit_test(finds_control_characters_anywhere),
+	    cmocka_unit_test(finds_what_is_not_visible_anywhere),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

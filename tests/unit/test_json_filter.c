@@ -102,10 +102,10 @@ static void test_lists(void **state)
 	    {"{\"items\":[{\"metadata\":{\"name\":\"a\"}}]}",
 		"{\"items\":[{\"metadata\":{\"name\":\"a\"}}]}", 1, 0, 0, NULL},
 	    /* How many are left would tell of others. */
-	    {"{\"metadata\":{\"continue\":\"x\",\"remainingItemCount\":9},\"items\":[]}",
-		"{\"metadata\":{\"continue\":\"x\"},\"items\":[]}", 0, 0, 0, NULL},
-	    {"{\"metadata\":{\"remainingItemCount\":9,\"continue\":\"x\"},\"items\":[]}",
-		"{\"metadata\":{\"continue\":\"x\"},\"items\":[]}", 0, 0, 0, NULL},
+	    {"{\"metadata\":{\"continue\":\"\",\"remainingItemCount\":9},\"items\":[]}",
+		"{\"metadata\":{\"continue\":\"\"},\"items\":[]}", 0, 0, 0, NULL},
+	    {"{\"metadata\":{\"remainingItemCount\":9,\"continue\":null},\"items\":[]}",
+		"{\"metadata\":{\"continue\":null},\"items\":[]}", 0, 0, 0, NULL},
 	    {"{\"metadata\":{\"a\":1 , \"remainingItem\\u0043ount\": 9 , \"b\":2},\"items\":[]}",
 		"{\"metadata\":{\"a\":1  , \"b\":2},\"items\":[]}", 0, 0, 0, NULL},
 	    {"{\"items\":[],\"metadata\":{\"remainingItemCount\":9}}",
@@ -255,6 +255,12 @@ static void test_documents_that_cannot_be_read(void **state)
 	    {"{\"metadata\":[],\"items\":[]}", NULL, 0, 0, 0, "cannot be read"},
 	    {"{\"items\":[],\"metadata\":{\"remainingItemCount\":1,\"remainingItemCount\":2}}",
 		NULL, 0, 0, 0, "cannot be read"},
+	    /* A token names an object. */
+	    {"{\"metadata\":{\"continue\":\"x\"},\"items\":[]}", NULL, 0, 0, 0, "one page"},
+	    {"{\"metadata\":{\"contin\\u0075e\":\"\\u0000\"},\"rows\":[]}", NULL, 0, 0, 0,
+		"one page"},
+	    {"{\"items\":[],\"metadata\":{\"continue\":\"\",\"continue\":\"x\"}}", NULL, 0, 0, 0,
+		"one page"},
 	    {"{\"kind\" \"a\"}", NULL, 0, 0, 0, "colon"},
 	    {"{\"kind\":\"a\" \"items\":[]}", NULL, 0, 0, 0, "comma"},
 	    {"{kind:1}", NULL, 0, 0, 0, "key"},
@@ -348,6 +354,42 @@ static void test_too_large(void **state)
 	buf_free(&in);
 }
 
+/* How long something may be does not depend on the pieces in which it comes. */
+static void test_limits_are_exact(void **state)
+{
+	(void)state;
+	static const struct {
+		enum filter_body body;
+		const char *begin, *what, *end; /* `what` is as long as may be */
+		bool is_part; /* without it all ends */
+	} rows[] = {
+	    {FILTER_LIST, "{\"items\":[", ITEM("a"), "," ITEM("ab") "]}", false},
+	    {FILTER_LIST, "{\"items\":[   ", ITEM("a"), "]}", false},
+	    {FILTER_WATCH, "", EVENT("ADDED", ITEM("a")), "\n", false},
+	    {FILTER_LIST, "{\"items\":[],", "\"apiVersion\"", ":1}", true},
+	    {FILTER_LIST, "{\"items\":[],\"metadata\":", "{\"selfLink\":\"aaaaaaaaaa\"}", "}",
+		true},
+	    {FILTER_LIST, "", ITEM("a"), "", true},
+	    {FILTER_LIST, "", "{\"kind\":\"PodList\",\"items\":", "[]}", true},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct buf in = {0};
+		struct filter_result result;
+		size_t len = strlen(rows[i].what);
+		buf_printf(&in, "%s%s%s", rows[i].begin, rows[i].what, rows[i].end);
+		for (size_t step = 1; step <= in.len; step++) {
+			assert_true(run(rows[i].body, in.data, in.len, step, len, &result));
+			assert_true(
+			    rows[i].is_part || strstr(buf_text(&out), rows[i].what) != NULL);
+			bool is_sound = run(rows[i].body, in.data, in.len, step, len - 2, &result);
+			assert_int_equal(is_sound, !rows[i].is_part);
+			assert_null(strstr(buf_text(&out), rows[i].what));
+			assert_true(rows[i].is_part || result.unreadable >= 1);
+		}
+		buf_free(&in);
+	}
+}
+
 /* An item that is nested deeper than API servers take is left out alone. */
 static void test_too_deep(void **state)
 {
@@ -429,6 +471,7 @@ int main(void)
 	    cmocka_unit_test(test_documents_that_cannot_be_read),
 	    cmocka_unit_test(test_watches),
 	    cmocka_unit_test(test_too_large),
+	    cmocka_unit_test(test_limits_are_exact),
 	    cmocka_unit_test(test_too_deep),
 	    cmocka_unit_test(test_memory),
 	};

@@ -151,8 +151,8 @@ static void test_remaining(void **state)
 	put_text(&kept, 2, "4711");
 	put_varint(&meta, 4 * 8);
 	put_varint(&meta, 40);
-	put_text(&meta, 3, "token");
-	put_text(&kept, 3, "token");
+	put_text(&meta, 3, "");
+	put_text(&kept, 3, "");
 	put_bytes(&list, 1, &meta);
 	put_bytes(&shown, 1, &kept);
 	put_item(&list, "yes", "a", 5);
@@ -170,6 +170,16 @@ static void test_remaining(void **state)
 	reference_list((const uint8_t *)in.data, in.len, &seen);
 	assert_true(seen.tells_remaining);
 	seen_free(&seen);
+	/* The token of the next page names an object. */
+	buf_clear(&list);
+	buf_clear(&in);
+	put_text(&meta, 3, "token");
+	put_bytes(&list, 1, &meta);
+	put_item(&list, "yes", "a", 5);
+	put_envelope(&in, "v1", "PodList", &list);
+	assert_string_equal(
+	    run_in_pieces(FILTER_LIST, &unheld, &in, 3, &out, &result), FILTER_IS_PAGE);
+	assert_int_equal(out.len, 0);
 	buf_free(&meta);
 	buf_free(&kept);
 	buf_free(&list);
