@@ -117,11 +117,12 @@ static void refuse_format(struct exchange *exchange, const struct http_head *ups
 {
 	const char *type = fields_get(&upstream->fields, "Content-Type");
 	const char *encoding = fields_get(&upstream->fields, "Content-Encoding");
+	if (encoding == NULL)
+		encoding = upstream->status == 206 ? "a part of it" : "not compressed";
 	char *message = xasprintf(
 	    "cluster \"%s\": its API server answered in a format that cannot be filtered as the "
 	    "user's roles ask for (%.100s, %.100s)",
-	    exchange->admission.route.cluster, type != NULL ? type : "no Content-Type",
-	    encoding != NULL ? encoding : "not compressed");
+	    exchange->admission.route.cluster, type != NULL ? type : "no Content-Type", encoding);
 	exchange_answer(exchange, 502, message);
 	free(message);
 }
@@ -161,7 +162,8 @@ bool exchange_filter_begin(struct exchange *exchange, const struct http_head *up
 	if (!is_success || upstream->body == HTTP_BODY_NONE)
 		return false;
 	struct filter *filter = new_filter(exchange, upstream);
-	if (filter == NULL) {
+	if (filter == NULL || upstream->status == 206) {
+		filter_free(&filter);
 		refuse_format(exchange, upstream);
 		return true;
 	}

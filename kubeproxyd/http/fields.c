@@ -15,11 +15,9 @@
 /* Offsets are 32 bits wide; heads are bounded far below by their readers. */
 #define BLOCK_MAX (1u << 30)
 
-static void grow_block(struct http_fields *fields, size_t want)
+/* What stood in the old place is wiped: heads carry bearer tokens. */
+static void move_block(struct http_fields *fields, size_t cap)
 {
-	size_t cap = fields->block_cap > 0 ? fields->block_cap : FIRST_BLOCK;
-	while (cap < want)
-		cap *= 2;
 	char *block = xmalloc(cap);
 	if (fields->block != NULL) {
 		memcpy(block, fields->block, fields->block_len);
@@ -28,6 +26,24 @@ static void grow_block(struct http_fields *fields, size_t want)
 	}
 	fields->block = block;
 	fields->block_cap = cap;
+}
+
+static void grow_block(struct http_fields *fields, size_t want)
+{
+	size_t cap = fields->block_cap > 0 ? fields->block_cap : FIRST_BLOCK;
+	while (cap < want)
+		cap *= 2;
+	move_block(fields, cap);
+}
+
+void fields_trim(struct http_fields *fields)
+{
+	if (fields->count == 0)
+		return;
+	if (fields->block_cap > fields->block_len)
+		move_block(fields, fields->block_len);
+	fields->cap = fields->count;
+	fields->items = xreallocarray(fields->items, fields->cap, sizeof *fields->items);
 }
 
 static void make_room(struct http_fields *fields, size_t bytes)
