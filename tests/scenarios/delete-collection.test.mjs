@@ -12,8 +12,8 @@ import { isLong, writeKubeconfig } from './tools.mjs';
 const [prod] = CLUSTERS;
 const cluster = nameOf(prod);
 const PODS = '/api/v1/namespaces/default/pods';
-const MANY = isLong ? 10000 : 1000;
-const LIMIT = isLong ? 10000 : 1000;
+const MANY = isLong ? 2000 : 1000;
+const LIMIT = isLong ? 2000 : 1000;
 const AT_A_TIME = 8;
 
 const ROLES = `kind: role
