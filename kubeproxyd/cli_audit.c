@@ -125,6 +125,7 @@ static void print_line(struct json_object *event)
 	print_note(event, "eksgate.io/ports", "ports");
 	print_note(event, "eksgate.io/attempts", "attempts");
 	print_note(event, "eksgate.io/ending", "ending");
+	print_note(event, "eksgate.io/terminated-by", "terminated-by");
 	print_note(event, "eksgate.io/duration-ms", "ms");
 	print_note(event, "eksgate.io/bytes-in", "in");
 	print_note(event, "eksgate.io/bytes-out", "out");

@@ -47,7 +47,7 @@ static struct entry *add(X509 *certificate, const uint8_t *digest, const char **
 
 struct caller_shared *caller_shared_get(X509 *certificate, const char **error)
 {
-	struct entry wanted;
+	struct entry wanted = {0};
 	if (X509_digest(certificate, EVP_sha256(), wanted.digest, NULL) != 1)
 		abort();
 	struct entry *entry = RB_FIND(entries, &entries, &wanted);

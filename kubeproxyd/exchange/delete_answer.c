@@ -63,12 +63,17 @@ void delete_failures_free(struct delete_failures *failures)
 }
 
 char *delete_failures_sentence(
-    const struct delete_failures *failures, const char *resource, size_t deleted, size_t total)
+    const struct delete_failures *failures, const char *resource, const struct delete_tally *tally)
 {
-	return xasprintf("%zu of %zu %s were deleted, %zu could not be%s: %s", deleted, total,
-	    resource, failures->count,
-	    failures->count > 1 ? " (each with its reason in details.causes)" : "",
+	char *untried = tally->untried == 0
+			    ? xstrdup("")
+			    : xasprintf(", and %zu were not tried after that", tally->untried);
+	char *sentence = xasprintf("%zu of %zu %s were deleted, %zu could not be%s%s: %s",
+	    tally->deleted, tally->total, resource, failures->count, untried,
+	    failures->count > 1 ? " (details.causes has the reason for each)" : "",
 	    failures->first);
+	free(untried);
+	return sentence;
 }
 
 void delete_failures_write(struct buf *out, const struct delete_failures *failures,

@@ -11,7 +11,7 @@
 struct delete_object;
 struct json_object;
 
-/* How many failures are told in full. */
+/* How many failures are told in full, and after how many nothing more is tried. */
 #define DELETE_CAUSES_MAX 50
 
 struct delete_failures {
@@ -34,9 +34,13 @@ void delete_list_begin(struct buf *out, const char *next);
 void delete_list_add(struct buf *out, const struct delete_object *object);
 void delete_list_end(struct buf *out);
 
-/* "2 of 5 pods were not deleted …" (free()). */
+struct delete_tally {
+	size_t deleted, total, untried;
+};
+
+/* "2 of 5 pods were deleted, 3 could not be …" (free()). */
 char *delete_failures_sentence(const struct delete_failures *failures, const char *resource,
-    size_t deleted, size_t total) MUST_USE;
+    const struct delete_tally *tally) MUST_USE;
 void delete_failures_write(struct buf *out, const struct delete_failures *failures,
     const char *api_group, const char *resource, const char *message);
 

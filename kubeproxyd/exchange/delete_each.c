@@ -92,8 +92,8 @@ static void answer_failures(struct delete_each *each)
 	const struct request_info *info = &admission->info;
 	admission->status = each->failures.status;
 	free(admission->message);
-	admission->message =
-	    delete_failures_sentence(&each->failures, info->resource, each->deleted, each->count);
+	admission->message = delete_failures_sentence(&each->failures, info->resource,
+	    &(struct delete_tally){each->deleted, each->count, each->count - each->next});
 	delete_failures_write(&admission->document, &each->failures, info->api_group,
 	    info->resource, admission->message);
 }
@@ -182,11 +182,17 @@ static void send_delete(struct delete_each *each, struct slot *slot)
 	buf_free(&body);
 }
 
+/* An API server that fails so often would fail for hours. */
+static bool has_failed(const struct delete_each *each)
+{
+	return each->failures.count >= DELETE_CAUSES_MAX;
+}
+
 static bool take_next(struct delete_each *each, struct slot *slot)
 {
 	if (slot->is_waiting)
 		return true;
-	if (each->next == each->count)
+	if (each->next == each->count || has_failed(each))
 		return false;
 	slot->index = each->next++;
 	slot->tries = 0;

@@ -16,6 +16,9 @@
 #include "kubeproxyd/net/holdings.h"
 #include "kubeproxyd/policy/policy.h"
 
+/* What a filter needs for objects as they usually are. */
+#define HELD_IN_ANY_CASE ((size_t)256 * 1024)
+
 struct exchange_filter {
 	struct filter *filter;
 	struct http_head head; /* of a list, while it is held */
@@ -117,11 +120,12 @@ static void refuse_format(struct exchange *exchange, const struct http_head *ups
 {
 	const char *type = fields_get(&upstream->fields, "Content-Type");
 	const char *encoding = fields_get(&upstream->fields, "Content-Encoding");
+	if (encoding == NULL)
+		encoding = upstream->status == 206 ? "a part of it" : "not compressed";
 	char *message = xasprintf(
 	    "cluster \"%s\": its API server answered in a format that cannot be filtered as the "
 	    "user's roles ask for (%.100s, %.100s)",
-	    exchange->admission.route.cluster, type != NULL ? type : "no Content-Type",
-	    encoding != NULL ? encoding : "not compressed");
+	    exchange->admission.route.cluster, type != NULL ? type : "no Content-Type", encoding);
 	exchange_answer(exchange, 502, message);
 	free(message);
 }
@@ -161,7 +165,8 @@ bool exchange_filter_begin(struct exchange *exchange, const struct http_head *up
 	if (!is_success || upstream->body == HTTP_BODY_NONE)
 		return false;
 	struct filter *filter = new_filter(exchange, upstream);
-	if (filter == NULL) {
+	if (filter == NULL || upstream->status == 206) {
+		filter_free(&filter);
 		refuse_format(exchange, upstream);
 		return true;
 	}
@@ -192,6 +197,28 @@ static void rest(struct exchange *exchange)
 	timer_set(filter->rest, duration_ms(0));
 }
 
+/* Objects that have begun are held to their end, in as many answers as there are: when no slow
+ * reader is left whose memory could be had, whoever holds a large one gives it up. */
+static bool has_room(struct exchange *exchange)
+{
+	struct holdings *holdings = exchange->all->with.holdings;
+	if (exchange->filter->held <= HELD_IN_ANY_CASE)
+		return true;
+	holdings_make_room(holdings, 0);
+	if (exchange->state == STATE_DONE)
+		return false;
+	if (holdings_have_room(holdings, 0))
+		return true;
+	static const char reason[] = "answers fill the memory that there is for them "
+				     "(eksgate.proxy.limits.answers_in_hand): try again later";
+	metric_add(exchange->all->metrics.refused, 1, "answers_in_hand");
+	if (exchange->status == 0)
+		exchange_answer_after(exchange, 503, reason, 1);
+	else
+		exchange_finish(exchange, reason);
+	return false;
+}
+
 void exchange_filter_add(struct exchange *exchange, const uint8_t *data, size_t len)
 {
 	if (!filter_feed(exchange->filter->filter, data, len)) {
@@ -199,7 +226,8 @@ void exchange_filter_add(struct exchange *exchange, const uint8_t *data, size_t 
 		return;
 	}
 	keep_counts(exchange);
-	rest(exchange);
+	if (has_room(exchange))
+		rest(exchange);
 }
 
 void exchange_filter_end(struct exchange *exchange)

@@ -20,6 +20,7 @@
 #include "kubeproxyd/policy/policy.h"
 
 #define PREFIX	     "/v1/"
+#define WEB_PREFIX   "/webapi/"
 #define DEFAULT_PORT 3026
 
 struct visit {
@@ -58,7 +59,7 @@ static char *public_server(const struct visit *visit)
 	return server != NULL ? server : xstrdup("https://localhost:3026");
 }
 
-/* --- GET /v1/webapi/find --------------------------------------------------------------------- */
+/* --- GET /webapi/find ------------------------------------------------------------------------ */
 
 static struct json_object *describe_kube(const struct visit *visit, const char *public_address)
 {
@@ -241,6 +242,10 @@ static const struct user_route {
 	bool is_public;
 	void (*answer)(struct visit *visit);
 } routes[] = {
+    /* Where clients of Teleport ask, */
+    {"/webapi/find", true, answer_find},
+    {"/webapi/ping", true, answer_find},
+    /* and among what else this proxy answers. */
     {"/v1/webapi/find", true, answer_find},
     {"/v1/webapi/ping", true, answer_find},
     {"/v1/clusters", false, answer_clusters},
@@ -262,7 +267,9 @@ bool user_api_is_asked(
     const struct exchanges *all, const struct caller *caller, const struct http_head *request)
 {
 	char alias[ALIAS_MAX + 1];
-	return strncmp(request->target, PREFIX, strlen(PREFIX)) == 0 &&
+	bool is_ours = strncmp(request->target, PREFIX, strlen(PREFIX)) == 0 ||
+		       strncmp(request->target, WEB_PREFIX, strlen(WEB_PREFIX)) == 0;
+	return is_ours &&
 	       !route_alias(caller->server_name, all->with.settings->proxy.sni_suffix, alias);
 }
 
@@ -281,9 +288,9 @@ void user_api_answer(struct exchanges *all, struct caller *caller, struct identi
 	if (route == NULL)
 		refuse(&visit, 404,
 		    xstrdup("this proxy answers to /v1/clusters, /v1/kubeconfig and "
-			    "/v1/webapi/find; clusters are under /clusters/NAME"));
+			    "/webapi/find; clusters are under /clusters/NAME"));
 	else if (strcmp(request->method, "GET") != 0)
-		refuse(&visit, 405, xstrdup("only GET is answered under /v1/"));
+		refuse(&visit, 405, xstrdup("only GET is answered here"));
 	else
 		route->answer(&visit);
 }

@@ -47,6 +47,10 @@ struct filter_result {
  * that was filtered, and where a page ends counts what its reader may not see. */
 #define FILTER_IS_PAGE "it is one page of a list, and the token of the next names an object"
 
+/* The code of an error that an API server may explain by the key of an object in its store: such a
+ * Status does not pass. */
+#define FILTER_INTERNAL_ERROR 500
+
 struct filter;
 
 /* Whether a body of this type (with or without parameters: "application/json;as=Table") can be

@@ -2,6 +2,7 @@
  * wherever it matters, since readers differ in which of the two counts. Called by json_filter.c. */
 #include "kubeproxyd/filter/json_facts.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Names and namespaces end at 253 characters, those of RBAC a little later. */
@@ -18,6 +19,7 @@ struct facts {
 	struct name name, namespace;
 	bool has_kind, has_api_version, has_metadata, has_rows;
 	bool is_status, is_table, is_core_api, is_meta_api;
+	bool is_internal_error; /* by its code */
 	struct json_cursor rows; /* of a Table; read once all of the object is known */
 };
 
@@ -91,6 +93,23 @@ static bool read_api_version(struct json_cursor *cursor, struct facts *facts)
 	return true;
 }
 
+static bool read_code(struct json_cursor *cursor, struct facts *facts)
+{
+	if (cursor_peek(cursor) == '\0')
+		return false;
+	const uint8_t *begin = cursor->at;
+	if (!cursor_read_value(cursor))
+		return false;
+	char text[WORD_BYTES], *end = text;
+	size_t len = (size_t)(cursor->at - begin);
+	if (len >= sizeof text)
+		return true;
+	memcpy(text, begin, len);
+	text[len] = '\0';
+	facts->is_internal_error |= strtod(text, &end) == FILTER_INTERNAL_ERROR && *end == '\0';
+	return true;
+}
+
 static bool read_rows(struct json_cursor *cursor, struct facts *facts)
 {
 	facts->rows.at = cursor->at;
@@ -115,6 +134,8 @@ static bool read_object(struct json_cursor *cursor, struct facts *facts)
 			is_sound = read_api_version(cursor, facts);
 		else if (cursor_text_is(&key, "rows"))
 			is_sound = read_rows(cursor, facts);
+		else if (cursor_text_is(&key, "code"))
+			is_sound = read_code(cursor, facts);
 		else
 			is_sound = cursor_read_value(cursor);
 		if (!is_sound)
@@ -125,7 +146,7 @@ static bool read_object(struct json_cursor *cursor, struct facts *facts)
 
 static bool is_status(const struct facts *facts)
 {
-	return facts->is_status && facts->is_core_api;
+	return facts->is_status && facts->is_core_api && !facts->is_internal_error;
 }
 
 static bool may_read(const struct json_judge *judge, const struct facts *facts)

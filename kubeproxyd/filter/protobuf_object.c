@@ -15,6 +15,7 @@ enum { OBJECT_METADATA = 1 };
 enum { METADATA_NAME = 1, METADATA_NAMESPACE = 3 };
 enum { EVENT_TYPE = 1, EVENT_OBJECT };
 enum { EXTENSION_RAW = 1 };
+enum { STATUS_CODE = 6 };
 
 struct word {
 	char text[WORD_MAX + 1]; /* "" when it is absent */
@@ -76,6 +77,15 @@ static enum protobuf_verdict judge_bookmark(
 	return protobuf_object_judge(object, events, arg);
 }
 
+static bool is_internal_error(struct protobuf status)
+{
+	struct protobuf_field field;
+	bool is = false;
+	while (protobuf_next(&status, &field))
+		is |= field.number == STATUS_CODE && (int32_t)field.value == FILTER_INTERNAL_ERROR;
+	return is || status.is_bad;
+}
+
 enum protobuf_verdict protobuf_event_judge(
     struct protobuf event, const struct filter_events *events, void *arg)
 {
@@ -91,6 +101,7 @@ enum protobuf_verdict protobuf_event_judge(
 		return protobuf_object_judge(object, events, arg);
 	if (protobuf_is(type, "BOOKMARK"))
 		return judge_bookmark(object, events, arg);
-	bool is_error = protobuf_is(type, "ERROR") && protobuf_is(kind, "Status");
+	bool is_error =
+	    protobuf_is(type, "ERROR") && protobuf_is(kind, "Status") && !is_internal_error(object);
 	return is_error ? PROTOBUF_PASSED : PROTOBUF_UNREADABLE;
 }

@@ -166,8 +166,10 @@ static void await_request(struct conversation *conversation)
 static void start_exchange(struct conversation *conversation)
 {
 	struct session *session = conversation->session;
-	const struct http_head *head = h1_reader_head(conversation->reader);
-	session->requests++;
+	struct http_head *head = h1_reader_head(conversation->reader);
+	/* Who asks again finds it as large as it needs. */
+	if (session->requests++ == 0)
+		http_head_trim(head);
 	conversation->request = head;
 	conversation->is_paused = true;
 	conversation->is_request_ended = false;

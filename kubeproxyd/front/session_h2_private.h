@@ -48,6 +48,7 @@ struct h2_stream {
 	struct h2_tail tail; /* of the answer's head, which waits for its frame */
 	unsigned interims; /* heads before that one, submitted and not written */
 	bool is_paused, is_request_ended, is_end_told, owes_continue;
+	bool is_fresh; /* not one of the spare ones: its head has room that it may not need */
 	bool is_widened; /* its window, since its body is wanted */
 	bool has_answered_head, has_answered, is_full, is_bodiless;
 	bool is_closed, is_listed;

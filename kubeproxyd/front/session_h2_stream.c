@@ -60,8 +60,11 @@ static size_t spare_count;
 static struct h2_stream *take_spare(void)
 {
 	struct h2_stream *stream = TAILQ_FIRST(&spare);
-	if (stream == NULL)
-		return xcalloc(1, sizeof *stream);
+	if (stream == NULL) {
+		stream = xcalloc(1, sizeof *stream);
+		stream->is_fresh = true;
+		return stream;
+	}
 	TAILQ_REMOVE(&spare, stream, entry);
 	spare_count--;
 	struct http_head request = stream->request;
@@ -335,6 +338,8 @@ void h2_stream_start(struct h2_stream *stream)
 	struct session *session = stream->conversation->session;
 	struct http_head *head = &stream->request;
 	session->requests++;
+	if (stream->is_fresh)
+		http_head_trim(head);
 	if (stream->is_request_ended)
 		head->body = HTTP_BODY_NONE;
 	else if (head->body != HTTP_BODY_LENGTH)

@@ -15,11 +15,9 @@
 /* Offsets are 32 bits wide; heads are bounded far below by their readers. */
 #define BLOCK_MAX (1u << 30)
 
-static void grow_block(struct http_fields *fields, size_t want)
+/* What stood in the old place is wiped: heads carry bearer tokens. */
+static void move_block(struct http_fields *fields, size_t cap)
 {
-	size_t cap = fields->block_cap > 0 ? fields->block_cap : FIRST_BLOCK;
-	while (cap < want)
-		cap *= 2;
 	char *block = xmalloc(cap);
 	if (fields->block != NULL) {
 		memcpy(block, fields->block, fields->block_len);
@@ -28,6 +26,24 @@ static void grow_block(struct http_fields *fields, size_t want)
 	}
 	fields->block = block;
 	fields->block_cap = cap;
+}
+
+static void grow_block(struct http_fields *fields, size_t want)
+{
+	size_t cap = fields->block_cap > 0 ? fields->block_cap : FIRST_BLOCK;
+	while (cap < want)
+		cap *= 2;
+	move_block(fields, cap);
+}
+
+void fields_trim(struct http_fields *fields)
+{
+	if (fields->count == 0)
+		return;
+	if (fields->block_cap > fields->block_len)
+		move_block(fields, fields->block_len);
+	fields->cap = fields->count;
+	fields->items = xreallocarray(fields->items, fields->cap, sizeof *fields->items);
 }
 
 static void make_room(struct http_fields *fields, size_t bytes)
@@ -93,38 +109,60 @@ void fields_add_prefixed(
 	fields->items[fields->count - 1].value_len += (uint32_t)rest_len;
 }
 
-/* Eight bytes at a time: each expression leaves the high bit of some byte set when there is one
- * that is meant. */
+/* Sixteen bytes at a time; of longer texts the last ones are looked at twice. Each byte of what is
+ * found is 0 when there is nothing. */
+typedef uint8_t bytes16 __attribute__((vector_size(16)));
+
+static inline bytes16 load(const char *text)
+{
+	bytes16 bytes;
+	memcpy(&bytes, text, sizeof bytes);
+	return bytes;
+}
+
+static inline bool is_nothing(bytes16 found)
+{
+	uint64_t halves[2];
+	memcpy(halves, &found, sizeof halves);
+	return (halves[0] | halves[1]) == 0;
+}
+
+static inline bytes16 controls_in(bytes16 bytes)
+{
+	return (bytes16)(bytes < (uint8_t)' ') | (bytes16)(bytes == (uint8_t)0x7f);
+}
+
 bool field_text_is_plain(const char *text, size_t len)
 {
-	const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
-	uint64_t found = 0;
-	for (; len >= sizeof found; len -= sizeof found, text += sizeof found) {
-		uint64_t word;
-		memcpy(&word, text, sizeof word);
-		uint64_t delete = word ^ ones * 0x7f;
-		found |= ((word - ones * ' ') & ~word) | ((delete - ones) & ~delete);
+	bytes16 found = {0};
+	if (len < sizeof found) {
+		char few[sizeof found];
+		memset(few, ' ', sizeof few);
+		memcpy(few, text, len);
+		return is_nothing(controls_in(load(few)));
 	}
-	found &= highs;
-	for (; len > 0; len--, text++)
-		found |= (unsigned char)*text < ' ' || *text == 0x7f;
-	return found == 0;
+	for (size_t at = 0; at + sizeof found < len; at += sizeof found)
+		found |= controls_in(load(text + at));
+	return is_nothing(found | controls_in(load(text + len - sizeof found)));
+}
+
+static inline bytes16 invisible_in(bytes16 bytes)
+{
+	return (bytes16)(bytes <= (uint8_t)' ') | (bytes16)(bytes >= (uint8_t)0x7f);
 }
 
 bool field_text_is_visible(const char *text, size_t len)
 {
-	const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
-	uint64_t found = 0;
-	for (; len >= sizeof found; len -= sizeof found, text += sizeof found) {
-		uint64_t word;
-		memcpy(&word, text, sizeof word);
-		uint64_t delete = word ^ ones * 0x7f;
-		found |= word | (word - ones * ('!')) | ((delete - ones) & ~delete);
+	bytes16 found = {0};
+	if (len < sizeof found) {
+		char few[sizeof found];
+		memset(few, '!', sizeof few);
+		memcpy(few, text, len);
+		return is_nothing(invisible_in(load(few)));
 	}
-	found &= highs;
-	for (; len > 0; len--, text++)
-		found |= (unsigned char)*text <= ' ' || (unsigned char)*text >= 0x7f;
-	return found == 0;
+	for (size_t at = 0; at + sizeof found < len; at += sizeof found)
+		found |= invisible_in(load(text + at));
+	return is_nothing(found | invisible_in(load(text + len - sizeof found)));
 }
 
 static bool is_named(const struct http_fields *fields, size_t index, const char *name, size_t len)

@@ -74,6 +74,8 @@ bool field_text_is_plain(const char *text, size_t len) MUST_USE;
 /* Whether it is visible ASCII: no byte up to ' ', none from DEL on. */
 bool field_text_is_visible(const char *text, size_t len) MUST_USE;
 
+/* Gives back what the list does not need; pointers into it are good no more. */
+void fields_trim(struct http_fields *fields);
 /* Empties the list and keeps its memory. */
 void fields_clear(struct http_fields *fields);
 /* Wipes, then frees (heads carry bearer tokens). */

@@ -10,10 +10,36 @@
 #include "kubeproxyd/http/h2_fields.h"
 #include "kubeproxyd/http/hpack.h"
 
-/* Kept for the next heads when nothing waits. */
+/* Kept for the next heads of the connection when nothing waits. */
 #define KEEP_MAX ((size_t)4 * 1024)
+/* More, which a busy connection fills each turn, goes around among all. */
+#define SPARE_MAX ((size_t)64 * 1024)
+#define SPARES	  16
 /* What else may be in a frame that was not counted: pseudo fields as nghttp2 encodes them. */
 #define MARGIN 1024u
+
+static struct buf spares[SPARES];
+static size_t spare_count;
+
+static void take_spare(struct h2_tails *tails)
+{
+	if (tails->bytes.data == NULL && spare_count > 0)
+		tails->bytes = spares[--spare_count];
+}
+
+/* Nothing of it is needed any more. */
+static void give_back(struct h2_tails *tails)
+{
+	buf_clear(&tails->bytes);
+	if (tails->bytes.cap <= KEEP_MAX)
+		return;
+	if (tails->bytes.cap > SPARE_MAX || spare_count == SPARES) {
+		buf_free(&tails->bytes);
+		return;
+	}
+	spares[spare_count++] = tails->bytes;
+	tails->bytes = (struct buf){0};
+}
 
 /* At most so long when encoded. */
 static size_t bound_of(const struct http_head *head)
@@ -37,6 +63,7 @@ bool h2_tail_encode(struct h2_tails *tails, struct h2_tail *tail, const struct h
 	size_t bound = bound_of(head);
 	if (bound + other + MARGIN > H2_FRAME_PAYLOAD_MAX)
 		return false;
+	take_spare(tails);
 	size_t before = tails->bytes.len;
 	buf_make_room(&tails->bytes, bound);
 	for (size_t i = 0; i < fields->count; i++) {
@@ -71,10 +98,7 @@ void h2_tail_drop(struct h2_tails *tails, struct h2_tail *tail)
 	if (--tails->waiting > 0)
 		return;
 	tails->base = 0;
-	if (tails->bytes.cap > KEEP_MAX)
-		buf_free(&tails->bytes);
-	else
-		buf_clear(&tails->bytes);
+	give_back(tails);
 }
 
 void h2_tail_written(struct h2_tails *tails, struct h2_tail *tail)

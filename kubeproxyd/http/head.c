@@ -89,6 +89,24 @@ void http_head_free(struct http_head *head)
 	buf_free(&head->authority_text);
 }
 
+static const char *trim_text(struct buf *member)
+{
+	if (member->cap > member->len + 1) {
+		member->cap = member->len + 1;
+		member->data = xrealloc(member->data, member->cap);
+	}
+	return member->data;
+}
+
+void http_head_trim(struct http_head *head)
+{
+	fields_trim(&head->fields);
+	if (head->target != NULL)
+		head->target = trim_text(&head->target_text);
+	if (head->authority != NULL)
+		head->authority = trim_text(&head->authority_text);
+}
+
 static const char *set_text(struct buf *member, const char *text, size_t len)
 {
 	buf_clear(member);

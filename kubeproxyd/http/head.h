@@ -43,6 +43,9 @@ struct http_head {
 /* Empties it and keeps its memory; target and authority become NULL. */
 void http_head_clear(struct http_head *head);
 void http_head_free(struct http_head *head);
+/* Gives back what its memory has too much, of a request that may last for hours; pointers to its
+ * texts are good no more. */
+void http_head_trim(struct http_head *head);
 /* Copy `len` bytes. */
 void http_head_set_target(struct http_head *head, const char *target, size_t len);
 void http_head_set_authority(struct http_head *head, const char *authority, size_t len);

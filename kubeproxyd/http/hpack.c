@@ -54,6 +54,24 @@ static char *put_length(char *at, size_t len)
 	return at;
 }
 
+/* Eight letters at a time. A byte of `least` or `beyond` has its high bit set when the letter is at
+ * least 'A', or beyond 'Z'. */
+static char *put_lower(char *at, const char *name, size_t len)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
+	for (; len >= sizeof ones; len -= sizeof ones, name += sizeof ones) {
+		uint64_t word;
+		memcpy(&word, name, sizeof word);
+		uint64_t low = word & ~highs;
+		uint64_t least = low + ones * (0x80 - 'A'), beyond = low + ones * (0x7f - 'Z');
+		word |= ((least ^ beyond) & ~word & highs) >> 2;
+		at = mempcpy(at, &word, sizeof word);
+	}
+	for (; len > 0; len--, name++)
+		*at++ = (char)(*name >= 'A' && *name <= 'Z' ? *name + ('a' - 'A') : *name);
+	return at;
+}
+
 void hpack_append(struct buf *out, const char *name, size_t name_len, const char *value,
     size_t value_len, bool is_private)
 {
@@ -62,10 +80,7 @@ void hpack_append(struct buf *out, const char *name, size_t name_len, const char
 	char *start = buf_reserve(out, name_len + value_len + HPACK_APPEND_EXTRA), *at = start;
 	*at++ = is_private ? 0x10 : 0x00;
 	at = put_length(at, name_len);
-	for (size_t i = 0; i < name_len; i++) {
-		bool is_capital = name[i] >= 'A' && name[i] <= 'Z';
-		*at++ = (char)(is_capital ? name[i] + ('a' - 'A') : name[i]);
-	}
+	at = put_lower(at, name, name_len);
 	at = mempcpy(put_length(at, value_len), value, value_len);
 	buf_commit(out, (size_t)(at - start));
 }

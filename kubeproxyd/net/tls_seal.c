@@ -16,7 +16,9 @@
 
 #include "common/xmem.h"
 
-#define KEY_BYTES 32u
+#define KEY_BYTES  32u
+#define FOR_CIPHER 'c'
+#define FOR_MAC	   'm'
 
 struct tls_seal {
 	struct tls_seal_key keys[TLS_SEAL_KEYS];
@@ -80,16 +82,15 @@ static const uint8_t *trust_of(struct sealing *sealing, SSL_CTX *context)
 
 /* The expansion of HKDF (RFC 5869, 2.3) for one block: the secret is random, and needs no
  * extraction. */
-static void derive(const struct tls_seal_key *key, const uint8_t *trust, const char *purpose,
-    uint8_t out[KEY_BYTES])
+static void derive(
+    const struct tls_seal_key *key, const uint8_t *trust, uint8_t purpose, uint8_t out[KEY_BYTES])
 {
-	uint8_t info[SHA256_DIGEST_LENGTH + 32];
-	size_t len = strlen(purpose);
-	memcpy(info, purpose, len);
-	memcpy(info + len, trust, SHA256_DIGEST_LENGTH);
-	len += SHA256_DIGEST_LENGTH;
-	info[len++] = 1;
-	if (HMAC(EVP_sha256(), key->secret, sizeof key->secret, info, len, out, NULL) == NULL)
+	uint8_t info[SHA256_DIGEST_LENGTH + 2];
+	info[0] = purpose;
+	memcpy(info + 1, trust, SHA256_DIGEST_LENGTH);
+	info[SHA256_DIGEST_LENGTH + 1] = 1;
+	if (HMAC(EVP_sha256(), key->secret, sizeof key->secret, info, sizeof info, out, NULL) ==
+	    NULL)
 		abort();
 }
 
@@ -144,8 +145,8 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
 	}
 	const uint8_t *trust = trust_of(sealing, context);
 	struct derived derived;
-	derive(key, trust, "eksgate ticket cipher", derived.cipher);
-	derive(key, trust, "eksgate ticket mac", derived.mac);
+	derive(key, trust, FOR_CIPHER, derived.cipher);
+	derive(key, trust, FOR_MAC, derived.mac);
 	bool is_started = start(&derived, iv, cipher, mac, is_sealing);
 	explicit_bzero(&derived, sizeof derived);
 	if (!is_started)

@@ -226,13 +226,36 @@ static bool is_divisible(const struct asking *asking, uint32_t verb)
 	       (verb == VERB_DELETECOLLECTION && !asking->wanted.is_across && !is_of_namespaces);
 }
 
+/* The name in a selector is for the API server to honour, and aggregated ones may know no such
+ * selector: what is whole only for the sake of it is filtered all the same. What was allowed and
+ * not denied by name stays so. */
+static void forget_selected_name(struct asking *asking)
+{
+	asking->wanted.name = word_of("");
+	(void)is_not_denied(asking);
+	for (size_t i = 0; i < asking->allowing_count; i++)
+		asking->allowing[i].coverage = best_of(asking, asking->allowing[i].role).coverage;
+}
+
+static bool is_whole(const struct asking *asking)
+{
+	bool is_covered = false;
+	for (size_t i = 0; i < asking->allowing_count; i++)
+		is_covered |= asking->allowing[i].coverage == COVERS_ALL;
+	return is_covered && asking->part_denied_by == NULL;
+}
+
 /* What covers only some of what the request touches: a name that is not known yet can be asked for,
  * what is not divisible is too much. */
 static bool is_whole_or_filtered(struct asking *asking)
 {
 	const struct request_info *request = asking->request;
 	uint32_t verb = verb_bit(request->verb);
-	if (asking->allowing[0].coverage == COVERS_ALL && asking->part_denied_by == NULL)
+	/* Reviews have a name and no path: nothing is answered to them that could be filtered. */
+	if ((verb & (VERB_LIST | VERB_WATCH)) != 0 && request->name[0] != '\0' &&
+	    request->path[0] == '/')
+		forget_selected_name(asking);
+	if (is_whole(asking))
 		return true;
 	if (is_divisible(asking, verb)) {
 		asking->decision->is_restricted = true;

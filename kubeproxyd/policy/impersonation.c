@@ -111,6 +111,13 @@ bool impersonation_takes_extra(const struct impersonation *rule, const char *key
 	return false;
 }
 
+void impersonation_each_extra(
+    const struct impersonation *rule, void (*fn)(void *arg, const char *key), void *arg)
+{
+	for (size_t i = 0; rule != NULL && i < rule->extra_count; i++)
+		fn(arg, rule->extras[i].key);
+}
+
 /* --- reading --------------------------------------------------------------------------------- */
 
 static void on_pattern(void *arg, struct reading *reading, const struct yaml_node *value)

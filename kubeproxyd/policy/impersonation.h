@@ -21,5 +21,7 @@ bool impersonation_takes_group(const struct impersonation *rule, const char *gro
 bool impersonation_takes_uid(const struct impersonation *rule, const char *uid) MUST_USE;
 bool impersonation_takes_extra(
     const struct impersonation *rule, const char *key, const char *value) MUST_USE;
+void impersonation_each_extra(
+    const struct impersonation *rule, void (*fn)(void *arg, const char *key), void *arg);
 
 #endif

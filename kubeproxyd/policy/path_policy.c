@@ -82,13 +82,16 @@ static bool is_dots(const char *segment, size_t len)
 	return (len == 1 || len == 2) && strspn(segment, ".") >= len;
 }
 
-/* One segment of the part that Kubernetes reads; `is_last` may be empty. */
-static const char *check_segment(const char *segment, size_t len, bool is_last)
+/* One segment of the part that Kubernetes reads; `is_last` may be empty. `is_plain`: no byte of it
+ * is one of those that are looked for. */
+static const char *check_segment(const char *segment, size_t len, bool is_last, bool is_plain)
 {
 	if (len == 0 && !is_last)
 		return "the path has an empty segment (\"//\")";
 	if (is_dots(segment, len))
 		return "the path has a \".\" or \"..\" segment";
+	if (is_plain)
+		return NULL;
 	for (size_t i = 0; i < len; i++) {
 		unsigned char byte;
 		if (segment[i] == '\\' || segment[i] == ';')
@@ -181,11 +184,13 @@ static const char *check_opaque(const char *path, size_t len)
 static const char *check_path(const char *path, size_t len, size_t *opaque_from)
 {
 	struct proxy_walk state = {AT_API};
+	bool is_plain = strcspn(path, "%\\;") >= len;
 	for (size_t at = 1; at <= len;) {
 		size_t segment_len = 0;
 		while (at + segment_len < len && path[at + segment_len] != '/')
 			segment_len++;
-		const char *reason = check_segment(path + at, segment_len, at + segment_len == len);
+		const char *reason =
+		    check_segment(path + at, segment_len, at + segment_len == len, is_plain);
 		if (reason != NULL)
 			return reason;
 		bool is_proxy = walk(&state, path + at, segment_len);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/xmem.h"
+#include "kubeproxyd/policy/impersonation.h"
 #include "kubeproxyd/policy/policy_set.h"
 
 #define KIND_ROLE    "role"
@@ -275,6 +276,13 @@ void policy_each_group(
 		for (size_t k = 0; k < groups->count; k++)
 			fn(arg, groups->items[k].template == NULL ? groups->items[k].text : NULL);
 	}
+}
+
+void policy_each_extra(
+    const struct policy *policy, void (*fn)(void *arg, const char *key), void *arg)
+{
+	for (size_t i = 0; i < policy->role_count; i++)
+		impersonation_each_extra(policy->sources[i]->allow.impersonation, fn, arg);
 }
 
 size_t policy_role_count(const struct policy *policy)

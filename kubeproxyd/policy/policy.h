@@ -27,6 +27,9 @@ void policy_unref(struct policy **policy);
  * that only a request can tell. */
 void policy_each_group(
     const struct policy *policy, void (*fn)(void *arg, const char *group), void *arg);
+/* Every key of an extra that a role lets its holders set; the same. */
+void policy_each_extra(
+    const struct policy *policy, void (*fn)(void *arg, const char *key), void *arg);
 size_t policy_role_count(const struct policy *policy);
 size_t policy_binding_count(const struct policy *policy);
 

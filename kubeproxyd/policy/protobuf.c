@@ -69,8 +69,10 @@ enum protobuf_read protobuf_read_head(const uint8_t *data, size_t len, struct pr
 	enum protobuf_read read = take_varint(&at, end, &tag);
 	if (read != PROTOBUF_READ)
 		return read;
-	/* Go's decoders cut the number to 32 bits: it would be another field there. */
-	if (tag >> 3 == 0 || tag >> 3 > UINT32_MAX)
+	/* Go's decoders cut the number to 32 bits, signed: it would be another field there, or
+	 * none.
+	 */
+	if (tag >> 3 == 0 || tag >> 3 > INT32_MAX)
 		return PROTOBUF_BAD;
 	*head = (struct protobuf_head){.number = (uint32_t)(tag >> 3)};
 	read = read_rest((unsigned)(tag & 7), &at, end, head);

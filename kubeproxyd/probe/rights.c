@@ -12,6 +12,8 @@
 #define AUTHENTICATION "authentication.k8s.io"
 #define AUTHORIZATION  "authorization.k8s.io"
 #define RBAC	       "rbac.authorization.k8s.io"
+/* What eksgate.proxy.original_user adds. */
+#define ORIGINAL_USER "original-user.eksgate.io"
 
 static int compare(const void *a, const void *b)
 {
@@ -30,28 +32,35 @@ static void add_group(void *arg, const char *group)
 	rights->groups[rights->group_count++] = xstrdup(group);
 }
 
-static void drop_groups(struct rights *rights)
+static void add_extra(void *arg, const char *key)
 {
-	for (size_t i = 0; i < rights->group_count; i++)
-		free(rights->groups[i]);
-	free(rights->groups);
-	rights->groups = NULL;
-	rights->group_count = 0;
+	struct rights *rights = arg;
+	rights->extras =
+	    xreallocarray(rights->extras, rights->extra_count + 1, sizeof *rights->extras);
+	rights->extras[rights->extra_count++] = xstrdup(key);
 }
 
-static void sort_groups(struct rights *rights)
+static void drop_names(char ***names, size_t *count)
+{
+	for (size_t i = 0; i < *count; i++)
+		free((*names)[i]);
+	xfree(names);
+	*count = 0;
+}
+
+static void sort_names(char **names, size_t *count)
 {
 	size_t kept = 0;
-	if (rights->group_count == 0)
+	if (*count == 0)
 		return;
-	qsort(rights->groups, rights->group_count, sizeof *rights->groups, compare);
-	for (size_t i = 0; i < rights->group_count; i++) {
-		if (kept > 0 && strcmp(rights->groups[i], rights->groups[kept - 1]) == 0)
-			free(rights->groups[i]);
+	qsort(names, *count, sizeof *names, compare);
+	for (size_t i = 0; i < *count; i++) {
+		if (kept > 0 && strcmp(names[i], names[kept - 1]) == 0)
+			free(names[i]);
 		else
-			rights->groups[kept++] = rights->groups[i];
+			names[kept++] = names[i];
 	}
-	rights->group_count = kept;
+	*count = kept;
 }
 
 void rights_of_policy(const struct policy *policy, struct rights *rights)
@@ -59,13 +68,17 @@ void rights_of_policy(const struct policy *policy, struct rights *rights)
 	*rights = (struct rights){0};
 	policy_each_group(policy, add_group, rights);
 	if (rights->is_any_group)
-		drop_groups(rights);
-	sort_groups(rights);
+		drop_names(&rights->groups, &rights->group_count);
+	sort_names(rights->groups, &rights->group_count);
+	add_extra(rights, ORIGINAL_USER);
+	policy_each_extra(policy, add_extra, rights);
+	sort_names(rights->extras, &rights->extra_count);
 }
 
 void rights_clear(struct rights *rights)
 {
-	drop_groups(rights);
+	drop_names(&rights->groups, &rights->group_count);
+	drop_names(&rights->extras, &rights->extra_count);
 	*rights = (struct rights){0};
 }
 
@@ -113,12 +126,22 @@ static struct json_object *add_rule(
 	return rule;
 }
 
+static struct json_object *extra_resources(const struct rights *rights)
+{
+	struct json_object *list = text("uids");
+	for (size_t i = 0; i < rights->extra_count; i++) {
+		char *resource = xasprintf("userextras/%s", rights->extras[i]);
+		json_object_array_add(list, json_object_new_string(resource));
+		free(resource);
+	}
+	return list;
+}
+
 static struct json_object *make_rules(const struct rights *rights)
 {
 	static const char *const reviews[] = {
 	    "selfsubjectaccessreviews", "selfsubjectrulesreviews"};
 	static const char *const people[] = {"users", "serviceaccounts"};
-	static const char *const extras[] = {"uids", "userextras/*"};
 	struct json_object *rules = json_object_new_array();
 	(void)add_rule(rules, "", "impersonate", texts(people, 2));
 	if (rights->is_any_group || rights->group_count > 0) {
@@ -128,7 +151,7 @@ static struct json_object *make_rules(const struct rights *rights)
 			    texts((const char *const *)rights->groups, rights->group_count));
 	}
 	if (rights->has_extras)
-		(void)add_rule(rules, AUTHENTICATION, "impersonate", texts(extras, 2));
+		(void)add_rule(rules, AUTHENTICATION, "impersonate", extra_resources(rights));
 	(void)add_rule(rules, "", "get", text("pods"));
 	(void)add_rule(rules, AUTHORIZATION, "create", texts(reviews, 2));
 	return rules;

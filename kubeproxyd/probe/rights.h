@@ -26,7 +26,9 @@ struct rights {
 	char **groups; /* sorted, each once; empty with is_any_group */
 	size_t group_count;
 	bool is_any_group; /* a role takes groups from a template: none can be named beforehand */
-	bool has_extras; /* uids and userextras too */
+	bool has_extras; /* uids and extras too */
+	char **extras; /* keys, sorted, each once: RBAC takes no pattern for them */
+	size_t extra_count;
 };
 
 /* Of the roles of `policy`. Freed by rights_clear(). */

@@ -9,10 +9,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/uio.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/buf.h"
@@ -22,10 +18,9 @@
 #include "common/xmem.h"
 #include "kubeproxyd/record/audit_event.h"
 #include "kubeproxyd/record/audit_id.h"
+#include "kubeproxyd/record/journal.h"
 
 #define RETRY_MS 1000
-/* How long a busy journal may hold the process up. */
-#define JOURNAL_PATIENCE_US 200000
 /* What a line is taken to need: is_full() before anything was done beats a loss after it. */
 #define LINE_USUAL ((size_t)4 * 1024)
 /* A buffer that an outage made larger is not kept. */
@@ -58,34 +53,13 @@ static int open_file(const char *path)
 	return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
 }
 
-static int open_journal(const char *path)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	if (strlen(path) >= sizeof address.sun_path) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	memcpy(address.sun_path, path, strlen(path) + 1);
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct timeval patience = {.tv_usec = JOURNAL_PATIENCE_US};
-	if (fd >= 0)
-		(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-	if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
-		int saved = errno;
-		close(fd);
-		errno = saved;
-		fd = -1;
-	}
-	return fd;
-}
-
 static int open_destination(const struct audit_sink *sink)
 {
 	switch (sink->destination) {
 	case AUDIT_TO_FILE:
 		return open_file(sink->path);
 	case AUDIT_TO_JOURNAL:
-		return open_journal(sink->path);
+		return journal_open(sink->path);
 	case AUDIT_TO_STDOUT:
 		break;
 	}
@@ -124,21 +98,26 @@ static bool write_stream(struct audit_sink *sink)
 	return true;
 }
 
-/* One datagram a line, in the journal's own format (systemd.journal-fields(7), "Native Journal
- * Protocol"). */
+/* To the journal that listens now: after a restart of its socket another does than at first. */
+static bool send_line(struct audit_sink *sink, const char *line, size_t len)
+{
+	if (journal_send(sink->fd, line, len))
+		return true;
+	if (!journal_is_gone(errno))
+		return false;
+	int fd = journal_open(sink->path);
+	if (fd < 0)
+		return false;
+	close(sink->fd);
+	sink->fd = fd;
+	return journal_send(fd, line, len);
+}
+
 static bool write_journal(struct audit_sink *sink)
 {
-	static const char fields[] = "SYSLOG_IDENTIFIER=kubeproxyd-audit\nPRIORITY=5\nMESSAGE=";
 	while (sink->waiting.len > 0) {
 		size_t len = first_line(&sink->waiting);
-		struct iovec parts[] = {
-		    {.iov_base = (char *)(uintptr_t)fields, .iov_len = sizeof fields - 1},
-		    {.iov_base = sink->waiting.data, .iov_len = len}};
-		struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
-		ssize_t sent = sendmsg(sink->fd, &message, MSG_NOSIGNAL);
-		if (sent < 0 && errno == EINTR)
-			continue;
-		if (sent < 0)
+		if (!send_line(sink, sink->waiting.data, len))
 			return false;
 		buf_consume(&sink->waiting, len);
 	}
@@ -163,12 +142,26 @@ static void tell_loss(struct audit_sink *sink)
 	free(ending);
 }
 
+static const char *remedy_of(enum audit_destination destination)
+{
+	switch (destination) {
+	case AUDIT_TO_FILE:
+		break;
+	case AUDIT_TO_JOURNAL:
+		return "see that systemd-journald.socket listens, or set "
+		       "eksgate.proxy.audit.destination";
+	case AUDIT_TO_STDOUT:
+		return "see what reads the standard output, or set eksgate.proxy.audit.destination";
+	}
+	return "make room, or move eksgate.proxy.audit.directory";
+}
+
 static void log_failing(const struct audit_sink *sink)
 {
 	if (sink->is_failing) {
 		log_error("audit", "write-failed", LOG_S("path", sink->path),
 		    LOG_S("error", strerror(sink->last_errno)),
-		    LOG_S("remedy", "make room, or move eksgate.proxy.audit.directory"));
+		    LOG_S("remedy", remedy_of(sink->destination)));
 		return;
 	}
 	log_warn("audit", "writing-again", LOG_S("path", sink->path),

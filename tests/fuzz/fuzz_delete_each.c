@@ -59,8 +59,21 @@ static void check_page(const uint8_t *data, size_t size)
 	buf_free(&next);
 }
 
+/* Whatever a client sends as a token, it goes on behind some name, or is refused. */
+static void check_part(const char *target)
+{
+	struct delete_part part = {0};
+	unsigned status = 0;
+	const char *error = NULL;
+	bool is_read = delete_part_read(target, &part, &status, &error);
+	require(part.after != NULL && is_read == (error == NULL));
+	require(is_read || status == 400 || status == 410);
+	delete_part_free(&part);
+}
+
 static void check_targets(const char *target)
 {
+	check_part(target);
 	struct buf list = {0}, one = {0};
 	size_t path = strcspn(target, "?");
 	delete_list_target(&list, target, 10, NULL);

@@ -118,6 +118,7 @@ static void check_event(struct json_object *event)
 	struct json_object *object = member_of(event, "object");
 	if (strcmp(type, "ERROR") == 0) {
 		require(is_status(object));
+		require(json_object_get_int(member_of(object, "code")) != FILTER_INTERNAL_ERROR);
 		return;
 	}
 	bool is_table = strcmp(text_of(object, "kind"), "Table") == 0 &&

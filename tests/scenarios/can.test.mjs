@@ -18,6 +18,21 @@ kind: role_binding
 version: v1
 metadata: {name: strict}
 spec: {roles: [strict], groups: [lookers]}
+---
+kind: role
+version: v8
+metadata: {name: access}
+spec:
+  allow:
+    kubernetes_labels: {'*': '*'}
+    kubernetes_resources:
+    - {kind: clusterroles, api_group: rbac.authorization.k8s.io, name: '*', verbs: ['*']}
+    - {kind: clusterroles, api_group: rbac.authorization.k8s.io, name: view, verbs: [bind]}
+---
+kind: role_binding
+version: v1
+metadata: {name: access}
+spec: {roles: [access], users: [rita]}
 `;
 
 scenario('can', { clusters: CLUSTERS.slice(0, 1) }, async (world) => {
@@ -51,6 +66,12 @@ scenario('can', { clusters: CLUSTERS.slice(0, 1) }, async (world) => {
 	await can(0, /as: user bob\n/, 'lee', 'get', 'pods', '--name', 'web-1', '--as', 'bob', ...strict, ...trait);
 	await can(1, /acting as user "system:admin"/, 'lee', 'get', 'pods', '--name', 'web-1', '--as', 'system:admin', ...strict, ...trait);
 	await can(1, /kind: pods\/eviction/, 'lee', 'create', 'pods/eviction', '--name', 'web-1', ...strict, ...trait);
+	// Rights of their own, which only such questions name: every verb does not give them.
+	const clusterRole = ['clusterroles.rbac.authorization.k8s.io', '--roles', world.path('next'), ...cluster, '--name'];
+	await can(0, /^yes/, 'rita', 'update', ...clusterRole, 'view');
+	await can(0, /kubernetes_resources\[1\]/, 'rita', 'bind', ...clusterRole, 'view');
+	await can(1, /verbs: \[bind\]/, 'rita', 'bind', ...clusterRole, 'admin');
+	await can(1, /verbs: \[escalate\]/, 'rita', 'escalate', ...clusterRole, 'view');
 	// For programs: the same words, and the same exit status.
 	const document = async (code, ...words) => {
 		const result = await command(world, 'kubeproxyd', ['can', ...words, '--format', 'json'], world.proxyUser);

@@ -6,7 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { CLUSTERS, nameOf, person, scenario, startBoth } from './harness.mjs';
 
 const { roles, rows } = JSON.parse(readFileSync(new URL('../vectors/decisions.json', import.meta.url)));
-const [EVERY_ROW, EVERY_ROLE] = process.env.EKSGATE_LONG ? [1, 1] : [4, 3];
+const [EVERY_ROW, EVERY_ROLE] = process.env.EKSGATE_LONG ? [1, 1] : [10, 3];
 const OURS = /^user "|^the name of what is to be created/;
 
 function side(name, rules) {

@@ -52,6 +52,17 @@ async function checkLists(albert, session) {
 	}
 }
 
+// An API server that cannot read an object of its store says which.
+async function checkErrors(world, albert, session) {
+	const status = { kind: 'Status', apiVersion: 'v1', code: 500, message: 'unable to transform key "/registry/configmaps/default/secret-1"' };
+	const base64 = Buffer.from(JSON.stringify(status)).toString('base64');
+	await world.api(PROD)('POST', '/faults', { kind: 'status', path: '/configmaps', times: 1, code: 500, type: 'application/json', base64 });
+	const failed = await albert.ask(session, MAPS);
+	assert.equal(failed.status, 500);
+	assert.match(failed.json.message, /is left out/);
+	assert.doesNotMatch(failed.text, /secret-1/);
+}
+
 async function checkPackedLists(world, albert, session) {
 	await world.api(PROD)('POST', '/compression', { isOn: true });
 	const stream = await albert.open(session, MAPS, { headers: { 'accept-encoding': 'gzip' } });
@@ -156,6 +167,7 @@ scenario('answers to restricted users', { clusters: [PROD] }, async (world) => {
 	const { kubeproxyd, albert, put } = await startFiltered(world);
 	const session = albert.h2();
 	await checkLists(albert, session);
+	await checkErrors(world, albert, session);
 	await checkPackedLists(world, albert, session);
 	await checkWatches(albert, session, put);
 	await checkWebSocket(albert);

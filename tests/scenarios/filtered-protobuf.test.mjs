@@ -1,5 +1,5 @@
 // A role for some names, and clients that take protobuf: lists, pages, watches and WatchLists hold what the role shows and
-// nothing else, whole or compressed; helm, which keeps its releases in secrets and reads them in protobuf, sees the
+// nothing else, whole or compressed; so does what kubectl reads in protobuf; helm, which keeps its releases in secrets and reads them in protobuf, sees the
 // releases that are its user's.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
@@ -25,6 +25,7 @@ spec:
     kubernetes_resources:
     - {kind: pods, namespace: default, name: 'mine-*', verbs: [get, list, watch]}
     - {kind: pods, namespace: 'group-*', name: '*', verbs: [get, list, watch]}
+    - {kind: events, namespace: default, name: 'mine-*', verbs: [get, list, watch]}
     - {kind: secrets, namespace: default, name: 'sh.helm.release.v1.mine*', verbs: [get, list, watch]}
 ---
 kind: role_binding
@@ -153,6 +154,27 @@ async function checkWatches(world, kubeproxyd, nadia, session) {
 	kubeproxyd.reload();
 }
 
+// From 1.33 on kubectl reads what it knows of in protobuf, where it does not ask for tables.
+async function checkKubectl(world, nadia) {
+	for (const name of ['mine-1', 'other-1'])
+		await world.api(prod)('POST', '/objects', {
+			apiVersion: 'v1',
+			kind: 'Event',
+			metadata: { name: `${name}.e`, namespace: 'default' },
+			involvedObject: { kind: 'Pod', namespace: 'default', name },
+			reason: 'Scheduled',
+			message: `about ${name}`,
+			type: 'Normal',
+			lastTimestamp: new Date().toISOString(),
+		});
+	await world.api(prod)('DELETE', '/requests');
+	const events = await toolsOf(nadia, cluster, { minor: MINORS.at(-1) }).ok(['events']);
+	assert.match(events, /Normal +Scheduled +Pod\/mine-1 +about mine-1/);
+	assert.ok(!events.includes('other-1'), events);
+	const [asked] = (await world.received(prod)).filter(({ target }) => /\/events/.test(target));
+	assert.equal(asked.answerType, PROTOBUF);
+}
+
 async function checkHelm(alice, nadia) {
 	const minor = MINORS.at(-1);
 	const hers = toolsOf(alice, cluster, { minor });
@@ -185,5 +207,6 @@ scenario('lists and watches in protobuf', { clusters: [prod] }, async (world) =>
 	await checkLists(world, nadia, session);
 	await checkWatches(world, kubeproxyd, nadia, session);
 	session.close();
+	await checkKubectl(world, nadia);
 	await checkHelm(alice, nadia);
 });

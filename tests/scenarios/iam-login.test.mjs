@@ -68,7 +68,11 @@ scenario('IAM login', async (world) => {
 	for (const options of [{ host: 'sts.amazonaws.com', region: 'us-east-1' }, { host: 'sts-fips.us-east-1.amazonaws.com', region: 'us-east-1' }])
 		assert.equal((await get(makeAwsToken(dev, ID, options))).status, 200, options.host);
 
-	await refused(makeAwsToken(dev, prod.name), /STS refuses it \(SignatureDoesNotMatch\)/, 'a token for a cluster');
+	const forCluster = makeAwsToken(dev, prod.name);
+	await refused(forCluster, /SignatureDoesNotMatch/, 'a token for a cluster');
+	const asked = await callsOf(world);
+	await refused(forCluster, /SignatureDoesNotMatch/, 'once more');
+	assert.equal(await callsOf(world), asked, 'a refusal is remembered, too');
 	await refused(makeAwsToken(dev, null), /does not sign exactly/, 'no id signed');
 	await refused(makeAwsToken(dev, ID, { headers: { 'x-more': '1' } }), /does not sign exactly/, 'more signed');
 	await refused(makeAwsToken(stranger, ID), /not among the accounts and ARNs/, 'a stranger');

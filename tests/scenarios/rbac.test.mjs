@@ -21,6 +21,16 @@ metadata: {name: admins}
 spec: {roles: [admin], users: [root-of-the-cluster]}
 `;
 
+const ACTING = `kind: role
+version: v8
+metadata: {name: acting}
+spec:
+  allow:
+    kubernetes_labels: {'*': '*'}
+    kubernetes_groups: [developers]
+    kubernetes_impersonate: {users: ['*'], extra: {scopes: ['*']}}
+`;
+
 scenario('kubeproxyd rbac', { clusters: CLUSTERS.slice(0, 1) }, async (world) => {
 	const [prod] = CLUSTERS;
 	const name = nameOf(prod);
@@ -36,8 +46,14 @@ scenario('kubeproxyd rbac', { clusters: CLUSTERS.slice(0, 1) }, async (world) =>
 	const [role, binding] = parseAllDocuments(manifests).map((document) => document.toJS());
 	assert.deepEqual(role.rules.find(({ resourceNames }) => resourceNames).resourceNames, ['developers', 'viewers']);
 	assert.deepEqual(binding.subjects.map((subject) => subject.name), ['eksgate:proxy']);
+	writeFileSync(world.path('roles.d', 'acting.yaml'), ACTING);
 	const extended = parseAllDocuments(await print('--format', 'manifests', '--extras'))[0].toJS();
-	assert.ok(extended.rules.some(({ resources }) => resources.includes('uids')));
+	// One by one: RBAC knows no userextras/*.
+	assert.deepEqual(extended.rules.find(({ resources }) => resources.includes('uids')).resources, [
+		'uids',
+		'userextras/original-user.eksgate.io',
+		'userextras/scopes',
+	]);
 	writeFileSync(world.path('roles.d', 'admin.yaml'), ADMIN);
 	const from = kubeproxyd.reload();
 	await kubeproxyd.log('main', 'reloaded', /./, { from });

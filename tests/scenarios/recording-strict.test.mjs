@@ -69,7 +69,7 @@ async function checkTooLong(world, kubeproxyd, sven, bea) {
 
 // A crash, then limits: the oldest go, one at a time.
 async function checkCrash(world, kubeproxyd, bea) {
-	const session = startOnTerminal(bea, name, 'exec -it web-1 -- cat');
+	const session = await startOnTerminal(bea, name, 'exec -it web-1 -- cat');
 	session.child.stdin.write('before the crash\n');
 	await session.waitFor(/before the crash/, { stream: 'stdout' });
 	const live = await until('it is in the file', () =>
@@ -131,7 +131,7 @@ scenario('the disk of recordings is full', { skip: isRoot ? '' : 'only root can 
 	const sven = await person(world, kubeproxyd, 'sven');
 	const bea = await person(world, kubeproxyd, 'bea');
 	const open = async (who, minor) => {
-		const session = startOnTerminal(who, name, 'exec -it web-1 -- cat', { minor });
+		const session = await startOnTerminal(who, name, 'exec -it web-1 -- cat', { minor });
 		session.child.stdin.on('error', () => {}); // it ended while something was typed
 		session.child.stdin.write('before\n');
 		await session.waitFor(/before/, { stream: 'stdout' });

@@ -27,12 +27,11 @@ export function writeRoles(world, ...roles) {
 	writeFileSync(world.path('roles.d', 'roles.yaml'), roles.join('---\n'));
 }
 
-// kubectl on a terminal of its own, which script(1) makes: its output is what the terminal shows. `input` is typed at once;
-// without it, the caller types into child.stdin.
-const onTerminal = (who, cluster, words, minor) => ({
+// kubectl on a terminal of its own, which script(1) makes: its output is what the terminal shows.
+const onTerminal = (who, cluster, words, minor, first = '') => ({
 	args: [
 		'-qec',
-		`stty cols 101 rows 33 -echo; ${kubectlPath(minor)} --kubeconfig ${writeKubeconfig(who, cluster)} ${words}`,
+		`stty cols 101 rows 33 -echo; ${first}${kubectlPath(minor)} --kubeconfig ${writeKubeconfig(who, cluster)} ${words}`,
 		'/dev/null',
 	],
 	options: { env: { PATH: process.env.PATH, HOME: who.world.directory, TERM: 'dumb' } },
@@ -43,9 +42,12 @@ export function runOnTerminal(who, cluster, words, { minor, input = '' } = {}) {
 	return run('script', args, { ...options, input });
 }
 
-export function startOnTerminal(who, cluster, words, { minor } = {}) {
-	const { args, options } = onTerminal(who, cluster, words, minor);
-	return new Running('script', args, { ...options, stdin: 'pipe' });
+// What the caller types into child.stdin is shown only when the other end sends it back.
+export async function startOnTerminal(who, cluster, words, { minor } = {}) {
+	const { args, options } = onTerminal(who, cluster, words, minor, 'echo silent; ');
+	const session = new Running('script', args, { ...options, stdin: 'pipe' });
+	await session.waitFor(/silent/, { stream: 'stdout' });
+	return session;
 }
 
 // {file, header, events, output, input, ending} of a file's text.

@@ -6,8 +6,8 @@ import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import * as k8s from '@kubernetes/client-node';
-import { CLUSTERS, nameOf, person, run, scenario, startBoth } from './harness.mjs';
-import { auditEvents, recordingRole, recordings, runOnTerminal, writeRoles } from './recording.mjs';
+import { CLUSTERS, nameOf, person, run, scenario, startBoth, until } from './harness.mjs';
+import { auditEvents, recordingRole, recordings, runOnTerminal, startOnTerminal, writeRoles } from './recording.mjs';
 import { FEW_MINORS, MINORS, writeKubeconfig } from './tools.mjs';
 
 const PYTHON = '/usr/bin/python3';
@@ -94,6 +94,23 @@ async function byOthers(world, alice, count) {
 		assert.ok(kept.some((one) => JSON.stringify(one) === JSON.stringify(wanted)), JSON.stringify(kept));
 }
 
+// What a container says by itself, to its end. It has no terminal: kubectl asks for none.
+async function byAttach(world, carol, count) {
+	const api = world.api(prod);
+	const attached = await startOnTerminal(carol, name, 'attach -it web-1', { minor: MINORS[0] });
+	await until('it is attached', async () => {
+		await api('POST', '/logs', { pod: 'web-1', line: 'knock' });
+		return /knock/.test(attached.stdout);
+	});
+	await api('POST', '/logs', { pod: 'web-1', line: 'said by itself' });
+	await attached.waitFor(/said by itself/, { stream: 'stdout' });
+	await api('POST', '/logs/end', { pod: 'web-1' });
+	await attached.ended;
+	const one = (await recordings(world, count + 1)).find(({ header }) => header.eksgate.kind === 'attach');
+	assert.match(one.output, /^(knock\n)+said by itself\n$/);
+	assert.deepEqual([one.ending, one.header.command], ['exit 0', '']);
+}
+
 // Without a terminal, and of somebody whose roles say nothing.
 async function checkWhatIsNot(world, alice, bob, count) {
 	await alice.kubectlOk(name, ['exec', 'web-1', '--', 'echo', 'not kept']);
@@ -139,8 +156,9 @@ scenario('recording', async (world) => {
 	await byOthers(world, alice, kept.length);
 	await checkWhatIsNot(world, alice, bob, kept.length + 2);
 	await checkAllOf(world, carol, kept.length + 2);
+	await byAttach(world, carol, kept.length + 4);
 	checkAudit(world);
 	const metrics = await kubeproxyd.call('/metrics');
-	assert.match(metrics, new RegExp(`eksgate_recordings_total ${kept.length + 4}\n`));
+	assert.match(metrics, new RegExp(`eksgate_recordings_total ${kept.length + 5}\n`));
 	assert.match(metrics, /eksgate_recordings_live 0\n/);
 });

@@ -18,7 +18,7 @@ const WORDS = {
 };
 
 async function open(who, minor) {
-	const session = startOnTerminal(who, name, 'exec -it web-1 -- cat', { minor });
+	const session = await startOnTerminal(who, name, 'exec -it web-1 -- cat', { minor });
 	session.child.stdin.write('running\n');
 	await session.waitFor(/running/, { stream: 'stdout' });
 	return session;

@@ -32,7 +32,7 @@ scenario('recorded sessions', async (world) => {
 		const played = await run(['play', kept.id, '--no-timing']);
 		assert.equal(played.stdout, SAID, `1.${minor}: played is what was shown`);
 
-		const session = startOnTerminal(alice, name, 'exec -it web-1 -- cat', { minor });
+		const session = await startOnTerminal(alice, name, 'exec -it web-1 -- cat', { minor });
 		session.child.stdin.write('running\n');
 		await session.waitFor(/running/, { stream: 'stdout' });
 		const live = await until('it is recorded', async () => (await listed('--live')).find(({ recorded, size }) => recorded && size > 0));

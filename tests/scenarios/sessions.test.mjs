@@ -105,6 +105,9 @@ scenario('sessions', async (world) => {
 	assert.match(event.annotations['eksgate.io/ending'], /administrator of eksgate ended this session: maintenance of web-1/);
 	assert.match(event.annotations['eksgate.io/terminated-by'], process.getuid() === 0 ? /^root/ : /^uid \d+/);
 
+	const told = await command(world, 'kubeproxyd', ['audit', '--user', 'alice']);
+	assert.match(told.stdout, / ending=an administrator of eksgate ended this session: maintenance of web-1  terminated-by=(root|uid)/);
+
 	await sessions(['terminate', live[0].id]);
 	await until('the port-forward is gone', async () => (await ids('--live')).length === 1);
 	await forward.kill();

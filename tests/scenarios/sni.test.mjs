@@ -31,7 +31,7 @@ scenario('a cluster by server name', async (world) => {
 	assert.equal((await ask(name, `/clusters/${name}${pods}`)).code, 404);
 	assert.equal((await alice.request(`/clusters/${name}${pods}`)).status, 200, 'the prefix without a server name');
 
-	const own = ['/v1/clusters', '/v1/kubeconfig', '/v1/webapi/find', '/v1/webapi/ping', '/v1/else'];
+	const own = ['/v1/clusters', '/v1/kubeconfig', '/v1/webapi/find', '/v1/webapi/ping', '/v1/else', '/webapi/find'];
 	for (const path of own) {
 		const answer = await ask(name, path);
 		assert.equal(answer.code, 403, `${path}: ${JSON.stringify(answer)}`);

@@ -24,12 +24,17 @@ scenario("the proxy's own answers", async (world) => {
 	const stranger = new Bearer(world, kubeproxyd, 'x');
 	const names = async (who) => (await who.request('/v1/clusters')).json.clusters.map(({ name }) => name);
 
-	const found = await stranger.request('/v1/webapi/find', { headers: { authorization: '' } });
-	assert.equal(found.status, 200);
-	assert.deepEqual([found.json.proxy.kube.enabled, found.json.proxy.ssh.enabled], [true, false]);
-	assert.equal(found.json.proxy.kube.public_addr, `127.0.0.1:${kubeproxyd.port}`);
-	assert.match(found.json.server_version, /^\d/);
-	assert.equal((await stranger.request('/v1/webapi/ping')).status, 200);
+	// The fields that clients of Teleport read, of the types they read them as (its webclient.PingResponse).
+	const address = `127.0.0.1:${kubeproxyd.port}`;
+	for (const path of ['/webapi/find', '/webapi/ping', '/v1/webapi/find', '/v1/webapi/ping?x=1']) {
+		const { status, headers, json } = await stranger.request(path, { headers: { authorization: '' } });
+		assert.deepEqual([status, headers['content-type']], [200, 'application/json'], path);
+		assert.deepEqual(json.proxy.kube, { enabled: true, public_addr: address, listen_addr: '127.0.0.1:0' });
+		assert.deepEqual([json.proxy.tls_routing_enabled, json.proxy.ssh.enabled, json.cluster_name], [false, false, '127.0.0.1']);
+		for (const version of [json.server_version, json.min_client_version]) assert.match(version, /^\d+\.\d+\.\d+$/);
+	}
+	assert.equal((await stranger.request('/webapi/else')).status, 401);
+	assert.equal((await alice.request('/webapi/else')).status, 404);
 	assert.equal((await stranger.request('/v1/clusters')).status, 401);
 	assert.equal((await stranger.request('/v1/kubeconfig')).status, 401);
 	assert.equal((await alice.request('/v1/else')).status, 404);

@@ -1,5 +1,6 @@
 /* Where audit lines go, and what becomes of them when they cannot: /dev/full stands for a full
  * disk, a socket of our own for the journal. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -240,29 +241,87 @@ static void test_losses_are_told(void **state)
 	assert_non_null(strstr(read_file(path), "\nnext\n"));
 }
 
-static void test_journal(void **state)
+static int listen_as_journal(void)
 {
-	(void)state;
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+	return fd;
+}
+
+#define ENTRY "SYSLOG_IDENTIFIER=kubeproxyd-audit\nPRIORITY=5\nMESSAGE="
+
+static void expect_entry(int fd, const char *line)
+{
+	char datagram[256] = "", *wanted = xasprintf(ENTRY "%s", line);
+	assert_int_equal(recv(fd, datagram, sizeof datagram - 1, 0), strlen(wanted));
+	assert_string_equal(datagram, wanted);
+	free(wanted);
+}
+
+static void test_journal(void **state)
+{
+	(void)state;
+	int fd = listen_as_journal();
 	open_sink(AUDIT_TO_JOURNAL, path, 1u << 20);
 	add("{\"a\":1}\n");
 	add("{\"b\":2}\n");
 	turn();
-	char datagram[256];
-	ssize_t len = recv(fd, datagram, sizeof datagram, 0);
-	static const char first[] =
-	    "SYSLOG_IDENTIFIER=kubeproxyd-audit\nPRIORITY=5\nMESSAGE={\"a\":1}\n";
-	assert_int_equal(len, sizeof first - 1);
-	assert_memory_equal(datagram, first, sizeof first - 1);
-	len = recv(fd, datagram, sizeof datagram, 0);
-	assert_true(len > 8 && memcmp(datagram + len - 8, "{\"b\":2}\n", 8) == 0);
+	expect_entry(fd, "{\"a\":1}\n");
+	expect_entry(fd, "{\"b\":2}\n");
 	close(fd);
 	add("nobody listens\n");
 	turn();
 	assert_true(audit_sink_is_failing(sink));
+	/* Another socket under the same path: the one that was connected never comes back. */
+	unlink(path);
+	fd = listen_as_journal();
+	assert_true(audit_sink_flush(sink));
+	assert_false(audit_sink_is_failing(sink));
+	expect_entry(fd, "nobody listens\n");
+	close(fd);
+}
+
+/* The descriptor in a message that has nothing else. */
+static int receive_file(int fd)
+{
+	char room[CMSG_SPACE(sizeof(int))], none;
+	struct iovec part = {&none, sizeof none};
+	struct msghdr message = {
+	    .msg_iov = &part, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof room};
+	assert_int_equal(recvmsg(fd, &message, 0), 0);
+	struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+	assert_non_null(head);
+	int file;
+	memcpy(&file, CMSG_DATA(head), sizeof file);
+	return file;
+}
+
+/* An event that no datagram can hold must not stop all that follow. */
+static void test_a_large_event_in_the_journal(void **state)
+{
+	(void)state;
+	enum { LARGE = 600000 };
+	int fd = listen_as_journal();
+	char *line = xcalloc(LARGE + 1, 1), *got = xcalloc(LARGE + 1, 1);
+	memset(line, 'x', LARGE - 1);
+	line[LARGE - 1] = '\n';
+	open_sink(AUDIT_TO_JOURNAL, path, 1u << 20);
+	add(line);
+	add("next\n");
+	turn();
+	assert_false(audit_sink_is_failing(sink));
+	int file = receive_file(fd);
+	assert_int_equal(fcntl(file, F_GET_SEALS) & F_SEAL_WRITE, F_SEAL_WRITE);
+	assert_int_equal(lseek(file, 0, SEEK_END), strlen(ENTRY) + LARGE);
+	assert_int_equal(pread(file, got, LARGE, strlen(ENTRY)), LARGE);
+	assert_string_equal(got, line);
+	expect_entry(fd, "next\n");
+	close(file);
+	close(fd);
+	free(line);
+	free(got);
 }
 
 static void test_no_place(void **state)
@@ -293,6 +352,7 @@ int main(void)
 	    TEST(test_failed_rotation),
 	    TEST(test_losses_are_told),
 	    TEST(test_journal),
+	    TEST(test_a_large_event_in_the_journal),
 	    TEST(test_no_place),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -299,9 +299,15 @@ static void test_failures(void **state)
 	delete_failures_add(&failures, "pods", &a, 409, told, strlen(told));
 	for (int i = 0; i < 200; i++)
 		delete_failures_add(&failures, "pods", &a, 500, "no JSON", 7);
-	char *sentence = delete_failures_sentence(&failures, "pods", 7, 300);
-	assert_string_equal(sentence, "7 of 300 pods were deleted, 201 could not be (each with its "
-				      "reason in details.causes): pods \"a\": not now");
+	struct delete_tally tally = {.deleted = 7, .total = 300};
+	char *sentence = delete_failures_sentence(&failures, "pods", &tally);
+	assert_string_equal(sentence,
+	    "7 of 300 pods were deleted, 201 could not be "
+	    "(details.causes has the reason for each): pods \"a\": not now");
+	free(sentence);
+	tally.untried = 92;
+	sentence = delete_failures_sentence(&failures, "pods", &tally);
+	assert_non_null(strstr(sentence, "201 could not be, and 92 were not tried after that ("));
 	delete_failures_write(&out, &failures, "", "pods", sentence);
 	struct json_object *status = json_parse(out.data, out.len, error), *details, *causes;
 	assert_int_equal(json_object_get_int(json_object_object_get(status, "code")), 409);

@@ -54,6 +54,12 @@ static void answer_with(unsigned status, const char *type, const char *encoding)
 	http_head_free(&head);
 }
 
+static void answer_bytes(const struct buf *bytes)
+{
+	struct side *upstream = &upstreams[upstream_count - 1];
+	upstream->events->on_body(upstream->arg, (const uint8_t *)bytes->data, bytes->len);
+}
+
 static void test_a_list(void **state)
 {
 	(void)state;
@@ -114,17 +120,76 @@ static void test_what_cannot_be_filtered_is_told(void **state)
 	    {JSON, NULL, "items: []", "does not begin"},
 	    {JSON, NULL, "{\"more\":1,\"items\":[]}", "more than items"},
 	    {JSON, "gzip", "{\"items\":[]}", "compression"},
+	    {JSON, "part", "", "part"},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		side_clear(&client);
 		ask("GET", LIST, HTTP_BODY_NONE);
 		struct side *upstream = &upstreams[upstream_count - 1];
-		answer_with(200, rows[i].type, rows[i].encoding);
+		bool is_part = rows[i].encoding != NULL && strcmp(rows[i].encoding, "part") == 0;
+		answer_with(is_part ? 206 : 200, rows[i].type, is_part ? NULL : rows[i].encoding);
 		if (!client.is_released)
 			answer_body(upstream_count - 1, rows[i].body);
 		assert_refused(502, rows[i].says);
 		assert_true(upstream->is_released);
 	}
+}
+
+/* Which of two counts is for the client to guess. */
+static void test_types_and_encodings_that_stand_twice(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name, *first, *second, *says;
+	} rows[] = {
+	    {"Content-Type", JSON, "text/plain", "cannot be filtered"},
+	    {"Content-Type", JSON, JSON, "cannot be filtered"},
+	    {"Content-Encoding", "identity", "gzip", "cannot be filtered"},
+	    {"Content-Encoding", "gzip", "gzip", "cannot be filtered"},
+	    {"Content-Encoding", "gzip, gzip", NULL, "cannot be filtered"},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct http_head head = {
+		    .status = 200, .body = HTTP_BODY_CHUNKED, .keep_alive = true};
+		if (strcmp(rows[i].name, "Content-Encoding") == 0)
+			fields_add_text(&head.fields, "Content-Type", JSON);
+		fields_add_text(&head.fields, rows[i].name, rows[i].first);
+		if (rows[i].second != NULL)
+			fields_add_text(&head.fields, rows[i].name, rows[i].second);
+		side_clear(&client);
+		ask("GET", LIST, HTTP_BODY_NONE);
+		struct side *upstream = &upstreams[upstream_count - 1];
+		upstream->events->on_head(upstream->arg, &head);
+		http_head_free(&head);
+		assert_refused(502, rows[i].says);
+	}
+}
+
+/* An object that has begun is held, but not in more memory than there is for all answers. */
+static void test_large_objects_in_no_more_memory_than_there_is(void **state)
+{
+	(void)state;
+	struct buf part = {0};
+	for (int has_begun = 0; has_begun < 2; has_begun++) {
+		size_t index = upstream_count;
+		side_clear(&client);
+		ask("GET", LIST, HTTP_BODY_NONE);
+		answer_with(200, JSON, NULL);
+		answer_body(index, has_begun ? "{\"items\":[" ITEM("a") ",{\"x\":\"" : "{\"x\":\"");
+		buf_clear(&part);
+		for (size_t i = 0; i < 8192; i++)
+			buf_append_char(&part, 'x');
+		for (size_t i = 0; i < 100 && !client.is_released; i++) {
+			assert_true(i < 40);
+			answer_bytes(&part);
+		}
+		assert_true(client.is_released && !client.is_ended == has_begun);
+		if (!has_begun)
+			assert_refused(503, "answers_in_hand");
+		assert_int_equal(holdings.held, 0);
+	}
+	count_is("eksgate_proxy_refused_total{reason=\"answers_in_hand\"} 2\n");
+	buf_free(&part);
 }
 
 static void test_requests_that_could_not_be_filtered(void **state)
@@ -377,12 +442,6 @@ static bool unpack(struct buf *out)
 	return result == Z_STREAM_END;
 }
 
-static void answer_bytes(const struct buf *bytes)
-{
-	struct side *upstream = &upstreams[upstream_count - 1];
-	upstream->events->on_body(upstream->arg, (const uint8_t *)bytes->data, bytes->len);
-}
-
 /* API servers make each event a member of its own. */
 static void test_a_packed_watch(void **state)
 {
@@ -487,6 +546,8 @@ int main(void)
 	    TEST(test_what_is_counted),
 	    TEST(test_what_cannot_be_filtered_is_told),
 	    TEST(test_requests_that_could_not_be_filtered),
+	    TEST(test_types_and_encodings_that_stand_twice),
+	    TEST(test_large_objects_in_no_more_memory_than_there_is),
 	    TEST(test_lists_come_whole),
 	    TEST(test_errors_that_name_objects),
 	    TEST(test_a_list_that_breaks_is_cut),

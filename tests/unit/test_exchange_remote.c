@@ -535,6 +535,19 @@ static void test_nothing_behind_the_end(void **state)
 	assert_int_equal(client.body.len, 4);
 }
 
+/* Who does not read is not told, and keeps nothing waiting. */
+static void test_a_client_that_does_not_read(void **state)
+{
+	(void)state;
+	open_exec(RECORD_OFF);
+	client.is_full = true;
+	ws_message(&bytes, false, 1, "hello");
+	server_sends(bytes.len);
+	exchange_withdraw(exchange, "somebody said so");
+	assert_int_equal(client.body.len, 8);
+	assert_true(client.is_released && !client.is_ended);
+}
+
 static void test_without_stderr_only_a_status(void **state)
 {
 	(void)state;
@@ -572,6 +585,7 @@ int main(void)
 	    TEST(test_a_message_without_an_end),
 	    TEST(test_a_second_call_does_not_wait),
 	    TEST(test_nothing_behind_the_end),
+	    TEST(test_a_client_that_does_not_read),
 	    TEST(test_without_stderr_only_a_status),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

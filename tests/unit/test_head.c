@@ -175,12 +175,40 @@ static void never_writes_what_splits_a_message(void **state)
 	assert_false(aborts(&legal));
 }
 
+/* Nothing changes but the room; and it grows again. */
+static void trims(void **state)
+{
+	(void)state;
+	struct http_head head = request("GET", "/api/v1/namespaces/default/pods?watch=true");
+	fields_add_text(&head.fields, "Accept", "application/json");
+	fields_add_text(&head.fields, "User-Agent", "kubectl");
+	size_t cap = head.fields.block_cap;
+	http_head_trim(&head);
+	assert_true(head.fields.block_cap < cap);
+	assert_int_equal(head.fields.cap, 2);
+	assert_int_equal(head.target_text.cap, strlen(head.target) + 1);
+	assert_string_equal(head.target, "/api/v1/namespaces/default/pods?watch=true");
+	assert_string_equal(fields_get(&head.fields, "accept"), "application/json");
+	assert_string_equal(fields_get(&head.fields, "User-Agent"), "kubectl");
+	http_head_trim(&head);
+	fields_add_text(&head.fields, "X-More", "of it");
+	http_head_set_target(&head, "/a/longer/target/than/that/one/was/and/longer/still", 51);
+	assert_string_equal(fields_get(&head.fields, "x-more"), "of it");
+	assert_string_equal(fields_get(&head.fields, "Accept"), "application/json");
+	assert_int_equal(strlen(head.target), 51);
+	http_head_clear(&head);
+	http_head_trim(&head);
+	assert_null(head.target);
+	http_head_free(&head);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(writes_requests),
 	    cmocka_unit_test(writes_responses),
 	    cmocka_unit_test(clearing_empties_all),
+	    cmocka_unit_test(trims),
 	    cmocka_unit_test(frames_chunks),
 	    cmocka_unit_test(never_writes_what_splits_a_message),
 	};

@@ -115,6 +115,27 @@ static void test_append_long_name(void **state)
 	buf_free(&block);
 }
 
+/* Each byte at each place of a name: capitals alone become other letters. */
+static void test_names_become_lower(void **state)
+{
+	(void)state;
+	for (size_t at = 0; at < 19; at++) {
+		for (unsigned c = 0; c <= 255; c++) {
+			char name[19];
+			struct buf block = {0};
+			memset(name, 'Z', sizeof name);
+			name[at] = (char)c;
+			hpack_append(&block, name, sizeof name, "v", 1, false);
+			for (size_t i = 0; i < sizeof name; i++) {
+				unsigned char was = (unsigned char)name[i];
+				unsigned wanted = was >= 'A' && was <= 'Z' ? was | 0x20u : was;
+				assert_int_equal((unsigned char)block.data[2 + i], wanted);
+			}
+			buf_free(&block);
+		}
+	}
+}
+
 /* RFC 7541, 6.2.3: 0001, then the index of the name; nothing before it. */
 static void test_first_bits(void **state)
 {
@@ -143,6 +164,7 @@ int main(void)
 	    cmocka_unit_test(test_decodes_as_it_was),
 	    cmocka_unit_test(test_append_decodes),
 	    cmocka_unit_test(test_append_long_name),
+	    cmocka_unit_test(test_names_become_lower),
 	    cmocka_unit_test(test_first_bits),
 	    cmocka_unit_test(test_appends),
 	};

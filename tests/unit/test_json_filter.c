@@ -140,6 +140,7 @@ static void test_items_that_cannot_be_read(void **state)
 	    ONE("{\"metadata\":{\"name\":\"a\",\"name\":\"b\"}}"),
 	    ONE("{\"metadata\":{\"name\":\"a\",\"n\\u0061me\":\"b\"}}"),
 	    ONE("{\"metadata\":{\"name\":\"a\"},\"metadata\":{\"name\":\"b\"}}"),
+	    ONE("{\"metadata\":{\"name\":\"a\"},\"metadata\":{\"labels\":{}}}"),
 	    ONE("{\"metadata\":{\"name\":\"a\",\"namespace\":\"n\",\"namespace\":\"n\"}}"),
 	    ONE("{\"metadata\":{\"name\":\"a\",\"namespace\":null}}"),
 	    ONE("{\"metadata\":{\"name\":\"a\\u0000b\"}}"),
@@ -295,6 +296,11 @@ static void test_watches(void **state)
 	    {EVENT("ERROR", "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"code\":410}") "\n",
 		EVENT("ERROR", "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"code\":410}") "\n", 1,
 		0, 0, NULL},
+	    /* Such a one may be about an object by its key. */
+	    {EVENT("ERROR",
+		 "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"code\": 500 }") "\n" EVENT("ERROR",
+		 "{\"code\":5e2,\"kind\":\"Status\",\"apiVersion\":\"v1\",\"code\":1}"),
+		"", 0, 0, 2, NULL},
 	    {EVENT("ERROR", ITEM("a")) EVENT("OTHER", ITEM("a")) EVENT("ADDED", "{}")
 		    EVENT("ADDED", "null") "{\"type\":\"ADDED\"}{\"object\":" ITEM(
 			"a") "}"

@@ -248,6 +248,17 @@ static void put_gone(struct buf *out)
 	buf_free(&status);
 }
 
+/* It may be about an object by its key. */
+static void put_internal_error(struct buf *out)
+{
+	struct buf status = {0};
+	put_text(&status, 3, "unable to transform key");
+	put_varint(&status, 6 * 8);
+	put_varint(&status, 500);
+	put_event(out, "ERROR", "Status", &status);
+	buf_free(&status);
+}
+
 static void test_watch(void **state)
 {
 	(void)state;
@@ -269,10 +280,11 @@ static void test_watch(void **state)
 	put_named_event(&in, "ERROR", "yes", "a");
 	put_gone(&in);
 	put_gone(&wanted);
+	put_internal_error(&in);
 	for (size_t piece = 1; piece <= in.len; piece += piece < 40 ? 1 : 211) {
 		assert_null(run_in_pieces(FILTER_WATCH, &usual, &in, piece, &out, &result));
 		assert_same(&out, &wanted);
-		assert_int_equal(result.unreadable, 2);
+		assert_int_equal(result.unreadable, 3);
 	}
 	buf_free(&in);
 	buf_free(&wanted);

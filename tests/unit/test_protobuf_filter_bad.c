@@ -105,6 +105,10 @@ static const struct {
 	      "a\x8a\x80\x80\x80\x80\x01\x03\x0a\x01"
 	      "b"),
 	false},
+    {"field 2^31, which is below zero there",
+	BYTES("\x0a\x03\x0a\x01"
+	      "a\x82\x80\x80\x80\x40\x00"),
+	false},
     {"a varint of eleven bytes",
 	BYTES("\x0a\x03\x0a\x01"
 	      "a\x10\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01"),

@@ -77,6 +77,13 @@ static void test_objects(void **state)
 	    {"/api/v1/namespaces/prod/pods?watch=1", "prod", "db-1", false},
 	    {"/api/v1/pods?fieldSelector=metadata.name%3Dweb-1", "prod", "web-1", true},
 	    {"/api/v1/pods?fieldSelector=metadata.name%3Dweb-1", "other", "web-1", false},
+	    /* An API server may know no such selector: it is not relied on. */
+	    {"/api/v1/namespaces/dev/pods?fieldSelector=metadata.name%3Dweb-1", "dev", "web-1",
+		true},
+	    {"/api/v1/namespaces/dev/pods?fieldSelector=metadata.name%3Dweb-1", "dev", "secret",
+		false},
+	    {"/api/v1/watch/namespaces/prod/pods/web-1", "prod", "db-1", false},
+	    {"/api/v1/namespaces?fieldSelector=metadata.name%3Ddev", "", "other", false},
 	    {"/api/v1/namespaces", "", "dev", true},
 	    {"/api/v1/namespaces", "", "prod", true},
 	    {"/api/v1/namespaces", "", "other", false},

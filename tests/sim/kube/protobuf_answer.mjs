@@ -1,4 +1,4 @@
-// Answers in protobuf for the kinds that clients read in that form: reviews (kubectl auth from 1.33 on) and secrets (helm's
+// Answers in protobuf for the kinds that clients read in that form: reviews (kubectl auth from 1.33 on), events, and secrets (helm's
 // releases). Whoever takes nothing but protobuf gets any kind: its metadata, and the rest as text in a field that no kind
 // has. Field numbers are those of Kubernetes' generated.proto files.
 import { fields, text } from './protobuf_writer.mjs';
@@ -46,6 +46,22 @@ function listMeta({ resourceVersion, continue: rest, remainingItemCount }) {
 	]);
 }
 
+const time = (value) => fields([[1, Math.floor(Date.parse(value ?? 0) / 1000)]]);
+
+// kubectl describe and kubectl events.
+function event({ metadata: meta, involvedObject: of = {}, reason, message, type, count, firstTimestamp, lastTimestamp }) {
+	return fields([
+		[1, metadata(meta)],
+		[2, fields([...optional(1, of.kind), ...optional(2, of.namespace), ...optional(3, of.name), ...optional(4, of.uid)])],
+		...optional(3, reason),
+		...optional(4, message),
+		[6, time(firstTimestamp)],
+		[7, time(lastTimestamp)],
+		...(count ? [[8, count]] : []),
+		...optional(9, type),
+	]);
+}
+
 // A number that no kind has.
 const REST = 500;
 
@@ -77,6 +93,7 @@ function userInfo({ username, uid, groups, extra }) {
 const ENCODERS = {
 	Secret: secret,
 	SecretList: (list) => anyList(list, secret),
+	EventList: (list) => anyList(list, event),
 	PartialObjectMetadataList: (list) => anyList(list, (item) => fields([[1, metadata(item.metadata)]])),
 	SelfSubjectAccessReview: (review) =>
 		fields([
