@@ -1,6 +1,6 @@
 // Nothing secret is written anywhere: after people came with every kind of credential, good and bad, and with Secrets at the
-// highest level of the audit policy, the logs (at level debug), audit events, caches, the registry, metrics, the bus and what
-// the admin sockets and commands say hold none of it, and no credential of a person reached an API server.
+// highest level of the audit policy, the logs (at level debug), audit events, recordings, caches, the registry, metrics, the
+// bus and what the admin sockets and commands say hold none of it, and no credential of a person reached an API server.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import WebSocket from 'ws';
@@ -32,14 +32,16 @@ function filesBelow(directory) {
 		.map((entry) => `${entry.parentPath ?? entry.path}/${entry.name}`);
 }
 
-// A WebSocket that offers a token; the status that it was answered with.
+// A terminal by a WebSocket that offers a token, where a password is typed that is not shown; the status that it was answered
+// with.
 function offer(world, port, token) {
 	return new Promise((resolve) => {
-		const url = `wss://127.0.0.1:${port}${base}/pods/web-1/exec?command=echo&command=hi&stdout=true`;
+		const url = `wss://127.0.0.1:${port}${base}/pods/web-1/exec?command=sh&command=-c&command=${encodeURIComponent('read line; echo got')}&stdin=true&stdout=true&tty=true`;
 		const ca = readFileSync(world.config.eksgate.proxy.tls.certificate, 'utf8');
 		const socket = new WebSocket(url, ['v4.channel.k8s.io', `${STEM}.${Buffer.from(token).toString('base64url')}`], { ca });
 		socket.on('unexpected-response', (_, response) => resolve(response.statusCode));
 		socket.on('error', () => resolve(0));
+		socket.on('open', () => socket.send(Buffer.from(`\0${PASSWORD}\n`)));
 		socket.on('close', () => resolve(101));
 	});
 }
@@ -90,7 +92,7 @@ async function useSecrets(world, alice) {
 // All that is written or said, by where it is.
 async function everything(world, { discoveryd, kubeproxyd }, tap) {
 	const told = { 'kubeproxyd log': kubeproxyd.stderr, 'discoveryd log': discoveryd.stderr, bustap: tap.stdout + tap.stderr };
-	for (const directory of ['audit', 'cache', 'state'])
+	for (const directory of ['audit', 'cache', 'state', 'recordings'])
 		for (const file of filesBelow(world.path(directory))) told[file] = readFileSync(file, 'latin1');
 	for (const daemon of [discoveryd, kubeproxyd]) {
 		told[`${daemon.name} metrics`] = await daemon.call('/metrics');
@@ -113,6 +115,8 @@ scenario('secrets', async (world) => {
 	world.config.eksgate.proxy.login.iam = { id: ID, accounts: [OWN], mappings: [{ arn: dev.arn, user: 'dev', groups: ['engineering'] }] };
 	world.config.eksgate.test.verifier_sts_host = world.awsSimulator.ready.sts_host;
 	world.writeConfig();
+	const roles = readFileSync(world.path('roles.d', 'roles.yaml'), 'utf8');
+	writeFileSync(world.path('roles.d', 'roles.yaml'), roles.replace('spec:\n', 'spec:\n  options: {record_session: {k8s: strict}}\n'));
 	const daemons = await startBoth(world);
 	const { kubeproxyd } = daemons;
 	const tap = startBustap(world);
@@ -163,6 +167,8 @@ scenario('secrets', async (world) => {
 	const events = told[world.path('audit', 'main.jsonl')];
 	for (const part of ['"resource":"secrets"', '"resource":"tokenreviews"', '"subresource":"token"', '"subresource":"proxy"', '"level":"RequestResponse"'])
 		assert.ok(events.includes(part), `${part} is not audited`);
+	const recorded = Object.entries(told).filter(([where]) => where.endsWith('.cast'));
+	assert.ok(recorded.length === 2 && recorded.every(([, text]) => text.includes('got')), 'the two who were let in were recorded');
 	assert.ok(told.bustap.includes('kube_cluster') && told['kubeproxyd audit'].includes('alice'), 'there is something to look at');
 	for (const [where, text] of Object.entries(told))
 		for (const [secret, what] of secrets) assert.ok(!text.includes(secret), `${what} stands in ${where}`);
