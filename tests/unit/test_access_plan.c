@@ -537,7 +537,7 @@ static void test_everything_ends(void **state)
 static void test_an_unfinished_bootstrap_is_ended_first(void **state)
 {
 	(void)state;
-	for (enum access_stage stage = ACCESS_CREATING; stage <= ACCESS_DELETING; stage++) {
+	for (enum access_stage stage = ACCESS_CREATING; stage <= ACCESS_DELETING; stage++)
 		for (enum access_mode mode = ACCESS_RBAC; mode <= ACCESS_MANUAL; mode++) {
 			struct model model = ordinary();
 			struct access_facts *facts = &model.facts;
@@ -554,7 +554,6 @@ static void test_an_unfinished_bootstrap_is_ended_first(void **state)
 			facts->bootstrap.entry.state = ENTRY_ABSENT;
 			assert_int_equal(access_plan_next(facts).action, ACCESS_BOOT_CLEAR);
 		}
-	}
 }
 
 /* Proxies that act as the bootstrap principal were let in by its temporary entry, and are for as
