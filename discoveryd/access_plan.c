@@ -87,10 +87,18 @@ static struct access_plan plan_admin(
 	return act_if_permitted(facts, facts->is_proved ? action : ACCESS_PROVE, i, needed);
 }
 
+/* Whoever was just cluster-admin for a moment is the proxy itself, whose own entry does not exist
+ * yet: that proxies are let in tells nothing, for as long as EKS takes to heed the deletion. */
+static bool is_afterglow(const struct access_facts *facts, const struct access_target *target)
+{
+	return target->is_bootstrap && facts->bootstrap.is_applied &&
+	       target->entry.state == ENTRY_ABSENT;
+}
+
 static struct access_plan plan_absent(const struct access_facts *facts, size_t i)
 {
 	const struct access_target *target = &facts->targets[i];
-	bool is_known = facts->sight.authenticated > 0;
+	bool is_known = facts->sight.authenticated > 0 && !is_afterglow(facts, target);
 	if (target->is_invalid)
 		return rest(REASON_INVALID, i);
 	if (is_known)
@@ -289,6 +297,8 @@ struct access_plan access_plan_next(const struct access_facts *facts)
 {
 	const struct access_wanted *wanted = facts->wanted;
 	bool is_permitted = facts->sight.permitted > 0;
+	for (size_t i = 0; i < wanted->count; i++)
+		is_permitted &= !is_afterglow(facts, &facts->targets[i]);
 	if (facts->bootstrap.is_journalled)
 		return facts->has_account ? plan_bootstrap(facts) : rest(REASON_NO_ACCOUNT, 0);
 	if (wanted->mode == ACCESS_MANUAL || !facts->has_entries || wanted->count == 0) {

@@ -562,6 +562,23 @@ static void test_an_unfinished_bootstrap_is_ended_first(void **state)
 	}
 }
 
+/* Proxies that act as the bootstrap principal were let in by its temporary entry, and are for as
+ * long as EKS takes to heed the deletion: their own entry is made in spite of that. */
+static void test_what_was_temporary_is_no_access(void **state)
+{
+	(void)state;
+	struct model model = ordinary();
+	model.target.entry.state = ENTRY_ABSENT;
+	model.facts.wanted = &model.wanted;
+	model.facts.targets = &model.target;
+	model.facts.sight.authenticated = model.facts.sight.permitted = 1;
+	model.facts.bootstrap.is_known = model.facts.bootstrap.is_applied =
+	    model.facts.bootstrap.is_spent = true;
+	assert_int_equal(access_plan_next(&model.facts).reason, REASON_READY);
+	model.target.is_bootstrap = true;
+	assert_int_equal(access_plan_next(&model.facts).action, ACCESS_CREATE);
+}
+
 static void test_turns_are_waited_for(void **state)
 {
 	(void)state;
@@ -590,6 +607,7 @@ int main(void)
 	    cmocka_unit_test(test_each_permission_denied),
 	    cmocka_unit_test(test_everything_ends),
 	    cmocka_unit_test(test_an_unfinished_bootstrap_is_ended_first),
+	    cmocka_unit_test(test_what_was_temporary_is_no_access),
 	    cmocka_unit_test(test_turns_are_waited_for),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
