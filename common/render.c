@@ -57,16 +57,29 @@ static size_t text_width(const char *text)
 	return width;
 }
 
+/* Of the two bytes of U+0080 to U+009F, which terminals obey as they do ESC and a letter. */
+static bool is_c1(const unsigned char *text)
+{
+	return text[0] == 0xc2 && text[1] >= 0x80 && text[1] <= 0x9f;
+}
+
+void render_text(struct buf *out, const char *text)
+{
+	for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++) {
+		if (is_c1(at))
+			buf_printf(out, "\\x%02x", *++at);
+		else if (*at < ' ' || *at == 0x7f)
+			buf_printf(out, "\\x%02x", *at);
+		else
+			buf_append_char(out, (char)*at);
+	}
+}
+
 static void append_cell(struct buf *out, struct json_object *value)
 {
 	const char *text = value != NULL ? json_object_get_string(value) : NULL;
-	for (; text != NULL && *text != '\0'; text++) {
-		unsigned char c = (unsigned char)*text;
-		if (c < ' ' || c == 0x7f)
-			buf_printf(out, "\\x%02x", c);
-		else
-			buf_append_char(out, (char)c);
-	}
+	if (text != NULL)
+		render_text(out, text);
 }
 
 /* The members of a list are joined. */

@@ -14,6 +14,9 @@ enum render_format { RENDER_TABLE, RENDER_JSON, RENDER_YAML };
 /* "table" (also "text"), "json", "yaml". */
 bool render_format_parse(const char *name, enum render_format *format) MUST_USE;
 
+/* A text from outside, for a terminal: control characters are escaped. */
+void render_text(struct buf *out, const char *text);
+
 /* A column: its heading, and where its value stands in an item ("metadata.name",
  * "spec.aws.region"). */
 struct render_column {

@@ -53,6 +53,8 @@ option_fn cli_option_instance;
 bool cli_read(const struct verb *verb, int argc, char **argv, void *fields, char ***operands,
     int *status) MUST_USE;
 int cli_wrong_use(const struct verb *verb, const char *format, ...) PRINTF_LIKE(2, 3);
+/* What came from outside, as a line for people; control characters are escaped. */
+void cli_tell(const char *text);
 /* Frees `error`; CLI_NO. */
 int cli_fail(char *error);
 /* `path` NULL: the usual one. NULL after saying why. */

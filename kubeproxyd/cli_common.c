@@ -7,6 +7,7 @@
 
 #include "common/buf.h"
 #include "common/mono.h"
+#include "common/render.h"
 #include "common/settings.h"
 #include "common/xmem.h"
 #include "kubeproxyd/cli.h"
@@ -107,6 +108,14 @@ int cli_wrong_use(const struct verb *verb, const char *format, ...)
 		abort();
 	va_end(values);
 	return print_mistake(verb, text);
+}
+
+void cli_tell(const char *text)
+{
+	struct buf out = {0};
+	render_text(&out, text);
+	fprintf(stderr, PROGRAM ": %s\n", buf_text(&out));
+	buf_free(&out);
 }
 
 int cli_fail(char *error)

@@ -154,7 +154,7 @@ static int conclude(const struct player_report *report, const char *path)
 		fprintf(stderr, "kubeproxyd: and %zu lines more that cannot be read\n",
 		    report->fault_count - PLAYER_FAULTS_MAX);
 	if (report->ending != NULL && isatty(STDOUT_FILENO))
-		fprintf(stderr, "kubeproxyd: %s\n", report->ending);
+		cli_tell(report->ending);
 	return report->fault_count == 0 ? CLI_DONE : CLI_NO;
 }
 

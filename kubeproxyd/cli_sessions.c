@@ -66,8 +66,7 @@ static const char *text_of(struct json_object *object, const char *key)
 static void complain(struct json_object *answer)
 {
 	const char *why = text_of(answer, "error");
-	fprintf(
-	    stderr, "kubeproxyd: %s\n", why != NULL ? why : "an instance's answer has no sessions");
+	cli_tell(why != NULL ? why : "an instance's answer has no sessions");
 }
 
 static bool take_live(void *arg, int status, struct json_object *answer)
@@ -99,7 +98,7 @@ static void tell_problems(struct json_object *sessions)
 	for (size_t i = 0; i < json_object_array_length(sessions); i++) {
 		const char *problem = text_of(json_object_array_get_idx(sessions, i), "problem");
 		if (problem != NULL)
-			fprintf(stderr, "kubeproxyd: %s\n", problem);
+			cli_tell(problem);
 	}
 }
 
@@ -186,9 +185,14 @@ static bool on_terminated(void *arg, int status, struct json_object *answer)
 		complain(answer);
 		return true;
 	}
-	printf("%s is ended: %s of %s in %s/%s, %s\n", text_of(session, "id"),
+	struct buf out = {0};
+	char *text = xasprintf("%s is ended: %s of %s in %s/%s, %s", text_of(session, "id"),
 	    text_of(session, "kind"), text_of(session, "user"), text_of(session, "namespace"),
 	    text_of(session, "pod"), text_of(session, "cluster"));
+	render_text(&out, text);
+	puts(buf_text(&out));
+	buf_free(&out);
+	free(text);
 	return true;
 }
 

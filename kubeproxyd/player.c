@@ -55,9 +55,10 @@ static bool await(struct player *player)
 
 static void advance(struct player *player, int64_t at_us)
 {
+	/* Times that run backwards are waited for once. */
+	if (at_us <= player->at_us)
+		return;
 	double gap = (double)(at_us - player->at_us) / 1e6;
-	if (gap < 0)
-		gap = 0;
 	if (player->idle_limit > 0 && gap > player->idle_limit)
 		gap = player->idle_limit;
 	player->at_us = at_us;

@@ -102,6 +102,7 @@ void exchange_finish(struct exchange *exchange, const char *reason)
 		return;
 	exchange_set_state(exchange, STATE_DONE);
 	reason = exchange_remote_reason(exchange, reason);
+	exchange_remote_close(exchange, reason);
 	record(exchange, reason);
 	exchange_remote_free(exchange, reason);
 	exchanges_remove(exchange->all, &exchange->link);

@@ -26,6 +26,7 @@
 struct exchange_remote {
 	struct exchange *exchange;
 	enum record_mode mode; /* RECORD_OFF: nobody asks for a recording */
+	bool is_hidden; /* it runs behind nodes/proxy, where nothing is looked into */
 	bool has_terminal, has_stderr;
 	char *container;
 	char *protocol; /* "websocket v5.channel.k8s.io" */
@@ -33,6 +34,7 @@ struct exchange_remote {
 	bool was_recorded; /* from the beginning on */
 	char *problem; /* why not, or not to the end */
 	bool has_failed; /* and it was told, and acted upon */
+	const char *gap; /* what of it is missing although it goes on; NULL: nothing */
 	struct remote_command *command; /* NULL: no tunnel, or one that cannot be read */
 	char *ending; /* why the last word will be said */
 	struct timer *patience;
@@ -45,6 +47,28 @@ static bool is_remote_command(const struct exchange *exchange)
 	const struct request_info *info = &exchange->admission.info;
 	return exchange->request->is_upgrade && info->is_resource &&
 	       (strcmp(info->subresource, "exec") == 0 || strcmp(info->subresource, "attach") == 0);
+}
+
+/* The terminal of an attach is the container's, whatever the request says of one (CRI: Attach). */
+static bool is_on_terminal(const struct exchange *exchange, bool has_terminal)
+{
+	return has_terminal || strcmp(exchange->admission.info.subresource, "attach") == 0;
+}
+
+/* A kubelet runs commands, too: behind nodes/proxy, in tunnels (/exec, /attach) and without one
+ * (POST /run). */
+static bool is_hidden_command(const struct exchange *exchange)
+{
+	static const char *const reads[] = {"GET", "HEAD", "OPTIONS"};
+	const struct request_info *info = &exchange->admission.info;
+	if (!info->is_resource || strcmp(info->resource, "nodes") != 0 ||
+	    strcmp(info->subresource, "proxy") != 0)
+		return false;
+	for (size_t i = 0; i < sizeof reads / sizeof reads[0]; i++) {
+		if (strcmp(exchange->request->method, reads[i]) == 0)
+			return exchange->request->is_upgrade;
+	}
+	return true;
 }
 
 /* The first value, as the API server takes it (free()); NULL: there is none. */
@@ -106,6 +130,7 @@ static bool can_be_read(const struct exchange *exchange)
 /* --- the recording --------------------------------------------------------------------------- */
 
 #define UNREADABLE "the protocol in which it is spoken cannot be recorded"
+#define HIDDEN	   "what is sent through nodes/proxy cannot be recorded: use kubectl exec or attach"
 
 static void stop_recording(struct exchange_remote *remote, const char *kind, const char *problem)
 {
@@ -202,28 +227,54 @@ static void begin_recording(struct exchange_remote *remote)
 
 /* --- admission ------------------------------------------------------------------------------- */
 
-bool exchange_remote_admit(struct exchange *exchange, unsigned *status, char **message)
+static struct exchange_remote *make_remote(struct exchange *exchange)
 {
-	if (!is_remote_command(exchange) ||
-	    fields_get(&exchange->request->fields, "Upgrade") == NULL)
-		return true;
 	struct exchange_remote *remote = xcalloc(1, sizeof *remote);
 	exchange->remote = remote;
 	remote->exchange = exchange;
+	return remote;
+}
+
+/* False: it must be recorded and is not. */
+static bool may_go_on(struct exchange_remote *remote, char **message)
+{
+	remote->has_failed = remote->problem != NULL;
+	if (remote->problem == NULL || remote->mode != RECORD_STRICT)
+		return true;
+	*message = refusal_of(remote);
+	return false;
+}
+
+static bool admit_hidden(struct exchange *exchange, unsigned *status, char **message)
+{
+	enum record_mode mode = mode_for(exchange, exchange->request->is_upgrade);
+	if (mode == RECORD_OFF)
+		return true;
+	struct exchange_remote *remote = make_remote(exchange);
+	remote->mode = mode;
+	remote->is_hidden = true;
+	stop_recording(remote, "protocol", HIDDEN);
+	*status = 403;
+	return may_go_on(remote, message);
+}
+
+bool exchange_remote_admit(struct exchange *exchange, unsigned *status, char **message)
+{
+	if (is_hidden_command(exchange))
+		return admit_hidden(exchange, status, message);
+	if (!is_remote_command(exchange) ||
+	    fields_get(&exchange->request->fields, "Upgrade") == NULL)
+		return true;
+	struct exchange_remote *remote = make_remote(exchange);
 	remote->has_terminal = is_asked_for(exchange, "tty");
 	remote->has_stderr = is_asked_for(exchange, "stderr");
 	remote->container = parameter(exchange, "container");
-	remote->mode = mode_for(exchange, remote->has_terminal);
+	remote->mode = mode_for(exchange, is_on_terminal(exchange, remote->has_terminal));
 	if (remote->mode == RECORD_OFF)
 		return true;
 	open_recording(remote);
-	if (remote->problem == NULL || remote->mode != RECORD_STRICT) {
-		remote->has_failed = remote->problem != NULL;
-		return true;
-	}
 	*status = can_be_read(exchange) ? 503 : 403;
-	*message = refusal_of(remote);
-	return false;
+	return may_go_on(remote, message);
 }
 
 bool exchange_remote_is_recorded(const struct exchange *exchange)
@@ -236,7 +287,7 @@ bool exchange_remote_is_recorded(const struct exchange *exchange)
 char *exchange_remote_open(struct exchange *exchange, const struct http_head *answer)
 {
 	struct exchange_remote *remote = exchange->remote;
-	if (remote == NULL || answer->status != 101)
+	if (remote == NULL || remote->is_hidden || answer->status != 101)
 		return NULL;
 	const char *upgrade = fields_get(&answer->fields, "Upgrade");
 	const char *protocol = fields_get(&answer->fields, strcasecmp(upgrade, "websocket") == 0
@@ -257,6 +308,15 @@ char *exchange_remote_open(struct exchange *exchange, const struct http_head *an
 	return NULL;
 }
 
+/* Only input and sizes are missing. If the recording stopped, clients could stop it. */
+static void note_gap(struct exchange_remote *remote, const char *gap)
+{
+	if (remote->gap == NULL)
+		recordings_tell_failure(remote->exchange->all->with.recordings,
+		    remote->exchange->audit_id, "protocol", gap);
+	remote->gap = gap;
+}
+
 /* False: the exchange is over. */
 static bool on_unreadable(struct exchange_remote *remote, enum remote_side side)
 {
@@ -265,6 +325,10 @@ static bool on_unreadable(struct exchange_remote *remote, enum remote_side side)
 	    "what the API server sends cannot be read any more"};
 	if (!remote->was_recorded || remote->has_failed)
 		return true;
+	if (side == REMOTE_CLIENT && remote->mode != RECORD_STRICT) {
+		note_gap(remote, problems[side]);
+		return true;
+	}
 	stop_recording(remote, "protocol", problems[side]);
 	return act_on_problem(remote);
 }
@@ -371,15 +435,25 @@ const char *exchange_remote_reason(const struct exchange *exchange, const char *
 	return remote != NULL && remote->ending != NULL ? remote->ending : reason;
 }
 
+void exchange_remote_close(struct exchange *exchange, const char *reason)
+{
+	struct exchange_remote *remote = exchange->remote;
+	if (remote == NULL || !remote->was_recorded)
+		return;
+	recording_end(remote->recording, reason);
+	if (remote->problem == NULL)
+		remote->problem = xstrdup_or_null(recording_problem(remote->recording));
+}
+
 void exchange_remote_tell(const struct exchange *exchange, struct audit_event *event)
 {
 	const struct exchange_remote *remote = exchange->remote;
 	if (remote == NULL || event->stage == AUDIT_REQUEST_RECEIVED)
 		return;
-	event->recording_problem = remote->problem;
-	event->recorded = !remote->was_recorded	    ? "no"
-			  : remote->problem != NULL ? "in part"
-						    : "yes";
+	event->recording_problem = remote->problem != NULL ? remote->problem : remote->gap;
+	event->recorded = !remote->was_recorded		     ? "no"
+			  : event->recording_problem != NULL ? "in part"
+							     : "yes";
 	if (remote->was_recorded)
 		event->recording = exchange->audit_id;
 }

@@ -33,9 +33,11 @@ void exchange_remote_passed(struct exchange *exchange);
 bool exchange_end_session(struct exchange *exchange, const char *reason) MUST_USE;
 /* How it ends, when `reason` is only what came of it. */
 const char *exchange_remote_reason(const struct exchange *exchange, const char *reason);
+/* The exchange is over: what waits of its recording is written, so that the audit can tell. */
+void exchange_remote_close(struct exchange *exchange, const char *reason);
 /* For the audit: what became of the recording. */
 void exchange_remote_tell(const struct exchange *exchange, struct audit_event *event);
-/* The exchange is over, its records are written. */
+/* Its records are written. */
 void exchange_remote_free(struct exchange *exchange, const char *reason);
 
 #endif

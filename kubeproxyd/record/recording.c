@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/settings.h"
@@ -27,6 +28,7 @@ struct recording {
 	uint64_t bytes; /* in the file, whole lines */
 	struct mono began;
 	char *problem;
+	bool is_ended;
 };
 
 static struct mono time_of(const struct recording *recording)
@@ -53,14 +55,14 @@ static void drop_events(struct recording *recording)
 	recording->out.len = end != NULL ? (size_t)(end - recording->out.data) + 1 : 0;
 }
 
-static void fail_to_write(struct recording *recording, int error)
+static void fail_to_write(struct recording *recording, const char *why)
 {
 	const char *directory =
 	    recordings_settings(recording->recordings)->proxy.recording.directory;
 	(void)!ftruncate(recording->file, (off_t)recording->bytes);
 	char *problem = xasprintf("its recording cannot be written to %s: %s "
 				  "(eksgate.proxy.recording)",
-	    directory, strerror(error));
+	    directory, why);
 	recording_fail(recording, "write", problem);
 	free(problem);
 }
@@ -90,20 +92,43 @@ static bool is_too_long(const struct recording *recording)
 	return max > 0 && recording->bytes + recording->out.len > max;
 }
 
+/* What is written to a file without a name is lost. */
+static bool is_deleted(const struct recording *recording)
+{
+	struct stat status;
+	return fstat(recording->file, &status) == 0 && status.st_nlink == 0;
+}
+
+/* The lines that fit go to the file; the others are lost. */
+static void write_what_fits(struct recording *recording, size_t max)
+{
+	size_t room = recording->bytes < max ? max - (size_t)recording->bytes : 0;
+	size_t count = recording->out.len < room ? recording->out.len : room;
+	const char *end = count > 0 ? memrchr(recording->out.data, '\n', count) : NULL;
+	if (end != NULL)
+		recording->out.len = (size_t)(end - recording->out.data) + 1;
+	if (end != NULL && write_out(recording))
+		return;
+	(void)!ftruncate(recording->file, (off_t)recording->bytes);
+	drop_events(recording);
+}
+
 /* False: it failed, now or before. */
 static bool flush(struct recording *recording)
 {
 	if (recording->problem != NULL)
 		return false;
 	if (is_too_long(recording)) {
-		drop_events(recording);
+		write_what_fits(recording,
+		    recordings_settings(recording->recordings)->proxy.recording.max_session_bytes);
 		recording_fail(recording, "size",
 		    "its recording is as long as eksgate.proxy.recording.max_session_bytes allows");
 		return false;
 	}
-	if (write_out(recording))
+	bool is_gone = is_deleted(recording);
+	if (!is_gone && write_out(recording))
 		return true;
-	fail_to_write(recording, errno);
+	fail_to_write(recording, is_gone ? "the file was deleted" : strerror(errno));
 	drop_events(recording);
 	return false;
 }
@@ -113,7 +138,7 @@ void recording_flush(struct recording *recording)
 	if (recording->problem != NULL || recording->writer == NULL)
 		return;
 	cast_writer_begin(recording->writer);
-	if (recording->out.len > 0 && !flush(recording) && recording->on_failed != NULL)
+	if (!flush(recording) && recording->on_failed != NULL)
 		recording->on_failed(recording->arg, recording->problem);
 }
 
@@ -200,10 +225,17 @@ static void write_end(struct recording *recording, const char *reason)
 	free(text);
 }
 
+void recording_end(struct recording *recording, const char *reason)
+{
+	if (!recording->is_ended)
+		write_end(recording, reason);
+	recording->is_ended = true;
+}
+
 void recording_finish(struct recording **recording, const char *reason)
 {
 	struct recording *old = *recording;
-	write_end(old, reason);
+	recording_end(old, reason);
 	recordings_keep(old->recordings, old->directory, old->file, old->id, old->bytes);
 	free_recording(recording);
 }

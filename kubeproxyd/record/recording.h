@@ -33,7 +33,9 @@ void recording_fail(struct recording *recording, const char *kind, const char *p
 const char *recording_problem(const struct recording *recording);
 /* Brings what waits to the file. */
 void recording_flush(struct recording *recording);
-/* The session is over: the file is ended, and reaches the disk in the background. */
+/* The session is over: its last line is written. recording_problem() says whether all is. */
+void recording_end(struct recording *recording, const char *reason);
+/* As recording_end(), unless that was called; the file reaches the disk in the background. */
 void recording_finish(struct recording **recording, const char *reason);
 /* There was no session: the file goes. */
 void recording_discard(struct recording **recording);

@@ -112,16 +112,37 @@ int recording_file_keep(int directory, int file, const char *id)
 
 /* --- what a crash left ----------------------------------------------------------------------- */
 
-/* Where the last whole line begins and ends in the tail. False: there is none. */
-static bool find_last_line(const char *tail, size_t len, size_t *begin, size_t *end)
+/* Where the last whole line ends; 0: there is none, -1: errno. Behind it may stand much that is
+ * nothing: after a loss of power, zeros. */
+static off_t find_end(int file, off_t size, char *piece)
 {
-	const char *last = len > 0 ? memrchr(tail, '\n', len) : NULL;
-	if (last == NULL)
-		return false;
-	*end = (size_t)(last - tail) + 1;
-	const char *before = memrchr(tail, '\n', *end - 1);
-	*begin = before != NULL ? (size_t)(before - tail) + 1 : 0;
-	return true;
+	for (off_t to = size; to > 0;) {
+		off_t from = to > (off_t)TAIL_MAX ? to - (off_t)TAIL_MAX : 0;
+		ssize_t len = pread(file, piece, (size_t)(to - from), from);
+		if (len < 0)
+			return -1;
+		const char *last = len > 0 ? memrchr(piece, '\n', (size_t)len) : NULL;
+		if (last != NULL)
+			return from + (last - piece) + 1;
+		to = from;
+	}
+	return 0;
+}
+
+/* The line that ends there, which is in `piece` then. */
+static const char *read_line(int file, off_t end, char *piece, size_t *line_len)
+{
+	off_t from = end > (off_t)TAIL_MAX ? end - (off_t)TAIL_MAX : 0;
+	size_t len = (size_t)(end - from);
+	ssize_t got = pread(file, piece, len, from);
+	if (got != (ssize_t)len) {
+		errno = got < 0 ? errno : EIO;
+		return NULL;
+	}
+	const char *before = len > 1 ? memrchr(piece, '\n', len - 1) : NULL;
+	const char *line = before != NULL ? before + 1 : piece;
+	*line_len = len - (size_t)(line - piece);
+	return line;
 }
 
 static bool write_whole(int file, const char *text, size_t len)
@@ -159,19 +180,16 @@ static bool write_end(int file, const char *line, size_t len)
 
 /* Cuts a line that was not finished, and ends the file. False: errno, or 0 when nothing of it is
  * worth keeping. */
-static bool finish_text(int file, off_t size, char *tail)
+static bool finish_text(int file, off_t size, char *piece)
 {
-	off_t from = size > (off_t)TAIL_MAX ? size - (off_t)TAIL_MAX : 0;
-	ssize_t len = pread(file, tail, TAIL_MAX, from);
-	size_t begin, end;
-	if (len < 0)
-		return false;
+	size_t len = 0;
 	errno = 0;
-	if (!find_last_line(tail, (size_t)len, &begin, &end))
+	off_t end = find_end(file, size, piece);
+	if (end <= 0)
 		return false;
-	off_t whole = from + (off_t)end;
-	return ftruncate(file, whole) == 0 && lseek(file, whole, SEEK_SET) == whole &&
-	       write_end(file, tail + begin, end - begin);
+	const char *line = read_line(file, end, piece, &len);
+	return line != NULL && ftruncate(file, end) == 0 && lseek(file, end, SEEK_SET) == end &&
+	       write_end(file, line, len);
 }
 
 static void add_note(

@@ -20,6 +20,7 @@
 /* One direction of a WebSocket. */
 struct channels {
 	struct remote_command *command;
+	enum remote_side side;
 	struct websocket_reader reader;
 	int channel; /* of the message that is read */
 	bool has_channel; /* its first byte was there */
@@ -59,6 +60,14 @@ static void hand_up(
 {
 	if (command->fn != NULL && kind != CHANNEL_NONE)
 		command->fn(command->arg, (enum remote_stream)kind, data, len, is_last);
+}
+
+/* Whose the stream is. What the other side sends on it reaches nobody, and recorded it would be a
+ * forgery: output that was never seen, an exit that never was. */
+static bool is_spoken_by(int kind, enum remote_side side)
+{
+	bool is_of_client = kind == REMOTE_STDIN || kind == REMOTE_RESIZE;
+	return is_of_client == (side == REMOTE_CLIENT);
 }
 
 /* --- base64 ---------------------------------------------------------------------------------- */
@@ -123,10 +132,11 @@ static void read_base64(struct channels *channels, const uint8_t *data, size_t l
 
 /* --- WebSocket ------------------------------------------------------------------------------- */
 
-static int channel_of(const struct remote_command *command, uint8_t first)
+static int channel_of(const struct channels *channels, uint8_t first)
 {
-	int channel = command->is_base64 ? first - '0' : first;
-	return channel >= 0 && channel < REMOTE_STREAMS ? channel : CHANNEL_NONE;
+	int channel = channels->command->is_base64 ? first - '0' : first;
+	bool is_known = channel >= 0 && channel < REMOTE_STREAMS;
+	return is_known && is_spoken_by(channel, channels->side) ? channel : CHANNEL_NONE;
 }
 
 static void on_message(void *arg, const uint8_t *data, size_t len, bool is_first, bool is_last)
@@ -139,7 +149,7 @@ static void on_message(void *arg, const uint8_t *data, size_t len, bool is_first
 		channels->has_channel = false;
 	}
 	if (!channels->has_channel && len > 0) {
-		channels->channel = channel_of(channels->command, *data);
+		channels->channel = channel_of(channels, *data);
 		channels->has_channel = true;
 		data++;
 		len--;
@@ -159,6 +169,7 @@ static void start_websocket(struct remote_command *command)
 	for (int side = 0; side < REMOTE_SIDES; side++) {
 		struct channels *channels = &command->channels[side];
 		channels->command = command;
+		channels->side = (enum remote_side)side;
 		channels->reader = (struct websocket_reader){
 		    .fn = on_message, .arg = channels, .masking = masking[side]};
 	}
@@ -212,7 +223,9 @@ static void on_data(void *arg, uint32_t id, const uint8_t *data, size_t len, boo
 		struct spdy_stream *stream = &command->streams[i];
 		if (stream->id != id)
 			continue;
-		hand_up(command, stream->kind, data, len, spdy_is_frame_end(frames->reader));
+		if (is_spoken_by(stream->kind, frames->side))
+			hand_up(
+			    command, stream->kind, data, len, spdy_is_frame_end(frames->reader));
 		stream->is_server_done |= is_last && frames->side == REMOTE_SERVER;
 		return;
 	}

@@ -10,17 +10,18 @@
 #include "common/buf.h"
 #include "common/xmem.h"
 
-#define HEAD	     8
-#define VERSION	     3
-#define SYN_STREAM   1
-#define SYN_REPLY    2
-#define HEADERS	     8
-#define FLAG_FIN     0x01u
-#define BLOCK_MAX    ((size_t)16 * 1024) /* of a frame with headers, as it comes */
-#define INFLATED_MAX ((size_t)64 * 1024)
-#define HEADERS_MAX  128
-#define LENGTH_BYTES 4
-#define STREAM_MASK  0x7fffffffu
+#define HEAD	       8
+#define VERSION	       3
+#define SYN_STREAM     1
+#define SYN_REPLY      2
+#define HEADERS	       8
+#define FLAG_FIN       0x01u
+#define BLOCK_MAX      ((size_t)16 * 1024) /* of a frame with headers, as it comes */
+#define INFLATED_MAX   ((size_t)64 * 1024)
+#define INFLATED_PIECE 4096
+#define HEADERS_MAX    128
+#define LENGTH_BYTES   4
+#define STREAM_MASK    0x7fffffffu
 
 struct spdy_reader {
 	struct spdy_events events;
@@ -81,21 +82,25 @@ static bool give_dictionary(z_stream *inflater)
 
 /* --- header blocks --------------------------------------------------------------------------- */
 
-/* One block ends with a sync flush, and the stream goes on in the next frame. */
+/* One block ends with a sync flush, and the stream goes on in the next frame. All that can come out
+ * does: the rest would stand before the next block. */
 static bool inflate_block(struct spdy_reader *reader, const uint8_t *block, size_t len)
 {
 	z_stream *inflater = &reader->inflater;
 	buf_clear(&reader->inflated);
 	inflater->next_in = (Bytef *)(uintptr_t)block;
 	inflater->avail_in = (uInt)len;
-	while (inflater->avail_in > 0) {
-		char *out = buf_reserve(&reader->inflated, 4096);
+	inflater->avail_out = 0;
+	while (inflater->avail_in > 0 || (inflater->avail_out == 0 && len > 0)) {
+		char *out = buf_reserve(&reader->inflated, INFLATED_PIECE);
 		inflater->next_out = (Bytef *)out;
-		inflater->avail_out = 4096;
+		inflater->avail_out = INFLATED_PIECE;
 		int result = inflate(inflater, Z_SYNC_FLUSH);
-		buf_commit(&reader->inflated, 4096 - inflater->avail_out);
+		buf_commit(&reader->inflated, INFLATED_PIECE - inflater->avail_out);
 		if (result == Z_NEED_DICT && give_dictionary(inflater))
 			continue;
+		if (result == Z_BUF_ERROR && inflater->avail_in == 0)
+			return true; /* nothing was left to come out */
 		if (result != Z_OK || reader->inflated.len > INFLATED_MAX)
 			return false;
 	}
@@ -121,7 +126,10 @@ static bool take_text(const uint8_t **at, const uint8_t *end, const char **text,
 	return true;
 }
 
-static bool hand_up_headers(struct spdy_reader *reader, uint32_t stream)
+/* Every block must end where its headers do, also one that nobody wants. To Go's reader
+ * (moby/spdystream) what comes out beyond them is the begin of the next block, which here would be
+ * another than there: a stream could be opened under a name that hides its output. */
+static bool read_headers(struct spdy_reader *reader, uint32_t stream, bool is_wanted)
 {
 	if (reader->inflated.len < LENGTH_BYTES)
 		return false;
@@ -137,13 +145,15 @@ static bool hand_up_headers(struct spdy_reader *reader, uint32_t stream)
 		if (!take_text(&at, end, &name, &name_len) ||
 		    !take_text(&at, end, &value, &value_len))
 			return false;
-		if (reader->events.on_header != NULL)
+		if (is_wanted && reader->events.on_header != NULL)
 			reader->events.on_header(
 			    reader->arg, stream, name, name_len, value, value_len);
 	}
-	if (reader->events.on_stream != NULL)
+	if (at != end)
+		return false;
+	if (is_wanted && reader->events.on_stream != NULL)
 		reader->events.on_stream(reader->arg, stream);
-	return at == end;
+	return true;
 }
 
 /* --- frames ---------------------------------------------------------------------------------- */
@@ -179,8 +189,8 @@ static bool take_headers(struct spdy_reader *reader)
 	if (reader->payload.len < at ||
 	    !inflate_block(reader, payload + at, reader->payload.len - at))
 		return false;
-	return type_of(reader) != SYN_STREAM ||
-	       hand_up_headers(reader, number_at(payload) & STREAM_MASK);
+	return read_headers(
+	    reader, number_at(payload) & STREAM_MASK, type_of(reader) == SYN_STREAM);
 }
 
 static void end_frame(struct spdy_reader *reader)

@@ -1,6 +1,7 @@
 /* The tunnel of an exec, recorded: the first byte chooses the protocol, then come pieces, each
  * behind a byte with its side and length. The same bytes in other pieces make the same recording,
- * every line of it is JSON, and a last word read as a client reads it is never within a message. */
+ * every line of it is JSON, and a last word read as a client reads it is never within a message.
+ * What a client sends, by itself, makes no output and no exit. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -78,14 +79,24 @@ static void feed_pieces(struct recorder *recorder, enum remote_side side, const 
 	}
 }
 
-static void check_lines(const struct buf *out)
+static void check_line(struct json_object *line, bool is_of_client)
+{
+	demand(line != NULL);
+	if (!is_of_client || !json_object_is_type(line, json_type_array))
+		return;
+	const char *code = json_object_get_string(json_object_array_get_idx(line, 1));
+	const char *text = json_object_get_string(json_object_array_get_idx(line, 2));
+	demand(*code != 'o' && (*code != 'm' || strcmp(text, "ended: over") == 0));
+}
+
+static void check_lines(const struct buf *out, bool is_of_client)
 {
 	char error[JSON_ERROR_TEXT];
 	for (const char *at = buf_text(out); *at != '\0';) {
 		const char *end = strchr(at, '\n');
 		demand(end != NULL);
 		struct json_object *line = json_parse(at, (size_t)(end - at), error);
-		demand(line != NULL);
+		check_line(line, is_of_client);
 		json_object_put(line);
 		at = end + 1;
 	}
@@ -132,10 +143,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	size_t protocol = data[0] % 3;
 	uint32_t seed = (uint32_t)size;
-	struct recorder whole, split;
+	struct recorder whole, split, client;
 	struct buf sent[REMOTE_SIDES] = {{0}, {0}};
 	open_recorder(&whole, protocol);
 	open_recorder(&split, protocol);
+	open_recorder(&client, protocol);
 	for (size_t at = 1; at < size;) {
 		enum remote_side side = (data[at] & 0x80) != 0 ? REMOTE_SERVER : REMOTE_CLIENT;
 		size_t len = data[at] & 0x7f;
@@ -144,6 +156,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			len = size - at;
 		feed(&whole, side, data + at, len);
 		feed_pieces(&split, side, data + at, len, &seed);
+		if (side == REMOTE_CLIENT)
+			feed(&client, side, data + at, len);
 		buf_append(&sent[side], data + at, len);
 		at += len;
 	}
@@ -152,7 +166,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	cast_writer_end(whole.writer, "over", (struct mono){0});
 	cast_writer_end(split.writer, "over", (struct mono){0});
 	demand(strcmp(buf_text(&whole.out), buf_text(&split.out)) == 0);
-	check_lines(&whole.out);
+	cast_writer_end(client.writer, "over", (struct mono){0});
+	check_lines(&whole.out, false);
+	check_lines(&client.out, true);
+	close_recorder(&client);
 	close_recorder(&whole);
 	close_recorder(&split);
 	buf_free(&sent[REMOTE_CLIENT]);

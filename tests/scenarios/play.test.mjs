@@ -39,6 +39,10 @@ test('what cannot be played', async () => {
 	const bad = await play(['bad', '--no-timing']);
 	assert.deepEqual([bad.code, bad.stdout], [1, 'ab']);
 	assert.match(bad.stderr, /bad\.cast:3:8: a value was expected\n.*bad\.cast:4:1: no event/);
+	const year = 31536000;
+	put('fro.cast', HEADER + (event(year, 'i', 'a') + event(0, 'i', 'b')).repeat(50) + event(0, 'm', 'exit 0'));
+	const fro = await play(['fro', '--speed', '0.1']);
+	assert.deepEqual([fro.code, fro.stderr], [0, ''], 'times that run to and fro');
 	for (const [words, code, pattern] of [
 		[['aa'], 1, /"aa" is the beginning of 2 recordings: aa\d\d, aa\d\d/],
 		[['zz'], 1, /no recording in \S+ begins with "zz"/],

@@ -132,6 +132,7 @@ scenario('the disk of recordings is full', { skip: isRoot ? '' : 'only root can 
 	const bea = await person(world, kubeproxyd, 'bea');
 	const open = async (who, minor) => {
 		const session = await startOnTerminal(who, name, 'exec -it web-1 -- cat', { minor });
+		session.child.stdin.on('error', () => {}); // it ended while something was typed
 		session.child.stdin.write('before\n');
 		await session.waitFor(/before/, { stream: 'stdout' });
 		return session;

@@ -380,8 +380,7 @@ static void test_modes_that_do_nothing(void **state)
 	model.wanted.count = 0;
 	expect(&model, REASON_NOBODY);
 	model.facts.sight.permitted = 1;
-	struct access_plan plan = access_plan_next(&model.facts);
-	assert_int_equal(plan.reason, REASON_READY);
+	assert_int_equal(access_plan_next(&model.facts).reason, REASON_READY);
 	model = ordinary();
 	model.facts.has_account = false;
 	expect(&model, REASON_NO_ACCOUNT);
@@ -498,8 +497,7 @@ static void test_each_permission_denied(void **state)
 		model = ordinary();
 		model.denied = BIT(op);
 		model.has_entry = model.was_there = model.has_rbac = true;
-		plan = run(&model);
-		assert_int_equal(plan.reason, foreign_entry[op]);
+		assert_int_equal(run(&model).reason, foreign_entry[op]);
 
 		model = ordinary();
 		model.denied = BIT(op);
@@ -527,8 +525,7 @@ static void test_everything_ends(void **state)
 		model.wanted.mode = (bits & 128) != 0 ? ACCESS_CLUSTER_ADMIN : ACCESS_RBAC;
 		model.facts.sight.reachable = (bits & 256) != 0;
 		model.denied = bits >> 9 & ALL_OPS;
-		struct access_plan plan = run(&model);
-		assert_true(plan.reason != REASON_NONE);
+		assert_true(run(&model).reason != REASON_NONE);
 		bool was_begun = model.was_boot_admin;
 		assert_false(was_begun && (model.denied & BIT(EKS_DELETE_ENTRY)) != 0);
 		assert_false(was_begun && (model.denied & BIT(EKS_TAG_RESOURCE)) != 0);
@@ -540,26 +537,23 @@ static void test_everything_ends(void **state)
 static void test_an_unfinished_bootstrap_is_ended_first(void **state)
 {
 	(void)state;
-	for (enum access_stage stage = ACCESS_CREATING; stage <= ACCESS_DELETING; stage++) {
+	for (enum access_stage stage = ACCESS_CREATING; stage <= ACCESS_DELETING; stage++)
 		for (enum access_mode mode = ACCESS_RBAC; mode <= ACCESS_MANUAL; mode++) {
 			struct model model = ordinary();
+			struct access_facts *facts = &model.facts;
 			model.wanted.mode = mode;
-			model.facts.has_entries = false;
-			model.facts.sight.permitted = 1;
-			model.facts.wanted = &model.wanted;
-			model.facts.targets = &model.target;
-			model.facts.bootstrap.is_journalled = true;
-			model.facts.bootstrap.stage = stage;
-			struct access_plan plan = access_plan_next(&model.facts);
-			assert_int_equal(plan.action, ACCESS_BOOT_DELETE);
-			model.facts.bootstrap.is_deleted = true;
-			plan = access_plan_next(&model.facts);
-			assert_int_equal(plan.action, ACCESS_BOOT_CONFIRM);
-			model.facts.bootstrap.entry.state = ENTRY_ABSENT;
-			plan = access_plan_next(&model.facts);
-			assert_int_equal(plan.action, ACCESS_BOOT_CLEAR);
+			facts->has_entries = false;
+			facts->sight.permitted = 1;
+			facts->wanted = &model.wanted;
+			facts->targets = &model.target;
+			facts->bootstrap.is_journalled = true;
+			facts->bootstrap.stage = stage;
+			assert_int_equal(access_plan_next(facts).action, ACCESS_BOOT_DELETE);
+			facts->bootstrap.is_deleted = true;
+			assert_int_equal(access_plan_next(facts).action, ACCESS_BOOT_CONFIRM);
+			facts->bootstrap.entry.state = ENTRY_ABSENT;
+			assert_int_equal(access_plan_next(facts).action, ACCESS_BOOT_CLEAR);
 		}
-	}
 }
 
 /* Proxies that act as the bootstrap principal were let in by its temporary entry, and are for as
@@ -591,24 +585,16 @@ static void test_turns_are_waited_for(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_from_nothing),
-	    cmocka_unit_test(test_what_works_is_left_alone),
-	    cmocka_unit_test(test_objects_are_there_and_no_admin_is_needed),
-	    cmocka_unit_test(test_groups_are_united),
-	    cmocka_unit_test(test_another_discoverys_entry_is_marked_used),
-	    cmocka_unit_test(test_one_principal_for_both),
-	    cmocka_unit_test(test_cluster_admin_mode),
-	    cmocka_unit_test(test_modes_that_do_nothing),
-	    cmocka_unit_test(test_no_admin_without_a_reachable_proxy),
-	    cmocka_unit_test(test_entries_that_cannot_be_used),
-	    cmocka_unit_test(test_bootstrap_entries_that_existed),
-	    cmocka_unit_test(test_objects_that_do_not_help),
-	    cmocka_unit_test(test_each_permission_denied),
-	    cmocka_unit_test(test_everything_ends),
-	    cmocka_unit_test(test_an_unfinished_bootstrap_is_ended_first),
-	    cmocka_unit_test(test_what_was_temporary_is_no_access),
-	    cmocka_unit_test(test_turns_are_waited_for),
-	};
+#define TEST(name) cmocka_unit_test(name)
+	const struct CMUnitTest tests[] = {TEST(test_from_nothing),
+	    TEST(test_what_works_is_left_alone),
+	    TEST(test_objects_are_there_and_no_admin_is_needed), TEST(test_groups_are_united),
+	    TEST(test_another_discoverys_entry_is_marked_used), TEST(test_one_principal_for_both),
+	    TEST(test_cluster_admin_mode), TEST(test_modes_that_do_nothing),
+	    TEST(test_no_admin_without_a_reachable_proxy), TEST(test_entries_that_cannot_be_used),
+	    TEST(test_bootstrap_entries_that_existed), TEST(test_objects_that_do_not_help),
+	    TEST(test_each_permission_denied), TEST(test_everything_ends),
+	    TEST(test_an_unfinished_bootstrap_is_ended_first),
+	    TEST(test_what_was_temporary_is_no_access), TEST(test_turns_are_waited_for)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

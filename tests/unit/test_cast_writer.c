@@ -122,14 +122,15 @@ static void test_bad_sizes(void **state)
 	static const char *const bad[] = {"{}", "{\"Width\":0,\"Height\":1}",
 	    "{\"Width\":1,\"Height\":99999999}", "{\"Width\":\"1\",\"Height\":1}", "}}}}", "[1]}",
 	    "{\"Width\":-1,\"Height\":-1}"};
-	char *padding = xmalloc(4001);
-	memset(padding, ' ', 4000);
-	padding[4000] = '\0';
+	/* Sixteen times what is kept of one that does not end. */
+	char *padding = xmalloc(4097);
+	memset(padding, 'x', 4096);
+	padding[4096] = '\0';
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
 		say(REMOTE_RESIZE, bad[i], 1);
 	say(REMOTE_RESIZE, padding, 1);
 	assert_text("");
-	say(REMOTE_RESIZE, "}{\"Width\":9,\"Height\":8}{\"Width\":7,\"Height\":6}", 2);
+	say(REMOTE_RESIZE, "{\"Width\":9,\"Height\":8}{\"Width\":7,\"Height\":6}", 2);
 	assert_text(HEADER("\"width\":9,\"height\":8") "[0.002000,\"r\",\"7x6\"]\n");
 	free(padding);
 }

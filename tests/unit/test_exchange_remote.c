@@ -13,6 +13,10 @@
 #include <cmocka.h>
 
 #include "common/xmem.h"
+#include "kubeproxyd/exchange/exchange_remote.h"
+#include "kubeproxyd/record/audit.h"
+#include "kubeproxyd/record/audit_event.h"
+#include "kubeproxyd/record/audit_policy.h"
 #include "kubeproxyd/record/recordings.h"
 #include "tests/unit/exchange_stage.h"
 #include "tests/unit/tunnel_bytes.h"
@@ -185,7 +189,7 @@ static void test_without_a_terminal(void **state)
 {
 	(void)state;
 	static const char plain[] =
-	    "/clusters/prod/api/v1/namespaces/a/pods/p/attach?stdout=1&tty=false";
+	    "/clusters/prod/api/v1/namespaces/a/pods/p/exec?command=ls&stdout=1&tty=false";
 	ask_exec(RECORD_STRICT, plain, "v4.channel.k8s.io");
 	switch_to("v4.channel.k8s.io");
 	end_by_server();
@@ -197,11 +201,131 @@ static void test_non_interactive_when_asked(void **state)
 	(void)state;
 	world.options.records_non_interactive = true;
 	ask_exec(RECORD_BEST_EFFORT,
-	    "/clusters/prod/api/v1/namespaces/a/pods/p/attach?stdout=1&container=c",
+	    "/clusters/prod/api/v1/namespaces/a/pods/p/exec?command=ls&stdout=1&container=c",
+	    "v4.channel.k8s.io");
+	switch_to("v4.channel.k8s.io");
+	end_by_server();
+	KEEPS("\"kind\":\"exec\"", "\"container\":\"c\"");
+}
+
+/* Whether the container has a terminal the request does not say. */
+static void test_an_attach_is_recorded(void **state)
+{
+	(void)state;
+	ask_exec(RECORD_STRICT,
+	    "/clusters/prod/api/v1/namespaces/a/pods/p/"
+	    "attach?stdin=1&stdout=1&tty=false&container=c",
 	    "v4.channel.k8s.io");
 	switch_to("v4.channel.k8s.io");
 	end_by_server();
 	KEEPS("\"kind\":\"attach\"", "\"container\":\"c\"", "\"command\":\"\"");
+}
+
+static const char on_node[] = "/clusters/prod/api/v1/nodes/n/proxy/exec/a/p/c?command=sh&tty=1";
+
+/* A kubelet's own exec and run are seen by nobody. */
+static void test_commands_behind_nodes_proxy(void **state)
+{
+	(void)state;
+	ask_exec(RECORD_STRICT, on_node, "v4.channel.k8s.io");
+	assert_refused(403, "through nodes/proxy cannot be recorded");
+	assert_int_equal(upstream_count, 0);
+	side_clear(&client);
+	http_head_clear(&request);
+	world.options.records_non_interactive = true;
+	ask("POST", "/clusters/prod/api/v1/nodes/n/proxy/run/a/p/c?cmd=ls", HTTP_BODY_NONE);
+	assert_refused(403, "through nodes/proxy cannot be recorded");
+	assert_int_equal(upstream_count, 0);
+	assert_kept(NULL);
+}
+
+static void test_commands_behind_nodes_proxy_best_effort(void **state)
+{
+	(void)state;
+	ask_exec(RECORD_BEST_EFFORT, on_node, "v4.channel.k8s.io");
+	switch_to("v4.channel.k8s.io");
+	ws_message(&bytes, false, 1, "hello");
+	server_sends(bytes.len);
+	assert_memory_equal(client.body.data, "\x82\x06\x01hello", 8);
+	struct audit_event event = {.stage = AUDIT_RESPONSE_COMPLETE};
+	exchange_remote_tell(exchange, &event);
+	assert_string_equal(event.recorded, "no");
+	assert_non_null(strstr(event.recording_problem, "nodes/proxy"));
+	end_by_server();
+	assert_kept(NULL);
+}
+
+/* What only looks is not refused, nor is anything to a user whose roles record nothing. */
+static void test_other_requests_to_nodes(void **state)
+{
+	(void)state;
+	world.options.record = RECORD_STRICT;
+	world.options.records_non_interactive = true;
+	ask("GET", "/clusters/prod/api/v1/nodes/n/proxy/metrics", HTTP_BODY_NONE);
+	assert_int_equal(upstream_count, 1);
+	exchange_withdraw(exchange, "enough");
+	side_clear(&client);
+	http_head_clear(&request);
+	world.options.record = RECORD_UNSAID;
+	ask("POST", "/clusters/prod/api/v1/nodes/n/proxy/run/a/p/c?cmd=ls", HTTP_BODY_NONE);
+	assert_int_equal(upstream_count, 2);
+	exchange_withdraw(exchange, "enough");
+}
+
+static void open_audit(struct audit_policy **policy)
+{
+	static const char text[] =
+	    "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata}]\n";
+	static char to_file[] = "file", refuse[] = "refuse";
+	char *error = NULL;
+	*policy = audit_policy_parse("p", text, strlen(text), &error);
+	assert_non_null(*policy);
+	settings.proxy.audit = (struct audit_settings){.destination = to_file,
+	    .directory = directory,
+	    .when_failing = refuse,
+	    .buffer = 64 * 1024};
+	struct audit_options options = {.loop = loop,
+	    .metrics = metrics,
+	    .settings = &settings,
+	    .policy = *policy,
+	    .instance = "main"};
+	all->with.audit = audit_new(&options, &error);
+	assert_non_null(all->with.audit);
+}
+
+/* What is on record at the end; to be freed. */
+static char *close_audit(struct audit_policy **policy)
+{
+	audit_flush(all->with.audit);
+	audit_free(&all->with.audit);
+	audit_policy_free(policy);
+	char *file = xasprintf("%s/main.jsonl", directory), *text = xcalloc(1, 65536);
+	FILE *stream = fopen(file, "r");
+	assert_non_null(stream);
+	(void)!fread(text, 1, 65535, stream);
+	fclose(stream);
+	free(file);
+	return text;
+}
+
+/* What waited could not be written any more: the audit knows. */
+static void test_an_end_that_cannot_be_written(void **state)
+{
+	(void)state;
+	struct audit_policy *policy;
+	open_audit(&policy);
+	open_exec(RECORD_BEST_EFFORT);
+	ws_message(&bytes, false, 1, "hello");
+	server_sends(bytes.len);
+	char *command = xasprintf("rm %s/*.part", path);
+	assert_int_equal(system(command), 0);
+	free(command);
+	end_by_server();
+	char *text = close_audit(&policy);
+	assert_non_null(strstr(text, "\"eksgate.io/recorded\":\"in part\""));
+	assert_non_null(strstr(text, "the file was deleted"));
+	free(text);
+	assert_kept(NULL);
 }
 
 /* No session came of it: nothing is kept. */
@@ -276,15 +400,29 @@ static void test_frames_that_cannot_be_read(void **state)
 	KEEPS("\"m\",\"ended: what its client sends cannot be read any more\"]");
 }
 
+/* What the server sends is recorded all the same: a client cannot switch that off. */
 static void test_frames_that_cannot_be_read_best_effort(void **state)
 {
 	(void)state;
 	open_exec(RECORD_BEST_EFFORT);
-	ws_message(&bytes, false, 0, "unmasked");
-	client_sends();
-	assert_int_equal(upstreams[0].body.len, 11);
+	for (int i = 0; i < 2; i++) {
+		ws_message(&bytes, false, 0, "unmasked");
+		client_sends();
+	}
+	assert_int_equal(upstreams[0].body.len, 22);
+	ws_message(&bytes, false, 1, "hello");
+	server_sends(bytes.len);
+	struct audit_event event = {.stage = AUDIT_RESPONSE_COMPLETE};
+	exchange_remote_tell(exchange, &event);
+	assert_string_equal(event.recorded, "in part");
+	assert_string_equal(
+	    event.recording_problem, "what its client sends cannot be read any more");
+	struct buf text = {0};
+	metrics_write(metrics, &text);
+	assert_non_null(strstr(buf_text(&text), "failures_total{kind=\"protocol\"} 1\n"));
+	buf_free(&text);
 	end_by_server();
-	KEEPS("\"m\",\"ended: what its client sends cannot be read any more\"]");
+	KEEPS("\"o\",\"hello\"]", "\"m\",\"exit 0\"]");
 }
 
 /* What the server sends has no frames any more in which something could be said. */
@@ -429,6 +567,11 @@ int main(void)
 	    TEST(test_not_recorded_unless_asked),
 	    TEST(test_without_a_terminal),
 	    TEST(test_non_interactive_when_asked),
+	    TEST(test_an_attach_is_recorded),
+	    TEST(test_commands_behind_nodes_proxy),
+	    TEST(test_commands_behind_nodes_proxy_best_effort),
+	    TEST(test_other_requests_to_nodes),
+	    TEST(test_an_end_that_cannot_be_written),
 	    TEST(test_a_refusal_of_the_cluster),
 	    TEST(test_a_protocol_that_cannot_be_read),
 	    TEST(test_a_choice_that_cannot_be_read),

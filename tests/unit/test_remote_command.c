@@ -192,6 +192,150 @@ static void test_spdy_too_many_streams(void **state)
 	assert_false(feed(REMOTE_CLIENT));
 }
 
+/* Nobody is told what a side sends on the other's streams: a client could forge output. */
+static void test_streams_of_the_other_side(void **state)
+{
+	(void)state;
+	start(WS, "v4.channel.k8s.io");
+	for (char channel = 0; channel < 5; channel++)
+		ws_message(&bytes, true, channel, "c");
+	assert_true(feed(REMOTE_CLIENT));
+	for (char channel = 0; channel < 5; channel++)
+		ws_message(&bytes, false, channel, "s");
+	assert_true(feed(REMOTE_SERVER));
+	assert_string_equal(buf_text(&seen), "i:c; r:c; o:s; e:s; x:s; ");
+	start(WS, "v4.base64.channel.k8s.io");
+	ws_message(&bytes, true, '1', "Zm9yZ2Vk");
+	assert_true(feed(REMOTE_CLIENT));
+	assert_string_equal(buf_text(&seen), "");
+	open_streams();
+	for (uint32_t id = 1; id < 9; id += 2)
+		spdy_data(&bytes, id, "c", false);
+	assert_true(feed(REMOTE_CLIENT));
+	for (uint32_t id = 1; id < 9; id += 2)
+		spdy_data(&bytes, id, "s", false);
+	assert_true(feed(REMOTE_SERVER));
+	assert_string_equal(buf_text(&seen), "i:c; r:c; x:s; o:s; ");
+}
+
+static void add_header(struct buf *block, const char *name, const char *value)
+{
+	spdy_word(block, name, strlen(name));
+	spdy_word(block, value, strlen(value));
+}
+
+/* Headers that follow, of a stream that is open, change nothing. */
+static void test_spdy_headers_later(void **state)
+{
+	(void)state;
+	struct buf block = {0};
+	open_streams();
+	spdy_number(&block, 1);
+	add_header(&block, "streamtype", "resize");
+	spdy_headers(&spdy, &bytes, SPDY_HEADERS, 5, &block);
+	assert_true(feed(REMOTE_CLIENT));
+	spdy_data(&bytes, 5, "out", false);
+	assert_true(feed(REMOTE_SERVER));
+	assert_string_equal(buf_text(&seen), "o:out; ");
+	buf_free(&block);
+}
+
+/* What stands behind the headers of a block is, to a reader of Go's, the begin of the next one:
+ * there, stream 11 is stdout and has a header in which all stands that is read here. */
+static void test_spdy_more_than_its_headers(void **state)
+{
+	(void)state;
+	static const enum spdy_frame frames[] = {SPDY_HEADERS, SPDY_REPLY, SPDY_OPEN};
+	for (size_t i = 0; i < sizeof frames / sizeof frames[0]; i++) {
+		struct buf block = {0}, hidden = {0};
+		tear_down(NULL);
+		set_up(NULL);
+		open_streams();
+		spdy_number(&hidden, 1);
+		add_header(&hidden, "streamtype", "resize");
+		spdy_number(&block, 0);
+		spdy_number(&block, 2);
+		add_header(&block, "streamtype", "stdout");
+		spdy_word(&block, "z", 1);
+		spdy_number(&block, (uint32_t)hidden.len);
+		spdy_headers(&spdy, &bytes, frames[i], 1, &block);
+		spdy_headers(&spdy, &bytes, SPDY_OPEN, 11, &hidden);
+		assert_false(feed(REMOTE_CLIENT));
+		buf_free(&block);
+		buf_free(&hidden);
+	}
+}
+
+/* Of several values and several headers the first counts, as for Go. */
+static void test_spdy_several_types(void **state)
+{
+	(void)state;
+	struct buf block = {0};
+	start(SPDY, "v4.channel.k8s.io");
+	spdy_number(&block, 1);
+	spdy_word(&block, "streamtype", strlen("streamtype"));
+	spdy_word(&block, "stdout\0resize", sizeof "stdout\0resize" - 1);
+	spdy_headers(&spdy, &bytes, SPDY_OPEN, 1, &block);
+	buf_clear(&block);
+	spdy_number(&block, 2);
+	add_header(&block, "streamtype", "stderr");
+	add_header(&block, "streamtype", "resize");
+	spdy_headers(&spdy, &bytes, SPDY_OPEN, 3, &block);
+	assert_true(feed(REMOTE_CLIENT));
+	spdy_data(&bytes, 1, "out", false);
+	spdy_data(&bytes, 3, "err", false);
+	assert_true(feed(REMOTE_SERVER));
+	assert_string_equal(buf_text(&seen), "o:out; e:err; ");
+	buf_free(&block);
+}
+
+/* One that is well made and small, but would take much memory. */
+static void test_spdy_bomb(void **state)
+{
+	(void)state;
+	for (size_t len = 60000; len <= 90000; len += 30000) {
+		struct buf block = {0}, value = {0};
+		tear_down(NULL);
+		set_up(NULL);
+		start(SPDY, "v4.channel.k8s.io");
+		for (size_t i = 0; i < len; i++)
+			buf_append_char(&value, 'x');
+		spdy_number(&block, 1);
+		add_header(&block, "long", buf_text(&value));
+		spdy_headers(&spdy, &bytes, SPDY_OPEN, 1, &block);
+		assert_true(bytes.len < 1000);
+		assert_int_equal(feed(REMOTE_CLIENT), len < 64000);
+		buf_free(&block);
+		buf_free(&value);
+	}
+}
+
+/* A block of any length is read to its end before the next one. */
+static void test_spdy_blocks_of_any_length(void **state)
+{
+	(void)state;
+	for (size_t len = 3900; len < 4300; len++) {
+		struct buf block = {0}, value = {0};
+		tear_down(NULL);
+		set_up(NULL);
+		start(SPDY, "v4.channel.k8s.io");
+		for (size_t i = 0; i < len; i++)
+			buf_append_char(&value, 'x');
+		spdy_number(&block, 2);
+		add_header(&block, "long", buf_text(&value));
+		add_header(&block, "streamtype", "stdout");
+		spdy_headers(&spdy, &bytes, SPDY_OPEN, 1, &block);
+		spdy_open(&spdy, &bytes, 3, "stderr");
+		assert_true(feed(REMOTE_CLIENT));
+		spdy_data(&bytes, 1, "out", false);
+		spdy_data(&bytes, 3, "err", false);
+		assert_true(feed(REMOTE_SERVER));
+		assert_string_equal(buf_text(&seen), "o:out; e:err; ");
+		buf_free(&block);
+		buf_free(&value);
+	}
+}
+
 /* --- what cannot be read --------------------------------------------------------------------- */
 
 static void test_bad_frames(void **state)
@@ -218,6 +362,9 @@ static void test_bad_frames(void **state)
 	start(WS, "v5.channel.k8s.io");
 	buf_append(&bytes, "\x82\x7f\x80\x00\x00\x00\x00\x00\x00\x01", 10); /* 2^63 bytes */
 	assert_false(feed(REMOTE_SERVER));
+	start(SPDY, "v4.channel.k8s.io");
+	buf_append(&bytes, "\x80\x02\x00\x06\x00\x00\x00\x04\x00\x00\x00\x01", 12); /* SPDY/2 */
+	assert_false(feed(REMOTE_CLIENT));
 }
 
 /* Of a frame that never ends nothing is kept. */
@@ -363,6 +510,12 @@ int main(void)
 	    TEST(test_spdy),
 	    TEST(test_spdy_streams_of_the_server),
 	    TEST(test_spdy_too_many_streams),
+	    TEST(test_streams_of_the_other_side),
+	    TEST(test_spdy_headers_later),
+	    TEST(test_spdy_more_than_its_headers),
+	    TEST(test_spdy_several_types),
+	    TEST(test_spdy_bomb),
+	    TEST(test_spdy_blocks_of_any_length),
 	    TEST(test_bad_frames),
 	    TEST(test_an_endless_frame),
 	    TEST(test_between_two_messages),

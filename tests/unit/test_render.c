@@ -33,6 +33,18 @@ static void test_table(void **state)
 	json_object_put(items);
 }
 
+/* C0, DEL and C1, which a terminal obeys in UTF-8 too; other characters stay. */
+static void test_controls_are_harmless(void **state)
+{
+	(void)state;
+	struct buf out = {0};
+	render_text(&out, "a\x1b]0;b\a\x7f\xc2\x9b"
+			  "2J\xc2\x85\xc2\xa0\xc3\x9b\n");
+	assert_string_equal(
+	    buf_text(&out), "a\\x1b]0;b\\x07\\x7f\\x9b2J\\x85\xc2\xa0\xc3\x9b\\x0a");
+	buf_free(&out);
+}
+
 static void test_yaml_keeps_types(void **state)
 {
 	(void)state;
@@ -63,6 +75,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_table),
+	    cmocka_unit_test(test_controls_are_harmless),
 	    cmocka_unit_test(test_yaml_keeps_types),
 	    cmocka_unit_test(test_formats),
 	};

@@ -45,45 +45,53 @@ void spdy_end_free(struct spdy_end *end)
 	deflateEnd(&end->deflater);
 }
 
-static void add_number(struct buf *out, uint32_t number)
+void spdy_number(struct buf *out, uint32_t number)
 {
 	for (int shift = 24; shift >= 0; shift -= 8)
 		buf_append_char(out, (char)(number >> shift));
 }
 
-static void add_word(struct buf *out, const char *word)
+void spdy_word(struct buf *block, const char *word, size_t len)
 {
-	add_number(out, (uint32_t)strlen(word));
-	buf_append_text(out, word);
+	spdy_number(block, (uint32_t)len);
+	buf_append(block, word, len);
+}
+
+void spdy_headers(struct spdy_end *end, struct buf *out, enum spdy_frame frame, uint32_t id,
+    const struct buf *block)
+{
+	struct buf packed = {0};
+	static const char priority[6];
+	size_t more = frame == SPDY_OPEN ? sizeof priority : 0, room = block->len + 1024;
+	char *at = buf_reserve(&packed, room);
+	end->deflater.next_in = (Bytef *)block->data;
+	end->deflater.avail_in = (uInt)block->len;
+	end->deflater.next_out = (Bytef *)at;
+	end->deflater.avail_out = (uInt)room;
+	if (deflate(&end->deflater, Z_SYNC_FLUSH) != Z_OK)
+		abort();
+	buf_commit(&packed, room - end->deflater.avail_out);
+	spdy_number(out, 0x80030000u | frame);
+	spdy_number(out, (uint32_t)(packed.len + 4 + more));
+	spdy_number(out, id);
+	buf_append(out, priority, more);
+	buf_append(out, packed.data, packed.len);
+	buf_free(&packed);
 }
 
 void spdy_open(struct spdy_end *end, struct buf *out, uint32_t id, const char *type)
 {
-	struct buf block = {0}, packed = {0};
-	add_number(&block, 1);
-	add_word(&block, "streamtype");
-	add_word(&block, type);
-	char *at = buf_reserve(&packed, 1024);
-	end->deflater.next_in = (Bytef *)block.data;
-	end->deflater.avail_in = (uInt)block.len;
-	end->deflater.next_out = (Bytef *)at;
-	end->deflater.avail_out = 1024;
-	if (deflate(&end->deflater, Z_SYNC_FLUSH) != Z_OK)
-		abort();
-	buf_commit(&packed, 1024 - end->deflater.avail_out);
-	add_number(out, 0x80030001);
-	add_number(out, (uint32_t)packed.len + 10);
-	add_number(out, id);
-	add_number(out, 0);
-	buf_append(out, "\0\0", 2);
-	buf_append(out, packed.data, packed.len);
+	struct buf block = {0};
+	spdy_number(&block, 1);
+	spdy_word(&block, "streamtype", strlen("streamtype"));
+	spdy_word(&block, type, strlen(type));
+	spdy_headers(end, out, SPDY_OPEN, id, &block);
 	buf_free(&block);
-	buf_free(&packed);
 }
 
 void spdy_data(struct buf *out, uint32_t id, const char *text, bool is_last)
 {
-	add_number(out, id);
-	add_number(out, (is_last ? 0x01000000u : 0) | (uint32_t)strlen(text));
+	spdy_number(out, id);
+	spdy_number(out, (is_last ? 0x01000000u : 0) | (uint32_t)strlen(text));
 	buf_append_text(out, text);
 }

@@ -20,6 +20,14 @@ struct spdy_end {
 };
 void spdy_end_init(struct spdy_end *end);
 void spdy_end_free(struct spdy_end *end);
+/* A frame with a header block: `block` is made of a number, how many headers, and the words of
+ * each.
+ */
+enum spdy_frame { SPDY_OPEN = 1, SPDY_REPLY = 2, SPDY_HEADERS = 8 };
+void spdy_headers(struct spdy_end *end, struct buf *out, enum spdy_frame frame, uint32_t id,
+    const struct buf *block);
+void spdy_number(struct buf *block, uint32_t number);
+void spdy_word(struct buf *block, const char *word, size_t len);
 /* SYN_STREAM with the header "streamtype". */
 void spdy_open(struct spdy_end *end, struct buf *out, uint32_t id, const char *type);
 void spdy_data(struct buf *out, uint32_t id, const char *text, bool is_last);
