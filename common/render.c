@@ -239,13 +239,29 @@ static void write_yaml(struct buf *out, struct json_object *value, unsigned inde
 		write_map(out, value, indent, in_list);
 }
 
+/* Such characters stand in strings of JSON alone, which leave them as they are. */
+static void append_escaped(struct buf *out, const char *document)
+{
+	for (const unsigned char *at = (const unsigned char *)document; *at != '\0'; at++) {
+		if (is_c1(at))
+			buf_printf(out, "\\u00%02x", *++at);
+		else if (*at == 0x7f)
+			buf_append_text(out, "\\u007f");
+		else
+			buf_append_char(out, (char)*at);
+	}
+}
+
 void render_document(struct buf *out, struct json_object *document, enum render_format format)
 {
 	if (format == RENDER_YAML && is_nested(document)) {
-		write_yaml(out, document, 0, false);
+		struct buf yaml = {0};
+		write_yaml(&yaml, document, 0, false);
+		append_escaped(out, buf_text(&yaml));
+		buf_free(&yaml);
 		return;
 	}
-	buf_append_text(out, json_object_to_json_string_ext(document,
-				 JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+	append_escaped(out, json_object_to_json_string_ext(document,
+				JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
 	buf_append_char(out, '\n');
 }

@@ -28,7 +28,8 @@ struct render_column {
  * their members. */
 void render_table(struct buf *out, struct json_object *items, const struct render_column *columns,
     size_t column_count);
-/* JSON (2 spaces) or YAML of any document, ended by a newline. */
+/* JSON (2 spaces) or YAML of any document, ended by a newline. Control characters of values are
+ * escaped. */
 void render_document(struct buf *out, struct json_object *document, enum render_format format);
 
 #endif

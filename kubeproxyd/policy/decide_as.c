@@ -137,18 +137,27 @@ static bool choose_user(struct asking *asking)
 
 /* --- as somebody else ------------------------------------------------------------------------ */
 
-typedef bool takes_fn(const struct impersonation *rule, const char *name);
+typedef bool rule_fn(const struct impersonation *rule, const char *name);
+
+/* How allow and deny are asked about one kind of name. */
+struct rules_of {
+	rule_fn *gives, *denies;
+};
+
+static const struct rules_of of_users = {impersonation_gives_user, impersonation_denies_user};
+static const struct rules_of of_groups = {impersonation_gives_group, impersonation_denies_group};
+static const struct rules_of of_uids = {impersonation_takes_uid, impersonation_takes_uid};
 
 /* By a role that allows the request, and denied by none that is held. */
-static bool may_be(const struct asking *asking, takes_fn *takes, const char *name)
+static bool may_be(const struct asking *asking, const struct rules_of *rules, const char *name)
 {
 	bool is_taken = false;
 	for (size_t i = 0; i < asking->grants->role_count; i++) {
-		if (takes(asking->grants->roles[i]->deny.impersonation, name))
+		if (rules->denies(asking->grants->roles[i]->deny.impersonation, name))
 			return false;
 	}
 	for (size_t i = 0; !is_taken && i < asking->allowing_count; i++)
-		is_taken = takes(asking->allowing[i].role->allow.impersonation, name);
+		is_taken = rules->gives(asking->allowing[i].role->allow.impersonation, name);
 	return is_taken;
 }
 
@@ -183,7 +192,7 @@ static bool choose_given_user(struct asking *asking, const char *user, bool *has
 {
 	const struct role *denier = denier_of(asking, user, false);
 	*has_own_groups = denier == NULL && is_listed(asking, user);
-	if (*has_own_groups || (denier == NULL && may_be(asking, impersonation_takes_user, user))) {
+	if (*has_own_groups || (denier == NULL && may_be(asking, &of_users, user))) {
 		asking->decision->user = user;
 		return true;
 	}
@@ -202,8 +211,7 @@ static bool choose_given_groups(struct asking *asking, const struct texts *group
 	for (size_t i = 0; i < groups->count && refused == NULL; i++) {
 		const char *group = groups->items[i];
 		bool may = denier_of(asking, group, true) == NULL &&
-			   (has_name(own, count, group) ||
-			       may_be(asking, impersonation_takes_group, group));
+			   (has_name(own, count, group) || may_be(asking, &of_groups, group));
 		if (may)
 			insert(chosen, &asking->decision->group_count, group);
 		else
@@ -218,7 +226,7 @@ static bool choose_given_groups(struct asking *asking, const struct texts *group
 
 static bool take_rest(struct asking *asking, const struct act_as *as)
 {
-	if (as->uid != NULL && !may_be(asking, impersonation_takes_uid, as->uid)) {
+	if (as->uid != NULL && !may_be(asking, &of_uids, as->uid)) {
 		deny_impersonation(asking, "uid", as->uid);
 		return false;
 	}

@@ -64,7 +64,7 @@ static bool spells(const struct matcher *matcher, const struct reserved *reserva
 	return strncmp(text, reservation->text, strlen(reservation->text)) == 0;
 }
 
-static bool take(const struct matchers *matchers, const struct reserved *list, const char *name)
+static bool give(const struct matchers *matchers, const struct reserved *list, const char *name)
 {
 	const struct reserved *reservation = reservation_of(list, name);
 	struct word word = word_of(name);
@@ -79,25 +79,49 @@ static bool take(const struct matchers *matchers, const struct reserved *list, c
 
 /* --- asking ---------------------------------------------------------------------------------- */
 
-bool impersonation_takes_user(const struct impersonation *rule, const char *user)
+/* "NAMESPACE:NAME" of a user that is a service account, or NULL. */
+static const char *account_of(const char *user)
 {
-	if (rule == NULL)
-		return false;
-	if (strncmp(user, ACCOUNT, strlen(ACCOUNT)) == 0 &&
-	    take(&rule->service_accounts, reserved_accounts, user + strlen(ACCOUNT)))
-		return true;
-	return take(&rule->users, reserved, user);
+	return strncmp(user, ACCOUNT, strlen(ACCOUNT)) == 0 ? user + strlen(ACCOUNT) : NULL;
 }
 
-bool impersonation_takes_group(const struct impersonation *rule, const char *group)
+bool impersonation_gives_user(const struct impersonation *rule, const char *user)
 {
-	return rule != NULL && take(&rule->groups, reserved, group);
+	const char *account = account_of(user);
+	if (rule == NULL)
+		return false;
+	return (account != NULL && give(&rule->service_accounts, reserved_accounts, account)) ||
+	       give(&rule->users, reserved, user);
+}
+
+bool impersonation_gives_group(const struct impersonation *rule, const char *group)
+{
+	return rule != NULL && give(&rule->groups, reserved, group);
+}
+
+static bool matches(const struct matchers *matchers, const char *name)
+{
+	struct word word = word_of(name);
+	return matchers_take(matchers, &word);
+}
+
+bool impersonation_denies_user(const struct impersonation *rule, const char *user)
+{
+	const char *account = account_of(user);
+	if (rule == NULL)
+		return false;
+	return (account != NULL && matches(&rule->service_accounts, account)) ||
+	       matches(&rule->users, user);
+}
+
+bool impersonation_denies_group(const struct impersonation *rule, const char *group)
+{
+	return rule != NULL && matches(&rule->groups, group);
 }
 
 bool impersonation_takes_uid(const struct impersonation *rule, const char *uid)
 {
-	struct word word = word_of(uid);
-	return rule != NULL && matchers_take(&rule->uids, &word);
+	return rule != NULL && matches(&rule->uids, uid);
 }
 
 bool impersonation_takes_extra(const struct impersonation *rule, const char *key, const char *value)

@@ -1,5 +1,6 @@
-/* kubernetes_impersonate of a role: as whom else its holders may act. Names of Kubernetes' own are
- * taken only by patterns that spell them. Immutable. Pure. */
+/* kubernetes_impersonate of a role: as whom else its holders may act, or may not. Names of
+ * Kubernetes' own are given only by patterns that spell them, and taken away by any that matches.
+ * Immutable. Pure. */
 #ifndef EKSGATE_IMPERSONATION_H
 #define EKSGATE_IMPERSONATION_H
 
@@ -15,9 +16,13 @@ struct impersonation *impersonation_read(
     struct reading *reading, const struct yaml_node *side, const char *key) MUST_USE;
 void impersonation_free(struct impersonation **impersonation);
 
-/* `rule` may be NULL: nobody. */
-bool impersonation_takes_user(const struct impersonation *rule, const char *user) MUST_USE;
-bool impersonation_takes_group(const struct impersonation *rule, const char *group) MUST_USE;
+/* `rule` may be NULL: nobody. Of allow, */
+bool impersonation_gives_user(const struct impersonation *rule, const char *user) MUST_USE;
+bool impersonation_gives_group(const struct impersonation *rule, const char *group) MUST_USE;
+/* of deny, */
+bool impersonation_denies_user(const struct impersonation *rule, const char *user) MUST_USE;
+bool impersonation_denies_group(const struct impersonation *rule, const char *group) MUST_USE;
+/* and of either. */
 bool impersonation_takes_uid(const struct impersonation *rule, const char *uid) MUST_USE;
 bool impersonation_takes_extra(
     const struct impersonation *rule, const char *key, const char *value) MUST_USE;

@@ -20,6 +20,8 @@
 #define TAIL_MAX	((size_t)256 * 1024)
 #define TRIES		3
 #define TIME_DIGITS_MAX 30
+/* An empty file of that age may be about to be locked by whoever makes it. */
+#define NEW_SECONDS 60
 /* What a disk must have room for, so that a session that cannot be recorded does not begin. */
 #define RESERVED_BYTES ((off_t)64 * 1024)
 
@@ -222,12 +224,19 @@ static void end_locked(struct recording_sweep *sweep, int directory, int file, c
 		add_note(sweep, name, RECORDING_ENDED, error);
 }
 
+static bool is_begun(const struct recording_sweep *sweep, int file)
+{
+	struct stat status;
+	return fstat(file, &status) == 0 &&
+	       (status.st_size > 0 || sweep->now - (int64_t)status.st_mtim.tv_sec >= NEW_SECONDS);
+}
+
 static void end_if_abandoned(struct recording_sweep *sweep, int directory, const char *name)
 {
 	int file = openat(directory, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (file < 0)
 		return;
-	if (flock(file, LOCK_EX | LOCK_NB) == 0)
+	if (is_begun(sweep, file) && flock(file, LOCK_EX | LOCK_NB) == 0)
 		end_locked(sweep, directory, file, name);
 	close(file);
 }

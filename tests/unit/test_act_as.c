@@ -168,6 +168,14 @@ static const char policy_text[] =
     "---\nkind: role\nversion: v8\nmetadata: {name: robots}\nspec:\n  allow:\n"
     "    kubernetes_labels: {'*': '*'}\n    kubernetes_users: [bot1, bot2]\n"
     "    kubernetes_groups: [g1, g2]\n"
+    "---\nkind: role\nversion: v8\nmetadata: {name: nobody}\nspec:\n  deny:\n"
+    "    kubernetes_impersonate: {users: ['*'], groups: ['^.*$']}\n"
+    "---\nkind: role\nversion: v8\nmetadata: {name: no-robots}\nspec:\n  deny:\n"
+    "    kubernetes_impersonate: {service_accounts: ['*'], groups: ['system:m*']}\n"
+    "---\nkind: role_binding\nversion: v1\nmetadata: {name: d}\nspec: {roles: [breakglass, "
+    "nobody], users: [dora]}\n"
+    "---\nkind: role_binding\nversion: v1\nmetadata: {name: e}\nspec: {roles: [breakglass, "
+    "no-robots], users: [emil]}\n"
     "---\nkind: role_binding\nversion: v1\nmetadata: {name: a}\nspec: {roles: [helpdesk], users: "
     "[hanna]}\n"
     "---\nkind: role_binding\nversion: v1\nmetadata: {name: b}\nspec: {roles: [breakglass], users: "
@@ -208,6 +216,13 @@ static const struct {
     {"bruno", IN_PROD, "Impersonate-Group: system:masters", "bruno:system:masters"},
     {"bruno", IN_PROD, "Impersonate-Group: system:nodes", NULL}, /* a glob does not name it */
     {"bruno", IN_PROD, "Impersonate-User: bob", NULL},
+    /* A denial is about whatever its patterns match, names of Kubernetes' own among them. */
+    {"dora", IN_PROD, "Impersonate-User: system:node:n1", NULL},
+    {"dora", IN_PROD, "Impersonate-User: system:serviceaccount:kube-system:x", NULL},
+    {"dora", IN_PROD, "Impersonate-Group: system:masters", NULL},
+    {"emil", IN_PROD, "Impersonate-User: system:node:n1", "system:node:n1:"},
+    {"emil", IN_PROD, "Impersonate-User: system:serviceaccount:kube-system:x", NULL},
+    {"emil", IN_PROD, "Impersonate-Group: system:masters", NULL},
     {"rita", IN_DEV, "Impersonate-User: bot2", "bot2:g1,g2"},
     {"rita", IN_DEV, "Impersonate-User: bot1\nImpersonate-Group: g2", "bot1:g2"},
     {"rita", IN_DEV, "Impersonate-User: rita", NULL},

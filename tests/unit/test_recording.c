@@ -423,6 +423,19 @@ static void test_a_long_abandoned_one(void **state)
 	free(command);
 }
 
+/* Another instance may be about to lock it. */
+static void test_new_ones_are_left_alone(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdir(path, 0700), 0);
+	write_file(ID("1") ".cast.part", "", 1000);
+	run_sweep(0, 0, 1030);
+	assert_non_null(text_of(ID("1") ".cast.part"));
+	run_sweep(0, 0, 1090);
+	assert_null(text_of(ID("1") ".cast.part"));
+	assert_int_equal(sweep.note_count, 0);
+}
+
 /* What lies elsewhere is neither cut nor counted. */
 static void test_links_are_left_alone(void **state)
 {
@@ -517,6 +530,7 @@ int main(void)
 	    TEST(test_where_none_can_be_made),
 	    TEST(test_abandoned_ones_are_ended),
 	    TEST(test_a_long_abandoned_one),
+	    TEST(test_new_ones_are_left_alone),
 	    TEST(test_links_are_left_alone),
 	    TEST(test_behind_zeros),
 	    TEST(test_live_ones_are_left_alone),

@@ -45,6 +45,24 @@ static void test_controls_are_harmless(void **state)
 	buf_free(&out);
 }
 
+static void test_controls_in_documents(void **state)
+{
+	(void)state;
+	static const char raw[] = "{\"a\":\"b\\u001b\x7f\xc2\x9b\xc3\x9b\"}";
+	struct json_object *document = parse(raw);
+	struct buf json = {0}, yaml = {0};
+	render_document(&json, document, RENDER_JSON);
+	assert_string_equal(buf_text(&json), "{\n  \"a\":\"b\\u001b\\u007f\\u009b\xc3\x9b\"\n}\n");
+	struct json_object *again = parse(buf_text(&json));
+	assert_true(json_object_equal(document, again));
+	render_document(&yaml, document, RENDER_YAML);
+	assert_string_equal(buf_text(&yaml), "a: \"b\\u001b\\u007f\\u009b\xc3\x9b\"\n");
+	json_object_put(again);
+	json_object_put(document);
+	buf_free(&json);
+	buf_free(&yaml);
+}
+
 static void test_yaml_keeps_types(void **state)
 {
 	(void)state;
@@ -76,6 +94,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_table),
 	    cmocka_unit_test(test_controls_are_harmless),
+	    cmocka_unit_test(test_controls_in_documents),
 	    cmocka_unit_test(test_yaml_keeps_types),
 	    cmocka_unit_test(test_formats),
 	};
