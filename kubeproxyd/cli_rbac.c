@@ -139,6 +139,8 @@ static int print_all(const struct options *options, const struct settings *setti
 	struct rights rights;
 	rights_of_policy(policy, &rights);
 	rights.has_extras = options->has_extras;
+	if (rights_warning(&rights) != NULL)
+		fprintf(stderr, "warning: %s\n", rights_warning(&rights));
 	struct rbac_case what = {.group = settings->access.group,
 	    .cluster_role = settings->access.cluster_role,
 	    .rights = &rights};

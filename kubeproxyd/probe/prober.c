@@ -292,13 +292,22 @@ void prober_forget(struct prober *prober, struct cluster *cluster)
 	free_probe(prober, cluster);
 }
 
+/* Once for each set of roles. */
+static void take_rights(struct prober *prober, const struct policy *policy)
+{
+	rights_clear(&prober->rights);
+	rights_of_policy(policy, &prober->rights);
+	const char *warning = rights_warning(&prober->rights);
+	if (warning != NULL)
+		log_warn("probe", "any-group", LOG_S("warning", warning));
+}
+
 void prober_set(struct prober *prober, const struct settings *settings, const struct policy *policy)
 {
 	prober->with.settings = settings;
 	prober->with.policy = policy;
 	tasks_end_all(prober->tasks, "the proxy was given other roles meanwhile: try again");
-	rights_clear(&prober->rights);
-	rights_of_policy(policy, &prober->rights);
+	take_rights(prober, policy);
 	struct cluster *cluster = NULL;
 	while ((cluster = clusters_next(prober->with.clusters, cluster)) != NULL) {
 		struct cluster_probe *probe = probe_of(prober, cluster);
@@ -355,7 +364,7 @@ struct prober *prober_new(const struct prober_options *options)
 {
 	struct prober *prober = xcalloc(1, sizeof *prober);
 	prober->with = *options;
-	rights_of_policy(options->policy, &prober->rights);
+	take_rights(prober, options->policy);
 	prober->resolver = resolver_new(options->loop);
 	prober->own = own_principal_new(options->aws, on_principal, prober);
 	struct tasks_options for_tasks = {

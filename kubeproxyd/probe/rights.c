@@ -82,6 +82,15 @@ void rights_clear(struct rights *rights)
 	*rights = (struct rights){0};
 }
 
+const char *rights_warning(const struct rights *rights)
+{
+	return rights->is_any_group
+		   ? "a role takes kubernetes_groups from a template: the ClusterRole lets the "
+		     "proxy impersonate any group, system:masters included; name the groups in "
+		     "the roles, or narrow the ClusterRole by hand (resourceNames)"
+		   : NULL;
+}
+
 size_t rights_list(const struct rights *rights, struct right list[RIGHTS_MAX])
 {
 	size_t count = 0;

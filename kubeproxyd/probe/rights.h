@@ -34,6 +34,8 @@ struct rights {
 /* Of the roles of `policy`. Freed by rights_clear(). */
 void rights_of_policy(const struct policy *policy, struct rights *rights);
 void rights_clear(struct rights *rights);
+/* What whoever runs the proxy should know before these are granted; NULL: nothing. Static. */
+const char *rights_warning(const struct rights *rights) MUST_USE;
 /* Fills `list` with what a look asks about; how many. */
 size_t rights_list(const struct rights *rights, struct right list[RIGHTS_MAX]);
 

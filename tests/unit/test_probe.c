@@ -199,6 +199,7 @@ static void test_rights(void **state)
 	assert_int_equal(rights_list(&rights, list), 3);
 	struct json_object *role = rights_cluster_role(&rights, "eksgate");
 	assert_null(strstr(json_object_to_json_string(role), "groups"));
+	assert_null(rights_warning(&rights));
 	json_object_put(role);
 	rights_clear(&rights);
 }
@@ -214,6 +215,7 @@ static void test_groups_of_templates(void **state)
 	struct right list[RIGHTS_MAX];
 	read_rights(text, &rights);
 	assert_true(rights.is_any_group);
+	assert_non_null(strstr(rights_warning(&rights), "system:masters"));
 	assert_int_equal(rights.group_count, 0);
 	assert_int_equal(rights_list(&rights, list), 4);
 	assert_null(list[3].name);
