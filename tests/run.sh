@@ -81,7 +81,8 @@ export logs
 
 list_parts | grep -F -- "$pattern" >"$logs/parts"
 [ "$long" = 1 ] && export EKSGATE_PART_TIMEOUT=${EKSGATE_PART_TIMEOUT:-1800}
-xargs -d '\n' -P 2 -I{} bash -c 'line=$1; run_part "${line%%|*}" "${line#*|}"' _ {} <"$logs/parts"
+# Most parts wait more than they compute: three keep two cores busy.
+xargs -d '\n' -P "${EKSGATE_JOBS:-3}" -I{} bash -c 'line=$1; run_part "${line%%|*}" "${line#*|}"' _ {} <"$logs/parts"
 
 for count in "$logs"/*.count; do
 	read -r passed failed skipped <"$count"

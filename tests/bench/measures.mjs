@@ -8,7 +8,7 @@ import { allocations, instances } from './costs.mjs';
 import { crowd } from './crowd.mjs';
 import { filter } from './filter.mjs';
 import { LARGE, SMALL, WATCH } from './stage.mjs';
-import { tunnel } from './tunnel.mjs';
+import { recording, tunnel } from './tunnel.mjs';
 import { cpuRun, pick, takeTurns, toTheClient, WARM_SECONDS } from './turns.mjs';
 
 const DECIDE = binary('bench/decide');
@@ -174,4 +174,4 @@ async function decisions(stage, { rounds }) {
 }
 
 // In this order: what restarts a subject comes last.
-export const MEASURES = { decisions, requests, filter, allocations, instances, handshakes, tunnel, events, crowd, memory };
+export const MEASURES = { decisions, requests, filter, allocations, instances, handshakes, tunnel, recording, events, crowd, memory };

@@ -1,7 +1,7 @@
 // The figures of the bench: medians over rounds, ratios within the round, the bars that are to be met; a table for people and
 // rows for build/bench.json. Called by bench.mjs.
 
-const OURS = ['kubeproxyd', 'with audit', 'filtered', 'discoveryd'];
+const OURS = ['kubeproxyd', 'with audit', 'filtered', 'recorded', 'discoveryd'];
 
 // At most `ratio` of the peer's value, or at most `value`.
 const BARS = {

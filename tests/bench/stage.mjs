@@ -25,6 +25,19 @@ const STATIC = { account: OWN, region: 'eu-west-1', name: 'bench', tags: { env: 
 const TUNNELLED = { account: OWN, region: 'eu-west-1', name: 'tunnelled', tags: { env: 'prod' } };
 const WATCHED = { account: OWN, region: 'eu-west-1', name: 'watched', tags: { env: 'prod' } };
 
+// Terminals of alice are recorded; nothing else depends on it.
+const RECORDED = `kind: role
+version: v8
+metadata: {name: recorded}
+spec:
+  options: {record_session: {k8s: best_effort}}
+---
+kind: role_binding
+version: v1
+metadata: {name: recorded}
+spec: {roles: [recorded], users: [alice]}
+`;
+
 // A PodList of exactly so many bytes.
 function podList(size) {
 	const frame = (filler) =>
@@ -94,6 +107,7 @@ export class Stage {
 		writeFileSync(this.restricted.certificate, fred.certificate);
 		writeFileSync(this.restricted.key, fred.key, { mode: 0o600 });
 		writeFileSync(this.path('roles.d', 'filtered.yaml'), ROLE);
+		writeFileSync(this.path('roles.d', 'recorded.yaml'), RECORDED);
 		this.pki = makePki('bench');
 		this.upstreamTls = { certificate: this.path('upstream.pem'), key: this.path('upstream-key.pem') };
 		writeFileSync(this.upstreamTls.certificate, this.pki.cert);

@@ -1,11 +1,15 @@
-// The API server of the tunnels: answers every WebSocket upgrade with 101 and writes as many bytes as "bytes" in the query says,
-// then ends. Started by stage.mjs as `node tunnel-upstream.mjs PORT CERTIFICATE KEY`; ends when its standard input does.
+// The API server of the tunnels: answers every WebSocket upgrade with 101 and writes as many bytes as "bytes" in the query says
+// (messages on the channel of standard output, whole ones), then ends. Started by stage.mjs as `node tunnel-upstream.mjs PORT CERTIFICATE KEY`; ends when its standard input does.
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 
 const [port, certificate, key] = process.argv.slice(2);
-const PIECE = Buffer.alloc(64 * 1024, 'x');
+// A binary message of RFC 6455, 5.2, with a length of 64 bits; a line of output is 64 characters long.
+const PIECE = Buffer.alloc(64 * 1024, `${'x'.repeat(62)}\r\n`);
+PIECE.writeUInt16BE(0x827f, 0);
+PIECE.writeBigUInt64BE(BigInt(PIECE.length - 10), 2);
+PIECE[10] = 1;
 
 function accept(request) {
 	const text = `${request.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`;

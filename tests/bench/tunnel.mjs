@@ -1,8 +1,9 @@
 // An exec whose output is a gigabyte: a WebSocket upgrade, then bytes one way, as fast as they go. The API server is
-// tunnel-upstream.mjs; CPU time of the proxy for the whole of it. Called by bench.mjs.
+// tunnel-upstream.mjs; CPU time of the proxy for the whole of it. And what it costs, in CPU and in time, when a part of that is
+// recorded. Called by bench.mjs.
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:tls';
-import { takeTurns } from './turns.mjs';
+import { pick, takeTurns } from './turns.mjs';
 import { EXEC } from './stage.mjs';
 
 const SILENCE_MAX_MS = 20000;
@@ -43,6 +44,27 @@ function drain(stage, { port, path }) {
 		socket.on('error', reject);
 		socket.on('close', () => resolve(bytes));
 	});
+}
+
+// One that has a terminal is recorded, one without is not.
+export async function recording(stage, { tunnelMb, rounds }) {
+	const wanted = Math.ceil(tunnelMb / 8) * 1024 * 1024;
+	const [ours] = stage.tunnelContenders();
+	const contenders = [
+		{ ...ours, label: 'not recorded', query: '' },
+		{ ...ours, label: 'recorded', query: '&tty=true' },
+	];
+	const values = await takeTurns(contenders, rounds, async ({ name, target, query }) => {
+		const [before, begun] = [stage.cpu(name), performance.now()];
+		const bytes = await drain(stage, target(`${EXEC}${query}&bytes=${wanted}`));
+		if (bytes !== wanted) throw new Error(`${bytes} of ${wanted} bytes came`);
+		return { cpu: stage.cpu(name) - before, took: (performance.now() - begun) / 1000 };
+	});
+	const title = `an exec of ${wanted / 1024 / 1024} MiB of output`;
+	return [
+		{ id: 'recording-cpu', title: `CPU of ${title}`, unit: 's', values: pick(values, 'cpu') },
+		{ id: 'recording-time', title: `Time of ${title}`, unit: 's', values: pick(values, 'took') },
+	];
 }
 
 export async function tunnel(stage, { tunnelMb }) {

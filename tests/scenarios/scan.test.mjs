@@ -2,7 +2,7 @@
 // writes nothing. And every verb's answer in three formats, which say the same.
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
-import { binary, CLUSTERS, command, MATCHED, nameOf, OWN, run, scenario, startBustap, startDiscoveryd } from './harness.mjs';
+import { binary, CLUSTERS, command, MATCHED, nameOf, OWN, run, scenario, startBustap, startDiscoveryd, until } from './harness.mjs';
 
 const allow = (action) => ({ effect: 'Allow', action });
 
@@ -48,8 +48,10 @@ function leaves(value) {
 	return [String(value)];
 }
 
-async function formats(world) {
+async function formats(world, discoveryd) {
 	const name = nameOf(CLUSTERS[0]);
+	// Nothing moves between two answers.
+	await until('every scope has settled', async () => (await discoveryd.status()).scopes.every(({ state }) => state === 'settled'));
 	for (const [code, ...words] of [
 		[0, 'check'],
 		[0, 'scan'],
@@ -85,5 +87,5 @@ scenario('scan, and the formats of all answers', async (world) => {
 	await discoveryd.untilNames(MATCHED);
 	const tap = startBustap(world);
 	await tap.waitFor(/SNAPSHOT_END/, { stream: 'stdout' });
-	await formats(world);
+	await formats(world, discoveryd);
 });
