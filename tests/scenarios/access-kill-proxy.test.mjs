@@ -1,19 +1,8 @@
 // The proxy is killed at every step of discoveryd's journal, and another takes its place: no entry with cluster-admin stays,
 // and the end is reached.
 import assert from 'node:assert/strict';
-import { addBare, assertNobodyIsAdmin, bare, entries, HandProxy, setUpAccess, untilAccess } from './access.mjs';
+import { ACCESS_STEPS, addBare, assertNobodyIsAdmin, bare, entries, HandProxy, setUpAccess, untilAccess } from './access.mjs';
 import { scenario, startDiscoveryd, until } from './harness.mjs';
-
-const STEPS = [
-	['lasting', 'creating'],
-	['lasting', 'created'],
-	['temporary', 'creating'],
-	['temporary', 'created'],
-	['temporary', 'granting'],
-	['temporary', 'granted'],
-	['temporary', 'deleting'],
-	['temporary', 'cleared'],
-];
 
 scenario('the proxy is killed at every step of access', { clusters: [bare('seed')] }, async (world) => {
 	await setUpAccess(world, { delayMs: 200, settle: '800ms' });
@@ -24,7 +13,7 @@ scenario('the proxy is killed at every step of access', { clusters: [bare('seed'
 	const discoveryd = await startDiscoveryd(world);
 	let killed = 0;
 	for (let round = 0; round < (process.env.EKSGATE_LONG ? 4 : 1); round++) {
-		for (const [entry, stage] of STEPS) {
+		for (const [entry, stage] of ACCESS_STEPS) {
 			const cluster = bare(`${entry}-${stage}-${round}`);
 			await addBare(world, cluster);
 			clusters.push(cluster);
@@ -37,7 +26,7 @@ scenario('the proxy is killed at every step of access', { clusters: [bare('seed'
 			await untilAccess(discoveryd, cluster, /^ready$/);
 		}
 	}
-	assert.ok(killed >= STEPS.length);
+	assert.ok(killed >= ACCESS_STEPS.length);
 	for (const cluster of clusters)
 		await until(`${cluster.name} has one entry`, async () => (await entries(world, cluster)).length === 1);
 	await until('nothing temporary is left', async () => (await discoveryd.status()).access.temporary_entries === 0);

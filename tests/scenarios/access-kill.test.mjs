@@ -1,19 +1,8 @@
 // discoveryd is killed at every step of its journal. Each time the next one begins with what was left: no entry with
 // cluster-admin stays, and the end is reached.
 import assert from 'node:assert/strict';
-import { addBare, assertNobodyIsAdmin, bare, entries, HandProxy, setUpAccess, untilAccess } from './access.mjs';
+import { ACCESS_STEPS, addBare, assertNobodyIsAdmin, bare, entries, HandProxy, setUpAccess, untilAccess } from './access.mjs';
 import { scenario, startDiscoveryd, until } from './harness.mjs';
-
-const STEPS = [
-	['lasting', 'creating'],
-	['lasting', 'created'],
-	['temporary', 'creating'],
-	['temporary', 'created'],
-	['temporary', 'granting'],
-	['temporary', 'granted'],
-	['temporary', 'deleting'],
-	['temporary', 'cleared'],
-];
 
 scenario('discoveryd is killed at every step of access', { clusters: [bare('seed')] }, async (world) => {
 	await setUpAccess(world, { delayMs: 200, settle: '800ms' });
@@ -25,7 +14,7 @@ scenario('discoveryd is killed at every step of access', { clusters: [bare('seed
 	// One cluster meets all steps, one death after the other; in the long run each step also meets a cluster of its own.
 	const isLong = process.env.EKSGATE_LONG !== undefined;
 	for (let round = 0; round < (isLong ? 4 : 1); round++) {
-		for (const [at, [entry, stage]] of STEPS.entries()) {
+		for (const [at, [entry, stage]] of ACCESS_STEPS.entries()) {
 			const cluster = bare(isLong ? `${entry}-${stage}-${round}` : 'one');
 			const from = isLong ? discoveryd.stderr.length : 0;
 			if (isLong || clusters.length === 0) {
@@ -33,7 +22,7 @@ scenario('discoveryd is killed at every step of access', { clusters: [bare('seed
 				clusters.push(cluster);
 			}
 			// Death may have come later than it was meant to, so a later step will do, or the end.
-			const later = STEPS.slice(at).map(([e, s]) => `entry=${e} stage=${s}`);
+			const later = ACCESS_STEPS.slice(at).map(([e, s]) => `entry=${e} stage=${s}`);
 			const step = new RegExp(`event=journal cluster=${cluster.name} .*(${later.join('|')})`);
 			const isEnded = async () => (await discoveryd.status()).access.clusters.ready === clusters.length;
 			await until(`${entry} ${stage}`, async () => step.test(discoveryd.stderr.slice(from)) || isEnded(), {

@@ -18,6 +18,18 @@ export const ADMIN = 'arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdm
 const READS = ['eks:ListClusters', 'eks:DescribeCluster', 'tag:GetResources', 'account:ListRegions', 'sts:AssumeRole'];
 const LOOK_MS = 100;
 
+// Every step that discoveryd's journal knows: of whose entry, and which.
+export const ACCESS_STEPS = [
+	['lasting', 'creating'],
+	['lasting', 'created'],
+	['temporary', 'creating'],
+	['temporary', 'created'],
+	['temporary', 'granting'],
+	['temporary', 'granted'],
+	['temporary', 'deleting'],
+	['temporary', 'cleared'],
+];
+
 // The role P that the proxy acts as, with a path, and what discoveryd may do. EKS is slow by `delayMs`.
 export async function setUpAccess(world, { denied, mode, delayMs = 0, settle = '1s', setup = true } = {}) {
 	const serve = await world.aws('PUT', `/roles/${OWN}/eksgate-serve`, { path: '/team/', trust: [], permissions: [] });
