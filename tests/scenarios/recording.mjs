@@ -82,3 +82,9 @@ export function auditEvents(world, instance = 'main') {
 		.map((line) => JSON.parse(line))
 		.filter(({ objectRef }) => ['exec', 'attach'].includes(objectRef?.subresource));
 }
+
+// What a counter stands at, `series` as /metrics writes it; one that never counted is not there.
+export async function counter(kubeproxyd, series) {
+	const lines = (await kubeproxyd.call('/metrics')).split('\n');
+	return Number(lines.find((line) => line.startsWith(`${series} `))?.slice(series.length) ?? 0);
+}
