@@ -7,6 +7,7 @@
 #include "common/loop.h"
 #include "common/metrics.h"
 #include "common/settings.h"
+#include "common/worker.h"
 #include "common/xmem.h"
 #include "kubeproxyd/exchange/exchange.h"
 #include "kubeproxyd/exchange/exchange_filter.h"
@@ -184,6 +185,7 @@ struct exchanges *exchanges_new(const struct exchanges_options *options)
 	TAILQ_INIT(&exchanges->stalled);
 	limit_holdings(exchanges);
 	exchanges->spools.directory = xstrdup_or_null(options->settings->proxy.cache_dir);
+	exchanges->spools.worker = worker_new(options->loop);
 	limit_spools(exchanges);
 	exchanges->look = timer_new(options->loop, on_look, exchanges);
 	make_metrics(exchanges, options->metrics);
@@ -208,6 +210,7 @@ void exchanges_free(struct exchanges **exchanges)
 	timer_free(&(*exchanges)->look);
 	policy_unref(&(*exchanges)->with.policy);
 	http_head_free(&(*exchanges)->scratch);
+	worker_free(&(*exchanges)->spools.worker);
 	free((*exchanges)->spools.directory);
 	if ((*exchanges)->with.holdings != NULL)
 		(*exchanges)->with.holdings->make_room = NULL;

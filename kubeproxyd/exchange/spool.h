@@ -10,10 +10,13 @@
 #include "common/attr.h"
 #include "kubeproxyd/net/holdings.h"
 
+struct worker;
+
 /* A plain value, which outlives its spools. */
 struct spools {
 	char *directory;
 	size_t each_max; /* bytes */
+	struct worker *worker; /* closes files */
 	struct holdings all; /* its make_room() must not end the one that there is to be room for */
 };
 

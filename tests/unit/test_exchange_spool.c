@@ -67,6 +67,7 @@ static int set_up_spooled(void **state)
 static int tear_down_spooled(void **state)
 {
 	assert_int_equal(all->spools.all.held, 0);
+	int failed = tear_down(state);
 	for (int fd = 3; fd < 100; fd++) {
 		char link[64], path[256] = "";
 		snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
@@ -75,7 +76,7 @@ static int tear_down_spooled(void **state)
 	}
 	assert_int_equal(rmdir(directory), 0);
 	assert_int_equal(mkdir(directory, 0700), 0);
-	return tear_down(state);
+	return failed;
 }
 
 static void answer_list_head(size_t index, const char *encoding)

@@ -14,12 +14,15 @@
 
 #include <cmocka.h>
 
+#include "common/loop.h"
+#include "common/worker.h"
 #include "kubeproxyd/exchange/spool.h"
 
 #define KIB ((size_t)1024)
 
 static char directory[] = "/tmp/eksgate-spool-XXXXXX";
 static struct spools spools;
+static struct loop *loop;
 static uint8_t bytes[200 * 1024];
 
 static int set_up(void **state)
@@ -27,6 +30,8 @@ static int set_up(void **state)
 	(void)state;
 	spools = (struct spools){.directory = directory, .each_max = 1024 * KIB};
 	spools.all.limit = 2048 * KIB;
+	loop = loop_new();
+	spools.worker = worker_new(loop);
 	for (size_t i = 0; i < sizeof bytes; i++)
 		bytes[i] = (uint8_t)(i / 7 + i % 5);
 	return 0;
@@ -35,6 +40,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
+	worker_free(&spools.worker);
+	loop_free(&loop);
 	assert_int_equal(spools.all.held, 0);
 	return 0;
 }
@@ -47,6 +54,13 @@ static size_t count_names(void)
 		count += entry->d_name[0] != '.';
 	closedir(entries);
 	return count;
+}
+
+/* Waits for files that are being closed. */
+static void settle(void)
+{
+	worker_free(&spools.worker);
+	spools.worker = worker_new(loop);
 }
 
 /* The descriptor of the one file that is open without a name below the directory; -1: none. */
@@ -87,6 +101,7 @@ static void test_round_trip(void **state)
 	assert_int_equal(spool_fault(spool), SPOOL_BROKEN);
 	spool_free(&spool);
 	assert_null(spool);
+	settle();
 	assert_int_equal(find_file(), -1);
 }
 
@@ -110,6 +125,7 @@ static void test_nobody_can_read_it(void **state)
 		for (size_t at = 0; at + 4 <= sizeof secret; at++)
 			assert_null(memmem(raw[i], sizeof secret, secret + at, 4));
 		spool_free(&spool);
+		settle();
 	}
 	assert_memory_not_equal(raw[0], raw[1], sizeof secret);
 }
@@ -128,6 +144,7 @@ static void test_too_long(void **state)
 	assert_false(spool_put(spool, bytes, 1)); /* it sticks */
 	assert_false(spool_fetch(spool, bytes, 1));
 	spool_free(&spool);
+	settle();
 	/* Nothing at all, and a limit that became less. */
 	spools.each_max = 0;
 	spool = spool_new(&spools);
@@ -193,6 +210,7 @@ static void test_broken(void **state)
 	assert_string_equal(spool_error(spool), "File too large");
 	assert_false(spool_put(spool, bytes, 1));
 	spool_free(&spool);
+	settle();
 	/* What is gone from under it is not made up. */
 	uint8_t got[10];
 	spool = spool_new(&spools);
