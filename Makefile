@@ -83,7 +83,7 @@ EXCHANGE += kubeproxyd/exchange/own_request.o kubeproxyd/exchange/delete_each.o 
 EXCHANGE += kubeproxyd/exchange/admission_filter.o kubeproxyd/exchange/exchange_filter.o kubeproxyd/exchange/user_api.o kubeproxyd/exchange/activity.o
 EXCHANGE += kubeproxyd/exchange/exchange_session.o kubeproxyd/exchange/exchange_remote.o
 NET := kubeproxyd/net/tls_memory.o kubeproxyd/net/holdings.o \
-	kubeproxyd/net/address.o kubeproxyd/net/stream.o kubeproxyd/net/stream_open.o kubeproxyd/net/stream_transfer.o kubeproxyd/net/stream_io.o kubeproxyd/net/stream_queue.o kubeproxyd/net/tls.o kubeproxyd/net/tls_crl.o kubeproxyd/net/tls_client.o kubeproxyd/net/tls_names.o kubeproxyd/net/tls_resume.o kubeproxyd/net/tls_seal.o \
+	kubeproxyd/net/address.o kubeproxyd/net/stream.o kubeproxyd/net/stream_open.o kubeproxyd/net/stream_transfer.o kubeproxyd/net/stream_io.o kubeproxyd/net/stream_queue.o kubeproxyd/net/tls.o kubeproxyd/net/tls_crl.o kubeproxyd/net/tls_client.o kubeproxyd/net/tls_names.o kubeproxyd/net/tls_resume.o kubeproxyd/net/tls_seal.o kubeproxyd/net/tls_asked_name.o kubeproxyd/net/tls_ticket_end.o \
 	kubeproxyd/net/listener.o kubeproxyd/net/listeners.o kubeproxyd/net/resolver.o
 
 DIRECTORY := kubeproxyd/directory/subscriber.o kubeproxyd/directory/subscriber_follow.o kubeproxyd/directory/directory.o \
@@ -170,14 +170,15 @@ test_h1_reader := $(BASE) $(HTTP) $(LLHTTP)
 test_status := $(BASE) kubeproxyd/http/status.o
 
 UNIT_TESTS += test_stream test_tls test_tls_authorities test_listener test_resolver test_stream_trickle test_stream_marks \
-	test_stream_queue test_stream_bulk test_tls_seal test_ticket_keys test_caller
+	test_stream_queue test_stream_bulk test_tls_seal test_tls_tickets test_ticket_keys test_caller
 STREAM_ENDS := tests/unit/stream_ends.o tests/unit/certificates.o
 test_stream_queue := common/xmem.o kubeproxyd/net/stream_queue.o
 test_stream := $(BASE) common/loop.o $(NET) $(STREAM_ENDS)
 test_stream_trickle := $(test_stream)
 test_stream_marks := $(test_stream)
 test_stream_bulk := $(test_stream)
-test_tls_seal := $(test_stream)
+test_tls_seal := $(test_stream) tests/unit/resuming_client.o
+test_tls_tickets := $(test_tls_seal)
 test_caller := $(BASE) kubeproxyd/exchange/caller.o kubeproxyd/exchange/caller_shared.o
 test_ticket_keys := $(BASE) common/base64url.o common/loop.o kubeproxyd/new_file.o kubeproxyd/ticket_keys.o
 test_tls := $(BASE) common/loop.o $(NET) $(STREAM_ENDS)

@@ -227,7 +227,7 @@ static bool send_body(void *object, const uint8_t *data, size_t len)
 	stream_queue_append_few(&stream->answer, data, len);
 	count_answer(stream);
 	resume_answer(stream);
-	stream->is_full = stream->answer.len > answer_mark(stream);
+	stream->is_full |= stream->answer.len > answer_mark(stream);
 	return !stream->is_full;
 }
 

@@ -1,21 +1,10 @@
 // The disk below the recordings hangs: nobody else waits for it, and nothing is called kept that is not.
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
-import { CLUSTERS, MATCHED, nameOf, person, scenario, startDiscoveryd, startKubeproxyd, until } from './harness.mjs';
-import { Faults } from './faults.mjs';
-import { counter, recordingRole, recordings, runOnTerminal, writeRoles } from './recording.mjs';
+import { CLUSTERS, nameOf, scenario, until } from './harness.mjs';
+import { counter, recordings, runOnTerminal, startAboveFaults } from './recording.mjs';
 
 const name = nameOf(CLUSTERS[0]);
-
-async function startAboveFaults(world) {
-	writeRoles(world, recordingRole('sven', { k8s: 'strict' }), recordingRole('bea', { k8s: 'best_effort' }));
-	const faults = new Faults(world);
-	await startDiscoveryd(world);
-	const kubeproxyd = await startKubeproxyd(world, 'main', faults.below);
-	await kubeproxyd.untilServed(MATCHED);
-	const [sven, bea] = await Promise.all(['sven', 'bea'].map((who) => person(world, kubeproxyd, who)));
-	return { faults, kubeproxyd, sven, bea };
-}
 
 scenario('a finished recording waits for a disk that hangs', async (world) => {
 	const { faults, kubeproxyd, sven, bea } = await startAboveFaults(world);
