@@ -234,10 +234,9 @@ static bool read_user(const struct oidc_login *login, struct json_object *claims
 	identity->user = name_of("the user", login->username_prefix, text, error);
 	if (identity->user == NULL || !is_email_verified(login, claims, error))
 		return false;
-	if (!principal_is_system(identity->user))
+	if (!principal_is_reserved(identity->user))
 		return true;
-	*error = xstrdup("the user that it names begins with \"system:\", which belongs to "
-			 "Kubernetes itself");
+	*error = xstrdup("the user that it names " PRINCIPAL_RESERVED);
 	return false;
 }
 

@@ -253,6 +253,7 @@ static void test_refuses_bad_claims(void **state)
 	    {CLAIMS(",\"sub\":\"a\\u0000b\""), "is missing or no text"},
 	    {CLAIMS(",\"sub\":\"a\\r\\nb\""), "control character"},
 	    {CLAIMS(",\"sub\":\"system:node:x\""), "belongs to Kubernetes"},
+	    {CLAIMS(",\"sub\":\"eks:addon-manager\""), "belongs to Kubernetes"},
 	    {CLAIMS(",\"groups\":{}" SUB), "groups are neither"},
 	    {CLAIMS(",\"groups\":[[\"a\"]]" SUB), "groups are neither"},
 	    {CLAIMS(",\"groups\":[\"\"]" SUB), "a group that it names is empty"},
