@@ -443,8 +443,13 @@ $(BUILD)/tests/bus_peer: $(addprefix $(OBJ)/,$(BUS_PEER))
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(link)
 
-# What scenarios start besides the daemons.
-peers: $(BUILD)/tests/bus_peer
+# Stands between a daemon and its files: preloaded, so without a sanitizer of its own.
+$(BUILD)/tests/faults.so: tests/sim/faults.c Makefile
+	@mkdir -p $(@D)
+	$(call quiet,LD)$(CC) -std=gnu17 $(WARNINGS) -D_GNU_SOURCE -O2 -g -fPIC -shared -o $@ $<
+
+# What scenarios start besides the daemons, and below them.
+peers: $(BUILD)/tests/bus_peer $(BUILD)/tests/faults.so
 unit: $(addprefix $(BUILD)/tests/,$(UNIT_TESTS)) peers
 
 # The load of `make bench`.

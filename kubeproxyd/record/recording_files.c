@@ -105,8 +105,12 @@ int recording_file_keep(int directory, int file, const char *id)
 	recording_live_name(live, id);
 	recording_kept_name(kept, id);
 	struct stat status;
+	if (fstat(file, &status) != 0)
+		return errno;
+	if (status.st_size == 0)
+		return unlinkat(directory, live, 0) == 0 ? 0 : errno;
 	/* What was reserved behind the end is given back. */
-	bool is_cut = fstat(file, &status) == 0 && ftruncate(file, status.st_size) == 0;
+	bool is_cut = ftruncate(file, status.st_size) == 0;
 	bool is_kept = is_cut && fsync(file) == 0 &&
 		       renameat(directory, live, directory, kept) == 0 && fsync(directory) == 0;
 	return is_kept ? 0 : errno;
@@ -194,6 +198,21 @@ static bool finish_text(int file, off_t size, char *piece)
 	       write_end(file, line, len);
 }
 
+/* After an fsync that failed the kernel takes the pages for clean, and another one would say that
+ * all is well: written again, they are not. */
+static bool write_again(int file, char *piece)
+{
+	for (off_t at = 0;;) {
+		ssize_t len = pread(file, piece, TAIL_MAX, at);
+		if (len <= 0)
+			return len == 0;
+		ssize_t written = pwrite(file, piece, (size_t)len, at);
+		if (written < 0)
+			return false;
+		at += written;
+	}
+}
+
 static void add_note(
     struct recording_sweep *sweep, const char *id, enum recording_deed deed, int error)
 {
@@ -215,7 +234,7 @@ static void end_locked(struct recording_sweep *sweep, int directory, int file, c
 		add_note(sweep, name, RECORDING_ENDED, ENOMEM);
 		return;
 	}
-	bool is_finished = finish_text(file, status.st_size, tail);
+	bool is_finished = finish_text(file, status.st_size, tail) && write_again(file, tail);
 	int error = is_finished ? recording_file_keep(directory, file, name) : errno;
 	free(tail);
 	if (!is_finished && error == 0)

@@ -20,7 +20,8 @@ void recording_kept_name(char name[RECORDING_NAME], const char *id);
 int recording_directory_open(const char *path, const char **what) MUST_USE;
 /* A new ID.cast.part, locked; -1 with errno. */
 int recording_file_make(int directory, const char *id) MUST_USE;
-/* On the disk and under its kept name; 0, or errno. The lock goes with the descriptor. */
+/* On the disk and under its kept name, or gone when nothing is in it; 0, or errno. The lock goes
+ * with the descriptor. */
 int recording_file_keep(int directory, int file, const char *id) MUST_USE;
 
 enum recording_deed { RECORDING_ENDED, RECORDING_TOO_OLD, RECORDING_TOO_MANY };

@@ -58,7 +58,10 @@ static void on_kept(struct worker_job *job)
 {
 	struct keep_job *keep = (struct keep_job *)job;
 	struct recordings *recordings = keep->recordings;
-	if (keep->error == 0) {
+	/* Nothing could be written, which was told: nothing is kept. */
+	if (keep->error == 0 && keep->bytes == 0) {
+		log_info("recording", "empty-deleted", LOG_S("session", keep->id));
+	} else if (keep->error == 0) {
 		metric_add(recordings->metrics.kept, 1);
 		metric_add(recordings->metrics.bytes, (double)keep->bytes);
 		log_info("recording", "kept", LOG_S("session", keep->id),
@@ -95,7 +98,8 @@ struct sweep_job {
 static void tell_note(struct recordings *recordings, const struct recording_note *note)
 {
 	static const char *const events[] = {"ended-abandoned", "deleted", "deleted"};
-	static const char *const reasons[] = {"the proxy stopped", "max_age", "max_total_bytes"};
+	static const char *const reasons[] = {
+	    "nobody writes it any more", "max_age", "max_total_bytes"};
 	if (note->error != 0) {
 		log_error("recording",
 		    note->deed == RECORDING_ENDED ? "end-failed" : "delete-failed",

@@ -2,7 +2,8 @@
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { kubectlPath } from '../clients/kubectl.mjs';
 import { run, Running } from '../clients/run.mjs';
-import { until } from './harness.mjs';
+import { Faults } from './faults.mjs';
+import { MATCHED, person, startDiscoveryd, startKubeproxyd, until } from './harness.mjs';
 import { writeKubeconfig } from './tools.mjs';
 
 // A role of that name, for the user of that name, whose record_session is `record`; `options` are others.
@@ -25,6 +26,17 @@ spec: {roles: [${name}], users: [${name}]}
 
 export function writeRoles(world, ...roles) {
 	writeFileSync(world.path('roles.d', 'roles.yaml'), roles.join('---\n'));
+}
+
+// A proxy whose files can be made to fail, sven who must be recorded, and bea who is as far as it can be.
+export async function startAboveFaults(world) {
+	writeRoles(world, recordingRole('sven', { k8s: 'strict' }), recordingRole('bea', { k8s: 'best_effort' }));
+	const faults = new Faults(world);
+	await startDiscoveryd(world);
+	const kubeproxyd = await startKubeproxyd(world, 'main', faults.below);
+	await kubeproxyd.untilServed(MATCHED);
+	const [sven, bea] = await Promise.all(['sven', 'bea'].map((who) => person(world, kubeproxyd, who)));
+	return { faults, kubeproxyd, sven, bea };
 }
 
 // kubectl on a terminal of its own, which script(1) makes: its output is what the terminal shows.
@@ -81,4 +93,10 @@ export function auditEvents(world, instance = 'main') {
 		.split('\n')
 		.map((line) => JSON.parse(line))
 		.filter(({ objectRef }) => ['exec', 'attach'].includes(objectRef?.subresource));
+}
+
+// What a counter stands at, `series` as /metrics writes it; one that never counted is not there.
+export async function counter(kubeproxyd, series) {
+	const lines = (await kubeproxyd.call('/metrics')).split('\n');
+	return Number(lines.find((line) => line.startsWith(`${series} `))?.slice(series.length) ?? 0);
 }
