@@ -24,7 +24,9 @@
 #include "common/xmem.h"
 #include "kubeproxyd/record/recording.h"
 #include "kubeproxyd/record/recording_files.h"
+#include "kubeproxyd/record/recording_queue.h"
 #include "kubeproxyd/record/recordings.h"
+#include "tests/unit/disk_hang.h"
 
 #define ID(n) "00000000-0000-4000-8000-00000000000" n
 
@@ -34,7 +36,9 @@ static struct loop *loop;
 static struct metrics *metrics;
 static struct settings settings;
 static struct recordings *recordings;
-static const char *failure;
+static char *failure, *refusal, *ending;
+static bool is_open;
+static int drains, endings;
 
 static int set_up(void **state)
 {
@@ -47,7 +51,8 @@ static int set_up(void **state)
 	metrics = metrics_new();
 	struct recordings_options options = {loop, metrics, &settings, "main"};
 	recordings = recordings_new(&options);
-	failure = NULL;
+	is_open = false;
+	drains = endings = 0;
 	return 0;
 }
 
@@ -57,6 +62,9 @@ static int tear_down(void **state)
 	recordings_free(&recordings);
 	loop_free(&loop);
 	metrics_free(&metrics);
+	xfree(&failure);
+	xfree(&refusal);
+	xfree(&ending);
 	char *command = xasprintf("rm -rf %s", directory);
 	assert_int_equal(system(command), 0);
 	free(command);
@@ -74,7 +82,7 @@ static char *file_of(const char *name)
 /* NULL: there is none. Borrowed until the next call. */
 static const char *text_of(const char *name)
 {
-	static char text[65536];
+	static char text[4 * 1024 * 1024];
 	char *file = file_of(name);
 	FILE *stream = fopen(file, "r");
 	free(file);
@@ -107,21 +115,66 @@ static size_t count_files(void)
 	return count;
 }
 
+static void on_open(void *arg, const char *problem)
+{
+	(void)arg;
+	is_open = problem == NULL;
+	free(refusal);
+	refusal = xstrdup_or_null(problem);
+}
+
 static void on_failed(void *arg, const char *problem)
 {
 	(void)arg;
-	failure = problem;
+	assert_null(failure);
+	failure = xstrdup(problem);
+}
+
+static void on_drain(void *arg)
+{
+	(void)arg;
+	drains++;
+}
+
+static void on_ended(void *arg, const char *problem)
+{
+	(void)arg;
+	endings++;
+	ending = xstrdup_or_null(problem);
+}
+
+static const struct recording_events events = {on_open, on_failed, on_drain};
+
+/* All jobs are done, and told. */
+static void wait_for_disk(void)
+{
+	assert_true(recordings_settle(recordings, duration_seconds(30)));
 }
 
 static struct recording *begin(const char *id)
 {
-	char *problem = NULL;
-	struct recording *recording = recording_open(recordings, id, on_failed, NULL, &problem);
-	if (recording == NULL)
-		fail_msg("%s", problem);
+	is_open = false;
+	struct recording *recording = recording_open(recordings, id, &events, NULL);
+	assert_false(is_open);
+	wait_for_disk();
+	if (!is_open)
+		fail_msg("%s", refusal);
 	struct cast_about about = {.session = id, .kind = "exec", .user = "alice", .started = {1}};
 	recording_begin(recording, &about);
 	return recording;
+}
+
+/* As each second. */
+static void flush(struct recording *recording)
+{
+	recording_tick(recording);
+	wait_for_disk();
+}
+
+static void finish(struct recording **recording)
+{
+	recording_finish(recording, "done", on_ended, NULL);
+	assert_null(*recording);
 }
 
 static bool say(struct recording *recording, const char *text)
@@ -135,6 +188,17 @@ static void settle(void)
 	recordings_free(&recordings);
 	struct recordings_options options = {loop, metrics, &settings, "main"};
 	recordings = recordings_new(&options);
+}
+
+static void assert_failures(int count)
+{
+	struct buf text = {0};
+	metrics_write(metrics, &text);
+	char *line = xasprintf("eksgate_recording_failures_total{kind=\"write\"} %d\n", count);
+	if (strstr(buf_text(&text), line) == NULL)
+		fail_msg("%s", buf_text(&text));
+	free(line);
+	buf_free(&text);
 }
 
 static bool ends_with(const char *text, const char *end)
@@ -159,7 +223,7 @@ static void test_live_and_kept(void **state)
 	struct recording *recording = begin(ID("1"));
 	assert_true(say(recording, "hello"));
 	assert_string_equal(text_of(ID("1") ".cast.part"), "");
-	recording_flush(recording);
+	flush(recording);
 	assert_non_null(strstr(text_of(ID("1") ".cast.part"), "\"hello\"]\n"));
 	char *file = file_of(ID("1") ".cast.part");
 	struct stat status;
@@ -171,20 +235,21 @@ static void test_live_and_kept(void **state)
 	assert_int_equal(flock(other, LOCK_EX | LOCK_NB), -1);
 	close(other);
 	free(file);
-	recording_finish(&recording, "done");
-	assert_null(recording);
+	finish(&recording);
 	settle();
 	assert_null(text_of(ID("1") ".cast.part"));
 	assert_true(ends_with(text_of(ID("1") ".cast"), ",\"m\",\"ended: done\"]\n"));
+	assert_int_equal(endings, 1);
+	assert_null(ending);
 }
 
 static void test_a_silent_session_has_its_first_line(void **state)
 {
 	(void)state;
 	struct recording *recording = begin(ID("1"));
-	recording_flush(recording);
+	flush(recording);
 	assert_non_null(strstr(text_of(ID("1") ".cast.part"), "\"width\":80"));
-	recording_finish(&recording, "done");
+	finish(&recording);
 }
 
 static void test_flushed_by_size(void **state)
@@ -194,12 +259,14 @@ static void test_flushed_by_size(void **state)
 	memset(text, 'x', sizeof text);
 	text[1024] = '\0';
 	struct recording *recording = begin(ID("1"));
-	for (int i = 0; i < 31; i++)
+	for (int i = 0; i < 62; i++)
 		assert_true(say(recording, text));
+	wait_for_disk();
 	assert_string_equal(text_of(ID("1") ".cast.part"), "");
 	assert_true(say(recording, text));
+	wait_for_disk();
 	assert_true(ends_with(text_of(ID("1") ".cast.part"), "x\"]\n"));
-	recording_finish(&recording, "done");
+	finish(&recording);
 }
 
 static void stop(void *arg)
@@ -218,7 +285,159 @@ static void test_flushed_each_second(void **state)
 	loop_run(loop);
 	timer_free(&timer);
 	assert_non_null(strstr(text_of(ID("1") ".cast.part"), "\"hello\"]\n"));
-	recording_finish(&recording, "done");
+	finish(&recording);
+}
+
+/* --- a disk that hangs ----------------------------------------------------------------------- */
+
+static void await_timeout(void)
+{
+	while (recording_queue_silence(recordings_queue(recordings)).ms <
+	       settings.proxy.recording.write_timeout.ms)
+		usleep(1000);
+}
+
+/* What waits has a bound; nothing of it is lost. */
+static void test_full_while_the_disk_hangs(void **state)
+{
+	(void)state;
+	char text[1025];
+	memset(text, 'x', sizeof text);
+	text[1024] = '\0';
+	struct recording *recording = begin(ID("1"));
+	hang_disk(recordings);
+	size_t lines = 0;
+	for (; !recording_is_full(recording); lines++)
+		assert_true(say(recording, text));
+	assert_in_range(lines, 490, 520);
+	recording_tick(recording);
+	assert_int_equal(drains, 0);
+	release_disk();
+	wait_for_disk();
+	assert_int_equal(drains, 1);
+	assert_false(recording_is_full(recording));
+	assert_true(say(recording, "the last"));
+	finish(&recording);
+	assert_int_equal(endings, 0);
+	settle();
+	assert_int_equal(endings, 1);
+	assert_null(ending);
+	const char *kept = text_of(ID("1") ".cast");
+	size_t found = 0;
+	for (const char *at = kept; (at = strstr(at, "x\"]\n")) != NULL; at++)
+		found++;
+	assert_int_equal(found, lines);
+	assert_non_null(strstr(kept, "the last"));
+}
+
+/* All together have a bound, too: who has hardly said anything waits as well. */
+static void test_full_together(void **state)
+{
+	(void)state;
+	enum { COUNT = 140 };
+	static char text[30 * 1024];
+	memset(text, 'x', sizeof text - 1);
+	struct recording *all[COUNT];
+	for (int i = 0; i < COUNT; i++) {
+		char *id = xasprintf("00000000-0000-4000-8000-%012d", i);
+		all[i] = begin(id);
+		free(id);
+	}
+	hang_disk(recordings);
+	size_t said = 0;
+	for (int i = 0; i < COUNT; i++)
+		for (; !recording_is_full(all[i]); said += sizeof text)
+			assert_true(say(all[i], text));
+	assert_in_range(said, 64u << 20, 74u << 20);
+	release_disk();
+	wait_for_disk();
+	assert_int_equal(drains, COUNT);
+	for (int i = 0; i < COUNT; i++)
+		finish(&all[i]);
+	wait_for_disk();
+	assert_int_equal(endings, COUNT);
+}
+
+/* It fails; what was said before reaches the file when the disk comes back. */
+static void test_a_disk_that_stays_silent(void **state)
+{
+	(void)state;
+	settings.proxy.recording.write_timeout = duration_ms(50);
+	struct recording *recording = begin(ID("1"));
+	hang_disk(recordings);
+	assert_true(say(recording, "before"));
+	recording_tick(recording);
+	assert_true(say(recording, "then"));
+	assert_null(failure);
+	await_timeout();
+	recording_tick(recording);
+	assert_non_null(
+	    strstr(failure, "the disk has not answered for 0 s (eksgate.proxy.recording."
+			    "write_timeout)"));
+	assert_false(say(recording, "behind"));
+	finish(&recording);
+	assert_int_equal(endings, 1);
+	assert_string_equal(ending, failure);
+	release_disk();
+	settle();
+	const char *kept = text_of(ID("1") ".cast");
+	assert_non_null(strstr(kept, "\"before\"]\n"));
+	assert_non_null(strstr(kept, "\"then\"]\n"));
+	assert_null(strstr(kept, "behind"));
+	assert_true(ends_with(kept, "(eksgate.proxy.recording.write_timeout)\"]\n"));
+}
+
+static void test_silent_at_the_end(void **state)
+{
+	(void)state;
+	settings.proxy.recording.write_timeout = duration_ms(50);
+	struct recording *recording = begin(ID("1")), *same = recording;
+	hang_disk(recordings);
+	assert_true(say(recording, "before"));
+	finish(&recording);
+	assert_int_equal(endings, 0);
+	await_timeout();
+	recording_tick(same);
+	assert_int_equal(endings, 1);
+	assert_non_null(strstr(ending, "has not answered"));
+	release_disk();
+	settle();
+	assert_int_equal(endings, 1);
+	assert_true(ends_with(text_of(ID("1") ".cast"), "\"ended: done\"]\n"));
+}
+
+static void test_silent_at_the_begin(void **state)
+{
+	(void)state;
+	settings.proxy.recording.write_timeout = duration_ms(50);
+	hang_disk(recordings);
+	struct recording *recording = recording_open(recordings, ID("1"), &events, NULL);
+	recording_tick(recording);
+	assert_null(refusal);
+	await_timeout();
+	recording_tick(recording);
+	assert_non_null(strstr(refusal, "a recording cannot be made in "));
+	assert_non_null(strstr(refusal, "has not answered"));
+	release_disk();
+	wait_for_disk();
+	assert_false(is_open);
+	assert_int_equal(count_files(), 0);
+}
+
+/* The end does not wait for ever; the file is left as one that a crash left. */
+static void test_silent_when_all_ends(void **state)
+{
+	(void)state;
+	settings.proxy.recording.write_timeout = duration_ms(50);
+	struct recording *recording = begin(ID("1"));
+	hang_disk(recordings);
+	assert_true(say(recording, "before"));
+	finish(&recording);
+	recordings_free(&recordings);
+	assert_int_equal(endings, 1);
+	assert_non_null(strstr(ending, "it did not answer before the proxy stopped"));
+	assert_string_equal(text_of(ID("1") ".cast.part"), "");
+	release_disk();
 }
 
 /* Somebody deleted it: what is written would be lost, and a strict session must not go on. */
@@ -226,29 +445,38 @@ static void test_a_deleted_file(void **state)
 {
 	(void)state;
 	struct recording *recording = begin(ID("1"));
-	recording_flush(recording);
+	flush(recording);
 	assert_null(failure);
 	char *file = file_of(ID("1") ".cast.part");
 	assert_int_equal(unlink(file), 0);
 	free(file);
-	recording_flush(recording); /* though nothing waits */
+	flush(recording); /* though nothing waits */
 	assert_non_null(failure);
 	assert_non_null(strstr(failure, "the file was deleted"));
 	assert_false(say(recording, "more"));
-	recording_finish(&recording, "done");
+	finish(&recording);
+	assert_string_equal(ending, failure);
 	settle();
 	assert_int_equal(count_files(), 0);
+	assert_failures(1);
 }
 
 static void test_discarded(void **state)
 {
 	(void)state;
-	char *problem = NULL;
-	struct recording *recording =
-	    recording_open(recordings, ID("1"), on_failed, NULL, &problem);
+	struct recording *recording = recording_open(recordings, ID("1"), &events, NULL);
+	wait_for_disk();
 	assert_int_equal(count_files(), 1);
-	recording_flush(recording);
+	flush(recording);
 	recording_discard(&recording);
+	wait_for_disk();
+	assert_int_equal(count_files(), 0);
+	/* Nor does one that is given up before its file is there leave it. */
+	recording = recording_open(recordings, ID("1"), &events, NULL);
+	is_open = false;
+	recording_discard(&recording);
+	wait_for_disk();
+	assert_false(is_open);
 	assert_int_equal(count_files(), 0);
 }
 
@@ -266,7 +494,7 @@ static void test_longer_than_allowed(void **state)
 	assert_in_range(lines, 30, 70);
 	assert_non_null(strstr(recording_problem(recording), "max_session_bytes"));
 	assert_false(say(recording, text));
-	recording_finish(&recording, "done");
+	finish(&recording);
 	settle();
 	assert_in_range(strlen(text_of(ID("1") ".cast")), 38900, 40200);
 	assert_non_null(
@@ -283,17 +511,18 @@ static void test_a_full_disk(void **state)
 	signal(SIGXFSZ, SIG_IGN);
 	struct recording *recording = begin(ID("1"));
 	assert_true(say(recording, "before"));
-	recording_flush(recording);
+	flush(recording);
 	limit_files(5000);
 	for (int i = 0; i < 10; i++)
 		(void)!say(recording, text);
+	wait_for_disk();
 	assert_null(failure);
-	recording_flush(recording);
+	flush(recording);
 	assert_non_null(failure);
 	assert_non_null(strstr(failure, "File too large"));
-	assert_ptr_equal(failure, recording_problem(recording));
+	assert_string_equal(failure, recording_problem(recording));
 	assert_false(say(recording, "behind"));
-	recording_finish(&recording, "done");
+	finish(&recording);
 	limit_files(RLIM_INFINITY);
 	settle();
 	const char *kept = text_of(ID("1") ".cast");
@@ -310,10 +539,10 @@ static void test_a_disk_that_was_full_before(void **state)
 	struct recording *recording = begin(ID("1"));
 	assert_true(say(recording, "before"));
 	limit_files(10);
-	recording_flush(recording);
+	flush(recording);
 	limit_files(RLIM_INFINITY);
 	assert_non_null(failure);
-	recording_finish(&recording, "done");
+	finish(&recording);
 	settle();
 	const char *kept = text_of(ID("1") ".cast");
 	assert_int_equal(strncmp(kept, "{\"version\":2,", 13), 0);
@@ -323,11 +552,11 @@ static void test_a_disk_that_was_full_before(void **state)
 
 static void assert_no_recording(const char *says)
 {
-	char *problem = NULL;
-	assert_null(recording_open(recordings, ID("1"), on_failed, NULL, &problem));
-	if (strstr(problem, says) == NULL)
-		fail_msg("%s", problem);
-	free(problem);
+	(void)!recording_open(recordings, ID("1"), &events, NULL);
+	wait_for_disk();
+	assert_false(is_open);
+	if (strstr(refusal, says) == NULL)
+		fail_msg("%s", refusal);
 }
 
 static void test_where_none_can_be_made(void **state)
@@ -476,7 +705,7 @@ static void test_live_ones_are_left_alone(void **state)
 	run_sweep(1, 1, 4000000000);
 	assert_int_equal(sweep.note_count, 0);
 	assert_true(say(recording, "on"));
-	recording_finish(&recording, "done");
+	finish(&recording);
 	settle();
 	assert_non_null(text_of(ID("1") ".cast"));
 }
@@ -522,6 +751,12 @@ int main(void)
 	    TEST(test_a_silent_session_has_its_first_line),
 	    TEST(test_flushed_by_size),
 	    TEST(test_flushed_each_second),
+	    TEST(test_full_while_the_disk_hangs),
+	    TEST(test_full_together),
+	    TEST(test_a_disk_that_stays_silent),
+	    TEST(test_silent_at_the_end),
+	    TEST(test_silent_at_the_begin),
+	    TEST(test_silent_when_all_ends),
 	    TEST(test_a_deleted_file),
 	    TEST(test_discarded),
 	    TEST(test_longer_than_allowed),
