@@ -18,6 +18,8 @@ const BARS = {
 	'filter-h2-131kib': [{ peer: 'passed through', ratio: 3 }],
 	'filter-h1-10mib': [{ peer: 'passed through', ratio: 3 }],
 	'filter-h2-10mib': [{ peer: 'passed through', ratio: 3 }],
+	'filter-h1-10mib-protobuf': [{ peer: 'passed through', ratio: 3 }],
+	'filter-h2-10mib-protobuf': [{ peer: 'passed through', ratio: 3 }],
 	'decide-first-rule': [{ value: 1000 }],
 	'decide-last-rule': [{ value: 1000 }],
 	'decide-glob': [{ value: 1000 }],

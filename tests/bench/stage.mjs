@@ -119,16 +119,18 @@ export class Stage {
 			this.files[path] = this.path('bodies', `${size}.json`);
 			writeFileSync(this.files[path], podList(size));
 		}
-		for (const [path, size] of Object.entries(LISTS)) {
-			this.files[path] = this.path('bodies', `pods-${size}.json`);
-			writeFileSync(this.files[path], listOf(size));
+		this.types = {};
+		for (const [path, list] of Object.entries(LISTS)) {
+			this.files[path] = this.path('bodies', `pods-${Object.keys(this.files).length}`);
+			this.types[path] = list.type;
+			writeFileSync(this.files[path], listOf(list));
 		}
 	}
 
 	async startUpstreams() {
 		[this.staticPort, this.watchPort, this.tunnelPort] = await freePorts(3);
 		const { certificate, key } = this.upstreamTls;
-		const config = upstreamConfig(this.path(), { port: this.staticPort, certificate, key, files: this.files });
+		const config = upstreamConfig(this.path(), { port: this.staticPort, certificate, key, files: this.files, types: this.types });
 		writeFileSync(this.path('upstream.conf'), config);
 		const nginx = this.start('upstream', ['nginx', '-p', this.path(), '-c', this.path('upstream.conf')]);
 		await untilListening(nginx, this.staticPort);
