@@ -6,6 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import * as k8s from '@kubernetes/client-node';
 import { encodeObject } from '../sim/kube/protobuf_answer.mjs';
 import { fields, text } from '../sim/kube/protobuf_writer.mjs';
+import { someRole } from './filtered.mjs';
 import { CLUSTERS, nameOf, person, scenario, startBoth, until } from './harness.mjs';
 import { isLong, writeKubeconfig } from './tools.mjs';
 
@@ -16,24 +17,12 @@ const MANY = isLong ? 2000 : 1000;
 const LIMIT = isLong ? 2000 : 1000;
 const AT_A_TIME = 8;
 
-const ROLES = `kind: role
-version: v8
-metadata: {name: some}
-spec:
-  allow:
-    kubernetes_labels: {'*': '*'}
-    kubernetes_groups: [developers]
-    kubernetes_resources:
-    - {kind: pods, namespace: default, name: 'mine-*', verbs: [get, list, delete, deletecollection]}
-    - {kind: configmaps, namespace: 'team-*', name: '^app-[0-9]+$', verbs: ['*']}
-    - {kind: services, namespace: default, name: 'mine-*', verbs: [delete, deletecollection]}
-    - {kind: secrets, namespace: default, name: 'mine-*', verbs: [get, list, delete]}
----
-kind: role_binding
-version: v1
-metadata: {name: some}
-spec: {roles: [some], users: [nadia]}
-`;
+const ROLES = someRole('nadia', [
+	"kind: pods, namespace: default, name: 'mine-*', verbs: [get, list, delete, deletecollection]",
+	"kind: configmaps, namespace: 'team-*', name: '^app-[0-9]+$', verbs: ['*']",
+	"kind: services, namespace: default, name: 'mine-*', verbs: [delete, deletecollection]",
+	"kind: secrets, namespace: default, name: 'mine-*', verbs: [get, list, delete]",
+]);
 
 const object = (kind, name, namespace = 'default', labels = {}) => ({
 	apiVersion: 'v1',

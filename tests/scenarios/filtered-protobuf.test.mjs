@@ -7,6 +7,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { readFrames, readList } from '../clients/protobuf.mjs';
 import { encodeObject } from '../sim/kube/protobuf_answer.mjs';
+import { someRole } from './filtered.mjs';
 import { CLUSTERS, ended, nameOf, person, scenario, startBoth, until } from './harness.mjs';
 import { MINORS, toolsOf } from './tools.mjs';
 
@@ -15,24 +16,12 @@ const cluster = nameOf(prod);
 const PROTOBUF = 'application/vnd.kubernetes.protobuf';
 const METADATA = `${PROTOBUF};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1`;
 
-const ROLES = `kind: role
-version: v8
-metadata: {name: some}
-spec:
-  allow:
-    kubernetes_labels: {'*': '*'}
-    kubernetes_groups: [developers]
-    kubernetes_resources:
-    - {kind: pods, namespace: default, name: 'mine-*', verbs: [get, list, watch]}
-    - {kind: pods, namespace: 'group-*', name: '*', verbs: [get, list, watch]}
-    - {kind: events, namespace: default, name: 'mine-*', verbs: [get, list, watch]}
-    - {kind: secrets, namespace: default, name: 'sh.helm.release.v1.mine*', verbs: [get, list, watch]}
----
-kind: role_binding
-version: v1
-metadata: {name: some}
-spec: {roles: [some], users: [nadia]}
-`;
+const ROLES = someRole('nadia', [
+	"kind: pods, namespace: default, name: 'mine-*', verbs: [get, list, watch]",
+	"kind: pods, namespace: 'group-*', name: '*', verbs: [get, list, watch]",
+	"kind: events, namespace: default, name: 'mine-*', verbs: [get, list, watch]",
+	"kind: secrets, namespace: default, name: 'sh.helm.release.v1.mine*', verbs: [get, list, watch]",
+]);
 
 const pod = (name, namespace = 'default', bytes = 0) => ({
 	apiVersion: 'v1',
