@@ -237,6 +237,7 @@ bool exchange_filter_begin(struct exchange *exchange, const struct http_head *up
 	}
 	exchange->filter = xcalloc(1, sizeof *exchange->filter);
 	exchange->filter->filter = filter;
+	metric_add(exchange->all->metrics.filters, 1);
 	if (strcmp(exchange->admission.info.verb, "watch") == 0)
 		return false;
 	return hold_head(exchange, upstream);
