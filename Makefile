@@ -80,10 +80,10 @@ EXCHANGE := kubeproxyd/exchange/exchange.o kubeproxyd/exchange/exchange_answer.o
 	kubeproxyd/exchange/upgrade.o kubeproxyd/exchange/failure.o kubeproxyd/exchange/in_flight.o kubeproxyd/exchange/pace.o
 DELETE_PARTS := kubeproxyd/exchange/delete_options.o kubeproxyd/exchange/delete_targets.o kubeproxyd/exchange/delete_answer.o
 EXCHANGE += kubeproxyd/exchange/own_request.o kubeproxyd/exchange/delete_each.o $(DELETE_PARTS)
-EXCHANGE += kubeproxyd/exchange/admission_filter.o kubeproxyd/exchange/exchange_filter.o kubeproxyd/exchange/user_api.o kubeproxyd/exchange/activity.o
+EXCHANGE += kubeproxyd/exchange/admission_filter.o kubeproxyd/exchange/exchange_filter.o kubeproxyd/exchange/spool.o kubeproxyd/exchange/user_api.o kubeproxyd/exchange/activity.o
 EXCHANGE += kubeproxyd/exchange/exchange_session.o kubeproxyd/exchange/exchange_remote.o
 NET := kubeproxyd/net/tls_memory.o kubeproxyd/net/holdings.o \
-	kubeproxyd/net/address.o kubeproxyd/net/stream.o kubeproxyd/net/stream_open.o kubeproxyd/net/stream_transfer.o kubeproxyd/net/stream_io.o kubeproxyd/net/stream_queue.o kubeproxyd/net/tls.o kubeproxyd/net/tls_crl.o kubeproxyd/net/tls_client.o kubeproxyd/net/tls_names.o kubeproxyd/net/tls_resume.o kubeproxyd/net/tls_seal.o \
+	kubeproxyd/net/address.o kubeproxyd/net/stream.o kubeproxyd/net/stream_open.o kubeproxyd/net/stream_transfer.o kubeproxyd/net/stream_io.o kubeproxyd/net/stream_queue.o kubeproxyd/net/tls.o kubeproxyd/net/tls_crl.o kubeproxyd/net/tls_client.o kubeproxyd/net/tls_names.o kubeproxyd/net/tls_resume.o kubeproxyd/net/tls_seal.o kubeproxyd/net/tls_asked_name.o kubeproxyd/net/tls_ticket_end.o \
 	kubeproxyd/net/listener.o kubeproxyd/net/listeners.o kubeproxyd/net/resolver.o
 
 DIRECTORY := kubeproxyd/directory/subscriber.o kubeproxyd/directory/subscriber_follow.o kubeproxyd/directory/directory.o \
@@ -170,14 +170,15 @@ test_h1_reader := $(BASE) $(HTTP) $(LLHTTP)
 test_status := $(BASE) kubeproxyd/http/status.o
 
 UNIT_TESTS += test_stream test_tls test_tls_authorities test_listener test_resolver test_stream_trickle test_stream_marks \
-	test_stream_queue test_stream_bulk test_tls_seal test_ticket_keys test_caller
+	test_stream_queue test_stream_bulk test_tls_seal test_tls_tickets test_ticket_keys test_caller
 STREAM_ENDS := tests/unit/stream_ends.o tests/unit/certificates.o
 test_stream_queue := common/xmem.o kubeproxyd/net/stream_queue.o
 test_stream := $(BASE) common/loop.o $(NET) $(STREAM_ENDS)
 test_stream_trickle := $(test_stream)
 test_stream_marks := $(test_stream)
 test_stream_bulk := $(test_stream)
-test_tls_seal := $(test_stream)
+test_tls_seal := $(test_stream) tests/unit/resuming_client.o
+test_tls_tickets := $(test_tls_seal)
 test_caller := $(BASE) kubeproxyd/exchange/caller.o kubeproxyd/exchange/caller_shared.o
 test_ticket_keys := $(BASE) common/base64url.o common/loop.o kubeproxyd/new_file.o kubeproxyd/ticket_keys.o
 test_tls := $(BASE) common/loop.o $(NET) $(STREAM_ENDS)
@@ -275,6 +276,9 @@ UNIT_TESTS += test_json_cursor test_json_filter test_exchange_filter test_accept
 test_json_cursor := kubeproxyd/filter/json_cursor.o kubeproxyd/filter/json_frame.o
 test_json_filter := $(BASE) $(FILTER) kubeproxyd/policy/protobuf.o
 test_exchange_filter = $(test_exchange)
+UNIT_TESTS += test_spool test_exchange_spool
+test_spool := $(BASE) common/loop.o common/worker.o kubeproxyd/net/holdings.o kubeproxyd/exchange/spool.o
+test_exchange_spool = $(test_exchange) tests/unit/protobuf_reference.o
 test_accept := $(test_json_filter)
 test_filter_gzip := $(test_json_filter)
 FUZZ_TARGETS += fuzz_json_filter

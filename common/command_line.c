@@ -10,7 +10,8 @@
 #include "common/render.h"
 #include "common/xmem.h"
 
-/* What getopt_long() returns for every long option; no short one is known. */
+/* What getopt_long() returns for the first row, and one more for each that follows; no short option
+ * is known. If two rows had one number, it would take a beginning that both share for the first. */
 #define LONG_OPTION 256
 /* How far a misspelt option may be from the one that is suggested. */
 #define NEAR	   2
@@ -59,8 +60,9 @@ static struct option *make_table(const struct verb *verb)
 	for (size_t i = 0; i < verb->option_count; i++)
 		table[i] = (struct option){verb->options[i].name,
 		    verb->options[i].value != NULL ? required_argument : no_argument, NULL,
-		    LONG_OPTION};
-	table[verb->option_count] = (struct option){"help", no_argument, NULL, LONG_OPTION};
+		    LONG_OPTION + (int)i};
+	table[verb->option_count] =
+	    (struct option){"help", no_argument, NULL, LONG_OPTION + (int)verb->option_count};
 	return table;
 }
 
@@ -79,9 +81,31 @@ static const char *nearest(const struct verb *verb, const char *name, size_t len
 	return best;
 }
 
+/* "--user, --use-all": the options that begin so, NULL when they are not several (free()). */
+static char *list_meant(const struct verb *verb, const char *name, size_t len)
+{
+	struct buf names = {0};
+	size_t count = 0;
+	for (size_t i = 0; i < verb->option_count; i++) {
+		if (strncmp(verb->options[i].name, name, len) == 0)
+			buf_printf(
+			    &names, "%s--%s", count++ > 0 ? ", " : "", verb->options[i].name);
+	}
+	if (count > 1)
+		return buf_take(&names);
+	buf_free(&names);
+	return NULL;
+}
+
 static char *describe_unknown(const struct verb *verb, const char *word)
 {
 	size_t len = strcspn(word, "=");
+	char *meant = len > 2 ? list_meant(verb, word + 2, len - 2) : NULL;
+	if (meant != NULL) {
+		char *sentence = xasprintf("%.*s: which of %s?", (int)len, word, meant);
+		free(meant);
+		return sentence;
+	}
 	const char *best = len > 2 ? nearest(verb, word + 2, len - 2) : NULL;
 	if (best == NULL)
 		return xasprintf("%.*s: %s has no such option", (int)len, word, verb->name);
@@ -95,7 +119,7 @@ static char *describe_fault(const struct verb *verb, int result, char **argv)
 	const char *word = argv[optind - 1];
 	if (result == ':')
 		return xasprintf("%s: its value is missing", word);
-	if (optopt == LONG_OPTION)
+	if (optopt >= LONG_OPTION)
 		return xasprintf("%.*s takes no value", (int)strcspn(word, "="), word);
 	if (optopt != 0)
 		return xasprintf("-%c: %s has no such option", optopt, verb->name);
@@ -115,15 +139,16 @@ static bool take(const struct verb_option *option, void *fields, char **error)
 static enum verb_outcome read_options(const struct verb *verb, const struct option *table, int argc,
     char **argv, void *fields, char **error)
 {
-	int result, at = 0;
+	int result;
 	opterr = 0;
 	optind = 0; /* glibc: begin anew */
-	while ((result = getopt_long(argc, argv, ":", table, &at)) != -1) {
-		if (result != LONG_OPTION) {
+	while ((result = getopt_long(argc, argv, ":", table, NULL)) != -1) {
+		if (result < LONG_OPTION) {
 			*error = describe_fault(verb, result, argv);
 			return VERB_WRONG;
 		}
-		if ((size_t)at == verb->option_count)
+		size_t at = (size_t)(result - LONG_OPTION);
+		if (at == verb->option_count)
 			return VERB_HELP;
 		if (!take(&verb->options[at], fields, error))
 			return VERB_WRONG;

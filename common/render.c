@@ -63,15 +63,33 @@ static bool is_c1(const unsigned char *text)
 	return text[0] == 0xc2 && text[1] >= 0x80 && text[1] <= 0x9f;
 }
 
-void render_text(struct buf *out, const char *text)
+static void write_escaped(struct buf *out, const char *text, size_t len)
 {
-	for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++) {
+	const unsigned char *at = (const unsigned char *)text, *end = at + len;
+	for (; at < end; at++) {
 		if (is_c1(at))
 			buf_printf(out, "\\x%02x", *++at);
 		else if (*at < ' ' || *at == 0x7f)
 			buf_printf(out, "\\x%02x", *at);
 		else
 			buf_append_char(out, (char)*at);
+	}
+}
+
+void render_text(struct buf *out, const char *text)
+{
+	write_escaped(out, text, strlen(text));
+}
+
+void render_lines(struct buf *out, const char *text)
+{
+	for (size_t len; *text != '\0'; text += len) {
+		len = strcspn(text, "\n");
+		write_escaped(out, text, len);
+		if (text[len] == '\n') {
+			buf_append_char(out, '\n');
+			len++;
+		}
 	}
 }
 

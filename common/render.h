@@ -16,6 +16,8 @@ bool render_format_parse(const char *name, enum render_format *format) MUST_USE;
 
 /* A text from outside, for a terminal: control characters are escaped. */
 void render_text(struct buf *out, const char *text);
+/* The same of several lines, which stay lines. */
+void render_lines(struct buf *out, const char *text);
 
 /* A column: its heading, and where its value stands in an item ("metadata.name",
  * "spec.aws.region"). */

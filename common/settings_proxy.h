@@ -21,6 +21,8 @@ struct proxy_limits {
 	size_t body_in_hand; /* bytes buffered per direction */
 	size_t bodies_in_hand; /* of all requests */
 	size_t filtered_object; /* bytes of one in an answer that is filtered */
+	size_t filtered_list; /* bytes of one in protobuf that are held on disk */
+	size_t filtered_lists; /* of all of them */
 	size_t answers_in_hand; /* bytes of all answers that wait for their readers */
 	struct duration header_timeout;
 	struct duration handshake_timeout;

@@ -39,6 +39,7 @@ struct enrollment {
 	struct timer *orphans;
 	struct deferred seal; /* one wait for the disk for all passes that end in a turn */
 	struct timer *seal_again;
+	bool is_seal_failing; /* which `error` is about, then */
 	struct story *stories; /* committed, not yet on the disk */
 	size_t story_count;
 	enrollment_hold_fn *hold;
@@ -193,7 +194,11 @@ static void on_seal(void *arg)
 {
 	struct enrollment *enrollment = arg;
 	char *error = NULL;
-	if (seal(enrollment, &error))
+	bool was_failing = enrollment->is_seal_failing;
+	enrollment->is_seal_failing = !seal(enrollment, &error);
+	if (was_failing && !enrollment->is_seal_failing)
+		keep_error(enrollment, NULL);
+	if (!enrollment->is_seal_failing)
 		return;
 	log_error("registry", "not-sealed", LOG_S("error", error));
 	keep_error(enrollment, error);

@@ -416,7 +416,7 @@ bool registry_seal(struct registry *registry, char **error)
 {
 	if (!registry->is_unsealed)
 		return true;
-	if (!registry_store_seal(registry->store, registry->sequence, error))
+	if (!registry_store_seal(registry->store, error))
 		return false;
 	registry->is_unsealed = false;
 	tell(registry);

@@ -57,6 +57,7 @@ enum statement {
 	FORGET_TOMBSTONES,
 	PUT_LOOK,
 	REMOVE_LOOK,
+	SEAL,
 	STATEMENT_COUNT
 };
 
@@ -75,12 +76,15 @@ static const char *const STATEMENTS[STATEMENT_COUNT] = {
     [FORGET_TOMBSTONES] = "DELETE FROM tombstones WHERE removed_at < ?1",
     [PUT_LOOK] = "INSERT OR REPLACE INTO looks VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     [REMOVE_LOOK] = "DELETE FROM looks WHERE scope = ?1 AND name = ?2",
+    [SEAL] =
+	"INSERT INTO meta VALUES ('seals', 1) ON CONFLICT (key) DO UPDATE SET value = value + 1",
 };
 
 struct registry_store {
 	char *path;
 	sqlite3 *db;
 	sqlite3_stmt *statements[STATEMENT_COUNT];
+	bool is_in_doubt; /* whether what is committed reached the disk */
 };
 
 /* --- errors ----------------------------------------------------------------------------------- */
@@ -550,11 +554,19 @@ bool registry_store_commit(struct registry_store *store, const struct registry_w
 	return finish_unsealed(store, is_good, error);
 }
 
-bool registry_store_seal(struct registry_store *store, int64_t sequence, char **error)
+/* A transaction that changes nothing would wait for nothing. When the disk refused, the kernel
+ * takes what it could not write for written: a checkpoint writes it again, into the other file. */
+bool registry_store_seal(struct registry_store *store, char **error)
 {
 	if (!run(store, "BEGIN IMMEDIATE", "write", error))
 		return false;
-	return finish(store, set_meta_number(store, "sequence", (uint64_t)sequence, error), error);
+	bool is_sealed = finish(store, step(store, SEAL, error), error);
+	if (is_sealed && store->is_in_doubt)
+		is_sealed = sqlite3_wal_checkpoint_v2(
+				store->db, NULL, SQLITE_CHECKPOINT_FULL, NULL, NULL) == SQLITE_OK ||
+			    fail(store, "write", error);
+	store->is_in_doubt = !is_sealed;
+	return is_sealed;
 }
 
 static bool write_look(const struct registry_store *store, const struct look *look, char **error)

@@ -54,7 +54,7 @@ bool registry_store_commit(struct registry_store *store, const struct registry_w
     size_t count, int64_t sequence, struct unix_time forget_before, char **error) MUST_USE;
 
 /* Waits until everything that was committed so far is on the disk. */
-bool registry_store_seal(struct registry_store *store, int64_t sequence, char **error) MUST_USE;
+bool registry_store_seal(struct registry_store *store, char **error) MUST_USE;
 
 /* As registry_store_commit(); a look with described_at 0 removes its row. */
 bool registry_store_commit_looks(

@@ -55,7 +55,7 @@ bool cli_read(const struct verb *verb, int argc, char **argv, void *fields, char
 int cli_wrong_use(const struct verb *verb, const char *format, ...) PRINTF_LIKE(2, 3);
 /* What came from outside, as a line for people; control characters are escaped. */
 void cli_tell(const char *text);
-/* Frees `error`; CLI_NO. */
+/* The same of what may be several lines. Frees `error`; CLI_NO. */
 int cli_fail(char *error);
 /* `path` NULL: the usual one. NULL after saying why. */
 struct settings *cli_load_settings(const char *path) MUST_USE;

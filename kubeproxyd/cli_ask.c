@@ -8,6 +8,7 @@
 
 #include "common/admin.h"
 #include "common/xmem.h"
+#include "kubeproxyd/cli.h"
 
 /* How many answered. */
 static size_t ask_sockets(
@@ -25,8 +26,7 @@ static size_t ask_sockets(
 			json_object_put(document);
 			continue;
 		}
-		fprintf(stderr, "kubeproxyd: %s\n", error);
-		free(error);
+		(void)cli_fail(error);
 	}
 	return answered;
 }

@@ -120,7 +120,10 @@ void cli_tell(const char *text)
 
 int cli_fail(char *error)
 {
-	fprintf(stderr, PROGRAM ": %s\n", error);
+	struct buf out = {0};
+	render_lines(&out, error);
+	fprintf(stderr, PROGRAM ": %s\n", buf_text(&out));
+	buf_free(&out);
 	free(error);
 	return CLI_NO;
 }

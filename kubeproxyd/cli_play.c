@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/buf.h"
+#include "common/render.h"
 #include "common/settings.h"
 #include "common/xmem.h"
 #include "kubeproxyd/cli.h"
@@ -139,6 +141,17 @@ static bool is_so_far(const char *path, const struct player_report *report)
 	       (report->fault_count == 0 || (report->is_torn && report->fault_count == 1));
 }
 
+static void tell_faults(const struct player_report *report)
+{
+	struct buf out = {0};
+	render_lines(&out, buf_text(&report->faults));
+	fputs(buf_text(&out), stderr);
+	buf_free(&out);
+	if (report->fault_count > PLAYER_FAULTS_MAX)
+		fprintf(stderr, "kubeproxyd: and %zu lines more that cannot be read\n",
+		    report->fault_count - PLAYER_FAULTS_MAX);
+}
+
 /* What there is to say once the screen is the user's again. */
 static int conclude(const struct player_report *report, const char *path)
 {
@@ -149,10 +162,7 @@ static int conclude(const struct player_report *report, const char *path)
 		    stderr);
 		return CLI_DONE;
 	}
-	fputs(buf_text(&report->faults), stderr);
-	if (report->fault_count > PLAYER_FAULTS_MAX)
-		fprintf(stderr, "kubeproxyd: and %zu lines more that cannot be read\n",
-		    report->fault_count - PLAYER_FAULTS_MAX);
+	tell_faults(report);
 	if (report->ending != NULL && isatty(STDOUT_FILENO))
 		cli_tell(report->ending);
 	return report->fault_count == 0 ? CLI_DONE : CLI_NO;

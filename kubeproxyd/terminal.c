@@ -14,8 +14,11 @@
 
 #include "common/xmem.h"
 
-/* Soft reset; no mouse, no bracketed paste, a cursor, no colours (xterm control sequences). */
-#define RESTORE	     "\033[!p\033[?1000;1002;1003;1006l\033[?2004l\033[?25h\033[0m\r\n"
+/* Soft reset; no mouse, no word of who has the focus, no bracketed paste, keys as they usually are,
+ * a cursor, no colours (xterm control sequences; the keys of kitty's protocol). */
+#define RESTORE                                                                                    \
+	"\033[!p\033[?9;1000;1001;1002;1003;1004;1005;1006;1015;1016l\033[?2004l"                  \
+	"\033[>4m\033[<u\033[?25h\033[0m\r\n"
 #define USUAL_SCREEN "\033[?1049l"
 #define ESCAPE	     0x1b
 

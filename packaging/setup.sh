@@ -15,7 +15,7 @@ build_packages=(
 # curl, openssl, unzip, iproute2, the Python clients and the player of recordings are used by scenarios; valgrind, clang and the analysers by `make lint`
 # and `make fuzz`.
 test_packages=(
-	libcmocka-dev curl openssl unzip systemd ca-certificates procps python3-kubernetes python3-zmq asciinema
+	libcmocka-dev curl openssl unzip systemd ca-certificates procps python3-kubernetes python3-zmq python3-seccomp asciinema
 	clang clang-format clang-tidy libclang-rt-14-dev cppcheck valgrind
 )
 # The peers of `make bench`, which starts them itself.

@@ -23,6 +23,10 @@ fi
 valgrinds="first-discovery cluster-recreated roles-reloaded untouched h2-cuts failed-upgrade reload-busy api-server-killed"
 valgrind="valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite --suppressions=tests/valgrind.supp"
 
+# Scenarios whose daemons have no more than their units in packaging/systemd leave them: each destination of audit events,
+# each way of a request, both daemons' reloads, the tap. (ASan and seccomp do not go together.)
+confinements="first-discovery audit-sinks recording kubectl-exec tls reload-busy bustap-serve"
+
 # NAME|COMMAND, one a line; every command prints TAP or is one test by its exit status.
 list_parts() {
 	local file name
@@ -45,6 +49,10 @@ list_parts() {
 		printf 'asan-%s|env EKSGATE_BUILD=build/asan node --test-reporter=tap %s\n' "${name%.test.mjs}" "$file"
 		[ "$long" = 1 ] && printf 'release-%s|env EKSGATE_BUILD=build/release node --test-reporter=tap %s\n' \
 			"${name%.test.mjs}" "$file"
+	done
+	for name in $confinements; do
+		printf 'confined-%s|env EKSGATE_WRAP=%s EKSGATE_BUILD=build/release node --test-reporter=tap %s\n' "$name" \
+			"'/usr/bin/python3 $PWD/tests/sim/confine.py'" "tests/scenarios/$name.test.mjs"
 	done
 	[ "$long" = 1 ] && for name in $valgrinds; do
 		printf 'valgrind-%s|env EKSGATE_LONG= EKSGATE_ROUNDS=1 EKSGATE_PATIENCE=5 EKSGATE_WRAP=%s EKSGATE_BUILD=build/release %s\n' \

@@ -1,31 +1,38 @@
-/* The filter on an answer's way: whom to ask about objects, where what passes goes, and how it ends
- * when the answer cannot be read. The head of a list is held until a byte of it passes, so that
- * what cannot be filtered is answered with a sentence; a watch begins at once. Called by
+/* The filter on an answer's way: whom to ask about objects, where what passes goes or is held, and
+ * how it ends when the answer cannot be read. The head of a list is held until a byte of it leaves,
+ * so that what cannot be filtered is answered with a sentence; a watch begins at once. Called by
  * exchange_answer.c and exchange.c. */
 #include "kubeproxyd/exchange/exchange_filter.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/log.h"
 #include "common/loop.h"
 #include "common/metrics.h"
 #include "common/settings.h"
 #include "common/xmem.h"
 #include "kubeproxyd/exchange/exchange_private.h"
+#include "kubeproxyd/exchange/spool.h"
 #include "kubeproxyd/filter/filter.h"
 #include "kubeproxyd/net/holdings.h"
 #include "kubeproxyd/policy/policy.h"
 
 /* What a filter needs for objects as they usually are. */
 #define HELD_IN_ANY_CASE ((size_t)256 * 1024)
+/* Of a page for the proxy itself, which holds it in memory anyway: what it does needs no disk. */
+#define PAGE_HELD_MAX ((size_t)4 * 1024 * 1024 - 1)
+/* When clients should ask again for a list that there was no room for. */
+#define ROOM_RETRY_SECONDS 5
 
 struct exchange_filter {
 	struct filter *filter;
 	struct http_head head; /* of a list, while it is held */
 	bool is_held;
-	bool has_ended; /* the API server has; there is more to unpack */
+	bool has_ended; /* the API server has; there may be more to unpack or to send */
 	struct timer *rest; /* what one turn does not bear; NULL: never needed */
 	size_t held; /* of all holdings, what is the filter's */
+	struct spool *spool; /* of a list whose end must be seen first; NULL: never needed */
 	struct filter_result counted; /* what the metrics have of it */
 };
 
@@ -49,7 +56,22 @@ static void emit(void *arg, const uint8_t *data, size_t len)
 		filter_pause(filter->filter);
 }
 
-static const struct filter_events events = {may_read, emit};
+static bool put_away(void *arg, const uint8_t *data, size_t len)
+{
+	struct exchange *exchange = arg;
+	struct exchange_filter *filter = exchange->filter;
+	if (filter->spool == NULL)
+		filter->spool = spool_new(&exchange->all->spools);
+	return spool_put(filter->spool, data, len);
+}
+
+static bool fetch(void *arg, uint8_t *data, size_t len)
+{
+	const struct exchange *exchange = arg;
+	return spool_fetch(exchange->filter->spool, data, len);
+}
+
+static const struct filter_events events = {may_read, emit, put_away, fetch};
 
 /* --- how it ends ----------------------------------------------------------------------------- */
 
@@ -76,21 +98,64 @@ static void keep_counts(struct exchange *exchange)
 }
 
 /* Before anything was relayed it can be said; what has begun is cut. */
+static void say(struct exchange *exchange, unsigned status, const char *message, unsigned retry)
+{
+	if (exchange->status == 0)
+		exchange_answer_after(exchange, status, message, retry);
+	else
+		exchange_finish(exchange, message);
+}
+
+/* A part of a list is never passed for the whole. */
+static void give_up_holding(struct exchange *exchange)
+{
+	static const struct {
+		const char *setting; /* in metrics */
+		unsigned status, retry;
+		const char *text;
+	} faults[] = {
+	    [SPOOL_TOO_LONG] = {"filtered_list", 507, 0,
+		"what the user may see of this list is longer than the proxy may hold "
+		"(eksgate.proxy.limits.filtered_list): list less at a time, by namespace or "
+		"selector, or as JSON, which is not held"},
+	    [SPOOL_NO_ROOM] = {"filtered_lists", 503, ROOM_RETRY_SECONDS,
+		"lists fill the disk space that there is for them "
+		"(eksgate.proxy.limits.filtered_lists): try again later, or list as JSON, which "
+		"needs none"},
+	    [SPOOL_BROKEN] = {"cache_dir", 507, 0,
+		"this list must be held until its end, and the proxy cannot, below "
+		"eksgate.proxy.cache_dir: list as JSON, which is not held, or tell an "
+		"administrator of eksgate"},
+	};
+	const struct spool *spool = exchange->filter->spool;
+	enum spool_fault fault = spool_fault(spool);
+	const char *cluster = exchange->admission.route.cluster, *error = spool_error(spool);
+	if (fault == SPOOL_BROKEN)
+		log_error("exchange", "list-not-held", LOG_S("audit_id", exchange->audit_id),
+		    LOG_S("directory", exchange->all->spools.directory), LOG_S("error", error));
+	metric_add(exchange->all->metrics.refused, 1, faults[fault].setting);
+	char *message = xasprintf("cluster \"%s\": %s%s%s", cluster, faults[fault].text,
+	    error[0] != '\0' ? ": " : "", error);
+	say(exchange, faults[fault].status, message, faults[fault].retry);
+	free(message);
+}
+
 static void give_up(struct exchange *exchange)
 {
 	const struct filter_result *result = filter_result(exchange->filter->filter);
 	const char *cluster = exchange->admission.route.cluster;
+	count(exchange);
+	if (result->is_unheld) {
+		give_up_holding(exchange);
+		return;
+	}
 	char *message =
 	    result->is_forbidden
 		? xstrdup(exchange->admission.decision.message)
 		: xasprintf("cluster \"%s\": the answer cannot be filtered as the user's roles "
 			    "ask for: %s",
 		      cluster, result->problem);
-	count(exchange);
-	if (exchange->status == 0)
-		exchange_answer(exchange, result->is_forbidden ? 403 : 502, message);
-	else
-		exchange_finish(exchange, message);
+	say(exchange, result->is_forbidden ? 403 : 502, message, 0);
 	free(message);
 }
 
@@ -108,7 +173,7 @@ static struct filter *new_filter(struct exchange *exchange, const struct http_he
 	bool is_watch = strcmp(exchange->admission.info.verb, "watch") == 0;
 	struct filter_limits limits = {
 	    .item_max = exchange->all->with.settings->proxy.limits.filtered_object,
-	    .held_max = FILTER_HELD_MAX,
+	    .held_max = exchange->admission.may_page ? PAGE_HELD_MAX : FILTER_HELD_MAX,
 	    .may_be_page = exchange->admission.may_page};
 	if (type == NULL || fields_count_of(fields, "Content-Encoding") > 1)
 		return NULL;
@@ -172,6 +237,7 @@ bool exchange_filter_begin(struct exchange *exchange, const struct http_head *up
 	}
 	exchange->filter = xcalloc(1, sizeof *exchange->filter);
 	exchange->filter->filter = filter;
+	metric_add(exchange->all->metrics.filters, 1);
 	if (strcmp(exchange->admission.info.verb, "watch") == 0)
 		return false;
 	return hold_head(exchange, upstream);
@@ -212,10 +278,7 @@ static bool has_room(struct exchange *exchange)
 	static const char reason[] = "answers fill the memory that there is for them "
 				     "(eksgate.proxy.limits.answers_in_hand): try again later";
 	metric_add(exchange->all->metrics.refused, 1, "answers_in_hand");
-	if (exchange->status == 0)
-		exchange_answer_after(exchange, 503, reason, 1);
-	else
-		exchange_finish(exchange, reason);
+	say(exchange, 503, reason, 1);
 	return false;
 }
 
@@ -230,18 +293,23 @@ void exchange_filter_add(struct exchange *exchange, const uint8_t *data, size_t 
 		rest(exchange);
 }
 
+/* The API server's connection is free for others, however slow the client is. */
 void exchange_filter_end(struct exchange *exchange)
 {
 	struct exchange_filter *filter = exchange->filter;
-	filter->has_ended = filter_is_paused(filter->filter);
-	if (filter->has_ended)
+	filter->has_ended = true;
+	exchange_drop_upstream(exchange);
+	if (filter_is_paused(filter->filter))
 		return;
 	if (!filter_end(filter->filter)) {
 		give_up(exchange);
 		return;
 	}
-	count(exchange);
-	exchange_relay_end(exchange);
+	keep_counts(exchange);
+	if (filter_is_done(filter->filter))
+		exchange_relay_end(exchange);
+	else
+		rest(exchange);
 }
 
 void exchange_filter_drain(struct exchange *exchange)
@@ -279,6 +347,11 @@ bool exchange_filter_expire(struct exchange *exchange, const char *reason)
 	return is_watch && exchange_end_watch(exchange, reason);
 }
 
+bool exchange_filter_is_spooled(const struct exchange *exchange)
+{
+	return exchange->filter != NULL && exchange->filter->spool != NULL;
+}
+
 const struct filter_result *exchange_filter_result(const struct exchange *exchange)
 {
 	return exchange->filter != NULL ? filter_result(exchange->filter->filter) : NULL;
@@ -291,6 +364,7 @@ void exchange_filter_free(struct exchanges *all, struct exchange_filter **filter
 	holdings_count(all->with.holdings, &(*filter)->held, 0);
 	timer_free(&(*filter)->rest);
 	filter_free(&(*filter)->filter);
+	spool_free(&(*filter)->spool);
 	http_head_free(&(*filter)->head);
 	xfree(filter);
 }

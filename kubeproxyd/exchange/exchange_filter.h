@@ -16,7 +16,7 @@ struct filter_result;
 struct http_head;
 
 /* An answer to a request that was admitted with a filter begins. True: there is nothing to relay
- * yet; a list's head waits for the first byte that passes, or the exchange is over. */
+ * yet; a list's head waits for the first byte that leaves, or the exchange is over. */
 bool exchange_filter_begin(struct exchange *exchange, const struct http_head *upstream) MUST_USE;
 /* The exchange may be over afterwards. */
 void exchange_filter_add(struct exchange *exchange, const uint8_t *data, size_t len);
@@ -28,6 +28,8 @@ void exchange_filter_drain(struct exchange *exchange);
 bool exchange_filter_expire(struct exchange *exchange, const char *reason) MUST_USE;
 /* Between two events: what ends the body as a whole one, right before its end. */
 void exchange_filter_close(struct exchange *exchange);
+/* Whether a part of it lies on disk. */
+bool exchange_filter_is_spooled(const struct exchange *exchange) MUST_USE;
 /* NULL: nothing was filtered. */
 const struct filter_result *exchange_filter_result(const struct exchange *exchange);
 void exchange_filter_free(struct exchanges *all, struct exchange_filter **filter);

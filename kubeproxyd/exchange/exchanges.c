@@ -2,11 +2,15 @@
  * is withdrawn. Made by the proxy, used by sessions through exchange.c. */
 #include "kubeproxyd/exchange/exchanges.h"
 
+#include <stdlib.h>
+
 #include "common/loop.h"
 #include "common/metrics.h"
 #include "common/settings.h"
+#include "common/worker.h"
 #include "common/xmem.h"
 #include "kubeproxyd/exchange/exchange.h"
+#include "kubeproxyd/exchange/exchange_filter.h"
 #include "kubeproxyd/exchange/exchange_session.h"
 #include "kubeproxyd/net/holdings.h"
 #include "kubeproxyd/policy/policy.h"
@@ -84,6 +88,40 @@ static void make_room(void *arg, size_t more)
 	}
 }
 
+static struct exchange_link *find_slowest_spooled(struct exchanges *exchanges)
+{
+	struct exchange_link *link;
+	TAILQ_FOREACH(link, &exchanges->stalled, stalled_entry)
+	{
+		if (exchange_filter_is_spooled(link->exchange))
+			return link;
+	}
+	return NULL;
+}
+
+/* Of those whose lists are complete: who is still to get one has nobody to be slow for it. */
+static void make_disk_room(void *arg, size_t more)
+{
+	struct exchanges *exchanges = arg;
+	struct exchange_link *slowest;
+	while (!holdings_have_room(&exchanges->spools.all, more) &&
+	       (slowest = find_slowest_spooled(exchanges)) != NULL) {
+		metric_add(exchanges->metrics.refused, 1, "filtered_lists");
+		exchange_cut(slowest->exchange,
+		    "the client read too slowly while lists filled the disk space that there is "
+		    "for them (eksgate.proxy.limits.filtered_lists)");
+	}
+}
+
+static void limit_spools(struct exchanges *exchanges)
+{
+	const struct proxy_limits *limits = &exchanges->with.settings->proxy.limits;
+	exchanges->spools.each_max = limits->filtered_list;
+	exchanges->spools.all.limit = limits->filtered_lists;
+	exchanges->spools.all.make_room = make_disk_room;
+	exchanges->spools.all.arg = exchanges;
+}
+
 static void limit_holdings(struct exchanges *exchanges)
 {
 	struct holdings *holdings = exchanges->with.holdings;
@@ -103,6 +141,7 @@ static void on_collect(void *arg)
 	metric_set(exchanges->metrics.bytes, (double)exchanges->bytes_in, "in");
 	metric_set(exchanges->metrics.bytes, (double)exchanges->bytes_out, "out");
 	metric_set(exchanges->metrics.held, holdings != NULL ? (double)holdings->held : 0);
+	metric_set(exchanges->metrics.spooled, (double)exchanges->spools.all.held);
 }
 
 /* --- the set ------------------------------------------------------------------------------ */
@@ -127,10 +166,14 @@ static void make_metrics(struct exchanges *exchanges, struct metrics *metrics)
 	metrics_on_collect(metrics, exchange_sessions_collect, exchanges);
 	exchanges->metrics.refused = metrics_counter(metrics, "eksgate_proxy_refused_total",
 	    "Requests refused for a limit, by its setting.", "reason");
+	exchanges->metrics.filters = metrics_counter(metrics, "eksgate_filtered_answers_total",
+	    "Answers that passed a filter, whatever it left out.", "");
 	exchanges->metrics.filtered = metrics_counter(metrics, "eksgate_filtered_objects_total",
 	    "Objects in answers that hold more than their reader may see.", "verdict");
 	exchanges->metrics.held = metrics_gauge(metrics, "eksgate_proxy_answer_bytes_held",
 	    "Memory that answers take since their readers are slower than API servers.", "");
+	exchanges->metrics.spooled = metrics_gauge(metrics, "eksgate_proxy_list_bytes_spooled",
+	    "Disk space that filtered lists take whose end must be seen before they leave.", "");
 	metrics_on_collect(metrics, on_collect, exchanges);
 }
 
@@ -143,6 +186,9 @@ struct exchanges *exchanges_new(const struct exchanges_options *options)
 	TAILQ_INIT(&exchanges->receiving);
 	TAILQ_INIT(&exchanges->stalled);
 	limit_holdings(exchanges);
+	exchanges->spools.directory = xstrdup_or_null(options->settings->proxy.cache_dir);
+	exchanges->spools.worker = worker_new(options->loop);
+	limit_spools(exchanges);
 	exchanges->look = timer_new(options->loop, on_look, exchanges);
 	make_metrics(exchanges, options->metrics);
 	exchanges->expiry = timer_new(options->loop, on_expiry_timer, exchanges);
@@ -166,6 +212,8 @@ void exchanges_free(struct exchanges **exchanges)
 	timer_free(&(*exchanges)->look);
 	policy_unref(&(*exchanges)->with.policy);
 	http_head_free(&(*exchanges)->scratch);
+	worker_free(&(*exchanges)->spools.worker);
+	free((*exchanges)->spools.directory);
 	if ((*exchanges)->with.holdings != NULL)
 		(*exchanges)->with.holdings->make_room = NULL;
 	xfree(exchanges);
@@ -211,6 +259,7 @@ void exchanges_set(
 	struct policy *old = exchanges->with.policy;
 	exchanges->with.settings = settings;
 	limit_holdings(exchanges);
+	limit_spools(exchanges);
 	exchanges->with.policy = policy_ref(policy);
 	for_each(exchanges, exchange_recheck);
 	policy_unref(&old);

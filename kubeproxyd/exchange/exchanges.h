@@ -10,6 +10,7 @@
 #include "common/attr.h"
 #include "common/mono.h"
 #include "kubeproxyd/exchange/in_flight.h"
+#include "kubeproxyd/exchange/spool.h"
 #include "kubeproxyd/http/head.h"
 
 struct audit;
@@ -64,6 +65,7 @@ struct exchanges {
 	struct in_flight in_flight;
 	TAILQ_HEAD(, exchange_link) receiving; /* a request's body, perhaps complete by now */
 	TAILQ_HEAD(, exchange_link) stalled; /* clients that are full, the longest first */
+	struct spools spools; /* the directory, ours, is that of the start */
 	struct timer *look; /* at their pace; set while there are any */
 	struct mono looked;
 	struct timer *expiry;
@@ -71,7 +73,7 @@ struct exchanges {
 	struct http_head scratch;
 	struct {
 		struct metric *requests, *in_flight, *seconds, *bytes, *upstream_errors, *refused,
-		    *held, *filtered;
+		    *held, *filters, *filtered, *spooled;
 		struct metric *sessions;
 	} metrics;
 	uint64_t bytes_in, bytes_out; /* of bodies and tunnels that ended */

@@ -150,7 +150,8 @@ void relay_on_upstream_drain(struct relay *relay)
 void relay_pause_answer(struct relay *relay)
 {
 	relay->is_client_full = true;
-	relay->upstream.verbs->pause(relay->upstream.object);
+	if (relay->upstream.object != NULL)
+		relay->upstream.verbs->pause(relay->upstream.object);
 }
 
 void relay_on_answer_body(struct relay *relay, const uint8_t *data, size_t len)

@@ -12,7 +12,7 @@
 #include "kubeproxyd/filter/json_filter.h"
 #include "kubeproxyd/filter/protobuf_filter.h"
 
-/* Unpacked bytes in one call: some milliseconds. */
+/* Bytes that are unpacked, or fetched, in one call: some milliseconds. */
 #define TURN_MAX ((size_t)1024 * 1024)
 
 /* Whoever reads one format; `object` is its own. */
@@ -23,6 +23,7 @@ struct reader {
 	void (*free)(void *object);
 	bool (*feed)(void *object, const uint8_t *data, size_t len);
 	bool (*end)(void *object);
+	bool (*next)(void *object, size_t *len); /* of what is held to the end; NULL: nothing */
 	const struct filter_result *(*result)(const void *object);
 	size_t (*memory)(const void *object);
 	void (*write_expired)(struct buf *out); /* the event that says so */
@@ -39,8 +40,9 @@ struct filter {
 	struct gunzip *gunzip;
 	struct gzip *gzip;
 	struct carry input; /* what was fed while it is paused */
-	bool is_paused;
 	bool has_packed; /* something that is not flushed yet */
+	bool is_paused;
+	bool has_ended, is_done; /* what came; what leaves */
 };
 
 /* --- readers --------------------------------------------------------------------------------- */
@@ -107,6 +109,11 @@ static bool end_protobuf(void *object)
 	return protobuf_filter_end(object);
 }
 
+static bool next_protobuf(void *object, size_t *len)
+{
+	return protobuf_filter_next(object, len);
+}
+
 static const struct filter_result *result_of_protobuf(const void *object)
 {
 	return protobuf_filter_result(object);
@@ -131,6 +138,7 @@ static const struct reader readers[] = {
 	.free = free_protobuf,
 	.feed = feed_protobuf,
 	.end = end_protobuf,
+	.next = next_protobuf,
 	.result = result_of_protobuf,
 	.memory = memory_of_protobuf,
 	.write_expired = protobuf_filter_write_expired},
@@ -173,6 +181,18 @@ static void emit(void *arg, const uint8_t *data, size_t len)
 		pack(filter, data, len, GZIP_GATHER);
 	else
 		filter->events.emit(filter->arg, data, len);
+}
+
+static bool put_away(void *arg, const uint8_t *data, size_t len)
+{
+	struct filter *filter = arg;
+	return filter->events.put_away != NULL && filter->events.put_away(filter->arg, data, len);
+}
+
+static bool fetch(void *arg, uint8_t *data, size_t len)
+{
+	struct filter *filter = arg;
+	return filter->events.fetch(filter->arg, data, len);
 }
 
 static bool fail(struct filter *filter, const char *problem)
@@ -230,13 +250,44 @@ static bool feed_packed(struct filter *filter, const uint8_t *data, size_t len)
 	return true;
 }
 
+/* --- the end --------------------------------------------------------------------------------- */
+
+static void finish(struct filter *filter)
+{
+	if (!filter->is_done && filter->gzip != NULL)
+		pack(filter, NULL, 0, GZIP_FINISH);
+	filter->is_done = true;
+}
+
+/* What was held to the end, until that is all, or it is paused. */
+static bool let_go(struct filter *filter)
+{
+	size_t len = 0, sent = 0;
+	if (filter->reader->next == NULL) {
+		finish(filter);
+		return true;
+	}
+	filter->is_paused = false;
+	while (!filter->is_paused) {
+		if (!filter->reader->next(filter->object, &len))
+			return fail_reading(filter);
+		if (len == 0) {
+			finish(filter);
+			return true;
+		}
+		sent += len;
+		filter->is_paused |= sent >= TURN_MAX;
+	}
+	return true;
+}
+
 /* --- public ---------------------------------------------------------------------------------- */
 
 struct filter *filter_new(enum filter_body body, const char *content_type,
     const char *content_encoding, const struct filter_limits *limits,
     const struct filter_events *events, void *arg)
 {
-	static const struct filter_events own = {may_read, emit};
+	static const struct filter_events own = {may_read, emit, put_away, fetch};
 	const struct reader *reader = find_reader(content_type);
 	bool is_packed = content_encoding != NULL && strcasecmp(content_encoding, "gzip") == 0;
 	bool is_plain = content_encoding == NULL || strcasecmp(content_encoding, "identity") == 0;
@@ -283,16 +334,20 @@ bool filter_end(struct filter *filter)
 		      (filter->input.len > 0 || !gunzip_is_complete(filter->gunzip));
 	if (is_cut)
 		return fail(filter, "it is not complete");
-	if (!filter->reader->end(filter->object))
+	if (!filter->has_ended && !filter->reader->end(filter->object))
 		return fail_reading(filter);
-	if (filter->gzip != NULL)
-		pack(filter, NULL, 0, GZIP_FINISH);
-	return true;
+	filter->has_ended = true;
+	return let_go(filter);
+}
+
+bool filter_is_done(const struct filter *filter)
+{
+	return filter->is_done;
 }
 
 void filter_pause(struct filter *filter)
 {
-	filter->is_paused = filter->gunzip != NULL;
+	filter->is_paused = filter->gunzip != NULL || filter->has_ended;
 }
 
 bool filter_resume(struct filter *filter)

@@ -21,7 +21,7 @@ enum filter_body {
 
 struct filter_limits {
 	size_t item_max; /* bytes of one object: a larger one is dropped and counted */
-	size_t held_max; /* bytes of a protobuf list before its length must be said */
+	size_t held_max; /* bytes of a protobuf list in memory, not 0; more is put away */
 	bool may_be_page; /* tokens of further pages pass: the reader is the proxy itself */
 };
 
@@ -30,6 +30,11 @@ struct filter_events {
 	bool (*may_read)(void *arg, const char *namespace, const char *name);
 	/* What passes, in order. */
 	void (*emit)(void *arg, const uint8_t *data, size_t len);
+	/* What passes of a list in protobuf once its end was seen: is put away where there is room
+	 * for it, and fetched from its begin on, all of it. False: cannot be. NULL: there is no
+	 * such place. */
+	bool (*put_away)(void *arg, const uint8_t *data, size_t len);
+	bool (*fetch)(void *arg, uint8_t *data, size_t len);
 };
 
 /* What became of an answer so far. */
@@ -38,6 +43,7 @@ struct filter_result {
 	uint64_t unreadable; /* dropped as well */
 	const char *problem; /* a sentence; NULL while all is well */
 	bool is_forbidden; /* the problem: the answer is one object, which may not be read */
+	bool is_unheld; /* the problem: put_away() or fetch() said no */
 };
 
 /* What a watcher is told whose roles have changed. */
@@ -64,11 +70,15 @@ void filter_free(struct filter **filter);
 /* Emits inside this call whatever is known to pass by then. False: the answer cannot be read on, or
  * may not be; nothing more is emitted and what was is to be cut. */
 bool filter_feed(struct filter *filter, const uint8_t *data, size_t len) MUST_USE;
-/* The answer is complete. False: it was not, or see filter_feed(). */
+/* The answer is complete. False: it was not, or see filter_feed(). What is left to emit then may be
+ * more than a turn should bear: unless filter_is_done() it is paused, and is to be called again
+ * after filter_resume(). */
 bool filter_end(struct filter *filter) MUST_USE;
+bool filter_is_done(const struct filter *filter) MUST_USE;
 /* Compressed answers may grow a thousandfold: nothing more is unpacked while it is paused, and what
  * was fed is kept. It pauses by itself when one call has unpacked as much as a turn should bear.
- * filter_resume() goes on; it may be paused again afterwards. */
+ * filter_resume() goes on; it may be paused again afterwards. What is not compressed is paused only
+ * behind its end. */
 void filter_pause(struct filter *filter);
 bool filter_resume(struct filter *filter) MUST_USE;
 bool filter_is_paused(const struct filter *filter) MUST_USE;

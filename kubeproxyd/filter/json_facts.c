@@ -42,24 +42,31 @@ static bool read_name(struct json_cursor *cursor, struct name *name)
 	       cursor_text_copy(&text, name->text, sizeof name->text);
 }
 
-static bool read_metadata(struct json_cursor *cursor, struct facts *facts)
+/* Reads the value of a member, whatever it is. */
+typedef bool member_fn(struct json_cursor *cursor, const struct cursor_text *key, void *arg);
+
+static bool read_members(struct json_cursor *cursor, member_fn *fn, void *arg)
 {
 	struct cursor_text key;
 	enum cursor_step step;
-	bool is_first = true, is_sound = true;
+	bool is_first = true;
 	if (!cursor_read_char(cursor, '{'))
 		return false;
 	while ((step = cursor_next_member(cursor, &is_first, &key)) == CURSOR_NEXT) {
-		if (cursor_text_is(&key, "name"))
-			is_sound = read_name(cursor, &facts->name);
-		else if (cursor_text_is(&key, "namespace"))
-			is_sound = read_name(cursor, &facts->namespace);
-		else
-			is_sound = cursor_read_value(cursor);
-		if (!is_sound)
+		if (!fn(cursor, &key, arg))
 			return false;
 	}
 	return step == CURSOR_END;
+}
+
+static bool of_metadata(struct json_cursor *cursor, const struct cursor_text *key, void *arg)
+{
+	struct facts *facts = arg;
+	if (cursor_text_is(key, "name"))
+		return read_name(cursor, &facts->name);
+	if (cursor_text_is(key, "namespace"))
+		return read_name(cursor, &facts->namespace);
+	return cursor_read_value(cursor);
 }
 
 static bool read_word(struct json_cursor *cursor, char word[WORD_BYTES])
@@ -118,30 +125,25 @@ static bool read_rows(struct json_cursor *cursor, struct facts *facts)
 	return is_sound;
 }
 
+static bool of_object(struct json_cursor *cursor, const struct cursor_text *key, void *arg)
+{
+	struct facts *facts = arg;
+	if (cursor_text_is(key, "metadata"))
+		return once(&facts->has_metadata) && read_members(cursor, of_metadata, facts);
+	if (cursor_text_is(key, "kind"))
+		return read_kind(cursor, facts);
+	if (cursor_text_is(key, "apiVersion"))
+		return read_api_version(cursor, facts);
+	if (cursor_text_is(key, "rows"))
+		return read_rows(cursor, facts);
+	if (cursor_text_is(key, "code"))
+		return read_code(cursor, facts);
+	return cursor_read_value(cursor);
+}
+
 static bool read_object(struct json_cursor *cursor, struct facts *facts)
 {
-	struct cursor_text key;
-	enum cursor_step step;
-	bool is_first = true, is_sound = true;
-	if (!cursor_read_char(cursor, '{'))
-		return false;
-	while ((step = cursor_next_member(cursor, &is_first, &key)) == CURSOR_NEXT) {
-		if (cursor_text_is(&key, "metadata"))
-			is_sound = once(&facts->has_metadata) && read_metadata(cursor, facts);
-		else if (cursor_text_is(&key, "kind"))
-			is_sound = read_kind(cursor, facts);
-		else if (cursor_text_is(&key, "apiVersion"))
-			is_sound = read_api_version(cursor, facts);
-		else if (cursor_text_is(&key, "rows"))
-			is_sound = read_rows(cursor, facts);
-		else if (cursor_text_is(&key, "code"))
-			is_sound = read_code(cursor, facts);
-		else
-			is_sound = cursor_read_value(cursor);
-		if (!is_sound)
-			return false;
-	}
-	return step == CURSOR_END;
+	return read_members(cursor, of_object, facts);
 }
 
 static bool is_status(const struct facts *facts)
@@ -165,38 +167,37 @@ static void add_subject(
 		subjects->forbidden++;
 }
 
-/* The object in a row, whose cells are made from it. */
-static bool read_row(struct json_cursor *cursor, struct facts *facts)
+struct row {
+	struct facts facts; /* of its object, whose cells are made from it */
+	bool has_object;
+};
+
+static bool of_row(struct json_cursor *cursor, const struct cursor_text *key, void *arg)
 {
-	struct cursor_text key;
-	enum cursor_step step;
-	bool is_first = true, has_object = false, is_sound = true;
-	*facts = (struct facts){0};
-	if (!cursor_read_char(cursor, '{'))
-		return false;
-	while ((step = cursor_next_member(cursor, &is_first, &key)) == CURSOR_NEXT) {
-		if (cursor_text_is(&key, "object"))
-			is_sound = once(&has_object) && read_object(cursor, facts);
-		else
-			is_sound = cursor_read_value(cursor);
-		if (!is_sound)
-			return false;
-	}
-	return step == CURSOR_END && has_object;
+	struct row *row = arg;
+	if (cursor_text_is(key, "object"))
+		return once(&row->has_object) && read_object(cursor, &row->facts);
+	return cursor_read_value(cursor);
+}
+
+static bool read_row(struct json_cursor *cursor, struct row *row)
+{
+	*row = (struct row){0};
+	return read_members(cursor, of_row, row) && row->has_object;
 }
 
 static bool add_rows(
     const struct json_judge *judge, struct json_cursor rows, struct subjects *subjects)
 {
-	struct facts facts;
+	struct row row;
 	enum cursor_step step;
 	bool is_first = true;
 	if (!cursor_read_char(&rows, '['))
 		return false;
 	while ((step = cursor_next_element(&rows, &is_first)) == CURSOR_NEXT) {
-		if (!read_row(&rows, &facts))
+		if (!read_row(&rows, &row))
 			return false;
-		add_subject(judge, &facts, subjects);
+		add_subject(judge, &row.facts, subjects);
 	}
 	return step == CURSOR_END;
 }
@@ -218,8 +219,8 @@ enum json_verdict json_judge_item(const struct json_judge *judge, struct json_cu
 
 enum json_verdict json_judge_row(const struct json_judge *judge, struct json_cursor *cursor)
 {
-	struct facts facts;
-	return read_row(cursor, &facts) ? judge_named(judge, &facts) : JSON_IS_UNREADABLE;
+	struct row row;
+	return read_row(cursor, &row) ? judge_named(judge, &row.facts) : JSON_IS_UNREADABLE;
 }
 
 enum json_verdict json_judge_single(const struct json_judge *judge, struct json_cursor *cursor)
@@ -238,24 +239,19 @@ struct event {
 	struct facts facts; /* of its object */
 };
 
+static bool of_event(struct json_cursor *cursor, const struct cursor_text *key, void *arg)
+{
+	struct event *event = arg;
+	if (cursor_text_is(key, "type"))
+		return once(&event->has_type) && read_word(cursor, event->type);
+	if (cursor_text_is(key, "object"))
+		return once(&event->has_object) && read_object(cursor, &event->facts);
+	return cursor_read_value(cursor);
+}
+
 static bool read_event(struct json_cursor *cursor, struct event *event)
 {
-	struct cursor_text key;
-	enum cursor_step step;
-	bool is_first = true, is_sound = true;
-	if (!cursor_read_char(cursor, '{'))
-		return false;
-	while ((step = cursor_next_member(cursor, &is_first, &key)) == CURSOR_NEXT) {
-		if (cursor_text_is(&key, "type"))
-			is_sound = once(&event->has_type) && read_word(cursor, event->type);
-		else if (cursor_text_is(&key, "object"))
-			is_sound = once(&event->has_object) && read_object(cursor, &event->facts);
-		else
-			is_sound = cursor_read_value(cursor);
-		if (!is_sound)
-			return false;
-	}
-	return step == CURSOR_END && event->has_type && event->has_object;
+	return read_members(cursor, of_event, event) && event->has_type && event->has_object;
 }
 
 static bool is_change(const char *type)

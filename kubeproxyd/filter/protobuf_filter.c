@@ -38,13 +38,20 @@ struct protobuf_filter *protobuf_filter_new(enum filter_body body,
 	return filter;
 }
 
-/* While nothing of a list has left, whoever is to send it can still answer that it cannot be read.
- */
-static bool has_begun(const struct protobuf_filter *filter)
+/* A list is held until its end; anything else while it is not known to be none. */
+static bool may_leave(const struct protobuf_filter *filter)
 {
 	if (filter->body == FILTER_WATCH)
 		return true;
-	return filter->list.has_raw && (!filter->out.is_in_list || filter->out.is_announced);
+	return filter->list.has_raw && filter->out.place == PROTOBUF_OUTSIDE;
+}
+
+/* What could not be put away, or fetched. */
+static bool fail_holding(struct protobuf_filter *filter)
+{
+	filter->result.problem = "what is left of it cannot be held until its end";
+	filter->result.is_unheld = true;
+	return false;
 }
 
 bool protobuf_filter_feed(struct protobuf_filter *filter, const uint8_t *data, size_t len)
@@ -55,7 +62,9 @@ bool protobuf_filter_feed(struct protobuf_filter *filter, const uint8_t *data, s
 		protobuf_watch_feed(&filter->watch, data, len);
 	else
 		protobuf_list_feed(&filter->list, data, len);
-	if (filter->result.problem == NULL && has_begun(filter))
+	if (filter->result.problem == NULL && filter->out.is_refused)
+		return fail_holding(filter);
+	if (filter->result.problem == NULL && may_leave(filter))
 		protobuf_out_flush(&filter->out);
 	return filter->result.problem == NULL;
 }
@@ -66,7 +75,17 @@ bool protobuf_filter_end(struct protobuf_filter *filter)
 						     : protobuf_list_is_whole(&filter->list);
 	if (filter->result.problem == NULL && !is_whole)
 		filter->result.problem = "it ends too early";
+	if (filter->result.problem == NULL)
+		protobuf_out_finish(&filter->out);
 	return filter->result.problem == NULL;
+}
+
+bool protobuf_filter_next(struct protobuf_filter *filter, size_t *len)
+{
+	*len = 0;
+	if (filter->result.problem != NULL)
+		return false;
+	return protobuf_out_next(&filter->out, len) || fail_holding(filter);
 }
 
 const struct filter_result *protobuf_filter_result(const struct protobuf_filter *filter)
@@ -77,7 +96,7 @@ const struct filter_result *protobuf_filter_result(const struct protobuf_filter 
 size_t protobuf_filter_memory(const struct protobuf_filter *filter)
 {
 	return sizeof *filter + filter->out.pending.cap + filter->out.held.cap +
-	       filter->list.gathered.cap + filter->watch.gathered.cap;
+	       filter->out.behind.cap + filter->list.gathered.cap + filter->watch.gathered.cap;
 }
 
 static void write_status(struct buf *out)

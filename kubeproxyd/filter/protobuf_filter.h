@@ -3,11 +3,10 @@
  * see filter.h, which chooses it by content type.
  *
  * The length of a list stands before its items. What is left of a list is therefore held until its
- * end or until it is limits.held_max bytes: a list that is no longer than that leaves with its
- * true length. A longer one is announced as long as what is held and all that is still to come, and
- * what is then taken out is made up for: by fields that no list has, of zeroes and one length,
- * which every decoder of protobuf skips. So a long list says how many bytes were taken out of its
- * rest, and neither how many objects nor of what length each. */
+ * end, in memory up to limits.held_max bytes, the rest where filter_events.put_away() puts it: it
+ * leaves with its true length, and nothing of it before all of it was read. So a list tells nothing
+ * of what was taken out of it, and one that breaks can still be answered with a sentence. Watches
+ * leave event by event. */
 #ifndef EKSGATE_PROTOBUF_FILTER_H
 #define EKSGATE_PROTOBUF_FILTER_H
 
@@ -19,9 +18,6 @@
 #include "common/buf.h"
 #include "kubeproxyd/filter/filter.h"
 
-/* A field number that no list of Kubernetes has, in one byte with its wire type. */
-#define PROTOBUF_FILLER_FIELD 15u
-
 struct protobuf_filter;
 
 /* `events` are borrowed. */
@@ -31,6 +27,9 @@ struct protobuf_filter *protobuf_filter_new(enum filter_body body,
 bool protobuf_filter_feed(struct protobuf_filter *filter, const uint8_t *data, size_t len) MUST_USE;
 /* False: the body was not complete. */
 bool protobuf_filter_end(struct protobuf_filter *filter) MUST_USE;
+/* After that, until *len is 0: emits the next piece of what was held, of *len bytes. False: it
+ * cannot be fetched. */
+bool protobuf_filter_next(struct protobuf_filter *filter, size_t *len) MUST_USE;
 /* Borrowed. */
 const struct filter_result *protobuf_filter_result(const struct protobuf_filter *filter);
 size_t protobuf_filter_memory(const struct protobuf_filter *filter) MUST_USE;

@@ -48,13 +48,6 @@ static void pass_field(struct protobuf_list *list, const uint8_t *content, size_
 	protobuf_out_add(list->out, content, len);
 }
 
-/* Outside of a list nothing has a length to keep. */
-static void drop(struct protobuf_list *list, uint64_t len)
-{
-	if (list->place == PROTOBUF_IN_LIST)
-		protobuf_out_drop(list->out, len);
-}
-
 /* --- what was gathered ----------------------------------------------------------------------- */
 
 static bool is_list(struct protobuf kind)
@@ -99,8 +92,6 @@ static void on_item(struct protobuf_list *list, struct protobuf item)
 	protobuf_verdict_count(list->result, verdict);
 	if (verdict == PROTOBUF_PASSED)
 		pass_field(list, item.at, item.len);
-	else
-		drop(list, list->head.head_len + item.len);
 }
 
 /* Without how many objects the pages behind this one have: it counts those that may not be read. */
@@ -130,7 +121,6 @@ static void on_metadata(struct protobuf_list *list, struct protobuf metadata)
 	} else {
 		protobuf_add_bytes(&field, LIST_METADATA, stripped.data, stripped.len);
 		protobuf_out_add(list->out, field.data, field.len);
-		drop(list, list->head.head_len + metadata.len - field.len);
 	}
 	buf_free(&stripped);
 	buf_free(&field);
@@ -190,7 +180,6 @@ static void skip(struct protobuf_list *list)
 {
 	list->fate = PROTOBUF_SKIP;
 	list->result->unreadable++;
-	drop(list, list->head.head_len);
 }
 
 static void begin_raw(struct protobuf_list *list)
@@ -205,7 +194,7 @@ static void begin_raw(struct protobuf_list *list)
 		list->place = PROTOBUF_IN_LIST;
 		list->list_left = list->head.content_len;
 		list->fate = PROTOBUF_IS_HEAD;
-		protobuf_out_begin_list(list->out, UNKNOWN_RAW, list->list_left);
+		protobuf_out_begin_list(list->out, UNKNOWN_RAW);
 	}
 }
 
@@ -343,8 +332,6 @@ static void read_content(struct protobuf_list *list, struct input *input)
 		protobuf_out_add(list->out, part.at, part.len);
 	else if (list->fate == PROTOBUF_GATHER)
 		gather_content(list, part);
-	else
-		drop(list, part.len);
 	if (list->left == 0)
 		end_field(list);
 }

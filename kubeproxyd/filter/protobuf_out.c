@@ -1,17 +1,13 @@
-/* The way out of a protobuf filter. A list is held until its end or until it is too long for that;
- * then the length that is announced is what is held and all that is to come, and what is dropped
- * from there on is owed: it is paid in filler, fields of zeroes that no decoder knows. Called by
- * the filters of lists and watches. */
+/* The way out of a protobuf filter. What is added to a list is held in memory up to a limit, and
+ * put away each time that is reached; once all of it is there, its length is written and it leaves
+ * in pieces, as fast as whoever reads it takes them. Called by the filters of lists and watches. */
 #include "kubeproxyd/filter/protobuf_out.h"
 
-#include "kubeproxyd/filter/protobuf_filter.h"
 #include "kubeproxyd/policy/protobuf.h"
 
-/* What is sent in one piece, about. */
-#define PIECE ((size_t)16 * 1024)
-/* Of the filler: its tag, and how long it is but at the list's end. */
-#define TAG_BYTES    1
-#define FILLER_BYTES ((uint64_t)32 * 1024)
+/* What is sent in one piece, about, and what is fetched in one. */
+#define PIECE	    ((size_t)16 * 1024)
+#define FETCH_BYTES ((size_t)32 * 1024)
 
 static void emit(struct protobuf_out *out, const void *data, size_t len)
 {
@@ -30,118 +26,105 @@ static void send(struct protobuf_out *out, const void *data, size_t len)
 		buf_append(&out->pending, data, len);
 }
 
-/* --- a list ---------------------------------------------------------------------------------- */
-
-static void announce(struct protobuf_out *out)
-{
-	out->is_announced = true;
-	protobuf_add_head(&out->pending, out->number, out->held.len + out->still_to_come);
-	protobuf_out_flush(out);
-	emit(out, out->held.data, out->held.len);
-	buf_free_secret(&out->held);
-}
-
-void protobuf_out_add(struct protobuf_out *out, const void *data, size_t len)
-{
-	if (out->is_in_list && !out->is_announced && out->held.len + len > out->held_max)
-		announce(out);
-	if (out->is_in_list)
-		out->still_to_come -= len;
-	if (out->is_in_list && !out->is_announced)
-		buf_append(&out->held, data, len);
-	else
-		send(out, data, len);
-}
-
-static void pay_zeroes(struct protobuf_out *out, uint64_t len)
-{
-	static const uint8_t zeroes[4096];
-	for (uint64_t left = len; left > 0;) {
-		size_t part = left < sizeof zeroes ? (size_t)left : sizeof zeroes;
-		send(out, zeroes, part);
-		left -= part;
-	}
-}
-
-static void pay_field(struct protobuf_out *out, uint64_t content)
-{
-	struct buf head = {0};
-	protobuf_add_head(&head, PROTOBUF_FILLER_FIELD, content);
-	send(out, head.data, head.len);
-	buf_free(&head);
-	pay_zeroes(out, content);
-}
-
-static uint64_t field_bytes(uint64_t content)
-{
-	uint64_t bytes = TAG_BYTES + 1 + content;
-	for (; content >= 0x80; content >>= 7)
-		bytes++;
-	return bytes;
-}
-
-/* The most content that makes a field of at most `size` bytes. */
-static uint64_t content_within(uint64_t size)
-{
-	uint64_t content = size - field_bytes(0);
-	while (field_bytes(content) > size)
-		content--;
-	return content;
-}
-
-/* No field is as long as a longer length makes it leap over (127 bytes make 129, 128 make 131): an
- * empty one stands before it then. */
-static void pay(struct protobuf_out *out, uint64_t size)
-{
-	uint64_t content = content_within(size);
-	if (field_bytes(content) < size) {
-		pay_field(out, 0);
-		content = content_within(size - field_bytes(0));
-	}
-	pay_field(out, content);
-	out->owed -= size;
-}
-
-/* Paid as it comes, so that no burst of it stands at the end; something stays, since no field has
- * one byte. */
-void protobuf_out_drop(struct protobuf_out *out, uint64_t len)
-{
-	out->still_to_come -= len;
-	if (!out->is_announced)
-		return;
-	out->owed += len;
-	while (out->owed >= FILLER_BYTES + field_bytes(0))
-		pay(out, FILLER_BYTES);
-}
-
-void protobuf_out_begin_list(struct protobuf_out *out, uint32_t number, uint64_t len)
-{
-	out->is_in_list = true;
-	out->is_announced = false;
-	out->number = number;
-	out->still_to_come = len;
-	out->owed = 0;
-}
-
-void protobuf_out_end_list(struct protobuf_out *out)
-{
-	if (!out->is_announced)
-		announce(out);
-	if (out->owed > 0)
-		pay(out, out->owed);
-	out->is_in_list = false;
-}
-
-/* --- the rest -------------------------------------------------------------------------------- */
-
 void protobuf_out_flush(struct protobuf_out *out)
 {
 	emit(out, out->pending.data, out->pending.len);
 	buf_clear(&out->pending);
 }
 
+/* --- a list ---------------------------------------------------------------------------------- */
+
+static void put_away(struct protobuf_out *out)
+{
+	const struct filter_events *events = out->events;
+	out->is_refused =
+	    events->put_away == NULL ||
+	    !events->put_away(out->arg, (const uint8_t *)out->held.data, out->held.len);
+	out->put_away += out->held.len;
+	buf_clear(&out->held);
+}
+
+static void hold(struct protobuf_out *out, const char *data, size_t len)
+{
+	while (len > 0 && !out->is_refused) {
+		if (out->held.len == out->held_max)
+			put_away(out);
+		size_t room = out->held_max - out->held.len;
+		size_t part = len < room ? len : room;
+		buf_append(&out->held, data, part);
+		data += part;
+		len -= part;
+	}
+}
+
+void protobuf_out_add(struct protobuf_out *out, const void *data, size_t len)
+{
+	switch (out->place) {
+	case PROTOBUF_OUTSIDE:
+		send(out, data, len);
+		break;
+	case PROTOBUF_WITHIN:
+		hold(out, data, len);
+		break;
+	case PROTOBUF_BEHIND:
+		buf_append(&out->behind, data, len);
+	}
+}
+
+void protobuf_out_begin_list(struct protobuf_out *out, uint32_t number)
+{
+	out->place = PROTOBUF_WITHIN;
+	out->number = number;
+}
+
+void protobuf_out_end_list(struct protobuf_out *out)
+{
+	out->place = PROTOBUF_BEHIND;
+}
+
+/* --- the end --------------------------------------------------------------------------------- */
+
+void protobuf_out_finish(struct protobuf_out *out)
+{
+	if (out->place == PROTOBUF_BEHIND)
+		protobuf_add_head(&out->pending, out->number, out->put_away + out->held.len);
+}
+
+static bool fetch(struct protobuf_out *out, size_t *len)
+{
+	uint8_t piece[FETCH_BYTES];
+	uint64_t left = out->put_away - out->fetched;
+	*len = left < sizeof piece ? (size_t)left : sizeof piece;
+	if (!out->events->fetch(out->arg, piece, *len))
+		return false;
+	out->fetched += *len;
+	emit(out, piece, *len);
+	return true;
+}
+
+static size_t let_go(struct protobuf_out *out, struct buf *part)
+{
+	size_t len = part->len;
+	emit(out, part->data, len);
+	buf_free_secret(part);
+	return len;
+}
+
+bool protobuf_out_next(struct protobuf_out *out, size_t *len)
+{
+	*len = let_go(out, &out->pending);
+	if (*len == 0 && out->fetched < out->put_away)
+		return fetch(out, len);
+	if (*len == 0)
+		*len = let_go(out, &out->held);
+	if (*len == 0)
+		*len = let_go(out, &out->behind);
+	return true;
+}
+
 void protobuf_out_free(struct protobuf_out *out)
 {
 	buf_free_secret(&out->pending);
 	buf_free_secret(&out->held);
+	buf_free_secret(&out->behind);
 }

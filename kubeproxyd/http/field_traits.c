@@ -4,6 +4,7 @@
 #include "kubeproxyd/http/field_traits.h"
 
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -121,6 +122,8 @@ static const uint8_t *find_starts(void)
 		while (at < RULE_COUNT && letter_of(rules[at].name[0]) == letter)
 			at++;
 	}
+	if (at != RULE_COUNT)
+		abort(); /* one stands in the wrong place, and would never be found */
 	starts[LETTERS] = (uint8_t)at;
 	return starts;
 }

@@ -127,42 +127,40 @@ static inline bool is_nothing(bytes16 found)
 	return (halves[0] | halves[1]) == 0;
 }
 
-static inline bytes16 controls_in(bytes16 bytes)
+/* Whether `find` finds nothing in the text; `fill` is a byte that it never finds. */
+static inline __attribute__((always_inline)) bool is_free_of(
+    bytes16 (*find)(bytes16 bytes), char fill, const char *text, size_t len)
+{
+	bytes16 found = {0};
+	if (len < sizeof found) {
+		char few[sizeof found];
+		memset(few, fill, sizeof few);
+		memcpy(few, text, len);
+		return is_nothing(find(load(few)));
+	}
+	for (size_t at = 0; at + sizeof found < len; at += sizeof found)
+		found |= find(load(text + at));
+	return is_nothing(found | find(load(text + len - sizeof found)));
+}
+
+static inline bytes16 find_controls(bytes16 bytes)
 {
 	return (bytes16)(bytes < (uint8_t)' ') | (bytes16)(bytes == (uint8_t)0x7f);
 }
 
 bool field_text_is_plain(const char *text, size_t len)
 {
-	bytes16 found = {0};
-	if (len < sizeof found) {
-		char few[sizeof found];
-		memset(few, ' ', sizeof few);
-		memcpy(few, text, len);
-		return is_nothing(controls_in(load(few)));
-	}
-	for (size_t at = 0; at + sizeof found < len; at += sizeof found)
-		found |= controls_in(load(text + at));
-	return is_nothing(found | controls_in(load(text + len - sizeof found)));
+	return is_free_of(find_controls, ' ', text, len);
 }
 
-static inline bytes16 invisible_in(bytes16 bytes)
+static inline bytes16 find_invisible(bytes16 bytes)
 {
 	return (bytes16)(bytes <= (uint8_t)' ') | (bytes16)(bytes >= (uint8_t)0x7f);
 }
 
 bool field_text_is_visible(const char *text, size_t len)
 {
-	bytes16 found = {0};
-	if (len < sizeof found) {
-		char few[sizeof found];
-		memset(few, '!', sizeof few);
-		memcpy(few, text, len);
-		return is_nothing(invisible_in(load(few)));
-	}
-	for (size_t at = 0; at + sizeof found < len; at += sizeof found)
-		found |= invisible_in(load(text + at));
-	return is_nothing(found | invisible_in(load(text + len - sizeof found)));
+	return is_free_of(find_invisible, '!', text, len);
 }
 
 static bool is_named(const struct http_fields *fields, size_t index, const char *name, size_t len)

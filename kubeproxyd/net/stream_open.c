@@ -6,6 +6,7 @@
 
 #include "common/xmem.h"
 #include "kubeproxyd/net/stream_parts.h"
+#include "kubeproxyd/net/tls_asked_name.h"
 
 static void read_identity(struct stream *stream)
 {
@@ -15,11 +16,7 @@ static void read_identity(struct stream *stream)
 	tls_session_protocol(ssl, stream->protocol);
 	if (!SSL_is_server(ssl))
 		return;
-	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-	stream->server_name = xstrdup_or_null(name);
-	for (char *c = stream->server_name; c != NULL && *c != '\0'; c++)
-		if (*c >= 'A' && *c <= 'Z')
-			*c = (char)(*c + ('a' - 'A'));
+	stream->server_name = tls_asked_name_take(ssl);
 	X509 *certificate = SSL_get0_peer_certificate(ssl);
 	if (certificate == NULL)
 		return;

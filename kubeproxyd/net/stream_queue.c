@@ -49,8 +49,10 @@ static struct stream_block *take_block(size_t size)
 	return block;
 }
 
+/* Requests carry tokens, and answers Secrets: TLS enciphers a copy of its own. */
 static void return_block(struct stream_block *block)
 {
+	explicit_bzero(block->bytes, block->end);
 	struct spare *spare = spare_of(block->size);
 	if (spare->count >= spare->max) {
 		free(block);
@@ -159,6 +161,8 @@ void stream_queue_consume(struct stream_queue *queue, size_t len)
 
 void stream_queue_move(struct stream_queue *queue, struct stream_queue *from, size_t len)
 {
+	if (len > from->len)
+		abort();
 	while (len > 0) {
 		size_t run;
 		const uint8_t *data = stream_queue_peek(from, &run);

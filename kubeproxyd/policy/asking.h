@@ -26,6 +26,7 @@ struct asking {
 	const struct act_as *as; /* whom the client wants to be, or NULL */
 	struct decision *decision;
 	struct wanted wanted;
+	char name_room[WANTED_NAME_ROOM]; /* of wanted */
 	bool is_basic; /* any role about the cluster allows it */
 	struct allowing few[ASKING_FEW];
 	struct allowing *allowing; /* `few`, or memory of its own when they may be more */

@@ -67,10 +67,10 @@ static enum coverage denies(const struct asking *asking, const struct resource_r
 	if (!asking->request->is_resource)
 		return is_boundless(rule) ? COVERS_ALL : COVERS_NONE;
 	enum coverage coverage = resource_rule_denies(rule, &asking->wanted);
-	if (coverage == COVERS_ALL || !asking->wanted.reads_namespaces)
+	if (coverage == COVERS_ALL || !asking->wanted.is_of_namespace)
 		return coverage;
-	enum coverage hidden = resource_rule_hides_namespace(rule, &asking->wanted);
-	return hidden > coverage ? hidden : coverage;
+	enum coverage guarded = resource_rule_guards_namespace(rule, &asking->wanted);
+	return guarded > coverage ? guarded : coverage;
 }
 
 /* Whether a rule is worth asking at all. */
@@ -335,7 +335,7 @@ void policy_decide_as(const struct grants *grants, const char *cluster,
 		return;
 	}
 	if (request->is_resource)
-		wanted_init(&asking.wanted, &grants->policy->vocabulary, request);
+		wanted_init(&asking.wanted, &grants->policy->vocabulary, request, asking.name_room);
 	asking.is_basic = is_basic(request);
 	asking.standings = standings_find(grants, cluster_labels);
 	if (grants->role_count > ASKING_FEW)
@@ -363,7 +363,7 @@ bool policy_may_read_object(
 		const struct resource_rule *rule = objects->denying[i];
 		bool is_hidden =
 		    objects->shows_namespaces &&
-		    resource_rule_hides_namespace(rule, &objects->wanted) != COVERS_NONE &&
+		    resource_rule_guards_namespace(rule, &objects->wanted) != COVERS_NONE &&
 		    matchers_take(&rule->namespaces, &called);
 		if (is_hidden || resource_rule_has_object(rule, &objects->wanted, &in, &called))
 			return false;

@@ -19,6 +19,8 @@ static bool is(const char *a, const char *b)
 	return strcmp(a, b) == 0;
 }
 
+#define READS (VERB_GET | VERB_LIST | VERB_WATCH)
+
 /* What the subresource makes of the verb. */
 static void read_subresource(
     struct wanted *wanted, const struct request_info *request, uint32_t verb)
@@ -34,6 +36,9 @@ static void read_subresource(
 		wanted->on_object = 0;
 	}
 	wanted->on_denial = wanted->on_object != 0 ? wanted->on_object : verb;
+	/* The answer is the whole object, whose rest is left as it was. */
+	if (is(subresource, "status") && verb == VERB_UPDATE)
+		wanted->on_denial |= VERB_GET;
 	/* Both can run commands. */
 	if (is(subresource, "ephemeralcontainers") ||
 	    (is(subresource, "proxy") && is(request->resource, "nodes")))
@@ -51,8 +56,9 @@ static void read_verbs(struct wanted *wanted, const struct request_info *request
 
 static void read_place(struct wanted *wanted, const struct request_info *request, bool is_namespace)
 {
-	wanted->reads_namespaces = is_namespace && !wanted->has_subresource &&
-				   (wanted->on_object & (VERB_GET | VERB_LIST | VERB_WATCH)) != 0;
+	wanted->is_of_namespace = is_namespace;
+	wanted->reads_namespaces =
+	    is_namespace && !wanted->has_subresource && (wanted->on_object & READS) != 0;
 	wanted->namespace = word_of(is_namespace ? "" : request->namespace);
 	if (wanted->namespace.text[0] != '\0') {
 		wanted->is_namespaced = wanted->is_in_namespace = true;
@@ -60,27 +66,64 @@ static void read_place(struct wanted *wanted, const struct request_info *request
 	}
 	const struct kind *kind = kind_find(request->api_group, request->resource);
 	bool has_many = is(request->verb, "list") || is(request->verb, "watch") ||
-			is(request->verb, "deletecollection");
+			is(request->verb, "deletecollection") || wanted->is_sweeping;
 	wanted->is_cluster_wide = kind != NULL && kind->is_cluster_wide;
 	wanted->is_namespaced = kind != NULL && !kind->is_cluster_wide;
 	wanted->is_across = !wanted->is_cluster_wide && (wanted->is_namespaced || has_many);
 }
 
-void wanted_init(
-    struct wanted *wanted, const struct vocabulary *vocabulary, const struct request_info *request)
+/* Behind ".../proxy" the name is "NAME", "NAME:PORT" or "SCHEME:NAME:PORT" (utilnet
+ * SplitSchemeNamePort), and rules are about what is called NAME. */
+static void read_address(
+    struct wanted *wanted, const struct request_info *request, char room[WANTED_NAME_ROOM])
+{
+	static const char *const served[] = {"pods", "services", "nodes"};
+	const char *first = strchr(request->name, ':');
+	const char *second = first != NULL ? strchr(first + 1, ':') : NULL;
+	const char *name = second != NULL ? first + 1 : request->name;
+	size_t len = first != NULL ? (size_t)((second != NULL ? second : first) - name) : 0;
+	bool is_served = false;
+	for (size_t i = 0; i < sizeof served / sizeof served[0]; i++)
+		is_served |= is(request->resource, served[i]);
+	if (!is_served || len == 0 || len >= WANTED_NAME_ROOM || request->api_group[0] != '\0' ||
+	    !is(request->subresource, "proxy"))
+		return;
+	memcpy(room, name, len);
+	room[len] = '\0';
+	wanted->name = word_of(room);
+}
+
+static bool has_star(const struct request_info *request)
+{
+	return is(request->verb, "*") || is(request->resource, "*") ||
+	       is(request->api_group, "*") || is(request->subresource, "*");
+}
+
+void wanted_init(struct wanted *wanted, const struct vocabulary *vocabulary,
+    const struct request_info *request, char room[WANTED_NAME_ROOM])
 {
 	bool is_core = request->api_group[0] == '\0';
+	struct word name = word_of(request->name);
 	*wanted = (struct wanted){
 	    .resource = vocabulary_find(vocabulary, request->resource),
 	    .group = vocabulary_find(vocabulary, request->api_group),
 	    .group_word = word_of(request->api_group),
 	    .has_subresource = request->subresource[0] != '\0',
-	    .name = word_of(request->name),
+	    .name = name,
+	    .address = name,
 	    .is_pod = is_core && is(request->resource, "pods"),
+	    .is_kubelet =
+		is_core && is(request->resource, "nodes") && is(request->subresource, "proxy"),
+	    .is_sweeping = has_star(request),
+	    .is_of_any_verb = is(request->verb, "*"),
+	    .is_of_any_kind = is(request->resource, "*"),
+	    .is_of_any_group = is(request->api_group, "*"),
 	};
 	if (wanted->has_subresource)
 		wanted->subresource = vocabulary_find(vocabulary, request->subresource);
 	read_verbs(wanted, request);
+	if (wanted->has_subresource)
+		read_address(wanted, request, room);
 	read_place(wanted, request, is_core && is(request->resource, "namespaces"));
 	wanted->has_command = request->command != NULL && request->is_command_plain;
 	if (wanted->has_command)
@@ -94,6 +137,8 @@ struct rule_key resource_rule_key(const struct resource_rule *rule)
 		key.namespace_hash = rule->namespaces.items[0].hash;
 	return key;
 }
+
+enum side { SIDE_ALLOW, SIDE_DENY };
 
 /* --- the rule -------------------------------------------------------------------------------- */
 
@@ -138,19 +183,40 @@ static enum coverage covers_namespace(const struct resource_rule *rule, const st
 	return is_taken ? COVERS_ALL : COVERS_NONE;
 }
 
-static enum coverage covers_name(const struct resource_rule *rule, const struct wanted *wanted)
+/* What a proxy subresource is asked by, scheme and port, may not take the place of the name:
+ * "http*" does not allow http:vault:8200, unless the rule spells addresses itself; and what is
+ * denied is denied by any address. */
+static bool takes_name(const struct matcher *matcher, const struct wanted *wanted, enum side side)
+{
+	bool takes_address = matcher_takes(matcher, &wanted->address);
+	if (wanted->address.text == wanted->name.text)
+		return takes_address;
+	bool takes_object = matcher_takes(matcher, &wanted->name);
+	if (side == SIDE_DENY)
+		return takes_address || takes_object;
+	return takes_address && (takes_object || strchr(matcher_text(matcher), ':') != NULL);
+}
+
+static enum coverage covers_name(
+    const struct resource_rule *rule, const struct wanted *wanted, enum side side)
 {
 	if (rule->names.is_any)
 		return COVERS_ALL;
 	if (wanted->name.text[0] == '\0')
 		return rule->names.count > 0 ? COVERS_PART : COVERS_NONE;
-	return matchers_take(&rule->names, &wanted->name) ? COVERS_ALL : COVERS_NONE;
+	for (size_t i = 0; i < rule->names.count; i++) {
+		if (takes_name(&rule->names.items[i], wanted, side))
+			return COVERS_ALL;
+	}
+	return COVERS_NONE;
 }
 
-static enum coverage covers_objects(const struct resource_rule *rule, const struct wanted *wanted)
+static enum coverage covers_objects(
+    const struct resource_rule *rule, const struct wanted *wanted, enum side side)
 {
 	enum coverage namespace = covers_namespace(rule, wanted);
-	enum coverage name = namespace != COVERS_NONE ? covers_name(rule, wanted) : COVERS_NONE;
+	enum coverage name =
+	    namespace != COVERS_NONE ? covers_name(rule, wanted, side) : COVERS_NONE;
 	return name < namespace ? name : namespace;
 }
 
@@ -171,18 +237,40 @@ enum coverage resource_rule_allows(const struct resource_rule *rule, const struc
 		is_covered = !wanted->is_pod;
 		break;
 	}
-	return is_covered && takes_command(rule, wanted) ? covers_objects(rule, wanted)
+	return is_covered && takes_command(rule, wanted) ? covers_objects(rule, wanted, SIDE_ALLOW)
 							 : COVERS_NONE;
+}
+
+/* "May I do anything with everything?" is no when any part of it is denied. */
+static bool is_in_sweep(const struct resource_rule *rule, const struct wanted *wanted)
+{
+	bool is_of_verb = wanted->is_of_any_verb ||
+			  (rule->verbs & (wanted->on_denial | wanted->on_subresource)) != 0;
+	bool is_of_resource = wanted->is_of_any_kind || rule->resource == wanted->resource ||
+			      rule->resource == RULE_ANY;
+	bool is_of_group = wanted->is_of_any_group || rule->group == wanted->group ||
+			   rule->group == RULE_ANY ||
+			   (rule->group == RULE_PATTERN &&
+			       matcher_takes(&rule->group_pattern, &wanted->group_word));
+	return is_of_verb && is_of_resource && is_of_group;
 }
 
 enum coverage resource_rule_denies(const struct resource_rule *rule, const struct wanted *wanted)
 {
+	/* Which pods a kubelet is asked about stands in what is opaque here. */
+	if (wanted->is_kubelet && rule->is_about_pods)
+		return COVERS_ALL;
+	if (wanted->is_sweeping)
+		return is_in_sweep(rule, wanted) &&
+			       covers_objects(rule, wanted, SIDE_DENY) != COVERS_NONE
+			   ? COVERS_PART
+			   : COVERS_NONE;
 	if (!is_of_kind(rule, wanted))
 		return COVERS_NONE;
 	bool is_covered = rule->scope == RULE_OF_SUBRESOURCES
 			      ? is_of_subresource(rule, wanted)
 			      : (rule->verbs & wanted->on_denial) != 0;
-	return is_covered ? covers_objects(rule, wanted) : COVERS_NONE;
+	return is_covered ? covers_objects(rule, wanted, SIDE_DENY) : COVERS_NONE;
 }
 
 bool resource_rule_has_object(const struct resource_rule *rule, const struct wanted *wanted,
@@ -231,11 +319,14 @@ enum coverage resource_rule_shows_namespace(
 	return is_nowhere ? COVERS_NONE : COVERS_PART;
 }
 
-enum coverage resource_rule_hides_namespace(
+enum coverage resource_rule_guards_namespace(
     const struct resource_rule *rule, const struct wanted *wanted)
 {
-	bool is_of_all = rule->is_everything && rule->group == RULE_ANY && rule->names.is_any;
-	return is_of_all ? resource_rule_shows_namespace(rule, wanted) : COVERS_NONE;
+	bool is_of_all = rule->scope == RULE_OF_OBJECTS && rule->resource == RULE_ANY &&
+			 rule->group == RULE_ANY && rule->names.is_any;
+	bool is_denied =
+	    rule->is_everything || (rule->verbs & wanted->on_denial & ~(uint32_t)READS) != 0;
+	return is_of_all && is_denied ? resource_rule_shows_namespace(rule, wanted) : COVERS_NONE;
 }
 
 /* --- lifetime -------------------------------------------------------------------------------- */

@@ -42,6 +42,7 @@ struct resource_rule {
 	struct matchers commands; /* of exec, words joined by spaces */
 	bool has_commands; /* exec is limited to them */
 	bool is_cluster_wide; /* of a kind that stands in no namespace: it makes none visible */
+	bool is_about_pods; /* what it takes away of pods, a kubelet would give */
 	const struct source_rule *source; /* as it is written; NULL: a role without rules */
 	char *place; /* "kubernetes_resources[2]", for messages */
 };
@@ -62,19 +63,29 @@ struct wanted {
 	uint32_t resource, subresource, group; /* numbers of the vocabulary */
 	bool has_subresource;
 	struct word group_word, namespace, name;
+	struct word address; /* of a proxy subresource: "https:web:443" as it stands, of which
+				`name` is "web" */
 	bool is_pod; /* or a part of one */
 	bool is_cluster_wide; /* known to stand in no namespace */
 	bool is_namespaced; /* known to stand in one */
 	bool is_across; /* no namespace is named, and the answer may be from all of them */
 	bool is_session; /* exec and attach */
+	bool is_kubelet; /* nodes/proxy: whoever talks to a kubelet reaches the pods of its node */
+	bool is_sweeping; /* a review of any ("*"), */
+	bool is_of_any_kind, is_of_any_group, is_of_any_verb;
 	bool is_in_namespace; /* it names the one that it is about */
-	bool reads_namespaces; /* get, list or watch of namespaces themselves */
+	bool is_of_namespace; /* of namespaces themselves, or a subresource of one */
+	bool reads_namespaces; /* get, list or watch of them */
 	bool has_command;
 	struct word command;
 };
 
-void wanted_init(
-    struct wanted *wanted, const struct vocabulary *vocabulary, const struct request_info *request);
+/* Longer names are none in Kubernetes. */
+#define WANTED_NAME_ROOM 256
+
+/* Borrows the request, and `room` for a name that is not the whole of the request's. */
+void wanted_init(struct wanted *wanted, const struct vocabulary *vocabulary,
+    const struct request_info *request, char room[WANTED_NAME_ROOM]);
 
 /* The key of a rule. */
 struct rule_key resource_rule_key(const struct resource_rule *rule);
@@ -86,7 +97,7 @@ static inline bool rule_key_may_cover(const struct rule_key *key, const struct w
 	bool is_there = key->namespace_hash == 0 || !wanted->is_in_namespace ||
 			key->namespace_hash == wanted->namespace.hash;
 	return (is_of_kind && is_there && (key->verbs & wanted->on_any) != 0) ||
-	       wanted->reads_namespaces;
+	       wanted->is_of_namespace || wanted->is_kubelet || wanted->is_sweeping;
 }
 
 /* Of what a request touches. Ordered. */
@@ -105,8 +116,9 @@ bool resource_rule_has_same_objects(
 /* A namespace is visible to whoever may do anything in it. */
 enum coverage resource_rule_shows_namespace(
     const struct resource_rule *rule, const struct wanted *wanted) MUST_USE;
-/* And in deny, to nobody to whom all that is in it is denied. */
-enum coverage resource_rule_hides_namespace(
+/* And in deny, to nobody to whom all that is in it is denied; nor is it deleted or changed by who
+ * may not do so with all that is in it. */
+enum coverage resource_rule_guards_namespace(
     const struct resource_rule *rule, const struct wanted *wanted) MUST_USE;
 
 bool matchers_take(const struct matchers *matchers, const struct word *word) MUST_USE;

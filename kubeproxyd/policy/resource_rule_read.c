@@ -59,15 +59,23 @@ static void on_verb(void *arg, struct reading *reading, const struct yaml_node *
 	    nearest != NULL ? "\"?" : "");
 }
 
-/* What a denial takes away besides: what reads or removes the same by another verb. */
-static uint32_t widened(uint32_t verbs)
+/* What a denial takes away besides: what reads or removes the same by another verb. A patch is
+ * answered with the object and a deletecollection with all of them, even when nothing is changed
+ * (dryRun). Sessions are "create", whatever the author calls them. */
+static uint32_t widened(const struct source_rule *rule)
 {
+	static const char *const sessions[] = {"exec", "attach", "portforward"};
+	uint32_t verbs = rule->verbs;
 	if ((verbs & VERB_GET) != 0)
-		verbs |= VERB_LIST;
+		verbs |= VERB_LIST | VERB_PATCH;
 	if ((verbs & VERB_LIST) != 0)
-		verbs |= VERB_WATCH;
+		verbs |= VERB_WATCH | VERB_DELETECOLLECTION;
 	if ((verbs & VERB_DELETE) != 0)
 		verbs |= VERB_DELETECOLLECTION;
+	for (size_t i = 0; verbs != 0 && i < sizeof sessions / sizeof sessions[0]; i++) {
+		if (rule->subresource != NULL && strcmp(rule->subresource, sessions[i]) == 0)
+			verbs |= VERB_CREATE;
+	}
 	return verbs;
 }
 
@@ -93,7 +101,7 @@ static void read_verbs(struct rule_reading *rule)
 	if (is_star && rule->is_allow && !is_every_kind && rule->rule.scope == RULE_OF_OBJECTS)
 		rule->rule.verbs = VERBS_USUAL;
 	if (!rule->is_allow)
-		rule->rule.verbs = widened(rule->rule.verbs);
+		rule->rule.verbs = widened(&rule->rule);
 }
 
 /* --- kind and group -------------------------------------------------------------------------- */

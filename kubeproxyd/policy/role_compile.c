@@ -139,6 +139,28 @@ struct compiling {
 	const struct subject *subject;
 };
 
+/* Whether it takes away from somebody what a kubelet gives of pods: their contents, their logs, a
+ * way into them. */
+static bool is_about_pods(const struct source_rule *from, const struct resource_rule *rule)
+{
+	static const char *const sessions[] = {"exec", "attach", "portforward", "*"};
+	const struct word core = word_of("");
+	bool is_of_kind = strcmp(from->resource, "pods") == 0 || rule->resource == RULE_ANY;
+	bool is_of_group =
+	    from->group[0] == '\0' || rule->group == RULE_ANY ||
+	    (rule->group == RULE_PATTERN && matcher_takes(&rule->group_pattern, &core));
+	bool is_of_some = rule->namespaces.count > 0 && rule->names.count > 0;
+	if (!is_of_kind || !is_of_group || !is_of_some || from->scope == RULE_OF_ALL_BUT_PODS)
+		return false;
+	if (from->scope == RULE_OF_OBJECTS)
+		return (rule->verbs &
+			   (VERB_GET | VERB_LIST | VERB_WATCH | VERB_EXEC | VERB_PORTFORWARD)) != 0;
+	bool is_of_sessions = false;
+	for (size_t i = 0; i < sizeof sessions / sizeof sessions[0]; i++)
+		is_of_sessions |= strcmp(from->subresource, sessions[i]) == 0;
+	return is_of_sessions && (rule->verbs & VERB_CREATE) != 0;
+}
+
 static struct resource_rule compile_rule(
     const struct compiling *with, const struct source_rule *from, const char *side)
 {
@@ -159,6 +181,7 @@ static struct resource_rule compile_rule(
 	compile_pattern(&from->name, with->subject, &rule.names);
 	for (size_t i = 0; i < from->commands.count; i++)
 		add_pattern(&rule.commands, from->commands.items[i]);
+	rule.is_about_pods = is_about_pods(from, &rule);
 	return rule;
 }
 

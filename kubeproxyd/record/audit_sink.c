@@ -142,9 +142,14 @@ static void tell_loss(struct audit_sink *sink)
 	free(ending);
 }
 
-static const char *remedy_of(enum audit_destination destination)
+static bool is_full(int error)
 {
-	switch (destination) {
+	return error == ENOSPC || error == EDQUOT || error == EFBIG;
+}
+
+static const char *remedy_of(const struct audit_sink *sink)
+{
+	switch (sink->destination) {
 	case AUDIT_TO_FILE:
 		break;
 	case AUDIT_TO_JOURNAL:
@@ -153,15 +158,16 @@ static const char *remedy_of(enum audit_destination destination)
 	case AUDIT_TO_STDOUT:
 		return "see what reads the standard output, or set eksgate.proxy.audit.destination";
 	}
-	return "make room, or move eksgate.proxy.audit.directory";
+	return is_full(sink->last_errno) ? "make room, or move eksgate.proxy.audit.directory"
+					 : "see what the kernel's log says of the disk, or move "
+					   "eksgate.proxy.audit.directory";
 }
 
 static void log_failing(const struct audit_sink *sink)
 {
 	if (sink->is_failing) {
 		log_error("audit", "write-failed", LOG_S("path", sink->path),
-		    LOG_S("error", strerror(sink->last_errno)),
-		    LOG_S("remedy", remedy_of(sink->destination)));
+		    LOG_S("error", strerror(sink->last_errno)), LOG_S("remedy", remedy_of(sink)));
 		return;
 	}
 	log_warn("audit", "writing-again", LOG_S("path", sink->path),

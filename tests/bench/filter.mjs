@@ -1,10 +1,17 @@
 // What it costs to filter a list: the same lists to a user who may read all of them and to one whose role shows all but a
-// few objects. Beside them, as a reader's yardstick, jq over the same bytes (`jq -c --stream`), which does nothing but read
-// and write JSON in pieces. Called by bench.mjs.
+// few objects. Beside those in JSON, as a reader's yardstick, jq over the same bytes (`jq -c --stream`), which does nothing but read
+// and write JSON in pieces; the one in protobuf lies on disk until its end. Called by bench.mjs.
 import { execFileSync } from 'node:child_process';
+import { encodeObject, PROTOBUF } from '../sim/kube/protobuf_answer.mjs';
 import { cpuRun, pick, takeTurns } from './turns.mjs';
 
-export const LISTS = { '/api/v1/namespaces/many/pods': 131 * 1024, '/api/v1/namespaces/huge/pods': 10 * 1024 * 1024 };
+const MIB = 1024 * 1024;
+export const LISTS = {
+	'/api/v1/namespaces/many/pods': { bytes: 131 * 1024, type: 'application/json' },
+	'/api/v1/namespaces/huge/pods': { bytes: 10 * MIB, type: 'application/json' },
+	'/api/v1/namespaces/huge-too/pods': { bytes: 10 * MIB, type: PROTOBUF },
+};
+const [MANY] = Object.keys(LISTS);
 const SHAPES = { h1: { connections: 4 }, h2: { connections: 2, streams: 2 } };
 // Every so many objects one is left out.
 const HIDDEN_EVERY = 50;
@@ -78,14 +85,15 @@ function pod(index) {
 	};
 }
 
-// A PodList of about so many bytes.
-export function listOf(bytes) {
+// A PodList of about so many bytes of JSON.
+export function listOf({ bytes, type }) {
 	const items = [];
 	for (let size = 0; size < bytes; ) {
 		items.push(pod(items.length));
 		size += JSON.stringify(items.at(-1)).length + 1;
 	}
-	return JSON.stringify({ kind: 'PodList', apiVersion: 'v1', metadata: { resourceVersion: '1' }, items });
+	const list = { kind: 'PodList', apiVersion: 'v1', metadata: { resourceVersion: '1' }, items };
+	return type === PROTOBUF ? encodeObject(list) : JSON.stringify(list);
 }
 
 // CPU time of jq over a file, in microseconds.
@@ -97,7 +105,7 @@ function jq(file) {
 
 export async function filter(stage, { rounds, seconds }) {
 	const results = [];
-	for (const [path, bytes] of Object.entries(LISTS))
+	for (const [path, { bytes, type }] of Object.entries(LISTS))
 		for (const [protocol, shape] of Object.entries(SHAPES)) {
 			const [whole] = stage.contenders(protocol);
 			const contenders = [
@@ -105,9 +113,28 @@ export async function filter(stage, { rounds, seconds }) {
 				{ ...whole, label: 'filtered', person: stage.restricted },
 			];
 			const values = pick(await takeTurns(contenders, rounds, (contender) => cpuRun(stage, contender, path, shape, seconds)), 'us');
-			values['jq --stream'] = Array.from({ length: rounds }, () => jq(stage.files[path]));
+			const isJson = type !== PROTOBUF;
+			if (isJson) values['jq --stream'] = Array.from({ length: rounds }, () => jq(stage.files[path]));
 			const size = bytes < 1e6 ? `${bytes >> 10} KiB` : `${bytes >> 20} MiB`;
-			results.push({ id: `filter-${protocol}-${size.replace(' ', '').toLowerCase()}`, title: `CPU a list of ${size}, ${protocol}, as it is and filtered`, unit: 'us', values });
+			results.push({
+				id: `filter-${protocol}-${size.replace(' ', '').toLowerCase()}${isJson ? '' : '-protobuf'}`,
+				title: `CPU a list of ${size}${isJson ? '' : ' in protobuf'}, ${protocol}, as it is and filtered`,
+				unit: 'us',
+				values,
+			});
 		}
+	return results;
+}
+
+// What it costs somebody whom nothing restricts that others are restricted: the same list from an instance whose roles restrict
+// nobody, and from one that has a role for some pods, of somebody else.
+export async function unrestricted(stage, { rounds, seconds }) {
+	const results = [];
+	for (const [protocol, shape] of Object.entries(SHAPES)) {
+		const [beside] = stage.contenders(protocol);
+		const contenders = [stage.unrestricted(protocol), { ...beside, label: 'others restricted' }];
+		const values = pick(await takeTurns(contenders, rounds, (contender) => cpuRun(stage, contender, MANY, shape, seconds)), 'us');
+		results.push({ id: `unrestricted-${protocol}`, title: `CPU a list of 131 KiB, ${protocol}, of a user whom nothing restricts`, unit: 'us', values });
+	}
 	return results;
 }

@@ -30,8 +30,10 @@ ${http}
 }
 
 // `files`: {path: file}. The API server.
-export function upstreamConfig(directory, { port, certificate, key, files }) {
-	const locations = Object.entries(files).map(([path, file]) => `		location = ${path} { alias ${file}; }`);
+export function upstreamConfig(directory, { port, certificate, key, files, types }) {
+	const locations = Object.entries(files).map(
+		([path, file]) => `		location = ${path} { alias ${file}; default_type ${types[path] ?? 'application/json'}; }`,
+	);
 	return nginx(
 		directory,
 		'upstream',

@@ -42,7 +42,7 @@ static void emit(void *arg, const uint8_t *data, size_t len)
 static bool run(
     enum filter_body body, const uint8_t *data, size_t size, size_t step, struct buf *out)
 {
-	static const struct filter_events events = {may_read, emit};
+	static const struct filter_events events = {.may_read = may_read, .emit = emit};
 	struct filter_limits limits = {.item_max = ITEM_MAX};
 	struct filter *filter = filter_new(body, "application/json", NULL, &limits, &events, out);
 	bool is_sound = true;

@@ -1,8 +1,9 @@
 // A list of 10 MB (100 MB in `make test-long`) of which every second object is shown, plain and compressed, to kubectl and to
-// a client that reads slowly: half of it arrives, and none of it stays in the proxy.
+// clients that read slowly, in JSON and in protobuf: half of it arrives, and none of it stays in the proxy.
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createGunzip } from 'node:zlib';
+import { readList } from '../clients/protobuf.mjs';
 import { person, scenario, startBoth } from './harness.mjs';
 import { NAME, PROD } from './filtered.mjs';
 import { isLong, toolsOf } from './tools.mjs';
@@ -12,6 +13,7 @@ const COUNT = isLong ? 10000 : 1000;
 const GROWTH_MAX_KIB = 8 * 1024; // less than one list
 const PATIENCE = { timeoutMs: isLong ? 300000 : 60000 };
 const PATH = '/api/v1/namespaces/bulk/configmaps';
+const PROTOBUF = 'application/vnd.kubernetes.protobuf';
 const READ_MS = 5;
 
 const ROLE = `kind: role
@@ -38,19 +40,25 @@ function check(text) {
 	assert.ok(items.every(({ metadata, data }) => /[02468]$/.test(metadata.name) && data.value.length === BYTES));
 }
 
+function checkProtobuf(data) {
+	const { items, others } = readList(data);
+	assert.equal(items.length, COUNT / 2);
+	assert.ok(items.every(({ name }) => /[02468]$/.test(name)));
+	assert.equal(others, 0);
+	assert.ok(data.length > (COUNT / 2) * BYTES && data.length < (COUNT / 2) * (BYTES + 200), 'and is no longer than that');
+}
+
 // Some, then a while nothing, to the end.
 async function readSlowly(stream) {
 	const source = stream.head['content-encoding'] === 'gzip' ? stream.pipe(createGunzip()) : stream;
-	let text = '';
-	let pieces = 0;
-	for await (const part of source.setEncoding('utf8')) {
-		text += part;
-		if (pieces++ % 50 === 0)
+	const all = [];
+	for await (const part of source) {
+		if (all.push(part) % 50 === 0)
 			await new Promise((resolve) => {
 				setTimeout(resolve, READ_MS);
 			});
 	}
-	return text;
+	return Buffer.concat(all);
 }
 
 scenario('large lists, filtered', { clusters: [PROD] }, async (world) => {
@@ -66,9 +74,15 @@ scenario('large lists, filtered', { clusters: [PROD] }, async (world) => {
 	for (const isCompressed of [false, true]) {
 		await bulk({ isCompressed });
 		check(await toolsOf(eve, NAME).ok(['get', '--raw', PATH], PATIENCE));
-		const stream = await eve.open(session, `/clusters/${NAME}${PATH}`, { headers: { 'accept-encoding': 'gzip' } });
-		assert.equal(stream.head['content-encoding'], isCompressed ? 'gzip' : undefined);
-		check(await readSlowly(stream));
+		for (const accept of ['application/json', PROTOBUF]) {
+			const headers = { accept, 'accept-encoding': 'gzip' };
+			const stream = await eve.open(session, `/clusters/${NAME}${PATH}`, { headers });
+			assert.equal(stream.head['content-type'], accept);
+			assert.equal(stream.head['content-encoding'], isCompressed ? 'gzip' : undefined);
+			const data = await readSlowly(stream);
+			if (accept === PROTOBUF) checkProtobuf(data);
+			else check(data.toString('utf8'));
+		}
 	}
 	session.close();
 	const names = await toolsOf(eve, NAME).ok(['get', 'cm', '-n', 'bulk', '-o', 'name', '--chunk-size=300'], PATIENCE);

@@ -1,4 +1,4 @@
-// What scenarios of filtering stand on: a cluster with objects that two restricted people see some of, and a check that
+// What scenarios of filtering stand on: a role for some objects, a cluster with objects that two restricted people see some of, and a check that
 // nothing else is told.
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
@@ -40,6 +40,22 @@ kind: role_binding
 version: v1
 metadata: {name: all-but-secret}
 spec: {roles: [all-but-secret], users: [albert]}
+`;
+
+// A role "some" with these rows, and who has it.
+export const someRole = (user, rows) => `kind: role
+version: v8
+metadata: {name: some}
+spec:
+  allow:
+    kubernetes_labels: {'*': '*'}
+    kubernetes_groups: [developers]
+    kubernetes_resources:
+${rows.map((row) => `    - {${row}}\n`).join('')}---
+kind: role_binding
+version: v1
+metadata: {name: some}
+spec: {roles: [some], users: [${user}]}
 `;
 
 export const map = (name, namespace = 'default') => ({

@@ -58,6 +58,18 @@ test('what cannot be played', async () => {
 	}
 });
 
+// Names come from a directory that others may write to.
+test('what would reach the terminal', async () => {
+	for (const name of ['esc\u001b[31ma', 'esc\u001b[31mb', 'one\u009b31m']) put(`${name}.cast`, `${HEADER}nothing\n`);
+	const several = await play(['esc']);
+	assert.match(several.stderr, /is the beginning of 2 recordings: esc\\x1b\[31m[ab], esc/);
+	const bad = await play(['one', '--no-timing']);
+	assert.match(bad.stderr, /one\\x9b31m\.cast:2:1: /);
+	const missing = await play([join(directory, 'no\u001b[31m.cast')]);
+	for (const { stderr } of [several, bad, missing]) assert.doesNotMatch(stderr, /[\u001b\u009b]/);
+	assert.equal(bad.stderr.split('\n').length, 2, 'lines are lines');
+});
+
 // Memory does not grow with the recording.
 test('a long recording', async () => {
 	const line = event(0, 'o', 'x'.repeat(1000));
@@ -118,6 +130,8 @@ test('on a terminal', async () => {
 	const quit = await onTerminal(file, [['second', 0, 'q']]);
 	assert.deepEqual([quit.status, quit.same], [0, true], JSON.stringify(quit));
 	assert.match(quit.output, /first[^]*second\u001b\[\?1049l\u001b\[!p/);
+	// What an editor has switched on does not type into the shell: mouse, focus, other forms of keys.
+	assert.match(quit.output, /\u001b\[\?[\d;]*\b1000;[\d;]*\b1004;[\d;]*l[^]*\u001b\[>4m\u001b\[<u/);
 	const interrupted = await onTerminal(file, [['second', 0, '\u0003']]);
 	assert.deepEqual([interrupted.status & 127, interrupted.same], [2, true], JSON.stringify(interrupted));
 	assert.match(interrupted.output, /\u001b\[\?1049l/);

@@ -1,26 +1,34 @@
 // A client that comes back to another instance of the host resumes there; with another client CA, or when its certificate is
-// on a revocation list, it does not, although its ticket is of before. The keys are the proxy user's alone.
+// on a revocation list, it does not, although its ticket is of before. The keys are the proxy user's alone. Which cluster is
+// meant is what the client says now, by name or by path.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { appendFileSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:tls';
-import { MATCHED, person, scenario, startBoth, startKubeproxyd } from './harness.mjs';
+import { CLUSTERS, MATCHED, nameOf, person, scenario, startBoth, startKubeproxyd } from './harness.mjs';
 
-const path = `/clusters/${MATCHED[0]}/api/v1/namespaces/default/pods`;
+const SUFFIX = 'k.example.test';
+const inCluster = '/api/v1/namespaces/default/pods';
+const path = `/clusters/${MATCHED[0]}${inCluster}`;
 const openssl = (...args) => execFileSync('openssl', args, { stdio: ['ignore', 'ignore', 'pipe'] });
 
 // A request on a connection of its own: {isResumed, status, session for the next one}.
-function ask({ port }, who, session, version = 'TLSv1.3') {
+function ask({ port }, who, session, version = 'TLSv1.3', alias = undefined) {
+	const servername = alias && `${alias}.${SUFFIX}`;
 	return new Promise((resolve, reject) => {
 		const given = { ca: who.ca, cert: who.certificate, key: who.key, ALPNProtocols: ['http/1.1'] };
-		const socket = connect({ host: '127.0.0.1', port, session, maxVersion: version, ...given });
+		const names = { servername, checkServerIdentity: alias && (() => undefined) };
+		const socket = connect({ host: '127.0.0.1', port, session, maxVersion: version, ...given, ...(alias ? names : {}) });
 		let next = session;
 		let text = '';
 		socket.on('session', (ticket) => {
 			next = ticket;
 		});
 		socket.on('error', reject);
-		socket.on('secureConnect', () => socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`));
+		socket.on('secureConnect', () => {
+			const [target, host] = alias ? [inCluster, servername] : [path, 'x'];
+			socket.write(`GET ${target} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+		});
 		socket.setEncoding('utf8').on('data', (part) => {
 			text += part;
 		});
@@ -43,6 +51,8 @@ function revoke(world, { certificate }) {
 }
 
 scenario('session tickets', async (world) => {
+	world.config.eksgate.proxy.sni_suffix = SUFFIX;
+	world.writeConfig();
 	const { kubeproxyd: first } = await startBoth(world);
 	const second = await startKubeproxyd(world, 'second');
 	await second.untilServed(MATCHED);
@@ -57,6 +67,16 @@ scenario('session tickets', async (world) => {
 		for (const instance of [second, first, first, second]) {
 			last = await ask(instance, alice, last.session, version);
 			assert.ok(last.isResumed && last.status === 200, `${version}: resumed ${last.isResumed}, ${last.status}`);
+		}
+	}
+
+	// The name that is asked for is the one that counts, whatever the session was opened for.
+	const alias = nameOf(CLUSTERS[0]);
+	for (const version of ['TLSv1.3', 'TLSv1.2']) {
+		let last = await ask(first, alice, undefined, version, alias);
+		for (const [wanted, status] of [[alias, 200], ['nowhere', 404], [undefined, 200], [alias, 200]]) {
+			last = await ask(first, alice, last.session, version, wanted);
+			assert.deepEqual([last.isResumed, last.status], [true, status], `${version}: ${wanted}`);
 		}
 	}
 

@@ -66,7 +66,7 @@ scenario('sessions', async (world) => {
 	mkdirSync(world.path('elsewhere'));
 	const put = (file, text) => writeFileSync(world.path('elsewhere', file), text);
 	put(`${KEPT}.cast`, `${JSON.stringify(header)}\n[1.5,"o","x"]\n[2.5,"m","exit 3"]\n`);
-	put(`${live[1].id}.cast.part`, `${JSON.stringify({ ...header, eksgate: { ...header.eksgate, session: live[1].id } })}\n`);
+	put(`${live[1].id}.cast.part`, `${JSON.stringify({ ...header, timestamp: header.timestamp + 1, eksgate: { ...header.eksgate, session: live[1].id } })}\n`);
 	put('deadbeef.cast', 'torn');
 	const all = await listed();
 	assert.deepEqual(

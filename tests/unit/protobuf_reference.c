@@ -201,6 +201,11 @@ static void on_list_field(void *arg, int32_t number, struct bytes content)
 		see(arg, content, "", (struct bytes){0});
 }
 
+static bool is_list_kind(struct bytes kind)
+{
+	return kind.len >= 4 && memcmp(kind.at + kind.len - 4, "List", 4) == 0;
+}
+
 void reference_list(const uint8_t *data, size_t len, struct seen *seen)
 {
 	struct envelope envelope;
@@ -208,11 +213,78 @@ void reference_list(const uint8_t *data, size_t len, struct seen *seen)
 	seen->is_whole = open_envelope((struct bytes){data, len}, false, &envelope);
 	if (!seen->is_whole)
 		(void)!open_envelope((struct bytes){data, len}, true, &envelope);
-	struct bytes kind = envelope.kind;
-	if (kind.len >= 4 && memcmp(kind.at + kind.len - 4, "List", 4) == 0)
+	seen->is_list = is_list_kind(envelope.kind);
+	if (seen->is_list)
 		seen->is_whole &= each_field(envelope.raw, !seen->is_whole, on_list_field, seen);
 	else
 		see(seen, envelope.raw, "", envelope.kind);
+}
+
+/* --- what must be left of a list ---------------------------------------------------------------
+ */
+
+static void put_since(struct buf *out, const uint8_t *begin, struct bytes rest)
+{
+	buf_append(out, begin, (size_t)(rest.at - begin));
+}
+
+static void build_metadata(struct buf *out, struct bytes metadata)
+{
+	struct buf rest = {0};
+	struct field field;
+	for (const uint8_t *begin = metadata.at;
+	     metadata.len > 0 && next_field(&metadata, &field, false); begin = metadata.at) {
+		if (field.number != 4)
+			put_since(&rest, begin, metadata);
+	}
+	put_bytes(out, 1, &rest);
+	buf_free(&rest);
+}
+
+static bool is_object(const struct seen_object *object, struct bytes bytes)
+{
+	return object->len == bytes.len &&
+	       (bytes.len == 0 || memcmp(object->bytes, bytes.at, bytes.len) == 0);
+}
+
+static void build_items(struct buf *out, struct bytes list, const struct seen *left)
+{
+	size_t next = 0;
+	struct field field;
+	for (const uint8_t *begin = list.at; list.len > 0 && next_field(&list, &field, false);
+	     begin = list.at) {
+		bool is_bytes = field.wire_type == 2;
+		if (field.number == 1 && is_bytes && has_field_4(field.content)) {
+			build_metadata(out, field.content);
+		} else if (field.number == 1 && is_bytes) {
+			put_since(out, begin, list);
+		} else if (field.number == 2 && is_bytes && next < left->count &&
+			   is_object(&left->objects[next], field.content)) {
+			put_since(out, begin, list);
+			next++;
+		}
+	}
+}
+
+void reference_build(const uint8_t *data, size_t len, const struct seen *left, struct buf *out)
+{
+	struct bytes rest = {data + 4, len - 4};
+	struct envelope envelope;
+	struct field field;
+	(void)!open_envelope((struct bytes){data, len}, false, &envelope);
+	bool is_list = is_list_kind(envelope.kind);
+	buf_append(out, data, 4);
+	for (const uint8_t *begin = rest.at; rest.len > 0 && next_field(&rest, &field, false);
+	     begin = rest.at) {
+		struct buf items = {0};
+		if (field.number == 2 && is_list) {
+			build_items(&items, field.content, left);
+			put_bytes(out, 2, &items);
+		} else if (field.number >= 1 && field.number <= 4) {
+			put_since(out, begin, rest);
+		}
+		buf_free(&items);
+	}
 }
 
 /* --- watches --------------------------------------------------------------------------------- */

@@ -24,6 +24,7 @@ struct seen_object {
 struct seen {
 	struct seen_object *objects;
 	size_t count;
+	bool is_list;
 	bool tells_remaining; /* how many objects are on further pages */
 	bool has_token; /* of the next page */
 	bool is_whole; /* everything could be decoded; else `objects` is what came before */
@@ -34,6 +35,10 @@ struct seen {
 void reference_list(const uint8_t *data, size_t len, struct seen *seen);
 void reference_watch(const uint8_t *data, size_t len, struct seen *seen);
 void seen_free(struct seen *seen);
+/* The list of which those objects are left, byte for byte: what it and its envelope have besides is
+ * as it was, but for the number of objects on further pages and what is unknown, which are gone.
+ * Anything that is no list: as it is, without what is unknown in the envelope. */
+void reference_build(const uint8_t *data, size_t len, const struct seen *left, struct buf *out);
 
 /* Writing: a varint, a field of bytes, one of text. */
 void put_varint(struct buf *out, uint64_t value);

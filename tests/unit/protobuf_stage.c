@@ -14,7 +14,11 @@
 #include "tests/unit/protobuf_reference.h"
 
 const struct filter_limits usual = {.item_max = 2 * MIB, .held_max = 64 * 1024};
-const struct filter_limits unheld = {.item_max = 2 * MIB};
+const struct filter_limits shelved = {.item_max = 2 * MIB, .held_max = 16};
+size_t stage_shelf_max = SIZE_MAX;
+
+static struct buf shelf;
+static size_t fetched;
 
 bool stage_may_read(void *arg, const char *namespace, const char *name)
 {
@@ -27,7 +31,37 @@ static void emit(void *arg, const uint8_t *data, size_t len)
 	buf_append(arg, data, len);
 }
 
-const struct filter_events stage_events = {stage_may_read, emit};
+static bool put_away(void *arg, const uint8_t *data, size_t len)
+{
+	(void)arg;
+	if (shelf.len + len > stage_shelf_max)
+		return false;
+	buf_append(&shelf, data, len);
+	return true;
+}
+
+static bool fetch(void *arg, uint8_t *data, size_t len)
+{
+	(void)arg;
+	assert_true(len > 0 && len <= shelf.len - fetched);
+	memcpy(data, shelf.data + fetched, len);
+	fetched += len;
+	return true;
+}
+
+const struct filter_events stage_events = {stage_may_read, emit, put_away, fetch};
+
+/* What was held to the end. */
+static bool let_go(struct protobuf_filter *filter)
+{
+	size_t len;
+	do {
+		if (!protobuf_filter_next(filter, &len))
+			return false;
+	} while (len > 0);
+	assert_int_equal(fetched, shelf.len);
+	return true;
+}
 
 const char *run_in_pieces(enum filter_body body, const struct filter_limits *limits,
     const struct buf *in, size_t piece, struct buf *out, struct filter_result *result)
@@ -35,13 +69,16 @@ const char *run_in_pieces(enum filter_body body, const struct filter_limits *lim
 	struct protobuf_filter *filter = protobuf_filter_new(body, limits, &stage_events, out);
 	bool is_good = true;
 	buf_clear(out);
+	buf_free(&shelf);
+	fetched = 0;
 	for (size_t at = 0; is_good && at < in->len; at += piece)
 		is_good = protobuf_filter_feed(filter, (const uint8_t *)in->data + at,
 		    in->len - at < piece ? in->len - at : piece);
-	is_good = is_good && protobuf_filter_end(filter);
+	is_good = is_good && protobuf_filter_end(filter) && let_go(filter);
 	*result = *protobuf_filter_result(filter);
 	assert_int_equal(is_good, result->problem == NULL);
 	protobuf_filter_free(&filter);
+	buf_free(&shelf);
 	return result->problem;
 }
 

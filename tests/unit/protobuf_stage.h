@@ -13,12 +13,15 @@
 /* Magic and type of a list, before its raw. */
 #define LIST_TYPE "k8s\0\x0a\x0d\x0a\x02v1\x12\x07PodList"
 
-extern const struct filter_limits usual, unheld;
-/* Emits into a buf. */
+/* All of a list in memory, and next to nothing of it. */
+extern const struct filter_limits usual, shelved;
+/* Emits into a buf; what is put away is on a shelf of that many bytes, emptied by run(). */
 extern const struct filter_events stage_events;
+extern size_t stage_shelf_max;
 bool stage_may_read(void *arg, const char *namespace, const char *name);
 
-/* What is emitted replaces `out`. The problem; NULL: it went well. */
+/* What is emitted replaces `out`, and of a list nothing was before its end. The problem; NULL: it
+ * went well. */
 const char *run_in_pieces(enum filter_body body, const struct filter_limits *limits,
     const struct buf *in, size_t piece, struct buf *out, struct filter_result *result);
 const char *run(enum filter_body body, const struct filter_limits *limits, const struct buf *in,

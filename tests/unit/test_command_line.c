@@ -12,7 +12,7 @@
 #include "common/xmem.h"
 
 struct fields {
-	const char *user;
+	const char *user, *user_too;
 	bool is_denied;
 	struct option_list groups;
 	enum render_format format;
@@ -25,6 +25,7 @@ static const struct verb_option rows[] = {
     {"user", "NAME", option_text, offsetof(struct fields, user), "whose"},
     {"denied", NULL, option_flag, offsetof(struct fields, is_denied), "only those"},
     {"group", "GROUP", option_each, offsetof(struct fields, groups), "more than once"},
+    {"user-too", "NAME", option_text, offsetof(struct fields, user_too), "whose else"},
     {"format", "table|json|yaml", option_format, offsetof(struct fields, format), "how"},
 };
 
@@ -75,6 +76,14 @@ static void test_reads(void **state)
 	assert_null(fields.operands[2]);
 	clear(&fields);
 
+	/* Beginnings are enough, and a whole name is no beginning of another. */
+	assert_int_equal(
+	    read_words(&verb, WORDS("a", "--gr=x", "--user", "u"), &fields), VERB_READ);
+	assert_string_equal(fields.groups.items[0], "x");
+	assert_string_equal(fields.user, "u");
+	assert_null(fields.user_too);
+	clear(&fields);
+
 	assert_int_equal(read_words(&verb, WORDS("--", "--user"), &fields), VERB_READ);
 	assert_null(fields.user);
 	assert_string_equal(fields.operands[0], "--user");
@@ -95,6 +104,8 @@ static void test_refuses(void **state)
 	    {{"show", "a", "--gruop", "x"},
 		"--gruop: show has no such option; did you mean --group?"},
 	    {{"show", "a", "--nothing-like-it=3"}, "--nothing-like-it: show has no such option"},
+	    {{"show", "a", "--us", "x"}, "--us: which of --user, --user-too?"},
+	    {{"show", "a", "--us=x"}, "--us: which of --user, --user-too?"},
 	    {{"show", "a", "-x"}, "-x: show has no such option"},
 	    {{"show", "a", "--format", "xml"}, "--format \"xml\": must be table, json or yaml"},
 	};
@@ -127,6 +138,7 @@ static void test_help(void **state)
 	    "  --user NAME                whose\n"
 	    "  --denied                   only those\n"
 	    "  --group GROUP              more than once\n"
+	    "  --user-too NAME            whose else\n"
 	    "  --format table|json|yaml   how\n"
 	    "  --help                     this text\n");
 	buf_free(&out);

@@ -61,7 +61,7 @@ static bool unpack(char text[ROOM])
 
 static bool run(enum filter_body body, const struct buf *in, size_t step, const char **problem)
 {
-	static const struct filter_events events = {may_read, emit};
+	static const struct filter_events events = {.may_read = may_read, .emit = emit};
 	static char reason[200];
 	struct filter_limits limits = {.item_max = ITEM_MAX};
 	struct filter *filter =

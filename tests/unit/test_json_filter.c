@@ -29,7 +29,7 @@ static void emit(void *arg, const uint8_t *data, size_t len)
 	buf_append(&out, data, len);
 }
 
-static const struct filter_events events = {may_read, emit};
+static const struct filter_events events = {.may_read = may_read, .emit = emit};
 
 /* In pieces of `step` bytes; `out` has what passed. */
 static bool run(enum filter_body body, const char *text, size_t len, size_t step, size_t item_max,

@@ -38,86 +38,96 @@ static void test_list(void **state)
 	buf_free(&out);
 }
 
-/* What is not held has its length from before: fields that no list has stand for what is gone. */
+/* However little of it is held in memory, it has the length of what it holds. */
 static void test_long_list(void **state)
 {
 	(void)state;
-	struct buf in = {0}, wanted = {0}, out = {0}, first = {0};
-	struct seen seen;
+	struct buf in = {0}, wanted = {0}, out = {0};
 	struct filter_result result;
 	put_mixed(&in, &wanted);
-	for (size_t held = 0; held < 3000; held += 97) {
+	for (size_t held = 1; held < 3000; held += held < 40 ? 1 : 97) {
 		struct filter_limits limits = {.item_max = MIB, .held_max = held};
 		assert_null(run_in_pieces(FILTER_LIST, &limits, &in, 64, &out, &result));
-		assert_true(out.len <= in.len && out.len >= wanted.len);
-		reference_list((const uint8_t *)out.data, out.len, &seen);
-		assert_true(seen.is_whole);
-		assert_int_equal(seen.count, 10);
-		for (size_t i = 0; i < seen.count; i++)
-			assert_true(
-			    stage_may_read(NULL, seen.objects[i].namespace, seen.objects[i].name));
-		assert_null(memmem(out.data, out.len, "hidden", 6));
-		seen_free(&seen);
-		assert_null(run(FILTER_LIST, &limits, &in, &first, &result));
-		assert_same(&first, &out);
+		assert_same(&out, &wanted);
+		assert_null(run(FILTER_LIST, &limits, &in, &out, &result));
+		assert_same(&out, &wanted);
 	}
-	assert_null(run(FILTER_LIST, &unheld, &in, &out, &result));
-	assert_int_equal(out.len, in.len);
 	buf_free(&in);
 	buf_free(&wanted);
 	buf_free(&out);
-	buf_free(&first);
 }
 
-/* Every length that what is gone can have, around those where a length takes one more byte. */
-static void test_filler(void **state)
+/* Lengths around those where a length takes one more byte, with 1 to 3 MiB left out. */
+static void test_lengths(void **state)
 {
 	(void)state;
-	static const size_t around[] = {0, 100, 16300, 32700, 65500, 100000, 2097100};
-	struct filter_limits limits = {.item_max = 3 * MIB};
+	static const size_t around[] = {0, 90, 16340, 2097100};
+	struct filter_limits limits = {.item_max = 3 * MIB, .held_max = 4096};
 	for (size_t i = 0; i < sizeof around / sizeof around[0]; i++) {
-		for (size_t more = 0; more < 150; more += i < 4 ? 1 : 9) {
-			struct buf list = {0}, in = {0}, out = {0};
-			struct seen seen;
+		for (size_t more = 0; more < 60; more += i < 3 ? 1 : 7) {
+			struct buf all = {0}, some = {0}, in = {0}, wanted = {0}, out = {0};
 			struct filter_result result;
-			put_item(&list, "yes", "a", 1);
-			put_item(&list, "no", "a", around[i] + more);
-			put_envelope(&in, "v1", "PodList", &list);
+			put_item(&all, "no", "a", MIB * (1 + more % 3) - MIB / 2);
+			put_item(&all, "yes", "a", around[i] + more);
+			put_item(&some, "yes", "a", around[i] + more);
+			put_envelope(&in, "v1", "PodList", &all);
+			put_envelope(&wanted, "v1", "PodList", &some);
 			assert_null(run(FILTER_LIST, &limits, &in, &out, &result));
-			assert_int_equal(out.len, in.len);
-			reference_list((const uint8_t *)out.data, out.len, &seen);
-			assert_true(seen.is_whole);
-			assert_int_equal(seen.count, 1);
-			seen_free(&seen);
-			buf_free(&list);
+			assert_same(&out, &wanted);
+			buf_free(&all);
+			buf_free(&some);
 			buf_free(&in);
+			buf_free(&wanted);
 			buf_free(&out);
 		}
 	}
+}
+
+/* No room: nothing of it leaves, and it says so. */
+static void test_full_shelf(void **state)
+{
+	(void)state;
+	struct buf in = {0}, wanted = {0}, out = {0};
+	struct filter_result result;
+	put_mixed(&in, &wanted);
+	for (stage_shelf_max = 0; stage_shelf_max < 600; stage_shelf_max += 37) {
+		assert_non_null(run_in_pieces(FILTER_LIST, &shelved, &in, 50, &out, &result));
+		assert_true(result.is_unheld && !result.is_forbidden);
+		assert_int_equal(out.len, 0);
+	}
+	stage_shelf_max = SIZE_MAX;
+	static const struct filter_events without = {.may_read = stage_may_read};
+	struct protobuf_filter *filter = protobuf_filter_new(FILTER_LIST, &shelved, &without, &out);
+	assert_false(protobuf_filter_feed(filter, (const uint8_t *)in.data, in.len));
+	assert_false(protobuf_filter_end(filter));
+	assert_true(protobuf_filter_result(filter)->is_unheld);
+	protobuf_filter_free(&filter);
+	buf_free(&in);
+	buf_free(&wanted);
+	buf_free(&out);
 }
 
 /* Fields of two bytes, the shortest that can be dropped. */
 static void test_short_fields(void **state)
 {
 	(void)state;
-	struct buf list = {0}, in = {0}, out = {0};
+	struct buf list = {0}, in = {0}, empty = {0}, wanted = {0}, out = {0};
 	struct filter_result result;
-	struct seen seen;
 	put_text(&list, 2, "");
 	put_text(&list, 3, "");
 	put_varint(&list, 4 * 8);
 	put_varint(&list, 1);
 	put_envelope(&in, "v1", "PodList", &list);
-	assert_null(run(FILTER_LIST, &unheld, &in, &out, &result));
-	assert_int_equal(result.unreadable, 3);
-	reference_list((const uint8_t *)out.data, out.len, &seen);
-	assert_true(seen.is_whole);
-	assert_int_equal(seen.count, 0);
-	assert_null(run(FILTER_LIST, &usual, &in, &out, &result));
-	assert_int_equal(out.len, in.len - list.len);
-	seen_free(&seen);
+	put_envelope(&wanted, "v1", "PodList", &empty);
+	for (int i = 0; i < 2; i++) {
+		const struct filter_limits *limits = i == 0 ? &usual : &shelved;
+		assert_null(run(FILTER_LIST, limits, &in, &out, &result));
+		assert_int_equal(result.unreadable, 3);
+		assert_same(&out, &wanted);
+	}
 	buf_free(&list);
 	buf_free(&in);
+	buf_free(&wanted);
 	buf_free(&out);
 }
 
@@ -132,7 +142,7 @@ static void test_empty_list(void **state)
 	buf_clear(&in);
 	put_list_meta(&list);
 	put_envelope(&in, "meta.k8s.io/v1", "PartialObjectMetadataList", &list);
-	assert_null(run(FILTER_LIST, &unheld, &in, &out, &result));
+	assert_null(run(FILTER_LIST, &shelved, &in, &out, &result));
 	assert_same(&out, &in);
 	buf_free(&list);
 	buf_free(&in);
@@ -161,8 +171,8 @@ static void test_remaining(void **state)
 	put_envelope(&wanted, "v1", "PodList", &shown);
 	assert_null(run_in_pieces(FILTER_LIST, &usual, &in, 3, &out, &result));
 	assert_same(&out, &wanted);
-	assert_null(run_in_pieces(FILTER_LIST, &unheld, &in, 3, &out, &result));
-	assert_int_equal(out.len, in.len);
+	assert_null(run_in_pieces(FILTER_LIST, &shelved, &in, 3, &out, &result));
+	assert_same(&out, &wanted);
 	reference_list((const uint8_t *)out.data, out.len, &seen);
 	assert_true(seen.is_whole && !seen.tells_remaining);
 	assert_int_equal(seen.count, 1);
@@ -178,7 +188,7 @@ static void test_remaining(void **state)
 	put_item(&list, "yes", "a", 5);
 	put_envelope(&in, "v1", "PodList", &list);
 	assert_string_equal(
-	    run_in_pieces(FILTER_LIST, &unheld, &in, 3, &out, &result), FILTER_IS_PAGE);
+	    run_in_pieces(FILTER_LIST, &shelved, &in, 3, &out, &result), FILTER_IS_PAGE);
 	assert_int_equal(out.len, 0);
 	buf_free(&meta);
 	buf_free(&kept);
@@ -341,7 +351,7 @@ static size_t allocated(void)
 
 struct gauge {
 	size_t before, most;
-	uint64_t bytes;
+	uint64_t bytes, put_away, fetched;
 };
 
 static void weigh(struct gauge *gauge)
@@ -357,6 +367,23 @@ static void emit_to_gauge(void *arg, const uint8_t *data, size_t len)
 	(void)data;
 	gauge->bytes += len;
 	weigh(gauge);
+}
+
+static bool put_away_nowhere(void *arg, const uint8_t *data, size_t len)
+{
+	struct gauge *gauge = arg;
+	(void)data;
+	gauge->put_away += len;
+	weigh(gauge);
+	return true;
+}
+
+static bool fetch_from_nowhere(void *arg, uint8_t *data, size_t len)
+{
+	struct gauge *gauge = arg;
+	memset(data, 'x', len);
+	gauge->fetched += len;
+	return true;
 }
 
 static bool may_read_half(void *arg, const char *namespace, const char *name)
@@ -376,11 +403,12 @@ static void feed(struct protobuf_filter *filter, const struct buf *data, struct 
 }
 
 /* A list of 100 MiB, 30 in a sanitized build's ordinary run, half of which passes; one of its items
- * is of 1 MiB. */
+ * is of 1 MiB. What is put away is no memory. */
 static void test_memory(void **state)
 {
 	(void)state;
-	static const struct filter_events gauging = {may_read_half, emit_to_gauge};
+	static const struct filter_events gauging = {
+	    may_read_half, emit_to_gauge, put_away_nowhere, fetch_from_nowhere};
 	const uint64_t count = (getenv("EKSGATE_LONG") != NULL ? 100U : 30U) * 1024 / 2;
 	struct filter_limits limits = {.item_max = 2 * MIB, .held_max = 128 * 1024 - 1};
 	struct buf each[2] = {{0}}, large = {0}, head = {0};
@@ -404,7 +432,13 @@ static void test_memory(void **state)
 	}
 	assert_true(protobuf_filter_end(filter));
 	assert_int_equal(protobuf_filter_result(filter)->passed, count + 1);
-	assert_true(gauge.bytes > count * each[0].len);
+	assert_int_equal(gauge.bytes, 0);
+	size_t len;
+	do
+		assert_true(protobuf_filter_next(filter, &len));
+	while (len > 0);
+	assert_int_equal(gauge.fetched, gauge.put_away);
+	assert_in_range(gauge.bytes - count * each[0].len - large.len, sizeof LIST_TYPE, 64);
 	assert_true(gauge.most < 2 * MIB + 256 * 1024);
 	protobuf_filter_free(&filter);
 	for (int i = 0; i < 2; i++)
@@ -418,7 +452,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_list),
 	    cmocka_unit_test(test_long_list),
-	    cmocka_unit_test(test_filler),
+	    cmocka_unit_test(test_lengths),
+	    cmocka_unit_test(test_full_shelf),
 	    cmocka_unit_test(test_short_fields),
 	    cmocka_unit_test(test_empty_list),
 	    cmocka_unit_test(test_remaining),

@@ -204,8 +204,7 @@ static void test_bodies(void **state)
 				fail_msg("%s", bodies[i].what);
 			assert_non_null(result.problem);
 			/* It can still be answered with a sentence. */
-			if (strstr(bodies[i].what, "than the") != NULL)
-				assert_int_equal(out.len, 0);
+			assert_int_equal(out.len, 0);
 		}
 		buf_free(&in);
 		buf_free(&out);
@@ -223,7 +222,7 @@ static void test_unknown_fields(void **state)
 	put_envelope(&in, "v1", "PodList", &list);
 	put_text(&in, 9, "hidden");
 	for (int i = 0; i < 2; i++) {
-		assert_null(run(FILTER_LIST, i == 0 ? &usual : &unheld, &in, &out, &result));
+		assert_null(run(FILTER_LIST, i == 0 ? &usual : &shelved, &in, &out, &result));
 		assert_int_equal(result.passed, 1);
 		assert_int_equal(result.unreadable, 2);
 		assert_null(memmem(out.data, out.len, "hidden", 6));
@@ -244,8 +243,8 @@ static void test_truncated(void **state)
 		struct buf cut = {.data = in.data, .len = len};
 		struct filter_result result;
 		assert_non_null(run_in_pieces(
-		    FILTER_LIST, len % 2 == 0 ? &usual : &unheld, &cut, 50, &out, &result));
-		assert_null(memmem(buf_text(&out), out.len, "hidden", 6));
+		    FILTER_LIST, len % 2 == 0 ? &usual : &shelved, &cut, 50, &out, &result));
+		assert_int_equal(out.len, 0);
 	}
 	buf_free(&in);
 	buf_free(&wanted);
@@ -271,7 +270,7 @@ static void test_too_long(void **state)
 		assert_int_equal(seen.count, 1);
 		assert_string_equal(seen.objects[0].name, "a");
 		seen_free(&seen);
-		limits.held_max = 0;
+		limits.held_max = 1;
 	}
 	buf_free(&list);
 	buf_free(&in);

@@ -519,6 +519,50 @@ static void test_a_no_says_what_to_ask_for(void **state)
 	policy_unref(&policy);
 }
 
+/* What `kubectl auth can-i VERB RESOURCE` asks, which may say "*": it is no when any of it is. */
+static bool may(const struct grants *grants, const char *verb, const char *group,
+    const char *resource, const char *namespace)
+{
+	struct labels labels = {0};
+	struct decision decision = {0};
+	struct request_info info = {.is_resource = true,
+	    .verb = verb,
+	    .path = "",
+	    .api_group = group,
+	    .api_version = "",
+	    .resource = resource,
+	    .subresource = "",
+	    .namespace = namespace,
+	    .name = "",
+	    .field_selector = "",
+	    .label_selector = ""};
+	policy_decide(grants, "c1", &labels, &info, &decision);
+	bool is_allowed = decision.is_allowed;
+	decision_clear(&decision);
+	return is_allowed;
+}
+
+static void test_reviews_of_everything(void **state)
+{
+	(void)state;
+	struct policy *policy =
+	    parse(ROLE("  allow: {kubernetes_labels: {'*': '*'}}\n"
+		       "  deny:\n    kubernetes_resources:\n"
+		       "    - {kind: secrets, namespace: prod, name: '*', verbs: [get]}\n"));
+	struct grants *grants = grants_of(policy, "joe", NULL);
+	assert_false(may(grants, "*", "*", "*", ""));
+	assert_false(may(grants, "*", "*", "*", "prod"));
+	assert_false(may(grants, "get", "*", "*", "prod"));
+	assert_false(may(grants, "get", "", "*", ""));
+	assert_false(may(grants, "*", "", "secrets", "prod"));
+	assert_true(may(grants, "*", "*", "*", "dev"));
+	assert_true(may(grants, "create", "*", "*", "prod"));
+	assert_true(may(grants, "get", "apps", "*", "prod"));
+	assert_true(may(grants, "*", "", "pods", "prod"));
+	grants_free(&grants);
+	policy_unref(&policy);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -532,6 +576,7 @@ int main(void)
 	    cmocka_unit_test(test_principals_are_not_merged),
 	    cmocka_unit_test(test_roles_of_different_users),
 	    cmocka_unit_test(test_a_no_says_what_to_ask_for),
+	    cmocka_unit_test(test_reviews_of_everything),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

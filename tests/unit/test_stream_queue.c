@@ -13,6 +13,14 @@
 enum { RECORD = 16 * 1024, SMALL = 4 * 1024, MOST = 100000 };
 
 static uint8_t bytes[MOST];
+static size_t wiped;
+
+/* In place of the C library's. */
+void explicit_bzero(void *text, size_t len)
+{
+	memset(text, 0, len);
+	wiped += len;
+}
 
 static void fill_bytes(void)
 {
@@ -61,6 +69,24 @@ static void test_all_sizes_of_pieces(void **state)
 			assert_int_equal(take_all(&queue, bytes, steps[j]), MOST);
 		}
 	}
+}
+
+/* Tokens and Secrets go through queues. */
+static void test_what_left_is_wiped(void **state)
+{
+	(void)state;
+	struct stream_queue queue = {0}, other = {0};
+	wiped = 0;
+	stream_queue_append_few(&queue, bytes, 100);
+	stream_queue_consume(&queue, 40);
+	stream_queue_move(&other, &queue, 60);
+	assert_int_equal(wiped, 100);
+	stream_queue_clear(&other);
+	assert_int_equal(wiped, 160);
+	stream_queue_append_few(&queue, bytes, 100);
+	stream_queue_append_few(&queue, bytes + 100, 3 * RECORD);
+	(void)take_all(&queue, bytes, 100);
+	assert_int_equal(wiped, 160 + 100 + 100 + 3 * RECORD);
 }
 
 static void test_little_takes_little_and_more_fills_records(void **state)
@@ -121,6 +147,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_all_sizes_of_pieces),
+	    cmocka_unit_test(test_what_left_is_wiped),
 	    cmocka_unit_test(test_little_takes_little_and_more_fills_records),
 	    cmocka_unit_test(test_what_is_offered_first_only_grows),
 	    cmocka_unit_test(test_moves_between_queues),

@@ -14,17 +14,8 @@
 #include "common/xmem.h"
 #include "kubeproxyd/net/tls.h"
 #include "kubeproxyd/net/tls_seal.h"
+#include "tests/unit/resuming_client.h"
 #include "tests/unit/stream_ends.h"
-
-static SSL_SESSION *kept; /* the newest ticket */
-
-static int keep_session(SSL *ssl, SSL_SESSION *session)
-{
-	(void)ssl;
-	SSL_SESSION_free(kept);
-	kept = session;
-	return 1;
-}
 
 static struct tls_server *server_of(struct world *world, const char *ca_name, struct tls_seal *seal)
 {
@@ -40,57 +31,16 @@ static struct tls_server *server_of(struct world *world, const char *ca_name, st
 	return server;
 }
 
-static void carry(SSL *from, SSL *to)
+/* Whether the session was resumed, with the certificate that was expected. */
+static bool connects(
+    struct tls_server *server, struct resuming_client *client, const X509 *expected)
 {
-	uint8_t bytes[16384];
-	int len;
-	while ((len = BIO_read(SSL_get_wbio(from), bytes, sizeof bytes)) > 0)
-		assert_int_equal(BIO_write(SSL_get_rbio(to), bytes, len), len);
-}
-
-/* A client that offers the ticket that it has; it takes another from there. Whether the session was
- * resumed, and with which certificate, or none. */
-static bool connects(struct tls_server *server, SSL_CTX *context, const X509 *expected)
-{
-	SSL *client = SSL_new(context), *accepted = tls_server_session(server);
-	SSL_set_bio(client, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
-	SSL_set_bio(accepted, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
-	if (kept != NULL)
-		assert_int_equal(SSL_set_session(client, kept), 1);
-	SSL_set_connect_state(client);
-	for (unsigned i = 0; i < 5; i++) {
-		(void)SSL_do_handshake(client);
-		carry(client, accepted);
-		(void)SSL_do_handshake(accepted);
-		carry(accepted, client);
-	}
-	assert_true(SSL_is_init_finished(client) && SSL_is_init_finished(accepted));
-	char byte;
-	(void)SSL_read(client, &byte, 1);
+	SSL *accepted = resuming_client_connect(client, server);
 	const X509 *seen = SSL_get0_peer_certificate(accepted);
 	assert_int_equal(seen != NULL ? X509_cmp(seen, expected) : -1, 0);
 	bool is_resumed = SSL_session_reused(accepted) == 1;
-	SSL_set_shutdown(client, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
-	SSL_free(client);
 	SSL_free(accepted);
 	return is_resumed;
-}
-
-static SSL_CTX *client_of(const struct identity *leaf, int version)
-{
-	SSL_CTX *context = SSL_CTX_new(TLS_client_method());
-	SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
-	SSL_CTX_sess_set_new_cb(context, keep_session);
-	SSL_CTX_set_max_proto_version(context, version);
-	assert_int_equal(SSL_CTX_use_certificate(context, leaf->certificate), 1);
-	assert_int_equal(SSL_CTX_use_PrivateKey(context, leaf->key), 1);
-	return context;
-}
-
-static void forget(void)
-{
-	SSL_SESSION_free(kept);
-	kept = NULL;
 }
 
 static struct identity make_alice(struct world *world)
@@ -113,12 +63,12 @@ static void siblings_resume_each_others_sessions(void **state)
 		servers[i] = server_of(world, "ca.pem", seals[i]);
 	}
 	for (size_t v = 0; v < 2; v++) {
-		SSL_CTX *client = client_of(&alice, versions[v]);
-		assert_false(connects(servers[0], client, alice.certificate));
+		struct resuming_client client;
+		resuming_client_init(&client, &alice, versions[v]);
+		assert_false(connects(servers[0], &client, alice.certificate));
 		for (size_t i = 0; i < 6; i++)
-			assert_true(connects(servers[i % 2], client, alice.certificate));
-		forget();
-		SSL_CTX_free(client);
+			assert_true(connects(servers[i % 2], &client, alice.certificate));
+		resuming_client_free(&client);
 	}
 	for (size_t i = 0; i < 2; i++) {
 		tls_server_free(&servers[i]);
@@ -134,21 +84,21 @@ static void keys_rotate(void **state)
 	struct identity alice = make_alice(world);
 	struct tls_seal *seal = tls_seal_new(NULL, NULL);
 	struct tls_server *server = server_of(world, "ca.pem", seal);
-	SSL_CTX *client = client_of(&alice, TLS1_3_VERSION);
+	struct resuming_client client;
+	resuming_client_init(&client, &alice, TLS1_3_VERSION);
 	struct tls_seal_key keys[] = {
 	    {"name 3", "secret 3"}, {"name 2", "secret 2"}, {"name 1", "secret 1"}};
 	tls_seal_set(seal, &keys[2], 1);
-	assert_false(connects(server, client, alice.certificate));
-	SSL_SESSION *first = SSL_SESSION_dup(kept);
+	assert_false(connects(server, &client, alice.certificate));
+	SSL_SESSION *first = SSL_SESSION_dup(client.kept);
 	tls_seal_set(seal, &keys[1], 2);
-	assert_true(connects(server, client, alice.certificate));
+	assert_true(connects(server, &client, alice.certificate));
 	tls_seal_set(seal, &keys[0], 2);
-	assert_true(connects(server, client, alice.certificate));
-	forget();
-	kept = first;
-	assert_false(connects(server, client, alice.certificate));
-	forget();
-	SSL_CTX_free(client);
+	assert_true(connects(server, &client, alice.certificate));
+	resuming_client_forget(&client);
+	client.kept = first;
+	assert_false(connects(server, &client, alice.certificate));
+	resuming_client_free(&client);
 	tls_server_free(&server);
 	tls_seal_free(&seal);
 	free_identity(&alice);
@@ -170,14 +120,14 @@ static void others_open_nothing(void **state)
 	tls_seal_set(other, &twin, 1);
 	struct tls_server *servers[] = {server_of(world, "ca.pem", seal),
 	    server_of(world, "both.pem", seal), server_of(world, "ca.pem", other)};
-	SSL_CTX *client = client_of(&alice, TLS1_3_VERSION);
+	struct resuming_client client;
+	resuming_client_init(&client, &alice, TLS1_3_VERSION);
 	for (size_t i = 0; i < 3; i++)
-		assert_false(connects(servers[i], client, alice.certificate));
-	assert_true(connects(servers[2], client, alice.certificate));
+		assert_false(connects(servers[i], &client, alice.certificate));
+	assert_true(connects(servers[2], &client, alice.certificate));
 	for (size_t i = 0; i < 3; i++)
 		tls_server_free(&servers[i]);
-	forget();
-	SSL_CTX_free(client);
+	resuming_client_free(&client);
 	tls_seal_free(&seal);
 	tls_seal_free(&other);
 	free(path);
@@ -207,12 +157,12 @@ static void an_unknown_key_is_asked_for(void **state)
 	tls_seal_set(seal, &key, 1);
 	struct tls_server *first = server_of(world, "ca.pem", seal),
 			  *second = server_of(world, "ca.pem", asking);
-	SSL_CTX *client = client_of(&alice, TLS1_3_VERSION);
-	assert_false(connects(first, client, alice.certificate));
-	assert_true(connects(second, client, alice.certificate));
+	struct resuming_client client;
+	resuming_client_init(&client, &alice, TLS1_3_VERSION);
+	assert_false(connects(first, &client, alice.certificate));
+	assert_true(connects(second, &client, alice.certificate));
 	assert_int_equal(asked, 1);
-	forget();
-	SSL_CTX_free(client);
+	resuming_client_free(&client);
 	tls_server_free(&first);
 	tls_server_free(&second);
 	tls_seal_free(&seal);

@@ -95,7 +95,7 @@ export const routes = [
 	[
 		'POST',
 		'/clusters/ID/bulk',
-		'{namespace, count, bytes, isCompressed?}: a list of ConfigMaps made while it is sent',
+		'{namespace, count, bytes, isCompressed?, pauseMs?, piecesMax?}: a list of ConfigMaps made while it is sent',
 		(s, [id], { namespace, ...list }) => {
 			need(s, id).store.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
 			need(s, id).bulk.set(namespace, list);

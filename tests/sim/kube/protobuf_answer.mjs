@@ -3,7 +3,7 @@
 // has. Field numbers are those of Kubernetes' generated.proto files.
 import { fields, text } from './protobuf_writer.mjs';
 
-const MAGIC = Buffer.from([0x6b, 0x38, 0x73, 0x00]);
+export const MAGIC = Buffer.from([0x6b, 0x38, 0x73, 0x00]);
 export const PROTOBUF = 'application/vnd.kubernetes.protobuf';
 
 const optional = (number, value) => (value ? [[number, text(value)]] : []);
@@ -38,7 +38,7 @@ const secret = (object) =>
 		...optional(3, object.type),
 	]);
 
-function listMeta({ resourceVersion, continue: rest, remainingItemCount }) {
+export function listMeta({ resourceVersion, continue: rest, remainingItemCount }) {
 	return fields([
 		...optional(2, resourceVersion),
 		...optional(3, rest),

@@ -1,7 +1,7 @@
 // Protobuf as bytes, without a schema: a message is its fields, each a number and either the bytes of a length-delimited
 // value or a number (a boolean is 1 or 0).
 
-function varint(value) {
+export function varint(value) {
 	const bytes = [];
 	for (let rest = value; ; rest = Math.floor(rest / 128)) {
 		if (rest < 128) return Buffer.from([...bytes, rest]);

@@ -1,0 +1,239 @@
+/* Files of answers: what goes in comes out, nobody else can read it, and limits hold. */
+#include <dirent.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/loop.h"
+#include "common/worker.h"
+#include "kubeproxyd/exchange/spool.h"
+
+#define KIB ((size_t)1024)
+
+static char directory[] = "/tmp/eksgate-spool-XXXXXX";
+static struct spools spools;
+static struct loop *loop;
+static uint8_t bytes[200 * 1024];
+
+static int set_up(void **state)
+{
+	(void)state;
+	spools = (struct spools){.directory = directory, .each_max = 1024 * KIB};
+	spools.all.limit = 2048 * KIB;
+	loop = loop_new();
+	spools.worker = worker_new(loop);
+	for (size_t i = 0; i < sizeof bytes; i++)
+		bytes[i] = (uint8_t)(i / 7 + i % 5);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	worker_free(&spools.worker);
+	loop_free(&loop);
+	assert_int_equal(spools.all.held, 0);
+	return 0;
+}
+
+static size_t count_names(void)
+{
+	DIR *entries = opendir(directory);
+	size_t count = 0;
+	for (struct dirent *entry; (entry = readdir(entries)) != NULL;)
+		count += entry->d_name[0] != '.';
+	closedir(entries);
+	return count;
+}
+
+/* Waits for files that are being closed. */
+static void settle(void)
+{
+	worker_free(&spools.worker);
+	spools.worker = worker_new(loop);
+}
+
+/* The descriptor of the one file that is open without a name below the directory; -1: none. */
+static int find_file(void)
+{
+	for (int fd = 3; fd < 100; fd++) {
+		char link[64], path[256] = "";
+		snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+		if (readlink(link, path, sizeof path - 1) > 0 &&
+		    strncmp(path, directory, strlen(directory)) == 0)
+			return fd;
+	}
+	return -1;
+}
+
+static void test_round_trip(void **state)
+{
+	(void)state;
+	static const size_t puts[] = {1, 15, 16, 17, 32 * KIB, 32 * KIB + 1, 100 * KIB + 3};
+	static const size_t fetches[] = {32 * KIB, 5, 1, 31, 32 * KIB - 1};
+	static uint8_t got[sizeof bytes];
+	struct spool *spool = spool_new(&spools);
+	size_t size = 0, fetched = 0;
+	assert_int_equal(find_file(), -1);
+	for (size_t i = 0; i < sizeof puts / sizeof puts[0]; i++) {
+		assert_true(spool_put(spool, bytes + size, puts[i]));
+		size += puts[i];
+		assert_int_equal(spool_size(spool), size);
+		assert_int_equal(spools.all.held, size);
+	}
+	for (size_t i = 0; fetched < size; i++) {
+		size_t len = fetches[i % 5] < size - fetched ? fetches[i % 5] : size - fetched;
+		assert_true(spool_fetch(spool, got + fetched, len));
+		fetched += len;
+	}
+	assert_memory_equal(got, bytes, size);
+	assert_false(spool_fetch(spool, got, 1));
+	assert_int_equal(spool_fault(spool), SPOOL_BROKEN);
+	spool_free(&spool);
+	assert_null(spool);
+	settle();
+	assert_int_equal(find_file(), -1);
+}
+
+/* No name, no reader, and on the disk no text; the same text is another with each file. */
+static void test_nobody_can_read_it(void **state)
+{
+	(void)state;
+	static const char secret[] = "the quick brown fox jumps over the lazy dog";
+	uint8_t raw[2][sizeof secret];
+	for (int i = 0; i < 2; i++) {
+		struct stat status;
+		struct spool *spool = spool_new(&spools);
+		assert_true(spool_put(spool, (const uint8_t *)secret, sizeof secret));
+		assert_int_equal(count_names(), 0);
+		int fd = find_file();
+		assert_true(fd >= 0 && fstat(fd, &status) == 0);
+		assert_int_equal(status.st_mode & 0777, 0600);
+		assert_int_equal(status.st_nlink, 0);
+		assert_int_equal(status.st_size, sizeof secret);
+		assert_int_equal(pread(fd, raw[i], sizeof secret, 0), sizeof secret);
+		for (size_t at = 0; at + 4 <= sizeof secret; at++)
+			assert_null(memmem(raw[i], sizeof secret, secret + at, 4));
+		spool_free(&spool);
+		settle();
+	}
+	assert_memory_not_equal(raw[0], raw[1], sizeof secret);
+}
+
+static void test_too_long(void **state)
+{
+	(void)state;
+	struct spool *spool = spool_new(&spools);
+	spools.each_max = 100;
+	assert_true(spool_put(spool, bytes, 60));
+	assert_true(spool_put(spool, bytes, 40));
+	assert_false(spool_put(spool, bytes, 1));
+	assert_int_equal(spool_fault(spool), SPOOL_TOO_LONG);
+	assert_string_equal(spool_error(spool), "");
+	spools.each_max = 200;
+	assert_false(spool_put(spool, bytes, 1)); /* it sticks */
+	assert_false(spool_fetch(spool, bytes, 1));
+	spool_free(&spool);
+	settle();
+	/* Nothing at all, and a limit that became less. */
+	spools.each_max = 0;
+	spool = spool_new(&spools);
+	assert_false(spool_put(spool, bytes, 1));
+	assert_int_equal(find_file(), -1);
+	spool_free(&spool);
+	spools.each_max = 100;
+	spool = spool_new(&spools);
+	assert_true(spool_put(spool, bytes, 100));
+	spools.each_max = 50;
+	assert_false(spool_put(spool, bytes, 1));
+	spool_free(&spool);
+}
+
+static struct spool *victim;
+
+static void give_up_victim(void *arg, size_t more)
+{
+	assert_ptr_equal(arg, &spools);
+	assert_true(more > 0);
+	spool_free(&victim);
+}
+
+static void test_no_room(void **state)
+{
+	(void)state;
+	struct spool *spool = spool_new(&spools);
+	victim = spool_new(&spools);
+	spools.all.limit = 100;
+	spools.all.arg = &spools;
+	assert_true(spool_put(victim, bytes, 70));
+	assert_true(spool_put(spool, bytes, 30));
+	spools.all.make_room = give_up_victim;
+	assert_true(spool_put(spool, bytes, 70)); /* the victim's */
+	assert_null(victim);
+	assert_false(spool_put(spool, bytes, 1));
+	assert_int_equal(spool_fault(spool), SPOOL_NO_ROOM);
+	spool_free(&spool);
+}
+
+static void test_broken(void **state)
+{
+	(void)state;
+	struct rlimit before, small;
+	char absent[] = "/nonexistent/eksgate";
+	struct spool *spool = spool_new(&spools);
+	spools.directory = absent;
+	assert_false(spool_put(spool, bytes, 1));
+	assert_int_equal(spool_fault(spool), SPOOL_BROKEN);
+	assert_string_equal(spool_error(spool), "No such file or directory");
+	spool_free(&spool);
+	/* As a disk that is full in the middle of a write. */
+	spools.directory = directory;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	small = (struct rlimit){50 * KIB, before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	spool = spool_new(&spools);
+	assert_true(spool_put(spool, bytes, 40 * KIB));
+	assert_false(spool_put(spool, bytes, 40 * KIB));
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(spool_fault(spool), SPOOL_BROKEN);
+	assert_string_equal(spool_error(spool), "File too large");
+	assert_false(spool_put(spool, bytes, 1));
+	spool_free(&spool);
+	settle();
+	/* What is gone from under it is not made up. */
+	uint8_t got[10];
+	spool = spool_new(&spools);
+	assert_true(spool_put(spool, bytes, 10));
+	assert_int_equal(ftruncate(find_file(), 9), 0);
+	assert_false(spool_fetch(spool, got, 10));
+	assert_int_equal(spool_fault(spool), SPOOL_BROKEN);
+	spool_free(&spool);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+	    TEST(test_round_trip),
+	    TEST(test_nobody_can_read_it),
+	    TEST(test_too_long),
+	    TEST(test_no_room),
+	    TEST(test_broken),
+	};
+	if (mkdtemp(directory) == NULL)
+		return 1;
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	rmdir(directory);
+	return failed;
+}

@@ -1,0 +1,176 @@
+/* What a resumed session takes over from the first one, and what not: the certificate as long as
+ * all holds that spoke for it, and never the server name. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+
+#include "common/xmem.h"
+#include "kubeproxyd/net/tls.h"
+#include "kubeproxyd/net/tls_asked_name.h"
+#include "tests/unit/resuming_client.h"
+#include "tests/unit/stream_ends.h"
+
+static const int versions[] = {TLS1_3_VERSION, TLS1_2_VERSION};
+#define VERSIONS (sizeof versions / sizeof versions[0])
+/* Times in certificates and lists are of whole seconds. */
+#define SOON 2
+
+static struct identity make_alice(struct world *world, long ends)
+{
+	return make_leaf(&world->authority,
+	    &(struct leaf_options){.common_name = "alice", .begins = -100, .ends = ends});
+}
+
+static void ask(struct world *world, struct resuming_client *client, const char *name,
+    bool is_resumed, const char *heard)
+{
+	client->asks_for = name;
+	SSL *accepted = resuming_client_connect(client, world->tls);
+	char *taken = tls_asked_name_take(accepted);
+	assert_int_equal(SSL_session_reused(accepted), is_resumed);
+	if (heard != NULL)
+		assert_string_equal(taken, heard);
+	else
+		assert_null(taken);
+	assert_null(tls_asked_name_take(accepted));
+	free(taken);
+	SSL_free(accepted);
+}
+
+static void the_name_is_the_one_asked_for_now(void **state)
+{
+	struct world *world = *state;
+	struct identity alice = make_alice(world, 1000);
+	for (size_t i = 0; i < VERSIONS; i++) {
+		struct resuming_client client;
+		resuming_client_init(&client, &alice, versions[i]);
+		ask(world, &client, "a.example", false, "a.example");
+		ask(world, &client, "a.example", true, "a.example");
+		ask(world, &client, "B.Example", true, "b.example");
+		ask(world, &client, NULL, true, NULL);
+		ask(world, &client, "c.example", true, "c.example");
+		resuming_client_free(&client);
+	}
+	free_identity(&alice);
+}
+
+/* Since a name can choose a certificate OpenSSL keeps it with the session. */
+static void it_is_so_with_several_certificates(void **state)
+{
+	struct world *world = *state;
+	char *certificate = world_path(world, "server.pem"), *key = world_path(world, "server.key"),
+	     *error = NULL;
+	assert_true(tls_server_add(world->tls, certificate, key, &error));
+	the_name_is_the_one_asked_for_now(state);
+	free(certificate);
+	free(key);
+}
+
+/* --- the end of a ticket ----------------------------------------------------------------------
+ */
+
+static void await(time_t second)
+{
+	for (unsigned i = 0; i < 100 * SOON && time(NULL) < second; i++)
+		usleep(20000);
+	assert_true(time(NULL) >= second);
+}
+
+static void expect(
+    struct world *world, struct resuming_client *client, bool is_resumed, long verdict)
+{
+	SSL *accepted = resuming_client_connect(client, world->tls);
+	assert_int_equal(SSL_session_reused(accepted), is_resumed);
+	assert_int_equal(SSL_get_verify_result(accepted), verdict);
+	SSL_free(accepted);
+}
+
+static void set_time(X509_CRL *list, int (*set)(X509_CRL *, const ASN1_TIME *), time_t second)
+{
+	ASN1_TIME *time = ASN1_TIME_set(NULL, second);
+	assert_int_equal(set(list, time), 1);
+	ASN1_TIME_free(time);
+}
+
+/* A list that revokes nobody. */
+static void write_list(const char *path, const struct identity *authority, time_t next)
+{
+	X509_CRL *list = X509_CRL_new();
+	assert_int_equal(X509_CRL_set_version(list, X509_CRL_VERSION_2), 1);
+	assert_int_equal(
+	    X509_CRL_set_issuer_name(list, X509_get_subject_name(authority->certificate)), 1);
+	set_time(list, X509_CRL_set1_lastUpdate, time(NULL) - 100);
+	set_time(list, X509_CRL_set1_nextUpdate, next);
+	assert_true(X509_CRL_sign(list, authority->key, EVP_sha256()) > 0);
+	BIO *bio = BIO_new_file(path, "w");
+	assert_int_equal(PEM_write_bio_X509_CRL(bio, list), 1);
+	BIO_free(bio);
+	X509_CRL_free(list);
+}
+
+static void a_ticket_ends_with_the_certificate(void **state)
+{
+	struct world *world = *state;
+	struct resuming_client clients[VERSIONS];
+	time_t end = time(NULL) + SOON;
+	struct identity alice = make_alice(world, SOON);
+	for (size_t i = 0; i < VERSIONS; i++) {
+		resuming_client_init(&clients[i], &alice, versions[i]);
+		expect(world, &clients[i], false, X509_V_OK);
+		expect(world, &clients[i], true, X509_V_OK);
+		expect(world, &clients[i], true, X509_V_OK);
+	}
+	await(end + 1);
+	for (size_t i = 0; i < VERSIONS; i++) {
+		expect(world, &clients[i], false, X509_V_ERR_CERT_HAS_EXPIRED);
+		resuming_client_free(&clients[i]);
+	}
+	free_identity(&alice);
+}
+
+static void a_ticket_ends_with_the_revocation_list(void **state)
+{
+	struct world *world = *state;
+	struct resuming_client clients[VERSIONS];
+	struct identity alice = make_alice(world, 1000);
+	time_t end = time(NULL) + SOON;
+	char *path = world_path(world, "list.pem"), *error = NULL;
+	write_list(path, &world->authority, end);
+	assert_true(tls_server_use_crls(world->tls, &path, 1, &error));
+	for (size_t i = 0; i < VERSIONS; i++) {
+		resuming_client_init(&clients[i], &alice, versions[i]);
+		expect(world, &clients[i], false, X509_V_OK);
+		expect(world, &clients[i], true, X509_V_OK);
+	}
+	await(end + 1);
+	for (size_t i = 0; i < VERSIONS; i++) {
+		expect(world, &clients[i], false, X509_V_ERR_CRL_HAS_EXPIRED);
+		/* Nor is what was refused resumed. */
+		expect(world, &clients[i], false, X509_V_ERR_CRL_HAS_EXPIRED);
+		resuming_client_free(&clients[i]);
+	}
+	free(path);
+	free_identity(&alice);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, world_set_up, world_tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(the_name_is_the_one_asked_for_now),
+	    TEST(it_is_so_with_several_certificates),
+	    TEST(a_ticket_ends_with_the_certificate),
+	    TEST(a_ticket_ends_with_the_revocation_list),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
