@@ -1,6 +1,5 @@
-/* The files of recordings: who may look at them, what a crash, a full disk and limits leave of
+/* Live recordings: who may look at them, what a full disk, a limit and a disk that hangs leave of
  * them. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -12,210 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "common/loop.h"
-#include "common/metrics.h"
-#include "common/settings.h"
 #include "common/xmem.h"
-#include "kubeproxyd/record/recording.h"
-#include "kubeproxyd/record/recording_files.h"
 #include "kubeproxyd/record/recording_queue.h"
-#include "kubeproxyd/record/recordings.h"
 #include "tests/unit/disk_hang.h"
-
-#define ID(n) "00000000-0000-4000-8000-00000000000" n
-
-static char directory[64];
-static char *path;
-static struct loop *loop;
-static struct metrics *metrics;
-static struct settings settings;
-static struct recordings *recordings;
-static char *failure, *refusal, *ending;
-static bool is_open;
-static int drains, endings;
-
-static int set_up(void **state)
-{
-	(void)state;
-	strcpy(directory, "/tmp/eksgate-recording-XXXXXX");
-	assert_non_null(mkdtemp(directory));
-	path = xasprintf("%s/kept", directory);
-	settings.proxy.recording = (struct recording_settings){.directory = path};
-	loop = loop_new();
-	metrics = metrics_new();
-	struct recordings_options options = {loop, metrics, &settings, "main"};
-	recordings = recordings_new(&options);
-	is_open = false;
-	drains = endings = 0;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	recordings_free(&recordings);
-	loop_free(&loop);
-	metrics_free(&metrics);
-	xfree(&failure);
-	xfree(&refusal);
-	xfree(&ending);
-	char *command = xasprintf("rm -rf %s", directory);
-	assert_int_equal(system(command), 0);
-	free(command);
-	free(path);
-	return 0;
-}
-
-/* --- helpers --------------------------------------------------------------------------------- */
-
-static char *file_of(const char *name)
-{
-	return xasprintf("%s/%s", path, name);
-}
-
-/* NULL: there is none. Borrowed until the next call. */
-static const char *text_of(const char *name)
-{
-	static char text[4 * 1024 * 1024];
-	char *file = file_of(name);
-	FILE *stream = fopen(file, "r");
-	free(file);
-	if (stream == NULL)
-		return NULL;
-	text[fread(text, 1, sizeof text - 1, stream)] = '\0';
-	fclose(stream);
-	return text;
-}
-
-static void write_file(const char *name, const char *text, int64_t seconds)
-{
-	char *file = file_of(name);
-	FILE *stream = fopen(file, "w");
-	assert_non_null(stream);
-	fputs(text, stream);
-	fclose(stream);
-	struct timespec times[] = {{.tv_sec = seconds}, {.tv_sec = seconds}};
-	assert_int_equal(utimensat(AT_FDCWD, file, times, 0), 0);
-	free(file);
-}
-
-static size_t count_files(void)
-{
-	size_t count = 0;
-	DIR *open = opendir(path);
-	for (struct dirent *entry; (entry = readdir(open)) != NULL;)
-		count += entry->d_name[0] != '.';
-	closedir(open);
-	return count;
-}
-
-static void on_open(void *arg, const char *problem)
-{
-	(void)arg;
-	is_open = problem == NULL;
-	free(refusal);
-	refusal = xstrdup_or_null(problem);
-}
-
-static void on_failed(void *arg, const char *problem)
-{
-	(void)arg;
-	assert_null(failure);
-	failure = xstrdup(problem);
-}
-
-static void on_drain(void *arg)
-{
-	(void)arg;
-	drains++;
-}
-
-static void on_ended(void *arg, const char *problem)
-{
-	(void)arg;
-	endings++;
-	ending = xstrdup_or_null(problem);
-}
-
-static const struct recording_events events = {on_open, on_failed, on_drain};
-
-/* All jobs are done, and told. */
-static void wait_for_disk(void)
-{
-	assert_true(recordings_settle(recordings, duration_seconds(30)));
-}
-
-static struct recording *begin(const char *id)
-{
-	is_open = false;
-	struct recording *recording = recording_open(recordings, id, &events, NULL);
-	assert_false(is_open);
-	wait_for_disk();
-	if (!is_open)
-		fail_msg("%s", refusal);
-	struct cast_about about = {.session = id, .kind = "exec", .user = "alice", .started = {1}};
-	recording_begin(recording, &about);
-	return recording;
-}
-
-/* As each second. */
-static void flush(struct recording *recording)
-{
-	recording_tick(recording);
-	wait_for_disk();
-}
-
-static void finish(struct recording **recording)
-{
-	recording_finish(recording, "done", on_ended, NULL);
-	assert_null(*recording);
-}
-
-static bool say(struct recording *recording, const char *text)
-{
-	return recording_add(recording, REMOTE_STDOUT, (const uint8_t *)text, strlen(text), true);
-}
-
-/* Everything is on the disk. */
-static void settle(void)
-{
-	recordings_free(&recordings);
-	struct recordings_options options = {loop, metrics, &settings, "main"};
-	recordings = recordings_new(&options);
-}
-
-static void assert_failures(int count)
-{
-	struct buf text = {0};
-	metrics_write(metrics, &text);
-	char *line = xasprintf("eksgate_recording_failures_total{kind=\"write\"} %d\n", count);
-	if (strstr(buf_text(&text), line) == NULL)
-		fail_msg("%s", buf_text(&text));
-	free(line);
-	buf_free(&text);
-}
-
-static bool ends_with(const char *text, const char *end)
-{
-	size_t len = strlen(text), end_len = strlen(end);
-	return len >= end_len && strcmp(text + len - end_len, end) == 0;
-}
-
-static void limit_files(rlim_t bytes)
-{
-	struct rlimit limit;
-	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
-	limit.rlim_cur = bytes;
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-}
-
-/* --- one recording --------------------------------------------------------------------------- */
+#include "tests/unit/recording_stage.h"
 
 static void test_live_and_kept(void **state)
 {
@@ -550,15 +354,6 @@ static void test_a_disk_that_was_full_before(void **state)
 	assert_true(ends_with(kept, "(eksgate.proxy.recording)\"]\n"));
 }
 
-static void assert_no_recording(const char *says)
-{
-	(void)!recording_open(recordings, ID("1"), &events, NULL);
-	wait_for_disk();
-	assert_false(is_open);
-	if (strstr(refusal, says) == NULL)
-		fail_msg("%s", refusal);
-}
-
 static void test_where_none_can_be_made(void **state)
 {
 	(void)state;
@@ -585,164 +380,6 @@ static void test_where_none_can_be_made(void **state)
 	assert_int_equal(mkdir(directory, 0700), 0);
 }
 
-/* --- what a crash left ----------------------------------------------------------------------- */
-
-static struct recording_sweep sweep;
-
-static void run_sweep(uint64_t max_bytes, int64_t max_age_seconds, int64_t now)
-{
-	sweep = (struct recording_sweep){
-	    .path = path, .max_bytes = max_bytes, .max_age_seconds = max_age_seconds, .now = now};
-	recording_sweep_run(&sweep);
-}
-
-#define HEAD   "{\"version\":2}\n"
-#define MARKER "\"m\",\"ended: the proxy stopped\"]\n"
-
-static void test_abandoned_ones_are_ended(void **state)
-{
-	(void)state;
-	static const struct {
-		const char *part, *cast;
-	} rows[] = {
-	    {HEAD "[1.5,\"o\",\"a\"]\n", HEAD "[1.5,\"o\",\"a\"]\n[1.5," MARKER},
-	    {HEAD "[1.5,\"o\",\"a\"]\n[2.25,\"o\",\"to", HEAD "[1.5,\"o\",\"a\"]\n[1.5," MARKER},
-	    {HEAD, HEAD "[0.0," MARKER},
-	    {HEAD "[7.0,\"m\",\"exit 0\"]\n", HEAD "[7.0,\"m\",\"exit 0\"]\n"},
-	    {"{\"vers", NULL},
-	    {"", NULL},
-	};
-	assert_int_equal(mkdir(path, 0700), 0);
-	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		write_file(ID("1") ".cast.part", rows[i].part, 1);
-		run_sweep(0, 0, 1000);
-		assert_null(text_of(ID("1") ".cast.part"));
-		assert_int_equal(sweep.note_count, rows[i].cast != NULL);
-		const char *kept = text_of(ID("1") ".cast");
-		assert_true((kept == NULL) == (rows[i].cast == NULL));
-		if (kept != NULL)
-			assert_string_equal(kept, rows[i].cast);
-		char *file = file_of(ID("1") ".cast");
-		unlink(file);
-		free(file);
-	}
-}
-
-/* Behind more than is looked at. */
-static void test_a_long_abandoned_one(void **state)
-{
-	(void)state;
-	assert_int_equal(mkdir(path, 0700), 0);
-	char *file = file_of(ID("1") ".cast.part");
-	FILE *stream = fopen(file, "w");
-	for (int i = 0; i < 100000; i++)
-		fprintf(stream, "[%d.0,\"o\",\"abc\"]\n", i);
-	fputs("[100000.0,\"o\"", stream);
-	fclose(stream);
-	free(file);
-	run_sweep(0, 0, 1000);
-	assert_int_equal(sweep.note_count, 1);
-	assert_int_equal(sweep.files, 1);
-	char *command =
-	    xasprintf("tail -2 %s/" ID(
-			  "1") ".cast | tr -d '\\n' | grep -qxF '[99999.0,\"o\",\"abc\"][99999.0,"
-			       "\"m\",\"ended: the proxy stopped\"]'",
-		path);
-	assert_int_equal(system(command), 0);
-	free(command);
-}
-
-/* Another instance may be about to lock it. */
-static void test_new_ones_are_left_alone(void **state)
-{
-	(void)state;
-	assert_int_equal(mkdir(path, 0700), 0);
-	write_file(ID("1") ".cast.part", "", 1000);
-	run_sweep(0, 0, 1030);
-	assert_non_null(text_of(ID("1") ".cast.part"));
-	run_sweep(0, 0, 1090);
-	assert_null(text_of(ID("1") ".cast.part"));
-	assert_int_equal(sweep.note_count, 0);
-}
-
-/* What lies elsewhere is neither cut nor counted. */
-static void test_links_are_left_alone(void **state)
-{
-	(void)state;
-	assert_int_equal(mkdir(path, 0700), 0);
-	write_file("target", "a line\nand more", 1);
-	char *part = file_of(ID("1") ".cast.part"), *cast = file_of(ID("2") ".cast");
-	assert_int_equal(symlink("target", part), 0);
-	assert_int_equal(symlink("target", cast), 0);
-	run_sweep(1, 1, 1000);
-	assert_int_equal(sweep.note_count, 0);
-	assert_int_equal(sweep.bytes, 0);
-	assert_int_equal(count_files(), 3);
-	assert_string_equal(text_of("target"), "a line\nand more");
-	assert_no_recording("File exists"); /* nor written to */
-	free(part);
-	free(cast);
-}
-
-/* A loss of power can leave more zeros than are looked at at once. */
-static void test_behind_zeros(void **state)
-{
-	(void)state;
-	assert_int_equal(mkdir(path, 0700), 0);
-	write_file(ID("1") ".cast.part", HEAD "[1.5,\"o\",\"a\"]\n[2.25,\"o", 1);
-	char *file = file_of(ID("1") ".cast.part");
-	assert_int_equal(truncate(file, 1000000), 0);
-	free(file);
-	run_sweep(0, 0, 1000);
-	assert_int_equal(sweep.note_count, 1);
-	assert_string_equal(text_of(ID("1") ".cast"), HEAD "[1.5,\"o\",\"a\"]\n[1.5," MARKER);
-}
-
-static void test_live_ones_are_left_alone(void **state)
-{
-	(void)state;
-	struct recording *recording = begin(ID("1"));
-	run_sweep(1, 1, 4000000000);
-	assert_int_equal(sweep.note_count, 0);
-	assert_true(say(recording, "on"));
-	finish(&recording);
-	settle();
-	assert_non_null(text_of(ID("1") ".cast"));
-}
-
-/* --- limits ---------------------------------------------------------------------------------- */
-
-static void test_the_oldest_go(void **state)
-{
-	(void)state;
-	assert_int_equal(mkdir(path, 0700), 0);
-	write_file(ID("1") ".cast", "0123456789", 100);
-	write_file(ID("2") ".cast", "0123456789", 300);
-	write_file(ID("3") ".cast", "0123456789", 200);
-	write_file("other.cast", "0123456789", 1);
-	write_file(ID("4") ".cast~", "0123456789", 1);
-	run_sweep(30, 1000, 1000);
-	assert_int_equal(sweep.note_count, 0);
-	assert_int_equal(sweep.bytes, 30);
-	run_sweep(25, 850, 1000);
-	assert_int_equal(sweep.note_count, 1);
-	assert_string_equal(sweep.notes[0].id, ID("1"));
-	assert_int_equal(sweep.notes[0].deed, RECORDING_TOO_OLD);
-	run_sweep(10, 0, 1000);
-	assert_int_equal(sweep.note_count, 1);
-	assert_string_equal(sweep.notes[0].id, ID("3"));
-	assert_int_equal(sweep.notes[0].deed, RECORDING_TOO_MANY);
-	assert_int_equal(sweep.files, 1);
-	assert_int_equal(count_files(), 3);
-}
-
-static void test_no_directory(void **state)
-{
-	(void)state;
-	run_sweep(1, 1, 1);
-	assert_int_equal(sweep.error, ENOENT);
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -763,14 +400,6 @@ int main(void)
 	    TEST(test_a_full_disk),
 	    TEST(test_a_disk_that_was_full_before),
 	    TEST(test_where_none_can_be_made),
-	    TEST(test_abandoned_ones_are_ended),
-	    TEST(test_a_long_abandoned_one),
-	    TEST(test_new_ones_are_left_alone),
-	    TEST(test_links_are_left_alone),
-	    TEST(test_behind_zeros),
-	    TEST(test_live_ones_are_left_alone),
-	    TEST(test_the_oldest_go),
-	    TEST(test_no_directory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
