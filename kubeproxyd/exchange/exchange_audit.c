@@ -22,6 +22,8 @@
 
 /* Of each body. Kubernetes' own objects reach 1.5 MiB; a line of the log should not. */
 #define BODY_MAX ((size_t)64 * 1024)
+/* Of what nobody in particular asked for: strangers do not fill the disk. */
+#define STRANGER_URI_MAX 1024u
 
 /* One body while it passes. `why_not` says why none is kept. */
 struct body {
@@ -131,7 +133,9 @@ static char *uri_of(const struct exchange *exchange)
 		return xstrdup(target);
 	if (!is_known)
 		target = exchange->request->target;
-	return xstrndup(target, strcspn(target, "?"));
+	size_t len = strcspn(target, "?");
+	bool is_long = exchange->identity == NULL && len > STRANGER_URI_MAX;
+	return xstrndup(target, is_long ? STRANGER_URI_MAX : len);
 }
 
 static void add_who(const struct exchange *exchange, struct audit_event *event)

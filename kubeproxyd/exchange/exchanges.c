@@ -166,6 +166,8 @@ static void make_metrics(struct exchanges *exchanges, struct metrics *metrics)
 	metrics_on_collect(metrics, exchange_sessions_collect, exchanges);
 	exchanges->metrics.refused = metrics_counter(metrics, "eksgate_proxy_refused_total",
 	    "Requests refused for a limit, by its setting.", "reason");
+	exchanges->metrics.filters = metrics_counter(metrics, "eksgate_filtered_answers_total",
+	    "Answers that passed a filter, whatever it left out.", "");
 	exchanges->metrics.filtered = metrics_counter(metrics, "eksgate_filtered_objects_total",
 	    "Objects in answers that hold more than their reader may see.", "verdict");
 	exchanges->metrics.held = metrics_gauge(metrics, "eksgate_proxy_answer_bytes_held",

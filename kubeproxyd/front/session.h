@@ -82,6 +82,11 @@ struct loop *session_loop(const struct session *session);
 const struct settings *session_settings(const struct session *session);
 struct exchanges *session_exchanges(const struct session *session);
 bool session_is_draining(const struct session *session) MUST_USE;
+/* No credential came yet that was accepted: whoever it is pays for each answer with a handshake. */
+static inline bool session_is_strange(const struct session *session)
+{
+	return !session->caller.is_known;
+}
 void session_count_bad_request(struct session *session, unsigned status, const char *message);
 /* The one end: polite writes what is queued and lingers, cut drops it. Freed at the end of the
  * turn. */

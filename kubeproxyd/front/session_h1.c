@@ -368,9 +368,9 @@ static bool send_head(void *object, const struct http_head *head)
 		stream_keep_records(conversation->stream);
 	if (!conversation->is_tunnel)
 		frame_answer(conversation, &framed);
-	/* A stranger pays for each try with a handshake. */
 	conversation->will_close |= session_is_draining(conversation->session) ||
-				    !can_skip_body(conversation) || head->status == 401;
+				    !can_skip_body(conversation) || head->status == 401 ||
+				    session_is_strange(conversation->session);
 	framed.is_upgrade = conversation->is_tunnel;
 	framed.keep_alive = conversation->is_tunnel || !conversation->will_close;
 	buf_clear(&text);

@@ -204,8 +204,8 @@ static bool send_head(void *object, const struct http_head *head)
 	h2_fields_free(&list);
 	if (code == NGHTTP2_ERR_NOMEM)
 		abort();
-	/* A stranger pays for each try with a handshake. */
-	if (head->status == 401 && conversation->session->caller.identity == NULL)
+	bool is_unknown = head->status == 401 && conversation->session->caller.identity == NULL;
+	if (is_unknown || session_is_strange(conversation->session))
 		h2_say_goodbye(conversation);
 	h2_ask_flush(conversation);
 	return true;

@@ -12,6 +12,9 @@
 #include "kubeproxyd/policy/request_info.h"
 #include "kubeproxyd/record/json_line.h"
 
+#define CLAIM_MAX 1024u
+#define TRUNCATED "...TRUNCATED"
+
 static const char *const level_names[] = {"None", "Metadata", "Request", "RequestResponse"};
 static const char *const stage_names[] = {"RequestReceived", "ResponseStarted", "ResponseComplete"};
 
@@ -46,6 +49,20 @@ static void add_text(struct list *list, const char *key, const char *text)
 		return;
 	add_key(list, key);
 	json_line_string(list->out, text, strlen(text));
+}
+
+/* What clients say of themselves, whoever they are: no more of it than kube-apiserver keeps, and it
+ * says so in its words. */
+static void add_claim(struct list *list, const char *key, const char *text)
+{
+	if (is_empty(text) || strnlen(text, CLAIM_MAX + 1) <= CLAIM_MAX) {
+		add_text(list, key, text);
+		return;
+	}
+	char cut[CLAIM_MAX + sizeof TRUNCATED];
+	memcpy(cut, text, CLAIM_MAX);
+	memcpy(cut + CLAIM_MAX, TRUNCATED, sizeof TRUNCATED);
+	add_text(list, key, cut);
 }
 
 /* One of our own words, or an id: nothing in it needs to be escaped. */
@@ -231,7 +248,7 @@ static void add_values(struct list *annotations, const char *key, const char *ur
 static void add_stream_annotations(struct list *annotations, const struct audit_event *what)
 {
 	const char *subresource = what->info != NULL ? what->info->subresource : NULL;
-	add_text(annotations, "eksgate.io/upgrade", what->upgrade);
+	add_claim(annotations, "eksgate.io/upgrade", what->upgrade);
 	add_text(annotations, "eksgate.io/recorded", what->recorded);
 	add_text(annotations, "eksgate.io/recording", what->recording);
 	add_text(annotations, "eksgate.io/recording-problem", what->recording_problem);
@@ -324,7 +341,7 @@ void audit_event_write(struct buf *out, const struct audit_event *what)
 	add_users(&event, what);
 	if (!is_empty(what->client_host))
 		add_texts(&event, "sourceIPs", &what->client_host, 1);
-	add_text(&event, "userAgent", what->user_agent);
+	add_claim(&event, "userAgent", what->user_agent);
 	add_object(&event, what->info);
 	add_status(&event, what);
 	add_bodies(&event, what);

@@ -230,6 +230,7 @@ int set_up(void **state)
 	settings.proxy.limits.idle_timeout = duration_ms(20);
 	loop = loop_new();
 	session.caller.address = "192.0.2.1:1";
+	session.caller.is_known = true;
 	session.protocol = &session_h1;
 	session.conversation = session_h1.start(&session);
 	return 0;
