@@ -7,35 +7,14 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "common/utf8.h"
+
 /* The longest of what stands for one byte: "\u001b" and "\ufffd". */
 #define ESCAPED_MAX   6
 #define CHARACTER_MAX 4
 /* Bytes that are looked at together, and those for which room is made together. */
 #define BLOCK 16
 #define PIECE 2048
-
-static bool goes_on(unsigned char c)
-{
-	return (c & 0xc0) == 0x80;
-}
-
-/* How many bytes of `text` are one character of UTF-8 (RFC 3629, 4), longer than one byte; 0: none.
- * Overlong forms, surrogates, and what lies above U+10FFFF are none. */
-static size_t character_length(const unsigned char *text, size_t len)
-{
-	unsigned char first = text[0];
-	if (len < 2 || first < 0xc2 || first > 0xf4 || !goes_on(text[1]))
-		return 0;
-	if (first < 0xe0)
-		return 2;
-	if (len < 3 || !goes_on(text[2]))
-		return 0;
-	if (first < 0xf0)
-		return (first == 0xe0 && text[1] < 0xa0) || (first == 0xed && text[1] > 0x9f) ? 0
-											      : 3;
-	bool is_beyond = (first == 0xf0 && text[1] < 0x90) || (first == 0xf4 && text[1] > 0x8f);
-	return len < CHARACTER_MAX || !goes_on(text[3]) || is_beyond ? 0 : CHARACTER_MAX;
-}
 
 /* Of what is below 0x80; writes a little beyond. */
 static char *put_escape(char *at, unsigned char c)
@@ -59,7 +38,8 @@ static char *put_characters(
 {
 	const unsigned char *next = *from;
 	size_t more;
-	while (next < enough && (more = character_length(next, (size_t)(end - next))) > 0) {
+	while (next < enough && *next >= 0x80 &&
+	       (more = utf8_length((const char *)next, (const char *)end)) > 0) {
 		if (end - next < CHARACTER_MAX)
 			memcpy(at, next, more);
 		else
