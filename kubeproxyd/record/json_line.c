@@ -6,40 +6,10 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "common/utf8.h"
+
 /* The longest of what stands for one byte: "\u001b" and "\ufffd". */
 #define ESCAPED_MAX 6
-
-/* How many bytes of `text` are one character of UTF-8 (RFC 3629, 4), longer than one byte; 0: none.
- */
-static size_t character_length(const unsigned char *text, size_t len)
-{
-	unsigned char first = text[0], low = 0x80, high = 0xbf;
-	size_t need;
-	if (first >= 0xc2 && first <= 0xdf)
-		need = 2;
-	else if (first >= 0xe0 && first <= 0xef)
-		need = 3;
-	else if (first >= 0xf0 && first <= 0xf4)
-		need = 4;
-	else
-		return 0;
-	/* Overlong forms, surrogates, and what lies above U+10FFFF. */
-	if (first == 0xe0)
-		low = 0xa0;
-	else if (first == 0xed)
-		high = 0x9f;
-	else if (first == 0xf0)
-		low = 0x90;
-	else if (first == 0xf4)
-		high = 0x8f;
-	if (len < need || text[1] < low || text[1] > high)
-		return 0;
-	for (size_t i = 2; i < need; i++) {
-		if (text[i] < 0x80 || text[i] > 0xbf)
-			return 0;
-	}
-	return need;
-}
 
 static char *put_escape(char *at, unsigned char c)
 {
@@ -90,7 +60,8 @@ void json_line_string(struct buf *out, const char *text, size_t len)
 	char *start = buf_reserve(out, ESCAPED_MAX * len + 2), *at = start;
 	*at++ = '"';
 	while (from < end) {
-		size_t more = *from >= 0x80 ? character_length(from, (size_t)(end - from)) : 0;
+		size_t more =
+		    *from >= 0x80 ? utf8_length((const char *)from, (const char *)end) : 0;
 		if (is_plain(*from)) {
 			at = put_plain(at, &from, end);
 		} else if (more > 0) {
