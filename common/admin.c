@@ -20,6 +20,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/buf.h"
 #include "common/lock_file.h"
 #include "common/log.h"
 #include "common/loop.h"
@@ -83,8 +84,12 @@ static void send_text(
 
 void admin_reply(struct admin_request *request, int status, struct json_object *document)
 {
-	const char *text = json_object_to_json_string_ext(document, JSON_C_TO_STRING_NOSLASHESCAPE);
-	send_text(request->http, status, "application/json", text, strlen(text));
+	const char *json = json_object_to_json_string_ext(document, JSON_C_TO_STRING_NOSLASHESCAPE);
+	struct buf text = {0};
+	/* Parts of it are the words of users, who must not make it unreadable. */
+	buf_append_utf8(&text, json, strlen(json));
+	send_text(request->http, status, "application/json", text.data, text.len);
+	buf_free(&text);
 	json_object_put(document);
 	free_request(request);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/utf8.h"
 #include "common/xmem.h"
 
 #define FIRST_CAPACITY 64
@@ -21,6 +22,22 @@ void buf_grow(struct buf *b, size_t more)
 	b->data = xrealloc(b->data, cap);
 	b->cap = cap;
 	b->data[b->len] = '\0';
+}
+
+void buf_append_utf8(struct buf *b, const char *text, size_t len)
+{
+	static const char replacement[] = "\xef\xbf\xbd";
+	const char *end = text + len, *sound = text;
+	for (size_t step; text < end; text += step) {
+		step = utf8_length(text, end);
+		if (step > 0)
+			continue;
+		buf_append(b, sound, (size_t)(text - sound));
+		buf_append_text(b, replacement);
+		step = 1;
+		sound = text + step;
+	}
+	buf_append(b, sound, (size_t)(end - sound));
 }
 
 void buf_printf(struct buf *b, const char *format, ...)

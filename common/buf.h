@@ -53,6 +53,8 @@ static inline void buf_append_char(struct buf *b, char c)
 	b->data[b->len++] = c;
 	b->data[b->len] = '\0';
 }
+/* Text of others: each byte that is no part of UTF-8 becomes U+FFFD. */
+void buf_append_utf8(struct buf *b, const char *text, size_t len);
 void buf_printf(struct buf *b, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Drops the first `len` bytes (at most all). */
 void buf_consume(struct buf *b, size_t len);

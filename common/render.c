@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/utf8.h"
 #include "common/xmem.h"
 
 #define COLUMN_GAP 2
@@ -65,14 +66,18 @@ static bool is_c1(const unsigned char *text)
 
 static void write_escaped(struct buf *out, const char *text, size_t len)
 {
-	const unsigned char *at = (const unsigned char *)text, *end = at + len;
-	for (; at < end; at++) {
-		if (is_c1(at))
-			buf_printf(out, "\\x%02x", *++at);
-		else if (*at < ' ' || *at == 0x7f)
+	const char *end = text + len;
+	for (size_t step; text < end; text += step) {
+		const unsigned char *at = (const unsigned char *)text;
+		step = utf8_length(text, end);
+		if (is_c1(at)) {
+			buf_printf(out, "\\x%02x", at[1]);
+		} else if (step == 0 || *at < ' ' || *at == 0x7f) {
 			buf_printf(out, "\\x%02x", *at);
-		else
-			buf_append_char(out, (char)*at);
+			step = 1;
+		} else {
+			buf_append(out, text, step);
+		}
 	}
 }
 

@@ -14,7 +14,7 @@ enum render_format { RENDER_TABLE, RENDER_JSON, RENDER_YAML };
 /* "table" (also "text"), "json", "yaml". */
 bool render_format_parse(const char *name, enum render_format *format) MUST_USE;
 
-/* A text from outside, for a terminal: control characters are escaped. */
+/* A text from outside, for a terminal: control characters are escaped, and what is not UTF-8. */
 void render_text(struct buf *out, const char *text);
 /* The same of several lines, which stay lines. */
 void render_lines(struct buf *out, const char *text);

@@ -20,6 +20,8 @@
 
 /* What a filter needs for objects as they usually are. */
 #define HELD_IN_ANY_CASE ((size_t)256 * 1024)
+/* Of a page for the proxy itself, which holds it in memory anyway: what it does needs no disk. */
+#define PAGE_HELD_MAX ((size_t)4 * 1024 * 1024 - 1)
 /* When clients should ask again for a list that there was no room for. */
 #define ROOM_RETRY_SECONDS 5
 
@@ -171,7 +173,7 @@ static struct filter *new_filter(struct exchange *exchange, const struct http_he
 	bool is_watch = strcmp(exchange->admission.info.verb, "watch") == 0;
 	struct filter_limits limits = {
 	    .item_max = exchange->all->with.settings->proxy.limits.filtered_object,
-	    .held_max = FILTER_HELD_MAX,
+	    .held_max = exchange->admission.may_page ? PAGE_HELD_MAX : FILTER_HELD_MAX,
 	    .may_be_page = exchange->admission.may_page};
 	if (type == NULL || fields_count_of(fields, "Content-Encoding") > 1)
 		return NULL;
@@ -235,6 +237,7 @@ bool exchange_filter_begin(struct exchange *exchange, const struct http_head *up
 	}
 	exchange->filter = xcalloc(1, sizeof *exchange->filter);
 	exchange->filter->filter = filter;
+	metric_add(exchange->all->metrics.filters, 1);
 	if (strcmp(exchange->admission.info.verb, "watch") == 0)
 		return false;
 	return hold_head(exchange, upstream);

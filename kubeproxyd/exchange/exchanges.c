@@ -17,6 +17,8 @@
 
 #define EXPIRY_CHECK_SECONDS 5
 #define PACE_CHECK_SECONDS   1
+/* At the end, for a disk that hangs below files that have no name: nothing of them is lost. */
+#define CLOSING_SECONDS 5
 
 static void for_each(struct exchanges *exchanges, void (*fn)(struct exchange *exchange))
 {
@@ -166,6 +168,8 @@ static void make_metrics(struct exchanges *exchanges, struct metrics *metrics)
 	metrics_on_collect(metrics, exchange_sessions_collect, exchanges);
 	exchanges->metrics.refused = metrics_counter(metrics, "eksgate_proxy_refused_total",
 	    "Requests refused for a limit, by its setting.", "reason");
+	exchanges->metrics.filters = metrics_counter(metrics, "eksgate_filtered_answers_total",
+	    "Answers that passed a filter, whatever it left out.", "");
 	exchanges->metrics.filtered = metrics_counter(metrics, "eksgate_filtered_objects_total",
 	    "Objects in answers that hold more than their reader may see.", "verdict");
 	exchanges->metrics.held = metrics_gauge(metrics, "eksgate_proxy_answer_bytes_held",
@@ -210,7 +214,7 @@ void exchanges_free(struct exchanges **exchanges)
 	timer_free(&(*exchanges)->look);
 	policy_unref(&(*exchanges)->with.policy);
 	http_head_free(&(*exchanges)->scratch);
-	worker_free(&(*exchanges)->spools.worker);
+	(void)worker_free(&(*exchanges)->spools.worker, duration_seconds(CLOSING_SECONDS));
 	free((*exchanges)->spools.directory);
 	if ((*exchanges)->with.holdings != NULL)
 		(*exchanges)->with.holdings->make_room = NULL;

@@ -73,7 +73,7 @@ struct exchanges {
 	struct http_head scratch;
 	struct {
 		struct metric *requests, *in_flight, *seconds, *bytes, *upstream_errors, *refused,
-		    *held, *filtered, *spooled;
+		    *held, *filters, *filtered, *spooled;
 		struct metric *sessions;
 	} metrics;
 	uint64_t bytes_in, bytes_out; /* of bodies and tunnels that ended */

@@ -4,6 +4,9 @@
 #include "kubeproxyd/http/status.h"
 
 #include <stddef.h>
+#include <string.h>
+
+#include "common/utf8.h"
 
 static const struct {
 	unsigned code;
@@ -36,24 +39,8 @@ const char *status_reason(unsigned code)
 	return "";
 }
 
-/* How many bytes the UTF-8 sequence at `text` has; 0: it is not one (RFC 3629, 4). */
-static size_t sequence_length(const unsigned char *text)
-{
-	size_t len = text[0] >= 0xf0 && text[0] <= 0xf4	  ? 4
-		     : text[0] >= 0xe0 && text[0] <= 0xef ? 3
-		     : text[0] >= 0xc2 && text[0] <= 0xdf ? 2
-							  : 0;
-	for (size_t i = 1; i < len; i++)
-		if ((text[i] & 0xc0) != 0x80)
-			return 0;
-	if ((text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xed && text[1] > 0x9f) ||
-	    (text[0] == 0xf0 && text[1] < 0x90) || (text[0] == 0xf4 && text[1] > 0x8f))
-		return 0;
-	return len;
-}
-
 /* One character; returns how many bytes it had. What is not UTF-8 becomes U+FFFD. */
-static size_t write_character(struct buf *out, const unsigned char *text)
+static size_t write_character(struct buf *out, const unsigned char *text, const char *end)
 {
 	if (text[0] == '"' || text[0] == '\\') {
 		buf_append_char(out, '\\');
@@ -68,7 +55,7 @@ static size_t write_character(struct buf *out, const unsigned char *text)
 		buf_append_char(out, (char)text[0]);
 		return 1;
 	}
-	size_t len = sequence_length(text);
+	size_t len = utf8_length((const char *)text, end);
 	if (len == 0) {
 		buf_append_text(out, "\\ufffd");
 		return 1;
@@ -81,7 +68,8 @@ void status_write(struct buf *out, unsigned code, const char *message)
 {
 	buf_append_text(out, "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},"
 			     "\"status\":\"Failure\",\"message\":\"");
+	const char *end = message + strlen(message);
 	for (const unsigned char *at = (const unsigned char *)message; *at != '\0';)
-		at += write_character(out, at);
+		at += write_character(out, at, end);
 	buf_printf(out, "\",\"reason\":\"%s\",\"code\":%u}\n", status_reason(code), code);
 }

@@ -11,6 +11,7 @@ export const LISTS = {
 	'/api/v1/namespaces/huge/pods': { bytes: 10 * MIB, type: 'application/json' },
 	'/api/v1/namespaces/huge-too/pods': { bytes: 10 * MIB, type: PROTOBUF },
 };
+const [MANY] = Object.keys(LISTS);
 const SHAPES = { h1: { connections: 4 }, h2: { connections: 2, streams: 2 } };
 // Every so many objects one is left out.
 const HIDDEN_EVERY = 50;
@@ -122,5 +123,18 @@ export async function filter(stage, { rounds, seconds }) {
 				values,
 			});
 		}
+	return results;
+}
+
+// What it costs somebody whom nothing restricts that others are restricted: the same list from an instance whose roles restrict
+// nobody, and from one that has a role for some pods, of somebody else.
+export async function unrestricted(stage, { rounds, seconds }) {
+	const results = [];
+	for (const [protocol, shape] of Object.entries(SHAPES)) {
+		const [beside] = stage.contenders(protocol);
+		const contenders = [stage.unrestricted(protocol), { ...beside, label: 'others restricted' }];
+		const values = pick(await takeTurns(contenders, rounds, (contender) => cpuRun(stage, contender, MANY, shape, seconds)), 'us');
+		results.push({ id: `unrestricted-${protocol}`, title: `CPU a list of 131 KiB, ${protocol}, of a user whom nothing restricts`, unit: 'us', values });
+	}
 	return results;
 }

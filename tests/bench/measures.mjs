@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { binary } from '../scenarios/daemons.mjs';
 import { allocations, instances } from './costs.mjs';
 import { crowd } from './crowd.mjs';
-import { filter } from './filter.mjs';
+import { filter, unrestricted } from './filter.mjs';
 import { LARGE, SMALL, WATCH } from './stage.mjs';
 import { recording, tunnel } from './tunnel.mjs';
 import { cpuRun, pick, takeTurns, toTheClient, WARM_SECONDS } from './turns.mjs';
@@ -174,4 +174,4 @@ async function decisions(stage, { rounds }) {
 }
 
 // In this order: what restarts a subject comes last.
-export const MEASURES = { decisions, requests, filter, allocations, instances, handshakes, tunnel, recording, events, crowd, memory };
+export const MEASURES = { decisions, requests, filter, unrestricted, allocations, instances, handshakes, tunnel, recording, events, crowd, memory };

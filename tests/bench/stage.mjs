@@ -1,6 +1,6 @@
 // Everything that a measure needs, up and running: the upstreams, the peers, the simulated AWS in which both upstreams are
 // endpoints of EKS clusters, discoveryd that finds them and kubeproxyd that serves them. Opened and closed by bench.mjs.
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:tls';
 import { kubectlPath } from '../clients/kubectl.mjs';
 import { until } from '../clients/run.mjs';
@@ -86,6 +86,7 @@ export class Stage {
 		this.subjects = {
 			kubeproxyd: { restart: () => this.startKubeproxyd() },
 			audited: { restart: () => this.startKubeproxyd('audited', 'audited.yaml') },
+			unrestricted: { restart: () => this.startKubeproxyd('unrestricted', 'unrestricted.yaml') },
 			haproxy: { restart: () => this.startPeer('haproxy', ['haproxy', '-db', '-f', this.path('haproxy.cfg')], both) },
 			nginx: {
 				restart: () => this.startPeer('nginx', ['nginx', '-p', this.path(), '-c', this.path('nginx.conf')], nginx),
@@ -161,6 +162,7 @@ export class Stage {
 		world.config.eksgate.proxy.limits = { ...world.config.eksgate.proxy.limits, ...LIMITS };
 		world.writeConfig();
 		this.writeAudited(audit);
+		this.writeUnrestricted();
 		const certificateAuthority = Buffer.from(this.pki.ca).toString('base64');
 		for (const [cluster, port] of [
 			[STATIC, this.staticPort],
@@ -180,6 +182,15 @@ export class Stage {
 		const config = structuredClone(this.world.config);
 		config.eksgate.proxy.audit = { ...audit, destination: 'file' };
 		writeFileSync(this.path('audited.yaml'), JSON.stringify(config));
+	}
+
+	// That of the instance whose roles restrict nobody.
+	writeUnrestricted() {
+		const config = structuredClone(this.world.config);
+		config.eksgate.proxy.roles_dir = this.path('unrestricted.d');
+		cpSync(this.path('roles.d'), this.path('unrestricted.d'), { recursive: true });
+		rmSync(this.path('unrestricted.d', 'filtered.yaml'));
+		writeFileSync(this.path('unrestricted.yaml'), JSON.stringify(config));
 	}
 
 	writePeers(ports) {
@@ -304,6 +315,12 @@ export class Stage {
 	audited() {
 		const target = (path) => ({ port: this.subjects.audited.port, path: `/clusters/${nameOf(STATIC)}${path}`, isH2: true });
 		return { label: 'with audit', name: 'audited', target, isMissing: !this.isH2 };
+	}
+
+	// As contenders() has kubeproxyd, where no role restricts anybody.
+	unrestricted(protocol) {
+		const target = (path) => ({ port: this.subjects.unrestricted.port, path: `/clusters/${nameOf(STATIC)}${path}`, isH2: protocol === 'h2' });
+		return { label: 'nobody restricted', name: 'unrestricted', target, isMissing: protocol === 'h2' && !this.isH2 };
 	}
 
 	// kubectl proxy, as a contender of requests for the static API server.

@@ -47,6 +47,12 @@ def write_map(api, name):
     api.delete_namespaced_config_map(name, NAMESPACE)
 
 
+def delete_pods(api, selector):
+    """What the client makes of the answer; its type of it is a Status."""
+    answer = api.delete_collection_namespaced_pod(NAMESPACE, label_selector=selector, grace_period_seconds=5)
+    show({'type': type(answer).__name__, 'kind': answer.kind})
+
+
 def follow_logs(api, _argument):
     for line in watch.Watch().stream(api.read_namespaced_pod_log, POD, NAMESPACE):
         show(line)
@@ -89,6 +95,7 @@ ACTIONS = {
     'list-names': list_names,
     'watch': watch_maps,
     'write': write_map,
+    'delete-pods': delete_pods,
     'logs': follow_logs,
     'exec': execute,
     'terminal': execute_on_terminal,

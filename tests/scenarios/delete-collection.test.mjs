@@ -3,11 +3,12 @@
 // are told, a client that leaves ends it, and more than the limit is refused before anything is deleted.
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import * as k8s from '@kubernetes/client-node';
 import { encodeObject } from '../sim/kube/protobuf_answer.mjs';
 import { fields, text } from '../sim/kube/protobuf_writer.mjs';
 import { someRole } from './filtered.mjs';
-import { CLUSTERS, nameOf, person, scenario, startBoth, until } from './harness.mjs';
+import { CLUSTERS, nameOf, person, run, scenario, startBoth, until } from './harness.mjs';
 import { isLong, writeKubeconfig } from './tools.mjs';
 
 const [prod] = CLUSTERS;
@@ -16,6 +17,8 @@ const PODS = '/api/v1/namespaces/default/pods';
 const MANY = isLong ? 2000 : 1000;
 const LIMIT = isLong ? 2000 : 1000;
 const AT_A_TIME = 8;
+const PYTHON = '/usr/bin/python3'; // Debian's, which has the package
+const PROGRAM = fileURLToPath(new URL('../clients/python_client.py', import.meta.url));
 
 const ROLES = someRole('nadia', [
 	"kind: pods, namespace: default, name: 'mine-*', verbs: [get, list, delete, deletecollection]",
@@ -178,16 +181,43 @@ async function checkRights(stage) {
 	assert.ok((await stage.names()).includes('other-1'));
 }
 
-// As programs do it, which look at the status alone.
+// As programs do it, which look at the status alone: what the selector and the role choose goes, the rest stays, and each
+// deletion is on record, once.
+async function checkProgram(stage, what, remove) {
+	await stage.make('Pod', ['mine-1', 'mine-2'], 'default', { colour: 'red' });
+	await stage.make('Pod', ['mine-3']);
+	await stage.make('Pod', ['other-2'], 'default', { colour: 'red' });
+	const before = stage.events().length;
+	await remove('colour=red');
+	assert.deepEqual(await stage.names(PODS, 'mine-'), ['mine-3'], what);
+	assert.ok((await stage.names()).includes('other-2'), what);
+	const told = await until(`${what}: its event`, () => {
+		const events = stage.events().slice(before).filter(({ user }) => user.username === 'nadia');
+		return events.some(({ verb }) => verb === 'deletecollection') && events;
+	});
+	const line = ({ verb, objectRef, responseStatus }) => `${verb} ${objectRef.name ?? '-'} ${responseStatus.code}`;
+	assert.deepEqual(told.map(line).sort(), ['delete mine-1 200', 'delete mine-2 200', 'deletecollection - 200', 'list - 200'], what);
+	await remove('colour=none');
+	await remove();
+	assert.deepEqual(await stage.names(PODS, 'mine-'), [], what);
+	assert.ok((await stage.names()).includes('other-2'), what);
+}
+
 async function checkPrograms(stage) {
-	await stage.make('Pod', ['mine-1', 'mine-2']);
+	const kubeconfig = writeKubeconfig(stage.nadia, cluster);
 	const config = new k8s.KubeConfig();
-	config.loadFromFile(writeKubeconfig(stage.nadia, cluster));
+	config.loadFromFile(kubeconfig);
 	const api = config.makeApiClient(k8s.CoreV1Api);
-	await api.deleteCollectionNamespacedPod({ namespace: 'default', labelSelector: 'none' });
-	assert.equal((await stage.names(PODS, 'mine-')).length, 2);
-	await api.deleteCollectionNamespacedPod({ namespace: 'default', body: { propagationPolicy: 'Background' } });
-	assert.deepEqual(await stage.names(PODS, 'mine-'), []);
+	await checkProgram(stage, 'client-node', async (labelSelector) => {
+		const body = { propagationPolicy: 'Background' };
+		const answer = await api.deleteCollectionNamespacedPod({ namespace: 'default', labelSelector, body });
+		assert.equal(answer.kind, 'PartialObjectMetadataList');
+	});
+	await checkProgram(stage, 'python3-kubernetes', async (selector) => {
+		const options = { env: { PATH: process.env.PATH, HOME: stage.world.directory } };
+		const { stdout, stderr } = await run(PYTHON, [PROGRAM, kubeconfig, 'delete-pods', ...(selector ? [selector] : [])], options);
+		assert.deepEqual(JSON.parse(stdout || 'null'), { type: 'V1Status', kind: 'PartialObjectMetadataList' }, stderr);
+	});
 }
 
 // Pages of objects that are large even in their metadata become smaller.

@@ -3,6 +3,7 @@
 // not needed any more. An API server that breaks, a list that is too long and a disk that is full are told, and nothing is cut.
 import assert from 'node:assert/strict';
 import { readdirSync, readlinkSync, writeFileSync } from 'node:fs';
+import { Agent } from 'node:https';
 import { readList } from '../clients/protobuf.mjs';
 import { ended, person, scenario, startDiscoveryd, startKubeproxyd, until } from './harness.mjs';
 import { Faults } from './faults.mjs';
@@ -14,7 +15,7 @@ const BYTES = 10000;
 const COUNT = 400; // 4 MB, of which 2 are shown
 const SHOWN = (COUNT / 2) * BYTES;
 const SHORT = '1s';
-const PAUSE_MS = 30; // before each of 58 pieces: together longer than any time-out
+const PAUSE_MS = 20; // before each of 58 pieces: together longer than any time-out
 
 const ROLE = `kind: role
 version: v8
@@ -90,6 +91,21 @@ function check(data) {
 	assert.ok(data.length > SHOWN && data.length < SHOWN + COUNT * 100, `${data.length} bytes`);
 }
 
+// Over HTTP/1, twice on a connection.
+async function checkH1({ bulk, eve }) {
+	const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+	for (const pauseMs of [4 * PAUSE_MS, 0]) {
+		await bulk({ count: COUNT / 4, pauseMs });
+		const answer = await eve.request(PATH, { headers: { accept: PROTOBUF }, agent });
+		assert.equal(answer.status, 200);
+		assert.equal(answer.headers['transfer-encoding'], 'chunked');
+		const names = answer.text.match(/bulk-\d+/g);
+		assert.equal(names.length, COUNT / 8);
+		assert.ok(names.every((name) => /[02468]$/.test(name)));
+	}
+	agent.destroy();
+}
+
 async function checkSlowServer({ kubeproxyd, bulk, open }, session) {
 	await bulk({ pauseMs: PAUSE_MS });
 	const asked = open(session);
@@ -99,10 +115,10 @@ async function checkSlowServer({ kubeproxyd, bulk, open }, session) {
 	assert.equal(stream.status, 200);
 	check(await read(stream));
 	await until('the file is gone', () => spools(kubeproxyd).length === 0);
-	await bulk();
 }
 
-async function checkSlowClient({ kubeproxyd, open }, session) {
+async function checkSlowClient({ kubeproxyd, bulk, open }, session) {
+	await bulk();
 	const stream = await open(session);
 	await until('its file alone is there', () => spools(kubeproxyd).length === 1);
 	// Who reads gets the room of who does not.
@@ -142,7 +158,7 @@ async function checkRefusals({ kubeproxyd, faults, bulk, ask, eve }, session) {
 
 // It stops when what is under way is done.
 async function checkStop({ kubeproxyd, bulk, open }, session) {
-	await bulk({ pauseMs: PAUSE_MS });
+	await bulk({ pauseMs: PAUSE_MS / 2 });
 	const asked = open(session);
 	await until('it lies on disk', () => spools(kubeproxyd).length === 1);
 	const stopped = kubeproxyd.stop();
@@ -152,7 +168,7 @@ async function checkStop({ kubeproxyd, bulk, open }, session) {
 
 scenario('long protobuf lists', { clusters: [PROD] }, async (world) => {
 	const stage = await start(world);
-	for (const step of [checkSlowServer, checkSlowClient, checkRefusals, checkStop]) {
+	for (const step of [checkSlowServer, checkH1, checkSlowClient, checkRefusals, checkStop]) {
 		const session = stage.eve.h2();
 		await step(stage, session);
 		session.destroy();

@@ -2,6 +2,7 @@
 // what is recorded; `sessions terminate` ends one and no other, and the audit log says who and why.
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { request } from 'node:https';
 import { CLUSTERS, command, nameOf, person, Person, scenario, startBoth, startKubeproxyd, until } from './harness.mjs';
 import { MINORS, toolsOf } from './tools.mjs';
 
@@ -16,6 +17,25 @@ const header = {
 	command: 'sh',
 	eksgate: { session: KEPT, kind: 'exec', user: 'bob', cluster: name, namespace: 'default', pod: 'web-1', instance: 'gone' },
 };
+
+// A tunnel of the client's own making: its socket.
+function upgrade(who, path, protocol) {
+	return new Promise((resolve, reject) => {
+		const given = { host: '127.0.0.1', port: who.proxy.port, ca: who.ca, cert: who.certificate, key: who.key };
+		const headers = {
+			Connection: 'Upgrade',
+			Upgrade: 'websocket',
+			'Sec-WebSocket-Version': '13',
+			'Sec-WebSocket-Key': 'AAAAAAAAAAAAAAAAAAAAAA==',
+			'Sec-WebSocket-Protocol': protocol,
+		};
+		const call = request({ ...given, path: `/clusters/${name}${path}`, headers, agent: false, ALPNProtocols: ['http/1.1'] });
+		call.on('upgrade', (response, socket) => resolve(socket));
+		call.on('response', (response) => reject(new Error(`${path}: ${response.statusCode}`)));
+		call.on('error', reject);
+		call.end();
+	});
+}
 
 scenario('sessions', async (world) => {
 	const { kubeproxyd } = await startBoth(world);
@@ -84,6 +104,14 @@ scenario('sessions', async (world) => {
 	assert.deepEqual(await ids('--live', '--cluster', 'nowhere'), []);
 	assert.deepEqual(await ids('--kept', '--since', '1h'), ['deadbeef']);
 	assert.deepEqual(await ids('--instance', 'second', '--live'), [live[2].id]);
+
+	// Nobody hides by what their request says: bytes that are no UTF-8, and controls of a terminal.
+	const odd = await upgrade(alice, '/api/v1/namespaces/default/pods/web-1/portforward?ports=8080&command=a%ff%1b%9b%00b', 'v4.channel.k8s.io');
+	const [hidden] = await listed('--live');
+	assert.deepEqual([hidden.kind, hidden.user, hidden.command], ['port-forward', 'alice', 'a\ufffd\u001b\ufffd\ufffd\ufffdb']);
+	assert.doesNotMatch((await sessions(['--live'])).stdout, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
+	await sessions(['terminate', hidden.id]);
+	odd.destroy();
 
 	// One ends, and no other.
 	assert.match((await sessions(['terminate', 'ffffffff-'], 1)).stderr, /no session under way here begins with "ffffffff-"/);

@@ -264,3 +264,14 @@ int openat(int directory, const char *name, int flags, ...)
 	return is_name_struck("open", directory, name) ? -1
 						       : NEXT(openat)(directory, name, flags, mode);
 }
+
+int openat64(int directory, const char *name, int flags, ...)
+{
+	va_list more;
+	va_start(more, flags);
+	mode_t mode = mode_of(flags, more);
+	va_end(more);
+	return is_name_struck("open", directory, name)
+		   ? -1
+		   : NEXT(openat64)(directory, name, flags, mode);
+}

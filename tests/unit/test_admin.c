@@ -132,6 +132,11 @@ static void test_routes(void **state)
 	assert_string_equal(member(answer, "q"), "x&y");
 	assert_int_equal(json_object_get_int64(json_object_object_get(answer, "uid")), getuid());
 	json_object_put(answer);
+	/* What comes in is not always UTF-8; what goes out is. */
+	answer = call(*state, "GET", "/v1/echo/a%FF%C3%A9?q=%9B", 200);
+	assert_string_equal(member(answer, "tail"), "a\xef\xbf\xbd\xc3\xa9");
+	assert_string_equal(member(answer, "q"), "\xef\xbf\xbd");
+	json_object_put(answer);
 	answer = call(*state, "POST", "/v1/refuse", 409);
 	assert_string_equal(member(answer, "error"), "not now");
 	json_object_put(answer);

@@ -31,6 +31,28 @@ static void test_buf_keeps_a_terminator(void **state)
 	xfree(&text);
 }
 
+static void test_buf_makes_text_sound(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text, *wanted;
+	} rows[] = {
+	    {"", ""},
+	    {"plain", "plain"},
+	    {"\xc3\xa9\xf0\x9f\x98\x80", "\xc3\xa9\xf0\x9f\x98\x80"},
+	    {"\xff", "\xef\xbf\xbd"},
+	    {"a\xc3", "a\xef\xbf\xbd"},
+	    {"\xc0\x80z", "\xef\xbf\xbd\xef\xbf\xbdz"},
+	    {"\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct buf b = {0};
+		buf_append_utf8(&b, rows[i].text, strlen(rows[i].text));
+		assert_string_equal(buf_text(&b), rows[i].wanted);
+		buf_free(&b);
+	}
+}
+
 static void test_unix_time_reads_what_it_writes(void **state)
 {
 	(void)state;
@@ -105,6 +127,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_buf_keeps_a_terminator),
+	    cmocka_unit_test(test_buf_makes_text_sound),
 	    cmocka_unit_test(test_unix_time_reads_what_it_writes),
 	    cmocka_unit_test(test_loop_frees_after_deferred_work),
 	};

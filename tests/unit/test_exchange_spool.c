@@ -238,6 +238,31 @@ static void test_a_packed_list(void **state)
 	buf_free(&got);
 }
 
+/* A page that the proxy itself asked for stays in memory. */
+static void test_a_page_of_our_own(void **state)
+{
+	(void)state;
+	settings.proxy.limits.answers_in_hand = 16384 * KIB;
+	settings.proxy.limits.filtered_list = 0;
+	exchanges_set(all, &settings, NULL);
+	size_t index = upstream_count;
+	side_clear(&client);
+	http_head_set_method(&request, "GET");
+	http_head_set_target(&request, LIST, strlen(LIST));
+	exchange = exchange_new(all, (struct peer){&side_verbs, &client}, &caller, &request);
+	exchange_let_page(exchange);
+	exchange_start(exchange);
+	answer_list_head(index, NULL);
+	answer_part(index, &list, 0, list.len);
+	assert_int_equal(all->spools.all.held, 0);
+	assert_in_range(holdings.held, wanted.len, 4096 * KIB);
+	answer_end(index);
+	turn();
+	assert_true(client.is_ended);
+	assert_client_has(&wanted);
+	assert_int_equal(holdings.held, 0);
+}
+
 /* --- what goes wrong ------------------------------------------------------------------------- */
 
 static void test_too_long_for_a_list(void **state)
@@ -377,6 +402,7 @@ int main(void)
 	    TEST(test_a_long_list),
 	    TEST(test_a_slow_reader),
 	    TEST(test_a_packed_list),
+	    TEST(test_a_page_of_our_own),
 	    TEST(test_too_long_for_a_list),
 	    TEST(test_no_room_for_all),
 	    TEST(test_no_directory),

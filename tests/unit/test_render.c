@@ -43,6 +43,9 @@ static void test_controls_are_harmless(void **state)
 	assert_string_equal(
 	    buf_text(&out), "a\\x1b]0;b\\x07\\x7f\\x9b2J\\x85\xc2\xa0\xc3\x9b\\x0a");
 	buf_clear(&out);
+	render_text(&out, "\x9b\xff\xc0\x80\xc3\xa9\xc2");
+	assert_string_equal(buf_text(&out), "\\x9b\\xff\\xc0\\x80\xc3\xa9\\xc2");
+	buf_clear(&out);
 	render_lines(&out, "a\x1b\n\nb\r\n\xc2\x9b");
 	assert_string_equal(buf_text(&out), "a\\x1b\n\nb\\x0d\n\\x9b");
 	buf_free(&out);
