@@ -94,7 +94,7 @@ RECORD := kubeproxyd/record/access_log.o kubeproxyd/record/audit.o kubeproxyd/re
 	kubeproxyd/record/audit_merge.o kubeproxyd/record/audit_policy.o kubeproxyd/record/audit_sink.o kubeproxyd/record/journal.o kubeproxyd/record/json_line.o kubeproxyd/record/forwarded_ports.o kubeproxyd/record/spdy.o \
 	kubeproxyd/record/websocket.o
 RECORD += kubeproxyd/record/remote_command.o kubeproxyd/record/cast_writer.o kubeproxyd/record/recording_files.o \
-	kubeproxyd/record/recording.o kubeproxyd/record/recordings.o
+	kubeproxyd/record/recording.o kubeproxyd/record/recordings.o kubeproxyd/record/recording_queue.o kubeproxyd/record/recorded_event.o
 RECORD += kubeproxyd/record/cast_reader.o kubeproxyd/record/cast_file.o
 PROTOBUF_FILTER := kubeproxyd/filter/protobuf_filter.o kubeproxyd/filter/protobuf_list.o kubeproxyd/filter/protobuf_watch.o \
 	kubeproxyd/filter/protobuf_object.o kubeproxyd/filter/protobuf_out.o
@@ -222,8 +222,9 @@ test_exchange += common/worker.o tests/unit/tunnel_bytes.o
 test_exchange_audit := $(filter-out %exchange_stage.o,$(test_exchange))
 test_exchange_tunnels := $(test_exchange)
 test_exchange_failures := $(test_exchange)
-UNIT_TESTS += test_exchange_remote
-test_exchange_remote := $(test_exchange)
+UNIT_TESTS += test_exchange_remote test_remote_disk
+test_exchange_remote := $(test_exchange) tests/unit/remote_stage.o
+test_remote_disk := $(test_exchange_remote) tests/unit/disk_hang.o
 
 UNIT_TESTS += test_request_info test_policy test_rules test_restricted test_bodies test_act_as test_rules_review test_standing test_headers test_identity test_cli_cert
 test_request_info := $(BASE) $(POLICY) $(LABELS) common/yaml.o common/json.o
@@ -284,13 +285,14 @@ FUZZ_TARGETS += fuzz_json_filter
 fuzz_json_filter = $(test_json_filter)
 
 # Recordings.
-UNIT_TESTS += test_remote_command test_cast_writer test_recording test_worker
+UNIT_TESTS += test_remote_command test_cast_writer test_recording test_recording_files test_worker
 REMOTE := $(BASE) kubeproxyd/record/remote_command.o kubeproxyd/record/spdy.o kubeproxyd/record/websocket.o
 CAST := $(REMOTE) kubeproxyd/record/cast_writer.o kubeproxyd/record/json_line.o common/json.o
 test_remote_command := $(REMOTE) tests/unit/tunnel_bytes.o
 test_cast_writer := $(CAST)
 test_recording := $(CAST) common/loop.o common/metrics.o common/worker.o kubeproxyd/record/recording.o kubeproxyd/record/recordings.o \
-	kubeproxyd/record/recording_files.o kubeproxyd/record/audit_id.o
+	kubeproxyd/record/recording_files.o kubeproxyd/record/recording_queue.o kubeproxyd/record/audit_id.o tests/unit/disk_hang.o tests/unit/recording_stage.o
+test_recording_files := $(test_recording)
 test_worker := $(BASE) common/loop.o common/worker.o
 FUZZ_TARGETS += fuzz_recorder
 fuzz_recorder := $(CAST)

@@ -211,9 +211,13 @@ static void check_template(struct config *config, const struct config_row *row,
 {
 	static const char *const names[] = {
 	    "AccountID", "RoleName", "SessionName", "SessionNameRaw", "AccessKeyID"};
-	if (strncmp(text, "system:", strlen("system:")) == 0)
-		config_complain(config, node,
-		    "%s: \"%s\": \"system:\" belongs to Kubernetes itself", row->key, text);
+	static const char *const reserved[] = {"system:", "eks:", "aws:", "amazon:", "iam:"};
+	for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++) {
+		if (strncmp(text, reserved[i], strlen(reserved[i])) == 0)
+			config_complain(config, node,
+			    "%s: \"%s\": \"%s\" belongs to Kubernetes or EKS itself", row->key,
+			    text, reserved[i]);
+	}
 	for (const char *at = text; (at = strstr(at, "{{")) != NULL;) {
 		size_t len = 0;
 		bool is_known = false;

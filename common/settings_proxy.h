@@ -51,6 +51,7 @@ struct audit_settings {
 /* eksgate.proxy.recording */
 struct recording_settings {
 	char *directory;
+	struct duration write_timeout; /* 0: for ever */
 	size_t max_session_bytes; /* 0: no limit, as below */
 	size_t max_total_bytes;
 	struct duration max_age;

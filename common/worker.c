@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -21,9 +22,10 @@ STAILQ_HEAD(job_queue, worker_job);
 struct worker {
 	pthread_t thread;
 	pthread_mutex_t lock;
-	pthread_cond_t has_job;
+	pthread_cond_t has_job, has_finished;
 	struct job_queue jobs, finished; /* under the lock, as is_ending */
 	bool is_running, is_ending;
+	size_t count; /* of jobs that the loop was not told of yet; the loop's */
 	int wake;
 	struct watch *watch;
 };
@@ -46,16 +48,25 @@ static struct worker_job *take_job(struct worker *worker)
 	return job;
 }
 
+/* Whoever finishes jobs faster than the loop turns wakes it once. */
+static void finish_job(struct worker *worker, struct worker_job *job)
+{
+	pthread_mutex_lock(&worker->lock);
+	bool is_first = STAILQ_EMPTY(&worker->finished);
+	STAILQ_INSERT_TAIL(&worker->finished, job, entry);
+	pthread_cond_signal(&worker->has_finished);
+	pthread_mutex_unlock(&worker->lock);
+	if (is_first)
+		tell_loop(worker);
+}
+
 static void *run(void *arg)
 {
 	struct worker *worker = arg;
 	struct worker_job *job;
 	while ((job = take_job(worker)) != NULL) {
 		job->work(job);
-		pthread_mutex_lock(&worker->lock);
-		STAILQ_INSERT_TAIL(&worker->finished, job, entry);
-		pthread_mutex_unlock(&worker->lock);
-		tell_loop(worker);
+		finish_job(worker, job);
 	}
 	return NULL;
 }
@@ -69,6 +80,7 @@ static void hand_back(struct worker *worker)
 	struct worker_job *job;
 	while ((job = STAILQ_FIRST(&finished)) != NULL) {
 		STAILQ_REMOVE_HEAD(&finished, entry);
+		worker->count--;
 		job->done(job);
 	}
 }
@@ -96,11 +108,22 @@ static bool start(struct worker *worker)
 	return error == 0;
 }
 
+/* On the clock of struct mono. */
+static void make_timed(pthread_cond_t *condition)
+{
+	pthread_condattr_t attributes;
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(condition, &attributes);
+	pthread_condattr_destroy(&attributes);
+}
+
 struct worker *worker_new(struct loop *loop)
 {
 	struct worker *worker = xcalloc(1, sizeof *worker);
 	pthread_mutex_init(&worker->lock, NULL);
 	pthread_cond_init(&worker->has_job, NULL);
+	make_timed(&worker->has_finished);
 	STAILQ_INIT(&worker->jobs);
 	STAILQ_INIT(&worker->finished);
 	worker->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -113,37 +136,67 @@ struct worker *worker_new(struct loop *loop)
 	return worker;
 }
 
-void worker_free(struct worker **worker)
-{
-	struct worker *old = *worker;
-	*worker = NULL;
-	if (old == NULL)
-		return;
-	pthread_mutex_lock(&old->lock);
-	old->is_ending = true;
-	pthread_cond_signal(&old->has_job);
-	pthread_mutex_unlock(&old->lock);
-	if (old->is_running)
-		pthread_join(old->thread, NULL);
-	hand_back(old);
-	watch_free(&old->watch);
-	close(old->wake);
-	pthread_cond_destroy(&old->has_job);
-	pthread_mutex_destroy(&old->lock);
-	free(old);
-}
-
 void worker_add(struct worker *worker, struct worker_job *job)
 {
+	worker->count++;
 	if (!worker->is_running)
 		worker->is_running = start(worker);
 	if (!worker->is_running) {
 		job->work(job);
-		job->done(job);
+		finish_job(worker, job);
 		return;
 	}
 	pthread_mutex_lock(&worker->lock);
 	STAILQ_INSERT_TAIL(&worker->jobs, job, entry);
 	pthread_cond_signal(&worker->has_job);
 	pthread_mutex_unlock(&worker->lock);
+}
+
+/* False: nothing is finished, and it is too late. */
+static bool await_one(struct worker *worker, struct mono until)
+{
+	struct timespec at = {
+	    .tv_sec = until.ns / 1000000000, .tv_nsec = (long)(until.ns % 1000000000)};
+	pthread_mutex_lock(&worker->lock);
+	bool is_late = false;
+	while (STAILQ_EMPTY(&worker->finished) && !is_late)
+		is_late = pthread_cond_timedwait(&worker->has_finished, &worker->lock, &at) != 0;
+	bool has_any = !STAILQ_EMPTY(&worker->finished);
+	pthread_mutex_unlock(&worker->lock);
+	return has_any;
+}
+
+bool worker_wait(struct worker *worker, struct duration patience)
+{
+	struct mono until = mono_add(mono_now(), patience);
+	while (worker->count > 0) {
+		if (!await_one(worker, until))
+			return false;
+		hand_back(worker);
+	}
+	return true;
+}
+
+bool worker_free(struct worker **worker, struct duration patience)
+{
+	struct worker *old = *worker;
+	*worker = NULL;
+	if (old == NULL)
+		return true;
+	bool is_done = worker_wait(old, patience);
+	watch_free(&old->watch);
+	if (!is_done)
+		return false;
+	pthread_mutex_lock(&old->lock);
+	old->is_ending = true;
+	pthread_cond_signal(&old->has_job);
+	pthread_mutex_unlock(&old->lock);
+	if (old->is_running)
+		pthread_join(old->thread, NULL);
+	close(old->wake);
+	pthread_cond_destroy(&old->has_job);
+	pthread_cond_destroy(&old->has_finished);
+	pthread_mutex_destroy(&old->lock);
+	free(old);
+	return true;
 }

@@ -5,8 +5,10 @@
 #define EKSGATE_WORKER_H
 
 #include <bsd/sys/queue.h>
+#include <stdbool.h>
 
 #include "common/attr.h"
+#include "common/mono.h"
 
 struct loop;
 struct worker;
@@ -20,8 +22,12 @@ struct worker_job {
 
 /* The thread begins with the first job. */
 struct worker *worker_new(struct loop *loop) MUST_USE;
-/* Waits until all jobs are done. */
-void worker_free(struct worker **worker);
 void worker_add(struct worker *worker, struct worker_job *job);
+/* Stands still until all jobs are done, those too that others bring when they are, and tells of
+ * them; not from within a job's `done`. False: it took longer. */
+bool worker_wait(struct worker *worker, struct duration patience) MUST_USE;
+/* Waits for them. False: it took longer; the thread, its job and what waits behind it are left to
+ * themselves until the process ends. */
+bool worker_free(struct worker **worker, struct duration patience);
 
 #endif

@@ -30,31 +30,22 @@ static char original_user[] = ACT_AS_ORIGINAL_USER;
 
 /* --- 1. who asks --------------------------------------------------------------------------- */
 
-/* False: it was answered. */
+/* False: it was answered, or goes on later. */
 static bool admit_remote(struct exchange *exchange)
 {
 	unsigned status = 0;
 	char *message = NULL;
-	bool is_admitted = exchange_remote_admit(exchange, &status, &message);
-	if (!is_admitted)
+	enum remote_admission admission = exchange_remote_admit(exchange, &status, &message);
+	if (admission == REMOTE_REFUSED)
 		exchange_answer(exchange, status, message);
+	else if (admission == REMOTE_WAITS)
+		exchange_set_state(exchange, STATE_OPENING_RECORDING);
 	free(message);
-	return is_admitted;
+	return admission == REMOTE_ADMITTED;
 }
 
-/* Everything is decided. */
-static void go_on(struct exchange *exchange)
+void exchange_go_on(struct exchange *exchange)
 {
-	exchange->options = *grants_options(exchange->admission.grants->grants);
-	if (exchange->options.client_idle_timeout.ms > 0)
-		activity_start(&exchange->activity, NULL);
-	const char *refusal = NULL;
-	if (!exchange_audit_admit(exchange, &refusal)) {
-		exchange_answer_after(exchange, 503, refusal, AUDIT_RETRY_SECONDS);
-		return;
-	}
-	if (!admit_remote(exchange))
-		return;
 	if (exchange->relay.kept.len > 0)
 		exchange_audit_request_body(
 		    exchange, (const uint8_t *)exchange->relay.kept.data, exchange->relay.kept.len);
@@ -67,13 +58,26 @@ static void go_on(struct exchange *exchange)
 	exchange_get_token(exchange);
 }
 
+/* Everything is decided. */
+static void prepare(struct exchange *exchange)
+{
+	exchange->options = *grants_options(exchange->admission.grants->grants);
+	if (exchange->options.client_idle_timeout.ms > 0)
+		activity_start(&exchange->activity, NULL);
+	const char *refusal = NULL;
+	if (!exchange_audit_admit(exchange, &refusal))
+		exchange_answer_after(exchange, 503, refusal, AUDIT_RETRY_SECONDS);
+	else if (admit_remote(exchange))
+		exchange_go_on(exchange);
+}
+
 /* The body is what the decision waited for. */
 static void decide_with_body(struct exchange *exchange)
 {
 	const struct buf *body = &exchange->relay.kept;
 	if (admission_decide_body(&exchange->admission, exchange->all, exchange->caller,
 		exchange->identity, exchange->request, buf_text(body), body->len))
-		go_on(exchange);
+		prepare(exchange);
 	else
 		exchange_answer_refused(exchange);
 }
@@ -142,7 +146,7 @@ static void on_identity(void *arg, struct identity *identity, const struct refus
 	if (exchange->admission.needs_body)
 		hold(exchange);
 	else
-		go_on(exchange);
+		prepare(exchange);
 }
 
 struct exchange *exchange_new(

@@ -192,7 +192,8 @@ static void write_event(const struct exchange *exchange, struct audit_event *eve
 	event->received = unix_add(event->now, duration_ms(-event->took.ms));
 	add_who(exchange, event);
 	add_what(exchange, event);
-	audit_write(exchange->all->with.audit, event);
+	if (event->stage != AUDIT_RESPONSE_COMPLETE || !exchange_remote_take_event(exchange, event))
+		audit_write(exchange->all->with.audit, event);
 	free(uri);
 }
 

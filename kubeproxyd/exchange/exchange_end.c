@@ -21,8 +21,8 @@
 
 void exchange_set_state(struct exchange *exchange, enum exchange_state state)
 {
-	static const char *const names[] = {"identifying", "holding", "getting-token", "waiting",
-	    "deleting", "relaying", "tunnel", "done"};
+	static const char *const names[] = {"identifying", "holding", "opening-recording",
+	    "getting-token", "waiting", "deleting", "relaying", "tunnel", "done"};
 	log_debug("exchange", "state", LOG_S("audit_id", exchange->audit_id),
 	    LOG_S("from", names[exchange->state]), LOG_S("to", names[state]));
 	exchange->state = state;
@@ -102,7 +102,6 @@ void exchange_finish(struct exchange *exchange, const char *reason)
 		return;
 	exchange_set_state(exchange, STATE_DONE);
 	reason = exchange_remote_reason(exchange, reason);
-	exchange_remote_close(exchange, reason);
 	record(exchange, reason);
 	exchange_remote_free(exchange, reason);
 	exchanges_remove(exchange->all, &exchange->link);

@@ -26,6 +26,7 @@ struct token_wait;
 enum exchange_state {
 	STATE_IDENTIFYING,
 	STATE_HOLDING, /* the request's body is gathered, which decides */
+	STATE_OPENING_RECORDING, /* its file is made, without which it may not begin */
 	STATE_GETTING_TOKEN,
 	STATE_WAITING, /* the request is on its way, the answer has not begun */
 	STATE_DELETING, /* a collection, one by one */
@@ -68,6 +69,8 @@ struct exchange {
 };
 
 void exchange_set_state(struct exchange *exchange, enum exchange_state state);
+/* Everything is decided and prepared: it takes its way. */
+void exchange_go_on(struct exchange *exchange);
 /* The token, then the request to the API server; the first time and every time it is sent anew,
  * after exchange_drop_upstream(). */
 void exchange_get_token(struct exchange *exchange);

@@ -17,11 +17,14 @@
 #include "kubeproxyd/http/status.h"
 #include "kubeproxyd/policy/query.h"
 #include "kubeproxyd/record/audit_event.h"
+#include "kubeproxyd/record/recorded_event.h"
 #include "kubeproxyd/record/recording.h"
 #include "kubeproxyd/record/recordings.h"
 
 /* For the rest of a message, from an API server that had begun it. */
 #define PATIENCE_MS 2000
+/* So much of one still passes when the session ends while its recording lags behind. */
+#define REST_MAX ((uint64_t)64 * 1024)
 
 struct exchange_remote {
 	struct exchange *exchange;
@@ -30,7 +33,8 @@ struct exchange_remote {
 	bool has_terminal, has_stderr;
 	char *container;
 	char *protocol; /* "websocket v5.channel.k8s.io" */
-	struct recording *recording; /* NULL: none, or it is finished */
+	struct recording *recording; /* NULL: none */
+	struct recorded_event *last_event; /* while it is recorded */
 	bool was_recorded; /* from the beginning on */
 	char *problem; /* why not, or not to the end */
 	bool has_failed; /* and it was told, and acted upon */
@@ -167,11 +171,28 @@ static bool act_on_problem(struct exchange_remote *remote)
 	return goes_on;
 }
 
+/* Nothing passes while too much of the recording waits for the disk. */
+static void follow_disk(struct exchange_remote *remote)
+{
+	struct exchange *exchange = remote->exchange;
+	bool is_behind = remote->problem == NULL && remote->recording != NULL &&
+			 recording_is_full(remote->recording);
+	bool is_rest = remote->ending != NULL && remote_command_wanted(remote->command) <= REST_MAX;
+	if (exchange->state == STATE_TUNNEL)
+		relay_hold(&exchange->relay, is_behind && !is_rest);
+}
+
 static void on_recording_failed(void *arg, const char *problem)
 {
 	struct exchange_remote *remote = arg;
 	stop_recording(remote, "write", problem);
-	(void)act_on_problem(remote);
+	if (act_on_problem(remote))
+		follow_disk(remote);
+}
+
+static void on_recording_drain(void *arg)
+{
+	follow_disk(arg);
 }
 
 static void on_stream(
@@ -181,23 +202,6 @@ static void on_stream(
 	if (remote->problem == NULL &&
 	    !recording_add(remote->recording, stream, data, len, is_last))
 		remote->problem = xstrdup(recording_problem(remote->recording));
-}
-
-static void open_recording(struct exchange_remote *remote)
-{
-	struct exchange *exchange = remote->exchange;
-	char *problem = NULL;
-	if (!can_be_read(exchange)) {
-		stop_recording(remote, "protocol", UNREADABLE);
-		return;
-	}
-	if (exchange->all->with.recordings == NULL) {
-		stop_recording(remote, "open", "this instance keeps no recordings");
-		return;
-	}
-	remote->recording = recording_open(exchange->all->with.recordings, exchange->audit_id,
-	    on_recording_failed, remote, &problem);
-	remote->problem = problem;
 }
 
 static void begin_recording(struct exchange_remote *remote)
@@ -223,6 +227,7 @@ static void begin_recording(struct exchange_remote *remote)
 	};
 	recording_begin(remote->recording, &about);
 	remote->was_recorded = true;
+	remote->last_event = recorded_event_new(exchange->all->with.audit);
 }
 
 /* --- admission ------------------------------------------------------------------------------- */
@@ -245,36 +250,80 @@ static bool may_go_on(struct exchange_remote *remote, char **message)
 	return false;
 }
 
-static bool admit_hidden(struct exchange *exchange, unsigned *status, char **message)
+static void on_recording_open(void *arg, const char *problem)
+{
+	struct exchange_remote *remote = arg;
+	char *message = NULL;
+	if (problem != NULL)
+		remote->recording = NULL;
+	remote->problem = xstrdup_or_null(problem);
+	if (may_go_on(remote, &message))
+		exchange_go_on(remote->exchange);
+	else
+		exchange_answer(remote->exchange, 503, message);
+	free(message);
+}
+
+static const struct recording_events recording_events = {
+    .on_open = on_recording_open,
+    .on_failed = on_recording_failed,
+    .on_drain = on_recording_drain,
+};
+
+static enum remote_admission admit_hidden(
+    struct exchange *exchange, unsigned *status, char **message)
 {
 	enum record_mode mode = mode_for(exchange, exchange->request->is_upgrade);
 	if (mode == RECORD_OFF)
-		return true;
+		return REMOTE_ADMITTED;
 	struct exchange_remote *remote = make_remote(exchange);
 	remote->mode = mode;
 	remote->is_hidden = true;
 	stop_recording(remote, "protocol", HIDDEN);
 	*status = 403;
-	return may_go_on(remote, message);
+	return may_go_on(remote, message) ? REMOTE_ADMITTED : REMOTE_REFUSED;
 }
 
-bool exchange_remote_admit(struct exchange *exchange, unsigned *status, char **message)
+/* False: the exchange goes on, with it or without. */
+static bool open_recording(struct exchange_remote *remote)
+{
+	struct exchange *exchange = remote->exchange;
+	struct recordings *recordings = exchange->all->with.recordings;
+	if (!can_be_read(exchange))
+		stop_recording(remote, "protocol", UNREADABLE);
+	else if (recordings == NULL)
+		stop_recording(remote, "open", "this instance keeps no recordings");
+	else
+		remote->recording =
+		    recording_open(recordings, exchange->audit_id, &recording_events, remote);
+	return remote->recording != NULL;
+}
+
+/* It must be recorded, or should. */
+static enum remote_admission admit_recorded(
+    struct exchange_remote *remote, unsigned *status, char **message)
+{
+	if (open_recording(remote))
+		return REMOTE_WAITS;
+	*status = can_be_read(remote->exchange) ? 503 : 403;
+	return may_go_on(remote, message) ? REMOTE_ADMITTED : REMOTE_REFUSED;
+}
+
+enum remote_admission exchange_remote_admit(
+    struct exchange *exchange, unsigned *status, char **message)
 {
 	if (is_hidden_command(exchange))
 		return admit_hidden(exchange, status, message);
 	if (!is_remote_command(exchange) ||
 	    fields_get(&exchange->request->fields, "Upgrade") == NULL)
-		return true;
+		return REMOTE_ADMITTED;
 	struct exchange_remote *remote = make_remote(exchange);
 	remote->has_terminal = is_asked_for(exchange, "tty");
 	remote->has_stderr = is_asked_for(exchange, "stderr");
 	remote->container = parameter(exchange, "container");
 	remote->mode = mode_for(exchange, is_on_terminal(exchange, remote->has_terminal));
-	if (remote->mode == RECORD_OFF)
-		return true;
-	open_recording(remote);
-	*status = can_be_read(exchange) ? 503 : 403;
-	return may_go_on(remote, message);
+	return remote->mode == RECORD_OFF ? REMOTE_ADMITTED
+					  : admit_recorded(remote, status, message);
 }
 
 bool exchange_remote_is_recorded(const struct exchange *exchange)
@@ -395,8 +444,10 @@ void exchange_remote_passed(struct exchange *exchange)
 	if (remote->problem != NULL && !remote->has_failed && !act_on_problem(remote))
 		return;
 	bool is_now = remote->ending != NULL && remote_command_wanted(remote->command) == 0;
-	if (!is_now)
+	if (!is_now) {
+		follow_disk(remote);
 		return;
+	}
 	if (remote_command_can_end(remote->command))
 		say_last_word(remote);
 	else
@@ -426,6 +477,7 @@ bool exchange_end_session(struct exchange *exchange, const char *reason)
 	}
 	remote->patience = timer_new(exchange->all->with.loop, on_patience_over, remote);
 	timer_set(remote->patience, duration_ms(PATIENCE_MS));
+	follow_disk(remote);
 	return true;
 }
 
@@ -433,16 +485,6 @@ const char *exchange_remote_reason(const struct exchange *exchange, const char *
 {
 	const struct exchange_remote *remote = exchange->remote;
 	return remote != NULL && remote->ending != NULL ? remote->ending : reason;
-}
-
-void exchange_remote_close(struct exchange *exchange, const char *reason)
-{
-	struct exchange_remote *remote = exchange->remote;
-	if (remote == NULL || !remote->was_recorded)
-		return;
-	recording_end(remote->recording, reason);
-	if (remote->problem == NULL)
-		remote->problem = xstrdup_or_null(recording_problem(remote->recording));
 }
 
 void exchange_remote_tell(const struct exchange *exchange, struct audit_event *event)
@@ -458,6 +500,30 @@ void exchange_remote_tell(const struct exchange *exchange, struct audit_event *e
 		event->recording = exchange->audit_id;
 }
 
+bool exchange_remote_take_event(const struct exchange *exchange, const struct audit_event *event)
+{
+	const struct exchange_remote *remote = exchange->remote;
+	if (remote == NULL || remote->last_event == NULL)
+		return false;
+	recorded_event_set(remote->last_event, event);
+	return true;
+}
+
+static void on_recording_ended(void *arg, const char *problem)
+{
+	struct recorded_event *last = arg;
+	recorded_event_end(&last, problem);
+}
+
+static void end_recording(struct exchange_remote *remote, const char *reason)
+{
+	bool is_in_part = recording_problem(remote->recording) == NULL && remote->gap != NULL;
+	recording_finish(
+	    &remote->recording, reason, is_in_part ? NULL : on_recording_ended, remote->last_event);
+	if (is_in_part)
+		recorded_event_end(&remote->last_event, remote->gap);
+}
+
 void exchange_remote_free(struct exchange *exchange, const char *reason)
 {
 	struct exchange_remote *remote = exchange->remote;
@@ -465,7 +531,7 @@ void exchange_remote_free(struct exchange *exchange, const char *reason)
 	if (remote == NULL)
 		return;
 	if (remote->recording != NULL && remote->was_recorded)
-		recording_finish(&remote->recording, reason);
+		end_recording(remote, reason);
 	else if (remote->recording != NULL)
 		recording_discard(&remote->recording);
 	remote_command_free(&remote->command);

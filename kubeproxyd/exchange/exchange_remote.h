@@ -15,9 +15,16 @@ struct exchange;
 struct exchange_remote;
 struct http_head;
 
-/* Admitted, nothing is sent yet: makes what follows the tunnel, when it will be one. False: it must
- * be recorded and cannot be; *status and *message are what to answer (free()). */
-bool exchange_remote_admit(struct exchange *exchange, unsigned *status, char **message) MUST_USE;
+enum remote_admission {
+	REMOTE_ADMITTED,
+	REMOTE_REFUSED,
+	REMOTE_WAITS, /* exchange_go_on() or an answer follows */
+};
+
+/* Admitted, nothing is sent yet: makes what follows the tunnel, when it will be one. Refused: it
+ * must be recorded and cannot be; *status and *message are what to answer (free()). */
+enum remote_admission exchange_remote_admit(
+    struct exchange *exchange, unsigned *status, char **message) MUST_USE;
 /* Whether its frames must stay readable. */
 bool exchange_remote_is_recorded(const struct exchange *exchange) MUST_USE;
 /* The API server switched. NULL, or why that must not become a tunnel (free()). */
@@ -33,10 +40,11 @@ void exchange_remote_passed(struct exchange *exchange);
 bool exchange_end_session(struct exchange *exchange, const char *reason) MUST_USE;
 /* How it ends, when `reason` is only what came of it. */
 const char *exchange_remote_reason(const struct exchange *exchange, const char *reason);
-/* The exchange is over: what waits of its recording is written, so that the audit can tell. */
-void exchange_remote_close(struct exchange *exchange, const char *reason);
 /* For the audit: what became of the recording. */
 void exchange_remote_tell(const struct exchange *exchange, struct audit_event *event);
+/* Takes the last event, which is written when all of the recording is. False: it waits for none. */
+bool exchange_remote_take_event(
+    const struct exchange *exchange, const struct audit_event *event) MUST_USE;
 /* Its records are written. */
 void exchange_remote_free(struct exchange *exchange, const char *reason);
 

@@ -17,6 +17,8 @@
 
 #define EXPIRY_CHECK_SECONDS 5
 #define PACE_CHECK_SECONDS   1
+/* At the end, for a disk that hangs below files that have no name: nothing of them is lost. */
+#define CLOSING_SECONDS 5
 
 static void for_each(struct exchanges *exchanges, void (*fn)(struct exchange *exchange))
 {
@@ -212,7 +214,7 @@ void exchanges_free(struct exchanges **exchanges)
 	timer_free(&(*exchanges)->look);
 	policy_unref(&(*exchanges)->with.policy);
 	http_head_free(&(*exchanges)->scratch);
-	worker_free(&(*exchanges)->spools.worker);
+	(void)worker_free(&(*exchanges)->spools.worker, duration_seconds(CLOSING_SECONDS));
 	free((*exchanges)->spools.directory);
 	if ((*exchanges)->with.holdings != NULL)
 		(*exchanges)->with.holdings->make_room = NULL;

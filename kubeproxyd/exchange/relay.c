@@ -68,7 +68,7 @@ static void pump(struct relay *relay)
 		relay->is_end_sent = true;
 		relay->upstream.verbs->send_end(relay->upstream.object);
 	}
-	if (unsent(relay) >= relay->keep_max)
+	if (relay->is_held || unsent(relay) >= relay->keep_max)
 		pause_client(relay);
 	else
 		resume_client(relay);
@@ -161,11 +161,28 @@ void relay_on_answer_body(struct relay *relay, const uint8_t *data, size_t len)
 		relay_pause_answer(relay);
 }
 
+static void resume_upstream(struct relay *relay)
+{
+	if (relay->upstream.object != NULL && !relay->is_client_full && !relay->is_held)
+		relay->upstream.verbs->resume(relay->upstream.object);
+}
+
 void relay_on_client_drain(struct relay *relay)
 {
 	relay->is_client_full = false;
-	if (relay->upstream.object != NULL)
-		relay->upstream.verbs->resume(relay->upstream.object);
+	resume_upstream(relay);
+}
+
+void relay_hold(struct relay *relay, bool is_held)
+{
+	if (relay->is_held == is_held)
+		return;
+	relay->is_held = is_held;
+	pump(relay);
+	if (is_held && relay->upstream.object != NULL)
+		relay->upstream.verbs->pause(relay->upstream.object);
+	else
+		resume_upstream(relay);
 }
 
 void relay_free(struct relay *relay)

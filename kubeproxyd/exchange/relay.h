@@ -25,6 +25,7 @@ struct relay {
 	bool is_end_sent; /* and the upstream knows */
 	bool is_upstream_full;
 	bool is_client_full; /* and the upstream paused */
+	bool is_held; /* both are paused: somebody else lags behind */
 	bool is_client_paused;
 	bool was_client_paused; /* since relay_awaited_client() */
 	uint64_t request_bytes; /* received from the client */
@@ -56,6 +57,8 @@ void relay_on_upstream_drain(struct relay *relay);
 void relay_pause_answer(struct relay *relay);
 void relay_on_answer_body(struct relay *relay, const uint8_t *data, size_t len);
 void relay_on_client_drain(struct relay *relay);
+/* Neither side is read from here on, or both are again, as far as they may. */
+void relay_hold(struct relay *relay, bool is_held);
 void relay_free(struct relay *relay);
 
 #endif

@@ -118,7 +118,14 @@ void audit_write(struct audit *audit, const struct audit_event *event)
 		return;
 	buf_clear(&audit->line);
 	audit_event_write(&audit->line, event);
-	audit_sink_add(audit->sink, audit->line.data, audit->line.len);
+	audit_write_line(audit, &audit->line);
+}
+
+void audit_write_line(struct audit *audit, const struct buf *line)
+{
+	if (audit == NULL)
+		return;
+	audit_sink_add(audit->sink, line->data, line->len);
 	tell_stuck(audit);
 }
 

@@ -37,6 +37,8 @@ void audit_set(
 struct audit_verdict audit_judge(const struct audit *audit, const struct identity *identity,
     const struct request_info *info) MUST_USE;
 void audit_write(struct audit *audit, const struct audit_event *event);
+/* The same with a line of audit_event_write(). */
+void audit_write_line(struct audit *audit, const struct buf *line);
 /* Everything written so far is out. False: something waits, and will until it can be written. */
 bool audit_flush(struct audit *audit);
 /* Whether a request may go on, as far as its record is concerned: while nothing can be written,

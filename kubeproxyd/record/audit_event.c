@@ -350,3 +350,13 @@ void audit_event_write(struct buf *out, const struct audit_event *what)
 	add_annotations(&event, what);
 	buf_append(out, "}\n", 2);
 }
+
+void audit_event_add_recorded(struct buf *line, const char *recorded, const char *problem)
+{
+	static const char end[] = "}}\n"; /* of the annotations, which are last and never empty */
+	line->len -= strlen(end);
+	struct list annotations = {line, true};
+	add_text(&annotations, "eksgate.io/recorded", recorded);
+	add_text(&annotations, "eksgate.io/recording-problem", problem);
+	buf_append_text(line, end);
+}

@@ -65,5 +65,7 @@ struct audit_event {
 /* Appends the line, '\n' included. Commands of exec and ports of port-forward are taken from the
  * query of `uri`. Pure. */
 void audit_event_write(struct buf *out, const struct audit_event *event);
+/* `line` is one that was written without `recorded`: gets what became of the recording. */
+void audit_event_add_recorded(struct buf *line, const char *recorded, const char *problem);
 
 #endif

@@ -1,145 +1,246 @@
-/* One live recording. Lines gather in memory and leave when they are FLUSH_BYTES, or a second old;
- * a line that a full disk cut is taken back, so that the file ends with a whole one. Called by the
- * exchange and, each second, by recordings.c. */
+/* One live recording. Lines gather in memory while the thread writes those before them: one job at
+ * a time, the next takes all that came meanwhile. They leave when they are FLUSH_BYTES, or a second
+ * old. A line that a full disk cut is taken back, so that the file ends with a whole one. What
+ * waits has a bound, which whoever records keeps: there are no more lines while it is reached.
+ * Called by the exchange, by recordings.c each second, and when a job is done. */
 #include "kubeproxyd/record/recording.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/settings.h"
 #include "common/xmem.h"
 #include "kubeproxyd/record/recording_files.h"
+#include "kubeproxyd/record/recording_queue.h"
 #include "kubeproxyd/record/recordings.h"
 
-#define FLUSH_BYTES ((size_t)32 * 1024)
+#define FLUSH_BYTES ((size_t)64 * 1024)
+/* Of one recording, in memory. */
+#define WAITING_MAX ((size_t)512 * 1024)
+/* What an idle session keeps for its next lines. */
+#define IDLE_BYTES ((size_t)4 * 1024)
+
+enum phase {
+	PHASE_OPENING, /* its file is made */
+	PHASE_LIVE,
+	PHASE_ENDING, /* the session is over, and its last line on its way */
+	PHASE_DISCARDED,
+};
+
+/* What the thread has of it; the loop touches nothing here but while is_busy is false. */
+struct task {
+	struct recording_job job;
+	char id[AUDIT_ID_TEXT];
+	const char *path; /* of the directory */
+	const char *what; /* is wrong with it, when errno says too little */
+	int directory, file; /* -1: not open */
+	struct buf lines;
+	uint64_t at;
+	int error; /* errno, RECORDING_DELETED, 0: done */
+};
 
 struct recording {
+	struct task task;
+	bool is_busy;
+	enum phase phase;
 	struct recordings *recordings;
 	struct recording_link link;
-	recording_failed_fn *on_failed;
+	const struct recording_events *events; /* NULL: nobody wants to know any more */
 	void *arg;
-	char id[AUDIT_ID_TEXT];
-	int directory, file;
+	recording_ended_fn *on_ended; /* NULL: it is told, or the session lasts */
+	void *ended_arg;
 	struct cast_writer *writer; /* NULL before the tunnel is open */
 	struct buf out;
 	uint64_t bytes; /* in the file, whole lines */
+	size_t counted; /* of what waits */
 	struct mono began;
 	char *problem;
-	bool is_ended;
+	bool is_full; /* on_drain is owed */
+	bool is_telling; /* whoever is told may end it: what is next waits until they are done */
+	bool has_last_line; /* in its file or on the way there */
+	bool says_problem; /* which says why it is not whole */
 };
+
+static void go_on(struct recording *recording);
 
 static struct mono time_of(const struct recording *recording)
 {
 	return (struct mono){mono_now().ns - recording->began.ns};
 }
 
+/* --- what waits ------------------------------------------------------------------------------ */
+
+static size_t waiting(const struct recording *recording)
+{
+	return recording->out.len + (recording->is_busy ? recording->task.lines.len : 0);
+}
+
+static void count_waiting(struct recording *recording)
+{
+	recording_queue_count(
+	    recordings_queue(recording->recordings), &recording->counted, waiting(recording));
+}
+
+static void note_full(struct recording *recording)
+{
+	count_waiting(recording);
+	bool is_full = recording->counted >= WAITING_MAX ||
+		       recording_queue_is_full(recordings_queue(recording->recordings));
+	if (!is_full || recording->is_full)
+		return;
+	recording->is_full = true;
+	recordings_note_full(recording->recordings, &recording->link, true);
+}
+
 /* --- failure --------------------------------------------------------------------------------- */
+
+static void tell_ended(struct recording *recording)
+{
+	recording_ended_fn *on_ended = recording->on_ended;
+	recording->on_ended = NULL;
+	if (on_ended != NULL)
+		on_ended(recording->ended_arg, recording->problem);
+}
 
 void recording_fail(struct recording *recording, const char *kind, const char *problem)
 {
 	if (recording->problem != NULL)
 		return;
 	recording->problem = xstrdup(problem);
-	recordings_tell_failure(recording->recordings, recording->id, kind, problem);
+	recordings_tell_failure(recording->recordings, recording->task.id, kind, problem);
 }
 
-/* Of what waits, all but a first line that is not in the file yet. */
+static void tell_failed(struct recording *recording)
+{
+	recording->is_telling = true;
+	tell_ended(recording);
+	if (recording->events != NULL && recording->phase == PHASE_LIVE)
+		recording->events->on_failed(recording->arg, recording->problem);
+	recording->is_telling = false;
+}
+
+static void fail_to_write(
+    struct recording *recording, const char *kind, const char *why, const char *setting)
+{
+	if (recording->problem != NULL)
+		return;
+	char *problem = xasprintf(
+	    "its recording cannot be written to %s: %s (%s)", recording->task.path, why, setting);
+	recording_fail(recording, kind, problem);
+	free(problem);
+	tell_failed(recording);
+}
+
+/* Of what could not be written, all but the first line. */
 static void drop_events(struct recording *recording)
 {
-	const char *end = recording->bytes == 0 && recording->out.len > 0
-			      ? memchr(recording->out.data, '\n', recording->out.len)
-			      : NULL;
-	recording->out.len = end != NULL ? (size_t)(end - recording->out.data) + 1 : 0;
+	struct buf *lines = &recording->task.lines;
+	const char *end =
+	    recording->bytes == 0 && lines->len > 0 ? memchr(lines->data, '\n', lines->len) : NULL;
+	buf_clear(&recording->out);
+	if (end != NULL)
+		buf_append(&recording->out, lines->data, (size_t)(end - lines->data) + 1);
 }
 
-static void fail_to_write(struct recording *recording, const char *why)
+/* --- the thread's part ----------------------------------------------------------------------- */
+
+static void work_open(struct recording_job *job)
 {
-	const char *directory =
-	    recordings_settings(recording->recordings)->proxy.recording.directory;
-	(void)!ftruncate(recording->file, (off_t)recording->bytes);
-	char *problem = xasprintf("its recording cannot be written to %s: %s "
-				  "(eksgate.proxy.recording)",
-	    directory, why);
-	recording_fail(recording, "write", problem);
-	free(problem);
+	struct task *task = (struct task *)job;
+	task->directory = recording_directory_open(task->path, &task->what);
+	if (task->directory >= 0)
+		task->file = recording_file_make(task->directory, task->id);
+	task->error = task->file < 0 ? errno : 0;
+	if (task->file < 0 && task->directory >= 0)
+		close(task->directory);
+}
+
+static void work_write(struct recording_job *job)
+{
+	struct task *task = (struct task *)job;
+	task->error = recording_file_write(task->file, task->at, task->lines.data, task->lines.len);
+}
+
+static void work_discard(struct recording_job *job)
+{
+	struct task *task = (struct task *)job;
+	recording_file_discard(task->directory, task->file, task->id);
+}
+
+static void start_job(struct recording *recording, void (*work)(struct recording_job *job),
+    void (*done)(struct recording_job *job))
+{
+	recording->is_busy = true;
+	recording->task.job.work = work;
+	recording->task.job.done = done;
+	recording_queue_add(recordings_queue(recording->recordings), &recording->task.job);
 }
 
 /* --- writing --------------------------------------------------------------------------------- */
 
-static bool write_out(struct recording *recording)
+/* Tried once more, with nothing but a last line that says why; then it stays as it is. */
+static void on_write_failed(struct recording *recording, int error)
 {
-	size_t sent = 0;
-	while (sent < recording->out.len) {
-		ssize_t written = pwrite(recording->file, recording->out.data + sent,
-		    recording->out.len - sent, (off_t)(recording->bytes + sent));
-		if (written < 0 && errno == EINTR)
-			continue;
-		if (written < 0)
-			return false;
-		sent += (size_t)written;
-	}
-	recording->bytes += sent;
-	buf_clear(&recording->out);
-	return true;
+	const char *why = error == RECORDING_DELETED ? "the file was deleted" : strerror(error);
+	drop_events(recording);
+	if (recording->says_problem)
+		buf_clear(&recording->out);
+	recording->has_last_line = recording->says_problem;
+	fail_to_write(recording, "write", why, "eksgate.proxy.recording");
 }
 
-static bool is_too_long(const struct recording *recording)
+static void on_written(struct recording_job *job)
+{
+	struct recording *recording = (struct recording *)job;
+	struct task *task = &recording->task;
+	recording->is_busy = false;
+	if (task->error == 0)
+		recording->bytes += task->lines.len;
+	else
+		on_write_failed(recording, task->error);
+	buf_clear(&task->lines);
+	struct recordings *recordings = recording->recordings;
+	recording_wake(recording);
+	recordings_wake(recordings);
+}
+
+/* All that gathered; without any it is only looked whether the file has its name still. */
+static void start_writing(struct recording *recording)
+{
+	struct buf written = recording->task.lines;
+	recording->task.lines = recording->out;
+	recording->task.at = recording->bytes;
+	recording->out = written;
+	start_job(recording, work_write, on_written);
+}
+
+/* The lines that fit stay; the others are lost. */
+static void keep_what_fits(struct recording *recording, size_t max)
+{
+	uint64_t before = recording->bytes + waiting(recording) - recording->out.len;
+	size_t room = before < max ? (size_t)(max - before) : 0;
+	struct buf *out = &recording->out;
+	size_t count = out->len < room ? out->len : room;
+	const char *end = count > 0 ? memrchr(out->data, '\n', count) : NULL;
+	/* The first line in any case. */
+	if (end == NULL && before == 0 && out->len > 0)
+		end = memchr(out->data, '\n', out->len);
+	out->len = end != NULL ? (size_t)(end - out->data) + 1 : 0;
+}
+
+/* False: it is longer than allowed, and stopped. */
+static bool check_length(struct recording *recording)
 {
 	size_t max = recordings_settings(recording->recordings)->proxy.recording.max_session_bytes;
-	return max > 0 && recording->bytes + recording->out.len > max;
-}
-
-/* What is written to a file without a name is lost. */
-static bool is_deleted(const struct recording *recording)
-{
-	struct stat status;
-	return fstat(recording->file, &status) == 0 && status.st_nlink == 0;
-}
-
-/* The lines that fit go to the file; the others are lost. */
-static void write_what_fits(struct recording *recording, size_t max)
-{
-	size_t room = recording->bytes < max ? max - (size_t)recording->bytes : 0;
-	size_t count = recording->out.len < room ? recording->out.len : room;
-	const char *end = count > 0 ? memrchr(recording->out.data, '\n', count) : NULL;
-	if (end != NULL)
-		recording->out.len = (size_t)(end - recording->out.data) + 1;
-	if (end != NULL && write_out(recording))
-		return;
-	(void)!ftruncate(recording->file, (off_t)recording->bytes);
-	drop_events(recording);
-}
-
-/* False: it failed, now or before. */
-static bool flush(struct recording *recording)
-{
-	if (recording->problem != NULL)
-		return false;
-	if (is_too_long(recording)) {
-		write_what_fits(recording,
-		    recordings_settings(recording->recordings)->proxy.recording.max_session_bytes);
-		recording_fail(recording, "size",
-		    "its recording is as long as eksgate.proxy.recording.max_session_bytes allows");
-		return false;
-	}
-	bool is_gone = is_deleted(recording);
-	if (!is_gone && write_out(recording))
+	if (max == 0 || recording->bytes + waiting(recording) <= max)
 		return true;
-	fail_to_write(recording, is_gone ? "the file was deleted" : strerror(errno));
-	drop_events(recording);
+	keep_what_fits(recording, max);
+	recording_fail(recording, "size",
+	    "its recording is as long as eksgate.proxy.recording.max_session_bytes allows");
 	return false;
-}
-
-void recording_flush(struct recording *recording)
-{
-	if (recording->problem != NULL || recording->writer == NULL)
-		return;
-	cast_writer_begin(recording->writer);
-	if (!flush(recording) && recording->on_failed != NULL)
-		recording->on_failed(recording->arg, recording->problem);
 }
 
 bool recording_add(struct recording *recording, enum remote_stream stream, const uint8_t *data,
@@ -148,7 +249,17 @@ bool recording_add(struct recording *recording, enum remote_stream stream, const
 	if (recording->problem != NULL)
 		return false;
 	cast_writer_add(recording->writer, stream, data, len, is_last, time_of(recording));
-	return recording->out.len < FLUSH_BYTES || flush(recording);
+	bool goes_on = check_length(recording);
+	if (recording->is_busy)
+		note_full(recording);
+	else if (recording->out.len >= FLUSH_BYTES)
+		start_writing(recording);
+	return goes_on;
+}
+
+bool recording_is_full(const struct recording *recording)
+{
+	return recording->is_full;
 }
 
 const char *recording_problem(const struct recording *recording)
@@ -158,48 +269,134 @@ const char *recording_problem(const struct recording *recording)
 
 /* --- its life -------------------------------------------------------------------------------- */
 
-static bool make_file(struct recording *recording, const char *path, char **problem)
+static void free_recording(struct recording *recording)
 {
-	const char *what;
-	recording->directory = recording_directory_open(path, &what);
-	if (recording->directory >= 0)
-		recording->file = recording_file_make(recording->directory, recording->id);
-	if (recording->directory >= 0 && recording->file >= 0)
-		return true;
-	*problem = xasprintf("a recording cannot be made in %s: %s (eksgate.proxy.recording.dir)",
-	    path, what != NULL ? what : strerror(errno));
-	if (recording->directory >= 0)
-		close(recording->directory);
-	return false;
+	recording->is_busy = false;
+	buf_free_secret(&recording->out);
+	buf_free_secret(&recording->task.lines);
+	count_waiting(recording);
+	if (recording->is_full)
+		recordings_note_full(recording->recordings, &recording->link, false);
+	recordings_remove(recording->recordings, &recording->link);
+	cast_writer_free(&recording->writer);
+	free(recording->problem);
+	free(recording);
 }
 
-static void free_recording(struct recording **recording)
+static void on_discarded(struct recording_job *job)
 {
-	struct recording *old = *recording;
-	*recording = NULL;
-	recordings_remove(old->recordings, &old->link);
-	cast_writer_free(&old->writer);
-	buf_free_secret(&old->out);
-	free(old->problem);
-	free(old);
+	free_recording((struct recording *)job);
+}
+
+static void keep(struct recording *recording)
+{
+	const struct task *task = &recording->task;
+	tell_ended(recording);
+	recordings_keep(recording->recordings, task->directory, task->file, task->id,
+	    recording->bytes, recording->problem != NULL);
+	free_recording(recording);
+}
+
+/* What stopped early says so, as far as the disk takes that. */
+static void add_last_line(struct recording *recording, const char *reason)
+{
+	recording->has_last_line = true;
+	if (recording->problem == NULL) {
+		cast_writer_end(recording->writer, reason, time_of(recording));
+		if (check_length(recording))
+			return;
+	}
+	char *text = xasprintf("ended: %s", recording->problem);
+	cast_writer_begin(recording->writer);
+	cast_write_event(&recording->out, time_of(recording), 'm', text, strlen(text));
+	recording->says_problem = true;
+	free(text);
+}
+
+static void go_on(struct recording *recording)
+{
+	if (recording->is_busy || recording->is_telling || recording->phase == PHASE_OPENING)
+		return;
+	if (recording->phase == PHASE_DISCARDED) {
+		start_job(recording, work_discard, on_discarded);
+		return;
+	}
+	bool is_ending = recording->phase == PHASE_ENDING;
+	if (is_ending && !recording->has_last_line)
+		add_last_line(recording, NULL);
+	if (recording->out.len >= (is_ending ? 1 : FLUSH_BYTES))
+		start_writing(recording);
+	else if (is_ending)
+		keep(recording);
+}
+
+void recording_wake(struct recording *recording)
+{
+	count_waiting(recording);
+	bool has_room = recording->counted < WAITING_MAX / 2 &&
+			recording_queue_has_room(recordings_queue(recording->recordings));
+	if (recording->is_full && (has_room || recording->problem != NULL)) {
+		recording->is_full = false;
+		recordings_note_full(recording->recordings, &recording->link, false);
+		recording->is_telling = true;
+		if (recording->events != NULL)
+			recording->events->on_drain(recording->arg);
+		recording->is_telling = false;
+	}
+	go_on(recording);
+}
+
+/* --- its begin ------------------------------------------------------------------------------- */
+
+/* Whoever asked is told, and knows it no more. */
+static void refuse(
+    struct recording *recording, const char *kind, const char *why, const char *setting)
+{
+	const struct recording_events *events = recording->events;
+	char *problem = xasprintf(
+	    "a recording cannot be made in %s: %s (%s)", recording->task.path, why, setting);
+	recordings_tell_failure(recording->recordings, recording->task.id, kind, problem);
+	recording->phase = PHASE_DISCARDED;
+	recording->events = NULL;
+	events->on_open(recording->arg, problem);
+	free(problem);
+}
+
+static void on_opened(struct recording_job *job)
+{
+	struct recording *recording = (struct recording *)job;
+	const struct task *task = &recording->task;
+	recording->is_busy = false;
+	if (task->error != 0) {
+		if (recording->events != NULL)
+			refuse(recording, "open",
+			    task->what != NULL ? task->what : strerror(task->error),
+			    "eksgate.proxy.recording.dir");
+		free_recording(recording);
+		return;
+	}
+	if (recording->phase == PHASE_OPENING) {
+		recording->phase = PHASE_LIVE;
+		recording->is_telling = true;
+		recording->events->on_open(recording->arg, NULL);
+		recording->is_telling = false;
+	}
+	go_on(recording);
 }
 
 struct recording *recording_open(struct recordings *recordings, const char id[AUDIT_ID_TEXT],
-    recording_failed_fn *on_failed, void *arg, char **problem)
+    const struct recording_events *events, void *arg)
 {
 	struct recording *recording = xcalloc(1, sizeof *recording);
-	memcpy(recording->id, id, AUDIT_ID_TEXT);
+	recording->task.directory = recording->task.file = -1;
+	recording->task.path = recordings_directory(recordings);
+	memcpy(recording->task.id, id, AUDIT_ID_TEXT);
 	recording->recordings = recordings;
-	if (!make_file(
-		recording, recordings_settings(recordings)->proxy.recording.directory, problem)) {
-		recordings_tell_failure(recordings, recording->id, "open", *problem);
-		free(recording);
-		return NULL;
-	}
-	recording->on_failed = on_failed;
+	recording->events = events;
 	recording->arg = arg;
 	recording->link.recording = recording;
 	recordings_add(recordings, &recording->link);
+	start_job(recording, work_open, on_opened);
 	return recording;
 }
 
@@ -209,44 +406,79 @@ void recording_begin(struct recording *recording, const struct cast_about *about
 	recording->writer = cast_writer_new(about, &recording->out);
 }
 
-/* What stopped early says so in its last line, as far as there is room for one. */
-static void write_end(struct recording *recording, const char *reason)
+/* --- each second ----------------------------------------------------------------------------- */
+
+/* What it has written by then may still reach the file. */
+static void give_up(struct recording *recording, struct duration silence)
 {
-	if (recording->problem == NULL) {
-		cast_writer_end(recording->writer, reason, time_of(recording));
-		if (flush(recording))
-			return;
-	}
-	char *text = xasprintf("ended: %s", recording->problem);
+	static const char setting[] = "eksgate.proxy.recording.write_timeout";
+	char *why = xasprintf("the disk has not answered for %" PRId64 " s", silence.ms / 1000);
+	if (recording->phase == PHASE_OPENING)
+		refuse(recording, "stalled", why, setting);
+	else
+		fail_to_write(recording, "stalled", why, setting);
+	free(why);
+}
+
+static void write_each_second(struct recording *recording)
+{
+	/* An idle session holds little. */
+	if (recording->out.len == 0 && recording->out.cap > IDLE_BYTES)
+		buf_free_secret(&recording->out);
+	if (recording->task.lines.cap > IDLE_BYTES)
+		buf_free_secret(&recording->task.lines);
 	cast_writer_begin(recording->writer);
-	cast_write_event(&recording->out, time_of(recording), 'm', text, strlen(text));
-	if (!write_out(recording))
-		(void)!ftruncate(recording->file, (off_t)recording->bytes);
-	free(text);
+	if (!check_length(recording))
+		tell_failed(recording);
+	if (recording->phase == PHASE_LIVE)
+		start_writing(recording);
 }
 
-void recording_end(struct recording *recording, const char *reason)
+void recording_tick(struct recording *recording)
 {
-	if (!recording->is_ended)
-		write_end(recording, reason);
-	recording->is_ended = true;
+	struct duration silence = recording_queue_silence(recordings_queue(recording->recordings));
+	struct duration timeout =
+	    recordings_settings(recording->recordings)->proxy.recording.write_timeout;
+	bool is_healthy = recording->problem == NULL && recording->phase != PHASE_DISCARDED;
+	if (is_healthy && recording->is_busy && timeout.ms > 0 && silence.ms >= timeout.ms)
+		give_up(recording, silence);
+	else if (is_healthy && !recording->is_busy && recording->writer != NULL)
+		write_each_second(recording);
+	if (!recording->is_busy)
+		go_on(recording);
 }
 
-void recording_finish(struct recording **recording, const char *reason)
+/* --- the end --------------------------------------------------------------------------------- */
+
+void recording_finish(
+    struct recording **recording, const char *reason, recording_ended_fn *on_ended, void *arg)
 {
 	struct recording *old = *recording;
-	recording_end(old, reason);
-	recordings_keep(old->recordings, old->directory, old->file, old->id, old->bytes);
-	free_recording(recording);
+	*recording = NULL;
+	old->events = NULL;
+	old->phase = PHASE_ENDING;
+	old->on_ended = on_ended;
+	old->ended_arg = arg;
+	add_last_line(old, reason);
+	if (old->problem != NULL)
+		tell_ended(old);
+	count_waiting(old);
+	go_on(old);
 }
 
 void recording_discard(struct recording **recording)
 {
 	struct recording *old = *recording;
-	char name[RECORDING_NAME];
-	recording_live_name(name, old->id);
-	(void)unlinkat(old->directory, name, 0);
-	close(old->file);
-	close(old->directory);
-	free_recording(recording);
+	*recording = NULL;
+	old->events = NULL;
+	old->phase = PHASE_DISCARDED;
+	go_on(old);
+}
+
+void recording_abandon(struct recording *recording)
+{
+	if (recording->phase == PHASE_ENDING)
+		fail_to_write(recording, "stalled", "it did not answer before the proxy stopped",
+		    "eksgate.proxy.recording");
+	recordings_remove(recording->recordings, &recording->link);
 }

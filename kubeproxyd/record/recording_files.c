@@ -99,6 +99,46 @@ int recording_file_make(int directory, const char *id)
 	return -1;
 }
 
+static bool is_deleted(int file)
+{
+	struct stat status;
+	return fstat(file, &status) == 0 && status.st_nlink == 0;
+}
+
+static bool write_at(int file, const char *text, size_t len, off_t at)
+{
+	while (len > 0) {
+		ssize_t written = pwrite(file, text, len, at);
+		if (written < 0 && errno != EINTR)
+			return false;
+		if (written > 0) {
+			text += written;
+			len -= (size_t)written;
+			at += written;
+		}
+	}
+	return true;
+}
+
+int recording_file_write(int file, uint64_t at, const char *lines, size_t len)
+{
+	bool is_gone = is_deleted(file);
+	if (!is_gone && write_at(file, lines, len, (off_t)at))
+		return 0;
+	int error = is_gone ? RECORDING_DELETED : errno;
+	(void)!ftruncate(file, (off_t)at);
+	return error;
+}
+
+void recording_file_discard(int directory, int file, const char *id)
+{
+	char name[RECORDING_NAME];
+	recording_live_name(name, id);
+	(void)unlinkat(directory, name, 0);
+	close(file);
+	close(directory);
+}
+
 int recording_file_keep(int directory, int file, const char *id)
 {
 	char live[RECORDING_NAME], kept[RECORDING_NAME];

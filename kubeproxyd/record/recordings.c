@@ -1,5 +1,6 @@
-/* Sees to the files of recordings: live ones are flushed, finished ones brought to the disk, old
- * ones deleted. What waits for a disk does so in a thread. Made by the proxy. */
+/* Sees to the files of recordings: live ones are written, finished ones brought to the disk, old
+ * ones deleted. What waits for a disk does so in threads: one writes lines, and another does what
+ * takes longer, so that no session waits for the fsync of one that is over. Made by the proxy. */
 #include "kubeproxyd/record/recordings.h"
 
 #include <errno.h>
@@ -15,21 +16,29 @@
 #include "common/xmem.h"
 #include "kubeproxyd/record/recording.h"
 #include "kubeproxyd/record/recording_files.h"
+#include "kubeproxyd/record/recording_queue.h"
 
-#define FLUSH_MS      1000
+#define TICK_MS	      1000
 #define SWEEP_MINUTES 10
 /* Behind a recording that was kept: many that end together are looked at together. */
 #define SWEEP_SOON_SECONDS 5
+/* For a disk that does not answer, when the proxy stops; or write_timeout, when that is less. */
+#define STOP_SECONDS 10
+
+TAILQ_HEAD(link_list, recording_link);
 
 struct recordings {
 	struct recordings_options with;
-	struct worker *worker;
-	TAILQ_HEAD(, recording_link) live;
-	struct timer *flush; /* set while any is live */
+	char *directory;
+	struct recording_queue *queue;
+	struct worker *worker; /* for finished ones, and sweeps */
+	struct link_list live, full;
+	struct timer *tick; /* set while any is live */
 	struct timer *sweep;
 	bool is_sweeping, sweeps_again, sweeps_soon;
+	bool is_ending;
 	struct {
-		struct metric *live, *kept, *failures, *deleted, *bytes, *held;
+		struct metric *live, *kept, *failures, *deleted, *bytes, *held, *pauses;
 	} metrics;
 };
 
@@ -41,6 +50,7 @@ struct keep_job {
 	int directory, file;
 	char id[AUDIT_ID_TEXT];
 	uint64_t bytes;
+	bool is_told; /* it has a problem, which was counted */
 	int error;
 };
 
@@ -66,6 +76,9 @@ static void on_kept(struct worker_job *job)
 		metric_add(recordings->metrics.bytes, (double)keep->bytes);
 		log_info("recording", "kept", LOG_S("session", keep->id),
 		    LOG_I("bytes", (int64_t)keep->bytes));
+	} else if (keep->is_told) {
+		log_warn("recording", "not-kept", LOG_S("session", keep->id),
+		    LOG_S("error", strerror(keep->error)));
 	} else {
 		recordings_tell_failure(recordings, keep->id, "write", strerror(keep->error));
 	}
@@ -74,7 +87,7 @@ static void on_kept(struct worker_job *job)
 }
 
 void recordings_keep(struct recordings *recordings, int directory, int file,
-    const char id[AUDIT_ID_TEXT], uint64_t bytes)
+    const char id[AUDIT_ID_TEXT], uint64_t bytes, bool is_told)
 {
 	struct keep_job *keep = xcalloc(1, sizeof *keep);
 	keep->job.work = keep_file;
@@ -83,6 +96,7 @@ void recordings_keep(struct recordings *recordings, int directory, int file,
 	keep->directory = directory;
 	keep->file = file;
 	keep->bytes = bytes;
+	keep->is_told = is_told;
 	memcpy(keep->id, id, AUDIT_ID_TEXT);
 	worker_add(recordings->worker, &keep->job);
 }
@@ -141,7 +155,7 @@ static void on_swept(struct worker_job *job)
 
 static void start_sweep(struct recordings *recordings)
 {
-	if (recordings->worker == NULL)
+	if (recordings->is_ending)
 		return;
 	recordings->sweeps_again = recordings->is_sweeping;
 	if (recordings->is_sweeping)
@@ -151,7 +165,7 @@ static void start_sweep(struct recordings *recordings)
 	job->job.work = work_sweep;
 	job->job.done = on_swept;
 	job->recordings = recordings;
-	job->sweep.path = xstrdup(settings->directory);
+	job->sweep.path = xstrdup(recordings->directory);
 	job->sweep.max_bytes = settings->max_total_bytes;
 	job->sweep.max_age_seconds = settings->max_age.ms / 1000;
 	job->sweep.now = unix_now().ms / 1000;
@@ -161,7 +175,7 @@ static void start_sweep(struct recordings *recordings)
 
 static void sweep_soon(struct recordings *recordings)
 {
-	if (recordings->sweeps_soon || recordings->worker == NULL)
+	if (recordings->sweeps_soon || recordings->is_ending)
 		return;
 	recordings->sweeps_soon = true;
 	timer_set(recordings->sweep, duration_seconds(SWEEP_SOON_SECONDS));
@@ -177,22 +191,23 @@ static void on_sweep_timer(void *arg)
 
 /* --- live ones ------------------------------------------------------------------------------- */
 
-static void on_flush_timer(void *arg)
+static void on_tick(void *arg)
 {
 	struct recordings *recordings = arg;
 	struct recording_link *link, *next;
 	if (!TAILQ_EMPTY(&recordings->live))
-		timer_set(recordings->flush, duration_ms(FLUSH_MS));
+		timer_set(recordings->tick, duration_ms(TICK_MS));
+	recording_queue_look(recordings->queue);
 	TAILQ_FOREACH_SAFE(link, &recordings->live, entry, next)
-	recording_flush(link->recording);
+	recording_tick(link->recording);
 }
 
 void recordings_add(struct recordings *recordings, struct recording_link *link)
 {
 	TAILQ_INSERT_TAIL(&recordings->live, link, entry);
 	metric_add(recordings->metrics.live, 1);
-	if (!timer_is_set(recordings->flush))
-		timer_set(recordings->flush, duration_ms(FLUSH_MS));
+	if (!timer_is_set(recordings->tick))
+		timer_set(recordings->tick, duration_ms(TICK_MS));
 }
 
 void recordings_remove(struct recordings *recordings, struct recording_link *link)
@@ -210,9 +225,38 @@ void recordings_tell_failure(
 	    LOG_S("error", problem));
 }
 
+void recordings_wake(struct recordings *recordings)
+{
+	struct recording_link *link, *next;
+	if (!recording_queue_has_room(recordings->queue))
+		return;
+	TAILQ_FOREACH_SAFE(link, &recordings->full, full_entry, next)
+	recording_wake(link->recording);
+}
+
+void recordings_note_full(struct recordings *recordings, struct recording_link *link, bool is_full)
+{
+	if (!is_full) {
+		TAILQ_REMOVE(&recordings->full, link, full_entry);
+		return;
+	}
+	TAILQ_INSERT_TAIL(&recordings->full, link, full_entry);
+	metric_add(recordings->metrics.pauses, 1);
+}
+
 const struct settings *recordings_settings(const struct recordings *recordings)
 {
 	return recordings->with.settings;
+}
+
+const char *recordings_directory(const struct recordings *recordings)
+{
+	return recordings->directory;
+}
+
+struct recording_queue *recordings_queue(const struct recordings *recordings)
+{
+	return recordings->queue;
 }
 
 const char *recordings_instance(const struct recordings *recordings)
@@ -236,6 +280,8 @@ static void make_metrics(struct recordings *recordings, struct metrics *metrics)
 	    "Recordings that were deleted, by the limit that they were beyond.", "reason");
 	recordings->metrics.held = metrics_gauge(metrics, "eksgate_recordings_bytes",
 	    "Bytes in the directory of recordings, at the last look.", "");
+	recordings->metrics.pauses = metrics_counter(metrics, "eksgate_recording_pauses_total",
+	    "How often a session had to wait until the disk had taken more of its recording.", "");
 }
 
 struct recordings *recordings_new(const struct recordings_options *options)
@@ -243,12 +289,45 @@ struct recordings *recordings_new(const struct recordings_options *options)
 	struct recordings *recordings = xcalloc(1, sizeof *recordings);
 	recordings->with = *options;
 	TAILQ_INIT(&recordings->live);
+	TAILQ_INIT(&recordings->full);
+	recordings->directory = xstrdup(options->settings->proxy.recording.directory);
+	recordings->queue =
+	    recording_queue_new(options->loop, options->metrics, recordings->directory);
 	recordings->worker = worker_new(options->loop);
-	recordings->flush = timer_new(options->loop, on_flush_timer, recordings);
+	recordings->tick = timer_new(options->loop, on_tick, recordings);
 	recordings->sweep = timer_new(options->loop, on_sweep_timer, recordings);
 	make_metrics(recordings, options->metrics);
 	timer_set(recordings->sweep, duration_ms(0));
 	return recordings;
+}
+
+bool recordings_settle(struct recordings *recordings, struct duration patience)
+{
+	struct mono until = mono_add(mono_now(), patience);
+	return recording_queue_wait(recordings->queue, patience) &&
+	       worker_wait(recordings->worker, mono_between(mono_now(), until));
+}
+
+/* Their threads have what they have; a next start finds the files and ends them. */
+static void leave(struct recordings *recordings)
+{
+	struct recording_link *link, *next;
+	size_t count = 0;
+	TAILQ_FOREACH_SAFE(link, &recordings->live, entry, next)
+	{
+		recording_abandon(link->recording);
+		count++;
+	}
+	log_error("recording", "left", LOG_S("directory", recordings->directory),
+	    LOG_I("unfinished", (int64_t)count),
+	    LOG_S("error", "the disk does not answer, and the proxy stops"));
+}
+
+static struct duration patience_at_end(const struct recordings *recordings)
+{
+	struct duration timeout = recordings->with.settings->proxy.recording.write_timeout;
+	struct duration most = duration_seconds(STOP_SECONDS);
+	return timeout.ms > 0 && timeout.ms < most.ms ? timeout : most;
 }
 
 void recordings_free(struct recordings **recordings)
@@ -257,9 +336,16 @@ void recordings_free(struct recordings **recordings)
 	*recordings = NULL;
 	if (old == NULL)
 		return;
-	worker_free(&old->worker);
-	timer_free(&old->flush);
+	old->is_ending = true;
+	if (!recordings_settle(old, patience_at_end(old)))
+		leave(old);
+	timer_free(&old->tick);
 	timer_free(&old->sweep);
+	bool are_idle = recording_queue_free(&old->queue, duration_ms(0));
+	are_idle = worker_free(&old->worker, duration_ms(0)) && are_idle;
+	/* A thread that hangs still reads the path. */
+	if (are_idle)
+		free(old->directory);
 	free(old);
 }
 

@@ -44,6 +44,52 @@ static void test_strings(void **state)
 	}
 }
 
+/* Byte by byte, as plain as it can be. */
+static void append_slowly(struct buf *slow, const char *text, size_t len)
+{
+	buf_append_char(slow, '"');
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)text[i];
+		if (c == '"' || c == '\\')
+			buf_printf(slow, "\\%c", c);
+		else if (c < ' ' || c == 0x7f)
+			buf_printf(slow, "\\u%04x", c);
+		else if (c == 0xe2 && i + 2 < len && memcmp(text + i, "\xe2\x82\xac", 3) == 0)
+			buf_append(slow, text + i, 3), i += 2;
+		else if (c >= 0x80)
+			buf_append_text(slow, "\\ufffd");
+		else
+			buf_append_char(slow, (char)c);
+	}
+	buf_append_char(slow, '"');
+}
+
+/* Blocks and pieces are nothing that shows: long texts of all lengths, dense and sparse. */
+static void test_long_strings(void **state)
+{
+	(void)state;
+	static const char *const kinds[] = {"a", "\x1b", "\xe2\x82\xac", "\xff",
+	    "plain text, long enough for blocks", "\"", "\r\n"};
+	struct buf text = {0}, slow = {0};
+	unsigned seed = 7;
+	for (int round = 0; round < 400; round++) {
+		buf_clear(&text);
+		buf_clear(&slow);
+		buf_clear(&out);
+		size_t wanted = (size_t)(round * 23), among = (size_t)(round % 7) + 1;
+		while (text.len < wanted) {
+			seed = seed * 1103515245 + 12345;
+			buf_append_text(&text, kinds[(seed >> 16) % among]);
+		}
+		append_slowly(&slow, text.data, text.len);
+		json_line_string(&out, buf_text(&text), text.len);
+		assert_int_equal(out.len, slow.len);
+		assert_memory_equal(out.data, slow.data, slow.len);
+	}
+	buf_free(&text);
+	buf_free(&slow);
+}
+
 static void test_numbers(void **state)
 {
 	(void)state;
@@ -199,6 +245,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_teardown(test_strings, tear_down),
+	    cmocka_unit_test_teardown(test_long_strings, tear_down),
 	    cmocka_unit_test_teardown(test_numbers, tear_down),
 	    cmocka_unit_test_teardown(test_a_whole_event, tear_down),
 	    cmocka_unit_test_teardown(test_who_is_impersonated, tear_down),

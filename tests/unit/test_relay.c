@@ -214,6 +214,36 @@ static void test_tunnels_pass_bytes_and_half_close(void **state)
 	end(&at);
 }
 
+/* Neither side goes on before that and its own reason are over. */
+static void test_a_tunnel_that_is_held(void **state)
+{
+	(void)state;
+	struct setting at;
+	begin(&at, false);
+	attach(&at, true);
+	relay_tunnel(&at.relay);
+	relay_hold(&at.relay, true);
+	assert_true(at.client.is_paused && at.upstream.is_paused);
+	body(&at, "what came before");
+	assert_true(at.client.is_paused);
+	at.client.is_full = true;
+	relay_on_answer_body(&at.relay, (const uint8_t *)"too", 3);
+	relay_on_client_drain(&at.relay);
+	assert_true(at.upstream.is_paused);
+	relay_hold(&at.relay, false);
+	assert_false(at.client.is_paused || at.upstream.is_paused);
+
+	relay_on_answer_body(&at.relay, (const uint8_t *)"more", 4);
+	relay_hold(&at.relay, true);
+	relay_hold(&at.relay, false);
+	assert_true(at.upstream.is_paused);
+	relay_on_client_drain(&at.relay);
+	assert_false(at.upstream.is_paused);
+	assert_string_equal(buf_text(&at.upstream.got), "what came before");
+	assert_string_equal(buf_text(&at.client.got), "toomore");
+	end(&at);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -225,6 +255,7 @@ int main(void)
 	    cmocka_unit_test(test_forgets_when_the_answer_begins),
 	    cmocka_unit_test(test_answers_wait_for_a_slow_client),
 	    cmocka_unit_test(test_tunnels_pass_bytes_and_half_close),
+	    cmocka_unit_test(test_a_tunnel_that_is_held),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

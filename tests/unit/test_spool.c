@@ -40,7 +40,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
-	worker_free(&spools.worker);
+	assert_true(worker_free(&spools.worker, duration_seconds(30)));
 	loop_free(&loop);
 	assert_int_equal(spools.all.held, 0);
 	return 0;
@@ -59,7 +59,7 @@ static size_t count_names(void)
 /* Waits for files that are being closed. */
 static void settle(void)
 {
-	worker_free(&spools.worker);
+	assert_true(worker_free(&spools.worker, duration_seconds(30)));
 	spools.worker = worker_new(loop);
 }
 

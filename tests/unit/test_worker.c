@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -72,18 +73,76 @@ static void test_jobs(void **state)
 	loop_run(loop);
 	assert_all_done();
 	add_jobs(worker);
-	worker_free(&worker);
+	assert_true(worker_free(&worker, duration_seconds(30)));
 	assert_all_done();
 	worker = worker_new(loop);
-	worker_free(&worker);
-	worker_free(&worker);
+	assert_true(worker_free(&worker, duration_seconds(30)));
+	assert_true(worker_free(&worker, duration_seconds(30)));
 	loop_free(&loop);
+}
+
+/* --- one that hangs -------------------------------------------------------------------------- */
+
+static int barrier[2];
+
+static void hang(struct worker_job *job)
+{
+	char byte;
+	(void)job;
+	(void)!read(barrier[0], &byte, 1);
+}
+
+static void on_one_done(struct worker_job *job)
+{
+	(void)job;
+	done_count++;
+}
+
+static void test_waits_no_longer_than_it_may(void **state)
+{
+	(void)state;
+	loop = loop_new();
+	struct worker *worker = worker_new(loop);
+	struct worker_job first = {.work = hang, .done = on_one_done}, second = first;
+	assert_int_equal(pipe(barrier), 0);
+	done_count = 0;
+	assert_true(worker_wait(worker, duration_ms(0)));
+	worker_add(worker, &first);
+	worker_add(worker, &second);
+	assert_false(worker_wait(worker, duration_ms(20)));
+	assert_int_equal(done_count, 0);
+	assert_int_equal(write(barrier[1], "", 1), 1);
+	assert_false(worker_wait(worker, duration_ms(200)));
+	assert_int_equal(done_count, 1);
+	assert_int_equal(write(barrier[1], "", 1), 1);
+	assert_true(worker_wait(worker, duration_seconds(30)));
+	assert_int_equal(done_count, 2);
+	assert_true(worker_free(&worker, duration_ms(0)));
+	loop_free(&loop);
+}
+
+/* Nobody is told of the job any more. */
+static void test_leaves_one_that_hangs(void **state)
+{
+	(void)state;
+	static struct worker_job job = {.work = hang, .done = on_one_done};
+	loop = loop_new();
+	struct worker *worker = worker_new(loop);
+	done_count = 0;
+	worker_add(worker, &job);
+	assert_false(worker_free(&worker, duration_ms(20)));
+	assert_null(worker);
+	assert_int_equal(write(barrier[1], "", 1), 1);
+	loop_free(&loop);
+	assert_int_equal(done_count, 0);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_jobs),
+	    cmocka_unit_test(test_waits_no_longer_than_it_may),
+	    cmocka_unit_test(test_leaves_one_that_hangs),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
