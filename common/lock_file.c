@@ -25,8 +25,7 @@ int lock_file_take(const char *path, char **error)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0) {
-		*error = xasprintf("cannot open the lock file %s: %s%s", path, strerror(errno),
-		    errno == EACCES && geteuid() != 0 ? " (try as root)" : "");
+		*error = xasprintf("cannot open the lock file %s: %s", path, strerror(errno));
 		return -1;
 	}
 	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {

@@ -150,7 +150,11 @@ static int run_change(const struct options *options)
 		close(fd);
 	free(guard);
 	settings_free(&settings);
-	return is_done ? CLI_DONE : cli_fail(error);
+	if (is_done)
+		return CLI_DONE;
+	if (geteuid() != 0)
+		cli_tell("not root: locks are root's unless the configuration puts them elsewhere");
+	return cli_fail(error);
 }
 
 static int change_verb(const struct verb *verb, int argc, char **argv)
