@@ -129,6 +129,21 @@ void audit_write_line(struct audit *audit, const struct buf *line)
 	tell_stuck(audit);
 }
 
+void audit_write_not_kept(struct audit *audit, const char *session, const char *problem)
+{
+	struct unix_time now = unix_now();
+	struct audit_event event = {.level = AUDIT_METADATA,
+	    .stage = AUDIT_RESPONSE_COMPLETE,
+	    .audit_id = session,
+	    .user = "system:eksgate",
+	    .recorded = "in part",
+	    .recording = session,
+	    .recording_problem = problem,
+	    .received = now,
+	    .now = now};
+	audit_write(audit, &event);
+}
+
 bool audit_flush(struct audit *audit)
 {
 	return audit == NULL || audit_sink_flush(audit->sink);

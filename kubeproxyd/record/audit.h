@@ -39,6 +39,8 @@ struct audit_verdict audit_judge(const struct audit *audit, const struct identit
 void audit_write(struct audit *audit, const struct audit_event *event);
 /* The same with a line of audit_event_write(). */
 void audit_write_line(struct audit *audit, const struct buf *line);
+/* An event of our own, under the id of a session whose last one said that all was recorded. */
+void audit_write_not_kept(struct audit *audit, const char *session, const char *problem);
 /* Everything written so far is out. False: something waits, and will until it can be written. */
 bool audit_flush(struct audit *audit);
 /* Whether a request may go on, as far as its record is concerned: while nothing can be written,

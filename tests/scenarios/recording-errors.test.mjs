@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { CLUSTERS, command, nameOf, scenario, startKubeproxyd, until } from './harness.mjs';
 import {
+	allEvents,
 	auditEvents,
 	counter,
 	readCast,
@@ -99,12 +100,20 @@ async function checkNotKept(world, kubeproxyd, sven, order, faults) {
 	await kubeproxyd.log('recording', 'failed', /kind=write[^\n]*Input\/output error/, { from });
 	await until('it is counted', async () => (await failures(kubeproxyd)) === before.failures + 1);
 	assert.equal(await counter(kubeproxyd, 'eksgate_recordings_total'), before.kept);
+	const [first, second] = await until('the audit takes back that it is recorded', () => {
+		const about = allEvents(world).filter(({ stage, annotations }) => stage === 'ResponseComplete' && annotations['eksgate.io/recording']);
+		return about.at(-1)?.user.username === 'system:eksgate' && about.slice(-2);
+	});
+	assert.equal(first.auditID, second.auditID);
+	assert.deepEqual([first, second].map(({ annotations }) => annotations['eksgate.io/recorded']), ['yes', 'in part']);
+	assert.match(second.annotations['eksgate.io/recording-problem'], /may not be on the disk .*Input\/output error/);
 	assert.doesNotMatch(kubeproxyd.stderr.slice(from), /room=recording event=(kept|ended-abandoned)/);
 }
 
 scenario('EIO when a recording is finished', async (world) => {
 	const { faults, kubeproxyd, sven } = await startAboveFaults(world);
 	await checkNotKept(world, kubeproxyd, sven, 'fail fsync EIO .part', faults);
+	assert.equal(parts(world).length, 1);
 	await checkNotKept(world, kubeproxyd, sven, 'fail rename EIO .part', faults);
 	const waiting = parts(world);
 	assert.equal(waiting.length, 2);
