@@ -139,6 +139,8 @@ static const struct bad bad_documents[] = {
     {ALLOW("kubernetes_users: ['system:*']"), "7:24: kubernetes_users: \"system:*\" is a pattern"},
     {ALLOW("kubernetes_users: [a, [b]]"), "7:27: kubernetes_users must be a list"},
     {ALLOW("kubernetes_resources: x"), "7:27: kubernetes_resources must be a list"},
+    {ALLOW("kubernetes_resources: []"), "7:27: kubernetes_resources is empty"},
+    {ALLOW("kubernetes_resources:"), "kubernetes_resources is empty"},
     {ALLOW("kubernetes_resources: [x]"), "7:28: a rule of kubernetes_resources must be a map"},
     {RULE("name: a"), "7:28: kind is missing"},
     {RULE("kind: pods, nmae: a"), "7:41: unknown key \"nmae\": did you mean \"name\"?"},
