@@ -114,9 +114,11 @@ static void warn_of_namesakes(struct settings *settings)
 		if (other == NULL)
 			continue;
 		add_line(&settings->warnings, &settings->warning_count,
-		    xasprintf("%s:%u: one of the issuers %s and %s can name the other's people: "
-			      "give each a username_prefix with which no other begins, and a "
-			      "groups_prefix, unless they speak of the same people",
+		    xasprintf(
+			"%s:%u: one of the issuers %s and %s can name the other's people, or "
+			"put its own into the other's groups: give each a username_prefix and "
+			"a groups_prefix with which no other begins, unless they speak of the "
+			"same people",
 			settings->path, login->oidc[i].line, login->oidc[i].issuer, other->issuer));
 	}
 }

@@ -433,9 +433,10 @@ static bool begins_either(const char *a, const char *b)
 const struct oidc_login *settings_login_namesake(const struct login_settings *login, size_t index)
 {
 	for (size_t i = 0; i < index; i++) {
-		if (begins_either(
-			login->oidc[i].username_prefix, login->oidc[index].username_prefix))
-			return &login->oidc[i];
+		const struct oidc_login *one = &login->oidc[i], *other = &login->oidc[index];
+		if (begins_either(one->username_prefix, other->username_prefix) ||
+		    begins_either(one->groups_prefix, other->groups_prefix))
+			return one;
 	}
 	return NULL;
 }

@@ -9,6 +9,7 @@
 #include "common/lock_file.h"
 #include "common/render.h"
 #include "common/settings.h"
+#include "common/utf8.h"
 #include "common/xmem.h"
 #include "kubeproxyd/cli.h"
 #include "kubeproxyd/gate/locks.h"
@@ -27,10 +28,12 @@ struct options {
 
 static bool take_message(void *field, const char *value, char **error)
 {
+	size_t len = strlen(value);
 	*(const char **)field = value;
-	if (strlen(value) <= MESSAGE_MAX_BYTES)
+	/* Other bytes would make the file of locks unreadable. */
+	if (len <= MESSAGE_MAX_BYTES && utf8_is_sound(value, len))
 		return true;
-	*error = xasprintf("must be a text of at most %d bytes", MESSAGE_MAX_BYTES);
+	*error = xasprintf("must be a text of at most %d bytes, in UTF-8", MESSAGE_MAX_BYTES);
 	return false;
 }
 
