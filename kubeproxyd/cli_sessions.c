@@ -261,7 +261,8 @@ int cli_sessions(int argc, char **argv)
 	status = check(&options, operands);
 	if (status != CLI_DONE)
 		return status;
-	struct settings *settings = cli_load_settings(options.config);
+	bool is_whole;
+	struct settings *settings = cli_load_readable(options.config, &is_whole);
 	if (settings == NULL)
 		return CLI_NO;
 	status = operands[0] != NULL ? terminate(operands[1], &options, settings)

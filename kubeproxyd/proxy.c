@@ -242,6 +242,7 @@ static void on_hangup(void *arg)
 	char *error = NULL;
 	struct proxy_files files = {0};
 	notify_reloading(proxy->notify);
+	audit_reopen(proxy->audit); /* whatever becomes of the configuration */
 	struct settings *settings = settings_load(proxy->config, &error);
 	if (settings != NULL && proxy_files_load(settings, &files, &error)) {
 		tls_server_share_tickets(files.tls, ticket_keys_seal(proxy->ticket_keys));

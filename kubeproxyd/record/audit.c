@@ -100,6 +100,13 @@ void audit_set(
 	audit->settings = settings;
 	audit->policy = policy;
 	audit_sink_set_buffer(audit->sink, settings->proxy.audit.buffer);
+	tell_stuck(audit);
+}
+
+void audit_reopen(struct audit *audit)
+{
+	if (audit == NULL)
+		return;
 	audit_sink_reopen(audit->sink);
 	tell_stuck(audit);
 }

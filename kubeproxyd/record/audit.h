@@ -30,9 +30,11 @@ struct audit_options {
  * function below takes NULL for that. */
 struct audit *audit_new(const struct audit_options *options, char **error) MUST_USE;
 void audit_free(struct audit **audit);
-/* After SIGHUP; the file is opened anew. */
+/* After SIGHUP. */
 void audit_set(
     struct audit *audit, const struct settings *settings, const struct audit_policy *policy);
+/* The file, by its name, after a rotation. */
+void audit_reopen(struct audit *audit);
 
 struct audit_verdict audit_judge(const struct audit *audit, const struct identity *identity,
     const struct request_info *info) MUST_USE;
