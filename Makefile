@@ -222,7 +222,9 @@ test_exchange += common/worker.o tests/unit/tunnel_bytes.o
 test_exchange_audit := $(filter-out %exchange_stage.o,$(test_exchange))
 test_exchange_tunnels := $(test_exchange)
 test_exchange_failures := $(test_exchange)
-UNIT_TESTS += test_exchange_remote test_remote_disk
+UNIT_TESTS += test_exchange_remote test_remote_disk test_own_request test_delete_memory
+test_delete_memory = $(test_exchange) tests/unit/protobuf_reference.o
+test_own_request := $(test_exchange)
 test_exchange_remote := $(test_exchange) tests/unit/remote_stage.o
 test_remote_disk := $(test_exchange_remote) tests/unit/disk_hang.o
 

@@ -203,12 +203,13 @@ void log_write(enum log_level level, const struct log_field *fields)
 		on_wait(on_wait_arg);
 }
 
-/* What waits goes out before the process dies of the signal, which comes again. */
+/* What waits goes out before the process dies of the signal. One that somebody sent, as systemd's
+ * watchdog sends SIGABRT, does not come again by itself. */
 static void on_death(int number)
 {
-	(void)number;
 	if (waiting.data != NULL)
 		write_all(waiting.data, waiting.len);
+	(void)raise(number);
 }
 
 static void flush_before_death(void)

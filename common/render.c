@@ -265,13 +265,20 @@ static void write_yaml(struct buf *out, struct json_object *value, unsigned inde
 /* Such characters stand in strings of JSON alone, which leave them as they are. */
 static void append_escaped(struct buf *out, const char *document)
 {
-	for (const unsigned char *at = (const unsigned char *)document; *at != '\0'; at++) {
-		if (is_c1(at))
-			buf_printf(out, "\\u00%02x", *++at);
-		else if (*at == 0x7f)
+	const char *end = document + strlen(document);
+	for (size_t step; document < end; document += step) {
+		const unsigned char *at = (const unsigned char *)document;
+		step = utf8_length(document, end);
+		if (step == 0) {
+			buf_append_text(out, "\\ufffd");
+			step = 1;
+		} else if (is_c1(at)) {
+			buf_printf(out, "\\u00%02x", at[1]);
+		} else if (*at == 0x7f) {
 			buf_append_text(out, "\\u007f");
-		else
-			buf_append_char(out, (char)*at);
+		} else {
+			buf_append(out, document, step);
+		}
 	}
 }
 

@@ -114,21 +114,30 @@ static void warn_of_namesakes(struct settings *settings)
 		if (other == NULL)
 			continue;
 		add_line(&settings->warnings, &settings->warning_count,
-		    xasprintf("%s:%u: one of the issuers %s and %s can name the other's people: "
-			      "give each a username_prefix with which no other begins, and a "
-			      "groups_prefix, unless they speak of the same people",
+		    xasprintf(
+			"%s:%u: one of the issuers %s and %s can name the other's people, or "
+			"put its own into the other's groups: give each a username_prefix and "
+			"a groups_prefix with which no other begins, unless they speak of the "
+			"same people",
 			settings->path, login->oidc[i].line, login->oidc[i].issuer, other->issuer));
 	}
 }
 
 /* --- public ----------------------------------------------------------------------------------- */
 
-static struct settings *read_document(const struct yaml_document *document, char **error)
+static struct settings *with_defaults(const char *path)
 {
 	struct settings *settings = xcalloc(1, sizeof(*settings));
-	struct config *config = config_new(document, settings_table);
-	settings->path = xstrdup(document->file);
+	settings->path = xstrdup(path);
 	config_set_defaults(settings_table, "", settings);
+	return settings;
+}
+
+/* What could be read; *findings is NULL when that is all. */
+static struct settings *read_document(const struct yaml_document *document, char **findings)
+{
+	struct settings *settings = with_defaults(document->file);
+	struct config *config = config_new(document, settings_table);
 	config_read(config, "", document->root, settings);
 	check_version(config);
 	check_discovery(config, settings);
@@ -139,13 +148,9 @@ static struct settings *read_document(const struct yaml_document *document, char
 	warn_of_state(settings, config);
 	warn_of_shared_roles(settings);
 	warn_of_namesakes(settings);
-	char *findings = config_take_findings(config);
+	*findings = config_take_findings(config);
 	config_free(&config);
-	if (findings == NULL)
-		return settings;
-	*error = findings;
-	settings_free(&settings);
-	return NULL;
+	return settings;
 }
 
 /* Takes the document. */
@@ -153,20 +158,42 @@ static struct settings *from_document(struct yaml_document *document, char **err
 {
 	if (document == NULL)
 		return NULL;
-	struct settings *settings = read_document(document, error);
+	char *findings = NULL;
+	struct settings *settings = read_document(document, &findings);
 	yaml_document_free(&document);
-	return settings;
+	if (findings == NULL)
+		return settings;
+	*error = findings;
+	settings_free(&settings);
+	return NULL;
+}
+
+static bool is_there(const char *path, char **error)
+{
+	if (access(path, F_OK) == 0 || errno != ENOENT)
+		return true;
+	*error = xasprintf("%s: does not exist: name the file with --config FILE, or copy the "
+			   "sample " SETTINGS_DEFAULT_PATH ".sample",
+	    path);
+	return false;
 }
 
 struct settings *settings_load(const char *path, char **error)
 {
-	if (access(path, F_OK) != 0 && errno == ENOENT) {
-		*error = xasprintf("%s: does not exist: name the file with --config FILE, or copy "
-				   "the sample " SETTINGS_DEFAULT_PATH ".sample",
-		    path);
+	return is_there(path, error) ? from_document(yaml_load(path, error), error) : NULL;
+}
+
+struct settings *settings_load_readable(const char *path, char **findings)
+{
+	*findings = NULL;
+	if (!is_there(path, findings))
 		return NULL;
-	}
-	return from_document(yaml_load(path, error), error);
+	struct yaml_document *document = yaml_load(path, findings);
+	if (document == NULL)
+		return with_defaults(path);
+	struct settings *settings = read_document(document, findings);
+	yaml_document_free(&document);
+	return settings;
 }
 
 struct settings *settings_parse(const char *path, const char *text, size_t len, char **error)

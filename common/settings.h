@@ -119,6 +119,10 @@ struct settings {
 /* NULL on failure; *error has one line per finding, each "FILE:LINE:COLUMN: what, what to do"
  * (free()). */
 struct settings *settings_load(const char *path, char **error) MUST_USE;
+/* For those who only look for a daemon that runs, perhaps by an older file: of one with mistakes,
+ * what could be read, and defaults for the rest. *findings is NULL when there are none (free()).
+ * NULL: there is no such file, as *findings says. */
+struct settings *settings_load_readable(const char *path, char **findings) MUST_USE;
 struct settings *settings_parse(
     const char *path, const char *text, size_t len, char **error) MUST_USE;
 void settings_free(struct settings **settings);

@@ -211,9 +211,13 @@ static void check_template(struct config *config, const struct config_row *row,
 {
 	static const char *const names[] = {
 	    "AccountID", "RoleName", "SessionName", "SessionNameRaw", "AccessKeyID"};
-	if (strncmp(text, "system:", strlen("system:")) == 0)
-		config_complain(config, node,
-		    "%s: \"%s\": \"system:\" belongs to Kubernetes itself", row->key, text);
+	static const char *const reserved[] = {"system:", "eks:", "aws:", "amazon:", "iam:"};
+	for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++) {
+		if (strncmp(text, reserved[i], strlen(reserved[i])) == 0)
+			config_complain(config, node,
+			    "%s: \"%s\": \"%s\" belongs to Kubernetes or EKS itself", row->key,
+			    text, reserved[i]);
+	}
 	for (const char *at = text; (at = strstr(at, "{{")) != NULL;) {
 		size_t len = 0;
 		bool is_known = false;
@@ -429,9 +433,10 @@ static bool begins_either(const char *a, const char *b)
 const struct oidc_login *settings_login_namesake(const struct login_settings *login, size_t index)
 {
 	for (size_t i = 0; i < index; i++) {
-		if (begins_either(
-			login->oidc[i].username_prefix, login->oidc[index].username_prefix))
-			return &login->oidc[i];
+		const struct oidc_login *one = &login->oidc[i], *other = &login->oidc[index];
+		if (begins_either(one->username_prefix, other->username_prefix) ||
+		    begins_either(one->groups_prefix, other->groups_prefix))
+			return one;
 	}
 	return NULL;
 }

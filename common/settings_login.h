@@ -57,8 +57,8 @@ struct login_settings {
 };
 
 /* An issuer before that at `index` whose people cannot be told from its own by their prefixes: one
- * prefix begins with the other, so that one of the two can name whoever the other can. NULL: none.
- */
+ * prefix, of users or of groups, begins with the other, so that one of the two can name what the
+ * other can. NULL: none. */
 const struct oidc_login *settings_login_namesake(const struct login_settings *login, size_t index);
 /* All of it as one text (free()): equal when nothing differs. */
 char *settings_login_text(const struct login_settings *login);

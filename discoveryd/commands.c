@@ -36,21 +36,40 @@ static void print_document(struct json_object *document, enum render_format form
 
 /* --- asking the daemon ----------------------------------------------------------------------- */
 
+/* Where the daemon listens (free()), which a mistake elsewhere in the file does not hide; NULL
+ * after telling why it is not known. */
+static char *find_daemon(const struct cli *cli)
+{
+	char *findings = NULL;
+	struct settings *settings = settings_load_readable(cli->config, &findings);
+	if (settings == NULL) {
+		fprintf(
+		    stderr, "discoveryd: where the daemon listens is not known: %s\n", findings);
+		free(findings);
+		return NULL;
+	}
+	char *path = xstrdup(settings->discovery.admin_socket);
+	if (findings != NULL)
+		fprintf(stderr,
+		    "%s\ndiscoveryd: the configuration has mistakes, and the daemon is asked all "
+		    "the "
+		    "same, at %s\n",
+		    findings, path);
+	free(findings);
+	settings_free(&settings);
+	return path;
+}
+
 /* The document the daemon answers with (json_object_put), or NULL after telling why on stderr. */
 static struct json_object *ask(const struct cli *cli, const char *method, const char *target)
 {
-	char *error = NULL;
-	struct settings *settings = settings_load(cli->config, &error);
-	if (settings == NULL) {
-		fprintf(stderr, "discoveryd: where the daemon listens is not known: %s\n", error);
-		free(error);
+	char *error = NULL, *path = find_daemon(cli);
+	if (path == NULL)
 		return NULL;
-	}
 	int status = 0;
 	struct json_object *document = NULL;
-	bool is_answered = admin_call(
-	    settings->discovery.admin_socket, method, target, &status, &document, &error);
-	settings_free(&settings);
+	bool is_answered = admin_call(path, method, target, &status, &document, &error);
+	free(path);
 	if (!is_answered) {
 		fprintf(stderr, "discoveryd: %s\n", error);
 		free(error);

@@ -57,7 +57,14 @@ int cli_wrong_use(const struct verb *verb, const char *format, ...) PRINTF_LIKE(
 void cli_tell(const char *text);
 /* The same of what may be several lines. Frees `error`; CLI_NO. */
 int cli_fail(char *error);
+/* Why nothing was found in `directory`: it may not be looked into, else `otherwise` (taken).
+ * free().
+ */
+char *cli_why_nothing(const char *directory, char *otherwise) MUST_USE;
 /* `path` NULL: the usual one. NULL after saying why. */
 struct settings *cli_load_settings(const char *path) MUST_USE;
+/* For verbs that look for what runs here or for what it left, by a few paths: a file with mistakes
+ * is told of, and does not stop them. */
+struct settings *cli_load_readable(const char *path, bool *is_whole) MUST_USE;
 
 #endif

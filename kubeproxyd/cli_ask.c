@@ -41,9 +41,8 @@ bool cli_ask(const char *run_dir, const char *instance, const char *method, cons
 	if (result == 0)
 		answered = ask_sockets(&sockets, method, target, fn, arg);
 	else
-		fprintf(stderr,
-		    "kubeproxyd: no instance runs here (%s: no such socket, or not allowed)\n",
-		    pattern);
+		(void)cli_fail(cli_why_nothing(
+		    run_dir, xasprintf("no instance runs here (no socket %s)", pattern)));
 	globfree(&sockets);
 	free(pattern);
 	return answered > 0;

@@ -197,7 +197,8 @@ static int add_directory(struct audit_merge *merge, const struct settings *setti
 	int result = glob(pattern, 0, NULL, &files);
 	bool is_read = result == 0;
 	if (!is_read)
-		error = xasprintf("%s: no such files, or not allowed", pattern);
+		error = cli_why_nothing(
+		    audit->directory, xasprintf("%s: there are no such files", pattern));
 	for (size_t i = 0; is_read && i < files.gl_pathc; i++)
 		is_read = is_compressed(files.gl_pathv[i]) ||
 			  audit_merge_add(merge, files.gl_pathv[i], &error);
@@ -215,7 +216,8 @@ static int add_files(struct audit_merge *merge, char **paths, const struct optio
 	}
 	if (*paths != NULL)
 		return CLI_DONE;
-	struct settings *settings = cli_load_settings(options->config);
+	bool is_whole;
+	struct settings *settings = cli_load_readable(options->config, &is_whole);
 	if (settings == NULL)
 		return CLI_NO;
 	int status = add_directory(merge, settings);

@@ -3,10 +3,12 @@
  * those in force until a SIGHUP; the cluster's labels are asked of a running instance, or given.
  * Nothing is changed, nothing is sent to the cluster, whose own RBAC has its say, too. Called by
  * main. */
+#include <errno.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/labels.h"
 #include "common/render.h"
@@ -290,6 +292,18 @@ static int decide(struct policy *policy, const struct options *options)
 	return status;
 }
 
+/* A directory that is not there has no roles, but not when somebody named it. */
+static struct policy *load_roles(
+    const struct settings *settings, const struct options *options, char **error)
+{
+	if (options->roles == NULL)
+		return policy_load(settings->proxy.roles_dir, error);
+	if (access(options->roles, F_OK) == 0)
+		return policy_load(options->roles, error);
+	*error = xasprintf("--roles %s: %s", options->roles, strerror(errno));
+	return NULL;
+}
+
 static int run(struct options *options)
 {
 	char *error = NULL;
@@ -298,8 +312,7 @@ static int run(struct options *options)
 		return CLI_NO;
 	int status = CLI_NO;
 	if (find_labels(settings, options)) {
-		struct policy *policy = policy_load(
-		    options->roles != NULL ? options->roles : settings->proxy.roles_dir, &error);
+		struct policy *policy = load_roles(settings, options, &error);
 		status = policy != NULL ? decide(policy, options) : cli_fail(error);
 		policy_unref(&policy);
 	}

@@ -1,9 +1,11 @@
 /* What verbs have in common: how they read their options, how they complain, and how they read the
  * configuration. */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/buf.h"
 #include "common/mono.h"
@@ -128,6 +130,14 @@ int cli_fail(char *error)
 	return CLI_NO;
 }
 
+char *cli_why_nothing(const char *directory, char *otherwise)
+{
+	if (access(directory, R_OK | X_OK) == 0 || errno != EACCES)
+		return otherwise;
+	free(otherwise);
+	return xasprintf("cannot look into %s: %s (try as root)", directory, strerror(errno));
+}
+
 struct settings *cli_load_settings(const char *path)
 {
 	char *error = NULL;
@@ -135,5 +145,21 @@ struct settings *cli_load_settings(const char *path)
 	    settings_load(path != NULL ? path : SETTINGS_DEFAULT_PATH, &error);
 	if (settings == NULL)
 		(void)cli_fail(error);
+	return settings;
+}
+
+struct settings *cli_load_readable(const char *path, bool *is_whole)
+{
+	if (path == NULL)
+		path = SETTINGS_DEFAULT_PATH;
+	char *findings = NULL;
+	struct settings *settings = settings_load_readable(path, &findings);
+	*is_whole = findings == NULL;
+	if (findings == NULL)
+		return settings;
+	(void)cli_fail(findings);
+	if (settings != NULL)
+		fprintf(stderr,
+		    PROGRAM ": what could be read of %s counts, and defaults for the rest\n", path);
 	return settings;
 }

@@ -114,9 +114,10 @@ static struct json_object *ask_instances(
 		answer = NULL;
 	}
 	if (answer == NULL && *error == NULL)
-		*error = xasprintf("no instance of kubeproxyd runs here (no socket %s): start it, "
-				   "it knows the clusters",
-		    pattern);
+		*error = cli_why_nothing(settings->proxy.run_dir,
+		    xasprintf("no instance of kubeproxyd runs here (no socket %s): start it, it "
+			      "knows the clusters",
+			pattern));
 	globfree(&sockets);
 	free(pattern);
 	return answer;

@@ -9,6 +9,7 @@
 #include "common/lock_file.h"
 #include "common/render.h"
 #include "common/settings.h"
+#include "common/utf8.h"
 #include "common/xmem.h"
 #include "kubeproxyd/cli.h"
 #include "kubeproxyd/gate/locks.h"
@@ -27,10 +28,12 @@ struct options {
 
 static bool take_message(void *field, const char *value, char **error)
 {
+	size_t len = strlen(value);
 	*(const char **)field = value;
-	if (strlen(value) <= MESSAGE_MAX_BYTES)
+	/* Other bytes would make the file of locks unreadable. */
+	if (len <= MESSAGE_MAX_BYTES && utf8_is_sound(value, len))
 		return true;
-	*error = xasprintf("must be a text of at most %d bytes", MESSAGE_MAX_BYTES);
+	*error = xasprintf("must be a text of at most %d bytes, in UTF-8", MESSAGE_MAX_BYTES);
 	return false;
 }
 
@@ -135,10 +138,14 @@ static bool rewrite(const struct options *options, const char *path, char **erro
 
 static int run_change(const struct options *options)
 {
-	struct settings *settings = cli_load_settings(options->config);
+	bool is_whole;
+	struct settings *settings = cli_load_readable(options->config, &is_whole);
 	char *error = NULL;
 	if (settings == NULL)
 		return CLI_NO;
+	if (!is_whole)
+		fprintf(
+		    stderr, "kubeproxyd: the locks are those of %s\n", settings->proxy.locks_file);
 	char *guard = xasprintf("%s.lock", settings->proxy.locks_file);
 	int fd = lock_file_take(guard, &error);
 	bool is_done = fd >= 0 && rewrite(options, settings->proxy.locks_file, &error);
@@ -146,7 +153,11 @@ static int run_change(const struct options *options)
 		close(fd);
 	free(guard);
 	settings_free(&settings);
-	return is_done ? CLI_DONE : cli_fail(error);
+	if (is_done)
+		return CLI_DONE;
+	if (geteuid() != 0)
+		cli_tell("not root: locks are root's unless the configuration puts them elsewhere");
+	return cli_fail(error);
 }
 
 static int change_verb(const struct verb *verb, int argc, char **argv)
@@ -207,7 +218,8 @@ int cli_locks(int argc, char **argv)
 	int status;
 	if (!cli_read(&cli_locks_verb, argc, argv, &options, &operands, &status))
 		return status;
-	struct settings *settings = cli_load_settings(options.config);
+	bool is_whole;
+	struct settings *settings = cli_load_readable(options.config, &is_whole);
 	if (settings == NULL)
 		return CLI_NO;
 	struct locks *locks = locks_load(settings->proxy.locks_file, &error);

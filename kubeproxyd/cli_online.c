@@ -145,7 +145,8 @@ static const char *text_of(struct json_object *object, const char *key)
 static bool ask(const struct options *options, const char *method, const char *target,
     cli_answer_fn *fn, void *arg)
 {
-	struct settings *settings = cli_load_settings(options->config);
+	bool is_whole;
+	struct settings *settings = cli_load_readable(options->config, &is_whole);
 	if (settings == NULL)
 		return false;
 	bool is_answered =

@@ -83,7 +83,8 @@ static char *find_directory(const struct options *options)
 {
 	if (options->directory != NULL)
 		return xstrdup(options->directory);
-	struct settings *settings = cli_load_settings(options->config);
+	bool is_whole;
+	struct settings *settings = cli_load_readable(options->config, &is_whole);
 	if (settings == NULL)
 		return NULL;
 	char *directory = xstrdup(settings->proxy.recording.directory);

@@ -133,46 +133,37 @@ static int list_sessions(struct options *options, const struct settings *setting
 /* Live sessions whose ids begin with what was given. */
 struct search {
 	const char *prefix;
-	char *id, *instance; /* of the last one */
+	const char *id, *instance; /* of the last one; borrowed from the list */
 	struct buf names;
 	size_t count;
 };
 
-static bool look(void *arg, int status, struct json_object *answer)
+static void look(struct search *search, struct json_object *sessions)
 {
-	struct search *search = arg;
-	struct json_object *sessions = NULL;
-	if (status != 200 || !json_object_object_get_ex(answer, "sessions", &sessions)) {
-		complain(answer);
-		return true;
-	}
 	for (size_t i = 0; i < json_object_array_length(sessions); i++) {
-		const char *id = text_of(json_object_array_get_idx(sessions, i), "id");
+		struct json_object *session = json_object_array_get_idx(sessions, i);
+		const char *id = text_of(session, "id");
 		if (strncasecmp(id, search->prefix, strlen(search->prefix)) != 0)
 			continue;
-		free(search->id);
-		free(search->instance);
-		search->id = xstrdup(id);
-		search->instance = xstrdup(text_of(answer, "instance"));
+		search->id = id;
+		search->instance = text_of(session, "instance");
 		if (search->count++ < NAMED_MAX)
 			buf_printf(&search->names, "%s%s", search->count > 1 ? ", " : "", id);
 	}
-	return true;
 }
 
 static bool is_found(const struct search *search)
 {
 	if (search->count == 0)
-		fprintf(stderr,
-		    "kubeproxyd: no session under way here begins with \"%s\": `kubeproxyd "
-		    "sessions --live` lists them\n",
-		    search->prefix);
+		(void)cli_fail(
+		    xasprintf("no session under way here begins with \"%s\": `kubeproxyd "
+			      "sessions --live` lists them",
+			search->prefix));
 	if (search->count > 1)
-		fprintf(stderr,
-		    "kubeproxyd: \"%s\" is the beginning of %zu sessions: %s%s; nothing was "
-		    "ended\n",
-		    search->prefix, search->count, buf_text(&search->names),
-		    search->count > NAMED_MAX ? ", ..." : "");
+		(void)cli_fail(
+		    xasprintf("\"%s\" is the beginning of %zu sessions: %s%s; nothing was ended",
+			search->prefix, search->count, buf_text(&search->names),
+			search->count > NAMED_MAX ? ", ..." : ""));
 	return search->count == 1;
 }
 
@@ -222,15 +213,18 @@ static int end_session(
 static int terminate(
     const char *prefix, const struct options *options, const struct settings *settings)
 {
+	static const struct session_filter live = {.has_live = true};
 	struct search search = {.prefix = prefix};
-	int status = CLI_NO;
-	if (cli_ask(
-		settings->proxy.run_dir, options->filter.instance, "GET", LIST, look, &search) &&
-	    is_found(&search))
-		status = end_session(&search, options, settings);
-	free(search.id);
-	free(search.instance);
+	struct session_list *list = session_list_new();
+	bool is_known = cli_ask(
+	    settings->proxy.run_dir, options->filter.instance, "GET", LIST, take_live, list);
+	struct json_object *sessions = session_list_take(list, &live);
+	look(&search, sessions);
+	int status =
+	    is_known && is_found(&search) ? end_session(&search, options, settings) : CLI_NO;
 	buf_free(&search.names);
+	json_object_put(sessions);
+	session_list_free(&list);
 	return status;
 }
 
@@ -267,7 +261,8 @@ int cli_sessions(int argc, char **argv)
 	status = check(&options, operands);
 	if (status != CLI_DONE)
 		return status;
-	struct settings *settings = cli_load_settings(options.config);
+	bool is_whole;
+	struct settings *settings = cli_load_readable(options.config, &is_whole);
 	if (settings == NULL)
 		return CLI_NO;
 	status = operands[0] != NULL ? terminate(operands[1], &options, settings)

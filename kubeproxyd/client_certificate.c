@@ -45,10 +45,8 @@ static bool check_name(const char *what, const char *name, char **error)
 	const char *refusal = principal_refuse(name, strlen(name));
 	if (refusal != NULL)
 		*error = xasprintf("the %s %s", what, refusal);
-	else if (principal_is_system(name))
-		*error = xasprintf(
-		    "the %s \"%s\" begins with \"system:\", which belongs to Kubernetes itself",
-		    what, name);
+	else if (principal_is_reserved(name))
+		*error = xasprintf("the %s \"%s\" " PRINCIPAL_RESERVED, what, name);
 	return *error == NULL;
 }
 

@@ -162,6 +162,11 @@ static void on_audit_stuck(void *arg, bool is_stuck)
 		tell_systemd(proxy);
 }
 
+static void on_not_kept(void *arg, const char *id, const char *problem)
+{
+	audit_write_not_kept(((struct proxy *)arg)->audit, id, problem);
+}
+
 /* Whoever comes in while the first snapshot is on its way would be told that there are no clusters,
  * although a sibling knows them: they wait, but not for a discoveryd that is down. */
 static void wait_for_clusters(struct proxy *proxy)
@@ -237,6 +242,7 @@ static void on_hangup(void *arg)
 	char *error = NULL;
 	struct proxy_files files = {0};
 	notify_reloading(proxy->notify);
+	audit_reopen(proxy->audit); /* whatever becomes of the configuration */
 	struct settings *settings = settings_load(proxy->config, &error);
 	if (settings != NULL && proxy_files_load(settings, &files, &error)) {
 		tls_server_share_tickets(files.tls, ticket_keys_seal(proxy->ticket_keys));
@@ -324,6 +330,8 @@ static void make_rooms(struct proxy *proxy)
 	    .metrics = proxy->metrics,
 	    .settings = settings,
 	    .instance = proxy->instance,
+	    .on_not_kept = on_not_kept,
+	    .arg = proxy,
 	};
 	proxy->recordings = recordings_new(&for_recordings);
 	struct exchanges_options for_exchanges = {

@@ -29,7 +29,7 @@ static void add_finding(struct buf *findings, char *finding)
 
 static bool is_missing(struct buf *findings, const char *what, const char *path)
 {
-	if (access(path, F_OK) == 0)
+	if (access(path, F_OK) == 0 || errno != ENOENT)
 		return false;
 	add_finding(
 	    findings, xasprintf("%s: there is no %s: run `kubeproxyd init` first", path, what));

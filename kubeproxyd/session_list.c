@@ -90,7 +90,7 @@ bool session_list_add_live(struct session_list *list, struct json_object *answer
 		struct json_object *session = json_object_array_get_idx(sessions, i);
 		const char *id = text_of(session, "id"), *since = text_of(session, "since");
 		struct unix_time begin;
-		if (id == NULL || since == NULL || !unix_time_parse(since, &begin))
+		if (id == NULL || *id == '\0' || since == NULL || !unix_time_parse(since, &begin))
 			return false;
 		struct json_object *row = add_row(list, id, "live");
 		copy(row, session, keys);

@@ -12,10 +12,10 @@ build_packages=(
 	libcurl4-openssl-dev libssl-dev libyaml-dev libjson-c-dev libzmq3-dev libevent-dev libsqlite3-dev libnghttp2-dev zlib1g-dev
 	libbsd-dev node-llhttp
 )
-# curl, openssl, unzip, iproute2, the Python clients and the player of recordings are used by scenarios; valgrind, clang and the analysers by `make lint`
-# and `make fuzz`.
+# curl, openssl, unzip, systemd, iproute2, logrotate, the Python packages and the player of recordings are used by scenarios; valgrind, clang
+# and the analysers by `make lint` and `make fuzz`.
 test_packages=(
-	libcmocka-dev curl openssl unzip systemd ca-certificates procps python3-kubernetes python3-zmq python3-seccomp asciinema
+	libcmocka-dev curl openssl unzip systemd ca-certificates procps iproute2 python3-kubernetes python3-zmq python3-seccomp asciinema logrotate
 	clang clang-format clang-tidy libclang-rt-14-dev cppcheck valgrind
 )
 # The peers of `make bench`, which starts them itself.

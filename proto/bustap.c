@@ -43,6 +43,8 @@ static void on_message(void *arg, const struct message_header *header,
     const union message_body *body, const struct zsock_frame *text)
 {
 	struct tap *tap = arg;
+	if (tap->options->count > 0 && tap->shown >= tap->options->count)
+		return; /* the loop stops */
 	char *line = show_message(header, text->data, text->len, tap->options->group);
 	if (tap->server != NULL) {
 		tap_server_take(tap->server, header, body, line);

@@ -2,6 +2,7 @@
  * the stream does not go on where it was. Owned by bustap.c. */
 #include "proto/bustap_follow.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -195,7 +196,8 @@ static void on_event(void *arg, enum zsock_event event)
 	if (event == ZSOCK_CONNECTED) {
 		say_hello(follower);
 	} else if (event == ZSOCK_REFUSED) {
-		tell("this user may not look: add it to eksgate.bus.tap_users");
+		tell("this user may not look: run it as one of eksgate.bus.tap_users, as in "
+		     "`sudo -u eksgate-tap bustap`");
 		finish(follower, STATUS_NO);
 	} else {
 		tell("discoveryd has gone, connecting again");
@@ -241,6 +243,22 @@ static void on_tick(void *arg)
 
 /* --- life */
 
+/* ZeroMQ connects again and again, and does not say why it cannot. */
+static bool is_open_to_us(const char *path, char **error)
+{
+	if (access(path, R_OK | W_OK) == 0)
+		return true;
+	if (errno == EACCES) {
+		*error = xasprintf("cannot use %s: %s: run it as one of eksgate.bus.tap_users, as "
+				   "in `sudo -u eksgate-tap bustap`",
+		    path, strerror(errno));
+		return false;
+	}
+	fprintf(
+	    stderr, "bustap: discoveryd does not run here (no socket %s): waiting for it\n", path);
+	return true;
+}
+
 struct follower *follower_new(struct loop *loop, const struct follow_options *options, char **error)
 {
 	struct follower *follower = xcalloc(1, sizeof *follower);
@@ -251,7 +269,8 @@ struct follower *follower_new(struct loop *loop, const struct follow_options *op
 	follower->ack = (struct deferred){.fn = on_ack, .arg = follower};
 	follower->tick = timer_new(loop, on_tick, follower);
 	follower->context = zsock_context_new(loop, NULL, NULL, error);
-	if (follower->context == NULL || !open_socket(follower, error)) {
+	if (follower->context == NULL || !is_open_to_us(options->socket, error) ||
+	    !open_socket(follower, error)) {
 		follower_free(&follower);
 		return NULL;
 	}

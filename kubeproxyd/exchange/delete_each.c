@@ -9,6 +9,7 @@
 
 #include "common/arena.h"
 #include "common/loop.h"
+#include "common/metrics.h"
 #include "common/settings.h"
 #include "common/xmem.h"
 #include "kubeproxyd/exchange/caller.h"
@@ -17,11 +18,14 @@
 #include "kubeproxyd/exchange/delete_targets.h"
 #include "kubeproxyd/exchange/exchange_private.h"
 #include "kubeproxyd/exchange/own_request.h"
+#include "kubeproxyd/net/holdings.h"
 
 #define AT_A_TIME 8
 /* Of metadata alone: some kilobytes each. */
 #define PAGE_OBJECTS   200
 #define PAGE_BYTES_MAX ((size_t)4 * 1024 * 1024)
+/* Of names, although all answers together fill their memory. */
+#define NAMES_IN_ANY_CASE ((size_t)256 * 1024)
 /* Of a delete's answer, of which only a message is of interest. */
 #define ANSWER_BYTES_MAX ((size_t)16 * 1024)
 /* How often one delete is sent again after 429, and how long is waited at most. */
@@ -48,6 +52,7 @@ struct delete_each {
 	struct arena names;
 	struct record *records;
 	size_t count, cap;
+	size_t name_bytes, counted; /* what all that takes, and what the holdings have of it */
 	unsigned page;
 	struct buf token; /* of the next page */
 	struct own_request *list;
@@ -245,7 +250,9 @@ static bool may_delete(const struct exchange *exchange, const struct delete_obje
 
 static const char *keep(struct delete_each *each, const char *text)
 {
-	return arena_strndup(&each->names, text, strlen(text));
+	size_t len = strlen(text);
+	each->name_bytes += len + 1;
+	return arena_strndup(&each->names, text, len);
 }
 
 static void on_object(void *arg, const struct delete_object *object)
@@ -289,6 +296,28 @@ static void refuse_too_many(struct delete_each *each)
 	free(message);
 }
 
+/* Names wait until all are deleted, which may take minutes. */
+static bool has_room(struct delete_each *each)
+{
+	struct holdings *holdings = each->exchange->all->with.holdings;
+	size_t held = each->name_bytes + each->cap * sizeof *each->records;
+	holdings_count(holdings, &each->counted, held);
+	if (held <= NAMES_IN_ANY_CASE)
+		return true;
+	holdings_make_room(holdings, 0);
+	return holdings_have_room(holdings, 0);
+}
+
+static void refuse_crowded(struct delete_each *each)
+{
+	metric_add(each->exchange->all->metrics.refused, 1, "answers_in_hand");
+	exchange_answer_after(each->exchange, 503,
+	    "nothing was deleted: answers fill the memory that there is for them "
+	    "(eksgate.proxy.limits.answers_in_hand): try again later, or narrow it with a label or "
+	    "field selector, or with limit=1000",
+	    1);
+}
+
 static void refuse_unlisted(struct delete_each *each, const struct own_answer *result)
 {
 	char *why = delete_answer_message(result->body, result->body_len);
@@ -321,6 +350,8 @@ static void take_page(struct delete_each *each, const struct own_answer *result)
 		fail(each, 502, "nothing was deleted: the list of what is there cannot be read");
 	else if (each->is_too_many)
 		refuse_too_many(each);
+	else if (!has_room(each))
+		refuse_crowded(each);
 	else if (each->token.len > 0 && !each->has_more)
 		get_page(each);
 	else
@@ -401,6 +432,7 @@ void delete_each_free(struct delete_each **each)
 		return;
 	struct delete_each *dead = *each;
 	*each = NULL;
+	holdings_count(dead->exchange->all->with.holdings, &dead->counted, 0);
 	timer_free(&dead->pause);
 	own_request_cancel(&dead->list, reason);
 	for (size_t i = 0; i < AT_A_TIME; i++)

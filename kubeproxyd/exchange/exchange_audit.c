@@ -122,6 +122,13 @@ void exchange_audit_answer_body(struct exchange *exchange, const uint8_t *data, 
 
 /* --- the event ------------------------------------------------------------------------------- */
 
+/* A kubelet is no application: what its query says is which command is to be run. */
+static bool is_of_kubelet(const struct request_info *info)
+{
+	return info->is_resource && info->api_group[0] == '\0' &&
+	       strcmp(info->resource, "nodes") == 0 && strcmp(info->subresource, "proxy") == 0;
+}
+
 /* What belongs to an application behind a proxy subresource may hold its secrets: its query is left
  * out, and so is that of a request from nobody. */
 static char *uri_of(const struct exchange *exchange)
@@ -129,7 +136,7 @@ static char *uri_of(const struct exchange *exchange)
 	const struct admission *admission = &exchange->admission;
 	const char *target = admission->route.target;
 	bool is_known = target != NULL && exchange->identity != NULL;
-	if (is_known && admission->info.opaque_from == 0)
+	if (is_known && (admission->info.opaque_from == 0 || is_of_kubelet(&admission->info)))
 		return xstrdup(target);
 	if (!is_known)
 		target = exchange->request->target;
@@ -214,11 +221,16 @@ static bool is_one_of(const char *word, const char *const *words)
 	return false;
 }
 
-/* What runs something in a cluster, or opens a way into it. */
-static bool is_session(const struct request_info *info)
+/* What runs something in a cluster, or opens a way into it. Behind nodes/proxy a kubelet does so,
+ * in tunnels and without one. */
+static bool is_session(const struct exchange *exchange)
 {
 	static const char *const subresources[] = {"exec", "attach", "portforward", NULL};
-	return info->is_resource && is_one_of(info->subresource, subresources);
+	static const char *const reads[] = {"get", "watch", NULL};
+	const struct request_info *info = &exchange->admission.info;
+	bool is_hidden =
+	    is_of_kubelet(info) && (exchange->request->is_upgrade || !is_one_of(info->verb, reads));
+	return is_hidden || (info->is_resource && is_one_of(info->subresource, subresources));
 }
 
 /* What changes something or reveals a secret: all but reading. */
@@ -226,7 +238,7 @@ static bool is_privileged(const struct exchange *exchange)
 {
 	static const char *const reads[] = {"get", "list", "watch", "head", "options", NULL};
 	const struct request_info *info = &exchange->admission.info;
-	if (exchange->request->is_upgrade || info->opaque_from > 0 || is_session(info))
+	if (exchange->request->is_upgrade || info->opaque_from > 0 || is_session(exchange))
 		return true;
 	return !is_one_of(info->verb, reads) ||
 	       (info->is_resource && strcmp(info->resource, "secrets") == 0);
@@ -249,7 +261,7 @@ bool exchange_audit_admit(struct exchange *exchange, const char **message)
 	if (!audit_admits(audit, is_high))
 		return refuse(message);
 	begin_bodies(exchange);
-	if (!is_session(info) || !wants(exchange, AUDIT_REQUEST_RECEIVED))
+	if (!is_session(exchange) || !wants(exchange, AUDIT_REQUEST_RECEIVED))
 		return true;
 	struct audit_event event = {
 	    .level = exchange->audit.verdict.level, .stage = AUDIT_REQUEST_RECEIVED};

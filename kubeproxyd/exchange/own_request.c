@@ -13,6 +13,10 @@
 #include "kubeproxyd/exchange/exchanges.h"
 #include "kubeproxyd/http/head.h"
 #include "kubeproxyd/http/peer.h"
+#include "kubeproxyd/net/holdings.h"
+
+/* What is kept of an answer although all answers together fill their memory. */
+#define KEPT_IN_ANY_CASE ((size_t)256 * 1024)
 
 struct own_request {
 	struct loop *loop;
@@ -27,6 +31,8 @@ struct own_request {
 	bool wants_body, is_body_sent;
 	unsigned status, retry_after;
 	struct buf answer;
+	struct holdings *holdings; /* the answer counts there; NULL: none */
+	size_t counted; /* by them */
 	bool is_ended, is_too_long;
 };
 
@@ -42,11 +48,20 @@ static bool on_send_head(void *object, const struct http_head *head)
 	return true;
 }
 
+static size_t room_for_answer(const struct own_request *request)
+{
+	bool is_full = !holdings_have_room(request->holdings, 0);
+	size_t most = is_full && request->answer_max > KEPT_IN_ANY_CASE ? KEPT_IN_ANY_CASE
+									: request->answer_max;
+	return most > request->answer.len ? most - request->answer.len : 0;
+}
+
 static bool on_send_body(void *object, const uint8_t *data, size_t len)
 {
 	struct own_request *request = object;
-	size_t room = request->answer_max - request->answer.len;
+	size_t room = room_for_answer(request);
 	buf_append(&request->answer, data, len < room ? len : room);
+	holdings_count(request->holdings, &request->counted, request->answer.cap);
 	request->is_too_long |= len > room;
 	if (request->is_too_long && request->needs_whole)
 		loop_defer(request->loop, &request->work);
@@ -103,6 +118,7 @@ static void free_request(void *object)
 	http_head_free(&request->head);
 	buf_free_secret(&request->body);
 	buf_free_secret(&request->answer);
+	holdings_count(request->holdings, &request->counted, 0);
 	free(request);
 }
 
@@ -191,6 +207,7 @@ struct own_request *own_request_start(struct exchanges *all, struct caller *call
 	request->fn = fn;
 	request->arg = arg;
 	request->answer_max = input->answer_max;
+	request->holdings = all->with.holdings;
 	request->needs_whole = input->needs_whole;
 	build_head(&request->head, input);
 	if (input->body != NULL)

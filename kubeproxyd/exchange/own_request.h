@@ -23,7 +23,8 @@ struct own_request_input {
 	const char *accept;
 	const char *content_type; /* of the body */
 	const struct buf *body; /* NULL: none */
-	size_t answer_max; /* what is kept of the answer's body */
+	size_t answer_max; /* what is kept of the answer's body; 256 KiB, if that is less, while all
+			    * answers fill their memory (net/holdings.h) */
 	bool needs_whole; /* a longer answer is given up, else its rest is passed over */
 };
 

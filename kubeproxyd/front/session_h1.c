@@ -24,6 +24,8 @@
 #define CONTINUE	    "HTTP/1.1 100 Continue\r\n\r\n"
 /* How long a connection that was just made may take to ask once although the proxy stops. */
 #define FIRST_REQUEST_MS 1000
+/* How often a client whose bytes are not read now is looked after: it may have left. */
+#define LOOK_MS 2000
 
 enum state {
 	STATE_IDLE, /* between requests */
@@ -136,10 +138,24 @@ static void refuse(struct conversation *conversation, unsigned status, const cha
 	close_session(conversation, is_whole ? SESSION_POLITE : SESSION_CUT, message);
 }
 
+/* What it pipelined, or a body that waits, stands before its end, which would not be seen until a
+ * watch is over. */
+static void look_after_client(struct conversation *conversation)
+{
+	if (!conversation->is_stream_paused)
+		return;
+	if (stream_has_peer_left(conversation->stream))
+		client_gone(conversation, "the client closed the connection");
+	else
+		timer_set(conversation->timer, duration_ms(LOOK_MS));
+}
+
 static void on_timer(void *arg)
 {
 	struct conversation *conversation = arg;
-	if (conversation->state == STATE_EXCHANGING)
+	if (conversation->state == STATE_EXCHANGING && !conversation->is_tunnel)
+		look_after_client(conversation);
+	else if (conversation->state == STATE_EXCHANGING)
 		client_gone(conversation, "the client did not end its side of the tunnel");
 	else if (conversation->state == STATE_HEAD)
 		refuse(conversation, 408, "the head of the request did not arrive in time");
@@ -282,6 +298,8 @@ static size_t on_data(void *arg, const uint8_t *data, size_t len)
 	if (used < len && conversation->state != STATE_CLOSED && !conversation->is_stream_paused) {
 		conversation->is_stream_paused = true;
 		stream_pause(conversation->stream);
+		if (conversation->state == STATE_EXCHANGING && !conversation->is_tunnel)
+			timer_set(conversation->timer, duration_ms(LOOK_MS));
 	}
 	return used;
 }
@@ -364,10 +382,12 @@ static bool send_head(void *object, const struct http_head *head)
 	static struct buf text; /* used again each time */
 	conversation->has_answered_head = true;
 	conversation->is_tunnel = head->status == 101;
-	if (conversation->is_tunnel)
+	if (conversation->is_tunnel) {
+		timer_cancel(conversation->timer);
 		stream_keep_records(conversation->stream);
-	if (!conversation->is_tunnel)
+	} else {
 		frame_answer(conversation, &framed);
+	}
 	conversation->will_close |= session_is_draining(conversation->session) ||
 				    !can_skip_body(conversation) || head->status == 401 ||
 				    session_is_strange(conversation->session);

@@ -122,8 +122,8 @@ static char *name_from(const char *template, const struct variable *variables, c
 		return NULL;
 	}
 	const char *refusal = principal_refuse(name, strlen(name));
-	if (refusal == NULL && principal_is_system(name))
-		refusal = "begins with \"system:\", which belongs to Kubernetes itself";
+	if (refusal == NULL && principal_is_reserved(name))
+		refusal = PRINCIPAL_RESERVED;
 	if (refusal == NULL)
 		return name;
 	*error = xasprintf("the name that \"%s\" makes of it %s", template, refusal);

@@ -51,10 +51,9 @@ static bool read_user(struct identity *identity, const X509_NAME *name, const ch
 	identity->user = attribute_text(name, index, error);
 	if (identity->user == NULL)
 		return false;
-	if (!principal_is_system(identity->user))
+	if (!principal_is_reserved(identity->user))
 		return true;
-	*error = "the CN of the client certificate begins with \"system:\", which belongs to "
-		 "Kubernetes itself";
+	*error = "the CN of the client certificate " PRINCIPAL_RESERVED;
 	return false;
 }
 

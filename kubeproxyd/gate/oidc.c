@@ -18,6 +18,7 @@
 #include "kubeproxyd/gate/token_cache.h"
 
 #define CACHE_CAPACITY	    8192
+#define KEEP_MAX_MS	    INT64_C(86400000) /* of a token that lasts for ages: then once more */
 #define UNREACHABLE_SECONDS 5
 
 struct issuer {
@@ -139,8 +140,8 @@ static void answer(struct oidc *oidc, const char *token, size_t len, struct iden
 	if (identity != NULL) {
 		struct token_digest digest = token_digest_of(token, len);
 		int64_t left = identity->expires.ms - unix_now().ms;
-		token_cache_keep(
-		    oidc->cache, &digest, identity, mono_add(mono_now(), duration_ms(left)));
+		struct duration kept = duration_ms(left < KEEP_MAX_MS ? left : KEEP_MAX_MS);
+		token_cache_keep(oidc->cache, &digest, identity, mono_add(mono_now(), kept));
 		fn(arg, identity, NULL);
 	} else {
 		refuse(error, fn, arg);

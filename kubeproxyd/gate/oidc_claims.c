@@ -234,10 +234,9 @@ static bool read_user(const struct oidc_login *login, struct json_object *claims
 	identity->user = name_of("the user", login->username_prefix, text, error);
 	if (identity->user == NULL || !is_email_verified(login, claims, error))
 		return false;
-	if (!principal_is_system(identity->user))
+	if (!principal_is_reserved(identity->user))
 		return true;
-	*error = xstrdup("the user that it names begins with \"system:\", which belongs to "
-			 "Kubernetes itself");
+	*error = xstrdup("the user that it names " PRINCIPAL_RESERVED);
 	return false;
 }
 
@@ -275,21 +274,28 @@ static bool read_groups(const struct oidc_login *login, struct json_object *clai
 	return true;
 }
 
-/* Texts and lists of texts, for the templates of roles. What is too much to be kept is missing
- * there, and a template that finds nothing gives nothing. */
-static void read_traits(struct json_object *claims, struct identity *identity)
+static bool add_traits(const char *name, struct json_object *value, struct identity *identity)
+{
+	bool is_list = json_object_is_type(value, json_type_array);
+	size_t count = is_list ? json_object_array_length(value) : 1;
+	bool has_room = true;
+	for (size_t i = 0; has_room && i < count; i++) {
+		const char *text = text_of(is_list ? json_object_array_get_idx(value, i) : value);
+		has_room = text == NULL || traits_add(&identity->traits, name, text);
+	}
+	return has_room;
+}
+
+/* Texts and lists of texts, for the templates and expressions of roles. All of them, or the token
+ * is refused: a role may deny by one that was left out. */
+static bool read_traits(struct json_object *claims, struct identity *identity, char **error)
 {
 	json_object_object_foreach(claims, name, value)
 	{
-		bool is_list = json_object_is_type(value, json_type_array);
-		size_t count = is_list ? json_object_array_length(value) : 1;
-		bool has_room = true;
-		for (size_t i = 0; has_room && i < count; i++) {
-			const char *text =
-			    text_of(is_list ? json_object_array_get_idx(value, i) : value);
-			has_room = text == NULL || traits_add(&identity->traits, name, text);
-		}
+		if (*error == NULL && !add_traits(name, value, identity))
+			*error = xasprintf("it has too many claims, or values of %.64s", name);
 	}
+	return *error == NULL;
 }
 
 struct identity *oidc_identity(
@@ -303,10 +309,8 @@ struct identity *oidc_identity(
 	    check_times(claims, now, &identity->expires, error) &&
 	    check_cluster(login, claims, identity, error) && check_required(login, claims, error) &&
 	    read_user(login, claims, identity, error) &&
-	    read_groups(login, claims, identity, error)) {
-		read_traits(claims, identity);
+	    read_groups(login, claims, identity, error) && read_traits(claims, identity, error))
 		return identity;
-	}
 	identity_unref(&identity);
 	return NULL;
 }

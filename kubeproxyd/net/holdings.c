@@ -1,5 +1,5 @@
-/* Owned by the exchanges, who know which reader is the slowest; counted into by clients' streams
- * and by both HTTP/2 rooms. */
+/* Owned by the exchanges, who know which reader is the slowest; counted into by clients' streams,
+ * by both HTTP/2 rooms, and by what gathers answers: filters and the proxy's own requests. */
 #include "kubeproxyd/net/holdings.h"
 
 void holdings_count(struct holdings *holdings, size_t *counted, size_t now)

@@ -285,6 +285,11 @@ void stream_resume(struct stream *stream)
 	stream_arm(stream);
 }
 
+bool stream_has_peer_left(const struct stream *stream)
+{
+	return stream->failure != NULL || stream->has_peer_ended || stream_io_has_left(&stream->io);
+}
+
 void stream_end(struct stream *stream)
 {
 	stream->is_end_wanted = true;

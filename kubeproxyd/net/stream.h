@@ -76,6 +76,8 @@ bool stream_is_full(const struct stream *stream) MUST_USE;
 /* No more on_data (and no more reading from the kernel) until resumed. */
 void stream_pause(struct stream *stream);
 void stream_resume(struct stream *stream);
+/* The peer sends no more, or is gone: true before a paused stream comes to its end. */
+bool stream_has_peer_left(const struct stream *stream) MUST_USE;
 
 /* Half close: writes what is queued, then close_notify and a TCP FIN. Reading goes on; what is
  * written later is dropped. */

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -201,6 +202,12 @@ static void set_option(int fd, int level, int option, int value)
 {
 	/* Sockets other than TCP lack these options and lose nothing. */
 	(void)setsockopt(fd, level, option, &value, sizeof value);
+}
+
+bool stream_io_has_left(const struct stream_io *io)
+{
+	struct pollfd look = {.fd = io->fd, .events = POLLRDHUP};
+	return poll(&look, 1, 0) > 0 && (look.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
 void stream_io_prepare(int fd)

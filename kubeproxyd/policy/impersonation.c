@@ -26,7 +26,7 @@ struct impersonation {
 	size_t extra_count;
 };
 
-/* --- names of Kubernetes' own ---------------------------------------------------------------- */
+/* --- names of Kubernetes' and EKS's own ------------------------------------------------------ */
 
 /* A name that is one of these, or begins so, is taken only by a pattern that is it, or begins so.
  * In the order of looking. */
@@ -41,6 +41,11 @@ static const struct reserved {
     {"system:node:", true},
     {ACCOUNT "kube-system:", true},
     {"system:", true},
+    /* EKS's components, some of which may do nearly anything. */
+    {"eks:", true},
+    {"aws:", true},
+    {"amazon:", true},
+    {"iam:", true},
     {NULL, false},
 };
 static const struct reserved reserved_accounts[] = {{"kube-system:", true}, {NULL, false}};

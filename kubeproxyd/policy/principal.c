@@ -62,7 +62,12 @@ const char *principal_refuse(const char *name, size_t len)
 	return NULL;
 }
 
-bool principal_is_system(const char *name)
+bool principal_is_reserved(const char *name)
 {
-	return strncmp(name, "system:", strlen("system:")) == 0;
+	static const char *const prefixes[] = {"system:", "eks:", "aws:", "amazon:", "iam:"};
+	for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
+		if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0)
+			return true;
+	}
+	return false;
 }

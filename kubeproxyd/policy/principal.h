@@ -14,7 +14,11 @@
 /* NULL when `name` (`len` bytes) may name a user or a group, else why not: "is empty", "holds a
  * control character". */
 const char *principal_refuse(const char *name, size_t len) MUST_USE;
-/* Kubernetes keeps "system:" for itself. */
-bool principal_is_system(const char *name) MUST_USE;
+/* What Kubernetes and EKS keep for their own: EKS binds rights of its components to users that
+ * begin so, and refuses them in access entries. */
+bool principal_is_reserved(const char *name) MUST_USE;
+#define PRINCIPAL_RESERVED                                                                         \
+	"begins with what belongs to Kubernetes or EKS itself (system:, eks:, aws:, amazon:, "     \
+	"iam:)"
 
 #endif

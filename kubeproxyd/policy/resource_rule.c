@@ -234,7 +234,7 @@ enum coverage resource_rule_allows(const struct resource_rule *rule, const struc
 		is_covered = is_of_subresource(rule, wanted);
 		break;
 	case RULE_OF_ALL_BUT_PODS:
-		is_covered = !wanted->is_pod;
+		is_covered = !wanted->is_pod && !wanted->is_kubelet;
 		break;
 	}
 	return is_covered && takes_command(rule, wanted) ? covers_objects(rule, wanted, SIDE_ALLOW)

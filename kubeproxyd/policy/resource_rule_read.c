@@ -395,7 +395,14 @@ void resource_rules_read(struct reading *reading, const struct yaml_node *side, 
     unsigned version, struct source_side *to)
 {
 	const struct yaml_node *rules = yaml_get(side, "kubernetes_resources");
-	if (rules == NULL || yaml_is_null(rules))
+	if (rules == NULL)
+		return;
+	bool is_empty = yaml_is_null(rules) || (rules->kind == YAML_NODE_LIST && rules->count == 0);
+	if (is_empty && is_allow)
+		reading_fail(reading, rules,
+		    "kubernetes_resources is empty, and without a rule a role is about everything: "
+		    "write the rules, or leave the key out");
+	if (is_empty)
 		return;
 	if (rules->kind != YAML_NODE_LIST) {
 		reading_fail(reading, rules, "kubernetes_resources must be a list");

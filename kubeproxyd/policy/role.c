@@ -64,6 +64,11 @@ const char *role_read_name(struct reading *reading, const struct yaml_node *root
 		return NULL;
 	}
 	reading_check_keys(reading, metadata, metadata_keys, NULL);
+	const struct yaml_node *expires = yaml_get(metadata, "expires");
+	if (expires != NULL && !yaml_is_null(expires))
+		reading_fail(reading, expires,
+		    "metadata.expires is not supported yet: without it the document would hold for "
+		    "good");
 	const char *name = reading_text(reading, metadata, "name", true);
 	if (name == NULL || is_name(name))
 		return name;

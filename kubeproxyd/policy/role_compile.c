@@ -22,12 +22,12 @@ static void on_denied_name(void *arg, const char *text, bool is_pattern)
 		texts_add(names, text);
 }
 
-/* From a claim comes nothing of Kubernetes' own, and nothing that could be no name. */
+/* From a claim comes nothing of Kubernetes' or EKS's own, and nothing that could be no name. */
 static void on_name(void *arg, const char *text, bool is_pattern)
 {
 	struct texts *names = arg;
 	if (!is_pattern && principal_refuse(text, strlen(text)) == NULL &&
-	    !principal_is_system(text) && strcmp(text, "*") != 0 && !texts_has(names, text))
+	    !principal_is_reserved(text) && strcmp(text, "*") != 0 && !texts_has(names, text))
 		texts_add(names, text);
 }
 

@@ -9,9 +9,11 @@
 
 #include "common/attr.h"
 
-#define TRAITS_MAX	      64 /* names */
-#define TRAIT_VALUES_MAX      128 /* a name */
-#define TRAIT_VALUE_MAX_BYTES 1024
+/* More than a token of the longest kind can hold: what is not there, a role that denies by it would
+ * not see. */
+#define TRAITS_MAX	      4096 /* names */
+#define TRAIT_VALUES_MAX      8192 /* a name */
+#define TRAIT_VALUE_MAX_BYTES 16384
 
 struct trait {
 	char *name;

@@ -100,6 +100,13 @@ void audit_set(
 	audit->settings = settings;
 	audit->policy = policy;
 	audit_sink_set_buffer(audit->sink, settings->proxy.audit.buffer);
+	tell_stuck(audit);
+}
+
+void audit_reopen(struct audit *audit)
+{
+	if (audit == NULL)
+		return;
 	audit_sink_reopen(audit->sink);
 	tell_stuck(audit);
 }
@@ -127,6 +134,21 @@ void audit_write_line(struct audit *audit, const struct buf *line)
 		return;
 	audit_sink_add(audit->sink, line->data, line->len);
 	tell_stuck(audit);
+}
+
+void audit_write_not_kept(struct audit *audit, const char *session, const char *problem)
+{
+	struct unix_time now = unix_now();
+	struct audit_event event = {.level = AUDIT_METADATA,
+	    .stage = AUDIT_RESPONSE_COMPLETE,
+	    .audit_id = session,
+	    .user = "system:eksgate",
+	    .recorded = "in part",
+	    .recording = session,
+	    .recording_problem = problem,
+	    .received = now,
+	    .now = now};
+	audit_write(audit, &event);
 }
 
 bool audit_flush(struct audit *audit)

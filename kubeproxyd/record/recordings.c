@@ -64,6 +64,18 @@ static void keep_file(struct worker_job *job)
 	close(keep->directory);
 }
 
+/* The session's last audit event is written, and says that all is recorded. */
+static void tell_not_kept(struct recordings *recordings, const struct keep_job *keep)
+{
+	char *problem = xasprintf("its recording may not be on the disk below %s: %s; it is tried "
+				  "again (eksgate.proxy.recording)",
+	    recordings->directory, strerror(keep->error));
+	recordings_tell_failure(recordings, keep->id, "write", problem);
+	if (recordings->with.on_not_kept != NULL)
+		recordings->with.on_not_kept(recordings->with.arg, keep->id, problem);
+	free(problem);
+}
+
 static void on_kept(struct worker_job *job)
 {
 	struct keep_job *keep = (struct keep_job *)job;
@@ -80,7 +92,7 @@ static void on_kept(struct worker_job *job)
 		log_warn("recording", "not-kept", LOG_S("session", keep->id),
 		    LOG_S("error", strerror(keep->error)));
 	} else {
-		recordings_tell_failure(recordings, keep->id, "write", strerror(keep->error));
+		tell_not_kept(recordings, keep);
 	}
 	free(keep);
 	sweep_soon(recordings);

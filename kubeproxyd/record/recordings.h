@@ -24,6 +24,9 @@ struct recordings_options {
 	struct metrics *metrics;
 	const struct settings *settings;
 	const char *instance;
+	/* A file that was called whole may not be on the disk: `id` is its session's. */
+	void (*on_not_kept)(void *arg, const char *id, const char *problem); /* NULL: nobody asks */
+	void *arg;
 };
 
 /* Ends what a crash left behind, and deletes what is beyond the limits, soon. */

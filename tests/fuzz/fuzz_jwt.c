@@ -36,7 +36,7 @@ static void read_claims(struct json_object *claims)
 	struct identity *identity = oidc_identity(&login, claims, (struct unix_time){NOW}, &error);
 	require((identity == NULL) == (error != NULL));
 	if (identity != NULL) {
-		require(identity->expires.ms > NOW && !principal_is_system(identity->user));
+		require(identity->expires.ms > NOW && !principal_is_reserved(identity->user));
 		require(principal_refuse(identity->user, strlen(identity->user)) == NULL);
 	}
 	identity_unref(&identity);

@@ -42,8 +42,10 @@ static void decide(struct policy *policy, const char *document)
 	require(decision.is_allowed || decision.message != NULL);
 	require(!decision.is_allowed || policy_may_see(grants, &labels));
 	require(!decision.is_restricted && !(decision.is_allowed && decision.needs_name));
-	if (decision.is_allowed && principal_is_system(decision.user))
-		require(strstr(document, "system:") != NULL || strchr(document, '\\') != NULL);
+	if (decision.is_allowed && principal_is_reserved(decision.user))
+		require(memmem(document, strlen(document), decision.user,
+			    strcspn(decision.user, ":") + 1) != NULL ||
+			strchr(document, '\\') != NULL);
 	for (size_t i = 0; i < decision.group_count; i++)
 		require(principal_refuse(decision.groups[i], strlen(decision.groups[i])) == NULL);
 	decision_clear(&decision);

@@ -158,13 +158,16 @@ scenario('audit policy and rotation', async (world) => {
 	assert.ok(events(world, 'main', '.1').length >= 2);
 	assert.ok((await audit(world)).length > events(world).length, 'audit reads rotated files too');
 
-	// A policy that is wrong is told with its place, and the old one stays.
+	// A policy that is wrong is told with its place, and the old one stays; the file is opened anew all the same.
+	renameSync(world.path('audit', 'main.jsonl'), world.path('audit', 'main.jsonl.2'));
 	policy('- level: Everything\n');
 	const again = kubeproxyd.reload();
 	await kubeproxyd.log('main', 'reload-refused', /policy\.yaml:4:3.*Everything/, { from: again });
 	const checked = await command(world, 'kubeproxyd', ['check'], world.proxyUser);
 	assert.equal(checked.code, 1);
 	assert.match(checked.stderr, /policy\.yaml:4:3: "Everything" is no level/);
+	await alice.request(`${base}/pods/web-1`);
+	await until('the next file', async () => events(world).some(({ verb }) => verb === 'get'));
 });
 
 // Of user and system time.

@@ -35,6 +35,19 @@ scenario('a broken configuration', async (world) => {
 	assert.deepEqual(await discoveryd.names(), MATCHED);
 	assert.deepEqual(await kubeproxyd.names(), MATCHED);
 
+	// Who asks a daemon, or keeps somebody out, is not stopped by a mistake elsewhere in the file.
+	const whole = JSON.stringify(world.config);
+	writeFileSync(world.path('eksgate.yaml'), whole.replace('"poll_interval"', '"poll_intervall"'));
+	const questions = { discoveryd: ['status'], kubeproxyd: ['ls'] };
+	for (const [name, words] of Object.entries(questions)) {
+		const { code, stdout, stderr } = await command(world, name, words);
+		assert.deepEqual([code, /eksgate\.yaml:1:\d+: .*poll_intervall/.test(stderr)], [0, true], stderr);
+		assert.match(stdout, name === 'kubeproxyd' ? new RegExp(MATCHED[0]) : /reload|refused|mistake/i);
+	}
+	assert.equal((await command(world, 'kubeproxyd', ['lock', 'user', 'mallory'])).code, 0);
+	await kubeproxyd.log('locks', 'read', /count=1/);
+	writeFileSync(world.path('eksgate.yaml'), BROKEN.at(-1)[0]);
+
 	const start = [new Discoveryd(world), new Kubeproxyd(world, 'another')];
 	for (const daemon of start) {
 		await daemon.endsWith(1);

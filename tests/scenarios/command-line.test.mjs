@@ -35,6 +35,8 @@ scenario('the command line', async (world) => {
 	await proxy(0, /k8s-aws-v1\./, 'token', nameOf(prod));
 	await proxy(1, /nowhere/, 'token', 'nowhere');
 	await proxy(2, /usage|unknown/, 'nonsense');
+	const trying = ['can', 'alice', 'get', 'pods', '--cluster', nameOf(prod), '--roles'];
+	await proxy(1, /--roles \/nowhere: No such file or directory/, ...trying, '/nowhere');
 	const server = `https://127.0.0.1:${kubeproxyd.port}`;
 	const config = await proxy(
 		0,

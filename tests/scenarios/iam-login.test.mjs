@@ -43,7 +43,7 @@ scenario('IAM login', async (world) => {
 			arns: [`arn:aws:iam::${OWN}:user/*`],
 			calls_per_address: 25,
 			mappings: [
-				{ arn: `arn:aws:iam::${OWN}:user/dev-*`, user: 'aws:{{AccountID}}:dev', groups: ['engineering'] },
+				{ arn: `arn:aws:iam::${OWN}:user/dev-*`, user: 'account:{{AccountID}}:dev', groups: ['engineering'] },
 				{ arn: `arn:aws:iam::${OWN}:user/ops-*`, principal_id: 'AIDAGONE', user: 'ops' },
 			],
 		},
@@ -63,7 +63,7 @@ scenario('IAM login', async (world) => {
 	for (const answer of answers) assert.equal(answer.status, 200, answer.text);
 	assert.equal(await callsOf(world), 1, 'STS is asked once a token');
 	const seen = (await world.received(prod)).at(-1);
-	assert.deepEqual([seen.user, seen.groups[0]], [`aws:${OWN}:dev`, 'developers']);
+	assert.deepEqual([seen.user, seen.groups[0]], [`account:${OWN}:dev`, 'developers']);
 	assert.match(await new Bearer(world, kubeproxyd, token).kubectlOk(nameOf(prod), ['get', 'pods']), /web-1/);
 	for (const options of [{ host: 'sts.amazonaws.com', region: 'us-east-1' }, { host: 'sts-fips.us-east-1.amazonaws.com', region: 'us-east-1' }])
 		assert.equal((await get(makeAwsToken(dev, ID, options))).status, 200, options.host);

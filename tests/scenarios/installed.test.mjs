@@ -110,6 +110,14 @@ scenario('installed', { skip: whyNoMachine() }, async (world) => {
 		assert.match(await kubectl('exec', 'web-1', '--', 'echo', 'hello'), /hello/);
 		assert.match(await machine.must('kubeproxyd', ['audit', '--user', 'alice']), /exec/);
 
+		// A day later: the next event is in a new file, the others where they went.
+		await machine.must('logrotate', ['--force', '/etc/logrotate.d/eksgate']);
+		await until('the file is another', async () => {
+			await kubectl('get', 'pods', 'web-1');
+			return !/exec/.test(await machine.must('cat', ['/var/log/eksgate-proxy/main.jsonl']));
+		});
+		assert.match(await machine.must('sh', ['-c', 'cat /var/log/eksgate-proxy/main.jsonl-*']), /exec/);
+
 		// Of two instances one goes, then the other is made anew.
 		await machine.must('systemctl', ['reload', 'discoveryd', 'kubeproxyd@main']);
 		await machine.must('systemctl', ['start', 'kubeproxyd@b']);

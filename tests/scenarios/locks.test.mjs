@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { CLUSTERS, command, makeCertificate, nameOf, person, Person, scenario, startBoth, startKubeproxyd, until } from './harness.mjs';
+import { binary, CLUSTERS, command, makeCertificate, nameOf, person, Person, run as runProgram, scenario, startBoth, startKubeproxyd, until } from './harness.mjs';
 
 const [prod] = CLUSTERS;
 const pods = `/clusters/${nameOf(prod)}/api/v1/namespaces/default/pods`;
@@ -53,6 +53,12 @@ scenario('locks', async (world) => {
 		kept.watch.close();
 		for (const { end } of [...watches, kept]) end();
 	};
+
+	// What the file could not hold is refused: a lock that is said to be made is in force.
+	const script = `exec "$0" lock user alice --config "$1" --message "$(printf 'g\\374te')"`;
+	const latin = await runProgram('sh', ['-c', script, binary('kubeproxyd'), world.path('eksgate.yaml')], { env: world.environment(world.proxyUser) });
+	assert.equal(latin.code, 2, latin.stdout + latin.stderr);
+	assert.match(latin.stderr, /--message .*UTF-8/);
 
 	await cutBy([alice, there], ['user', 'alice', '--message', 'lost laptop', '--ttl', '1h']);
 	for (const who of [alice, there]) {

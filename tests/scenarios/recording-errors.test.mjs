@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { CLUSTERS, command, nameOf, scenario, startKubeproxyd, until } from './harness.mjs';
 import {
+	allEvents,
 	auditEvents,
 	counter,
 	readCast,
@@ -41,8 +42,26 @@ function untilWritten(world, count) {
 
 const ends = (world, user) => auditEvents(world).filter((event) => event.stage === 'ResponseComplete' && event.user.username === user);
 
+// No file can be made.
+async function checkNotOpened(world, faults, sven, bea) {
+	faults.order('fail open EIO .part');
+	for (const minor of BOTH) {
+		const refused = await runOnTerminal(sven, name, 'exec -it web-1 -- echo said', { minor });
+		assert.match(refused.stdout, /this session must be recorded .*a recording cannot be made in .*: Input\/output error/);
+		assert.doesNotMatch(refused.stdout, /^said/m);
+	}
+	assert.match((await runOnTerminal(bea, name, 'exec -it web-1 -- echo said')).stdout, /^said/);
+	const [{ annotations }] = ends(world, 'bea').slice(-1);
+	assert.equal(annotations['eksgate.io/recorded'], 'no');
+	assert.match(annotations['eksgate.io/recording-problem'], /Input\/output error/);
+	assert.deepEqual(readdirSync(world.path('recordings')), []);
+	faults.order();
+}
+
 scenario('EIO while sessions are recorded', async (world) => {
 	const { faults, kubeproxyd, sven, bea } = await startAboveFaults(world);
+	await checkNotOpened(world, faults, sven, bea);
+	const before = failed(kubeproxyd).length;
 	const strict = await Promise.all(BOTH.map((minor) => open(world, sven, minor)));
 	const lenient = await open(world, bea, MINORS.at(-1));
 	await untilWritten(world, 3);
@@ -72,9 +91,9 @@ scenario('EIO while sessions are recorded', async (world) => {
 		assert.match(ending, header.eksgate.user === 'bea' ? /^ended: .*Input\/output error/ : /^$/);
 	}
 	assert.equal(await failures(kubeproxyd), 4);
-	assert.equal(failed(kubeproxyd).length, 4, 'once a session');
+	assert.equal(failed(kubeproxyd).length - before, 4, 'once a session');
 
-	const told = [...ends(world, 'sven'), ...ends(world, 'bea')];
+	const told = [...ends(world, 'sven'), ...ends(world, 'bea')].filter(({ annotations }) => annotations['eksgate.io/recorded'] !== 'no');
 	assert.equal(told.length, 5);
 	for (const { annotations, auditID } of told) {
 		const problem = annotations['eksgate.io/recording-problem'];
@@ -99,17 +118,26 @@ async function checkNotKept(world, kubeproxyd, sven, order, faults) {
 	await kubeproxyd.log('recording', 'failed', /kind=write[^\n]*Input\/output error/, { from });
 	await until('it is counted', async () => (await failures(kubeproxyd)) === before.failures + 1);
 	assert.equal(await counter(kubeproxyd, 'eksgate_recordings_total'), before.kept);
+	const [first, second] = await until('the audit takes back that it is recorded', () => {
+		const about = allEvents(world).filter(({ stage, annotations }) => stage === 'ResponseComplete' && annotations['eksgate.io/recording']);
+		return about.at(-1)?.user.username === 'system:eksgate' && about.slice(-2);
+	});
+	assert.equal(first.auditID, second.auditID);
+	assert.deepEqual([first, second].map(({ annotations }) => annotations['eksgate.io/recorded']), ['yes', 'in part']);
+	assert.match(second.annotations['eksgate.io/recording-problem'], /may not be on the disk .*Input\/output error/);
 	assert.doesNotMatch(kubeproxyd.stderr.slice(from), /room=recording event=(kept|ended-abandoned)/);
 }
 
 scenario('EIO when a recording is finished', async (world) => {
 	const { faults, kubeproxyd, sven } = await startAboveFaults(world);
 	await checkNotKept(world, kubeproxyd, sven, 'fail fsync EIO .part', faults);
+	assert.equal(parts(world).length, 1);
 	await checkNotKept(world, kubeproxyd, sven, 'fail rename EIO .part', faults);
+	await checkNotKept(world, kubeproxyd, sven, 'fail ftruncate EIO .part', faults);
 	const waiting = parts(world);
-	assert.equal(waiting.length, 2);
+	assert.equal(waiting.length, 3);
 	const rows = (await listed(world)).filter(({ recorded }) => recorded);
-	assert.deepEqual(rows.map(({ state }) => state), ['unfinished', 'unfinished']);
+	assert.deepEqual(rows.map(({ state }) => state), ['unfinished', 'unfinished', 'unfinished']);
 	// Another look finds it no better.
 	faults.order('fail fsync EIO .part', 'fail rename EIO .part');
 	const from = kubeproxyd.reload();
@@ -122,7 +150,7 @@ scenario('EIO when a recording is finished', async (world) => {
 	await kubeproxyd.stop();
 
 	await startKubeproxyd(world, 'next');
-	const kept = await recordings(world, 2);
+	const kept = await recordings(world, 3);
 	assert.deepEqual(kept.map(({ file }) => file.replace(/.*\//, '')).sort(), waiting.map((file) => file.replace('.part', '')).sort());
 	for (const { output, ending } of kept) assert.deepEqual([output, ending], ['said\n', 'exit 0']);
 });

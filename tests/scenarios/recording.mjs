@@ -86,13 +86,17 @@ export async function recordings(world, count) {
 		.sort((a, b) => a.header.timestamp - b.header.timestamp);
 }
 
-// The audit events of an instance, those of execs and attaches.
-export function auditEvents(world, instance = 'main') {
+// The audit events of an instance.
+export function allEvents(world, instance = 'main') {
 	return readFileSync(world.path('audit', `${instance}.jsonl`), 'utf8')
 		.trimEnd()
 		.split('\n')
-		.map((line) => JSON.parse(line))
-		.filter(({ objectRef }) => ['exec', 'attach'].includes(objectRef?.subresource));
+		.map((line) => JSON.parse(line));
+}
+
+// Those of execs and attaches.
+export function auditEvents(world, instance) {
+	return allEvents(world, instance).filter(({ objectRef }) => ['exec', 'attach'].includes(objectRef?.subresource));
 }
 
 // What a counter stands at, `series` as /metrics writes it; one that never counted is not there.

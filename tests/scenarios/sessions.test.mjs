@@ -1,7 +1,9 @@
 // `kubeproxyd sessions`: what runs in containers through all instances, by kubectl of the WebSocket era and of SPDY's, beside
 // what is recorded; `sessions terminate` ends one and no other, and the audit log says who and why.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { request } from 'node:https';
 import { CLUSTERS, command, nameOf, person, Person, scenario, startBoth, startKubeproxyd, until } from './harness.mjs';
 import { MINORS, toolsOf } from './tools.mjs';
@@ -106,12 +108,21 @@ scenario('sessions', async (world) => {
 	assert.deepEqual(await ids('--instance', 'second', '--live'), [live[2].id]);
 
 	// Nobody hides by what their request says: bytes that are no UTF-8, and controls of a terminal.
-	const odd = await upgrade(alice, '/api/v1/namespaces/default/pods/web-1/portforward?ports=8080&command=a%ff%1b%9b%00b', 'v4.channel.k8s.io');
+	const tunnel = await upgrade(alice, '/api/v1/namespaces/default/pods/web-1/portforward?ports=8080&command=a%ff%1b%9b%00b', 'v4.channel.k8s.io');
 	const [hidden] = await listed('--live');
 	assert.deepEqual([hidden.kind, hidden.user, hidden.command], ['port-forward', 'alice', 'a\ufffd\u001b\ufffd\ufffd\ufffdb']);
 	assert.doesNotMatch((await sessions(['--live'])).stdout, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
+	// Nor does an instance that answers otherwise keep the others from being asked.
+	let odd = { sessions: [{ kind: 'exec' }] };
+	const strange = createServer((_, response) => response.end(JSON.stringify(odd))).listen(world.path('run', 'strange.sock'));
+	await once(strange, 'listening');
+	for (odd of [odd, { sessions: [{ id: '', since: '2026-01-01T00:00:00Z' }] }, { sessions: {} }, { sessions: null }]) {
+		assert.match((await sessions(['--live'])).stderr, /an instance's answer has no sessions/);
+		assert.match((await sessions(['terminate', 'ffffffff-'], 1)).stderr, /no session under way here begins with "ffffffff-"/);
+	}
 	await sessions(['terminate', hidden.id]);
-	odd.destroy();
+	strange.close();
+	tunnel.destroy();
 
 	// One ends, and no other.
 	assert.match((await sessions(['terminate', 'ffffffff-'], 1)).stderr, /no session under way here begins with "ffffffff-"/);

@@ -252,7 +252,7 @@ void policy_decide_as(const struct grants *grants, const char *cluster,
 	*decision = (struct decision){
 	    .is_allowed = !is_denied,
 	    .needs_name = world.needs_name && info->name[0] == '\0',
-	    .is_restricted = !is_denied && world.shown != NULL,
+	    .is_restricted = !is_denied && world.shown != NULL && strcmp(info->verb, "delete") != 0,
 	    .objects = (struct object_rules *)(uintptr_t)world.shown,
 	    .user = "alice",
 	    .groups = groups,

@@ -4,9 +4,12 @@
 
 #include <signal.h>
 #include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "common/xmem.h"
 
 struct fault fault;
 
@@ -14,6 +17,7 @@ struct fault fault;
 struct file {
 	sqlite3_file base;
 	sqlite3_file *below;
+	const char *name; /* NULL: temporary */
 };
 
 static sqlite3_vfs *below;
@@ -76,12 +80,36 @@ static int on_truncate(sqlite3_file *file, sqlite3_int64 size)
 	return code != SQLITE_OK ? code : file_of(file)->pMethods->xTruncate(file_of(file), size);
 }
 
-/* Counted and not done: processes die here, machines do not. */
+/* Where the disk has it (free()). */
+static char *on_disk(const char *name)
+{
+	const char *slash = strrchr(name, '/');
+	return xasprintf("%s/%s", fault.disk, slash != NULL ? slash + 1 : name);
+}
+
+static void bring_to_disk(sqlite3_file *file)
+{
+	const sqlite3_io_methods *methods = file_of(file)->pMethods;
+	sqlite3_int64 size = 0;
+	if (methods->xFileSize(file_of(file), &size) != SQLITE_OK)
+		abort();
+	char *data = xmalloc((size_t)size + 1), *path = on_disk(((struct file *)file)->name);
+	FILE *out = fopen(path, "wb");
+	if (out == NULL || methods->xRead(file_of(file), data, (int)size, 0) != SQLITE_OK ||
+	    fwrite(data, 1, (size_t)size, out) != (size_t)size || fclose(out) != 0)
+		abort();
+	free(path);
+	free(data);
+}
+
+/* Not done: processes die here, and the machine is what fault.disk has. */
 static int on_sync(sqlite3_file *file, int flags)
 {
-	(void)file;
 	(void)flags;
-	return operation();
+	int code = operation();
+	if (code == SQLITE_OK && fault.disk != NULL && ((struct file *)file)->name != NULL)
+		bring_to_disk(file);
+	return code;
 }
 
 static int on_size(sqlite3_file *file, sqlite3_int64 *size)
@@ -171,6 +199,7 @@ static int on_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int f
 	(void)vfs;
 	struct file *own = (struct file *)file;
 	own->base.pMethods = NULL;
+	own->name = name;
 	own->below = sqlite3_malloc(below->szOsFile);
 	if (own->below == NULL)
 		return SQLITE_NOMEM;
@@ -187,6 +216,11 @@ static int on_delete(sqlite3_vfs *vfs, const char *name, int is_synced)
 {
 	(void)vfs;
 	int code = operation();
+	if (code == SQLITE_OK && fault.disk != NULL) {
+		char *path = on_disk(name);
+		(void)unlink(path);
+		free(path);
+	}
 	return code != SQLITE_OK ? code : below->xDelete(below, name, is_synced);
 }
 

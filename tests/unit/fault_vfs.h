@@ -19,6 +19,9 @@ struct fault {
 	bool is_lasting; /* FAULT_ERROR: so do all that follow */
 	int code; /* of SQLite */
 	unsigned count; /* operations so far */
+	/* A directory that has of each file what the disk surely has: what stood in it when it was
+	 * synced. NULL: nobody asks. */
+	const char *disk;
 };
 extern struct fault fault;
 

@@ -38,7 +38,7 @@ int set_up(void **state)
 	settings.proxy.recording = (struct recording_settings){.directory = path};
 	loop = loop_new();
 	metrics = metrics_new();
-	struct recordings_options options = {loop, metrics, &settings, "main"};
+	struct recordings_options options = {loop, metrics, &settings, "main", NULL, NULL};
 	recordings = recordings_new(&options);
 	is_open = false;
 	drains = endings = 0;
@@ -175,7 +175,7 @@ bool say(struct recording *recording, const char *text)
 void settle(void)
 {
 	recordings_free(&recordings);
-	struct recordings_options options = {loop, metrics, &settings, "main"};
+	struct recordings_options options = {loop, metrics, &settings, "main", NULL, NULL};
 	recordings = recordings_new(&options);
 }
 

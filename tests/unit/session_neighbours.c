@@ -52,6 +52,12 @@ bool stream_is_full(const struct stream *stream)
 	return wire.is_full;
 }
 
+bool stream_has_peer_left(const struct stream *stream)
+{
+	(void)stream;
+	return false;
+}
+
 void stream_pause(struct stream *stream)
 {
 	(void)stream;

@@ -209,6 +209,8 @@ static const struct {
     {"hanna", IN_DEV, "Impersonate-User: bob\nImpersonate-Extra-other: a", NULL},
     {"hanna", IN_DEV, "Impersonate-User: system:admin", NULL},
     {"hanna", IN_DEV, "Impersonate-User: system:node:n1", NULL},
+    {"hanna", IN_DEV, "Impersonate-User: eks:addon-manager", NULL},
+    {"hanna", IN_DEV, "Impersonate-User: bob\nImpersonate-Group: eks:x", NULL},
     {"hanna", IN_DEV, "Impersonate-User: system:serviceaccount:kube-system:default", NULL},
     {"bruno", IN_PROD, "Impersonate-User: system:node:n1", "system:node:n1:"},
     {"bruno", IN_PROD, "Impersonate-User: system:serviceaccount:kube-system:x",

@@ -283,6 +283,25 @@ static void test_what_belongs_to_an_application(void **state)
 	assert_silent_about("hidden");
 }
 
+/* A kubelet runs commands: which, is known before it is asked. */
+static void test_what_a_kubelet_is_asked(void **state)
+{
+	(void)state;
+	static const char run[] = "/api/v1/nodes/n1/proxy/run/a/p/c?cmd=id";
+	open_audit("rules: [{level: Metadata}]");
+	char *target = xasprintf("/clusters/prod%s", run);
+	ask("POST", target, HTTP_BODY_NONE);
+	assert_says("\"stage\":\"RequestReceived\"");
+	assert_says(run);
+	answer(200, "uid=0");
+	exchange_world_reset();
+	side_clear(&client);
+	ask("GET", "/clusters/prod/api/v1/nodes/n1/proxy/metrics?a=b", HTTP_BODY_NONE);
+	answer(200, "x");
+	assert_says("/proxy/metrics?a=b");
+	free(target);
+}
+
 static void test_omitted_stages(void **state)
 {
 	(void)state;
@@ -303,6 +322,7 @@ int main(void)
 	    TEST(test_bodies),
 	    TEST(test_bodies_that_are_not_kept),
 	    TEST(test_what_belongs_to_an_application),
+	    TEST(test_what_a_kubelet_is_asked),
 	    TEST(test_omitted_stages),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -201,8 +201,13 @@ static void test_principals(void **state)
 		else
 			assert_string_equal(refusal, rows[i].refusal);
 	}
-	assert_true(principal_is_system("system:masters"));
-	assert_false(principal_is_system("systems"));
+	static const char *const reserved[] = {
+	    "system:masters", "eks:addon-manager", "aws:x", "amazon:x", "iam:x"};
+	for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++)
+		assert_true(principal_is_reserved(reserved[i]));
+	assert_false(principal_is_reserved("systems"));
+	assert_false(principal_is_reserved("eksgate:proxy"));
+	assert_false(principal_is_reserved("arn:aws:iam::111111111111:role/x"));
 }
 
 /* --- per request ----------------------------------------------------------------------------- */

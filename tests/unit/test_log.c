@@ -1,5 +1,6 @@
 /* Log lines as they arrive on standard error, which is a file here. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -182,6 +183,24 @@ static void test_nothing_is_lost_when_the_process_aborts(void **state)
 	assert_non_null(strstr(seen(), "event=last-words\n"));
 }
 
+/* As systemd does when the watchdog is not fed. */
+static void test_a_signal_that_was_sent_ends_the_process(void **state)
+{
+	(void)state;
+	int waits = 0, status = 0;
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		log_set_waiting(count_wait, &waits);
+		log_info("r", "watched");
+		(void)kill(getpid(), SIGABRT);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	assert_non_null(strstr(seen(), "event=watched\n"));
+}
+
 int main(void)
 {
 	unsetenv("JOURNAL_STREAM");
@@ -194,6 +213,8 @@ int main(void)
 		test_whole_lines_leave_before_there_are_too_many, open_log, close_log),
 	    cmocka_unit_test_setup_teardown(
 		test_nothing_is_lost_when_the_process_aborts, open_log, close_log),
+	    cmocka_unit_test_setup_teardown(
+		test_a_signal_that_was_sent_ends_the_process, open_log, close_log),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "common/base64url.h"
+#include "common/buf.h"
 #include "common/json.h"
 #include "common/settings_login.h"
 #include "common/xmem.h"
@@ -252,6 +253,7 @@ static void test_refuses_bad_claims(void **state)
 	    {CLAIMS(",\"sub\":\"a\\u0000b\""), "is missing or no text"},
 	    {CLAIMS(",\"sub\":\"a\\r\\nb\""), "control character"},
 	    {CLAIMS(",\"sub\":\"system:node:x\""), "belongs to Kubernetes"},
+	    {CLAIMS(",\"sub\":\"eks:addon-manager\""), "belongs to Kubernetes"},
 	    {CLAIMS(",\"groups\":{}" SUB), "groups are neither"},
 	    {CLAIMS(",\"groups\":[[\"a\"]]" SUB), "groups are neither"},
 	    {CLAIMS(",\"groups\":[\"\"]" SUB), "a group that it names is empty"},
@@ -352,6 +354,45 @@ static void test_bounds_groups(void **state)
 	}
 }
 
+static void expect_last_value(const char *name, const char *claims)
+{
+	struct oidc_login login = plain_login();
+	char *error = NULL;
+	struct identity *identity = read_claims(&login, claims, &error);
+	if (identity == NULL)
+		fail_msg("%s", error);
+	const struct trait *trait = traits_get(&identity->traits, name);
+	assert_non_null(trait);
+	assert_string_equal(trait->values[trait->count - 1], "suspended");
+	identity_unref(&identity);
+}
+
+/* A role may deny by any of them: none is left out for being late, long or one of many. */
+static void test_keeps_all_that_roles_may_deny_by(void **state)
+{
+	(void)state;
+	struct buf claims = {0};
+	buf_append_text(&claims, "{\"iss\":\"https://i\",\"aud\":\"eksgate\",\"exp\":1767323105");
+	buf_append_text(&claims, SUB);
+	size_t begin = claims.len;
+	buf_append_text(&claims, ",\"groups\":[");
+	for (int i = 0; i < OIDC_MAX_GROUPS - 1; i++)
+		buf_printf(&claims, "\"g%d\",", i);
+	buf_append_text(&claims, "\"suspended\"]}");
+	expect_last_value("groups", buf_text(&claims));
+
+	claims.len = begin;
+	buf_printf(&claims, ",\"roles\":[\"%0*d\",\"suspended\"]}", 5000, 0);
+	expect_last_value("roles", buf_text(&claims));
+
+	claims.len = begin;
+	for (int i = 0; i < 500; i++)
+		buf_printf(&claims, ",\"c%d\":\"\"", i);
+	buf_append_text(&claims, ",\"state\":\"suspended\"}");
+	expect_last_value("state", buf_text(&claims));
+	buf_free(&claims);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -360,6 +401,7 @@ int main(void)
 	    cmocka_unit_test(test_refuses_bad_claims),
 	    cmocka_unit_test(test_claims_become_a_user),
 	    cmocka_unit_test(test_bounds_groups),
+	    cmocka_unit_test(test_keeps_all_that_roles_may_deny_by),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -138,7 +138,11 @@ static const struct bad bad_documents[] = {
     {ALLOW("kubernetes_groups: ['{{internal.groups}}*']"), "is a pattern; whom the cluster sees"},
     {ALLOW("kubernetes_users: ['system:*']"), "7:24: kubernetes_users: \"system:*\" is a pattern"},
     {ALLOW("kubernetes_users: [a, [b]]"), "7:27: kubernetes_users must be a list"},
+    {"kind: role\nversion: v8\nmetadata: {name: a, expires: 2026-01-01T00:00:00Z}\nspec: {}\n",
+	"3:30: metadata.expires is not supported"},
     {ALLOW("kubernetes_resources: x"), "7:27: kubernetes_resources must be a list"},
+    {ALLOW("kubernetes_resources: []"), "7:27: kubernetes_resources is empty"},
+    {ALLOW("kubernetes_resources:"), "kubernetes_resources is empty"},
     {ALLOW("kubernetes_resources: [x]"), "7:28: a rule of kubernetes_resources must be a map"},
     {RULE("name: a"), "7:28: kind is missing"},
     {RULE("kind: pods, nmae: a"), "7:41: unknown key \"nmae\": did you mean \"name\"?"},
@@ -288,7 +292,7 @@ static const char *const good_documents[] = {
     DENY("kubernetes_groups: ['*']\n    kubernetes_users: ['*']\n    kubernetes_labels: {env: "
 	 "prod}\n    kubernetes_resources: []"),
     "kind: role\nversion: v3\nmetadata: {name: a}\nspec: {allow: {logins: [x]}}\n",
-    "kind: role\nversion: v5\nmetadata: {name: a, labels: {x: y}, expires: 2030-01-01T00:00:00Z, "
+    "kind: role\nversion: v5\nmetadata: {name: a, labels: {x: y}, expires: null, "
     "id: 1}\nspec: {allow: "
     "{kubernetes_labels: {'*': '*'}, kubernetes_resources: [{kind: pod, name: '*', namespace: "
     "'*'}]}}\n",

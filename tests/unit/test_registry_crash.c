@@ -1,7 +1,7 @@
 /* Every step of a reconcile, one process each: SIGKILL before, and in the middle of, each operation
- * on the registry's files, and each of them failing. After a death the file holds one of the states
- * between two commits, nothing that was published is missing, and the epoch grows. After a failure
- * the memory is what the file is. */
+ * on the registry's files, the end of the machine, and each operation failing. After a death the
+ * file holds one of the states between two commits, nothing that was published is missing, and the
+ * epoch grows. After a failure the memory is what the file is. */
 #include <dirent.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -178,6 +178,7 @@ static bool run(struct walk *walk)
 struct world {
 	char *base; /* the state before; never written to */
 	char *dir; /* where each walk begins */
+	char *disk; /* what the end of the machine leaves of it */
 	char *states[8];
 	unsigned operations; /* of a reconcile without a fault, its end included */
 };
@@ -211,16 +212,24 @@ static void copy_file(const char *from, const char *to)
 	assert_int_equal(fclose(out), 0);
 }
 
+static char *fresh_copy(const struct world *world)
+{
+	char *dir = fixture_dir();
+	char *from = xasprintf("%s/registry.db", world->base),
+	     *to = xasprintf("%s/registry.db", dir);
+	copy_file(from, to);
+	free(from);
+	free(to);
+	return dir;
+}
+
 /* The directory as it was before the reconcile. */
 static void begin_anew(struct world *world)
 {
 	fixture_remove_dir(&world->dir);
-	world->dir = fixture_dir();
-	char *from = xasprintf("%s/registry.db", world->base),
-	     *to = xasprintf("%s/registry.db", world->dir);
-	copy_file(from, to);
-	free(from);
-	free(to);
+	fixture_remove_dir(&world->disk);
+	world->dir = fresh_copy(world);
+	world->disk = fresh_copy(world);
 	fault = (struct fault){0};
 }
 
@@ -232,6 +241,7 @@ static int set_up(void **state)
 	log_set_level(LOG_LEVEL_ERROR);
 	world->base = fixture_dir();
 	world->dir = fixture_dir();
+	world->disk = fixture_dir();
 	make_base(world->base);
 	begin_anew(world);
 	struct walk walk = {.dir = world->dir, .out = -1, .states = world->states};
@@ -251,6 +261,7 @@ static int tear_down(void **state)
 		free(world->states[i]);
 	fixture_remove_dir(&world->base);
 	fixture_remove_dir(&world->dir);
+	fixture_remove_dir(&world->disk);
 	free(world);
 	return 0;
 }
@@ -291,43 +302,53 @@ static bool run_child(const struct world *world, struct news *news)
 	return false;
 }
 
-static void check_after_death(const struct world *world, const struct news *news)
+/* Whoever dies: nothing that was told is missing, and the process leaves what was committed, too.
+ */
+static void check_after_death(const char *dir, const struct world *world, const struct news *news)
 {
 	char *error = NULL;
 	fault = (struct fault){0};
-	struct registry *registry = registry_open(world->dir, "g", &error);
+	struct registry *registry = registry_open(dir, "g", &error);
 	if (registry == NULL)
 		fail_msg("%s", error);
 	char *print = fingerprint(registry);
-	assert_true(find_state(world, print) >= news->done);
+	size_t reached = find_state(world, print);
+	assert_true(dir == world->disk || reached >= news->done);
 	assert_true(registry_sequence(registry) >= news->published);
 	assert_true(registry_epoch(registry) > news->epoch);
 	free(print);
 	registry_close(&registry);
 }
 
-/* A fault at each operation in turn; how many of them killed. */
-static unsigned walk_deaths(struct world *world, enum fault_kind kind)
+/* A fault at each operation in turn; how many of them killed. `is_machine`: the machine died. */
+static unsigned walk_deaths(struct world *world, enum fault_kind kind, bool is_machine)
 {
 	unsigned deaths = 0;
 	struct news news;
-	for (unsigned at = 1; at <= world->operations; at++) {
+	for (unsigned at = 1; at <= world->operations + is_machine; at++) {
 		begin_anew(world);
-		fault = (struct fault){.kind = kind, .at = at};
+		fault =
+		    (struct fault){.kind = kind, .at = at, .disk = is_machine ? world->disk : NULL};
 		deaths += run_child(world, &news);
-		check_after_death(world, &news);
+		check_after_death(is_machine ? world->disk : world->dir, world, &news);
 	}
 	return deaths;
 }
 
 static void test_killed_before_each_operation(void **state)
 {
-	assert_true(walk_deaths(*state, FAULT_DEATH) > 20);
+	assert_true(walk_deaths(*state, FAULT_DEATH, false) > 20);
+}
+
+/* What was not synced is lost. */
+static void test_the_machine_dies_before_each_operation(void **state)
+{
+	assert_true(walk_deaths(*state, FAULT_DEATH, true) > 20);
 }
 
 static void test_killed_in_the_middle_of_each_write(void **state)
 {
-	assert_true(walk_deaths(*state, FAULT_TORN) > 10);
+	assert_true(walk_deaths(*state, FAULT_TORN, false) > 10);
 }
 
 /* --- failure ---------------------------------------------------------------------------------- */
@@ -390,6 +411,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(test_killed_before_each_operation),
+	    TEST(test_the_machine_dies_before_each_operation),
 	    TEST(test_killed_in_the_middle_of_each_write),
 	    TEST(test_each_operation_fails_once),
 	    TEST(test_the_disk_is_full_from_an_operation_on),

@@ -63,6 +63,14 @@ static void test_controls_in_documents(void **state)
 	assert_true(json_object_equal(document, again));
 	render_document(&yaml, document, RENDER_YAML);
 	assert_string_equal(buf_text(&yaml), "a: \"b\\u001b\\u007f\\u009b\xc3\x9b\"\n");
+	/* What is not UTF-8, as the names of files may be, makes no document that others refuse. */
+	json_object_object_add(document, "a", json_object_new_string("c\xff\xc2"));
+	buf_clear(&json);
+	buf_clear(&yaml);
+	render_document(&json, document, RENDER_JSON);
+	assert_string_equal(buf_text(&json), "{\n  \"a\":\"c\\ufffd\\ufffd\"\n}\n");
+	render_document(&yaml, document, RENDER_YAML);
+	assert_string_equal(buf_text(&yaml), "a: \"c\\ufffd\\ufffd\"\n");
 	json_object_put(again);
 	json_object_put(document);
 	buf_free(&json);

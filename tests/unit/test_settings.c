@@ -384,7 +384,10 @@ static void test_warns_of_namesakes(void **state)
 	    {"", "", 1},
 	    {"", ", username_prefix: 'b:'", 1},
 	    {", username_prefix: 'b'", ", username_prefix: 'b:'", 1},
-	    {", username_prefix: 'a:'", ", username_prefix: 'b:'", 0},
+	    {", username_prefix: 'a:'", ", username_prefix: 'b:'", 1},
+	    {", username_prefix: 'a:', groups_prefix: 'a:'", ", username_prefix: 'b:'", 1},
+	    {", username_prefix: 'a:', groups_prefix: 'a:'",
+		", username_prefix: 'b:', groups_prefix: 'b:'", 0},
 	    {", username_prefix: 'a:', groups_prefix: 'g:'", ", username_prefix: 'a:'", 1},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

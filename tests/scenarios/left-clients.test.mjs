@@ -1,0 +1,42 @@
+// A client that leaves is noticed, though bytes of its stand before its end that are not read now: a request that it
+// pipelined behind a watch, or the rest of a body that the API server does not take.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { connect } from 'node:tls';
+import { CLUSTERS, nameOf, person, scenario, startBoth, until } from './harness.mjs';
+
+scenario('clients that left', { clusters: CLUSTERS.slice(0, 1) }, async (world) => {
+	const cluster = nameOf(CLUSTERS[0]);
+	const { kubeproxyd } = await startBoth(world, [cluster]);
+	const alice = await person(world, kubeproxyd, 'alice', ['engineering']);
+	const ends = () =>
+		readFileSync(world.path('audit', 'main.jsonl'), 'utf8')
+			.split('\n')
+			.filter(Boolean)
+			.map((line) => JSON.parse(line))
+			.filter(({ verb, stage }) => verb === 'watch' && stage === 'ResponseComplete');
+	for (const leave of ['end', 'destroy']) {
+		const before = ends().length;
+		const socket = connect({
+			host: '127.0.0.1',
+			port: kubeproxyd.port,
+			ca: alice.ca,
+			cert: alice.certificate,
+			key: alice.key,
+			ALPNProtocols: ['http/1.1'],
+		});
+		socket.on('error', () => {});
+		const pods = `/clusters/${cluster}/api/v1/namespaces/default/pods`;
+		const get = (target) => `GET ${target} HTTP/1.1\r\nHost: proxy\r\n\r\n`;
+		let text = '';
+		socket.on('data', (part) => {
+			text += part;
+		});
+		socket.write(get(`${pods}?watch=true`) + get(pods));
+		await until('the watch has begun', async () => /^HTTP\/1\.1 200/.test(text));
+		socket[leave]();
+		await until(`its end after ${leave}()`, async () => ends().length > before, { timeoutMs: 15000 });
+		assert.match(ends().at(-1).annotations['eksgate.io/ending'], /the client closed the connection/);
+		socket.destroy();
+	}
+});
