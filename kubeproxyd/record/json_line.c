@@ -16,20 +16,34 @@
 #define BLOCK 16
 #define PIECE 2048
 
-/* Of what is below 0x80; writes a little beyond. */
+struct escape {
+	char text[7];
+	unsigned char len;
+};
+
+#define CONTROL(high, low)                                                                         \
+	{                                                                                          \
+		"\\u00" #high #low, ESCAPED_MAX                                                    \
+	}
+#define CONTROLS(high)                                                                             \
+	CONTROL(high, 0), CONTROL(high, 1), CONTROL(high, 2), CONTROL(high, 3), CONTROL(high, 4),  \
+	    CONTROL(high, 5), CONTROL(high, 6), CONTROL(high, 7), CONTROL(high, 8),                \
+	    CONTROL(high, 9), CONTROL(high, a), CONTROL(high, b), CONTROL(high, c),                \
+	    CONTROL(high, d), CONTROL(high, e), CONTROL(high, f)
+
+static const struct escape escapes[0x80] = {
+    CONTROLS(0),
+    CONTROLS(1),
+    ['"'] = {"\\\"", 2},
+    ['\\'] = {"\\\\", 2},
+    [0x7f] = {"\\u007f", ESCAPED_MAX},
+};
+
+/* Writes a little beyond. */
 static char *put_escape(char *at, unsigned char c)
 {
-	static const char digits[] = "0123456789abcdef";
-	if (c == '"' || c == '\\') {
-		*at++ = '\\';
-		*at++ = (char)c;
-		return at;
-	}
-	uint64_t start = '\\' | 'u' << 8 | '0' << 16 | (uint64_t)'0' << 24;
-	uint64_t escape =
-	    htole64(start | (uint64_t)('0' + (c >> 4)) << 32 | (uint64_t)digits[c & 15] << 40);
-	memcpy(at, &escape, sizeof escape);
-	return at + ESCAPED_MAX;
+	memcpy(at, &escapes[c], sizeof escapes[c]);
+	return at + escapes[c].len;
 }
 
 /* As many characters of several bytes as follow each other before `enough`. */
@@ -51,12 +65,9 @@ static char *put_characters(
 	return at;
 }
 
-/* What is there cannot stand as it is, or is of several bytes. */
-static char *put_special(
+static char *put_foreign(
     char *at, const unsigned char **from, const unsigned char *enough, const unsigned char *end)
 {
-	if (**from < 0x80)
-		return put_escape(at, *(*from)++);
 	char *behind = put_characters(at, from, enough, end);
 	if (behind > at)
 		return behind;
@@ -72,18 +83,44 @@ static bool is_plain(unsigned char c)
 /* Several bytes at once (GCC: Vector Extensions); what is above 0x7f is less than zero. */
 typedef signed char block __attribute__((vector_size(BLOCK)));
 
-/* Copies a block and returns how many bytes at its begin are plain. */
-static size_t put_block(char *at, const unsigned char *from)
+/* A bit for each of eight bytes that are 0xff or 0. */
+static unsigned bits_of(uint64_t bytes)
+{
+	return (unsigned)((le64toh(bytes) & UINT64_C(0x8040201008040201)) *
+			      UINT64_C(0x0101010101010101) >>
+			  56);
+}
+
+/* A bit for each byte of a block that is not plain. */
+static unsigned find_special(const unsigned char *from)
 {
 	block bytes;
-	memcpy(&bytes, from, BLOCK);
-	memcpy(at, &bytes, BLOCK);
-	block special = (bytes < ' ') | (bytes == '"') | (bytes == '\\') | (bytes == 0x7f);
 	uint64_t halves[2];
+	memcpy(&bytes, from, BLOCK);
+	block special = (bytes < ' ') | (bytes == '"') | (bytes == '\\') | (bytes == 0x7f);
 	memcpy(halves, &special, sizeof halves);
-	if (halves[0] != 0)
-		return (size_t)__builtin_ctzll(le64toh(halves[0])) / 8;
-	return halves[1] == 0 ? BLOCK : 8 + (size_t)__builtin_ctzll(le64toh(halves[1])) / 8;
+	if ((halves[0] | halves[1]) == 0)
+		return 0;
+	return bits_of(halves[0]) | bits_of(halves[1]) << 8;
+}
+
+/* A block, to its end or to a character of several bytes; another block follows it. */
+static char *put_block(char *at, const unsigned char **from)
+{
+	const unsigned char *next = *from, *behind = next + BLOCK;
+	unsigned special = find_special(next);
+	memcpy(at, next, BLOCK);
+	for (; special != 0; special &= special - 1) {
+		const unsigned char *found = behind - BLOCK + __builtin_ctz(special);
+		at += found - next;
+		next = found;
+		if (*found >= 0x80)
+			break;
+		at = put_escape(at, *next++);
+		memcpy(at, next, BLOCK);
+	}
+	*from = special != 0 ? next : behind;
+	return special != 0 ? at : at + (behind - next);
 }
 
 /* As much as PIECE, or a little more. */
@@ -92,15 +129,14 @@ static char *put_piece(char *at, const unsigned char **from, const unsigned char
 	const unsigned char *next = *from;
 	const unsigned char *enough = end - next > PIECE ? next + PIECE : end;
 	while (next < enough) {
-		if (end - next < BLOCK && is_plain(*next)) {
+		if (*next >= 0x80)
+			at = put_foreign(at, &next, enough, end);
+		else if (end - next >= 2 * BLOCK)
+			at = put_block(at, &next);
+		else if (is_plain(*next))
 			*at++ = (char)*next++;
-			continue;
-		}
-		size_t plain = end - next < BLOCK ? 0 : put_block(at, next);
-		at += plain;
-		next += plain;
-		if (plain < BLOCK && next < enough)
-			at = put_special(at, &next, enough, end);
+		else
+			at = put_escape(at, *next++);
 	}
 	*from = next;
 	return at;

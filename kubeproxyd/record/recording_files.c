@@ -24,6 +24,8 @@
 #define NEW_SECONDS 60
 /* What a disk must have room for, so that a session that cannot be recorded does not begin. */
 #define RESERVED_BYTES ((off_t)64 * 1024)
+/* What a full disk gets back, so that a last line says why: more than a page of its own. */
+#define END_BYTES ((size_t)8 * 1024)
 
 void recording_live_name(char name[RECORDING_NAME], const char *id)
 {
@@ -105,28 +107,36 @@ static bool is_deleted(int file)
 	return fstat(file, &status) == 0 && status.st_nlink == 0;
 }
 
-static bool write_at(int file, const char *text, size_t len, off_t at)
+/* How much could be written. */
+static size_t write_at(int file, const char *text, size_t len, off_t at)
 {
-	while (len > 0) {
-		ssize_t written = pwrite(file, text, len, at);
+	size_t done = 0;
+	while (done < len) {
+		ssize_t written = pwrite(file, text + done, len - done, at + (off_t)done);
 		if (written < 0 && errno != EINTR)
-			return false;
-		if (written > 0) {
-			text += written;
-			len -= (size_t)written;
-			at += written;
-		}
+			return done;
+		if (written > 0)
+			done += (size_t)written;
 	}
-	return true;
+	return done;
 }
 
-int recording_file_write(int file, uint64_t at, const char *lines, size_t len)
+static size_t whole_lines(const char *text, size_t len)
+{
+	const char *end = len > 0 ? memrchr(text, '\n', len) : NULL;
+	return end != NULL ? (size_t)(end - text) + 1 : 0;
+}
+
+int recording_file_write(int file, uint64_t at, const char *lines, size_t len, size_t *kept)
 {
 	bool is_gone = is_deleted(file);
-	if (!is_gone && write_at(file, lines, len, (off_t)at))
+	size_t done = is_gone ? 0 : write_at(file, lines, len, (off_t)at);
+	*kept = done;
+	if (!is_gone && done == len)
 		return 0;
 	int error = is_gone ? RECORDING_DELETED : errno;
-	(void)!ftruncate(file, (off_t)at);
+	*kept = done > END_BYTES ? whole_lines(lines, done - END_BYTES) : 0;
+	(void)!ftruncate(file, (off_t)(at + *kept));
 	return error;
 }
 

@@ -22,8 +22,10 @@ int recording_directory_open(const char *path, const char **what) MUST_USE;
 int recording_file_make(int directory, const char *id) MUST_USE;
 #define RECORDING_DELETED (-1)
 /* Lines at `at`, the end of the file; 0, errno, or RECORDING_DELETED: it has no name any more, and
- * what is written to it is lost. What of them was written in vain is taken back. */
-int recording_file_write(int file, uint64_t at, const char *lines, size_t len) MUST_USE;
+ * what is written to it is lost. *kept bytes of them stay, whole lines: all, or as many as leave
+ * room for a last one. */
+int recording_file_write(
+    int file, uint64_t at, const char *lines, size_t len, size_t *kept) MUST_USE;
 /* As if it had never been made. Closes both. */
 void recording_file_discard(int directory, int file, const char *id);
 /* On the disk and under its kept name, or gone when nothing is in it; 0, or errno. The lock goes

@@ -63,7 +63,7 @@ static void test_flushed_by_size(void **state)
 	memset(text, 'x', sizeof text);
 	text[1024] = '\0';
 	struct recording *recording = begin(ID("1"));
-	for (int i = 0; i < 62; i++)
+	for (int i = 0; i < 251; i++)
 		assert_true(say(recording, text));
 	wait_for_disk();
 	assert_string_equal(text_of(ID("1") ".cast.part"), "");
@@ -113,7 +113,7 @@ static void test_full_while_the_disk_hangs(void **state)
 	size_t lines = 0;
 	for (; !recording_is_full(recording); lines++)
 		assert_true(say(recording, text));
-	assert_in_range(lines, 490, 520);
+	assert_in_range(lines, 1000, 1030);
 	recording_tick(recording);
 	assert_int_equal(drains, 0);
 	release_disk();
@@ -335,6 +335,30 @@ static void test_a_full_disk(void **state)
 	assert_null(strstr(kept, "behind"));
 }
 
+/* Of many lines that are written together those that fit stay. */
+static void test_a_disk_that_fills_up(void **state)
+{
+	(void)state;
+	char text[1025];
+	memset(text, 'x', sizeof text);
+	text[1024] = '\0';
+	signal(SIGXFSZ, SIG_IGN);
+	struct recording *recording = begin(ID("1"));
+	for (int i = 0; i < 100; i++)
+		assert_true(say(recording, text));
+	limit_files(50000);
+	flush(recording);
+	assert_non_null(failure);
+	finish(&recording);
+	wait_for_disk();
+	limit_files(RLIM_INFINITY);
+	settle();
+	const char *kept = text_of(ID("1") ".cast");
+	assert_in_range(strlen(kept), 40000, 43000);
+	assert_true(ends_with(kept, "File too large (eksgate.proxy.recording)\"]\n"));
+	assert_failures(1);
+}
+
 /* Not even the first line could be written. */
 static void test_a_disk_that_was_full_before(void **state)
 {
@@ -398,6 +422,7 @@ int main(void)
 	    TEST(test_discarded),
 	    TEST(test_longer_than_allowed),
 	    TEST(test_a_full_disk),
+	    TEST(test_a_disk_that_fills_up),
 	    TEST(test_a_disk_that_was_full_before),
 	    TEST(test_where_none_can_be_made),
 	};
