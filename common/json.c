@@ -20,7 +20,7 @@ struct reader {
 	const char *start, *at, *end;
 	const char *failed_at;
 	const char *what;
-	unsigned depth;
+	unsigned depth, depth_max;
 };
 
 static bool read_value(struct reader *reader, struct json_object **value);
@@ -368,7 +368,7 @@ static bool read_bare_value(struct reader *reader, struct json_object **value)
 		return read_number(reader, value);
 	if (c != '{' && c != '[')
 		return read_word(reader, value);
-	if (reader->depth == JSON_MAX_DEPTH)
+	if (reader->depth == reader->depth_max)
 		return fail(reader, "nested too deeply");
 	reader->depth++;
 	bool ok = c == '{' ? read_object(reader, value) : read_array(reader, value);
@@ -386,9 +386,10 @@ static bool read_value(struct reader *reader, struct json_object **value)
 	return true;
 }
 
-struct json_object *json_parse(const char *text, size_t len, char error[JSON_ERROR_TEXT])
+struct json_object *json_parse_part(
+    const char *text, size_t len, unsigned depth, char error[JSON_ERROR_TEXT])
 {
-	struct reader reader = {.start = text, .at = text, .end = text + len};
+	struct reader reader = {.start = text, .at = text, .end = text + len, .depth_max = depth};
 	struct json_object *value = NULL;
 	if (len > JSON_MAX_BYTES) {
 		snprintf(error, JSON_ERROR_TEXT, "%zu bytes of JSON, at most %u are read", len,
@@ -406,6 +407,11 @@ struct json_object *json_parse(const char *text, size_t len, char error[JSON_ERR
 	snprintf(error, JSON_ERROR_TEXT, "%s (byte %zu of %zu)", reader.what,
 	    (size_t)(reader.failed_at - reader.start), len);
 	return NULL;
+}
+
+struct json_object *json_parse(const char *text, size_t len, char error[JSON_ERROR_TEXT])
+{
+	return json_parse_part(text, len, JSON_MAX_DEPTH, error);
 }
 
 /* --- getters ---------------------------------------------------------------------------------- */

@@ -21,6 +21,9 @@ struct buf;
  * document is the caller's (json_object_put); `null` alone is refused, so NULL means failure, with
  * what and the byte offset in `error`. Numbers with a fraction keep their spelling. */
 struct json_object *json_parse(const char *text, size_t len, char error[JSON_ERROR_TEXT]) MUST_USE;
+/* The same, at most `depth` deep: what becomes a part of another document. */
+struct json_object *json_parse_part(
+    const char *text, size_t len, unsigned depth, char error[JSON_ERROR_TEXT]) MUST_USE;
 
 /* Getters by key. The required ones return false and write "spec.aws: region is missing" or "... is
  * not a string" to `error`, where `path` names the object ("spec.aws"; "" is the document itself).

@@ -61,6 +61,65 @@ struct pattern *pattern_new(const char *text, char **error)
 	return pattern;
 }
 
+/* Behind what begins at `at`: an escaped character, a class or one character. */
+static const char *skip_one(const char *at)
+{
+	if (*at == '\\' && at[1] != '\0')
+		return at + 2;
+	if (*at != '[')
+		return at + 1;
+	at += at[1] == '^' ? 2 : 1;
+	/* The first ']' stands for itself; "[:alpha:]" is one of what is in a class. */
+	for (at += *at == ']'; *at != '\0' && *at != ']';) {
+		const char *end = strncmp(at, "[:", 2) == 0 ? strstr(at, ":]") : NULL;
+		if (end != NULL)
+			at = end + 2;
+		else
+			at += *at == '\\' && at[1] != '\0' ? 2 : 1;
+	}
+	return at + (*at == ']');
+}
+
+/* Whether '|' divides the whole expression, '^' on one side and '$' on the other. */
+static bool is_divided(const char *text)
+{
+	int depth = 0;
+	for (const char *at = text; *at != '\0'; at = skip_one(at)) {
+		depth += (*at == '(') - (*at == ')');
+		if (*at == '|' && depth == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Whether the '$' at the end is a character of values, and so the end is open. */
+static bool has_open_end(const char *text)
+{
+	size_t end = strlen(text) - 1, begin = end;
+	while (begin > 0 && text[begin - 1] == '\\')
+		begin--;
+	return (end - begin) % 2 == 1;
+}
+
+struct pattern *pattern_new_strict(const char *text, char **error)
+{
+	if (kind_of(text) != PATTERN_REGEX)
+		return pattern_new(text, error);
+	if (has_open_end(text)) {
+		*error = xstrdup("it ends in a dollar sign and not in '$', so that anything may "
+				 "follow; write \\$$");
+		return NULL;
+	}
+	if (!is_divided(text))
+		return pattern_new(text, error);
+	*error =
+	    xasprintf("a '|' outside of parentheses: it takes whatever begins with what stands "
+		      "before the first or ends with what stands behind the last; write "
+		      "^(%.*s)$",
+		(int)strlen(text) - 2, text + 1);
+	return NULL;
+}
+
 struct pattern *pattern_new_text(const char *text)
 {
 	struct pattern *pattern = xcalloc(1, sizeof(*pattern));

@@ -12,6 +12,9 @@ struct pattern; /* opaque, immutable */
 
 /* NULL when the regular expression is bad; *error then says why (free()). */
 struct pattern *pattern_new(const char *text, char **error) MUST_USE;
+/* The same for what gives or takes access: "^a|b$" is refused, which means what begins with a or
+ * ends with b, and never what its author thinks. */
+struct pattern *pattern_new_strict(const char *text, char **error) MUST_USE;
 /* The text as it stands, whatever it looks like. */
 struct pattern *pattern_new_text(const char *text) MUST_USE;
 /* "*" */

@@ -68,7 +68,7 @@ static bool is_pattern(struct config *config, const struct config_row *row,
     const struct yaml_node *node, const char *text)
 {
 	char *error = NULL;
-	struct pattern *pattern = pattern_new(text, &error);
+	struct pattern *pattern = pattern_new_strict(text, &error);
 	if (pattern == NULL)
 		config_complain(config, node, "%s: %s: %s", row->key, text, error);
 	free(error);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/buf.h"
+#include "common/render.h"
 #include "common/settings.h"
 #include "common/xmem.h"
 #include "kubeproxyd/cli.h"
@@ -48,13 +50,13 @@ const struct verb cli_audit_verb = {
 
 /* --- printing -------------------------------------------------------------------------------- */
 
-/* Names come from clients: what would move a terminal's cursor is shown as '?'. */
+/* Names come from clients. */
 static void print_plain(const char *text)
 {
-	for (; *text != '\0'; text++) {
-		unsigned char c = (unsigned char)*text;
-		putchar(c < ' ' || c == 0x7f ? '?' : c);
-	}
+	struct buf out = {0};
+	render_text(&out, text);
+	fputs(buf_text(&out), stdout);
+	buf_free(&out);
 }
 
 static void print_word(const char *text)

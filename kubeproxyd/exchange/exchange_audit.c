@@ -22,6 +22,8 @@
 
 /* Of each body. Kubernetes' own objects reach 1.5 MiB; a line of the log should not. */
 #define BODY_MAX ((size_t)64 * 1024)
+/* An event with its body can still be read by whoever reads events. */
+#define BODY_DEPTH_MAX (JSON_MAX_DEPTH - 1)
 /* Of what nobody in particular asked for: strangers do not fill the disk. */
 #define STRANGER_URI_MAX 1024u
 
@@ -70,9 +72,12 @@ static char *take_object(struct body *body, const char **note)
 	if (body->why_not == NULL && body->data.len == 0)
 		return NULL;
 	struct json_object *object =
-	    body->why_not == NULL ? json_parse(body->data.data, body->data.len, error) : NULL;
+	    body->why_not == NULL
+		? json_parse_part(body->data.data, body->data.len, BODY_DEPTH_MAX, error)
+		: NULL;
 	if (object == NULL) {
-		*note = body->why_not != NULL ? body->why_not : "it was not JSON";
+		*note = body->why_not != NULL ? body->why_not
+					      : "it was not sound JSON of at most 31 levels";
 		return NULL;
 	}
 	struct buf text = {0};

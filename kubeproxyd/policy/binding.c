@@ -55,7 +55,7 @@ static void on_pattern(void *arg, struct reading *reading, const struct yaml_nod
 		reading_fail(reading, value, "\"%s\": a binding has no templates", value->text);
 		return;
 	}
-	struct pattern *pattern = pattern_new(value->text, &error);
+	struct pattern *pattern = pattern_new_strict(value->text, &error);
 	if (pattern == NULL) {
 		reading_fail(reading, value, "\"%s\": %s", value->text, error);
 		free(error);

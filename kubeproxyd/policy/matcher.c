@@ -42,7 +42,7 @@ bool matcher_init(struct matcher *matcher, const char *text, char **error)
 		    .kind = MATCHER_PREFIX, .text = xstrdup(text), .prefix_len = len - 1};
 		return true;
 	}
-	struct pattern *pattern = pattern_new(text, error);
+	struct pattern *pattern = pattern_new_strict(text, error);
 	if (pattern != NULL)
 		*matcher = (struct matcher){
 		    .kind = MATCHER_PATTERN, .text = xstrdup(text), .pattern = pattern};

@@ -37,8 +37,10 @@ static void read_subresource(
 	}
 	wanted->on_denial = wanted->on_object != 0 ? wanted->on_object : verb;
 	/* The answer is the whole object, whose rest is left as it was. */
-	if (is(subresource, "status") && verb == VERB_UPDATE)
+	if (verb == VERB_UPDATE)
 		wanted->on_denial |= VERB_GET;
+	if (is(subresource, "eviction"))
+		wanted->on_denial |= VERB_DELETE;
 	/* Both can run commands. */
 	if (is(subresource, "ephemeralcontainers") ||
 	    (is(subresource, "proxy") && is(request->resource, "nodes")))

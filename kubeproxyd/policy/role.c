@@ -153,7 +153,7 @@ static void on_label_value(void *arg, struct reading *reading, const struct yaml
 	}
 	source_text_read(reading, value, "kubernetes_labels", &text);
 	source_texts_add(&label->values, text);
-	struct pattern *pattern = pattern_new(value->text, &error);
+	struct pattern *pattern = pattern_new_strict(value->text, &error);
 	if (pattern == NULL && text.template == NULL)
 		reading_fail(reading, value, "kubernetes_labels %s: %s", label->key, error);
 	pattern_free(&pattern);

@@ -108,6 +108,14 @@ scenario('the audit log', async (world) => {
 	const table = await command(world, 'kubeproxyd', ['audit', '--user', 'alice']);
 	assert.match(table.stdout, /200 ResponseComplete alice prod-1-eks-eu-west-1-111111111111 list pods default .*rule=/);
 
+	// Names come from clients; a terminal obeys none of them.
+	await victor.request(`/clusters/${staging}/api/v1/namespaces/default/pods/web-1/exec?command=x%C2%9B31m%1B`, { method: 'POST' });
+	const odd = await until('the odd name', async () => {
+		const { stdout } = await command(world, 'kubeproxyd', ['audit', '--user', 'victor']);
+		return stdout.includes('x\\x9b31m') || stdout.includes('x\u009b') ? stdout : null;
+	});
+	assert.doesNotMatch(odd, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
+
 	// No token, and no bearer of the web socket, stands anywhere.
 	for (const entry of await world.received(prod)) {
 		const [, value] = entry.headers.find(([key]) => /^authorization$/i.test(key)) ?? [];

@@ -254,6 +254,35 @@ static void test_bodies(void **state)
 	assert_says("\"responseObject\":{\"kind\":\"Pod\"}");
 }
 
+/* Whoever reads the log takes 32 levels, of which the event is one. */
+static void post_nested(size_t depth)
+{
+	char body[65] = "";
+	memset(body, '[', depth);
+	memset(body + depth, ']', depth);
+	open_audit("rules: [{level: RequestResponse}]");
+	ask("POST", "/clusters/prod/api/v1/namespaces/a/pods", HTTP_BODY_LENGTH);
+	exchange_client_events.on_body(exchange, (const uint8_t *)body, 2 * depth);
+	exchange_client_events.on_end(exchange);
+	answer(201, "{\"kind\":\"Pod\"}");
+}
+
+static void test_a_deep_body(void **state)
+{
+	(void)state;
+	post_nested(31);
+	assert_says("\"requestObject\":[[[");
+}
+
+static void test_too_deep_a_body(void **state)
+{
+	(void)state;
+	post_nested(32);
+	assert_silent_about("requestObject");
+	assert_says("\"responseObject\":{\"kind\":\"Pod\"}");
+	assert_says("\"eksgate.io/bodies\":\"it was not sound JSON of at most 31 levels\"");
+}
+
 static void test_bodies_that_are_not_kept(void **state)
 {
 	(void)state;
@@ -268,7 +297,7 @@ static void test_bodies_that_are_not_kept(void **state)
 	side_clear(&client);
 	ask("GET", "/clusters/prod/api/v1/pods", HTTP_BODY_NONE);
 	answer(200, "{\"broken\"");
-	assert_says("\"eksgate.io/bodies\":\"it was not JSON\"");
+	assert_says("\"eksgate.io/bodies\":\"it was not sound JSON of at most 31 levels\"");
 	assert_silent_about("responseObject");
 }
 
@@ -320,6 +349,8 @@ int main(void)
 	    TEST(test_what_cannot_be_recorded_does_not_happen),
 	    TEST(test_denials_are_always_written),
 	    TEST(test_bodies),
+	    TEST(test_a_deep_body),
+	    TEST(test_too_deep_a_body),
 	    TEST(test_bodies_that_are_not_kept),
 	    TEST(test_what_belongs_to_an_application),
 	    TEST(test_what_a_kubelet_is_asked),

@@ -13,6 +13,7 @@
 #include "common/labels.h"
 #include "common/mono.h"
 #include "common/near_miss.h"
+#include "common/pattern.h"
 #include "common/xmem.h"
 
 static bool matches(const char *text, const char *value)
@@ -188,6 +189,30 @@ static void test_expressions(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (matches(rows[i].pattern, rows[i].value) != rows[i].matches)
 			fail_msg("%s on %s", rows[i].pattern, rows[i].value);
+}
+
+/* For access: what its author believes to be the whole value must be. */
+static void test_strict_patterns(void **state)
+{
+	(void)state;
+	static const char *const loose[] = {
+	    "^a|b$", "^(a)|(b)$", "^a|[|]b$", "^a\\$", "^a\\\\\\$", "^[[:alpha:]]|b$", "^|$"};
+	static const char *const strict[] = {"*", "a|b", "a|b*", "^(a|b)$", "^[a|b]$", "^[]|]$",
+	    "^[^|]$", "^a\\|b$", "^((a|b)|c)$", "^a\\\\$", "^[[:alpha:]|]$", "^$"};
+	for (size_t i = 0; i < sizeof loose / sizeof loose[0]; i++) {
+		char *error = NULL;
+		struct pattern *pattern = pattern_new_strict(loose[i], &error);
+		if (pattern != NULL)
+			fail_msg("taken: %s", loose[i]);
+		free(error);
+	}
+	for (size_t i = 0; i < sizeof strict / sizeof strict[0]; i++) {
+		char *error = NULL;
+		struct pattern *pattern = pattern_new_strict(strict[i], &error);
+		if (pattern == NULL)
+			fail_msg("%s: %s", strict[i], error);
+		pattern_free(&pattern);
+	}
 }
 
 static void test_bad_expressions(void **state)
@@ -457,6 +482,7 @@ int main(void)
 	    cmocka_unit_test(test_label_keys),
 	    cmocka_unit_test(test_globs),
 	    cmocka_unit_test(test_expressions),
+	    cmocka_unit_test(test_strict_patterns),
 	    cmocka_unit_test(test_bad_expressions),
 	    cmocka_unit_test(test_long_expression),
 	    cmocka_unit_test(test_time_is_bounded),
