@@ -83,9 +83,9 @@ static char *decode_key(const char *name, unsigned *status, char **message)
 	char *key = decode(name + strlen(EXTRA));
 	if (key == NULL) {
 		refuse(status, 400, message,
-		    xasprintf(
-			"the key of the field \"%.100s\" must be letters, digits and \"/-._\", "
-			"percent-encoded where needed",
+		    xasprintf("the key of the field \"%.100s\" must be at most 256 letters, digits "
+			      "and \"/-._\", "
+			      "percent-encoded where needed",
 			name));
 	} else if (is_own_key(key)) {
 		refuse(status, 403, message,
