@@ -416,7 +416,7 @@ quiet = $(if $(filter 1,$(V)),,@echo '  $(1)  $(subst $(BUILD)/,,$@)';)
 
 # --- rules ------------------------------------------------------------------------------------------------------------
 
-.PHONY: all demo test test-long bench load decide lint fuzz install clean setup unit peers replay
+.PHONY: all demo test test-long bench load decide lint fuzz install uninstall clean setup unit peers replay
 .SECONDEXPANSION:
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -553,6 +553,15 @@ install: all
 	install -m 0644 packaging/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 0644 packaging/man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5/
 	install -m 0644 packaging/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8/
+
+# What install laid, and nothing that was made since: configuration, keys, roles, state, logs and users stay.
+uninstall:
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,sbin/discoveryd sbin/kubeproxyd bin/bustap) \
+		$(addprefix $(SYSTEMD)/systemd/system/,$(notdir $(wildcard packaging/systemd/*))) \
+		$(SYSTEMD)/sysusers.d/eksgate.conf $(SYSTEMD)/tmpfiles.d/eksgate.conf $(SYSTEMD)/sysctl.d/60-eksgate.conf \
+		$(DESTDIR)/etc/logrotate.d/eksgate $(DESTDIR)/etc/eksgate/eksgate.yaml.sample \
+		$(foreach n,1 5 8,$(addprefix $(DESTDIR)$(PREFIX)/share/man/man$(n)/,$(notdir $(wildcard packaging/man/*.$(n)))))
+	rm -rf $(DESTDIR)$(PREFIX)/share/doc/eksgate
 
 clean:
 	rm -rf build

@@ -37,7 +37,7 @@ list_parts() {
 		name=${file##*/fuzz_}
 		[ -x "$file" ] && [ -f "$file" ] && printf 'replay-%s|%s tests/fuzz/corpus/%s\n' "$name" "$file" "$name"
 	done
-	for file in units hardening options; do
+	for file in units hardening options metrics; do
 		printf 'check-%s|tests/check-%s.sh\n' "$file" "$file"
 	done
 	for file in tests/sim/*.test.mjs; do

@@ -24,8 +24,9 @@
 #define BODY_MAX ((size_t)64 * 1024)
 /* An event with its body can still be read by whoever reads events. */
 #define BODY_DEPTH_MAX (JSON_MAX_DEPTH - 1)
-/* Of what nobody in particular asked for: strangers do not fill the disk. */
+/* Of what nobody in particular asked for, and of what is refused: neither is to fill the disk. */
 #define STRANGER_URI_MAX 1024u
+#define REFUSED_URI_MAX	 8192u
 
 /* One body while it passes. `why_not` says why none is kept. */
 struct body {
@@ -141,13 +142,15 @@ static char *uri_of(const struct exchange *exchange)
 	const struct admission *admission = &exchange->admission;
 	const char *target = admission->route.target;
 	bool is_known = target != NULL && exchange->identity != NULL;
-	if (is_known && (admission->info.opaque_from == 0 || is_of_kubelet(&admission->info)))
-		return xstrdup(target);
+	bool is_whole =
+	    is_known && (admission->info.opaque_from == 0 || is_of_kubelet(&admission->info));
 	if (!is_known)
 		target = exchange->request->target;
-	size_t len = strcspn(target, "?");
-	bool is_long = exchange->identity == NULL && len > STRANGER_URI_MAX;
-	return xstrndup(target, is_long ? STRANGER_URI_MAX : len);
+	size_t len = is_whole ? strlen(target) : strcspn(target, "?");
+	size_t most = exchange->identity == NULL	? STRANGER_URI_MAX
+		      : !admission->decision.is_allowed ? REFUSED_URI_MAX
+							: len;
+	return xstrndup(target, len < most ? len : most);
 }
 
 static void add_who(const struct exchange *exchange, struct audit_event *event)

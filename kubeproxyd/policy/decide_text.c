@@ -22,8 +22,8 @@ static char *what_is_refused(const struct asking *asking)
 	const struct request_info *request = asking->request;
 	const char *user = asking->grants->subject.user;
 	if (!request->is_resource)
-		return xasprintf("user \"%s\" cannot %s %s in cluster \"%s\"", user, request->verb,
-		    request->path, asking->cluster);
+		return xasprintf("user \"%s\" cannot %s %.512s in cluster \"%s\"", user,
+		    request->verb, request->path, asking->cluster);
 	return xasprintf("user \"%s\" cannot %s %s%s%s in cluster \"%s\"", user, request->verb,
 	    request->resource, request->subresource[0] != '\0' ? "/" : "", request->subresource,
 	    asking->cluster);

@@ -13,6 +13,9 @@
 #include "common/yaml.h"
 #include "kubeproxyd/policy/protobuf.h"
 
+/* It stands in what is refused, and that is on record. */
+#define TEXT_MAX 1024
+
 /* ObjectMeta stands first in every object. */
 enum { OBJECT_METADATA = 1 };
 
@@ -119,20 +122,31 @@ static char *read_protobuf(
 	return xstrndup((const char *)value.at, value.len);
 }
 
-char *object_field_read(enum object_field field, enum body_format format, const void *body,
+static char *read_any(const struct field *field, enum body_format format, const void *body,
     size_t len, const char **error)
 {
 	switch (format) {
 	case BODY_JSON:
-		return read_json(&fields[field], body, len, error);
+		return read_json(field, body, len, error);
 	case BODY_YAML:
-		return read_yaml(&fields[field], body, len, error);
+		return read_yaml(field, body, len, error);
 	case BODY_PROTOBUF:
-		return read_protobuf(&fields[field], body, len, error);
+		return read_protobuf(field, body, len, error);
 	case BODY_UNKNOWN:
 		break;
 	}
 	*error = "its Content-Type is none of application/json, application/yaml and "
 		 "application/vnd.kubernetes.protobuf";
 	return NULL;
+}
+
+char *object_field_read(enum object_field field, enum body_format format, const void *body,
+    size_t len, const char **error)
+{
+	char *text = read_any(&fields[field], format, body, len, error);
+	if (text != NULL && strlen(text) > TEXT_MAX) {
+		*error = "it is longer than any name";
+		xfree(&text);
+	}
+	return text;
 }

@@ -21,6 +21,8 @@ static const char *const single_valued[] = {"allowWatchBookmarks", "container", 
     "propagationPolicy", "resourceVersion", "resourceVersionMatch", "sendInitialEvents",
     "sinceSeconds", "sinceTime", "stderr", "stdin", "stdout", "stream", "tailLines", "timeout",
     "timeoutSeconds", "timestamps", "tty", "watch"};
+/* Names of Kubernetes have 253 bytes at most, and percent-encoded three times as many. */
+#define SEGMENT_MAX 1024
 /* Nearly every query is shorter. */
 #define QUERY_FEW	    512
 #define SINGLE_VALUED_COUNT (sizeof single_valued / sizeof single_valued[0])
@@ -90,6 +92,8 @@ static const char *check_segment(const char *segment, size_t len, bool is_last, 
 		return "the path has an empty segment (\"//\")";
 	if (is_dots(segment, len))
 		return "the path has a \".\" or \"..\" segment";
+	if (len > SEGMENT_MAX)
+		return "the path has a segment of more than 1024 bytes, longer than any name";
 	if (is_plain)
 		return NULL;
 	for (size_t i = 0; i < len; i++) {

@@ -37,8 +37,10 @@ static void read_subresource(
 	}
 	wanted->on_denial = wanted->on_object != 0 ? wanted->on_object : verb;
 	/* The answer is the whole object, whose rest is left as it was. */
-	if (is(subresource, "status") && verb == VERB_UPDATE)
+	if (verb == VERB_UPDATE)
 		wanted->on_denial |= VERB_GET;
+	if (is(subresource, "eviction"))
+		wanted->on_denial |= VERB_DELETE;
 	/* Both can run commands. */
 	if (is(subresource, "ephemeralcontainers") ||
 	    (is(subresource, "proxy") && is(request->resource, "nodes")))
@@ -252,7 +254,10 @@ static bool is_in_sweep(const struct resource_rule *rule, const struct wanted *w
 			   rule->group == RULE_ANY ||
 			   (rule->group == RULE_PATTERN &&
 			       matcher_takes(&rule->group_pattern, &wanted->group_word));
-	return is_of_verb && is_of_resource && is_of_group;
+	/* "*" means subresources, too; the name of a kind does not. */
+	bool is_of_part = rule->scope != RULE_OF_SUBRESOURCES || wanted->is_of_any_kind ||
+			  wanted->has_subresource;
+	return is_of_verb && is_of_resource && is_of_group && is_of_part;
 }
 
 enum coverage resource_rule_denies(const struct resource_rule *rule, const struct wanted *wanted)
@@ -324,8 +329,9 @@ enum coverage resource_rule_guards_namespace(
 {
 	bool is_of_all = rule->scope == RULE_OF_OBJECTS && rule->resource == RULE_ANY &&
 			 rule->group == RULE_ANY && rule->names.is_any;
-	bool is_denied =
-	    rule->is_everything || (rule->verbs & wanted->on_denial & ~(uint32_t)READS) != 0;
+	uint32_t changes =
+	    (wanted->is_of_any_verb ? VERBS_ALL : wanted->on_denial) & ~(uint32_t)READS;
+	bool is_denied = rule->is_everything || (rule->verbs & changes) != 0;
 	return is_of_all && is_denied ? resource_rule_shows_namespace(rule, wanted) : COVERS_NONE;
 }
 

@@ -233,6 +233,7 @@ static void make_metrics(struct audit_sink *sink, struct metrics *metrics)
 	    "Audit events lost because the buffer was full.", "");
 	sink->metrics.failing = metrics_gauge(
 	    metrics, "eksgate_audit_failing", "Whether audit events cannot be written.", "");
+	metric_set(sink->metrics.failing, 0);
 }
 
 struct audit_sink *audit_sink_new(const struct audit_sink_options *options, char **error)

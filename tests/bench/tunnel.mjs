@@ -47,23 +47,30 @@ function drain(stage, { port, path }) {
 }
 
 // One that has a terminal is recorded, one without is not.
-export async function recording(stage, { tunnelMb, rounds }) {
-	const wanted = Math.ceil(tunnelMb / 8) * 1024 * 1024;
+async function recorded(stage, wanted, rounds, kind) {
 	const [ours] = stage.tunnelContenders();
 	const contenders = [
-		{ ...ours, label: 'not recorded', query: '' },
-		{ ...ours, label: 'recorded', query: '&tty=true' },
+		{ ...ours, label: 'not recorded', query: kind },
+		{ ...ours, label: 'recorded', query: `${kind}&tty=true` },
 	];
-	const values = await takeTurns(contenders, rounds, async ({ name, target, query }) => {
+	return takeTurns(contenders, rounds, async ({ name, target, query }) => {
 		const [before, begun] = [stage.cpu(name), performance.now()];
 		const bytes = await drain(stage, target(`${EXEC}${query}&bytes=${wanted}`));
 		if (bytes !== wanted) throw new Error(`${bytes} of ${wanted} bytes came`);
 		return { cpu: stage.cpu(name) - before, took: (performance.now() - begun) / 1000 };
 	});
+}
+
+export async function recording(stage, { tunnelMb, rounds }) {
+	const wanted = Math.ceil(tunnelMb / 8) * 1024 * 1024;
+	const plain = await recorded(stage, wanted, rounds, '');
+	const listing = await recorded(stage, wanted, rounds, '&listing');
 	const title = `an exec of ${wanted / 1024 / 1024} MiB of output`;
 	return [
-		{ id: 'recording-cpu', title: `CPU of ${title}`, unit: 's', values: pick(values, 'cpu') },
-		{ id: 'recording-time', title: `Time of ${title}`, unit: 's', values: pick(values, 'took') },
+		{ id: 'recording-cpu', title: `CPU of ${title}`, unit: 's', values: pick(plain, 'cpu') },
+		{ id: 'recording-time', title: `Time of ${title}`, unit: 's', values: pick(plain, 'took') },
+		{ id: 'recording-listing-cpu', title: `CPU of ${title}, coloured listings`, unit: 's', values: pick(listing, 'cpu') },
+		{ id: 'recording-listing-time', title: `Time of ${title}, coloured listings`, unit: 's', values: pick(listing, 'took') },
 	];
 }
 

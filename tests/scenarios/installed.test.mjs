@@ -1,59 +1,18 @@
 // An installation as README describes it, on a machine that systemd runs: the units start, as users of their own, find and serve
 // the clusters; reloads, restarts, a second instance, the sockets, the tap, the journal.
 import assert from 'node:assert/strict';
-import { fileURLToPath } from 'node:url';
 import { kubectlPath } from '../clients/kubectl.mjs';
 import { freePorts } from '../bench/process.mjs';
-import { CLUSTERS, MATCHED, nameOf, scenario, until } from './harness.mjs';
+import { CLUSTERS, nameOf, scenario, until } from './harness.mjs';
+import { CONFIG, configOf, install, show, untilServed } from './installation.mjs';
 import { Machine, whyNoMachine } from './machine.mjs';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
 const [prod] = CLUSTERS.map(nameOf);
-const CONFIG = '/etc/eksgate/eksgate.yaml';
 const USERS = { discoveryd: 'eksgate-discovery', 'kubeproxyd@main': 'eksgate-proxy', 'eksgate-tap': 'eksgate-tap' };
 // README, "Why is a cluster missing?"
 const TAP = `import zmq
 tap = zmq.Context().socket(zmq.SUB); tap.connect("ipc:///run/eksgate-tap/tap.sock"); tap.subscribe("kube_cluster/")
 print(tap.recv_multipart()[0].decode())`;
-
-// All paths are the defaults.
-function configOf(world, port) {
-	const { discovery_service, kubernetes_service, eksgate } = world.config;
-	return {
-		version: 'v3',
-		discovery_service,
-		kubernetes_service: { ...kubernetes_service, listen_addr: `127.0.0.1:${port}` },
-		eksgate: { test: eksgate.test, discovery: { describe_age: '1s' }, proxy: { audit: { destination: 'file' } } },
-	};
-}
-
-function environmentOf(world, user) {
-	const lines = Object.entries(world.environment(user)).filter(([key]) => key.startsWith('AWS_'));
-	return lines.map(([key, value]) => `${key}=${value}\n`).join('');
-}
-
-// README, "1. Install" to "4."; the kernel's settings are this machine's.
-async function install(machine, world, config) {
-	await machine.must('make', ['-s', '-C', root, 'install']);
-	await machine.must('systemd-sysusers', []);
-	await machine.must('systemd-tmpfiles', ['--create', '/usr/lib/tmpfiles.d/eksgate.conf']);
-	await machine.write(CONFIG, JSON.stringify(config));
-	await machine.must('cp', [world.path('roles.d', 'roles.yaml'), '/etc/eksgate/roles.d/']);
-	await machine.write('/etc/eksgate/discoveryd.env', environmentOf(world, world.discoveryUser), '0600');
-	await machine.write('/etc/eksgate/kubeproxyd.env', environmentOf(world, world.proxyUser), '0600');
-}
-
-// {property: value} of a unit.
-async function show(machine, unit, ...properties) {
-	const text = await machine.must('systemctl', ['show', unit, ...properties.map((name) => `--property=${name}`)]);
-	return Object.fromEntries(text.trim().split('\n').map((line) => line.split(/=(.*)/s).slice(0, 2)));
-}
-
-const untilServed = (machine) =>
-	until('all clusters are served', async () => {
-		const text = await machine.must('kubeproxyd', ['ls']);
-		return MATCHED.every((name) => text.includes(name));
-	});
 
 async function kubectlAt(machine, port) {
 	const words = ['kubeconfig', '--cert-for', 'alice', '--group', 'engineering', '--server', `https://127.0.0.1:${port}`];

@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import * as k8s from '@kubernetes/client-node';
 import { CLUSTERS, nameOf, person, run, scenario, startBoth, until } from './harness.mjs';
-import { auditEvents, recordingRole, recordings, runOnTerminal, startOnTerminal, writeRoles } from './recording.mjs';
+import { auditEvents, counter, recordingRole, recordings, runOnTerminal, startOnTerminal, writeRoles } from './recording.mjs';
 import { FEW_MINORS, MINORS, writeKubeconfig } from './tools.mjs';
 
 const PYTHON = '/usr/bin/python3';
@@ -158,7 +158,6 @@ scenario('recording', async (world) => {
 	await checkAllOf(world, carol, kept.length + 2);
 	await byAttach(world, carol, kept.length + 4);
 	checkAudit(world);
-	const metrics = await kubeproxyd.call('/metrics');
-	assert.match(metrics, new RegExp(`eksgate_recordings_total ${kept.length + 5}\n`));
-	assert.match(metrics, /eksgate_recordings_live 0\n/);
+	await until('all are counted', async () => (await counter(kubeproxyd, 'eksgate_recordings_total')) === kept.length + 5);
+	assert.equal(await counter(kubeproxyd, 'eksgate_recordings_live'), 0);
 });

@@ -61,6 +61,29 @@ static void test_names(void **state)
 	}
 }
 
+static void test_bounds_names(void **state)
+{
+	(void)state;
+	for (int len = 1024; len <= 1025; len++) {
+		struct buf body = {0};
+		const char *error = NULL;
+		buf_printf(&body, "{\"metadata\":{\"name\":\"%0*d\"}}", len, 0);
+		char *name =
+		    object_field_read(OBJECT_NAME, BODY_JSON, buf_text(&body), body.len, &error);
+		assert_int_equal(name != NULL, len == 1024);
+		free(name);
+		buf_clear(&body);
+		struct access_review review = {0};
+		buf_printf(
+		    &body, "{\"spec\":{\"resourceAttributes\":{\"name\":\"%0*d\"}}}", len, 0);
+		assert_int_equal(
+		    access_review_read(BODY_JSON, buf_text(&body), body.len, &review, &error),
+		    len == 1024);
+		access_review_free(&review);
+		buf_free(&body);
+	}
+}
+
 static void test_uids(void **state)
 {
 	(void)state;
@@ -264,6 +287,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_names),
+	    cmocka_unit_test(test_bounds_names),
 	    cmocka_unit_test(test_uids),
 	    cmocka_unit_test(test_names_in_protobuf),
 	    cmocka_unit_test(test_envelopes),

@@ -227,6 +227,11 @@ static void test_denials_are_always_written(void **state)
 	assert_says("\"authorization.k8s.io/decision\":\"forbid\"");
 	assert_says("\"requestURI\":\"/api/v1/nodes?a=b\"");
 	assert_silent_about("impersonatedUser");
+	side_clear(&client);
+	char *long_target = xasprintf("/clusters/prod/api/v1/nodes?a=%0*d", 20000, 0);
+	ask("GET", long_target, HTTP_BODY_NONE);
+	free(long_target);
+	assert_true(strlen(record()) < 16384); /* of all so far */
 	world.is_denied = false;
 	settings.proxy.limits.requests_per_user = 0;
 	side_clear(&client);

@@ -227,6 +227,27 @@ static const struct good good_targets[] = {
 	"patch deployments/ a/d", NULL, false},
 };
 
+/* What is refused is on record: it must not be long. */
+static void test_bounds_segments(void **state)
+{
+	(void)state;
+	static const struct {
+		int len;
+		bool is_opaque, is_good;
+	} rows[] = {{1024, false, true}, {1025, false, false}, {5000, true, true}};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct request_info info = {0};
+		unsigned status;
+		const char *reason = "";
+		char *target = xasprintf("/api/v1/namespaces/a/pods/%s%0*d",
+		    rows[i].is_opaque ? "p/proxy/" : "", rows[i].len, 0);
+		if (request_info_parse("GET", target, &info, &status, &reason) != rows[i].is_good)
+			fail_msg("%zu: %s", i, reason);
+		request_info_free(&info);
+		free(target);
+	}
+}
+
 static void test_accepts_what_clients_send(void **state)
 {
 	(void)state;
@@ -335,6 +356,7 @@ int main(void)
 	    cmocka_unit_test(test_every_vector),
 	    cmocka_unit_test(test_refuses_what_is_ambiguous),
 	    cmocka_unit_test(test_accepts_what_clients_send),
+	    cmocka_unit_test(test_bounds_segments),
 	    cmocka_unit_test(test_access_verb_of_sessions_is_create),
 	    cmocka_unit_test(test_selectors_are_kept),
 	    cmocka_unit_test(test_field_selector_names),

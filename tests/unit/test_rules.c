@@ -548,13 +548,19 @@ static void test_reviews_of_everything(void **state)
 	struct policy *policy =
 	    parse(ROLE("  allow: {kubernetes_labels: {'*': '*'}}\n"
 		       "  deny:\n    kubernetes_resources:\n"
-		       "    - {kind: secrets, namespace: prod, name: '*', verbs: [get]}\n"));
+		       "    - {kind: secrets, namespace: prod, name: '*', verbs: [get]}\n"
+		       "    - {kind: services/proxy, namespace: qa, name: '*', verbs: [get]}\n"
+		       "    - {kind: '*', namespace: old, name: '*', verbs: [delete]}\n"));
 	struct grants *grants = grants_of(policy, "joe", NULL);
 	assert_false(may(grants, "*", "*", "*", ""));
 	assert_false(may(grants, "*", "*", "*", "prod"));
 	assert_false(may(grants, "get", "*", "*", "prod"));
 	assert_false(may(grants, "get", "", "*", ""));
 	assert_false(may(grants, "*", "", "secrets", "prod"));
+	assert_false(may(grants, "*", "*", "*", "qa"));
+	assert_true(may(grants, "*", "", "services", "qa"));
+	assert_false(may(grants, "*", "", "namespaces", ""));
+	assert_true(may(grants, "update", "", "namespaces", ""));
 	assert_true(may(grants, "*", "*", "*", "dev"));
 	assert_true(may(grants, "create", "*", "*", "prod"));
 	assert_true(may(grants, "get", "apps", "*", "prod"));
