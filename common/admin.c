@@ -416,7 +416,11 @@ bool admin_listen_tcp(struct admin *admin, const char *address, char **error)
 	int fd = socket(where.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
 	    bind(fd, (const struct sockaddr *)&where, len) != 0 || listen(fd, BACKLOG) != 0) {
-		*error = xasprintf("cannot listen on %s: %s", address, strerror(errno));
+		*error =
+		    xasprintf("metrics_listen: cannot listen on %s: %s%s", address, strerror(errno),
+			errno == EADDRINUSE ? ": another instance or program has it; each instance "
+					      "shows the same on its admin socket"
+					    : "");
 		if (fd >= 0)
 			close(fd);
 		return false;

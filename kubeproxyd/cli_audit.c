@@ -128,6 +128,8 @@ static void print_line(struct json_object *event)
 	print_note(event, "eksgate.io/attempts", "attempts");
 	print_note(event, "eksgate.io/ending", "ending");
 	print_note(event, "eksgate.io/terminated-by", "terminated-by");
+	print_note(event, "eksgate.io/recording", "recording");
+	print_note(event, "eksgate.io/recorded", "recorded");
 	print_note(event, "eksgate.io/duration-ms", "ms");
 	print_note(event, "eksgate.io/bytes-in", "in");
 	print_note(event, "eksgate.io/bytes-out", "out");
@@ -139,6 +141,14 @@ static bool is_text(const char *text, const char *wanted)
 	return wanted == NULL || (text != NULL && strcmp(text, wanted) == 0);
 }
 
+/* By this proxy, for whatever reason, or by the cluster. */
+static bool is_denied(struct json_object *event)
+{
+	int code = code_of(event);
+	return code == 401 || code == 403 ||
+	       is_text(audit_annotation(event, "authorization.k8s.io/decision"), "forbid");
+}
+
 static bool is_wanted(struct json_object *event, const struct options *options)
 {
 	struct unix_time at;
@@ -147,8 +157,7 @@ static bool is_wanted(struct json_object *event, const struct options *options)
 		return false;
 	if (!unix_time_parse(audit_text(event, "stageTimestamp"), &at) || at.ms < options->since.ms)
 		return false;
-	return !options->only_denied || code_of(event) == 401 ||
-	       is_text(audit_annotation(event, "authorization.k8s.io/decision"), "forbid");
+	return !options->only_denied || is_denied(event);
 }
 
 static void print_event(struct json_object *event, bool is_json)

@@ -73,8 +73,9 @@ static bool route_by_alias(struct admission *admission, const struct question *q
 			question->caller->server_name));
 	if (route_alias(question->request->authority, suffix, asked) && strcmp(asked, alias) != 0)
 		return refuse(admission, 421,
-		    xasprintf("this connection was opened for \"%s\", the request is for \"%s\": "
-			      "open another",
+		    xasprintf(
+			"this connection was opened for \"%s\", the request is for \"%.255s\": "
+			"open another",
 			question->caller->server_name, question->request->authority));
 	return route_in_cluster(admission->arena, question->request->target, cluster->name,
 	    question->identity->cluster, &admission->route, &admission->status,

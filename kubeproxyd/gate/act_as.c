@@ -17,6 +17,7 @@
 #define UID	       "Impersonate-Uid"
 #define EXTRA	       "Impersonate-Extra-"
 #define EXTRAS_MAX     32
+#define KEY_MAX_BYTES  256
 #define KEY_CHARACTERS "abcdefghijklmnopqrstuvwxyz0123456789/-._"
 
 bool act_as_is_asked(const struct http_fields *fields)
@@ -70,7 +71,7 @@ static char *decode(const char *text)
 	for (char *c = lower; *c != '\0'; c++)
 		*c = (char)(*c >= 'A' && *c <= 'Z' ? *c + ('a' - 'A') : *c);
 	if (!percent_decode(lower, strlen(lower), false, key, &bad) || key[0] == '\0' ||
-	    strspn(key, KEY_CHARACTERS) != strlen(key))
+	    strlen(key) > KEY_MAX_BYTES || strspn(key, KEY_CHARACTERS) != strlen(key))
 		xfree(&key);
 	free(lower);
 	return key;
@@ -82,12 +83,13 @@ static char *decode_key(const char *name, unsigned *status, char **message)
 	char *key = decode(name + strlen(EXTRA));
 	if (key == NULL) {
 		refuse(status, 400, message,
-		    xasprintf("the key of the field \"%s\" must be letters, digits and \"/-._\", "
+		    xasprintf("the key of the field \"%.100s\" must be at most 256 letters, digits "
+			      "and \"/-._\", "
 			      "percent-encoded where needed",
 			name));
 	} else if (is_own_key(key)) {
 		refuse(status, 403, message,
-		    xasprintf("the field \"%s\" is refused: keys that end in " ACT_AS_OWN_SUFFIX
+		    xasprintf("the field \"%.100s\" is refused: keys that end in " ACT_AS_OWN_SUFFIX
 			      " are this proxy's",
 			name));
 		xfree(&key);
@@ -102,7 +104,8 @@ static bool take_extra(
 		return refuse(
 		    status, 400, message, xstrdup("there are too many " EXTRA "* fields"));
 	if (!field_text_is_plain(value, strlen(value)) || value[0] == '\0')
-		return refuse(status, 400, message, xasprintf("the field \"%s\" is empty", name));
+		return refuse(
+		    status, 400, message, xasprintf("the field \"%.100s\" is empty", name));
 	char *key = decode_key(name, status, message);
 	if (key == NULL)
 		return false;
@@ -123,7 +126,7 @@ static bool take_field(
 	if (strncasecmp(name, EXTRA, strlen(EXTRA)) == 0)
 		return take_extra(as, name, value, status, message);
 	return refuse(status, 403, message,
-	    xasprintf("the header field \"%s\" is refused: of Impersonate-* it is none that is "
+	    xasprintf("the header field \"%.100s\" is refused: of Impersonate-* it is none that is "
 		      "known here",
 		name));
 }

@@ -22,7 +22,7 @@ static bool refuse_name(
 	if (!fields_is(fields, index, FIELD_DISGUISED))
 		return false;
 	*status = 400;
-	*message = xasprintf("the header field \"%s\" is refused: with '-' for '_' it "
+	*message = xasprintf("the header field \"%.100s\" is refused: with '-' for '_' it "
 			     "would be one that only "
 			     "this proxy may send",
 	    fields_name(fields, index));

@@ -129,6 +129,15 @@ static bool listen_on(int fd, const struct sockaddr_storage *address, socklen_t 
 }
 
 /* The descriptor, or -1 and *error. */
+static const char *remedy(int problem)
+{
+	if (problem == EACCES)
+		return ": let systemd open ports below 1024, see kubeproxyd@.socket";
+	if (problem == EADDRINUSE)
+		return ": another program or user has it, `ss -ltnp` tells which";
+	return "";
+}
+
 static int open_socket(const char *text, char **error)
 {
 	struct sockaddr_storage address;
@@ -141,7 +150,7 @@ static int open_socket(const char *text, char **error)
 	int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd >= 0 && listen_on(fd, &address, len))
 		return fd;
-	*error = xasprintf("listen on %s: %s", text, strerror(errno));
+	*error = xasprintf("listen on %s: %s%s", text, strerror(errno), remedy(errno));
 	if (fd >= 0)
 		close(fd);
 	return -1;

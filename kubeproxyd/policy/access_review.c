@@ -28,6 +28,9 @@ struct member {
 
 #define AT(member) offsetof(struct access_review, member)
 
+/* They stand in the reason of a no, and that is on record. */
+#define VALUE_MAX 1024
+
 static const struct member resource_members[] = {
     {"namespace", 1, AT(namespace)},
     {"verb", 2, AT(verb)},
@@ -189,10 +192,9 @@ static bool read_protobuf(
 	    review, has_resource ? resource_members : path_members, has_resource ? resource : path);
 }
 
-bool access_review_read(enum body_format format, const void *body, size_t len,
+static bool read_any(enum body_format format, const void *body, size_t len,
     struct access_review *review, const char **error)
 {
-	*error = unreadable;
 	switch (format) {
 	case BODY_JSON:
 		return read_json(body, len, review, error);
@@ -206,6 +208,22 @@ bool access_review_read(enum body_format format, const void *body, size_t len,
 	*error = "the Content-Type of a review is application/json, application/yaml or "
 		 "application/vnd.kubernetes.protobuf";
 	return false;
+}
+
+bool access_review_read(enum body_format format, const void *body, size_t len,
+    struct access_review *review, const char **error)
+{
+	*error = unreadable;
+	if (!read_any(format, body, len, review, error))
+		return false;
+	const struct member *member = review->is_resource ? resource_members : path_members;
+	for (; member->name != NULL; member++) {
+		if (strlen(value_of(review, member)) <= VALUE_MAX)
+			continue;
+		*error = "the review has an attribute that is longer than any is";
+		return false;
+	}
+	return true;
 }
 
 static const char *or_empty(const char *text)

@@ -98,6 +98,7 @@ scenario('locks', async (world) => {
 	writeFileSync(world.path('locks.json'), good.replace('"user"', '"usre"'));
 	await kubeproxyd.waitFor(/room=locks event=not-read [^\n]*usre/);
 	assert.equal((await alice.request(pods)).status, 403, 'a broken file keeps the locks');
+	await until('the refusal is in the audit log', async () => /access is locked/.test((await run(['audit', '--denied', '--user', 'alice'])).stdout));
 	await run(['check'], 1);
 	await run(['lock', 'user', 'x'], 1);
 	await run(['lock', 'cluster', 'x'], 2);

@@ -72,6 +72,14 @@ static void test_bounds_names(void **state)
 		    object_field_read(OBJECT_NAME, BODY_JSON, buf_text(&body), body.len, &error);
 		assert_int_equal(name != NULL, len == 1024);
 		free(name);
+		buf_clear(&body);
+		struct access_review review = {0};
+		buf_printf(
+		    &body, "{\"spec\":{\"resourceAttributes\":{\"name\":\"%0*d\"}}}", len, 0);
+		assert_int_equal(
+		    access_review_read(BODY_JSON, buf_text(&body), body.len, &review, &error),
+		    len == 1024);
+		access_review_free(&review);
 		buf_free(&body);
 	}
 }
