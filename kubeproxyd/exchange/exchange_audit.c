@@ -313,13 +313,13 @@ static bool is_denial(const struct exchange *exchange)
 
 static void add_filtered(const struct exchange *exchange, struct audit_event *event)
 {
-	const struct filter_result *result = exchange_filter_result(exchange);
-	if (result == NULL)
+	struct filter_result result;
+	event->is_filtered = exchange_filter_result(exchange, &result);
+	if (!event->is_filtered)
 		return;
-	event->is_filtered = true;
-	event->objects_passed = result->passed;
-	event->objects_left_out = result->dropped + result->unreadable;
-	event->objects_unreadable = result->unreadable;
+	event->objects_passed = result.passed;
+	event->objects_left_out = result.dropped + result.unreadable;
+	event->objects_unreadable = result.unreadable;
 }
 
 void exchange_audit_end(const struct exchange *exchange, const char *ending)

@@ -72,17 +72,17 @@ static void record(const struct exchange *exchange, const char *reason)
 	    .rule = exchange->admission.decision.rule,
 	    .reason = reason,
 	};
-	const struct filter_result *filtered = exchange_filter_result(exchange);
-	if (filtered != NULL) {
-		entry.is_filtered = true;
-		entry.objects_passed = filtered->passed;
-		entry.objects_left_out = filtered->dropped + filtered->unreadable;
+	struct filter_result filtered;
+	entry.is_filtered = exchange_filter_result(exchange, &filtered);
+	if (entry.is_filtered) {
+		entry.objects_passed = filtered.passed;
+		entry.objects_left_out = filtered.dropped + filtered.unreadable;
 	}
 	access_log_write(&entry);
-	if (filtered != NULL && filtered->unreadable > 0)
+	if (entry.is_filtered && filtered.unreadable > 0)
 		log_warn("exchange", "objects-unreadable", LOG_S("audit_id", entry.audit_id),
 		    LOG_S("cluster", entry.cluster), LOG_S("resource", entry.resource),
-		    LOG_I("count", filtered->unreadable));
+		    LOG_I("count", filtered.unreadable));
 	exchange_audit_end(exchange, reason);
 	count(exchange, entry.took);
 }
@@ -266,6 +266,9 @@ static void check_session(struct exchange *exchange)
 	const struct role_options *options = &exchange->options;
 	if (exchange->state == STATE_DONE || !exchange_is_long(exchange))
 		return;
+	/* Whoever waits for the disk of a recording is not idle. */
+	if (exchange->relay.is_held)
+		exchange->activity.last = mono_now();
 	if (options->max_session_ttl.ms > 0 &&
 	    mono_since(exchange->started).ms >= options->max_session_ttl.ms)
 		exchange_withdraw(

@@ -352,9 +352,15 @@ bool exchange_filter_is_spooled(const struct exchange *exchange)
 	return exchange->filter != NULL && exchange->filter->spool != NULL;
 }
 
-const struct filter_result *exchange_filter_result(const struct exchange *exchange)
+bool exchange_filter_result(const struct exchange *exchange, struct filter_result *result)
 {
-	return exchange->filter != NULL ? filter_result(exchange->filter->filter) : NULL;
+	const struct exchange_filter *filter = exchange->filter;
+	if (filter == NULL)
+		return false;
+	*result = *filter_result(filter->filter);
+	if (filter->is_held)
+		result->passed = 0;
+	return true;
 }
 
 void exchange_filter_free(struct exchanges *all, struct exchange_filter **filter)

@@ -30,8 +30,9 @@ bool exchange_filter_expire(struct exchange *exchange, const char *reason) MUST_
 void exchange_filter_close(struct exchange *exchange);
 /* Whether a part of it lies on disk. */
 bool exchange_filter_is_spooled(const struct exchange *exchange) MUST_USE;
-/* NULL: nothing was filtered. */
-const struct filter_result *exchange_filter_result(const struct exchange *exchange);
+/* What became of the answer for its client: objects that were held and never left did not pass.
+ * False: nothing was filtered. */
+bool exchange_filter_result(const struct exchange *exchange, struct filter_result *result) MUST_USE;
 void exchange_filter_free(struct exchanges *all, struct exchange_filter **filter);
 
 #endif

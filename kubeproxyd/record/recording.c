@@ -456,6 +456,8 @@ void recording_tick(struct recording *recording)
 		give_up(recording, silence);
 	else if (is_written)
 		write_each_second(recording);
+	else if (!recording->is_busy && recording->phase == PHASE_LIVE && recording->out.len > 0)
+		start_writing(recording); /* it stopped: no more comes behind this */
 	if (!recording->is_busy)
 		go_on(recording);
 }

@@ -26,6 +26,7 @@
 #define STOP_SECONDS 10
 
 TAILQ_HEAD(link_list, recording_link);
+TAILQ_HEAD(keep_list, keep_job);
 
 struct recordings {
 	struct recordings_options with;
@@ -33,6 +34,7 @@ struct recordings {
 	struct recording_queue *queue;
 	struct worker *worker; /* for finished ones, and sweeps */
 	struct link_list live, full;
+	struct keep_list finished; /* on their way to the disk */
 	struct timer *tick; /* set while any is live */
 	struct timer *sweep;
 	bool is_sweeping, sweeps_again, sweeps_soon;
@@ -46,6 +48,7 @@ struct recordings {
 
 struct keep_job {
 	struct worker_job job;
+	TAILQ_ENTRY(keep_job) entry;
 	struct recordings *recordings;
 	int directory, file;
 	char id[AUDIT_ID_TEXT];
@@ -65,11 +68,12 @@ static void keep_file(struct worker_job *job)
 }
 
 /* The session's last audit event is written, and says that all is recorded. */
-static void tell_not_kept(struct recordings *recordings, const struct keep_job *keep)
+static void tell_not_kept(
+    struct recordings *recordings, const struct keep_job *keep, const char *why)
 {
 	char *problem = xasprintf("its recording may not be on the disk below %s: %s; it is tried "
 				  "again (eksgate.proxy.recording)",
-	    recordings->directory, strerror(keep->error));
+	    recordings->directory, why);
 	recordings_tell_failure(recordings, keep->id, "write", problem);
 	if (recordings->with.on_not_kept != NULL)
 		recordings->with.on_not_kept(recordings->with.arg, keep->id, problem);
@@ -80,6 +84,7 @@ static void on_kept(struct worker_job *job)
 {
 	struct keep_job *keep = (struct keep_job *)job;
 	struct recordings *recordings = keep->recordings;
+	TAILQ_REMOVE(&recordings->finished, keep, entry);
 	/* Nothing could be written, which was told: nothing is kept. */
 	if (keep->error == 0 && keep->bytes == 0) {
 		log_info("recording", "empty-deleted", LOG_S("session", keep->id));
@@ -92,7 +97,7 @@ static void on_kept(struct worker_job *job)
 		log_warn("recording", "not-kept", LOG_S("session", keep->id),
 		    LOG_S("error", strerror(keep->error)));
 	} else {
-		tell_not_kept(recordings, keep);
+		tell_not_kept(recordings, keep, strerror(keep->error));
 	}
 	free(keep);
 	sweep_soon(recordings);
@@ -110,6 +115,7 @@ void recordings_keep(struct recordings *recordings, int directory, int file,
 	keep->bytes = bytes;
 	keep->is_told = is_told;
 	memcpy(keep->id, id, AUDIT_ID_TEXT);
+	TAILQ_INSERT_TAIL(&recordings->finished, keep, entry);
 	worker_add(recordings->worker, &keep->job);
 }
 
@@ -302,6 +308,7 @@ struct recordings *recordings_new(const struct recordings_options *options)
 	recordings->with = *options;
 	TAILQ_INIT(&recordings->live);
 	TAILQ_INIT(&recordings->full);
+	TAILQ_INIT(&recordings->finished);
 	recordings->directory = xstrdup(options->settings->proxy.recording.directory);
 	recordings->queue =
 	    recording_queue_new(options->loop, options->metrics, recordings->directory);
@@ -316,18 +323,27 @@ struct recordings *recordings_new(const struct recordings_options *options)
 bool recordings_settle(struct recordings *recordings, struct duration patience)
 {
 	struct mono until = mono_add(mono_now(), patience);
-	return recording_queue_wait(recordings->queue, patience) &&
-	       worker_wait(recordings->worker, mono_between(mono_now(), until));
+	bool is_written = recording_queue_wait(recordings->queue, patience);
+	/* Though it is too late: who is done is done. */
+	return worker_wait(recordings->worker, mono_between(mono_now(), until)) && is_written;
 }
 
 /* Their threads have what they have; a next start finds the files and ends them. */
 static void leave(struct recordings *recordings)
 {
 	struct recording_link *link, *next;
+	const struct keep_job *keep;
 	size_t count = 0;
 	TAILQ_FOREACH_SAFE(link, &recordings->live, entry, next)
 	{
 		recording_abandon(link->recording);
+		count++;
+	}
+	TAILQ_FOREACH(keep, &recordings->finished, entry)
+	{
+		if (!keep->is_told)
+			tell_not_kept(
+			    recordings, keep, "it did not answer before the proxy stopped");
 		count++;
 	}
 	log_error("recording", "left", LOG_S("directory", recordings->directory),
@@ -353,10 +369,9 @@ void recordings_free(struct recordings **recordings)
 		leave(old);
 	timer_free(&old->tick);
 	timer_free(&old->sweep);
-	bool are_idle = recording_queue_free(&old->queue, duration_ms(0));
-	are_idle = worker_free(&old->worker, duration_ms(0)) && are_idle;
-	/* A thread that hangs still reads the path. */
-	if (are_idle)
+	(void)worker_free(&old->worker, duration_ms(0));
+	/* A thread that hangs may still read the path. */
+	if (recording_queue_free(&old->queue, duration_ms(0)))
 		free(old->directory);
 	free(old);
 }

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { CLUSTERS, command, nameOf, scenario, startKubeproxyd, until } from './harness.mjs';
-import { auditEvents, counter, recordings, runOnTerminal, startAboveFaults, startOnTerminal } from './recording.mjs';
+import { allEvents, auditEvents, counter, recordings, runOnTerminal, startAboveFaults, startOnTerminal } from './recording.mjs';
 import { MINORS } from './tools.mjs';
 
 const name = nameOf(CLUSTERS[0]);
@@ -27,6 +27,8 @@ async function startTalking(world, who, words = '') {
 }
 
 scenario('a finished recording waits for a disk that hangs', async (world) => {
+	world.config.eksgate.proxy.recording.write_timeout = '2s';
+	world.writeConfig();
 	const { faults, kubeproxyd, sven, bea } = await startAboveFaults(world);
 	faults.order('stall fsync .part');
 	assert.match((await runOnTerminal(sven, name, 'exec -it web-1 -- echo said')).stdout, /^said/);
@@ -40,6 +42,19 @@ scenario('a finished recording waits for a disk that hangs', async (world) => {
 	const kept = await recordings(world, 2);
 	for (const { output, ending } of kept) assert.deepEqual([output, ending], ['said\n', 'exit 0']);
 	await until('both are counted', async () => (await counter(kubeproxyd, 'eksgate_recordings_total')) === 2);
+
+	// Nor does the proxy wait for ever when it stops: the audit takes back what it had said.
+	faults.order('stall fsync .part');
+	assert.match((await runOnTerminal(sven, name, 'exec -it web-1 -- echo said')).stdout, /^said/);
+	await faults.untilStruck(/stall fsync .*\.cast\.part$/);
+	await kubeproxyd.stop();
+	const [first, second] = allEvents(world).slice(-2);
+	assert.equal(first.auditID, second.auditID);
+	assert.deepEqual([first, second].map(({ annotations }) => annotations['eksgate.io/recorded']), ['yes', 'in part']);
+	assert.match(second.annotations['eksgate.io/recording-problem'], /may not be on the disk .* before the proxy stopped/);
+	faults.order();
+	await startKubeproxyd(world, 'next');
+	await recordings(world, 3);
 });
 
 scenario('sessions wait for a disk that hangs, and lose nothing', async (world) => {

@@ -171,9 +171,10 @@ bool say(struct recording *recording, const char *text)
 	return recording_add(recording, REMOTE_STDOUT, (const uint8_t *)text, strlen(text), true);
 }
 
-/* Everything is on the disk. */
+/* Everything is on the disk, however long that takes. */
 void settle(void)
 {
+	wait_for_disk();
 	recordings_free(&recordings);
 	struct recordings_options options = {loop, metrics, &settings, "main", NULL, NULL};
 	recordings = recordings_new(&options);

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "kubeproxyd/exchange/exchange_private.h"
+#include "kubeproxyd/filter/filter.h"
 #include "tests/unit/exchange_stage.h"
 #include "tests/unit/protobuf_reference.h"
 
@@ -131,6 +132,15 @@ static void count_is(const char *line)
 	buf_free(&text);
 }
 
+/* What is on record of an exchange that ends now. */
+static void assert_passed(uint64_t count)
+{
+	struct filter_result result;
+	assert_true(exchange_filter_result(exchange, &result));
+	assert_int_equal(result.passed, count);
+	assert_int_equal(result.dropped, ITEMS);
+}
+
 static void assert_client_has(const struct buf *bytes)
 {
 	assert_int_equal(client.body.len, bytes->len);
@@ -148,7 +158,9 @@ static void test_a_long_list(void **state)
 	assert_in_range(all->spools.all.held, wanted.len - 256 * KIB, wanted.len);
 	assert_true(holdings.held < 256 * KIB);
 	count_is("eksgate_proxy_list_bytes_spooled 1");
+	assert_passed(0);
 	answer_end(index);
+	assert_passed(ITEMS);
 	assert_true(upstreams[index].is_released);
 	assert_int_equal(client.head.status, 200);
 	assert_in_range(client.body.len, 1024 * KIB, 1200 * KIB);

@@ -94,11 +94,12 @@ static void test_flushed_each_second(void **state)
 
 /* --- a disk that hangs ----------------------------------------------------------------------- */
 
+/* From here on the disk is silent for longer than may be. */
 static void await_timeout(void)
 {
-	while (recording_queue_silence(recordings_queue(recordings)).ms <
-	       settings.proxy.recording.write_timeout.ms)
-		usleep(1000);
+	settings.proxy.recording.write_timeout = duration_ms(1);
+	while (recording_queue_silence(recordings_queue(recordings)).ms < 1)
+		usleep(100);
 }
 
 /* What waits has a bound; nothing of it is lost. */
@@ -166,7 +167,6 @@ static void test_full_together(void **state)
 static void test_a_disk_that_stays_silent(void **state)
 {
 	(void)state;
-	settings.proxy.recording.write_timeout = duration_ms(50);
 	struct recording *recording = begin(ID("1"));
 	hang_disk(recordings);
 	assert_true(say(recording, "before"));
@@ -194,7 +194,6 @@ static void test_a_disk_that_stays_silent(void **state)
 static void test_silent_at_the_end(void **state)
 {
 	(void)state;
-	settings.proxy.recording.write_timeout = duration_ms(50);
 	struct recording *recording = begin(ID("1")), *same = recording;
 	hang_disk(recordings);
 	assert_true(say(recording, "before"));
@@ -213,7 +212,6 @@ static void test_silent_at_the_end(void **state)
 static void test_silent_at_the_begin(void **state)
 {
 	(void)state;
-	settings.proxy.recording.write_timeout = duration_ms(50);
 	hang_disk(recordings);
 	struct recording *recording = recording_open(recordings, ID("1"), &events, NULL);
 	recording_tick(recording);
@@ -306,6 +304,22 @@ static void test_longer_than_allowed(void **state)
 	assert_in_range(strlen(text_of(ID("1") ".cast")), 38900, 40200);
 	assert_non_null(
 	    strstr(text_of(ID("1") ".cast"), ",\"m\",\"ended: its recording is as long as "));
+}
+
+/* What was said before its end is not kept in memory for as long as its session lasts. */
+static void test_what_stopped_is_written(void **state)
+{
+	(void)state;
+	struct recording *recording = begin(ID("1"));
+	assert_true(say(recording, "before"));
+	recording_fail(recording, "protocol", "it cannot be read");
+	assert_false(say(recording, "behind"));
+	flush(recording);
+	assert_true(ends_with(text_of(ID("1") ".cast.part"), "\"before\"]\n"));
+	flush(recording);
+	finish(&recording);
+	settle();
+	assert_true(ends_with(text_of(ID("1") ".cast"), ",\"m\",\"ended: it cannot be read\"]\n"));
 }
 
 /* A limit on files stands for a full disk; what was written stays whole. */
@@ -451,6 +465,7 @@ int main(void)
 	    TEST(test_a_deleted_file),
 	    TEST(test_discarded),
 	    TEST(test_longer_than_allowed),
+	    TEST(test_what_stopped_is_written),
 	    TEST(test_a_full_disk),
 	    TEST(test_a_disk_that_fills_up),
 	    TEST(test_a_failure_behind_another),

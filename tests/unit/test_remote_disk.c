@@ -9,7 +9,9 @@
 
 #include <cmocka.h>
 
+#include "common/mono.h"
 #include "common/xmem.h"
+#include "kubeproxyd/exchange/exchange_private.h"
 #include "kubeproxyd/record/audit.h"
 #include "kubeproxyd/record/recordings.h"
 #include "tests/unit/disk_hang.h"
@@ -60,6 +62,26 @@ static void test_paused_while_the_disk_hangs(void **state)
 	char *text = kept();
 	assert_non_null(text);
 	free(text);
+}
+
+/* It is not their silence that nothing passes. */
+static void test_not_idle_while_paused(void **state)
+{
+	(void)state;
+	world.options.client_idle_timeout = duration_ms(60000);
+	open_exec(RECORD_STRICT);
+	hang_disk(recordings);
+	send_much();
+	exchange->activity.last = (struct mono){mono_now().ns - 61000000000};
+	exchange_check_expiry(exchange);
+	assert_false(client.is_released);
+	release_disk();
+	settle();
+	exchange_check_expiry(exchange);
+	assert_false(client.is_released);
+	exchange->activity.last = (struct mono){mono_now().ns - 61000000000};
+	exchange_check_expiry(exchange);
+	assert_told("client_idle_timeout");
 }
 
 /* Whoever waits for the disk can be ended all the same, and is told. */
@@ -190,6 +212,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_recordings, tear_down_recordings)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_paused_while_the_disk_hangs),
+	    TEST(test_not_idle_while_paused),
 	    TEST(test_ended_while_paused),
 	    TEST(test_ended_within_a_message_while_paused),
 	    TEST(test_a_disk_that_stays_silent),
