@@ -65,6 +65,8 @@ struct recording {
 	bool is_telling; /* whoever is told may end it: what is next waits until they are done */
 	bool has_last_line; /* in its file or on the way there */
 	bool says_problem; /* which says why it is not whole */
+	bool is_last_try; /* that line is with the thread */
+	bool is_broken; /* something could not be written */
 };
 
 static void go_on(struct recording *recording);
@@ -190,9 +192,10 @@ static void on_write_failed(struct recording *recording, int error)
 {
 	const char *why = error == RECORDING_DELETED ? "the file was deleted" : strerror(error);
 	drop_events(recording);
-	if (recording->says_problem)
+	if (recording->is_last_try)
 		buf_clear(&recording->out);
-	recording->has_last_line = recording->says_problem;
+	recording->has_last_line = recording->says_problem = recording->is_last_try;
+	recording->is_broken = true;
 	fail_to_write(recording, "write", why, "eksgate.proxy.recording");
 }
 
@@ -217,6 +220,7 @@ static void start_writing(struct recording *recording)
 	recording->task.lines = recording->out;
 	recording->task.at = recording->bytes;
 	recording->out = written;
+	recording->is_last_try = recording->says_problem;
 	start_job(recording, work_write, on_written);
 }
 
@@ -429,10 +433,13 @@ static void write_each_second(struct recording *recording)
 		buf_free_secret(&recording->out);
 	if (recording->task.lines.cap > IDLE_BYTES)
 		buf_free_secret(&recording->task.lines);
-	cast_writer_begin(recording->writer);
-	if (!check_length(recording))
-		tell_failed(recording);
-	if (recording->phase == PHASE_LIVE)
+	if (recording->problem == NULL) {
+		cast_writer_begin(recording->writer);
+		if (!check_length(recording))
+			tell_failed(recording);
+	}
+	if (recording->phase == PHASE_LIVE &&
+	    (recording->problem == NULL || recording->out.len > 0))
 		start_writing(recording);
 }
 
@@ -441,10 +448,13 @@ void recording_tick(struct recording *recording)
 	struct duration silence = recording_queue_silence(recordings_queue(recording->recordings));
 	struct duration timeout =
 	    recordings_settings(recording->recordings)->proxy.recording.write_timeout;
-	bool is_healthy = recording->problem == NULL && recording->phase != PHASE_DISCARDED;
-	if (is_healthy && recording->is_busy && timeout.ms > 0 && silence.ms >= timeout.ms)
+	bool is_waiting =
+	    recording->is_busy && recording->problem == NULL && recording->phase != PHASE_DISCARDED;
+	bool is_written = recording->phase == PHASE_LIVE && recording->writer != NULL &&
+			  !recording->is_busy && !recording->is_broken;
+	if (is_waiting && timeout.ms > 0 && silence.ms >= timeout.ms)
 		give_up(recording, silence);
-	else if (is_healthy && !recording->is_busy && recording->writer != NULL)
+	else if (is_written)
 		write_each_second(recording);
 	else if (!recording->is_busy && recording->phase == PHASE_LIVE && recording->out.len > 0)
 		start_writing(recording); /* it stopped: no more comes behind this */

@@ -89,7 +89,7 @@ scenario('sessions wait for a disk that hangs, and lose nothing', async (world) 
 });
 
 scenario('a disk that stays silent', async (world) => {
-	world.config.eksgate.proxy.recording.write_timeout = '2s';
+	world.config.eksgate.proxy.recording.write_timeout = '1s';
 	world.writeConfig();
 	const { faults, kubeproxyd, sven, bea } = await startAboveFaults(world);
 	const [strict, lenient] = [await startTalking(world, sven), await startTalking(world, bea, '; cat')];

@@ -295,6 +295,9 @@ static void test_longer_than_allowed(void **state)
 		lines++;
 	assert_in_range(lines, 30, 70);
 	assert_non_null(strstr(recording_problem(recording), "max_session_bytes"));
+	flush(recording); /* though its session may last */
+	assert_in_range(strlen(text_of(ID("1") ".cast.part")), 38900, 40000);
+	flush(recording);
 	assert_false(say(recording, text));
 	finish(&recording);
 	settle();
@@ -373,6 +376,33 @@ static void test_a_disk_that_fills_up(void **state)
 	assert_failures(1);
 }
 
+/* What is on its way when it ends fails, too: why it is not whole is said all the same. */
+static void test_a_failure_behind_another(void **state)
+{
+	(void)state;
+	char text[1025];
+	memset(text, 'x', sizeof text);
+	text[1024] = '\0';
+	signal(SIGXFSZ, SIG_IGN);
+	struct recording *recording = begin(ID("1"));
+	assert_true(say(recording, "before"));
+	flush(recording);
+	hang_disk(recordings);
+	for (int i = 0; i < 10; i++)
+		assert_true(say(recording, text));
+	recording_tick(recording);
+	recording_fail(recording, "protocol", "it cannot be read");
+	finish(&recording);
+	assert_string_equal(ending, "it cannot be read");
+	limit_files(5000);
+	release_disk();
+	wait_for_disk();
+	limit_files(RLIM_INFINITY);
+	settle();
+	assert_true(ends_with(text_of(ID("1") ".cast"), ",\"m\",\"ended: it cannot be read\"]\n"));
+	assert_null(strstr(text_of(ID("1") ".cast"), "xxx"));
+}
+
 /* Not even the first line could be written. */
 static void test_a_disk_that_was_full_before(void **state)
 {
@@ -438,6 +468,7 @@ int main(void)
 	    TEST(test_what_stopped_is_written),
 	    TEST(test_a_full_disk),
 	    TEST(test_a_disk_that_fills_up),
+	    TEST(test_a_failure_behind_another),
 	    TEST(test_a_disk_that_was_full_before),
 	    TEST(test_where_none_can_be_made),
 	};
