@@ -67,15 +67,17 @@ static int issue(const struct options *options)
 	if (!is_made)
 		return cli_fail(error);
 	char until[UNIX_TIME_TEXT];
-	fprintf(stderr, "kubeproxyd: certificate %s for \"%s\", valid until %s\n", made.serial,
-	    options->request.user, unix_time_text(made.not_after, until));
 	bool is_out = strcmp(options->out, "-") == 0
 			  ? printf("%s%s", made.certificate, made.key) > 0
 			  : write_files(options, &made, &error);
+	is_out &= fflush(stdout) == 0;
+	if (is_out)
+		fprintf(stderr, "kubeproxyd: certificate %s for \"%s\", valid until %s\n",
+		    made.serial, options->request.user, unix_time_text(made.not_after, until));
 	client_certificate_free(&made);
-	return is_out && fflush(stdout) == 0
-		   ? CLI_DONE
-		   : cli_fail(error != NULL ? error : xstrdup("standard output cannot be written"));
+	if (is_out)
+		return CLI_DONE;
+	return cli_fail(error != NULL ? error : xstrdup("standard output cannot be written"));
 }
 
 int cli_cert(int argc, char **argv)

@@ -192,10 +192,15 @@ static int parse_options(struct options *options, int argc, char **argv)
 	return status;
 }
 
-/* The configuration is only needed for what the command line does not say. */
-static struct settings *fill_from_settings(struct options *options, char **error)
+/* The configuration is only needed for what the command line does not say: a mistake elsewhere in
+ * it is told, and does not matter. NULL when there is none, as was told. */
+static struct settings *fill_from_settings(struct options *options)
 {
-	struct settings *settings = settings_load(options->config, error);
+	char *findings = NULL;
+	struct settings *settings = settings_load_readable(options->config, &findings);
+	if (findings != NULL)
+		fprintf(stderr, "%s\n", findings);
+	free(findings);
 	if (settings == NULL)
 		return NULL;
 	if (options->socket == NULL)
@@ -209,17 +214,13 @@ int main(int argc, char **argv)
 {
 	struct options options = {.config = SETTINGS_DEFAULT_PATH, .role = "tap"};
 	struct settings *settings = NULL;
-	char *error = NULL;
 	int status = parse_options(&options, argc, argv);
 	if (status >= 0)
 		return status;
 	if (options.socket == NULL || options.group == NULL) {
-		settings = fill_from_settings(&options, &error);
-		if (settings == NULL) {
-			fprintf(stderr, "%s\n", error);
-			free(error);
+		settings = fill_from_settings(&options);
+		if (settings == NULL)
 			return EXIT_NO;
-		}
 	}
 	status = run(&options);
 	settings_free(&settings);
