@@ -35,7 +35,7 @@ static void print_usage(FILE *out)
 	for (size_t i = 0; i < VERB_COUNT; i++)
 		fprintf(out, "  %-14s %s\n", verbs[i].verb->name, verbs[i].verb->help);
 	fputs("\n"
-	      "  --config FILE  the configuration, /etc/eksgate/eksgate.yaml\n"
+	      "  --config FILE  of a verb: the configuration, /etc/eksgate/eksgate.yaml\n"
 	      "  --help         of kubeproxyd, or of a verb\n"
 	      "  --version\n"
 	      "\n"
@@ -58,7 +58,9 @@ int main(int argc, char **argv)
 		if (strcmp(verbs[i].verb->name, name) == 0)
 			return verbs[i].run(argc - 1, argv + 1);
 	}
-	if (*name != '\0')
+	if (*name == '-')
+		fprintf(stderr, "kubeproxyd: %s: the verb comes first, then its options\n", name);
+	else if (*name != '\0')
 		fprintf(stderr, "kubeproxyd: unknown verb %s\n", name);
 	print_usage(stderr);
 	return CLI_USAGE;
