@@ -13,6 +13,7 @@
 #include "common/xmem.h"
 #include "kubeproxyd/net/tls_asked_name.h"
 #include "kubeproxyd/net/tls_crl.h"
+#include "kubeproxyd/net/tls_data.h"
 #include "kubeproxyd/net/tls_parts.h"
 #include "kubeproxyd/net/tls_seal.h"
 #include "kubeproxyd/net/tls_ticket_end.h"
@@ -140,25 +141,12 @@ void tls_session_protocol(const SSL *ssl, char protocol[TLS_PROTOCOL_MAX])
 
 /* --- the server ------------------------------------------------------------------------------ */
 
-static void free_data(
-    void *parent, void *data, CRYPTO_EX_DATA *all, int index, long number, void *arg)
-{
-	(void)parent;
-	(void)all;
-	(void)index;
-	(void)number;
-	(void)arg;
-	free(data);
-}
-
 static void make_indexes(void)
 {
 	if (protocols_index >= 0)
 		return;
-	protocols_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_data);
-	first_error_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, free_data);
-	if (protocols_index < 0 || first_error_index < 0)
-		abort();
+	protocols_index = tls_data_place(CRYPTO_EX_INDEX_SSL_CTX, free);
+	first_error_index = tls_data_place(CRYPTO_EX_INDEX_SSL, free);
 }
 
 static int select_protocol(SSL *ssl, const unsigned char **chosen, unsigned char *chosen_len,

@@ -9,23 +9,13 @@
 #include <string.h>
 
 #include "common/xmem.h"
+#include "kubeproxyd/net/tls_data.h"
 
 #define TYPE_HOST_NAME 0u
 /* Length of the list, type and length of its one entry. */
 #define PREFIX_BYTES 5u
 
 static int name_index = -1; /* in an SSL: the name, lower case */
-
-static void free_name(
-    void *parent, void *data, CRYPTO_EX_DATA *all, int index, long number, void *arg)
-{
-	(void)parent;
-	(void)all;
-	(void)index;
-	(void)number;
-	(void)arg;
-	free(data);
-}
 
 static size_t number_at(const unsigned char *at)
 {
@@ -74,9 +64,7 @@ static int on_client_hello(SSL *ssl, int *alert, void *arg)
 void tls_asked_name_note(SSL_CTX *context)
 {
 	if (name_index < 0)
-		name_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, free_name);
-	if (name_index < 0)
-		abort();
+		name_index = tls_data_place(CRYPTO_EX_INDEX_SSL, free);
 	SSL_CTX_set_client_hello_cb(context, on_client_hello, NULL);
 }
 

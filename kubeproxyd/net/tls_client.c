@@ -11,6 +11,7 @@
 #include "common/buf.h"
 #include "common/xmem.h"
 #include "kubeproxyd/net/tls.h"
+#include "kubeproxyd/net/tls_data.h"
 #include "kubeproxyd/net/tls_parts.h"
 #include "kubeproxyd/net/tls_resume.h"
 
@@ -90,17 +91,9 @@ void tls_store_unref(struct tls_store **store)
 
 /* --- why a certificate is refused ------------------------------------------------------------ */
 
-static void free_verdict(
-    void *parent, void *data, CRYPTO_EX_DATA *all, int index, long number, void *arg)
+static void free_verdict(void *data)
 {
-	(void)parent;
-	(void)all;
-	(void)index;
-	(void)number;
-	(void)arg;
 	struct verdict *verdict = data;
-	if (verdict == NULL)
-		return;
 	free(verdict->host);
 	free(verdict->text);
 	free(verdict);
@@ -203,9 +196,7 @@ static SSL_CTX *get_context(void)
 {
 	if (shared_context != NULL)
 		return shared_context;
-	verdict_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, free_verdict);
-	if (verdict_index < 0)
-		abort();
+	verdict_index = tls_data_place(CRYPTO_EX_INDEX_SSL, free_verdict);
 	shared_context = tls_context_new(TLS_client_method());
 	SSL_CTX_set_verify(shared_context, SSL_VERIFY_PEER, on_verify);
 	tls_resume_enable(shared_context);

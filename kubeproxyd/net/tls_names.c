@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/xmem.h"
+#include "kubeproxyd/net/tls_data.h"
 #include "kubeproxyd/net/tls_parts.h"
 
 #define NAMED_MAX 256u
@@ -19,16 +20,10 @@ struct named_certificates {
 
 static int named_index = -1; /* in an SSL_CTX: its struct named_certificates */
 
-static void free_named(
-    void *parent, void *data, CRYPTO_EX_DATA *all, int index, long number, void *arg)
+static void free_named(void *data)
 {
-	(void)parent;
-	(void)all;
-	(void)index;
-	(void)number;
-	(void)arg;
 	struct named_certificates *named = data;
-	for (size_t i = 0; named != NULL && i < named->count; i++)
+	for (size_t i = 0; i < named->count; i++)
 		SSL_CTX_free(named->items[i]);
 	free(named);
 }
@@ -72,9 +67,7 @@ static int choose(SSL *ssl, int *alert, void *arg)
 static struct named_certificates *named_of(SSL_CTX *context)
 {
 	if (named_index < 0)
-		named_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_named);
-	if (named_index < 0)
-		abort();
+		named_index = tls_data_place(CRYPTO_EX_INDEX_SSL_CTX, free_named);
 	struct named_certificates *named = SSL_CTX_get_ex_data(context, named_index);
 	if (named != NULL)
 		return named;

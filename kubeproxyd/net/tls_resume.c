@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "common/xmem.h"
+#include "kubeproxyd/net/tls_data.h"
 #include "kubeproxyd/net/tls_resume.h"
 
 struct tls_tickets {
@@ -34,14 +35,8 @@ void tls_tickets_unref(struct tls_tickets **tickets)
 	free(last);
 }
 
-static void drop_reference(
-    void *parent, void *data, CRYPTO_EX_DATA *all, int index, long number, void *arg)
+static void drop_reference(void *data)
 {
-	(void)parent;
-	(void)all;
-	(void)index;
-	(void)number;
-	(void)arg;
 	struct tls_tickets *tickets = data;
 	tls_tickets_unref(&tickets);
 }
@@ -60,9 +55,7 @@ static int on_ticket(SSL *ssl, SSL_SESSION *session)
 
 void tls_resume_enable(SSL_CTX *context)
 {
-	tickets_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, drop_reference);
-	if (tickets_index < 0)
-		abort();
+	tickets_index = tls_data_place(CRYPTO_EX_INDEX_SSL, drop_reference);
 	SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(context, on_ticket);
 }

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "common/xmem.h"
+#include "kubeproxyd/net/tls_data.h"
 
 #define KEY_BYTES  32u
 #define FOR_CIPHER 'c'
@@ -185,24 +186,13 @@ void tls_seal_set(struct tls_seal *seal, const struct tls_seal_key *keys, size_t
 	memcpy(seal->keys, keys, seal->count * sizeof *keys);
 }
 
-static void free_sealing(
-    void *parent, void *data, CRYPTO_EX_DATA *all, int index, long number, void *arg)
-{
-	(void)parent;
-	(void)all;
-	(void)index;
-	(void)number;
-	(void)arg;
-	free(data);
-}
-
 void tls_seal_use(SSL_CTX *context, struct tls_seal *seal)
 {
 	if (sealing_index < 0)
-		sealing_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_sealing);
+		sealing_index = tls_data_place(CRYPTO_EX_INDEX_SSL_CTX, free);
 	struct sealing *sealing = xcalloc(1, sizeof *sealing);
 	sealing->seal = seal;
-	if (sealing_index < 0 || SSL_CTX_set_ex_data(context, sealing_index, sealing) != 1)
+	if (SSL_CTX_set_ex_data(context, sealing_index, sealing) != 1)
 		abort();
 	SSL_CTX_set_tlsext_ticket_key_evp_cb(context, on_ticket);
 }

@@ -426,6 +426,7 @@ static void give_up(struct recording *recording, struct duration silence)
 	free(why);
 }
 
+/* What was said before it stopped is written, too. */
 static void write_each_second(struct recording *recording)
 {
 	/* An idle session holds little. */
@@ -456,8 +457,6 @@ void recording_tick(struct recording *recording)
 		give_up(recording, silence);
 	else if (is_written)
 		write_each_second(recording);
-	else if (!recording->is_busy && recording->phase == PHASE_LIVE && recording->out.len > 0)
-		start_writing(recording); /* it stopped: no more comes behind this */
 	if (!recording->is_busy)
 		go_on(recording);
 }
