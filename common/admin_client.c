@@ -53,6 +53,10 @@ static char *explain_failure(const char *socket_path, CURLcode code)
 		return xasprintf("no daemon is running here (no socket %s)", socket_path);
 	if (access(socket_path, W_OK) != 0)
 		return xasprintf("cannot use %s: %s (try as root)", socket_path, strerror(errno));
+	if (code == CURLE_COULDNT_CONNECT)
+		return xasprintf("nobody answers on %s: its daemon was killed, or does not get to "
+				 "it: start it again, or delete the file",
+		    socket_path);
 	return xasprintf("no answer on %s: %s", socket_path, curl_easy_strerror(code));
 }
 

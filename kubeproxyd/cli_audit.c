@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/buf.h"
 #include "common/render.h"
@@ -169,7 +170,7 @@ static void print_event(struct json_object *event, bool is_json)
 		print_line(event);
 }
 
-static void print_all(struct audit_merge *merge, const struct options *options)
+static int print_all(struct audit_merge *merge, const struct options *options)
 {
 	struct json_object *event;
 	while ((event = audit_merge_next(merge)) != NULL) {
@@ -183,6 +184,11 @@ static void print_all(struct audit_merge *merge, const struct options *options)
 		fprintf(stderr,
 		    "kubeproxyd: %zu lines are no audit events and were left out, %s first\n", bad,
 		    first);
+	const char *problem = audit_merge_problem(merge);
+	if (problem == NULL)
+		return CLI_DONE;
+	cli_tell(problem);
+	return CLI_NO;
 }
 
 /* --- files ----------------------------------------------------------------------------------- */
@@ -193,8 +199,25 @@ static bool is_compressed(const char *path)
 	return len > 3 && strcmp(path + len - 3, ".gz") == 0;
 }
 
+/* Those that may hold what was asked for: their times are those of the last event. */
+static void tell_compressed(const glob_t *files, const struct options *options)
+{
+	size_t count = 0;
+	struct stat status;
+	for (size_t i = 0; i < files->gl_pathc; i++)
+		count += is_compressed(files->gl_pathv[i]) &&
+			 stat(files->gl_pathv[i], &status) == 0 &&
+			 status.st_mtim.tv_sec >= options->since.ms / 1000;
+	if (count > 0)
+		fprintf(stderr,
+		    "kubeproxyd: %zu compressed files were left out: pipe them in, as in \"zcat "
+		    "FILE.gz | kubeproxyd audit -\"\n",
+		    count);
+}
+
 /* What stands in the audit directory, rotated files that are not compressed too. */
-static int add_directory(struct audit_merge *merge, const struct settings *settings)
+static int add_directory(
+    struct audit_merge *merge, const struct settings *settings, const struct options *options)
 {
 	const struct audit_settings *audit = &settings->proxy.audit;
 	char *error = NULL;
@@ -213,6 +236,8 @@ static int add_directory(struct audit_merge *merge, const struct settings *setti
 	for (size_t i = 0; is_read && i < files.gl_pathc; i++)
 		is_read = is_compressed(files.gl_pathv[i]) ||
 			  audit_merge_add(merge, files.gl_pathv[i], &error);
+	if (is_read)
+		tell_compressed(&files, options);
 	globfree(&files);
 	free(pattern);
 	return error != NULL ? cli_fail(error) : CLI_DONE;
@@ -231,7 +256,7 @@ static int add_files(struct audit_merge *merge, char **paths, const struct optio
 	struct settings *settings = cli_load_readable(options->config, &is_whole);
 	if (settings == NULL)
 		return CLI_NO;
-	int status = add_directory(merge, settings);
+	int status = add_directory(merge, settings, options);
 	settings_free(&settings);
 	return status;
 }
@@ -246,7 +271,7 @@ int cli_audit(int argc, char **argv)
 	struct audit_merge *merge = audit_merge_new();
 	status = add_files(merge, paths, &options);
 	if (status == CLI_DONE)
-		print_all(merge, &options);
+		status = print_all(merge, &options);
 	audit_merge_free(&merge);
 	return status;
 }

@@ -21,6 +21,7 @@
 #include "kubeproxyd/policy/policy.h"
 #include "kubeproxyd/policy/principal.h"
 #include "kubeproxyd/policy/request_info.h"
+#include "kubeproxyd/policy/verbs.h"
 
 struct options {
 	const char *config, *cluster, *instance, *roles;
@@ -123,6 +124,10 @@ static int check(struct options *options, char **operands)
 	options->resource = operands[2];
 	if (options->cluster == NULL)
 		return cli_wrong_use(&cli_can_verb, "--cluster is missing: in which cluster?");
+	if (options->resource[0] != '/' && verb_bit(options->verb) == VERB_OTHER)
+		fprintf(stderr,
+		    "kubeproxyd: \"%s\" is not a verb of Kubernetes that is known here\n",
+		    options->verb);
 	const char *refusal = principal_refuse(options->user, strlen(options->user));
 	return refusal != NULL ? cli_wrong_use(&cli_can_verb, "USER %s", refusal) : CLI_DONE;
 }

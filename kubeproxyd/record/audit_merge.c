@@ -41,6 +41,7 @@ struct audit_merge {
 	struct unix_time newest;
 	size_t bad_lines;
 	char *first_bad;
+	char *problem; /* the first file that could not be read to its end */
 };
 
 /* --- events ---------------------------------------------------------------------------------- */
@@ -102,6 +103,9 @@ static void advance(struct audit_merge *merge, struct source *source)
 		if (source->event == NULL)
 			note_bad(merge, source);
 	}
+	if (source->event == NULL && ferror(source->file) && merge->problem == NULL)
+		merge->problem = xasprintf("%s: cannot be read behind line %zu: %s", source->path,
+		    source->number, strerror(errno));
 }
 
 struct audit_merge *audit_merge_new(void)
@@ -253,6 +257,11 @@ size_t audit_merge_bad_lines(const struct audit_merge *merge, const char **first
 	return merge->bad_lines;
 }
 
+const char *audit_merge_problem(const struct audit_merge *merge)
+{
+	return merge->problem;
+}
+
 void audit_merge_free(struct audit_merge **merge)
 {
 	struct audit_merge *old = *merge;
@@ -272,5 +281,6 @@ void audit_merge_free(struct audit_merge **merge)
 	}
 	free(old->sources);
 	free(old->first_bad);
+	free(old->problem);
 	free(old);
 }

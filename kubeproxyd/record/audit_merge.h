@@ -21,6 +21,8 @@ struct json_object *audit_merge_next(struct audit_merge *merge) MUST_USE;
 /* Lines that were no events, the torn last line of a crash for example; *first is "FILE:LINE" of
  * one of them, NULL for none. */
 size_t audit_merge_bad_lines(const struct audit_merge *merge, const char **first);
+/* Of a file that could not be read to its end, after the last event; NULL: there is none. */
+const char *audit_merge_problem(const struct audit_merge *merge);
 
 /* The text of an annotation, or of a member such as "user.username"; NULL when there is none. */
 const char *audit_annotation(struct json_object *event, const char *key);

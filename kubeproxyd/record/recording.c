@@ -427,6 +427,7 @@ static void give_up(struct recording *recording, struct duration silence)
 	free(why);
 }
 
+/* What was said before it stopped is written, too. */
 static void write_each_second(struct recording *recording)
 {
 	/* An idle session holds little. */

@@ -1,6 +1,7 @@
 // The audit log: one event a request, one more before an exec and at the start of a watch, joined with the API server's log
 // by Audit-ID; denials always; instances merged; nothing secret in it.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { Agent } from 'node:https';
 import { command, CLUSTERS, MATCHED, nameOf, person, run, scenario, startBoth, startKubeproxyd, until } from './harness.mjs';
@@ -176,6 +177,15 @@ scenario('audit policy and rotation', async (world) => {
 	assert.match(checked.stderr, /policy\.yaml:4:3: "Everything" is no level/);
 	await alice.request(`${base}/pods/web-1`);
 	await until('the next file', async () => events(world).some(({ verb }) => verb === 'get'));
+
+	// What is not read is told.
+	execFileSync('gzip', [world.path('audit', 'main.jsonl.1')]);
+	const rest = await command(world, 'kubeproxyd', ['audit'], world.proxyUser);
+	assert.deepEqual([rest.code, /1 compressed files were left out/.test(rest.stderr)], [0, true]);
+	const later = await command(world, 'kubeproxyd', ['audit', '--since', '2999-01-01T00:00:00Z'], world.proxyUser);
+	assert.deepEqual([later.code, later.stderr], [0, '']);
+	const unreadable = await command(world, 'kubeproxyd', ['audit', world.path('audit')], world.proxyUser);
+	assert.deepEqual([unreadable.code, /cannot be read behind line 0: Is a directory/.test(unreadable.stderr)], [1, true]);
 });
 
 // Of user and system time.
