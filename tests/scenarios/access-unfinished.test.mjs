@@ -17,30 +17,31 @@ scenario('temporary entries that are left in the middle', { clusters: [bare('see
 	// Takes the task and says nothing, until it is let.
 	const apply = proxy.apply_rbac.bind(proxy);
 	proxy.apply_rbac = () => new Promise(() => {});
-	// The entry, once it is cluster-admin and the task is given.
-	const admin = async () => {
-		const before = proxy.tasks.filter(({ kind }) => kind === 'apply_rbac').length;
-		return until('somebody is admin for a while', async () => {
+	const tasks = () => proxy.tasks.filter(({ kind }) => kind === 'apply_rbac').length;
+	// The entry, once it is cluster-admin and one task more than `before` is given.
+	const admin = (before) =>
+		until('somebody is admin for a while', async () => {
 			const entry = await entryOf(world, one, self);
-			return entry?.policies.length > 0 && proxy.tasks.filter(({ kind }) => kind === 'apply_rbac').length > before && entry;
+			return entry?.policies.length > 0 && tasks() > before && entry;
 		});
-	};
 	const beginAnew = async () => {
+		const before = tasks();
 		await command(world, 'discoveryd', ['access', nameOf(one)]);
-		return admin();
+		return admin(before);
 	};
 	const temporary = async () => (await discoveryd.status()).access.temporary_entries;
 
 	// It is stopped: what is temporary goes before.
-	const first = await admin();
+	const first = await admin(0);
 	assert.equal(first.tags['eksgate/purpose'], 'bootstrap');
 	await discoveryd.stop();
 	assert.equal(await entryOf(world, one, self), undefined, 'deleted before the end');
 	await assertNobodyIsAdmin(world, [one]);
 
 	// It is killed, and somebody makes an entry of their own for the same principal.
+	const before = tasks();
 	discoveryd = await startDiscoveryd(world);
-	await admin();
+	await admin(before);
 	await discoveryd.murder();
 	await world.aws('DELETE', path, { principalArn: self });
 	await world.aws('PUT', path, { principalArn: self, kubernetesGroups: ['people'] });

@@ -108,10 +108,11 @@ async function upgrade(machine, port) {
 async function remove(machine) {
 	await machine.must('systemctl', ['disable', '--now', 'kubeproxyd.target', 'kubeproxyd@b', 'discoveryd']);
 	await make(machine, 'uninstall');
-	const installed = ['/usr/sbin', '/usr/bin', '/usr/lib', '/usr/share', '/etc/logrotate.d', '/etc/eksgate/eksgate.yaml.sample'];
-	const script = 'find "$@" -name "*eksgate*" -o -name "discoveryd*" -o -name "kubeproxyd*" -o -name "bustap*"';
-	const { stdout } = await machine.run('sh', ['-c', script, 'find', ...installed]);
-	assert.equal(stdout, '');
+	const libraries = ['systemd/system', 'sysusers.d', 'tmpfiles.d', 'sysctl.d'].map((name) => `/usr/lib/${name}`);
+	const shared = ['doc', 'man/man1', 'man/man5', 'man/man8'].map((name) => `/usr/share/${name}`);
+	const listed = await machine.must('ls', ['/usr/sbin', '/usr/bin', ...libraries, ...shared, '/etc/logrotate.d']);
+	assert.equal(listed.match(/.*(eksgate|discoveryd|kubeproxyd|bustap).*/), null);
+	assert.equal((await machine.run('test', ['-e', `${CONFIG}.sample`])).code, 1);
 	for (const path of [CONFIG, '/etc/eksgate/tls/client-ca-key.pem', '/var/lib/eksgate-discovery/registry.db'])
 		await machine.must('test', ['-e', path]);
 }
