@@ -57,6 +57,7 @@ struct recording {
 	void *ended_arg;
 	struct cast_writer *writer; /* NULL before the tunnel is open */
 	struct buf out;
+	bool had_second; /* in which its client could tell a size, which stands in the first line */
 	uint64_t bytes; /* in the file, whole lines */
 	size_t counted; /* of what waits */
 	struct mono began;
@@ -435,7 +436,9 @@ static void write_each_second(struct recording *recording)
 	if (recording->task.lines.cap > IDLE_BYTES)
 		buf_free_secret(&recording->task.lines);
 	if (recording->problem == NULL) {
-		cast_writer_begin(recording->writer);
+		if (recording->had_second)
+			cast_writer_begin(recording->writer);
+		recording->had_second = true;
 		if (!check_length(recording))
 			tell_failed(recording);
 	}

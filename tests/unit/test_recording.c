@@ -52,7 +52,23 @@ static void test_a_silent_session_has_its_first_line(void **state)
 	(void)state;
 	struct recording *recording = begin(ID("1"));
 	flush(recording);
+	flush(recording);
 	assert_non_null(strstr(text_of(ID("1") ".cast.part"), "\"width\":80"));
+	finish(&recording);
+}
+
+/* A second may be over right behind the begin. */
+static void test_the_first_line_waits_for_a_size(void **state)
+{
+	(void)state;
+	static const char size[] = "{\"Width\":101,\"Height\":33}";
+	struct recording *recording = begin(ID("1"));
+	flush(recording);
+	assert_true(
+	    recording_add(recording, REMOTE_RESIZE, (const uint8_t *)size, strlen(size), true));
+	flush(recording);
+	assert_non_null(
+	    strstr(text_of(ID("1") ".cast.part"), "{\"version\":2,\"width\":101,\"height\":33,"));
 	finish(&recording);
 }
 
@@ -454,6 +470,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_live_and_kept),
 	    TEST(test_a_silent_session_has_its_first_line),
+	    TEST(test_the_first_line_waits_for_a_size),
 	    TEST(test_flushed_by_size),
 	    TEST(test_flushed_each_second),
 	    TEST(test_full_while_the_disk_hangs),
