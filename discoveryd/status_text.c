@@ -108,8 +108,12 @@ static char *error_text(struct json_object *error)
 
 static void add_error(struct problems *problems, const char *scope, struct json_object *error)
 {
-	if (error != NULL)
-		add_problem(problems, scope, error_text(error), text_or_null(error, "remedy"));
+	if (error == NULL)
+		return;
+	/* Some messages are remedies, too. */
+	const char *remedy = text_or_null(error, "remedy");
+	bool is_new = !is_same(remedy, text_or_null(error, "message"));
+	add_problem(problems, scope, error_text(error), is_new ? remedy : NULL);
 }
 
 static void collect_problems(struct problems *problems, struct json_object *scopes)

@@ -8,6 +8,7 @@
 
 #include "common/xmem.h"
 #include "kubeproxyd/policy/matcher.h"
+#include "kubeproxyd/policy/principal.h"
 #include "kubeproxyd/policy/resource_rule.h"
 #include "kubeproxyd/policy/template.h"
 
@@ -26,7 +27,7 @@ struct impersonation {
 	size_t extra_count;
 };
 
-/* --- names of Kubernetes' and EKS's own ------------------------------------------------------ */
+/* --- names of Kubernetes', EKS's and our own ------------------------------------------------- */
 
 /* A name that is one of these, or begins so, is taken only by a pattern that is it, or begins so.
  * In the order of looking. */
@@ -43,6 +44,8 @@ static const struct reserved {
     {"system:", true},
     /* EKS's components, some of which may do nearly anything. */
     {"eks:", true},
+    /* Ours, who may impersonate anybody. */
+    {PRINCIPAL_OWN_GROUP, false},
     {"aws:", true},
     {"amazon:", true},
     {"iam:", true},

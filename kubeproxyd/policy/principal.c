@@ -69,5 +69,5 @@ bool principal_is_reserved(const char *name)
 		if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0)
 			return true;
 	}
-	return false;
+	return strcmp(name, PRINCIPAL_OWN_GROUP) == 0;
 }

@@ -14,11 +14,13 @@
 /* NULL when `name` (`len` bytes) may name a user or a group, else why not: "is empty", "holds a
  * control character". */
 const char *principal_refuse(const char *name, size_t len) MUST_USE;
-/* What Kubernetes and EKS keep for their own: EKS binds rights of its components to users that
- * begin so, and refuses them in access entries. */
+/* What Kubernetes and EKS keep for their own (EKS binds rights of its components to users that
+ * begin so, and refuses them in access entries), and the group of the proxy itself, by its default
+ * name: who is in it may impersonate anybody in a cluster. */
+#define PRINCIPAL_OWN_GROUP "eksgate:proxy"
 bool principal_is_reserved(const char *name) MUST_USE;
 #define PRINCIPAL_RESERVED                                                                         \
-	"begins with what belongs to Kubernetes or EKS itself (system:, eks:, aws:, amazon:, "     \
-	"iam:)"
+	"is or begins with what belongs to Kubernetes, EKS or eksgate itself (system:, eks:, "     \
+	"aws:, amazon:, iam:, eksgate:proxy)"
 
 #endif

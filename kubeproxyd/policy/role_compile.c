@@ -22,7 +22,8 @@ static void on_denied_name(void *arg, const char *text, bool is_pattern)
 		texts_add(names, text);
 }
 
-/* From a claim comes nothing of Kubernetes' or EKS's own, and nothing that could be no name. */
+/* From a claim comes nothing of Kubernetes', EKS's or our own, and nothing that could be no name.
+ */
 static void on_name(void *arg, const char *text, bool is_pattern)
 {
 	struct texts *names = arg;

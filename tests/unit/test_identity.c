@@ -202,11 +202,11 @@ static void test_principals(void **state)
 			assert_string_equal(refusal, rows[i].refusal);
 	}
 	static const char *const reserved[] = {
-	    "system:masters", "eks:addon-manager", "aws:x", "amazon:x", "iam:x"};
+	    "system:masters", "eks:addon-manager", "eksgate:proxy", "aws:x", "amazon:x", "iam:x"};
 	for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++)
 		assert_true(principal_is_reserved(reserved[i]));
 	assert_false(principal_is_reserved("systems"));
-	assert_false(principal_is_reserved("eksgate:proxy"));
+	assert_false(principal_is_reserved("eksgate:proxies"));
 	assert_false(principal_is_reserved("arn:aws:iam::111111111111:role/x"));
 }
 

@@ -206,6 +206,7 @@ static void test_templates(void **state)
 	add_trait(&traits, "email", "nonsense");
 	add_trait(&traits, "groups", "ops");
 	add_trait(&traits, "groups", "system:masters");
+	add_trait(&traits, "groups", "eksgate:proxy");
 	add_trait(&traits, "groups", "bad\nname");
 	labels_set(&labels, "team", "shop");
 	labels_set(&labels, "env", "prod-1");
