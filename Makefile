@@ -549,7 +549,7 @@ install: all
 	install -m 0644 packaging/logrotate.d/eksgate $(DESTDIR)/etc/logrotate.d/
 	install -m 0644 etc/eksgate.yaml $(DESTDIR)/etc/eksgate/eksgate.yaml.sample
 	install -m 0644 etc/rbac.yaml etc/audit-policy.yaml etc/iam-discovery.json etc/iam-access.json etc/roles.d/*.yaml $(DESTDIR)$(PREFIX)/share/doc/eksgate/
-	install -m 0644 README.md LICENSE proto/PROTOCOL.md $(DESTDIR)$(PREFIX)/share/doc/eksgate/
+	install -m 0644 README.md LICENSE proto/PROTOCOL.md proto/kube_cluster.schema.json $(DESTDIR)$(PREFIX)/share/doc/eksgate/
 	install -m 0644 packaging/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 0644 packaging/man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5/
 	install -m 0644 packaging/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8/
