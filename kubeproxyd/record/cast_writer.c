@@ -24,6 +24,7 @@
 struct cast_writer {
 	struct buf *out;
 	struct buf rest_of_header; /* behind the size */
+	size_t header_len; /* of the first line while its size is a guess; 0: it stays */
 	bool has_begun, has_input;
 	struct buf pending[REMOTE_ERROR]; /* of an event, and a character that goes on */
 	struct buf size; /* of one message of sizes */
@@ -109,8 +110,24 @@ static void write_header(struct cast_writer *writer, int64_t columns, int64_t ro
 	buf_printf(
 	    writer->out, "{\"version\":2,\"width\":%" PRId64 ",\"height\":%" PRId64, columns, rows);
 	buf_append(writer->out, writer->rest_of_header.data, writer->rest_of_header.len);
-	buf_free(&writer->rest_of_header);
 	writer->has_begun = true;
+}
+
+static void guess_header(struct cast_writer *writer)
+{
+	write_header(writer, COLUMNS_USUAL, ROWS_USUAL);
+	writer->header_len = writer->out->len;
+}
+
+/* Before the lines that were written behind the guess. */
+static void correct_header(struct cast_writer *writer, int64_t columns, int64_t rows)
+{
+	struct buf lines = *writer->out;
+	*writer->out = (struct buf){0};
+	write_header(writer, columns, rows);
+	buf_append(writer->out, lines.data + writer->header_len, lines.len - writer->header_len);
+	buf_free_secret(&lines);
+	writer->header_len = 0;
 }
 
 void cast_write_event(struct buf *out, struct mono at, char code, const char *text, size_t len)
@@ -124,7 +141,8 @@ void cast_write_event(struct buf *out, struct mono at, char code, const char *te
 static void write_event(
     struct cast_writer *writer, struct mono at, char code, const char *text, size_t len)
 {
-	cast_writer_begin(writer);
+	if (!writer->has_begun)
+		guess_header(writer);
 	if (at.ns > writer->last.ns)
 		writer->last = at;
 	cast_write_event(writer->out, writer->last, code, text, len);
@@ -186,6 +204,10 @@ static void take_size(struct cast_writer *writer, int64_t columns, int64_t rows,
 		return;
 	if (!writer->has_begun) {
 		write_header(writer, columns, rows);
+		return;
+	}
+	if (writer->header_len > 0) {
+		correct_header(writer, columns, rows);
 		return;
 	}
 	char text[32];
@@ -325,7 +347,8 @@ void cast_writer_add(struct cast_writer *writer, enum remote_stream stream, cons
 void cast_writer_begin(struct cast_writer *writer)
 {
 	if (!writer->has_begun)
-		write_header(writer, COLUMNS_USUAL, ROWS_USUAL);
+		guess_header(writer);
+	writer->header_len = 0;
 }
 
 void cast_writer_end(struct cast_writer *writer, const char *reason, struct mono at)

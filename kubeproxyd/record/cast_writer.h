@@ -25,15 +25,17 @@ struct cast_about {
 	bool has_input; /* what is typed is written, too */
 };
 
-/* Lines are appended to `out`, whole ones only. */
+/* Lines are appended to `out`, whole ones only, which is empty and nobody else's until
+ * cast_writer_begin(). */
 struct cast_writer *cast_writer_new(const struct cast_about *about, struct buf *out) MUST_USE;
 void cast_writer_free(struct cast_writer **writer);
 
 /* A piece of a message; `at` is the time since the beginning. The first line waits for the first
- * size of the terminal or for the first output. */
+ * size of the terminal, or is written with the first output and again with that size: whoever sits
+ * far away tells it when a shell has long said something. */
 void cast_writer_add(struct cast_writer *writer, enum remote_stream stream, const uint8_t *data,
     size_t len, bool is_last, struct mono at);
-/* Waits no longer for a size. */
+/* Waits no longer for a size: what is in `out` may leave. */
 void cast_writer_begin(struct cast_writer *writer);
 /* The last line: "exit 0" as the Status said, or "ended: REASON". */
 void cast_writer_end(struct cast_writer *writer, const char *reason, struct mono at);

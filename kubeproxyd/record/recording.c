@@ -1,8 +1,8 @@
 /* One live recording. Lines gather in memory while the thread writes those before them: one job at
  * a time, the next takes all that came meanwhile. They leave when they are FLUSH_BYTES, or a second
- * old. A line that a full disk cut is taken back, so that the file ends with a whole one. What
- * waits has a bound, which whoever records keeps: there are no more lines while it is reached.
- * Called by the exchange, by recordings.c each second, and when a job is done. */
+ * old, the first ones two. A line that a full disk cut is taken back, so that the file ends with a
+ * whole one. What waits has a bound, which whoever records keeps: there are no more lines while it
+ * is reached. Called by the exchange, by recordings.c each second, and when a job is done. */
 #include "kubeproxyd/record/recording.h"
 
 #include <errno.h>
@@ -217,6 +217,8 @@ static void on_written(struct recording_job *job)
 /* All that gathered; without any it is only looked whether the file has its name still. */
 static void start_writing(struct recording *recording)
 {
+	if (recording->out.len > 0)
+		cast_writer_begin(recording->writer);
 	struct buf written = recording->task.lines;
 	recording->task.lines = recording->out;
 	recording->task.at = recording->bytes;
@@ -430,15 +432,18 @@ static void give_up(struct recording *recording, struct duration silence)
 /* What was said before it stopped is written, too. */
 static void write_each_second(struct recording *recording)
 {
+	/* Its client may still tell the size of a terminal. */
+	if (!recording->had_second) {
+		recording->had_second = true;
+		return;
+	}
 	/* An idle session holds little. */
 	if (recording->out.len == 0 && recording->out.cap > IDLE_BYTES)
 		buf_free_secret(&recording->out);
 	if (recording->task.lines.cap > IDLE_BYTES)
 		buf_free_secret(&recording->task.lines);
 	if (recording->problem == NULL) {
-		if (recording->had_second)
-			cast_writer_begin(recording->writer);
-		recording->had_second = true;
+		cast_writer_begin(recording->writer);
 		if (!check_length(recording))
 			tell_failed(recording);
 	}

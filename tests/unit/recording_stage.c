@@ -150,6 +150,7 @@ struct recording *begin(const char *id)
 		fail_msg("%s", refusal);
 	struct cast_about about = {.session = id, .kind = "exec", .user = "alice", .started = {1}};
 	recording_begin(recording, &about);
+	recording_tick(recording); /* the first look leaves all as it is */
 	return recording;
 }
 

@@ -116,6 +116,18 @@ static void test_header_without_a_size(void **state)
 	assert_text(USUAL "[0.007000,\"r\",\"100x30\"]\n");
 }
 
+/* A shell says something before a client that is far away tells the size. */
+static void test_output_before_the_size(void **state)
+{
+	(void)state;
+	say(REMOTE_STDOUT, "$ ", 3);
+	assert_text(USUAL "[0.003000,\"o\",\"$ \"]\n");
+	say(REMOTE_RESIZE, "{\"Width\":100,\"Height\":30}{\"Width\":7,\"Height\":6}", 7);
+	assert_text(HEADER("\"width\":100,\"height\":30") //
+	    "[0.003000,\"o\",\"$ \"]\n"
+	    "[0.007000,\"r\",\"7x6\"]\n");
+}
+
 static void test_bad_sizes(void **state)
 {
 	(void)state;
@@ -257,6 +269,7 @@ int main(void)
 	    TEST(test_a_session),
 	    TEST(test_input_when_asked),
 	    TEST(test_header_without_a_size),
+	    TEST(test_output_before_the_size),
 	    TEST(test_bad_sizes),
 	    TEST(test_characters),
 	    TEST(test_partial_tails),

@@ -368,6 +368,22 @@ static void test_a_list_that_breaks_is_told(void **state)
 	buf_free(&bad);
 }
 
+/* Nor does what was begun go on. */
+static void test_roles_that_change_while_it_leaves(void **state)
+{
+	(void)state;
+	size_t index = ask_for_list(NULL);
+	client.is_full = true;
+	answer_part(index, &list, 0, list.len);
+	answer_end(index);
+	assert_true(client.has_head && all->spools.all.held > 0);
+	world.shown = "b";
+	exchanges_set(all, &settings, NULL);
+	assert_true(client.is_released && !client.is_ended);
+	assert_int_equal(all->spools.all.held, 0);
+	turn();
+}
+
 /* What cannot be read back is not made up: its client is cut, and knows that it was. */
 static void test_a_file_that_breaks(void **state)
 {
@@ -419,6 +435,7 @@ int main(void)
 	    TEST(test_no_room_for_all),
 	    TEST(test_no_directory),
 	    TEST(test_a_list_that_breaks_is_told),
+	    TEST(test_roles_that_change_while_it_leaves),
 	    TEST(test_a_file_that_breaks),
 	    TEST(test_a_client_that_leaves),
 	};

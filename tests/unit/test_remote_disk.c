@@ -34,13 +34,25 @@ static void stop(void *arg)
 	loop_stop(loop);
 }
 
-/* Some ticks of the recordings pass. */
-static void let_pass(int ms)
+/* Recordings are looked at each second. */
+static void await(bool (*is_so)(void))
 {
-	struct timer *timer = timer_new(loop, stop, NULL);
-	timer_set(timer, duration_ms(ms));
-	loop_run(loop);
-	timer_free(&timer);
+	while (!is_so()) {
+		struct timer *timer = timer_new(loop, stop, NULL);
+		timer_set(timer, duration_ms(10));
+		loop_run(loop);
+		timer_free(&timer);
+	}
+}
+
+static bool is_over(void)
+{
+	return client.is_released;
+}
+
+static bool goes_on(void)
+{
+	return !upstreams[0].is_paused && !client.is_paused;
 }
 
 static void test_paused_while_the_disk_hangs(void **state)
@@ -122,7 +134,7 @@ static void test_a_disk_that_stays_silent(void **state)
 	open_exec(RECORD_STRICT);
 	hang_disk(recordings);
 	send_much();
-	let_pass(1500);
+	await(is_over);
 	assert_told("(eksgate.proxy.recording.write_timeout)");
 	release_disk();
 	settle();
@@ -138,8 +150,7 @@ static void test_a_disk_that_stays_silent_best_effort(void **state)
 	hang_disk(recordings);
 	send_much();
 	size_t sent = client.body.len;
-	let_pass(1500);
-	assert_false(upstreams[0].is_paused || client.is_paused);
+	await(goes_on);
 	ws_message(&bytes, false, 1, "hello");
 	server_sends(bytes.len);
 	assert_int_equal(client.body.len, sent + 8);
@@ -193,7 +204,7 @@ static void test_a_begin_that_hangs(void **state)
 	fields_add_text(&request.fields, "Sec-WebSocket-Protocol", "v5.channel.k8s.io");
 	ask("GET", EXEC, HTTP_BODY_NONE);
 	assert_int_equal(client.head.status, 0);
-	let_pass(1500);
+	await(is_over);
 	assert_refused(503, "the disk has not answered");
 	assert_int_equal(upstream_count, 0);
 	side_clear(&client);
