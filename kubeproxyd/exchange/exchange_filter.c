@@ -321,6 +321,8 @@ void exchange_filter_drain(struct exchange *exchange)
 		return;
 	}
 	keep_counts(exchange);
+	if (!has_room(exchange))
+		return;
 	rest(exchange);
 	if (filter_is_paused(filter->filter))
 		return;

@@ -21,6 +21,7 @@
 
 #define LIST	 "/clusters/prod/api/v1/namespaces/n/pods"
 #define PROTOBUF "application/vnd.kubernetes.protobuf"
+#define JSON	 "application/json"
 #define KIB	 ((size_t)1024)
 #define ITEMS	 200
 #define PADDING	 (8 * KIB)
@@ -80,10 +81,10 @@ static int tear_down_spooled(void **state)
 	return failed;
 }
 
-static void answer_list_head(size_t index, const char *encoding)
+static void answer_head_of(size_t index, const char *type, const char *encoding)
 {
 	struct http_head head = {.status = 200, .body = HTTP_BODY_CHUNKED, .keep_alive = true};
-	fields_add_text(&head.fields, "Content-Type", PROTOBUF);
+	fields_add_text(&head.fields, "Content-Type", type);
 	if (encoding != NULL)
 		fields_add_text(&head.fields, "Content-Encoding", encoding);
 	upstreams[index].events->on_head(upstreams[index].arg, &head);
@@ -100,13 +101,18 @@ static void answer_part(size_t index, const struct buf *bytes, size_t from, size
 	}
 }
 
-static size_t ask_for_list(const char *encoding)
+static size_t ask_for(const char *type, const char *encoding)
 {
 	size_t index = upstream_count;
 	side_clear(&client);
 	ask("GET", LIST, HTTP_BODY_NONE);
-	answer_list_head(index, encoding);
+	answer_head_of(index, type, encoding);
 	return index;
+}
+
+static size_t ask_for_list(const char *encoding)
+{
+	return ask_for(PROTOBUF, encoding);
 }
 
 static void stop(void *arg)
@@ -264,7 +270,7 @@ static void test_a_page_of_our_own(void **state)
 	exchange = exchange_new(all, (struct peer){&side_verbs, &client}, &caller, &request);
 	exchange_let_page(exchange);
 	exchange_start(exchange);
-	answer_list_head(index, NULL);
+	answer_head_of(index, PROTOBUF, NULL);
 	answer_part(index, &list, 0, list.len);
 	assert_int_equal(all->spools.all.held, 0);
 	assert_in_range(holdings.held, wanted.len, 4096 * KIB);
@@ -322,6 +328,32 @@ static void test_no_room_for_all(void **state)
 	assert_string_equal(fields_get(&client.head.fields, "Retry-After"), "5");
 	count_is("eksgate_proxy_refused_total{reason=\"filtered_lists\"} 2\n");
 	side_clear(&slow);
+}
+
+/* The limit of memory counts what is unpacked when its turn comes, too. */
+static void test_no_room_for_what_is_unpacked(void **state)
+{
+	(void)state;
+	struct buf text = {0}, packed = {0};
+	settings.proxy.limits.answers_in_hand = 2048 * KIB;
+	settings.proxy.limits.filtered_object = 8192 * KIB;
+	exchanges_set(all, &settings, NULL);
+	buf_append_text(&text,
+	    "{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"items\":[{\"metadata\":"
+	    "{\"name\":\"a\",\"namespace\":\"n\"},\"spec\":\"");
+	memset(buf_reserve(&text, 6144 * KIB), 'x', 6144 * KIB);
+	buf_commit(&text, 6144 * KIB);
+	buf_append_text(&text, "\"}]}");
+	pack(&packed, &text);
+	size_t index = ask_for(JSON, "gzip");
+	answer_part(index, &packed, 0, packed.len);
+	for (int i = 0; i < 20 && !client.is_released; i++)
+		turn();
+	assert_true(client.is_released && !client.is_ended);
+	assert_int_equal(holdings.held, 0);
+	count_is("eksgate_proxy_refused_total{reason=\"answers_in_hand\"} 1\n");
+	buf_free(&text);
+	buf_free(&packed);
 }
 
 static void test_no_directory(void **state)
@@ -433,6 +465,7 @@ int main(void)
 	    TEST(test_a_page_of_our_own),
 	    TEST(test_too_long_for_a_list),
 	    TEST(test_no_room_for_all),
+	    TEST(test_no_room_for_what_is_unpacked),
 	    TEST(test_no_directory),
 	    TEST(test_a_list_that_breaks_is_told),
 	    TEST(test_roles_that_change_while_it_leaves),
