@@ -13,9 +13,9 @@
 #include "kubeproxyd/directory/cluster.h"
 #include "kubeproxyd/exchange/caller.h"
 #include "kubeproxyd/exchange/exchange_private.h"
+#include "kubeproxyd/exchange/remote_asked.h"
 #include "kubeproxyd/gate/identity.h"
 #include "kubeproxyd/http/status.h"
-#include "kubeproxyd/policy/query.h"
 #include "kubeproxyd/record/audit_event.h"
 #include "kubeproxyd/record/recorded_event.h"
 #include "kubeproxyd/record/recording.h"
@@ -28,10 +28,7 @@
 
 struct exchange_remote {
 	struct exchange *exchange;
-	enum record_mode mode; /* RECORD_OFF: nobody asks for a recording */
-	bool is_hidden; /* it runs behind nodes/proxy, where nothing is looked into */
-	bool has_terminal, has_stderr;
-	char *container;
+	struct remote_asked asked;
 	char *protocol; /* "websocket v5.channel.k8s.io" */
 	struct recording *recording; /* NULL: none */
 	struct recorded_event *last_event; /* while it is recorded */
@@ -43,93 +40,6 @@ struct exchange_remote {
 	char *ending; /* why the last word will be said */
 	struct timer *patience;
 };
-
-/* --- what is asked for ----------------------------------------------------------------------- */
-
-static bool is_remote_command(const struct exchange *exchange)
-{
-	const struct request_info *info = &exchange->admission.info;
-	return exchange->request->is_upgrade && info->is_resource &&
-	       (strcmp(info->subresource, "exec") == 0 || strcmp(info->subresource, "attach") == 0);
-}
-
-/* The terminal of an attach is the container's, whatever the request says of one (CRI: Attach). */
-static bool is_on_terminal(const struct exchange *exchange, bool has_terminal)
-{
-	return has_terminal || strcmp(exchange->admission.info.subresource, "attach") == 0;
-}
-
-/* A kubelet runs commands, too: behind nodes/proxy, in tunnels (/exec, /attach) and without one
- * (POST /run). */
-static bool is_hidden_command(const struct exchange *exchange)
-{
-	static const char *const reads[] = {"GET", "HEAD", "OPTIONS"};
-	const struct request_info *info = &exchange->admission.info;
-	if (!info->is_resource || strcmp(info->resource, "nodes") != 0 ||
-	    strcmp(info->subresource, "proxy") != 0)
-		return false;
-	for (size_t i = 0; i < sizeof reads / sizeof reads[0]; i++) {
-		if (strcmp(exchange->request->method, reads[i]) == 0)
-			return exchange->request->is_upgrade;
-	}
-	return true;
-}
-
-/* The first value, as the API server takes it (free()); NULL: there is none. */
-static char *parameter(const struct exchange *exchange, const char *name)
-{
-	const char *query = strchr(exchange->admission.route.target, '?');
-	if (query == NULL)
-		return NULL;
-	char *scratch = xmalloc(strlen(query) + 2);
-	char *value = xstrdup_or_null(query_get(query + 1, name, scratch));
-	free(scratch);
-	return value;
-}
-
-static bool is_asked_for(const struct exchange *exchange, const char *name)
-{
-	char *value = parameter(exchange, name);
-	bool is_true = query_is_true(value);
-	free(value);
-	return is_true;
-}
-
-static enum record_mode mode_for(const struct exchange *exchange, bool has_terminal)
-{
-	const struct role_options *options = &exchange->options;
-	bool is_wanted = options->record >= RECORD_BEST_EFFORT &&
-			 (has_terminal || options->records_non_interactive);
-	return is_wanted ? options->record : RECORD_OFF;
-}
-
-static bool can_read_one_of(const char *upgrade, const char *offered)
-{
-	char *list = xstrdup(offered), *rest = list, *word;
-	bool can = false;
-	while ((word = strtok_r(rest, ", \t", &rest)) != NULL)
-		can |= remote_command_can_read(upgrade, word);
-	free(list);
-	return can;
-}
-
-/* Whether the server can choose, of what the client offers, something that can be read. */
-static bool can_be_read(const struct exchange *exchange)
-{
-	const struct http_fields *fields = &exchange->request->fields;
-	const char *upgrade = fields_get(fields, "Upgrade");
-	bool is_websocket = strcasecmp(upgrade, "websocket") == 0;
-	const char *name = is_websocket ? "Sec-WebSocket-Protocol" : "X-Stream-Protocol-Version";
-	bool has_any = false;
-	for (size_t i = 0; i < fields->count; i++) {
-		if (!fields_is_named(fields, i, name))
-			continue;
-		has_any = true;
-		if (can_read_one_of(upgrade, fields_value(fields, i)))
-			return true;
-	}
-	return !has_any && remote_command_can_read(upgrade, NULL);
-}
 
 /* --- the recording --------------------------------------------------------------------------- */
 
@@ -161,7 +71,7 @@ static bool act_on_problem(struct exchange_remote *remote)
 {
 	struct exchange *exchange = remote->exchange;
 	remote->has_failed = true;
-	if (remote->mode != RECORD_STRICT)
+	if (remote->asked.mode != RECORD_STRICT)
 		return true;
 	char *reason = refusal_of(remote);
 	bool goes_on = exchange_end_session(exchange, reason) && exchange->state != STATE_DONE;
@@ -216,12 +126,12 @@ static void begin_recording(struct exchange_remote *remote)
 	    .arn = admission->cluster->resource->aws.arn,
 	    .namespace = admission->info.namespace,
 	    .pod = admission->info.name,
-	    .container = remote->container,
+	    .container = remote->asked.container,
 	    .command = admission->info.command,
 	    .client = exchange->caller->host,
 	    .instance = recordings_instance(exchange->all->with.recordings),
 	    .protocol = remote->protocol,
-	    .mode = remote->mode == RECORD_STRICT ? "strict" : "best_effort",
+	    .mode = remote->asked.mode == RECORD_STRICT ? "strict" : "best_effort",
 	    .started = unix_now(),
 	    .has_input = exchange->options.records_input,
 	};
@@ -232,19 +142,11 @@ static void begin_recording(struct exchange_remote *remote)
 
 /* --- admission ------------------------------------------------------------------------------- */
 
-static struct exchange_remote *make_remote(struct exchange *exchange)
-{
-	struct exchange_remote *remote = xcalloc(1, sizeof *remote);
-	exchange->remote = remote;
-	remote->exchange = exchange;
-	return remote;
-}
-
 /* False: it must be recorded and is not. */
 static bool may_go_on(struct exchange_remote *remote, char **message)
 {
 	remote->has_failed = remote->problem != NULL;
-	if (remote->problem == NULL || remote->mode != RECORD_STRICT)
+	if (remote->problem == NULL || remote->asked.mode != RECORD_STRICT)
 		return true;
 	*message = refusal_of(remote);
 	return false;
@@ -270,26 +172,14 @@ static const struct recording_events recording_events = {
     .on_drain = on_recording_drain,
 };
 
-static enum remote_admission admit_hidden(
-    struct exchange *exchange, unsigned *status, char **message)
-{
-	enum record_mode mode = mode_for(exchange, exchange->request->is_upgrade);
-	if (mode == RECORD_OFF)
-		return REMOTE_ADMITTED;
-	struct exchange_remote *remote = make_remote(exchange);
-	remote->mode = mode;
-	remote->is_hidden = true;
-	stop_recording(remote, "protocol", HIDDEN);
-	*status = 403;
-	return may_go_on(remote, message) ? REMOTE_ADMITTED : REMOTE_REFUSED;
-}
-
 /* False: the exchange goes on, with it or without. */
 static bool open_recording(struct exchange_remote *remote)
 {
 	struct exchange *exchange = remote->exchange;
 	struct recordings *recordings = exchange->all->with.recordings;
-	if (!can_be_read(exchange))
+	if (remote->asked.kind == REMOTE_HIDDEN)
+		stop_recording(remote, "protocol", HIDDEN);
+	else if (!remote->asked.can_be_read)
 		stop_recording(remote, "protocol", UNREADABLE);
 	else if (recordings == NULL)
 		stop_recording(remote, "open", "this instance keeps no recordings");
@@ -305,25 +195,23 @@ static enum remote_admission admit_recorded(
 {
 	if (open_recording(remote))
 		return REMOTE_WAITS;
-	*status = can_be_read(remote->exchange) ? 503 : 403;
+	*status = remote->asked.can_be_read ? 503 : 403;
 	return may_go_on(remote, message) ? REMOTE_ADMITTED : REMOTE_REFUSED;
 }
 
 enum remote_admission exchange_remote_admit(
     struct exchange *exchange, unsigned *status, char **message)
 {
-	if (is_hidden_command(exchange))
-		return admit_hidden(exchange, status, message);
-	if (!is_remote_command(exchange) ||
-	    fields_get(&exchange->request->fields, "Upgrade") == NULL)
+	struct remote_asked asked;
+	remote_asked_read(exchange, &asked);
+	bool is_recorded = asked.mode != RECORD_OFF;
+	if (asked.kind == REMOTE_NONE || (asked.kind == REMOTE_HIDDEN && !is_recorded))
 		return REMOTE_ADMITTED;
-	struct exchange_remote *remote = make_remote(exchange);
-	remote->has_terminal = is_asked_for(exchange, "tty");
-	remote->has_stderr = is_asked_for(exchange, "stderr");
-	remote->container = parameter(exchange, "container");
-	remote->mode = mode_for(exchange, is_on_terminal(exchange, remote->has_terminal));
-	return remote->mode == RECORD_OFF ? REMOTE_ADMITTED
-					  : admit_recorded(remote, status, message);
+	struct exchange_remote *remote = xcalloc(1, sizeof *remote);
+	exchange->remote = remote;
+	remote->exchange = exchange;
+	remote->asked = asked;
+	return is_recorded ? admit_recorded(remote, status, message) : REMOTE_ADMITTED;
 }
 
 bool exchange_remote_is_recorded(const struct exchange *exchange)
@@ -336,19 +224,19 @@ bool exchange_remote_is_recorded(const struct exchange *exchange)
 char *exchange_remote_open(struct exchange *exchange, const struct http_head *answer)
 {
 	struct exchange_remote *remote = exchange->remote;
-	if (remote == NULL || remote->is_hidden || answer->status != 101)
+	if (remote == NULL || remote->asked.kind == REMOTE_HIDDEN || answer->status != 101)
 		return NULL;
 	const char *upgrade = fields_get(&answer->fields, "Upgrade");
 	const char *protocol = fields_get(&answer->fields, strcasecmp(upgrade, "websocket") == 0
 							       ? "Sec-WebSocket-Protocol"
 							       : "X-Stream-Protocol-Version");
 	bool can_read = remote_command_can_read(upgrade, protocol);
-	if (!can_read && remote->mode != RECORD_OFF && remote->problem == NULL) {
+	if (!can_read && remote->asked.mode != RECORD_OFF && remote->problem == NULL) {
 		stop_recording(remote, "protocol", UNREADABLE);
 		remote->has_failed = true;
 	}
 	if (!can_read)
-		return remote->mode == RECORD_STRICT ? refusal_of(remote) : NULL;
+		return remote->asked.mode == RECORD_STRICT ? refusal_of(remote) : NULL;
 	remote->protocol = xasprintf("%s %s", upgrade, protocol != NULL ? protocol : "");
 	if (remote->recording != NULL)
 		begin_recording(remote);
@@ -374,7 +262,7 @@ static bool on_unreadable(struct exchange_remote *remote, enum remote_side side)
 	    "what the API server sends cannot be read any more"};
 	if (!remote->was_recorded || remote->has_failed)
 		return true;
-	if (side == REMOTE_CLIENT && remote->mode != RECORD_STRICT) {
+	if (side == REMOTE_CLIENT && remote->asked.mode != RECORD_STRICT) {
 		note_gap(remote, problems[side]);
 		return true;
 	}
@@ -414,11 +302,11 @@ static void say_last_word(struct exchange_remote *remote)
 {
 	struct exchange *exchange = remote->exchange;
 	struct buf status = {0}, out = {0};
-	char *text = remote->has_terminal ? xasprintf("\r\n%s\r\n", remote->ending)
-					  : xasprintf("%s\n", remote->ending);
-	bool has_place = remote->has_terminal || remote->has_stderr;
+	char *text = remote->asked.has_terminal ? xasprintf("\r\n%s\r\n", remote->ending)
+						: xasprintf("%s\n", remote->ending);
+	bool has_place = remote->asked.has_terminal || remote->asked.has_stderr;
 	struct remote_last_word word = {
-	    .stream = remote->has_terminal ? REMOTE_STDOUT : REMOTE_STDERR,
+	    .stream = remote->asked.has_terminal ? REMOTE_STDOUT : REMOTE_STDERR,
 	    .text = has_place ? text : NULL,
 	};
 	status_write(&status, 500, remote->ending);
@@ -536,7 +424,7 @@ void exchange_remote_free(struct exchange *exchange, const char *reason)
 		recording_discard(&remote->recording);
 	remote_command_free(&remote->command);
 	timer_free(&remote->patience);
-	free(remote->container);
+	remote_asked_clear(&remote->asked);
 	free(remote->protocol);
 	free(remote->problem);
 	free(remote->ending);
