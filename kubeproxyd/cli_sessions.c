@@ -265,8 +265,9 @@ int cli_sessions(int argc, char **argv)
 	struct settings *settings = cli_load_readable(options.config, &is_whole);
 	if (settings == NULL)
 		return CLI_NO;
-	status = operands[0] != NULL ? terminate(operands[1], &options, settings)
-				     : list_sessions(&options, settings);
+	status = operands[0] != NULL && operands[1] != NULL
+		     ? terminate(operands[1], &options, settings)
+		     : list_sessions(&options, settings);
 	settings_free(&settings);
 	return status;
 }

@@ -101,7 +101,7 @@ static void load_audit_policy(
 	char *error = NULL;
 	files->audit_policy =
 	    file != NULL ? audit_policy_load(file, &error) : audit_policy_default();
-	if (files->audit_policy == NULL)
+	if (error != NULL)
 		add_finding(findings, error);
 }
 

@@ -152,8 +152,11 @@ static bool is_disguised(const char *name, size_t len)
 {
 	char undisguised[DISGUISE_MAX];
 	size_t kept = len < sizeof undisguised ? len : sizeof undisguised;
-	for (size_t i = 0; i < kept; i++)
-		undisguised[i] = name[i] == '_' ? '-' : name[i];
+	for (size_t i = 0; i < kept; i++) {
+		undisguised[i] = name[i];
+		if (name[i] == '_')
+			undisguised[i] = '-';
+	}
 	return (look_up(undisguised, kept) & (FIELD_IDENTITY | FIELD_FRAMING)) != 0;
 }
 
