@@ -38,7 +38,7 @@ async function checkNowhere(world, kubeproxyd, sven, bea) {
 		assert.match(refused.stdout, /this session must be recorded .* it must be this user's, mode 0700/, `1.${minor}`);
 		assert.doesNotMatch(refused.stdout, /^said/m);
 		const told = await runOnTerminal(bea, name, 'exec -it web-1 -- echo said', { minor });
-		assert.match(told.stdout, /^said\n/);
+		assert.match(told.stdout, /^said\r?$/m);
 	}
 	assert.ok((await world.received(prod)).every(({ user, upgrade }) => user !== 'sven' || !upgrade), 'nothing was sent');
 	const [last] = auditEvents(world).filter((event) => event.user.username === 'bea').slice(-1);
