@@ -17,7 +17,7 @@ HARDENING := -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protec
 LINK_HARDENING := -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
 
 CC_release := gcc
-CFLAGS_release := -O2 -g -D_FORTIFY_SOURCE=3
+CFLAGS_release := -O2 -g -flto=auto -D_FORTIFY_SOURCE=3
 CC_asan := gcc
 CFLAGS_asan := -O1 -g -DPOOL_KEPT_BYTES=0 -DPOOL_KEPT_RECORDS=0 -DARENA_KEPT=0 -DH2_SPARE_STREAMS=0 -DSTREAM_QUEUE_KEPT=0 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 LDFLAGS_asan := -fsanitize=address,undefined

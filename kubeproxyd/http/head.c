@@ -126,7 +126,9 @@ void http_head_set_authority(struct http_head *head, const char *authority, size
 
 void http_head_set_method(struct http_head *head, const char *method)
 {
-	size_t len = strnlen(method, sizeof head->method - 1);
+	size_t len = strlen(method);
+	if (len >= sizeof head->method)
+		len = sizeof head->method - 1;
 	memcpy(head->method, method, len);
 	head->method[len] = '\0';
 }
