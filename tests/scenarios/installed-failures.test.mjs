@@ -117,7 +117,7 @@ async function remove(machine) {
 		await machine.must('test', ['-e', path]);
 }
 
-scenario('what goes wrong with an installation', { skip: whyNoMachine() }, async (world) => {
+scenario('what goes wrong with an installation', { skip: await whyNoMachine() }, async (world) => {
 	const [port] = await freePorts(1);
 	const config = configOf(world, port);
 	const good = JSON.stringify(config);

@@ -52,7 +52,7 @@ async function useJournal(machine, config) {
 	await untilServed(machine);
 }
 
-scenario('installed', { skip: whyNoMachine() }, async (world) => {
+scenario('installed', { skip: await whyNoMachine() }, async (world) => {
 	const [port, socketPort] = await freePorts(2);
 	const config = configOf(world, port);
 	const machine = await new Machine().up();

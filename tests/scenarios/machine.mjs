@@ -1,8 +1,7 @@
 // A machine that systemd started, for what only an installation shows: units, users, directories, the journal. Namespaces of
 // its own (processes, mounts, host name, cgroups) over this machine's files; what is written below /usr, /etc and /var goes to
 // memory and is gone with it. The network is ours, so that it reaches the simulators. Needs root.
-import { execFileSync } from 'node:child_process';
-import { readFileSync, rmdirSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { run, Running, until } from '../clients/run.mjs';
 
 // As the first process of new namespaces. No unit of this machine's own is started there.
@@ -44,19 +43,6 @@ find /mnt/$0 -depth -type d -exec rmdir {} +`;
 
 const alone = (...words) => ['unshare', '--mount', '--propagation', 'private', ...words];
 
-// Why there can be none here; '' when there can.
-export function whyNoMachine() {
-	if (process.getuid() !== 0) return 'only root can start a machine';
-	try {
-		const script = 'mount -t tmpfs tmpfs /mnt && mkdir /mnt/cgroup /mnt/a /mnt/b /mnt/c && mount -t cgroup2 cgroup2 /mnt/cgroup && mount -t overlay overlay -o lowerdir=/etc,upperdir=/mnt/a,workdir=/mnt/b /mnt/c';
-		const [program, ...words] = alone('sh', '-c', script);
-		execFileSync(program, words, { stdio: 'pipe' });
-		return '';
-	} catch (error) {
-		return `no machine can be started here: ${error.stderr}`;
-	}
-}
-
 export class Machine extends Running {
 	constructor() {
 		const name = `eksgate-${process.pid}`;
@@ -80,11 +66,13 @@ export class Machine extends Running {
 	// Until systemd answers, and the journal is open.
 	async up() {
 		await until('systemd is up', async () => {
+			if (this.isEnded) return true;
 			const [first] = readFileSync(`/proc/${this.pid}/task/${this.pid}/children`, 'utf8').trim().split(' ');
 			if (!first) return false;
 			this.first = first;
 			return (await this.run('systemctl', ['is-system-running'])).stdout.trim() === 'running';
 		});
+		if (this.isEnded) throw new Error(this.stderr);
 		await this.must('systemctl', ['start', 'systemd-journald.socket', 'systemd-journald']);
 		return this;
 	}
@@ -103,5 +91,19 @@ export class Machine extends Running {
 
 	write(path, text, mode = '0644') {
 		return this.must('sh', ['-c', `umask 077 && cat >"$0" && chmod ${mode} "$0"`, path], { input: text });
+	}
+}
+
+// Why there can be none here, where namespaces, overlays or cgroups are not to be had; '' when one was up.
+export async function whyNoMachine() {
+	if (process.getuid() !== 0) return 'only root can start a machine';
+	const machine = new Machine();
+	try {
+		await machine.up();
+		await machine.off();
+		return '';
+	} catch (error) {
+		await machine.kill('SIGKILL');
+		return `no machine can be started here: ${error.message.trim()}`;
 	}
 }
