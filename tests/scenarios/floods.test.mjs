@@ -68,7 +68,8 @@ scenario('floods', async (world) => {
 	}
 
 	const crowd = await new RawH2(options).open();
-	const watches = Array.from({ length: 12 }, (_, i) => headers(odd(i), pseudo('GET').with(3, [':path', `${PODS}?watch=1`])));
+	const watching = Object.assign(pseudo('GET'), { 3: [':path', `${PODS}?watch=1`] });
+	const watches = Array.from({ length: 12 }, (_, i) => headers(odd(i), watching));
 	crowd.send(...watches);
 	assert.deepEqual([await crowd.outcome(1), await crowd.outcome(odd(10))], ['status 200', 'reset 7'], 'streams beyond the limit');
 	crowd.destroy();

@@ -136,7 +136,8 @@ async function twoRoles(world) {
 		[discover, serve].map((role) => ['sts:AssumeRole', role]),
 	);
 	for (const role of [discover, serve]) assert.deepEqual(trustOf(documents, role), [{ principal: host, externalId: undefined }]);
-	for (const bad of [words.slice(0, 4), words.with(5, discover), words.with(5, host), words.with(3, `arn:aws:iam::${OWN}:user/u`), words.with(1, 'x')]) {
+	const other = (at, word) => Object.assign([...words], { [at]: word });
+	for (const bad of [words.slice(0, 4), other(5, discover), other(5, host), other(3, `arn:aws:iam::${OWN}:user/u`), other(1, 'x')]) {
 		const { code, stdout, stderr } = await command(world, 'discoveryd', ['iam-policy', ...bad]);
 		assert.deepEqual([code, stdout], [2, ''], bad.join(' '));
 		assert.match(stderr, /--instance-role/);

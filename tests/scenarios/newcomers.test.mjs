@@ -49,7 +49,7 @@ scenario('newcomers', async (world) => {
 	world.config.eksgate.test.verifier_sts_host = world.awsSimulator.ready.sts_host;
 	const logins = beginningWith('eksgate:').map((text) => documents(at(text))[0].eksgate.proxy.login);
 	assert.equal(logins.length, 3, 'one in the README, two in the manual');
-	for (const login of logins.toReversed()) {
+	for (const login of [...logins].reverse()) {
 		world.config.eksgate.proxy.login = login;
 		if (login.oidc) login.oidc[0].ca_file = ca_file;
 		world.writeConfig();
