@@ -7,7 +7,7 @@ const COUNT = process.env.EKSGATE_LONG ? 500 : 40;
 const ADMINS_MAX = 8;
 
 scenario('many clusters get access at once', { clusters: [bare('seed')] }, async (world) => {
-	await setUpAccess(world, { settle: '5s' });
+	await setUpAccess(world, { settle: '30s' });
 	world.authority = (await world.aws('GET', '/clusters'))[0].certificateAuthority;
 	const clusters = Array.from({ length: COUNT }, (_, i) => bare(`c${i}`));
 	await Promise.all(clusters.map((cluster) => addBare(world, cluster)));
