@@ -71,8 +71,9 @@ DISCOVERYD := discoveryd/main.o discoveryd/cli.o discoveryd/commands.o discovery
 	discoveryd/explain.o discoveryd/explain_causes.o discoveryd/explain_text.o discoveryd/status_text.o \
 	discoveryd/policy.o discoveryd/iam_policy.o discoveryd/check.o discoveryd/separation.o
 
-HTTP := kubeproxyd/http/h2_tail.o kubeproxyd/http/h2_memory.o \
-	kubeproxyd/http/hpack.o kubeproxyd/http/h2_fields.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o kubeproxyd/http/head.o kubeproxyd/http/h1_rules.o kubeproxyd/http/h1_chunked.o \
+H2 := kubeproxyd/http/h2.o kubeproxyd/http/h2_streams.o kubeproxyd/http/h2_receive.o kubeproxyd/http/h2_frames.o \
+	kubeproxyd/http/h2_heads.o kubeproxyd/http/h2_rules.o kubeproxyd/http/h2_send.o kubeproxyd/http/h2_frame.o kubeproxyd/http/stream_ids.o
+HTTP := $(H2) kubeproxyd/http/hpack.o kubeproxyd/http/h2_fields.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o kubeproxyd/http/head.o kubeproxyd/http/h1_rules.o kubeproxyd/http/h1_chunked.o \
 	kubeproxyd/http/h1_reader.o kubeproxyd/http/status.o
 EXCHANGE := kubeproxyd/exchange/exchange.o kubeproxyd/exchange/exchange_answer.o kubeproxyd/exchange/exchange_audit.o kubeproxyd/exchange/exchange_end.o \
 	kubeproxyd/exchange/exchanges.o kubeproxyd/exchange/admission.o kubeproxyd/exchange/admission_body.o kubeproxyd/exchange/exchange_rules.o \
@@ -102,7 +103,7 @@ FILTER := $(PROTOBUF_FILTER) kubeproxyd/filter/filter.o kubeproxyd/filter/accept
 	kubeproxyd/filter/json_filter.o kubeproxyd/filter/json_facts.o kubeproxyd/filter/json_cursor.o kubeproxyd/filter/json_frame.o
 BACK := kubeproxyd/back/dial.o kubeproxyd/back/upstream.o kubeproxyd/back/upstream_h1.o kubeproxyd/back/upstream_h2.o \
 	kubeproxyd/back/upstream_h2_stream.o
-FRONT := kubeproxyd/front/session.o kubeproxyd/front/strangers.o kubeproxyd/front/flood.o kubeproxyd/front/stream_ids.o kubeproxyd/front/session_h1.o kubeproxyd/front/session_h2.o \
+FRONT := kubeproxyd/front/session.o kubeproxyd/front/strangers.o kubeproxyd/front/flood.o kubeproxyd/front/session_h1.o kubeproxyd/front/session_h2.o \
 	kubeproxyd/front/session_h2_stream.o
 PROBE := kubeproxyd/probe/apply.o kubeproxyd/probe/call.o kubeproxyd/probe/finding.o kubeproxyd/probe/look.o kubeproxyd/probe/own_principal.o \
 	kubeproxyd/probe/prober.o kubeproxyd/probe/rbac_text.o kubeproxyd/probe/rights.o kubeproxyd/probe/tasks.o
@@ -369,7 +370,7 @@ test_upstream_h2 := tests/unit/upstream_h2_world.o tests/unit/h2_end.o tests/uni
 	kubeproxyd/back/dial.o kubeproxyd/back/upstream_h2.o kubeproxyd/back/upstream_h2_stream.o kubeproxyd/net/holdings.o
 test_upstream_h2_failures := $(test_upstream_h2)
 SESSION_H2_TEST := tests/unit/session_h2_world.o $(BASE) common/loop.o $(HTTP) $(LLHTTP) kubeproxyd/exchange/reply.o \
-	kubeproxyd/net/stream_queue.o kubeproxyd/net/holdings.o kubeproxyd/front/session_h2.o kubeproxyd/front/session_h2_stream.o kubeproxyd/front/flood.o kubeproxyd/front/stream_ids.o
+	kubeproxyd/net/stream_queue.o kubeproxyd/net/holdings.o kubeproxyd/front/session_h2.o kubeproxyd/front/session_h2_stream.o kubeproxyd/front/flood.o
 test_session_h2 := tests/unit/session_h2_talk.o tests/unit/h2_end.o $(SESSION_H2_TEST)
 test_session_h2_abuse := $(test_session_h2)
 

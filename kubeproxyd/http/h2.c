@@ -11,6 +11,8 @@
 static const char PREFACE[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /* What clients may begin before the server says what it allows. */
 #define STREAMS_BEFORE_SETTINGS 100u
+/* Identifiers that are left for requests that wait when no more are taken. */
+#define IDS_LEFT 8192u
 /* The identifier of a GOAWAY that announces another one (6.8). */
 #define GOAWAY_NOTICE H2_STREAM_ID_MAX
 
@@ -100,7 +102,8 @@ void h2_start(struct h2 *h2)
 
 bool h2_may_submit(const struct h2 *h2)
 {
-	return !h2->has_heard_goaway && !h2->is_terminated && h2->highest < H2_STREAM_ID_MAX;
+	return !h2->has_heard_goaway && !h2->is_terminated &&
+	       h2->highest < H2_STREAM_ID_MAX - IDS_LEFT;
 }
 
 uint32_t h2_peer_streams_max(const struct h2 *h2)
@@ -167,15 +170,15 @@ void h2_reset(struct h2_stream *stream, uint32_t code)
 	struct h2 *h2 = stream->h2;
 	if (h2 == NULL)
 		return;
-	bool is_begun = !stream->is_waiting;
+	bool is_open = !stream->is_waiting && !(stream->is_ended && stream->is_peer_ended);
 	uint32_t id = stream->id;
 	h2_stream_forget(stream);
-	if (!is_begun)
+	if (!is_open)
 		return;
 	uint8_t payload[4];
 	h2_write_u32(payload, code);
-	h2_put_reply(
-	    h2, &(struct h2_frame){.len = sizeof payload, .type = H2_RST_STREAM, .id = id}, payload);
+	h2_put_reply(h2, &(struct h2_frame){.len = sizeof payload, .type = H2_RST_STREAM, .id = id},
+	    payload);
 	if (h2->events->on_reset != NULL && code != H2_NO_ERROR)
 		h2->events->on_reset(h2->arg);
 }

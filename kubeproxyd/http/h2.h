@@ -40,6 +40,7 @@ struct h2_stream {
 	bool is_listed, is_waiting, is_end_first; /* is_end_first: nothing follows its head */
 	bool has_head; /* the peer's, a final one */
 	bool is_ended, is_peer_ended; /* END_STREAM was sent, has come */
+	bool was_sent; /* its head left before it was closed */
 	bool is_of_head; /* the request is HEAD: its answer has no body, whatever it announces */
 };
 TAILQ_HEAD(h2_stream_queue, h2_stream);
@@ -121,8 +122,8 @@ struct h2 {
 
 /* Queues what a connection begins with. `events` are borrowed, as `arg` is, which goes with those
  * that have no stream. */
-void h2_init(struct h2 *h2, const struct h2_options *options, const struct h2_events *events,
-    void *arg);
+void h2_init(
+    struct h2 *h2, const struct h2_options *options, const struct h2_events *events, void *arg);
 void h2_free(struct h2 *h2);
 /* No event is called any more, whatever is on the stack. */
 void h2_stop(struct h2 *h2);
@@ -145,7 +146,7 @@ void h2_start(struct h2 *h2);
 bool h2_may_submit(const struct h2 *h2) MUST_USE;
 /* What the peer allows at a time. */
 uint32_t h2_peer_streams_max(const struct h2 *h2) MUST_USE;
-/* The head of `stream` left for the transport. */
+/* The head of `stream`, which may be closed, left for the transport. */
 bool h2_is_sent(const struct h2_stream *stream) MUST_USE;
 
 /* Where the encoded fields of a head go; nothing else may be called before h2_head_close(). */
@@ -154,7 +155,8 @@ struct buf *h2_head_open(struct h2_stream *stream) MUST_USE;
 void h2_head_close(struct h2_stream *stream, bool is_end);
 /* There is body to send, or its end. */
 void h2_resume(struct h2_stream *stream);
-/* Ends it at once; a request that waits is never sent. */
+/* Ends it at once, and nothing is told. A request that waits is never sent; of a stream that both
+ * have ended nobody needs to hear. */
 void h2_reset(struct h2_stream *stream, uint32_t code);
 
 /* Bytes of bodies were taken: the peer may send as many more. */

@@ -4,7 +4,7 @@
 
 #define SETTING_LEN 6u
 /* No peer in good faith sends more in one frame. */
-#define SETTINGS_MAX 32u
+#define SETTINGS_MAX   32u
 #define FRAME_SIZE_MAX 16777215u
 
 void h2_fail(struct h2 *h2, uint32_t code, const char *why)
@@ -122,7 +122,8 @@ static void take_setting(struct h2 *h2, unsigned name, uint32_t value)
 {
 	switch (name) {
 	case H2_HEADER_TABLE_SIZE:
-		/* Nothing is ever inserted; a smaller table must be acknowledged (RFC 7541, 4.2). */
+		/* Nothing is ever inserted; a smaller table must be acknowledged (RFC 7541, 4.2).
+		 */
 		h2->owes_table_size = true;
 		break;
 	case H2_ENABLE_PUSH:
@@ -141,7 +142,8 @@ static void take_setting(struct h2 *h2, unsigned name, uint32_t value)
 		break;
 	case H2_ENABLE_CONNECT_PROTOCOL:
 		if (value > 1)
-			h2_fail(h2, H2_PROTOCOL_ERROR, "ENABLE_CONNECT_PROTOCOL with a wrong value");
+			h2_fail(
+			    h2, H2_PROTOCOL_ERROR, "ENABLE_CONNECT_PROTOCOL with a wrong value");
 		break;
 	default:
 		break;
@@ -237,7 +239,8 @@ static bool is_of_connection(const struct h2_frame *frame)
 
 bool h2_take_frame(struct h2 *h2, const struct h2_frame *frame, const uint8_t *payload)
 {
-	bool is_astray = frame->type != H2_WINDOW_UPDATE && is_of_connection(frame) != (frame->id == 0);
+	bool is_astray =
+	    frame->type != H2_WINDOW_UPDATE && is_of_connection(frame) != (frame->id == 0);
 	if (is_astray) {
 		h2_fail(h2, H2_PROTOCOL_ERROR, "a frame for a stream that it cannot be for");
 		return true;

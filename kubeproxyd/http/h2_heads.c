@@ -25,8 +25,7 @@ static void take_field(void *arg, const struct hpack_field *field)
 /* False: the table of the connection is lost. */
 static bool decode(struct h2 *h2, const uint8_t *block, size_t len, struct reading *reading)
 {
-	if (hpack_decode(
-		&h2->decoder, block, len, reading != NULL ? take_field : NULL, reading))
+	if (hpack_decode(&h2->decoder, block, len, reading != NULL ? take_field : NULL, reading))
 		return true;
 	h2_fail(h2, H2_COMPRESSION_ERROR, "a head that is not HPACK");
 	return false;
@@ -40,8 +39,7 @@ void h2_end_peer(struct h2_stream *stream)
 	struct h2 *h2 = stream->h2;
 	uint32_t id = stream->id;
 	if (stream->missing > 0) {
-		h2_stream_fail(
-		    stream, H2_PROTOCOL_ERROR, "a body shorter than its content-length");
+		h2_stream_fail(stream, H2_PROTOCOL_ERROR, "a body shorter than its content-length");
 		return;
 	}
 	stream->is_peer_ended = true;
@@ -51,8 +49,7 @@ void h2_end_peer(struct h2_stream *stream)
 }
 
 /* What content-length says about the body that follows (RFC 9110, 8.6). */
-static const char *expect_body(
-    struct h2_stream *stream, const struct h2_rules *rules, bool is_end)
+static const char *expect_body(struct h2_stream *stream, const struct h2_rules *rules, bool is_end)
 {
 	bool is_bodiless = rules->kind == H2_ANSWER_HEAD &&
 			   (stream->is_of_head || rules->status == 204 || rules->status == 304);
@@ -84,7 +81,7 @@ static void end_head(struct reading *reading, bool is_end)
 	const char *error = reading->error != NULL ? reading->error : h2_rules_end(rules);
 	bool is_interim = rules->kind == H2_ANSWER_HEAD && rules->status < 200;
 	if (error == NULL && is_interim)
-		error = is_end ? "an interim answer that ends its stream"
+		error = is_end		    ? "an interim answer that ends its stream"
 			: rules->has_length ? "an interim answer with content-length"
 					    : NULL;
 	else if (error == NULL && rules->kind != H2_TRAILERS)
@@ -104,8 +101,8 @@ static void refuse(struct h2 *h2, uint32_t id)
 {
 	uint8_t payload[4];
 	h2_write_u32(payload, H2_REFUSED_STREAM);
-	h2_put_reply(
-	    h2, &(struct h2_frame){.len = sizeof payload, .type = H2_RST_STREAM, .id = id}, payload);
+	h2_put_reply(h2, &(struct h2_frame){.len = sizeof payload, .type = H2_RST_STREAM, .id = id},
+	    payload);
 	h2->events->on_reset(h2->arg);
 }
 
@@ -153,13 +150,14 @@ static void take_block(
 		return;
 	if (stream == NULL || stream->is_peer_ended) {
 		if (decode(h2, block, len, NULL) && stream != NULL)
-			h2_stream_fail(stream, H2_STREAM_CLOSED, "HEADERS behind the end of its stream");
+			h2_stream_fail(
+			    stream, H2_STREAM_CLOSED, "HEADERS behind the end of its stream");
 		return;
 	}
 	struct reading reading = {.stream = stream};
-	reading.rules.kind = stream->has_head	      ? H2_TRAILERS
+	reading.rules.kind = stream->has_head	     ? H2_TRAILERS
 			     : h2->options.is_server ? H2_REQUEST_HEAD
-						      : H2_ANSWER_HEAD;
+						     : H2_ANSWER_HEAD;
 	if (stream->has_head && !is_end)
 		reading.error = "trailers that do not end their stream";
 	else if (!stream->has_head && !h2->options.is_server)
@@ -200,8 +198,7 @@ void h2_take_head(struct h2 *h2, const struct h2_frame *frame, const uint8_t *pa
 	buf_append(&h2->block, block, len);
 }
 
-void h2_take_continuation(
-    struct h2 *h2, const struct h2_frame *frame, const uint8_t *payload)
+void h2_take_continuation(struct h2 *h2, const struct h2_frame *frame, const uint8_t *payload)
 {
 	if (++h2->continuations > h2->options.continuations_max) {
 		h2_fail(h2, H2_ENHANCE_YOUR_CALM, "a head in too many frames");

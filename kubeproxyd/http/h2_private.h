@@ -50,8 +50,7 @@ bool h2_is_idle(const struct h2 *h2, uint32_t id) MUST_USE;
 /* --- h2_heads.c */
 
 void h2_take_head(struct h2 *h2, const struct h2_frame *frame, const uint8_t *payload);
-void h2_take_continuation(
-    struct h2 *h2, const struct h2_frame *frame, const uint8_t *payload);
+void h2_take_continuation(struct h2 *h2, const struct h2_frame *frame, const uint8_t *payload);
 /* END_STREAM came; the body is as long as announced, or the stream fails. */
 void h2_end_peer(struct h2_stream *stream);
 

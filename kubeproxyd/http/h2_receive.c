@@ -72,8 +72,7 @@ static void take_body(struct h2 *h2, const uint8_t *data, size_t len)
 	}
 	if (stream->missing >= 0 && (int64_t)len > stream->missing) {
 		drop_data(h2, NULL, len);
-		h2_stream_fail(
-		    stream, H2_PROTOCOL_ERROR, "a body longer than its content-length");
+		h2_stream_fail(stream, H2_PROTOCOL_ERROR, "a body longer than its content-length");
 		return;
 	}
 	if (stream->missing >= 0)

@@ -29,10 +29,23 @@ enum kind {
 /* Letters of a field's name (RFC 9110, 5.1), in lower case (RFC 9113, 8.2.1). */
 static bool is_name_byte(unsigned char c)
 {
-	static const unsigned char allowed[256] = {
-	    ['!'] = 1, ['#'] = 1, ['$'] = 1, ['%'] = 1, ['&'] = 1, ['\''] = 1, ['*'] = 1, ['+'] = 1,
-	    ['-'] = 1, ['.'] = 1, ['^'] = 1, ['_'] = 1, ['`'] = 1, ['|'] = 1, ['~'] = 1,
-	    ['0' ... '9'] = 1, ['a' ... 'z'] = 1};
+	static const unsigned char allowed[256] = {['!'] = 1,
+	    ['#'] = 1,
+	    ['$'] = 1,
+	    ['%'] = 1,
+	    ['&'] = 1,
+	    ['\''] = 1,
+	    ['*'] = 1,
+	    ['+'] = 1,
+	    ['-'] = 1,
+	    ['.'] = 1,
+	    ['^'] = 1,
+	    ['_'] = 1,
+	    ['`'] = 1,
+	    ['|'] = 1,
+	    ['~'] = 1,
+	    ['0' ... '9'] = 1,
+	    ['a' ... 'z'] = 1};
 	return allowed[c] != 0;
 }
 
@@ -52,8 +65,8 @@ static bool is_value(const char *value, size_t len)
 	const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
 	if (len == 0)
 		return true;
-	bool has_blank_end = value[0] == ' ' || value[0] == '\t' || value[len - 1] == ' ' ||
-			     value[len - 1] == '\t';
+	bool has_blank_end =
+	    value[0] == ' ' || value[0] == '\t' || value[len - 1] == ' ' || value[len - 1] == '\t';
 	if (has_blank_end)
 		return false;
 	size_t i = 0;
@@ -175,8 +188,8 @@ static const char *take_pseudo(
 {
 	const char *value = field->value;
 	size_t len = field->value_len;
-	bool is_expected = rules->kind == H2_REQUEST_HEAD ? kind != STATUS && kind != ANY_PSEUDO
-							  : kind == STATUS;
+	bool is_expected =
+	    rules->kind == H2_REQUEST_HEAD ? kind != STATUS && kind != ANY_PSEUDO : kind == STATUS;
 	if (rules->kind == H2_TRAILERS || !is_expected)
 		return "a pseudo field that does not belong there";
 	if (rules->is_behind_pseudo)
@@ -214,16 +227,15 @@ const char *h2_rules_take(struct h2_rules *rules, const struct hpack_field *fiel
 	switch (kind) {
 	case HOST:
 		return rules->kind != H2_REQUEST_HEAD || is_once(rules, kind) ? NULL
-									   : "host comes twice";
+									      : "host comes twice";
 	case CONTENT_LENGTH:
 		if (rules->kind == H2_TRAILERS)
 			return NULL; /* says nothing there (RFC 9110, 6.5.1) */
 		return is_once(rules, kind) ? take_length(rules, field->value, field->value_len)
 					    : "content-length comes twice";
 	case TE:
-		return is_text(field->value, field->value_len, "trailers")
-			   ? NULL
-			   : "te is not trailers";
+		return is_text(field->value, field->value_len, "trailers") ? NULL
+									   : "te is not trailers";
 	case OF_CONNECTION:
 		return "a field that is about a connection of HTTP/1";
 	default:

@@ -138,8 +138,8 @@ void h2_head_close(struct h2_stream *stream, bool is_end)
 
 static bool may_begin(const struct h2 *h2)
 {
-	return h2->is_started && !h2->is_terminated && h2->count < h2->peer_streams_max &&
-	       h2_may_submit(h2);
+	return h2->is_started && !h2->is_terminated && !h2->has_heard_goaway &&
+	       h2->count < h2->peer_streams_max && h2->highest < H2_STREAM_ID_MAX;
 }
 
 static uint32_t take_id(struct h2 *h2)
@@ -177,7 +177,9 @@ static void begin_waiting(struct h2 *h2)
 
 bool h2_is_sent(const struct h2_stream *stream)
 {
-	return stream->h2 != NULL && !stream->is_waiting && stream->h2->written > stream->head_at;
+	if (stream->h2 == NULL)
+		return stream->was_sent;
+	return !stream->is_waiting && stream->h2->written > stream->head_at;
 }
 
 /* --- bodies ------------------------------------------------------------------------------------

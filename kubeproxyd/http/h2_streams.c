@@ -80,6 +80,7 @@ void h2_stream_forget(struct h2_stream *stream)
 {
 	struct h2 *h2 = stream->h2;
 	bool is_open = !stream->is_waiting;
+	stream->was_sent = h2_is_sent(stream);
 	h2_unlist(stream);
 	buf_free_secret(&stream->waiting);
 	stream->h2 = NULL;
@@ -112,7 +113,8 @@ struct h2_stream *h2_first_above(const struct h2 *h2, uint32_t id)
 {
 	struct h2_stream *first = NULL;
 	for (size_t i = 0; i < h2->slot_count; i++) {
-		for (struct h2_stream *stream = h2->slots[i]; stream != NULL; stream = stream->next) {
+		for (struct h2_stream *stream = h2->slots[i]; stream != NULL;
+		     stream = stream->next) {
 			if (stream->id > id && (first == NULL || stream->id < first->id))
 				first = stream;
 		}
