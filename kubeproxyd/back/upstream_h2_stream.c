@@ -250,10 +250,9 @@ static void release(void *object)
 	request->events = NULL;
 	h2_request_stop_waiting(request);
 	unlist(request);
-	if (!connection->is_dead) {
-		h2_reset(&request->h2, H2_CANCEL);
+	h2_reset(&request->h2, H2_CANCEL);
+	if (!connection->is_dead)
 		upstream_h2_ask_flush(connection);
-	}
 	buf_free_secret(&request->body);
 	buf_free_secret(&request->held);
 	count_held(request);

@@ -173,7 +173,7 @@ void h2_reset(struct h2_stream *stream, uint32_t code)
 	bool is_open = !stream->is_waiting && !(stream->is_ended && stream->is_peer_ended);
 	uint32_t id = stream->id;
 	h2_stream_forget(stream);
-	if (!is_open)
+	if (!is_open || h2->is_stopped)
 		return;
 	uint8_t payload[4];
 	h2_write_u32(payload, code);
