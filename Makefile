@@ -10,7 +10,7 @@ VERSION := 0.1.0
 
 # --- flags ------------------------------------------------------------------------------------------------------------
 
-PACKAGES := zlib libnghttp2 libcurl libcrypto libssl yaml-0.1 json-c libzmq libevent libevent_extra sqlite3 libbsd
+PACKAGES := zlib libcurl libcrypto libssl yaml-0.1 json-c libzmq libevent libevent_extra sqlite3 libbsd
 WARNINGS := -Wall -Wextra -Wconversion -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wcast-qual -Wformat=2 -Wundef -Wvla -Wwrite-strings -Wold-style-definition
 HARDENING := -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection=full
@@ -29,6 +29,8 @@ CC := $(CC_$(MODE))
 CPPFLAGS := -I. -D_GNU_SOURCE -DEKSGATE_VERSION='"$(VERSION)"' $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 CFLAGS := -std=gnu17 $(WARNINGS) $(HARDENING) $(CFLAGS_$(MODE))
 LDFLAGS := $(LINK_HARDENING) $(LDFLAGS_$(MODE))
+# HTTP/2 as others speak it: the other end in tests, and the load of the bench.
+TEST_PEERS := -lnghttp2
 LDLIBS = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 
 # llhttp comes as sources from Debian's node-llhttp: compiled from where the package puts them, without our warnings.
@@ -448,7 +450,7 @@ $(OBJ)/%.o: %.c Makefile
 
 $(BUILD)/tests/%: $(OBJ)/tests/unit/%.o $$(addprefix $(OBJ)/,$$($$*))
 	@mkdir -p $(@D)
-	$(call quiet,LD)$(link) -lcmocka
+	$(call quiet,LD)$(link) -lcmocka $(TEST_PEERS)
 
 # Acts as a proxy by hand, for scenarios.
 BUS_PEER := tests/sim/bus_peer.o $(BASE) $(PROTO) common/loop.o common/zsock.o
@@ -469,7 +471,7 @@ unit: $(addprefix $(BUILD)/tests/,$(UNIT_TESTS)) peers
 LOAD := tests/bench/load.o tests/bench/load_connection.o tests/bench/load_http.o common/xmem.o common/buf.o
 $(BUILD)/bench/load: $(addprefix $(OBJ)/,$(LOAD))
 	@mkdir -p $(@D)
-	$(call quiet,LD)$(link)
+	$(call quiet,LD)$(link) $(TEST_PEERS)
 load: $(BUILD)/bench/load
 
 # What a decision costs, another row of it.
@@ -480,7 +482,7 @@ decide: $(BUILD)/bench/decide
 
 $(BUILD)/fuzz/%: $(OBJ)/tests/fuzz/%.o $(if $(filter fuzz,$(MODE)),,$(OBJ)/tests/fuzz/replay.o) $$(addprefix $(OBJ)/,$$($$*))
 	@mkdir -p $(@D)
-	$(call quiet,LD)$(link) $(if $(filter fuzz,$(MODE)),-fsanitize=fuzzer)
+	$(call quiet,LD)$(link) $(TEST_PEERS) $(if $(filter fuzz,$(MODE)),-fsanitize=fuzzer)
 
 # --- everything a newcomer types --------------------------------------------------------------------------------------
 
