@@ -95,7 +95,7 @@ static size_t take_data(struct h2 *h2, const uint8_t *data, size_t len)
 		take_padding_length(h2, data[0]);
 		return 1;
 	}
-	size_t body = h2->left - h2->padding;
+	size_t body = h2->left > h2->padding ? h2->left - h2->padding : 0;
 	size_t used = body > 0 ? body : h2->left;
 	if (used > len)
 		used = len;
