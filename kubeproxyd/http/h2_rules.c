@@ -102,6 +102,26 @@ static bool is_token(const char *text, size_t len)
 	return len > 0;
 }
 
+/* Letters of a host with an optional port, and of user information, which is refused with a
+ * sentence (RFC 3986, 3.2). */
+static bool is_authority(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)text[i];
+		bool is_letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+		if (!is_letter &&
+		    (c == '\0' || strchr("0123456789-._~!$&'()*+,;=:@%[]", c) == NULL))
+			return false;
+	}
+	return len > 0;
+}
+
+/* Of a value: control characters are refused before. */
+static bool has_blank(const char *text, size_t len)
+{
+	return memchr(text, ' ', len) != NULL || memchr(text, '\t', len) != NULL;
+}
+
 static bool is_text(const char *value, size_t len, const char *text)
 {
 	return strlen(text) == len && memcmp(value, text, len) == 0;
@@ -172,6 +192,15 @@ static const char *take_length(struct h2_rules *rules, const char *value, size_t
 	return NULL;
 }
 
+static const char *take_host(struct h2_rules *rules, const struct hpack_field *field)
+{
+	if (rules->kind != H2_REQUEST_HEAD)
+		return NULL;
+	if (!is_once(rules, HOST))
+		return "host comes twice";
+	return is_authority(field->value, field->value_len) ? NULL : "host is not an authority";
+}
+
 static const char *take_status(struct h2_rules *rules, const char *value, size_t len)
 {
 	bool is_number = len == 3 && value[0] >= '1' && value[0] <= '9' && value[1] >= '0' &&
@@ -205,9 +234,11 @@ static const char *take_pseudo(
 		return is_token(value, len) ? NULL : ":scheme is not a scheme";
 	case PATH:
 		rules->is_asterisk = is_text(value, len, "*");
-		return rules->is_asterisk || (len > 0 && value[0] == '/')
-			   ? NULL
-			   : ":path does not begin with a slash";
+		if (len == 0 || (value[0] != '/' && !rules->is_asterisk))
+			return ":path does not begin with a slash";
+		return has_blank(value, len) ? "a blank in :path" : NULL;
+	case AUTHORITY:
+		return is_authority(value, len) ? NULL : ":authority is not an authority";
 	case STATUS:
 		return take_status(rules, value, len);
 	default:
@@ -226,8 +257,7 @@ const char *h2_rules_take(struct h2_rules *rules, const struct hpack_field *fiel
 	rules->is_behind_pseudo = true;
 	switch (kind) {
 	case HOST:
-		return rules->kind != H2_REQUEST_HEAD || is_once(rules, kind) ? NULL
-									      : "host comes twice";
+		return take_host(rules, field);
 	case CONTENT_LENGTH:
 		if (rules->kind == H2_TRAILERS)
 			return NULL; /* says nothing there (RFC 9110, 6.5.1) */
