@@ -34,6 +34,7 @@ struct stage_request {
 	unsigned number;
 	struct buf fields; /* "name: value, " each, as they came */
 	size_t to_send, received;
+	uint64_t digest; /* of what was received */
 	bool is_last, has_trailers, is_over;
 };
 
