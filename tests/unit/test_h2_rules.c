@@ -217,6 +217,7 @@ static void test_fields_of_connections(void **state)
 	    {OK "upgrade: h2c\n", CONNECTED},
 	    {OK "te: trailers\n", NULL},
 	    {OK "te: trailers\nte: trailers\n", NULL},
+	    {OK "te: Trailers\n", NULL},
 	    {OK "te: \n", "te is not"},
 	    {OK "te: gzip\n", "te is not"},
 	    {OK "te: trailers, gzip\n", "te is not"},
