@@ -414,6 +414,9 @@ fuzz_upgrade := $(BASE) $(HTTP) $(LLHTTP) kubeproxyd/exchange/upgrade.o kubeprox
 
 FUZZ_TARGETS += fuzz_h2_session
 fuzz_h2_session := $(SESSION_H2_TEST)
+FUZZ_TARGETS += fuzz_h2_server fuzz_h2_client
+fuzz_h2_server := $(H2_STAGE) tests/fuzz/h2_reference.o tests/fuzz/h2_duel.o
+fuzz_h2_client := $(fuzz_h2_server)
 
 FUZZ_TARGETS += fuzz_jwt fuzz_iam_token
 fuzz_jwt := $(test_oidc)
