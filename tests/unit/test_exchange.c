@@ -41,7 +41,7 @@ static void test_refusals(void **state)
 		const char *says;
 	} rows[] = {
 	    {"GET", "/api/v1/pods", 404, "kubeproxyd ls"},
-	    {"GET", "/clusters/other/api", 404, "kubeproxyd ls"},
+	    {"GET", "/clusters/other/api", 404, "here, or none of the roles of user"},
 	    {"GET", "/clusters/prod/api//v1/pods", 400, "refused"},
 	    {"OPTIONS", "/clusters/prod/api", 405, "refused"},
 	};
