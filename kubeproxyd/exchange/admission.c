@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/metrics.h"
 #include "common/settings.h"
@@ -226,6 +227,37 @@ static bool check_creation(struct admission *admission, const struct question *q
 	return admission->needs_body || admission_check_creation(admission, question->request);
 }
 
+static bool is_form(const struct http_fields *fields, size_t index)
+{
+	static const char *const types[] = {"application/x-www-form-urlencoded", "multipart/"};
+	const char *type = fields_value(fields, index);
+	bool is_one = false;
+	if (!fields_is_named(fields, index, "Content-Type"))
+		return false;
+	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+		is_one |= strncasecmp(type, types[i], strlen(types[i])) == 0;
+	return is_one;
+}
+
+/* POST /run takes its command from the query or from a form, and from the form first: what is on
+ * record before it runs would be another one, or none. */
+static bool check_form(struct admission *admission, const struct question *question)
+{
+	const struct http_head *request = question->request;
+	bool has_body = request->body == HTTP_BODY_CHUNKED || request->content_length > 0;
+	if (!has_body || !request_info_is_kubelet(&admission->info))
+		return true;
+	for (size_t i = 0; i < request->fields.count; i++) {
+		if (is_form(&request->fields, i))
+			return refuse(admission, 415,
+			    xstrdup(
+				"a form is not sent on to a kubelet: what it is to run must be on "
+				"record before, so put it into the query "
+				"(.../proxy/run/NAMESPACE/POD/CONTAINER?cmd=COMMAND)"));
+	}
+	return true;
+}
+
 static bool refuse_busy(struct admission *admission, const struct question *question,
     const char *setting, char *message)
 {
@@ -324,6 +356,7 @@ static check_fn *const checks[] = {
     check_fields,
     ask_policy,
     check_creation,
+    check_form,
     check_connections,
     take_seat,
     prepare_cluster,
