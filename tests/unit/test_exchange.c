@@ -73,7 +73,7 @@ static void test_no_form_goes_to_a_kubelet(void **state)
 	};
 	static const struct peer_failure left = {.kind = PEER_CUT, .reason = "left"};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		exchange_world_reset();
+		size_t before = upstream_count;
 		side_clear(&client);
 		fields_clear(&request.fields);
 		fields_add_text(&request.fields, "Content-Type", "text/plain");
@@ -81,7 +81,7 @@ static void test_no_form_goes_to_a_kubelet(void **state)
 		ask("POST", rows[i].target, rows[i].body);
 		if (rows[i].is_refused)
 			assert_refused(415, "put it into the query");
-		assert_int_equal(upstream_count, !rows[i].is_refused);
+		assert_int_equal(upstream_count, before + !rows[i].is_refused);
 		if (!rows[i].is_refused)
 			exchange_client_events.on_failed(exchange, &left);
 	}
