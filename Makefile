@@ -280,8 +280,8 @@ test_json_cursor := kubeproxyd/filter/json_cursor.o kubeproxyd/filter/json_frame
 test_json_filter := $(BASE) $(FILTER) kubeproxyd/policy/protobuf.o
 test_exchange_filter = $(test_exchange)
 UNIT_TESTS += test_spool test_exchange_spool
-test_spool := $(BASE) common/loop.o common/worker.o kubeproxyd/net/holdings.o kubeproxyd/exchange/spool.o
-test_exchange_spool = $(test_exchange) tests/unit/protobuf_reference.o
+test_spool := $(BASE) common/loop.o common/worker.o kubeproxyd/net/holdings.o kubeproxyd/exchange/spool.o tests/unit/worker_hang.o
+test_exchange_spool = $(test_exchange) tests/unit/protobuf_reference.o tests/unit/worker_hang.o
 test_accept := $(test_json_filter)
 test_filter_gzip := $(test_json_filter)
 FUZZ_TARGETS += fuzz_json_filter
@@ -428,7 +428,9 @@ quiet = $(if $(filter 1,$(V)),,@echo '  $(1)  $(subst $(BUILD)/,,$@)';)
 
 all: $(addprefix $(BUILD)/,$(PROGRAMS))
 
-link = $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LDLIBS)
+# Optimising across files takes as many processes as make may, not as many as there are processors (-flto=auto).
+LTO_JOBS = $(or $(patsubst -j%,%,$(filter -j%,$(MAKEFLAGS))),1)
+link = $(CC) $(CFLAGS) $(if $(findstring -flto,$(CFLAGS)),-flto=$(LTO_JOBS)) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LDLIBS)
 
 $(BUILD)/discoveryd: $(addprefix $(OBJ)/,$(DISCOVERYD) $(COMMON) $(PROTO))
 	$(call quiet,LD)$(link)
