@@ -14,6 +14,19 @@ static bool take_window(struct h2_window *window, size_t len)
 	return window->used <= window->size;
 }
 
+/* Once it is known how much of a frame is body, and before any of it is handed on. */
+static void check_length(struct h2 *h2)
+{
+	struct h2_stream *stream = h2_find(h2, h2->frame.id);
+	if (stream == NULL || stream->missing < 0)
+		return;
+	int64_t len = (int64_t)h2->left - (int64_t)h2->padding;
+	if (len > stream->missing)
+		h2_stream_fail(stream, H2_PROTOCOL_ERROR, "a body longer than its content-length");
+	else
+		stream->missing -= len;
+}
+
 /* A frame begins. What cannot be is an error of the connection, or of its stream, whose bytes are
  * passed over then: they count for the connection's window all the same (6.9). */
 static void begin_data(struct h2 *h2)
@@ -43,6 +56,8 @@ static void begin_data(struct h2 *h2)
 		h2_stream_fail(stream, H2_PROTOCOL_ERROR, "DATA before the head");
 	else if (!take_window(&stream->window, frame->len))
 		h2_stream_fail(stream, H2_FLOW_CONTROL_ERROR, "more DATA than the stream's window");
+	else if (!h2->is_padding_due)
+		check_length(h2);
 }
 
 /* Nobody waits for these bytes. */
@@ -61,6 +76,8 @@ static void take_padding_length(struct h2 *h2, uint8_t padding)
 	if (padding > h2->left)
 		h2_fail(h2, H2_PROTOCOL_ERROR, "padding longer than its frame");
 	h2->padding = padding;
+	if (!h2->is_terminated && !h2->is_stopped)
+		check_length(h2);
 }
 
 static void take_body(struct h2 *h2, const uint8_t *data, size_t len)
@@ -70,13 +87,6 @@ static void take_body(struct h2 *h2, const uint8_t *data, size_t len)
 		drop_data(h2, NULL, len);
 		return;
 	}
-	if (stream->missing >= 0 && (int64_t)len > stream->missing) {
-		drop_data(h2, NULL, len);
-		h2_stream_fail(stream, H2_PROTOCOL_ERROR, "a body longer than its content-length");
-		return;
-	}
-	if (stream->missing >= 0)
-		stream->missing -= (int64_t)len;
 	h2->events->on_body(stream, data, len);
 }
 
@@ -95,7 +105,7 @@ static size_t take_data(struct h2 *h2, const uint8_t *data, size_t len)
 		take_padding_length(h2, data[0]);
 		return 1;
 	}
-	size_t body = h2->left - h2->padding;
+	size_t body = h2->left > h2->padding ? h2->left - h2->padding : 0;
 	size_t used = body > 0 ? body : h2->left;
 	if (used > len)
 		used = len;

@@ -77,7 +77,7 @@ struct buf *h2_head_open(struct h2_stream *stream)
 	static const uint8_t header[H2_FRAME_HEADER];
 	struct h2 *h2 = stream->h2;
 	struct buf *buf = head_buffer(stream);
-	stream->head_at = buf->len;
+	h2->open_at = buf->len;
 	buf_append(buf, header, sizeof header);
 	/* Not in one that waits: others may be written before it. */
 	if (h2->owes_table_size && !stream->is_waiting) {
@@ -125,8 +125,9 @@ void h2_head_close(struct h2_stream *stream, bool is_end)
 	stream->is_end_first = is_end;
 	if (stream->is_waiting)
 		return;
-	frame_block(&h2->out, (size_t)stream->head_at, stream->id, is_end);
-	stream->head_at += h2->written;
+	frame_block(&h2->out, h2->open_at, stream->id, is_end);
+	if (stream->head_at == 0) /* trailers do not unsay it */
+		stream->head_at = h2->written + h2->open_at;
 	if (!is_end)
 		return;
 	stream->is_ended = true;
@@ -275,8 +276,8 @@ void h2_flush(struct h2 *h2)
 {
 	if (!h2->options.is_server && !h2->is_started)
 		return;
-	begin_waiting(h2);
 	while (!h2->is_stopped && !h2->events->is_full(h2->arg)) {
+		begin_waiting(h2);
 		write_out(h2);
 		struct h2_stream *stream = TAILQ_FIRST(&h2->sendable);
 		if (stream == NULL || h2->is_terminated)

@@ -33,7 +33,7 @@ struct h2_stream {
 	struct h2_window window;
 	int64_t credit; /* what the peer lets us send */
 	int64_t missing; /* of the body that content-length announced; -1: nothing was announced */
-	uint64_t head_at; /* the position of its head in all that is sent */
+	uint64_t head_at; /* the position of its first head in all that is sent, never 0 */
 	struct buf waiting; /* its head, while it waits */
 	bool is_listed, is_waiting, is_end_first; /* is_end_first: nothing follows its head */
 	bool has_head; /* the peer's, a final one */
@@ -65,6 +65,7 @@ struct h2 {
 	size_t left, padding; /* of it */
 	bool is_padding_due; /* its first byte says how much */
 	struct buf out;
+	size_t open_at; /* where the head begins that is written now */
 	uint64_t written; /* bytes that left `out` */
 	unsigned replies; /* frames that the peer made us send since the last flush */
 	struct h2_stream **slots;
