@@ -370,11 +370,7 @@ HPACK_TEST := $(BASE) $(HPACK)
 UNIT_TESTS += test_huffman test_hpack_decode
 test_hpack := $(HPACK_TEST)
 test_huffman := $(HPACK_TEST)
-<<<<<<< HEAD
 test_hpack_decode := tests/unit/hpack_both.o $(HPACK_TEST)
-test_h2_fields := $(BASE) $(HPACK) kubeproxyd/http/h2_fields.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o kubeproxyd/http/head.o
-=======
-test_hpack_decode := $(HPACK_TEST)
 test_h2_fields := $(HPACK_TEST) kubeproxyd/http/h2_fields.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o kubeproxyd/http/head.o tests/unit/hpack_text.o
 # The engine of HTTP/2 alone, with frames written by hand.
 UNIT_TESTS += test_h2_frames test_h2_states test_h2_flow test_h2_heads test_h2_client
@@ -384,7 +380,6 @@ test_h2_states := $(test_h2_frames)
 test_h2_flow := $(test_h2_frames)
 test_h2_client := $(H2_STAGE)
 test_h2_heads := $(test_h2_frames) tests/unit/h2_end.o
->>>>>>> h2t
 test_upstream_h2 := tests/unit/upstream_h2_world.o tests/unit/h2_end.o tests/unit/fake_streams.o $(BASE) common/loop.o $(HTTP) $(LLHTTP) \
 	kubeproxyd/back/dial.o kubeproxyd/back/upstream_h2.o kubeproxyd/back/upstream_h2_stream.o kubeproxyd/net/holdings.o
 test_upstream_h2_failures := $(test_upstream_h2)
