@@ -283,8 +283,8 @@ test_json_cursor := kubeproxyd/filter/json_cursor.o kubeproxyd/filter/json_frame
 test_json_filter := $(BASE) $(FILTER) kubeproxyd/policy/protobuf.o
 test_exchange_filter = $(test_exchange)
 UNIT_TESTS += test_spool test_exchange_spool
-test_spool := $(BASE) common/loop.o common/worker.o kubeproxyd/net/holdings.o kubeproxyd/exchange/spool.o
-test_exchange_spool = $(test_exchange) tests/unit/protobuf_reference.o
+test_spool := $(BASE) common/loop.o common/worker.o kubeproxyd/net/holdings.o kubeproxyd/exchange/spool.o tests/unit/worker_hang.o
+test_exchange_spool = $(test_exchange) tests/unit/protobuf_reference.o tests/unit/worker_hang.o
 test_accept := $(test_json_filter)
 test_filter_gzip := $(test_json_filter)
 FUZZ_TARGETS += fuzz_json_filter
@@ -370,7 +370,7 @@ HPACK_TEST := $(BASE) $(HPACK)
 UNIT_TESTS += test_huffman test_hpack_decode
 test_hpack := $(HPACK_TEST)
 test_huffman := $(HPACK_TEST)
-test_hpack_decode := $(HPACK_TEST)
+test_hpack_decode := tests/unit/hpack_both.o $(HPACK_TEST)
 test_h2_fields := $(HPACK_TEST) kubeproxyd/http/h2_fields.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o kubeproxyd/http/head.o tests/unit/hpack_text.o
 # The engine of HTTP/2 alone, with frames written by hand.
 UNIT_TESTS += test_h2_frames test_h2_states test_h2_flow test_h2_heads test_h2_client test_h2_events test_h2_rules
@@ -412,6 +412,8 @@ fuzz_cast := $(test_cast_reader)
 FUZZ_TARGETS += fuzz_upgrade
 fuzz_upgrade := $(BASE) $(HTTP) $(LLHTTP) kubeproxyd/exchange/upgrade.o kubeproxyd/gate/headers_response.o
 
+FUZZ_TARGETS += fuzz_hpack
+fuzz_hpack := tests/unit/hpack_both.o $(HPACK_TEST)
 FUZZ_TARGETS += fuzz_h2_session
 fuzz_h2_session := $(SESSION_H2_TEST)
 FUZZ_TARGETS += fuzz_h2_server fuzz_h2_client
@@ -443,7 +445,9 @@ quiet = $(if $(filter 1,$(V)),,@echo '  $(1)  $(subst $(BUILD)/,,$@)';)
 
 all: $(addprefix $(BUILD)/,$(PROGRAMS))
 
-link = $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LDLIBS)
+# Optimising across files takes as many processes as make may, not as many as there are processors (-flto=auto).
+LTO_JOBS = $(or $(patsubst -j%,%,$(filter -j%,$(MAKEFLAGS))),1)
+link = $(CC) $(CFLAGS) $(if $(findstring -flto,$(CFLAGS)),-flto=$(LTO_JOBS)) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LDLIBS)
 
 $(BUILD)/discoveryd: $(addprefix $(OBJ)/,$(DISCOVERYD) $(COMMON) $(PROTO))
 	$(call quiet,LD)$(link)
