@@ -71,8 +71,9 @@ DISCOVERYD := discoveryd/main.o discoveryd/cli.o discoveryd/commands.o discovery
 	discoveryd/explain.o discoveryd/explain_causes.o discoveryd/explain_text.o discoveryd/status_text.o \
 	discoveryd/policy.o discoveryd/iam_policy.o discoveryd/check.o discoveryd/separation.o
 
+HPACK := kubeproxyd/http/hpack.o kubeproxyd/http/hpack_decode.o kubeproxyd/http/hpack_table.o kubeproxyd/http/huffman.o
 HTTP := kubeproxyd/http/h2_tail.o kubeproxyd/http/h2_memory.o \
-	kubeproxyd/http/hpack.o kubeproxyd/http/h2_fields.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o kubeproxyd/http/head.o kubeproxyd/http/h1_rules.o kubeproxyd/http/h1_chunked.o \
+	$(HPACK) kubeproxyd/http/h2_fields.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o kubeproxyd/http/head.o kubeproxyd/http/h1_rules.o kubeproxyd/http/h1_chunked.o \
 	kubeproxyd/http/h1_reader.o kubeproxyd/http/status.o
 EXCHANGE := kubeproxyd/exchange/exchange.o kubeproxyd/exchange/exchange_answer.o kubeproxyd/exchange/exchange_audit.o kubeproxyd/exchange/exchange_end.o \
 	kubeproxyd/exchange/exchanges.o kubeproxyd/exchange/admission.o kubeproxyd/exchange/admission_body.o kubeproxyd/exchange/exchange_rules.o \
@@ -279,8 +280,8 @@ test_json_cursor := kubeproxyd/filter/json_cursor.o kubeproxyd/filter/json_frame
 test_json_filter := $(BASE) $(FILTER) kubeproxyd/policy/protobuf.o
 test_exchange_filter = $(test_exchange)
 UNIT_TESTS += test_spool test_exchange_spool
-test_spool := $(BASE) common/loop.o common/worker.o kubeproxyd/net/holdings.o kubeproxyd/exchange/spool.o
-test_exchange_spool = $(test_exchange) tests/unit/protobuf_reference.o
+test_spool := $(BASE) common/loop.o common/worker.o kubeproxyd/net/holdings.o kubeproxyd/exchange/spool.o tests/unit/worker_hang.o
+test_exchange_spool = $(test_exchange) tests/unit/protobuf_reference.o tests/unit/worker_hang.o
 test_accept := $(test_json_filter)
 test_filter_gzip := $(test_json_filter)
 FUZZ_TARGETS += fuzz_json_filter
@@ -364,9 +365,13 @@ test_settings := $(BASE) $(SETTINGS)
 test_settings_errors := $(BASE) $(SETTINGS)
 
 UNIT_TESTS += test_hpack test_h2_fields test_h2_tail test_upstream_h2 test_upstream_h2_failures test_session_h2 test_session_h2_abuse
-test_hpack := $(BASE) kubeproxyd/http/hpack.o
+HPACK_TEST := $(BASE) $(HPACK)
+UNIT_TESTS += test_huffman test_hpack_decode
+test_hpack := $(HPACK_TEST)
+test_huffman := $(HPACK_TEST)
+test_hpack_decode := $(HPACK_TEST)
 test_h2_fields := $(BASE) kubeproxyd/http/h2_fields.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o kubeproxyd/http/head.o
-test_h2_tail := $(test_h2_fields) kubeproxyd/http/h2_tail.o kubeproxyd/http/hpack.o
+test_h2_tail := $(test_h2_fields) kubeproxyd/http/h2_tail.o $(HPACK)
 test_upstream_h2 := tests/unit/upstream_h2_world.o tests/unit/h2_end.o tests/unit/fake_streams.o $(BASE) common/loop.o $(HTTP) $(LLHTTP) \
 	kubeproxyd/back/dial.o kubeproxyd/back/upstream_h2.o kubeproxyd/back/upstream_h2_stream.o kubeproxyd/net/holdings.o
 test_upstream_h2_failures := $(test_upstream_h2)
@@ -425,7 +430,9 @@ quiet = $(if $(filter 1,$(V)),,@echo '  $(1)  $(subst $(BUILD)/,,$@)';)
 
 all: $(addprefix $(BUILD)/,$(PROGRAMS))
 
-link = $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LDLIBS)
+# Optimising across files takes as many processes as make may, not as many as there are processors (-flto=auto).
+LTO_JOBS = $(or $(patsubst -j%,%,$(filter -j%,$(MAKEFLAGS))),1)
+link = $(CC) $(CFLAGS) $(if $(findstring -flto,$(CFLAGS)),-flto=$(LTO_JOBS)) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LDLIBS)
 
 $(BUILD)/discoveryd: $(addprefix $(OBJ)/,$(DISCOVERYD) $(COMMON) $(PROTO))
 	$(call quiet,LD)$(link)

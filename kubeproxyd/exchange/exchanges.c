@@ -17,6 +17,8 @@
 
 #define EXPIRY_CHECK_SECONDS 5
 #define PACE_CHECK_SECONDS   1
+/* With a disk below the files of lists. */
+#define DISK_PATIENCE_SECONDS 30
 /* At the end, for a disk that hangs below files that have no name: nothing of them is lost. */
 #define CLOSING_SECONDS 5
 
@@ -31,6 +33,7 @@ static void on_expiry_timer(void *arg)
 {
 	struct exchanges *exchanges = arg;
 	for_each(exchanges, exchange_check_expiry);
+	for_each(exchanges, exchange_filter_look);
 	timer_set(exchanges->expiry, duration_seconds(EXPIRY_CHECK_SECONDS));
 }
 
@@ -190,6 +193,7 @@ struct exchanges *exchanges_new(const struct exchanges_options *options)
 	limit_holdings(exchanges);
 	exchanges->spools.directory = xstrdup_or_null(options->settings->proxy.cache_dir);
 	exchanges->spools.worker = worker_new(options->loop);
+	exchanges->spools.patience = duration_seconds(DISK_PATIENCE_SECONDS);
 	limit_spools(exchanges);
 	exchanges->look = timer_new(options->loop, on_look, exchanges);
 	make_metrics(exchanges, options->metrics);
