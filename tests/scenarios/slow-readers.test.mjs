@@ -2,8 +2,6 @@
 // waited longest are cut with a reason, and who reads is served whole.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { connect as connectH2 } from 'node:http2';
-import { connect } from 'node:tls';
 import { CLUSTERS, nameOf, person, scenario, startBoth, until } from './harness.mjs';
 
 const MIB = 1024 * 1024;
@@ -27,17 +25,15 @@ scenario('slow readers', async (world) => {
 	const number = async (pattern) => Number(pattern.exec(await kubeproxyd.call('/metrics'))?.[1] ?? 0);
 	const before = residentKiB(kubeproxyd.pid);
 
-	const tls = { host: '127.0.0.1', port: kubeproxyd.port, ca: alice.ca, cert: alice.certificate, key: alice.key };
 	const slow = Array.from({ length: count }, () => {
-		const socket = connect({ ...tls, ALPNProtocols: ['http/1.1'] });
+		const socket = alice.connect();
 		socket.on('error', () => {});
 		socket.on('secureConnect', () => socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`));
 		socket.pause();
 		return socket;
 	});
 	// And as many on one HTTP/2 connection, whose streams take nothing.
-	const h2 = connectH2(`https://127.0.0.1:${kubeproxyd.port}`, { ...tls, settings: { initialWindowSize: 0 } });
-	h2.on('error', () => {});
+	const h2 = alice.h2({ settings: { initialWindowSize: 0 } });
 	const closed = [];
 	for (let i = 0; i < count; i++) {
 		const stream = h2.request({ ':path': path });
