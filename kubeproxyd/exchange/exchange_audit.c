@@ -10,6 +10,7 @@
 #include "common/buf.h"
 #include "common/json.h"
 #include "common/settings.h"
+#include "common/text.h"
 #include "common/xmem.h"
 #include "kubeproxyd/directory/cluster.h"
 #include "kubeproxyd/exchange/caller.h"
@@ -132,7 +133,7 @@ void exchange_audit_answer_body(struct exchange *exchange, const uint8_t *data, 
 static bool is_of_kubelet(const struct request_info *info)
 {
 	return info->is_resource && info->api_group[0] == '\0' &&
-	       strcmp(info->resource, "nodes") == 0 && strcmp(info->subresource, "proxy") == 0;
+	       text_is(info->resource, "nodes") && text_is(info->subresource, "proxy");
 }
 
 /* What belongs to an application behind a proxy subresource may hold its secrets: its query is left
@@ -220,15 +221,6 @@ static bool wants(const struct exchange *exchange, enum audit_stage stage)
 
 /* --- when ------------------------------------------------------------------------------------ */
 
-static bool is_one_of(const char *word, const char *const *words)
-{
-	for (; *words != NULL; words++) {
-		if (strcmp(word, *words) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* What runs something in a cluster, or opens a way into it. Behind nodes/proxy a kubelet does so,
  * in tunnels and without one. */
 static bool is_session(const struct exchange *exchange)
@@ -236,9 +228,9 @@ static bool is_session(const struct exchange *exchange)
 	static const char *const subresources[] = {"exec", "attach", "portforward", NULL};
 	static const char *const reads[] = {"get", "watch", NULL};
 	const struct request_info *info = &exchange->admission.info;
-	bool is_hidden =
-	    is_of_kubelet(info) && (exchange->request->is_upgrade || !is_one_of(info->verb, reads));
-	return is_hidden || (info->is_resource && is_one_of(info->subresource, subresources));
+	bool is_hidden = is_of_kubelet(info) &&
+			 (exchange->request->is_upgrade || !text_is_one_of(info->verb, reads));
+	return is_hidden || (info->is_resource && text_is_one_of(info->subresource, subresources));
 }
 
 /* What changes something or reveals a secret: all but reading. */
@@ -248,8 +240,8 @@ static bool is_privileged(const struct exchange *exchange)
 	const struct request_info *info = &exchange->admission.info;
 	if (exchange->request->is_upgrade || info->opaque_from > 0 || is_session(exchange))
 		return true;
-	return !is_one_of(info->verb, reads) ||
-	       (info->is_resource && strcmp(info->resource, "secrets") == 0);
+	return !text_is_one_of(info->verb, reads) ||
+	       (info->is_resource && text_is(info->resource, "secrets"));
 }
 
 static bool refuse(const char **message)
@@ -284,7 +276,7 @@ static void watch_ports(struct exchange *exchange)
 	const struct request_info *info = &exchange->admission.info;
 	const char *upgrade = fields_get(&exchange->request->fields, "Upgrade");
 	bool is_of_interest = exchange->state == STATE_TUNNEL && info->is_resource &&
-			      strcmp(info->subresource, "portforward") == 0 &&
+			      text_is(info->subresource, "portforward") &&
 			      exchange->audit.verdict.level != AUDIT_NONE;
 	if (is_of_interest && upgrade != NULL)
 		exchange->audit.ports = forwarded_ports_new(upgrade);
