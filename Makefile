@@ -71,8 +71,9 @@ DISCOVERYD := discoveryd/main.o discoveryd/cli.o discoveryd/commands.o discovery
 	discoveryd/explain.o discoveryd/explain_causes.o discoveryd/explain_text.o discoveryd/status_text.o \
 	discoveryd/policy.o discoveryd/iam_policy.o discoveryd/check.o discoveryd/separation.o
 
+HPACK := kubeproxyd/http/hpack.o kubeproxyd/http/hpack_decode.o kubeproxyd/http/hpack_table.o kubeproxyd/http/huffman.o
 HTTP := kubeproxyd/http/h2_tail.o kubeproxyd/http/h2_memory.o \
-	kubeproxyd/http/hpack.o kubeproxyd/http/h2_fields.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o kubeproxyd/http/head.o kubeproxyd/http/h1_rules.o kubeproxyd/http/h1_chunked.o \
+	$(HPACK) kubeproxyd/http/h2_fields.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o kubeproxyd/http/head.o kubeproxyd/http/h1_rules.o kubeproxyd/http/h1_chunked.o \
 	kubeproxyd/http/h1_reader.o kubeproxyd/http/status.o
 EXCHANGE := kubeproxyd/exchange/exchange.o kubeproxyd/exchange/exchange_answer.o kubeproxyd/exchange/exchange_audit.o kubeproxyd/exchange/exchange_end.o \
 	kubeproxyd/exchange/exchanges.o kubeproxyd/exchange/admission.o kubeproxyd/exchange/admission_body.o kubeproxyd/exchange/exchange_rules.o \
@@ -95,7 +96,7 @@ RECORD := kubeproxyd/record/access_log.o kubeproxyd/record/audit.o kubeproxyd/re
 	kubeproxyd/record/websocket.o
 RECORD += kubeproxyd/record/remote_command.o kubeproxyd/record/cast_writer.o kubeproxyd/record/recording_files.o \
 	kubeproxyd/record/recording.o kubeproxyd/record/recordings.o kubeproxyd/record/recording_queue.o kubeproxyd/record/recorded_event.o
-RECORD += kubeproxyd/record/cast_reader.o kubeproxyd/record/cast_file.o
+RECORD += kubeproxyd/record/cast_reader.o kubeproxyd/record/cast_file.o kubeproxyd/record/cast_pieces.o kubeproxyd/record/recording_task.o
 PROTOBUF_FILTER := kubeproxyd/filter/protobuf_filter.o kubeproxyd/filter/protobuf_list.o kubeproxyd/filter/protobuf_watch.o \
 	kubeproxyd/filter/protobuf_object.o kubeproxyd/filter/protobuf_out.o
 FILTER := $(PROTOBUF_FILTER) kubeproxyd/filter/filter.o kubeproxyd/filter/accept.o kubeproxyd/filter/carry.o kubeproxyd/filter/gzip.o \
@@ -279,24 +280,26 @@ test_json_cursor := kubeproxyd/filter/json_cursor.o kubeproxyd/filter/json_frame
 test_json_filter := $(BASE) $(FILTER) kubeproxyd/policy/protobuf.o
 test_exchange_filter = $(test_exchange)
 UNIT_TESTS += test_spool test_exchange_spool
-test_spool := $(BASE) common/loop.o common/worker.o kubeproxyd/net/holdings.o kubeproxyd/exchange/spool.o
-test_exchange_spool = $(test_exchange) tests/unit/protobuf_reference.o
+test_spool := $(BASE) common/loop.o common/worker.o kubeproxyd/net/holdings.o kubeproxyd/exchange/spool.o tests/unit/worker_hang.o
+test_exchange_spool = $(test_exchange) tests/unit/protobuf_reference.o tests/unit/worker_hang.o
 test_accept := $(test_json_filter)
 test_filter_gzip := $(test_json_filter)
 FUZZ_TARGETS += fuzz_json_filter
 fuzz_json_filter = $(test_json_filter)
 
 # Recordings.
-UNIT_TESTS += test_remote_command test_cast_writer test_recording test_recording_files test_worker
+UNIT_TESTS += test_remote_command test_cast_writer test_cast_pieces test_recording test_recording_files test_worker
 REMOTE := $(BASE) kubeproxyd/record/remote_command.o kubeproxyd/record/spdy.o kubeproxyd/record/websocket.o
-CAST := $(REMOTE) kubeproxyd/record/cast_writer.o kubeproxyd/record/json_line.o common/json.o
+CAST := $(REMOTE) kubeproxyd/record/cast_pieces.o kubeproxyd/record/cast_writer.o kubeproxyd/record/json_line.o common/json.o
 test_remote_command := $(REMOTE) tests/unit/tunnel_bytes.o
 test_cast_writer := $(CAST)
+test_cast_pieces := $(BASE) kubeproxyd/record/cast_pieces.o
 test_recording := $(CAST) common/loop.o common/metrics.o common/worker.o kubeproxyd/record/recording.o kubeproxyd/record/recordings.o \
-	kubeproxyd/record/recording_files.o kubeproxyd/record/recording_queue.o kubeproxyd/record/audit_id.o tests/unit/disk_hang.o tests/unit/recording_stage.o
+	kubeproxyd/record/recording_files.o kubeproxyd/record/recording_queue.o kubeproxyd/record/recording_task.o kubeproxyd/record/audit_id.o tests/unit/disk_hang.o tests/unit/recording_stage.o
 test_recording_files := $(test_recording)
 test_worker := $(BASE) common/loop.o common/worker.o
-FUZZ_TARGETS += fuzz_recorder
+FUZZ_TARGETS += fuzz_recorder fuzz_json_line
+fuzz_json_line := $(BASE) common/json.o kubeproxyd/record/json_line.o
 fuzz_recorder := $(CAST)
 
 UNIT_TESTS += test_probe test_call
@@ -362,9 +365,13 @@ test_settings := $(BASE) $(SETTINGS)
 test_settings_errors := $(BASE) $(SETTINGS)
 
 UNIT_TESTS += test_hpack test_h2_fields test_h2_tail test_upstream_h2 test_upstream_h2_failures test_session_h2 test_session_h2_abuse
-test_hpack := $(BASE) kubeproxyd/http/hpack.o
+HPACK_TEST := $(BASE) $(HPACK)
+UNIT_TESTS += test_huffman test_hpack_decode
+test_hpack := $(HPACK_TEST)
+test_huffman := $(HPACK_TEST)
+test_hpack_decode := tests/unit/hpack_both.o $(HPACK_TEST)
 test_h2_fields := $(BASE) kubeproxyd/http/h2_fields.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o kubeproxyd/http/head.o
-test_h2_tail := $(test_h2_fields) kubeproxyd/http/h2_tail.o kubeproxyd/http/hpack.o
+test_h2_tail := $(test_h2_fields) kubeproxyd/http/h2_tail.o $(HPACK)
 test_upstream_h2 := tests/unit/upstream_h2_world.o tests/unit/h2_end.o tests/unit/fake_streams.o $(BASE) common/loop.o $(HTTP) $(LLHTTP) \
 	kubeproxyd/back/dial.o kubeproxyd/back/upstream_h2.o kubeproxyd/back/upstream_h2_stream.o kubeproxyd/net/holdings.o
 test_upstream_h2_failures := $(test_upstream_h2)
@@ -395,6 +402,8 @@ fuzz_cast := $(test_cast_reader)
 FUZZ_TARGETS += fuzz_upgrade
 fuzz_upgrade := $(BASE) $(HTTP) $(LLHTTP) kubeproxyd/exchange/upgrade.o kubeproxyd/gate/headers_response.o
 
+FUZZ_TARGETS += fuzz_hpack
+fuzz_hpack := tests/unit/hpack_both.o $(HPACK_TEST)
 FUZZ_TARGETS += fuzz_h2_session
 fuzz_h2_session := $(SESSION_H2_TEST)
 
@@ -423,7 +432,9 @@ quiet = $(if $(filter 1,$(V)),,@echo '  $(1)  $(subst $(BUILD)/,,$@)';)
 
 all: $(addprefix $(BUILD)/,$(PROGRAMS))
 
-link = $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LDLIBS)
+# Optimising across files takes as many processes as make may, not as many as there are processors (-flto=auto).
+LTO_JOBS = $(or $(patsubst -j%,%,$(filter -j%,$(MAKEFLAGS))),1)
+link = $(CC) $(CFLAGS) $(if $(findstring -flto,$(CFLAGS)),-flto=$(LTO_JOBS)) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LDLIBS)
 
 $(BUILD)/discoveryd: $(addprefix $(OBJ)/,$(DISCOVERYD) $(COMMON) $(PROTO))
 	$(call quiet,LD)$(link)

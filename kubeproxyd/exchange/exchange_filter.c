@@ -30,9 +30,11 @@ struct exchange_filter {
 	struct http_head head; /* of a list, while it is held */
 	bool is_held;
 	bool has_ended; /* the API server has; there may be more to unpack or to send */
+	bool is_leaving; /* all is unpacked */
 	struct timer *rest; /* what one turn does not bear; NULL: never needed */
 	size_t held; /* of all holdings, what is the filter's */
 	struct spool *spool; /* of a list whose end must be seen first; NULL: never needed */
+	bool awaits_disk; /* nothing goes on until on_disk() */
 	struct filter_result counted; /* what the metrics have of it */
 };
 
@@ -56,19 +58,28 @@ static void emit(void *arg, const uint8_t *data, size_t len)
 		filter_pause(filter->filter);
 }
 
+static void on_disk(void *arg);
+
 static bool put_away(void *arg, const uint8_t *data, size_t len)
 {
 	struct exchange *exchange = arg;
 	struct exchange_filter *filter = exchange->filter;
 	if (filter->spool == NULL)
-		filter->spool = spool_new(&exchange->all->spools);
-	return spool_put(filter->spool, data, len);
+		filter->spool = spool_new(&exchange->all->spools, on_disk, exchange);
+	bool is_put = spool_put(filter->spool, data, len);
+	if (spool_is_behind(filter->spool))
+		filter_pause(filter->filter);
+	return is_put;
 }
 
 static bool fetch(void *arg, uint8_t *data, size_t len)
 {
 	const struct exchange *exchange = arg;
-	return spool_fetch(exchange->filter->spool, data, len);
+	struct exchange_filter *filter = exchange->filter;
+	bool is_fetched = spool_fetch(filter->spool, data, len);
+	if (!spool_is_ready(filter->spool))
+		filter_pause(filter->filter);
+	return is_fetched;
 }
 
 static const struct filter_events events = {may_read, emit, put_away, fetch};
@@ -93,8 +104,10 @@ static void count(struct exchange *exchange)
 static void keep_counts(struct exchange *exchange)
 {
 	struct exchange_filter *filter = exchange->filter;
+	size_t spooled = filter->spool != NULL ? spool_memory(filter->spool) : 0;
 	count(exchange);
-	holdings_count(exchange->all->with.holdings, &filter->held, filter_memory(filter->filter));
+	holdings_count(
+	    exchange->all->with.holdings, &filter->held, filter_memory(filter->filter) + spooled);
 }
 
 /* Before anything was relayed it can be said; what has begun is cut. */
@@ -246,18 +259,34 @@ bool exchange_filter_begin(struct exchange *exchange, const struct http_head *up
 static void on_rest(void *arg)
 {
 	struct exchange *exchange = arg;
-	if (filter_is_paused(exchange->filter->filter) && !exchange->relay.is_client_full)
+	const struct exchange_filter *filter = exchange->filter;
+	if (filter_is_paused(filter->filter) && !exchange->relay.is_client_full &&
+	    !filter->awaits_disk)
 		exchange_filter_drain(exchange);
 }
 
-/* Others have their turn before more is unpacked, unless the client is what is waited for. */
+/* What is put away must be on its way to the file before there is more of it; and all of it, before
+ * it leaves. */
+static bool is_disk_behind(const struct exchange_filter *filter, bool is_leaving)
+{
+	if (filter->spool == NULL)
+		return false;
+	return is_leaving ? !spool_is_ready(filter->spool) : spool_is_behind(filter->spool);
+}
+
+/* Others have their turn before more is unpacked, unless the client is what is waited for, or the
+ * disk. */
 static void rest(struct exchange *exchange)
 {
 	struct exchange_filter *filter = exchange->filter;
-	if (!filter_is_paused(filter->filter) || exchange->relay.is_client_full)
+	bool is_paused = filter_is_paused(filter->filter);
+	filter->awaits_disk = is_disk_behind(filter, filter->is_leaving);
+	if (exchange->relay.is_client_full || (!is_paused && !filter->awaits_disk))
 		return;
 	if (!filter->has_ended)
 		exchange->upstream.verbs->pause(exchange->upstream.object);
+	if (filter->awaits_disk)
+		return;
 	if (filter->rest == NULL)
 		filter->rest = timer_new(exchange->all->with.loop, on_rest, exchange);
 	timer_set(filter->rest, duration_ms(0));
@@ -301,6 +330,10 @@ void exchange_filter_end(struct exchange *exchange)
 	exchange_drop_upstream(exchange);
 	if (filter_is_paused(filter->filter))
 		return;
+	filter->is_leaving = true;
+	filter->awaits_disk = is_disk_behind(filter, true);
+	if (filter->awaits_disk)
+		return;
 	if (!filter_end(filter->filter)) {
 		give_up(exchange);
 		return;
@@ -324,12 +357,34 @@ void exchange_filter_drain(struct exchange *exchange)
 	if (!has_room(exchange))
 		return;
 	rest(exchange);
-	if (filter_is_paused(filter->filter))
+	if (filter_is_paused(filter->filter) || filter->awaits_disk)
 		return;
 	if (filter->has_ended)
 		exchange_filter_end(exchange);
 	else
 		relay_on_client_drain(&exchange->relay);
+}
+
+/* A step of the spool. */
+static void on_disk(void *arg)
+{
+	struct exchange *exchange = arg;
+	struct exchange_filter *filter = exchange->filter;
+	keep_counts(exchange);
+	if (spool_fault(filter->spool) != SPOOL_SOUND)
+		give_up_holding(exchange);
+	else if (filter->awaits_disk && !exchange->relay.is_client_full)
+		exchange_filter_drain(exchange);
+}
+
+void exchange_filter_look(struct exchange *exchange)
+{
+	struct exchange_filter *filter = exchange->filter;
+	if (filter == NULL || filter->spool == NULL || exchange->state == STATE_DONE)
+		return;
+	spool_look(filter->spool);
+	if (spool_fault(filter->spool) != SPOOL_SOUND)
+		give_up_holding(exchange);
 }
 
 /* --- when it is ended from here -------------------------------------------------------------- */

@@ -21,6 +21,8 @@ bool exchange_filter_begin(struct exchange *exchange, const struct http_head *up
 /* The exchange may be over afterwards. */
 void exchange_filter_add(struct exchange *exchange, const uint8_t *data, size_t len);
 void exchange_filter_end(struct exchange *exchange);
+/* Now and then: whether the disk answers that it waits for. The exchange may be over afterwards. */
+void exchange_filter_look(struct exchange *exchange);
 /* The client has room again. */
 void exchange_filter_drain(struct exchange *exchange);
 /* Whether the answer is a watch that a sentence can be said in: tells its reader to list anew, and

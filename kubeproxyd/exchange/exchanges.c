@@ -15,8 +15,11 @@
 #include "kubeproxyd/net/holdings.h"
 #include "kubeproxyd/policy/policy.h"
 
-#define EXPIRY_CHECK_SECONDS 5
+/* What a credential began ends within 5 s of it. */
+#define EXPIRY_CHECK_SECONDS 2
 #define PACE_CHECK_SECONDS   1
+/* With a disk below the files of lists. */
+#define DISK_PATIENCE_SECONDS 30
 /* At the end, for a disk that hangs below files that have no name: nothing of them is lost. */
 #define CLOSING_SECONDS 5
 
@@ -31,6 +34,7 @@ static void on_expiry_timer(void *arg)
 {
 	struct exchanges *exchanges = arg;
 	for_each(exchanges, exchange_check_expiry);
+	for_each(exchanges, exchange_filter_look);
 	timer_set(exchanges->expiry, duration_seconds(EXPIRY_CHECK_SECONDS));
 }
 
@@ -190,6 +194,7 @@ struct exchanges *exchanges_new(const struct exchanges_options *options)
 	limit_holdings(exchanges);
 	exchanges->spools.directory = xstrdup_or_null(options->settings->proxy.cache_dir);
 	exchanges->spools.worker = worker_new(options->loop);
+	exchanges->spools.patience = duration_seconds(DISK_PATIENCE_SECONDS);
 	limit_spools(exchanges);
 	exchanges->look = timer_new(options->loop, on_look, exchanges);
 	make_metrics(exchanges, options->metrics);

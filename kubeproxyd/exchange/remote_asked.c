@@ -31,8 +31,7 @@ static bool is_hidden_command(const struct exchange *exchange)
 {
 	static const char *const reads[] = {"GET", "HEAD", "OPTIONS"};
 	const struct request_info *info = &exchange->admission.info;
-	if (!info->is_resource || !text_is(info->resource, "nodes") ||
-	    !text_is(info->subresource, "proxy"))
+	if (!request_info_is_kubelet(info))
 		return false;
 	for (size_t i = 0; i < sizeof reads / sizeof reads[0]; i++) {
 		if (text_is(exchange->request->method, reads[i]))

@@ -16,8 +16,10 @@ enum filter_body {
 	FILTER_WATCH, /* events, one behind the other */
 };
 
-/* For held_max: with its growth it stays within 128 KiB. */
-#define FILTER_HELD_MAX ((size_t)128 * 1024 - 1)
+/* For held_max: with its growth it stays within 64 KiB. */
+#define FILTER_HELD_MAX ((size_t)64 * 1024 - 1)
+/* Of what was put away, in one piece. */
+#define FILTER_FETCH_MAX ((size_t)16 * 1024)
 
 struct filter_limits {
 	size_t item_max; /* bytes of one object: a larger one is dropped and counted */
@@ -31,8 +33,9 @@ struct filter_events {
 	/* What passes, in order. */
 	void (*emit)(void *arg, const uint8_t *data, size_t len);
 	/* What passes of a list in protobuf once its end was seen: is put away where there is room
-	 * for it, and fetched from its begin on, all of it. False: cannot be. NULL: there is no
-	 * such place. */
+	 * for it, and fetched from its begin on, all of it, FILTER_FETCH_MAX bytes at a time, the
+	 * first ones in filter_end(). Both may pause the filter. False: cannot be. NULL: there is
+	 * no such place. */
 	bool (*put_away)(void *arg, const uint8_t *data, size_t len);
 	bool (*fetch)(void *arg, uint8_t *data, size_t len);
 };

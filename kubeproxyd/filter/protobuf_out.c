@@ -5,9 +5,8 @@
 
 #include "kubeproxyd/policy/protobuf.h"
 
-/* What is sent in one piece, about, and what is fetched in one. */
-#define PIECE	    ((size_t)16 * 1024)
-#define FETCH_BYTES ((size_t)32 * 1024)
+/* What is sent in one piece, about. */
+#define PIECE ((size_t)16 * 1024)
 
 static void emit(struct protobuf_out *out, const void *data, size_t len)
 {
@@ -92,7 +91,7 @@ void protobuf_out_finish(struct protobuf_out *out)
 
 static bool fetch(struct protobuf_out *out, size_t *len)
 {
-	uint8_t piece[FETCH_BYTES];
+	uint8_t piece[FILTER_FETCH_MAX];
 	uint64_t left = out->put_away - out->fetched;
 	*len = left < sizeof piece ? (size_t)left : sizeof piece;
 	if (!out->events->fetch(out->arg, piece, *len))

@@ -1,57 +1,90 @@
-/* Literals of header fields. What is encoded once goes through nghttp2's own encoder, on a table
- * that nothing is ever added to; what is encoded each time is written as it is, since looking it up
- * in tables and compressing it costs more than the bytes that this saves. */
+/* Header fields as literals that enter no table, and what the static table has by index. What is
+ * encoded once is compressed; what is encoded each time is written as it is, since looking it up in
+ * tables and compressing it costs more than the bytes that this saves. Called by both ends of
+ * HTTP/2. */
 #include "kubeproxyd/http/hpack.h"
 
-#include <nghttp2/nghttp2.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* nghttp2 declares names and values writable and does not write to them. */
-static uint8_t *bytes(const char *text)
+#include "common/decimal.h"
+#include "kubeproxyd/http/hpack_table.h"
+#include "kubeproxyd/http/huffman.h"
+
+/* The bits before an integer (6), and those of its prefix. */
+#define INDEXED	      0x80
+#define SIZE_UPDATE   0x20
+#define NEVER_INDEXED 0x10
+#define NOT_INDEXED   0x00
+#define COMPRESSED    0x80
+#define INDEX_MASK    0x7f
+#define SIZE_MASK     0x1f
+#define NAME_MASK     0x0f
+#define LENGTH_MASK   0x7f
+
+/* An integer behind `bits` and a prefix of the bits in `mask` (5.1). At most 32 bits. */
+static char *put_integer(char *at, uint8_t bits, uint8_t mask, size_t number)
 {
-	union {
-		const char *text;
-		uint8_t *bytes;
-	} either = {.text = text};
-	return either.bytes;
+	if (number < mask) {
+		*at++ = (char)(uint8_t)(bits | number);
+		return at;
+	}
+	*at++ = (char)(uint8_t)(bits | mask);
+	for (number -= mask; number >= 128; number >>= 7)
+		*at++ = (char)(uint8_t)(128 | (number & 127));
+	*at++ = (char)number;
+	return at;
+}
+
+static char *put_raw(char *at, const char *text, size_t len)
+{
+	return mempcpy(put_integer(at, 0, LENGTH_MASK, len), text, len);
+}
+
+/* Raw when compressing does not make it shorter (5.2). */
+static char *put_shorter(char *at, const char *text, size_t len)
+{
+	size_t compressed = huffman_encoded_len(text, len);
+	if (compressed >= len)
+		return put_raw(at, text, len);
+	at = put_integer(at, COMPRESSED, LENGTH_MASK, compressed);
+	return huffman_encode(at, text, len);
+}
+
+/* Where a field begins that is at most so long. */
+static char *begin(struct buf *out, size_t name_len, size_t value_len)
+{
+	if (name_len > UINT32_MAX || value_len > UINT32_MAX)
+		abort();
+	return buf_reserve(out, name_len + value_len + HPACK_APPEND_EXTRA);
+}
+
+static void end(struct buf *out, const char *at)
+{
+	buf_commit(out, (size_t)(at - (out->data + out->len)));
+}
+
+/* The index of a static entry with this name, or 0. */
+static size_t find_name(const char *name, size_t len)
+{
+	for (size_t i = 1; i <= HPACK_STATIC_COUNT; i++) {
+		const struct hpack_static *entry = hpack_static(i);
+		if (entry->name_len == len && memcmp(entry->name, name, len) == 0)
+			return i;
+	}
+	return 0;
 }
 
 void hpack_encode_never_indexed(
     struct buf *out, const char *name, const char *value, size_t value_len)
 {
-	nghttp2_hd_deflater *deflater;
-	if (nghttp2_hd_deflate_new(&deflater, NGHTTP2_DEFAULT_HEADER_TABLE_SIZE) != 0)
-		abort();
-	nghttp2_nv field = {
-	    .name = bytes(name),
-	    .namelen = strlen(name),
-	    .value = bytes(value),
-	    .valuelen = value_len,
-	    .flags = NGHTTP2_NV_FLAG_NO_INDEX,
-	};
-	size_t bound = nghttp2_hd_deflate_bound(deflater, &field, 1);
-	ssize_t len =
-	    nghttp2_hd_deflate_hd(deflater, (uint8_t *)buf_reserve(out, bound), bound, &field, 1);
-	if (len < 0)
-		abort();
-	buf_commit(out, (size_t)len);
-	nghttp2_hd_deflate_del(deflater);
-}
-
-/* An integer behind a prefix of seven bits whose high bit, "compressed", is 0 (5.1, 5.2). */
-static char *put_length(char *at, size_t len)
-{
-	if (len < 127) {
-		*at++ = (char)len;
-		return at;
-	}
-	*at++ = 127;
-	for (len -= 127; len >= 128; len >>= 7)
-		*at++ = (char)(uint8_t)(128 | (len & 127));
-	*at++ = (char)len;
-	return at;
+	size_t name_len = strlen(name), index = find_name(name, name_len);
+	char *at = begin(out, name_len, value_len);
+	at = put_integer(at, NEVER_INDEXED, NAME_MASK, index);
+	if (index == 0)
+		at = put_shorter(at, name, name_len);
+	end(out, put_shorter(at, value, value_len));
 }
 
 /* Eight letters at a time. A byte of `least` or `beyond` has its high bit set when the letter is at
@@ -75,12 +108,79 @@ static char *put_lower(char *at, const char *name, size_t len)
 void hpack_append(struct buf *out, const char *name, size_t name_len, const char *value,
     size_t value_len, bool is_private)
 {
-	if (name_len > UINT32_MAX || value_len > UINT32_MAX)
-		abort();
-	char *start = buf_reserve(out, name_len + value_len + HPACK_APPEND_EXTRA), *at = start;
-	*at++ = is_private ? 0x10 : 0x00;
-	at = put_length(at, name_len);
+	char *at = begin(out, name_len, value_len);
+	*at++ = is_private ? NEVER_INDEXED : NOT_INDEXED;
+	at = put_integer(at, 0, LENGTH_MASK, name_len);
 	at = put_lower(at, name, name_len);
-	at = mempcpy(put_length(at, value_len), value, value_len);
-	buf_commit(out, (size_t)(at - start));
+	end(out, put_raw(at, value, value_len));
+}
+
+void hpack_append_table_size(struct buf *out, size_t size)
+{
+	char *at = begin(out, 0, 0);
+	if (size > UINT32_MAX)
+		abort();
+	end(out, put_integer(at, SIZE_UPDATE, SIZE_MASK, size));
+}
+
+static void append_indexed(struct buf *out, size_t index)
+{
+	char *at = begin(out, 0, 0);
+	end(out, put_integer(at, INDEXED, INDEX_MASK, index));
+}
+
+/* Not indexed here, the name by its index. */
+static void append_named(
+    struct buf *out, enum hpack_static_name name, const char *value, size_t value_len)
+{
+	char *at = begin(out, 0, value_len);
+	at = put_integer(at, NOT_INDEXED, NAME_MASK, name);
+	end(out, put_raw(at, value, value_len));
+}
+
+static bool is_text(const char *text, size_t len, const char *wanted, size_t wanted_len)
+{
+	return len == wanted_len && memcmp(text, wanted, wanted_len) == 0;
+}
+
+void hpack_append_status(struct buf *out, unsigned status)
+{
+	static const uint16_t indexed[] = {200, 204, 206, 304, 400, 404, 500};
+	for (size_t i = 0; i < sizeof indexed / sizeof indexed[0]; i++) {
+		if (indexed[i] == status) {
+			append_indexed(out, HPACK_STATUS + i);
+			return;
+		}
+	}
+	char text[DECIMAL_TEXT];
+	size_t len = decimal_write(text, status);
+	append_named(out, HPACK_STATUS, text, len);
+}
+
+void hpack_append_method(struct buf *out, const char *method, size_t len)
+{
+	if (is_text(method, len, "GET", 3))
+		append_indexed(out, HPACK_METHOD);
+	else if (is_text(method, len, "POST", 4))
+		append_indexed(out, HPACK_METHOD + 1);
+	else
+		append_named(out, HPACK_METHOD, method, len);
+}
+
+void hpack_append_scheme_https(struct buf *out)
+{
+	append_indexed(out, HPACK_SCHEME + 1);
+}
+
+void hpack_append_path(struct buf *out, const char *path, size_t len)
+{
+	if (is_text(path, len, "/", 1))
+		append_indexed(out, HPACK_PATH);
+	else
+		append_named(out, HPACK_PATH, path, len);
+}
+
+void hpack_append_authority(struct buf *out, const char *authority, size_t len)
+{
+	append_named(out, HPACK_AUTHORITY, authority, len);
 }

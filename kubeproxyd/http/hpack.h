@@ -1,5 +1,5 @@
-/* The piece of HPACK (RFC 7541) that is ours: fields as literals that enter no table. Such a
- * literal leaves both dynamic tables alone, so it may be appended to any header block. Pure. */
+/* Writes header fields as HPACK (RFC 7541) without a dynamic table: what is written leaves the
+ * tables of both sides alone, so it may stand in any header block. Pure. */
 #ifndef EKSGATE_HPACK_H
 #define EKSGATE_HPACK_H
 
@@ -16,7 +16,17 @@ void hpack_encode_never_indexed(
  * `is_private`, not indexed here (6.2.2). `name` may have any case. */
 void hpack_append(struct buf *out, const char *name, size_t name_len, const char *value,
     size_t value_len, bool is_private);
-/* At most so many bytes come with each hpack_append() besides name and value. */
+/* At most so many bytes come with each call of these besides name and value; three of them are the
+ * digits of a status. */
 #define HPACK_APPEND_EXTRA 13
+
+/* Size updates (6.3) stand first in a block. */
+void hpack_append_table_size(struct buf *out, size_t size);
+/* Pseudo fields, by index as far as the static table has them. `status` has three digits. */
+void hpack_append_status(struct buf *out, unsigned status);
+void hpack_append_method(struct buf *out, const char *method, size_t len);
+void hpack_append_scheme_https(struct buf *out);
+void hpack_append_path(struct buf *out, const char *path, size_t len);
+void hpack_append_authority(struct buf *out, const char *authority, size_t len);
 
 #endif

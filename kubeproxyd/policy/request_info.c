@@ -378,6 +378,12 @@ void request_info_free(struct request_info *info)
 	empty_info(info);
 }
 
+bool request_info_is_kubelet(const struct request_info *info)
+{
+	return info->is_resource && info->api_group[0] == '\0' &&
+	       text_is(info->resource, "nodes") && text_is(info->subresource, "proxy");
+}
+
 const char *request_info_access_verb(const struct request_info *info)
 {
 	static const char *const sessions[] = {"exec", "attach", "portforward", NULL};

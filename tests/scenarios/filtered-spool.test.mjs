@@ -1,6 +1,7 @@
 // Lists in protobuf that are longer than what is held in memory: they come when the API server has said all, however slowly it does, to
 // a client however slow, and with the length of what they hold; what lies on disk meanwhile has no name and is gone when it is
-// not needed any more. An API server that breaks, a list that is too long and a disk that is full are told, and nothing is cut.
+// not needed any more. An API server that breaks, a list that is too long and a disk that is full are told, and
+// nothing is cut; a disk that hangs holds up nobody else.
 import assert from 'node:assert/strict';
 import { readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { Agent } from 'node:https';
@@ -156,6 +157,23 @@ async function checkRefusals({ kubeproxyd, faults, bulk, ask, eve }, session) {
 	for (const reason of ['filtered_list', 'cache_dir']) assert.equal(await count(kubeproxyd, reason), 1, reason);
 }
 
+// A disk that hangs holds up the list that needs it, and nothing else.
+async function checkHang({ kubeproxyd, faults, bulk, open, eve }, session) {
+	await bulk();
+	for (const call of ['pwrite', 'pread']) {
+		faults.order(`stall ${call} (deleted)`);
+		const asked = open(session);
+		await faults.untilStruck(new RegExp(`stall ${call} .*deleted`));
+		const json = await eve.ask(session, PATH, { headers: { accept: 'application/json' } });
+		assert.equal(json.json.items.length, COUNT / 2, call);
+		assert.equal((await kubeproxyd.call('/metrics')).length > 0, true);
+		faults.order();
+		const stream = await asked;
+		assert.equal(stream.status, 200);
+		check(await read(stream));
+	}
+}
+
 // It stops when what is under way is done.
 async function checkStop({ kubeproxyd, bulk, open }, session) {
 	await bulk({ pauseMs: PAUSE_MS / 2 });
@@ -168,7 +186,7 @@ async function checkStop({ kubeproxyd, bulk, open }, session) {
 
 scenario('long protobuf lists', { clusters: [PROD] }, async (world) => {
 	const stage = await start(world);
-	for (const step of [checkSlowServer, checkH1, checkSlowClient, checkRefusals, checkStop]) {
+	for (const step of [checkSlowServer, checkH1, checkSlowClient, checkRefusals, checkHang, checkStop]) {
 		const session = stage.eve.h2();
 		await step(stage, session);
 		session.destroy();

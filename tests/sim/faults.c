@@ -64,7 +64,7 @@ static int error_of(const char *name)
 static bool is_call(const char *name)
 {
 	static const char *const calls[] = {
-	    "write", "pwrite", "fsync", "fdatasync", "ftruncate", "rename", "open"};
+	    "write", "pwrite", "pread", "fsync", "fdatasync", "ftruncate", "rename", "open"};
 	for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
 		if (strcmp(calls[i], name) == 0)
 			return true;
@@ -196,6 +196,16 @@ ssize_t pwrite(int fd, const void *data, size_t len, off_t offset)
 ssize_t pwrite64(int fd, const void *data, size_t len, off64_t offset)
 {
 	return is_file_struck("pwrite", fd) ? -1 : NEXT(pwrite64)(fd, data, len, offset);
+}
+
+ssize_t pread(int fd, void *data, size_t len, off_t offset)
+{
+	return is_file_struck("pread", fd) ? -1 : NEXT(pread)(fd, data, len, offset);
+}
+
+ssize_t pread64(int fd, void *data, size_t len, off64_t offset)
+{
+	return is_file_struck("pread", fd) ? -1 : NEXT(pread64)(fd, data, len, offset);
 }
 
 int fsync(int fd)

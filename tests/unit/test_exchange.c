@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "kubeproxyd/gate/locks.h"
 #include "tests/unit/exchange_stage.h"
 
 static void test_a_get_goes_through(void **state)
@@ -41,7 +42,7 @@ static void test_refusals(void **state)
 		const char *says;
 	} rows[] = {
 	    {"GET", "/api/v1/pods", 404, "kubeproxyd ls"},
-	    {"GET", "/clusters/other/api", 404, "kubeproxyd ls"},
+	    {"GET", "/clusters/other/api", 404, "here, or none of the roles of user"},
 	    {"GET", "/clusters/prod/api//v1/pods", 400, "refused"},
 	    {"OPTIONS", "/clusters/prod/api", 405, "refused"},
 	};
@@ -51,6 +52,40 @@ static void test_refusals(void **state)
 		assert_refused(rows[i].status, rows[i].says);
 	}
 	assert_int_equal(upstream_count, 0);
+}
+
+/* Its command would be another than the one on record. */
+static void test_no_form_goes_to_a_kubelet(void **state)
+{
+	(void)state;
+	static const char run[] = "/clusters/prod/api/v1/nodes/n1/proxy/run/a/p/c?cmd=id";
+	static const struct {
+		const char *target, *type;
+		enum http_body_kind body;
+		bool is_refused;
+	} rows[] = {
+	    {run, "application/x-www-form-urlencoded", HTTP_BODY_CHUNKED, true},
+	    {run, "Application/X-WWW-Form-Urlencoded; charset=utf-8", HTTP_BODY_CHUNKED, true},
+	    {run, "multipart/form-data; boundary=x", HTTP_BODY_CHUNKED, true},
+	    {run, "application/x-www-form-urlencoded", HTTP_BODY_NONE, false},
+	    {run, "application/json", HTTP_BODY_CHUNKED, false},
+	    {"/clusters/prod/api/v1/namespaces/a/pods/p/proxy/run",
+		"application/x-www-form-urlencoded", HTTP_BODY_CHUNKED, false},
+	};
+	static const struct peer_failure left = {.kind = PEER_CUT, .reason = "left"};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		size_t before = upstream_count;
+		side_clear(&client);
+		fields_clear(&request.fields);
+		fields_add_text(&request.fields, "Content-Type", "text/plain");
+		fields_add_text(&request.fields, "content-type", rows[i].type);
+		ask("POST", rows[i].target, rows[i].body);
+		if (rows[i].is_refused)
+			assert_refused(415, "put it into the query");
+		assert_int_equal(upstream_count, before + !rows[i].is_refused);
+		if (!rows[i].is_refused)
+			exchange_client_events.on_failed(exchange, &left);
+	}
 }
 
 static void test_no_identity_is_401(void **state)
@@ -173,6 +208,40 @@ static void test_withdrawal(void **state)
 	exchanges_set(all, &settings, NULL);
 	assert_true(client.is_released && upstreams[0].is_released);
 	assert_false(client.is_ended);
+}
+
+/* A plain request that waits for its answer, as watches and tunnels do. */
+static void test_what_ends_takes_requests_along(void **state)
+{
+	(void)state;
+	ask("GET", "/clusters/prod/version", HTTP_BODY_NONE);
+	struct locks *locks = locks_new();
+	locks_add(locks, &(const struct lock){.kind = LOCK_USER, .name = world.identity.user});
+	const struct locks *none = world.locks;
+	exchanges_recheck_locks(all);
+	assert_false(client.is_released);
+	world.locks = locks;
+	exchanges_recheck_locks(all);
+	assert_refused(403, "locked for the user");
+	assert_true(upstreams[0].is_released);
+	world.locks = none;
+	locks_free(&locks);
+	side_clear(&client);
+	ask("GET", "/clusters/prod/version", HTTP_BODY_NONE);
+	exchange_check_expiry(exchange);
+	assert_false(client.is_released);
+	world.identity.expires.ms = 1;
+	exchange_check_expiry(exchange);
+	assert_refused(503, "the credential has expired");
+	assert_true(upstreams[1].is_released);
+	world.identity.expires.ms = 0;
+	side_clear(&client);
+	ask("GET", "/clusters/prod/version", HTTP_BODY_NONE);
+	exchanges_cut_tokens(all, "the settings of logins were changed");
+	assert_false(client.is_released);
+	world.identity.source = "oidc";
+	exchanges_cut_tokens(all, "the settings of logins were changed");
+	assert_refused(503, "logins were changed");
 }
 
 static void test_a_retagged_cluster_is_judged_anew(void **state)
@@ -312,6 +381,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_a_get_goes_through),
 	    TEST(test_refusals),
+	    TEST(test_no_form_goes_to_a_kubelet),
 	    TEST(test_no_identity_is_401),
 	    TEST(test_renamed_is_410),
 	    TEST(test_the_directory_may_be_unknown_or_expired),
@@ -321,6 +391,7 @@ int main(void)
 	    TEST(test_discovery_is_warned),
 	    TEST(test_a_slow_client_pauses_the_upstream),
 	    TEST(test_withdrawal),
+	    TEST(test_what_ends_takes_requests_along),
 	    TEST(test_a_retagged_cluster_is_judged_anew),
 	    TEST(test_a_removed_cluster_takes_its_requests_along),
 	    TEST(test_caps_are_429),

@@ -158,6 +158,92 @@ static void test_appends(void **state)
 	buf_free(&block);
 }
 
+static void assert_bytes(struct buf *block, const char *bytes, size_t len)
+{
+	assert_int_equal(block->len, len);
+	assert_memory_equal(block->data, bytes, len);
+	buf_clear(block);
+}
+
+/* 6.3, and the integers of C.1. */
+static void test_table_size(void **state)
+{
+	(void)state;
+	struct buf block = {0};
+	hpack_append_table_size(&block, 0);
+	assert_bytes(&block, "\x20", 1);
+	hpack_append_table_size(&block, 10);
+	assert_bytes(&block, "\x2a", 1);
+	hpack_append_table_size(&block, 31);
+	assert_bytes(&block, "\x3f\x00", 2);
+	hpack_append_table_size(&block, 1337);
+	assert_bytes(&block, "\x3f\x9a\x0a", 3);
+	buf_free(&block);
+}
+
+static void test_status(void **state)
+{
+	(void)state;
+	for (unsigned status = 100; status < 600; status++) {
+		struct buf block = {0};
+		char text[4] = {(char)('0' + status / 100), (char)('0' + status / 10 % 10),
+		    (char)('0' + status % 10), '\0'};
+		nghttp2_hd_inflater *inflater;
+		assert_int_equal(nghttp2_hd_inflate_new(&inflater), 0);
+		hpack_append_status(&block, status);
+		bool is_indexed = strstr("200 204 206 304 400 404 500", text) != NULL;
+		assert_int_equal(block.len, is_indexed ? 1 : 5);
+		assert_decodes_as(inflater, &block, ":status", text, false);
+		assert_int_equal(nghttp2_hd_inflate_get_num_table_entries(inflater), 61);
+		nghttp2_hd_inflate_del(inflater);
+		buf_free(&block);
+	}
+}
+
+static void test_pseudo_fields(void **state)
+{
+	(void)state;
+	struct buf block = {0};
+	hpack_append_method(&block, "GET", 3);
+	assert_bytes(&block, "\x82", 1);
+	hpack_append_method(&block, "POST", 4);
+	assert_bytes(&block, "\x83", 1);
+	hpack_append_method(&block, "PUT", 3);
+	assert_bytes(&block, "\x02\x03PUT", 5);
+	hpack_append_method(&block, "GETS", 4);
+	assert_bytes(&block, "\x02\x04GETS", 6);
+	hpack_append_method(&block, "", 0);
+	assert_bytes(&block, "\x02\x00", 2);
+	hpack_append_scheme_https(&block);
+	assert_bytes(&block, "\x87", 1);
+	hpack_append_path(&block, "/", 1);
+	assert_bytes(&block, "\x84", 1);
+	hpack_append_path(&block, "/api", 4);
+	assert_bytes(&block, "\x04\x04/api", 6);
+	hpack_append_authority(&block, "a:443", 5);
+	assert_bytes(&block,
+	    "\x01\x05"
+	    "a:443",
+	    7);
+	buf_free(&block);
+}
+
+/* Names by index where the static table has them; of raw and compressed the shorter. */
+static void test_never_indexed_forms(void **state)
+{
+	(void)state;
+	struct buf block = {0};
+	hpack_encode_never_indexed(&block, "x", "no-cache", 8);
+	assert_bytes(&block, "\x10\x01x\x86\xa8\xeb\x10\x64\x9c\xbf", 10);
+	hpack_encode_never_indexed(&block, "custom-key", "", 0);
+	assert_bytes(&block, "\x10\x88\x25\xa8\x49\xe9\x5b\xa9\x7d\x7f\x00", 11);
+	hpack_encode_never_indexed(&block, "www-authenticate", "\xff\xfe", 2);
+	assert_bytes(&block, "\x1f\x2e\x02\xff\xfe", 5);
+	hpack_encode_never_indexed(&block, "cookie", "\xff", 1);
+	assert_bytes(&block, "\x1f\x11\x01\xff", 4);
+	buf_free(&block);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -167,6 +253,10 @@ int main(void)
 	    cmocka_unit_test(test_names_become_lower),
 	    cmocka_unit_test(test_first_bits),
 	    cmocka_unit_test(test_appends),
+	    cmocka_unit_test(test_table_size),
+	    cmocka_unit_test(test_status),
+	    cmocka_unit_test(test_pseudo_fields),
+	    cmocka_unit_test(test_never_indexed_forms),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

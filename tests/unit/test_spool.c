@@ -17,6 +17,7 @@
 #include "common/loop.h"
 #include "common/worker.h"
 #include "kubeproxyd/exchange/spool.h"
+#include "tests/unit/worker_hang.h"
 
 #define KIB ((size_t)1024)
 
@@ -28,7 +29,8 @@ static uint8_t bytes[200 * 1024];
 static int set_up(void **state)
 {
 	(void)state;
-	spools = (struct spools){.directory = directory, .each_max = 1024 * KIB};
+	spools = (struct spools){
+	    .directory = directory, .each_max = 1024 * KIB, .patience = duration_seconds(30)};
 	spools.all.limit = 2048 * KIB;
 	loop = loop_new();
 	spools.worker = worker_new(loop);
@@ -56,11 +58,23 @@ static size_t count_names(void)
 	return count;
 }
 
-/* Waits for files that are being closed. */
+/* Until the disk has done all. */
 static void settle(void)
 {
-	assert_true(worker_free(&spools.worker, duration_seconds(30)));
-	spools.worker = worker_new(loop);
+	assert_true(worker_wait(spools.worker, duration_seconds(30)));
+}
+
+static size_t steps;
+
+static void on_step(void *arg)
+{
+	assert_ptr_equal(arg, &steps);
+	steps++;
+}
+
+static struct spool *make(void)
+{
+	return spool_new(&spools, on_step, &steps);
 }
 
 /* The descriptor of the one file that is open without a name below the directory; -1: none. */
@@ -80,9 +94,9 @@ static void test_round_trip(void **state)
 {
 	(void)state;
 	static const size_t puts[] = {1, 15, 16, 17, 32 * KIB, 32 * KIB + 1, 100 * KIB + 3};
-	static const size_t fetches[] = {32 * KIB, 5, 1, 31, 32 * KIB - 1};
+	static const size_t fetches[] = {16 * KIB, 5, 1, 31, 16 * KIB - 1};
 	static uint8_t got[sizeof bytes];
-	struct spool *spool = spool_new(&spools);
+	struct spool *spool = make();
 	size_t size = 0, fetched = 0;
 	assert_int_equal(find_file(), -1);
 	for (size_t i = 0; i < sizeof puts / sizeof puts[0]; i++) {
@@ -93,10 +107,15 @@ static void test_round_trip(void **state)
 	}
 	for (size_t i = 0; fetched < size; i++) {
 		size_t len = fetches[i % 5] < size - fetched ? fetches[i % 5] : size - fetched;
+		if (!spool_is_ready(spool))
+			settle();
+		assert_true(spool_is_ready(spool));
+		assert_true(spool_memory(spool) < 100 * KIB);
 		assert_true(spool_fetch(spool, got + fetched, len));
 		fetched += len;
 	}
 	assert_memory_equal(got, bytes, size);
+	assert_true(spool_is_ready(spool) && steps > 1);
 	assert_false(spool_fetch(spool, got, 1));
 	assert_int_equal(spool_fault(spool), SPOOL_BROKEN);
 	spool_free(&spool);
@@ -113,8 +132,9 @@ static void test_nobody_can_read_it(void **state)
 	uint8_t raw[2][sizeof secret];
 	for (int i = 0; i < 2; i++) {
 		struct stat status;
-		struct spool *spool = spool_new(&spools);
+		struct spool *spool = make();
 		assert_true(spool_put(spool, (const uint8_t *)secret, sizeof secret));
+		settle();
 		assert_int_equal(count_names(), 0);
 		int fd = find_file();
 		assert_true(fd >= 0 && fstat(fd, &status) == 0);
@@ -133,7 +153,7 @@ static void test_nobody_can_read_it(void **state)
 static void test_too_long(void **state)
 {
 	(void)state;
-	struct spool *spool = spool_new(&spools);
+	struct spool *spool = make();
 	spools.each_max = 100;
 	assert_true(spool_put(spool, bytes, 60));
 	assert_true(spool_put(spool, bytes, 40));
@@ -147,12 +167,12 @@ static void test_too_long(void **state)
 	settle();
 	/* Nothing at all, and a limit that became less. */
 	spools.each_max = 0;
-	spool = spool_new(&spools);
+	spool = make();
 	assert_false(spool_put(spool, bytes, 1));
 	assert_int_equal(find_file(), -1);
 	spool_free(&spool);
 	spools.each_max = 100;
-	spool = spool_new(&spools);
+	spool = make();
 	assert_true(spool_put(spool, bytes, 100));
 	spools.each_max = 50;
 	assert_false(spool_put(spool, bytes, 1));
@@ -171,8 +191,8 @@ static void give_up_victim(void *arg, size_t more)
 static void test_no_room(void **state)
 {
 	(void)state;
-	struct spool *spool = spool_new(&spools);
-	victim = spool_new(&spools);
+	struct spool *spool = make();
+	victim = make();
 	spools.all.limit = 100;
 	spools.all.arg = &spools;
 	assert_true(spool_put(victim, bytes, 70));
@@ -190,11 +210,15 @@ static void test_broken(void **state)
 	(void)state;
 	struct rlimit before, small;
 	char absent[] = "/nonexistent/eksgate";
-	struct spool *spool = spool_new(&spools);
 	spools.directory = absent;
-	assert_false(spool_put(spool, bytes, 1));
+	struct spool *spool = make();
+	assert_true(spool_put(spool, bytes, 1));
+	steps = 0;
+	settle();
+	assert_int_equal(steps, 1); /* it is told at once */
 	assert_int_equal(spool_fault(spool), SPOOL_BROKEN);
 	assert_string_equal(spool_error(spool), "No such file or directory");
+	assert_false(spool_put(spool, bytes, 1));
 	spool_free(&spool);
 	/* As a disk that is full in the middle of a write. */
 	spools.directory = directory;
@@ -202,9 +226,12 @@ static void test_broken(void **state)
 	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
 	small = (struct rlimit){50 * KIB, before.rlim_max};
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-	spool = spool_new(&spools);
+	spool = make();
 	assert_true(spool_put(spool, bytes, 40 * KIB));
-	assert_false(spool_put(spool, bytes, 40 * KIB));
+	settle();
+	assert_int_equal(spool_fault(spool), SPOOL_SOUND);
+	assert_true(spool_put(spool, bytes, 40 * KIB));
+	settle();
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
 	assert_int_equal(spool_fault(spool), SPOOL_BROKEN);
 	assert_string_equal(spool_error(spool), "File too large");
@@ -213,12 +240,80 @@ static void test_broken(void **state)
 	settle();
 	/* What is gone from under it is not made up. */
 	uint8_t got[10];
-	spool = spool_new(&spools);
+	spool = make();
 	assert_true(spool_put(spool, bytes, 10));
+	settle();
 	assert_int_equal(ftruncate(find_file(), 9), 0);
+	assert_false(spool_is_ready(spool));
+	settle();
 	assert_false(spool_fetch(spool, got, 10));
 	assert_int_equal(spool_fault(spool), SPOOL_BROKEN);
 	spool_free(&spool);
+}
+
+/* A disk that hangs holds nobody up who puts; who should wait knows it, and gives up one day. */
+static void test_a_disk_that_hangs(void **state)
+{
+	(void)state;
+	hang_worker(spools.worker);
+	struct spool *spool = make();
+	assert_true(spool_put(spool, bytes, 10 * KIB));
+	assert_false(spool_is_behind(spool)); /* the thread has it */
+	assert_true(spool_put(spool, bytes + 10 * KIB, 10 * KIB));
+	assert_true(spool_is_behind(spool));
+	assert_false(spool_is_ready(spool));
+	spool_look(spool);
+	assert_int_equal(spool_fault(spool), SPOOL_SOUND);
+	release_worker(spools.worker);
+	assert_false(spool_is_behind(spool));
+	assert_true(spool_is_ready(spool));
+	spools.patience = duration_ms(0);
+	spool_look(spool);
+	assert_int_equal(spool_fault(spool), SPOOL_SOUND); /* nothing waits for it */
+	spool_free(&spool);
+	settle();
+	hang_worker(spools.worker);
+	spool = make();
+	assert_true(spool_put(spool, bytes, 10 * KIB));
+	spool_look(spool);
+	assert_int_equal(spool_fault(spool), SPOOL_BROKEN);
+	assert_string_equal(spool_error(spool), "the disk does not answer");
+	release_worker(spools.worker);
+	assert_int_equal(spool_fault(spool), SPOOL_BROKEN); /* it sticks */
+	spool_free(&spool);
+	/* Its owner is gone before the disk is back: nothing is told any more, all is given back.
+	 */
+	hang_worker(spools.worker);
+	spool = make();
+	assert_true(spool_put(spool, bytes, 10 * KIB));
+	steps = 0;
+	spool_free(&spool);
+	assert_int_equal(spools.all.held, 0);
+	release_worker(spools.worker);
+	assert_int_equal(steps, 0);
+	assert_int_equal(find_file(), -1);
+}
+
+/* It is freed by whoever is told. */
+static struct spool *told;
+
+static void on_last_step(void *arg)
+{
+	(void)arg;
+	spool_free(&told);
+}
+
+static void test_freed_when_told(void **state)
+{
+	(void)state;
+	for (size_t puts = 1; puts <= 2; puts++) {
+		told = spool_new(&spools, on_last_step, NULL);
+		for (size_t i = 0; i < puts; i++)
+			assert_true(spool_put(told, bytes, 1000));
+		settle();
+		assert_null(told);
+		assert_int_equal(find_file(), -1);
+	}
 }
 
 int main(void)
@@ -230,6 +325,8 @@ int main(void)
 	    TEST(test_too_long),
 	    TEST(test_no_room),
 	    TEST(test_broken),
+	    TEST(test_a_disk_that_hangs),
+	    TEST(test_freed_when_told),
 	};
 	if (mkdtemp(directory) == NULL)
 		return 1;
