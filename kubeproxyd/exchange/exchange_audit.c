@@ -132,7 +132,7 @@ void exchange_audit_answer_body(struct exchange *exchange, const uint8_t *data, 
 /* What belongs to an application behind a proxy subresource may hold its secrets: its query is left
  * out, and so is that of a request from nobody. A kubelet is no application: what its query says is
  * which command is to be run. */
-static char *uri_of(const struct exchange *exchange)
+static const char *uri_of(const struct exchange *exchange, char **cut)
 {
 	const struct admission *admission = &exchange->admission;
 	const char *target = admission->route.target;
@@ -145,7 +145,9 @@ static char *uri_of(const struct exchange *exchange)
 	size_t most = exchange->identity == NULL	? STRANGER_URI_MAX
 		      : !admission->decision.is_allowed ? REFUSED_URI_MAX
 							: len;
-	return xstrndup(target, len < most ? len : most);
+	if (len > most)
+		len = most;
+	return target[len] == '\0' ? target : (*cut = xstrndup(target, len));
 }
 
 static void add_who(const struct exchange *exchange, struct audit_event *event)
@@ -194,9 +196,9 @@ static void add_what(const struct exchange *exchange, struct audit_event *event)
 
 static void write_event(const struct exchange *exchange, struct audit_event *event)
 {
-	char *uri = uri_of(exchange);
+	char *cut = NULL;
 	event->audit_id = exchange->audit_id;
-	event->uri = uri;
+	event->uri = uri_of(exchange, &cut);
 	event->now = unix_now();
 	event->took = mono_since(exchange->started);
 	event->received = unix_add(event->now, duration_ms(-event->took.ms));
@@ -204,7 +206,7 @@ static void write_event(const struct exchange *exchange, struct audit_event *eve
 	add_what(exchange, event);
 	if (event->stage != AUDIT_RESPONSE_COMPLETE || !exchange_remote_take_event(exchange, event))
 		audit_write(exchange->all->with.audit, event);
-	free(uri);
+	free(cut);
 }
 
 static bool wants(const struct exchange *exchange, enum audit_stage stage)

@@ -34,11 +34,18 @@ struct key {
 #define KEY_AND(name, more) ((struct key){",\"" name "\":" more, sizeof(",\"" name "\":" more) - 1})
 #define KEY(name)	    KEY_AND(name, "")
 
-static void add_key(struct list *list, struct key key)
+/* The next key: without a comma when it is the first. */
+static struct key take_turn(struct list *list, struct key key)
 {
 	size_t comma = list->is_begun ? 0 : 1;
 	list->is_begun = true;
-	buf_append(list->out, key.text + comma, key.len - comma);
+	return (struct key){key.text + comma, key.len - comma};
+}
+
+static void add_key(struct list *list, struct key key)
+{
+	key = take_turn(list, key);
+	buf_append(list->out, key.text, key.len);
 }
 
 static bool is_empty(const char *text)
@@ -50,8 +57,8 @@ static void add_text(struct list *list, struct key key, const char *text)
 {
 	if (is_empty(text))
 		return;
-	add_key(list, key);
-	json_line_string(list->out, text, strlen(text));
+	key = take_turn(list, key);
+	json_line_member(list->out, key.text, key.len, text, strlen(text));
 }
 
 /* What clients say of themselves, whoever they are: no more of it than kube-apiserver keeps, and it

@@ -145,20 +145,6 @@ static char *put_piece(char *at, const unsigned char **from, const unsigned char
 	return at;
 }
 
-/* Nearly all texts but bodies and what terminals show are short and stand as they are. False, and
- * nothing was written: this one is not like that. */
-static bool put_as_it_stands(struct buf *out, const char *text, size_t len)
-{
-	if (len > SHORT_MAX || !bytes16_are_free_of(find_unplain, text, len))
-		return false;
-	char *at = buf_reserve(out, len + 2);
-	*at++ = '"';
-	at = mempcpy(at, text, len);
-	*at = '"';
-	buf_commit(out, len + 2);
-	return true;
-}
-
 /* Kept apart, so that what stands as it is pays for nothing here. */
 static __attribute__((noinline)) void put_escaped(struct buf *out, const char *text, size_t len)
 {
@@ -173,10 +159,26 @@ static __attribute__((noinline)) void put_escaped(struct buf *out, const char *t
 	buf_append_char(out, '"');
 }
 
+/* Nearly all texts but bodies and what terminals show are short and stand as they are. */
+void json_line_member(
+    struct buf *out, const char *before, size_t before_len, const char *text, size_t len)
+{
+	char *start = buf_reserve(out, before_len + len + 2), *at = start;
+	at = mempcpy(at, before, before_len);
+	bool is_plain = len <= SHORT_MAX && bytes16_are_free_of(find_unplain, text, len);
+	if (is_plain) {
+		*at++ = '"';
+		at = mempcpy(at, text, len);
+		*at++ = '"';
+	}
+	buf_commit(out, (size_t)(at - start));
+	if (!is_plain)
+		put_escaped(out, text, len);
+}
+
 void json_line_string(struct buf *out, const char *text, size_t len)
 {
-	if (!put_as_it_stands(out, text, len))
-		put_escaped(out, text, len);
+	json_line_member(out, "", 0, text, len);
 }
 
 void json_line_int(struct buf *out, int64_t value)
