@@ -177,7 +177,7 @@ void h2_reset(struct h2_stream *stream, uint32_t code)
 		return;
 	uint8_t payload[4];
 	h2_write_u32(payload, code);
-	h2_put_reply(h2, &(struct h2_frame){.len = sizeof payload, .type = H2_RST_STREAM, .id = id},
+	h2_put_frame(h2, &(struct h2_frame){.len = sizeof payload, .type = H2_RST_STREAM, .id = id},
 	    payload);
 	if (h2->events->on_reset != NULL && code != H2_NO_ERROR)
 		h2->events->on_reset(h2->arg);

@@ -25,6 +25,8 @@ void h2_list_sendable(struct h2_stream *stream);
 void h2_unlist(struct h2_stream *stream);
 /* Each stream, in no order; `fn` opens and closes none. */
 void h2_each(struct h2 *h2, void (*fn)(struct h2_stream *stream, int64_t number), int64_t number);
+/* What the peer lets any of them send; below all there can be without a stream. */
+int64_t h2_largest_credit(const struct h2 *h2) MUST_USE;
 /* The open stream with the lowest identifier above `id`, or NULL. */
 struct h2_stream *h2_first_above(const struct h2 *h2, uint32_t id) MUST_USE;
 
