@@ -99,7 +99,7 @@ RECORD := kubeproxyd/record/access_log.o kubeproxyd/record/audit.o kubeproxyd/re
 	kubeproxyd/record/websocket.o
 RECORD += kubeproxyd/record/remote_command.o kubeproxyd/record/cast_writer.o kubeproxyd/record/recording_files.o \
 	kubeproxyd/record/recording.o kubeproxyd/record/recordings.o kubeproxyd/record/recording_queue.o kubeproxyd/record/recorded_event.o
-RECORD += kubeproxyd/record/cast_reader.o kubeproxyd/record/cast_file.o
+RECORD += kubeproxyd/record/cast_reader.o kubeproxyd/record/cast_file.o kubeproxyd/record/cast_pieces.o kubeproxyd/record/recording_task.o
 PROTOBUF_FILTER := kubeproxyd/filter/protobuf_filter.o kubeproxyd/filter/protobuf_list.o kubeproxyd/filter/protobuf_watch.o \
 	kubeproxyd/filter/protobuf_object.o kubeproxyd/filter/protobuf_out.o
 FILTER := $(PROTOBUF_FILTER) kubeproxyd/filter/filter.o kubeproxyd/filter/accept.o kubeproxyd/filter/carry.o kubeproxyd/filter/gzip.o \
@@ -291,16 +291,18 @@ FUZZ_TARGETS += fuzz_json_filter
 fuzz_json_filter = $(test_json_filter)
 
 # Recordings.
-UNIT_TESTS += test_remote_command test_cast_writer test_recording test_recording_files test_worker
+UNIT_TESTS += test_remote_command test_cast_writer test_cast_pieces test_recording test_recording_files test_worker
 REMOTE := $(BASE) kubeproxyd/record/remote_command.o kubeproxyd/record/spdy.o kubeproxyd/record/websocket.o
-CAST := $(REMOTE) kubeproxyd/record/cast_writer.o kubeproxyd/record/json_line.o common/json.o
+CAST := $(REMOTE) kubeproxyd/record/cast_pieces.o kubeproxyd/record/cast_writer.o kubeproxyd/record/json_line.o common/json.o
 test_remote_command := $(REMOTE) tests/unit/tunnel_bytes.o
 test_cast_writer := $(CAST)
+test_cast_pieces := $(BASE) kubeproxyd/record/cast_pieces.o
 test_recording := $(CAST) common/loop.o common/metrics.o common/worker.o kubeproxyd/record/recording.o kubeproxyd/record/recordings.o \
-	kubeproxyd/record/recording_files.o kubeproxyd/record/recording_queue.o kubeproxyd/record/audit_id.o tests/unit/disk_hang.o tests/unit/recording_stage.o
+	kubeproxyd/record/recording_files.o kubeproxyd/record/recording_queue.o kubeproxyd/record/recording_task.o kubeproxyd/record/audit_id.o tests/unit/disk_hang.o tests/unit/recording_stage.o
 test_recording_files := $(test_recording)
 test_worker := $(BASE) common/loop.o common/worker.o
-FUZZ_TARGETS += fuzz_recorder
+FUZZ_TARGETS += fuzz_recorder fuzz_json_line
+fuzz_json_line := $(BASE) common/json.o kubeproxyd/record/json_line.o
 fuzz_recorder := $(CAST)
 
 UNIT_TESTS += test_probe test_call
@@ -370,11 +372,7 @@ HPACK_TEST := $(BASE) $(HPACK)
 UNIT_TESTS += test_huffman test_hpack_decode
 test_hpack := $(HPACK_TEST)
 test_huffman := $(HPACK_TEST)
-<<<<<<< HEAD
 test_hpack_decode := tests/unit/hpack_both.o $(HPACK_TEST)
-test_h2_fields := $(BASE) $(HPACK) kubeproxyd/http/h2_fields.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o kubeproxyd/http/head.o
-=======
-test_hpack_decode := $(HPACK_TEST)
 test_h2_fields := $(HPACK_TEST) kubeproxyd/http/h2_fields.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o kubeproxyd/http/head.o tests/unit/hpack_text.o
 # The engine of HTTP/2 alone, with frames written by hand.
 UNIT_TESTS += test_h2_frames test_h2_states test_h2_flow test_h2_heads test_h2_client
@@ -384,7 +382,6 @@ test_h2_states := $(test_h2_frames)
 test_h2_flow := $(test_h2_frames)
 test_h2_client := $(H2_STAGE)
 test_h2_heads := $(test_h2_frames) tests/unit/h2_end.o
->>>>>>> h2t
 test_upstream_h2 := tests/unit/upstream_h2_world.o tests/unit/h2_end.o tests/unit/fake_streams.o $(BASE) common/loop.o $(HTTP) $(LLHTTP) \
 	kubeproxyd/back/dial.o kubeproxyd/back/upstream_h2.o kubeproxyd/back/upstream_h2_stream.o kubeproxyd/net/holdings.o
 test_upstream_h2_failures := $(test_upstream_h2)
