@@ -23,7 +23,7 @@ void h2_stream_fail(struct h2_stream *stream, uint32_t code, const char *why)
 	h2->events->on_malformed(h2->arg, stream, why);
 	if (h2->is_stopped || h2_find(h2, id) != stream)
 		return;
-	h2_reset(stream, code);
+	h2_stream_reset(stream, code, h2_put_reply);
 	if (!h2->is_stopped)
 		h2->events->on_close(stream, code);
 }

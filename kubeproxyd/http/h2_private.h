@@ -11,6 +11,10 @@
 /* The next bytes of what clients begin with (3.4). False: they are something else. */
 bool h2_take_preface(struct h2 *h2, const uint8_t *data, size_t len, size_t *used) MUST_USE;
 
+/* h2_reset(), said by `put`: one of those of h2_send.c. */
+typedef void h2_put(struct h2 *h2, const struct h2_frame *frame, const void *payload);
+void h2_stream_reset(struct h2_stream *stream, uint32_t code, h2_put *put);
+
 /* --- h2_streams.c */
 
 /* NULL: idle, or closed. */
