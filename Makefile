@@ -359,13 +359,14 @@ test_directory := $(BUS_TEST) $(SUBSCRIBER) kubeproxyd/directory/alias.o tests/u
 test_bustap := $(test_directory)
 test_bus := $(BUS_TEST) $(PUBLISHER) $(SUBSCRIBER) kubeproxyd/directory/alias.o $(AWS_CONTEXT) tests/unit/bus_chaos.o
 
-UNIT_TESTS += test_json test_labels test_kube_cluster test_yaml test_settings test_settings_errors
+UNIT_TESTS += test_json test_labels test_kube_cluster test_yaml test_settings test_settings_errors test_settings_login
 test_json := $(BASE) common/json.o
 test_labels := $(BASE) $(LABELS)
 test_kube_cluster := $(BASE) $(KUBE_CLUSTER)
 test_yaml := $(BASE) common/yaml.o
 test_settings := $(BASE) $(SETTINGS)
 test_settings_errors := $(BASE) $(SETTINGS)
+test_settings_login := $(BASE) $(SETTINGS)
 
 UNIT_TESTS += test_hpack test_h2_fields test_upstream_h2 test_upstream_h2_failures test_upstream_h2_lives test_session_h2 test_session_h2_abuse test_session_h2_hostile
 HPACK_TEST := $(BASE) $(HPACK)
