@@ -10,19 +10,28 @@
 #define BLOCK_EXTRA ((size_t)64 * 1024)
 
 struct reading {
+	struct h2 *h2;
 	struct h2_stream *stream;
+	uint32_t id;
 	struct h2_rules rules;
 	const char *error;
 };
 
+/* Its owner may have ended the stream, or the connection, in an event. */
+static bool is_wanted(const struct reading *reading)
+{
+	return !reading->h2->is_terminated &&
+	       h2_is_still(reading->h2, reading->stream, reading->id);
+}
+
 static void take_field(void *arg, const struct hpack_field *field)
 {
 	struct reading *reading = arg;
-	if (reading->error != NULL)
+	if (reading->error != NULL || !is_wanted(reading))
 		return;
 	reading->error = h2_rules_take(&reading->rules, field);
 	if (reading->error == NULL)
-		reading->error = reading->stream->h2->events->on_field(reading->stream, field);
+		reading->error = reading->h2->events->on_field(reading->stream, field);
 }
 
 /* False: the table of the connection is lost. */
@@ -157,7 +166,7 @@ static void take_block(
 			    stream, H2_STREAM_CLOSED, "HEADERS behind the end of its stream");
 		return;
 	}
-	struct reading reading = {.stream = stream};
+	struct reading reading = {.h2 = h2, .stream = stream, .id = frame->id};
 	reading.rules.kind = stream->has_head	     ? H2_TRAILERS
 			     : h2->options.is_server ? H2_REQUEST_HEAD
 						     : H2_ANSWER_HEAD;
@@ -165,7 +174,7 @@ static void take_block(
 		reading.error = "trailers that do not end their stream";
 	else if (!stream->has_head && !h2->options.is_server)
 		h2->events->on_head_begin(stream);
-	if (decode(h2, block, len, &reading))
+	if (decode(h2, block, len, &reading) && is_wanted(&reading))
 		end_head(&reading, is_end);
 }
 

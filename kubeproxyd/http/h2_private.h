@@ -25,6 +25,11 @@ void h2_stream_open(struct h2 *h2, struct h2_stream *stream, uint32_t id);
 void h2_stream_forget(struct h2_stream *stream);
 /* The same, and its owner learns of it. */
 void h2_stream_close(struct h2_stream *stream, uint32_t code);
+/* Whether an event left `stream` what it was: its memory may serve another one by now. */
+static inline bool h2_is_still(const struct h2 *h2, const struct h2_stream *stream, uint32_t id)
+{
+	return !h2->is_stopped && stream->h2 == h2 && stream->id == id;
+}
 void h2_list_sendable(struct h2_stream *stream);
 void h2_unlist(struct h2_stream *stream);
 /* Each stream, in no order; `fn` opens and closes none. */

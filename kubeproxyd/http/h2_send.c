@@ -245,20 +245,25 @@ static void write_data(struct h2_stream *stream, size_t len, bool is_end)
 static void send_body(struct h2_stream *stream)
 {
 	struct h2 *h2 = stream->h2;
+	uint32_t id = stream->id;
 	h2_unlist(stream);
 	if (stream->is_ended) {
 		end_own(stream);
 		return;
 	}
 	enum h2_body state = H2_BODY_MORE;
-	size_t there = h2->events->body(stream, &state), room = room_of(stream);
-	size_t len = there < room ? there : room;
+	size_t there = h2->events->body(stream, &state);
+	if (!h2_is_still(h2, stream, id))
+		return;
+	size_t room = room_of(stream), len = there < room ? there : room;
 	bool is_all = len == there && state != H2_BODY_MORE;
 	if (len == 0 && !is_all)
 		return; /* there is nothing, or no credit: comes back with either */
 	bool has_trailers = is_all && state == H2_BODY_ENDS_IN_TRAILERS;
 	if (len > 0 || !has_trailers)
 		write_data(stream, len, is_all && !has_trailers);
+	if (!h2_is_still(h2, stream, id))
+		return;
 	if (!is_all) {
 		if (len < there)
 			h2_list_sendable(stream);
@@ -266,6 +271,8 @@ static void send_body(struct h2_stream *stream)
 	}
 	if (has_trailers)
 		h2->events->write_trailers(stream);
+	if (!h2_is_still(h2, stream, id))
+		return;
 	stream->is_ended = true;
 	h2_unlist(stream); /* h2_head_close() of trailers listed it */
 	end_own(stream);

@@ -142,6 +142,16 @@ static void test_is_sent(void **state)
 	stage_close(&stage);
 }
 
+/* An owner that is content is not counted. */
+static void test_resets_without_an_error(void **state)
+{
+	(void)state;
+	stage_open(&stage, false);
+	play(">submit; >submit; >reset 1 0; >reset 2 8", "reset",
+	    ASKS_ON(1) "; " ASKS_ON(3) "; RST 1 NO_ERROR; RST 3 CANCEL");
+	stage_close(&stage);
+}
+
 /* Trailers that wait for the transport do not unsay the head. */
 static void test_trailers_and_is_sent(void **state)
 {
@@ -186,6 +196,9 @@ static void test_goaway_after_a_notice(void **state)
 	play("SETTINGS 0 3:1; >submit/e; >submit/e", "", "SETTINGS/e; " ASKS(1));
 	play("GOAWAY 0 =0x7fffffff =0", "close 2 REFUSED_STREAM", "");
 	assert_false(h2_may_submit(&stage.h2));
+	play(">submit/e; >reset 3 8", "", ""); /* never sent */
+	play(">submit/e", "", "");
+	h2_reset(&stage.requests[3]->h2, H2_CANCEL);
 	play("GOAWAY 0 =0x80000001 =0; HEADERS/h 1 OK", "begin 1; head 1", "");
 	assert_false(h2_is_done(&stage.h2));
 	play("DATA/e 1 x1", "body 1 1; end 1; close 1 NO_ERROR", "");
@@ -296,6 +309,7 @@ int main(void)
 	    cmocka_unit_test(test_beyond_the_limit),
 	    cmocka_unit_test(test_one_ends_while_it_is_written),
 	    cmocka_unit_test(test_is_sent),
+	    cmocka_unit_test(test_resets_without_an_error),
 	    cmocka_unit_test(test_trailers_and_is_sent),
 	    cmocka_unit_test(test_goaway),
 	    cmocka_unit_test(test_goaway_after_a_notice),

@@ -146,6 +146,7 @@ static void test_frames(void **state)
 	    {"", "DATA 0 x1", "bad 0", DIES(0, "PROTOCOL_ERROR")},
 	    {OPEN, "DATA 0 x1", "bad 0", DIES(1, "PROTOCOL_ERROR")},
 	    {OPEN, "DATA 2 x1", "bad 0", DIES(1, "PROTOCOL_ERROR")},
+	    {"HEADERS/eh 3 GET", "DATA 2 x1", "bad 0", DIES(3, "PROTOCOL_ERROR")},
 	    {OPEN, "DATA/p 1 #03 x4 z3", "body 1 4", ""},
 	    {OPEN, "DATA/p 1 #00 x4; DATA/p 1 #04 z4; DATA/p 1 #00", "body 1 4", ""},
 	    {OPEN, "DATA/ep 1 #04 z4", "end 1", ""},
@@ -154,6 +155,14 @@ static void test_frames(void **state)
 	    {OPEN, "DATA/p 1 #01", "bad 0", DIES(1, "PROTOCOL_ERROR")},
 	    {OPEN, "DATA/p 1", "bad 0", DIES(1, "FRAME_SIZE_ERROR")},
 	    {OPEN, "DATA 1; DATA 1; DATA/e 1", "end 1", ""},
+	};
+	H2_ROWS_RUN(true, rows);
+}
+
+static void test_frames_of_heads(void **state)
+{
+	(void)state;
+	static const struct h2_row rows[] = {
 	    /* 6.2 */
 	    {"", "HEADERS/eh 0 GET", "bad 0", DIES(0, "PROTOCOL_ERROR")},
 	    {"", "HEADERS/ehp 1 #05 GET z5", "head/e 1", ""},
@@ -163,6 +172,37 @@ static void test_frames(void **state)
 	    {"", "HEADERS/ehp 1", "bad 0", DIES(0, "FRAME_SIZE_ERROR")},
 	    {"", "HEADERS/ehy 1 =0", "bad 0", DIES(0, "FRAME_SIZE_ERROR")},
 	    {"", "HEADERS/ehpy 1 #00 =0", "bad 0", DIES(0, "FRAME_SIZE_ERROR")},
+	    /* 6.10 */
+	    {"",
+		"HEADERS/e 1; CONTINUATION 1 [:method: GET, :path: /]; "
+		"CONTINUATION/h 1 [:scheme: https, host: h]",
+		"head/e 1", ""},
+	    {"", "HEADERS/e 1 GET; CONTINUATION 1; CONTINUATION/h 1", "head/e 1", ""},
+	    {"",
+		"HEADERS/e 1 GET; CONTINUATION 1; CONTINUATION 1; CONTINUATION 1; CONTINUATION 1; "
+		"CONTINUATION/h 1",
+		"head/e 1", ""},
+	    {"",
+		"HEADERS/e 1 GET; CONTINUATION 1; CONTINUATION 1; CONTINUATION 1; CONTINUATION 1; "
+		"CONTINUATION 1; CONTINUATION/h 1",
+		"bad 0", DIES(0, "ENHANCE_YOUR_CALM")},
+	    {"HEADERS/e 1 GET; CONTINUATION 1; CONTINUATION 1; CONTINUATION 1; CONTINUATION/h 1",
+		"HEADERS/e 3 GET; CONTINUATION 3; CONTINUATION 3; CONTINUATION/h 3", "head/e 2",
+		""},
+	    {"", "CONTINUATION/h 1 GET", "bad 0", DIES(0, "PROTOCOL_ERROR")},
+	    {"", "CONTINUATION/h 0 GET", "bad 0", DIES(0, "PROTOCOL_ERROR")},
+	    {OPEN, "CONTINUATION/h 1 GET", "bad 0", DIES(1, "PROTOCOL_ERROR")},
+	    {OPEN, "DATA 1 x1; CONTINUATION/h 1 GET", "body 1 1; bad 0", DIES(1, "PROTOCOL_ERROR")},
+	    {"", "HEADERS/e 1 GET; CONTINUATION/h 3", "bad 0", DIES(0, "PROTOCOL_ERROR")},
+	    {"", "HEADERS/e 1 GET; CONTINUATION/h 0", "bad 0", DIES(0, "PROTOCOL_ERROR")},
+	};
+	H2_ROWS_RUN(true, rows);
+}
+
+static void test_other_frames(void **state)
+{
+	(void)state;
+	static const struct h2_row rows[] = {
 	    /* 6.3 */
 	    {"", "PRIORITY 0 z5", "bad 0", DIES(0, "PROTOCOL_ERROR")},
 	    {OPEN, "PRIORITY 1 z4", "bad 0", DIES(1, "FRAME_SIZE_ERROR")},
@@ -170,6 +210,7 @@ static void test_frames(void **state)
 	    {"", "RST 0 =8", "bad 0", DIES(0, "PROTOCOL_ERROR")},
 	    {OPEN, "RST 3 =8", "bad 0", DIES(1, "PROTOCOL_ERROR")},
 	    {OPEN, "RST 2 =8", "bad 0", DIES(1, "PROTOCOL_ERROR")},
+	    {"HEADERS/eh 3 GET", "RST 2 =8", "bad 0", DIES(3, "PROTOCOL_ERROR")},
 	    {OPEN, "RST 1 z3", "bad 0", DIES(1, "FRAME_SIZE_ERROR")},
 	    {OPEN, "RST 1 z5", "bad 0", DIES(1, "FRAME_SIZE_ERROR")},
 	    /* 6.6, 8.4: clients do not push. */
@@ -187,26 +228,6 @@ static void test_frames(void **state)
 	    {OPEN, "GOAWAY 0 z7", "bad 0", DIES(1, "FRAME_SIZE_ERROR")},
 	    {OPEN, "GOAWAY 0 =0 =255 x100; DATA/e 1 x1", "body 1 1; end 1", ""},
 	    {OPEN, "RST 1 =255", "close 1 unknown error", ""},
-	    /* 6.10 */
-	    {"",
-		"HEADERS/e 1; CONTINUATION 1 [:method: GET, :path: /]; "
-		"CONTINUATION/h 1 [:scheme: https, host: h]",
-		"head/e 1", ""},
-	    {"", "HEADERS/e 1 GET; CONTINUATION 1; CONTINUATION/h 1", "head/e 1", ""},
-	    {"",
-		"HEADERS/e 1 GET; CONTINUATION 1; CONTINUATION 1; CONTINUATION 1; CONTINUATION 1; "
-		"CONTINUATION/h 1",
-		"head/e 1", ""},
-	    {"",
-		"HEADERS/e 1 GET; CONTINUATION 1; CONTINUATION 1; CONTINUATION 1; CONTINUATION 1; "
-		"CONTINUATION 1; CONTINUATION/h 1",
-		"bad 0", DIES(0, "ENHANCE_YOUR_CALM")},
-	    {"", "CONTINUATION/h 1 GET", "bad 0", DIES(0, "PROTOCOL_ERROR")},
-	    {"", "CONTINUATION/h 0 GET", "bad 0", DIES(0, "PROTOCOL_ERROR")},
-	    {OPEN, "CONTINUATION/h 1 GET", "bad 0", DIES(1, "PROTOCOL_ERROR")},
-	    {OPEN, "DATA 1 x1; CONTINUATION/h 1 GET", "body 1 1; bad 0", DIES(1, "PROTOCOL_ERROR")},
-	    {"", "HEADERS/e 1 GET; CONTINUATION/h 3", "bad 0", DIES(0, "PROTOCOL_ERROR")},
-	    {"", "HEADERS/e 1 GET; CONTINUATION/h 0", "bad 0", DIES(0, "PROTOCOL_ERROR")},
 	};
 	H2_ROWS_RUN(true, rows);
 }
@@ -290,6 +311,7 @@ static void test_window_updates(void **state)
 	    {OPEN, "WINDOW 1 z3", "bad 0", DIES(1, "FRAME_SIZE_ERROR")},
 	    {OPEN, "WINDOW 0 z5", "bad 0", DIES(1, "FRAME_SIZE_ERROR")},
 	    {OPEN, "WINDOW 3 =1", "bad 0", DIES(1, "PROTOCOL_ERROR")},
+	    {"HEADERS/eh 3 GET", "WINDOW 2 =1", "bad 0", DIES(3, "PROTOCOL_ERROR")},
 	    /* To the bound, and beyond. */
 	    {OPEN, "WINDOW 0 =0x7fff0000", "", ""},
 	    {OPEN, "WINDOW 0 =0x7fff0001", "bad 0", DIES(1, "FLOW_CONTROL_ERROR")},
@@ -375,6 +397,8 @@ int main(void)
 	    cmocka_unit_test(test_not_http2),
 	    cmocka_unit_test(test_settings_come_first),
 	    cmocka_unit_test(test_frames),
+	    cmocka_unit_test(test_frames_of_heads),
+	    cmocka_unit_test(test_other_frames),
 	    cmocka_unit_test(test_torn_heads),
 	    cmocka_unit_test(test_settings),
 	    cmocka_unit_test(test_window_updates),
