@@ -196,7 +196,7 @@ static void test_goaway_after_a_notice(void **state)
 	play("SETTINGS 0 3:1; >submit/e; >submit/e", "", "SETTINGS/e; " ASKS(1));
 	play("GOAWAY 0 =0x7fffffff =0", "close 2 REFUSED_STREAM", "");
 	assert_false(h2_may_submit(&stage.h2));
-	play(">submit/e; >reset 3 8", "", ""); /* never sent */
+	play("SETTINGS 0 3:5; >submit/e; >reset 3 8", "", "SETTINGS/e"); /* never sent */
 	play(">submit/e", "", "");
 	h2_reset(&stage.requests[3]->h2, H2_CANCEL);
 	play("GOAWAY 0 =0x80000001 =0; HEADERS/h 1 OK", "begin 1; head 1", "");
