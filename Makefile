@@ -174,7 +174,7 @@ test_token := $(AWS_TEST) common/eks_token.o kubeproxyd/directory/token.o
 
 UNIT_TESTS += test_fields test_head test_h1_reader test_status
 test_fields := common/xmem.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o
-test_head := $(BASE) kubeproxyd/http/head.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o
+test_head := $(BASE) kubeproxyd/http/h1_rules.o kubeproxyd/http/head.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o
 test_h1_reader := $(BASE) $(HTTP) $(LLHTTP)
 test_status := $(BASE) kubeproxyd/http/status.o
 
@@ -373,7 +373,7 @@ test_settings := $(BASE) $(SETTINGS)
 test_settings_errors := $(BASE) $(SETTINGS)
 test_settings_login := $(BASE) $(SETTINGS)
 
-UNIT_TESTS += test_hpack test_h2_fields test_upstream_h2 test_upstream_h2_failures test_session_h2 test_session_h2_abuse
+UNIT_TESTS += test_hpack test_h2_fields test_upstream_h2 test_upstream_h2_failures test_upstream_h2_lives test_session_h2 test_session_h2_abuse test_session_h2_hostile
 HPACK_TEST := $(BASE) $(HPACK)
 UNIT_TESTS += test_huffman test_hpack_decode
 test_hpack := $(HPACK_TEST)
@@ -393,10 +393,12 @@ test_h2_heads := $(test_h2_frames) tests/unit/h2_end.o
 test_upstream_h2 := tests/unit/upstream_h2_world.o tests/unit/h2_end.o tests/unit/fake_streams.o $(BASE) common/loop.o $(HTTP) $(LLHTTP) \
 	kubeproxyd/back/dial.o kubeproxyd/back/upstream_h2.o kubeproxyd/back/upstream_h2_stream.o kubeproxyd/net/holdings.o
 test_upstream_h2_failures := $(test_upstream_h2)
+test_upstream_h2_lives := $(test_upstream_h2)
 SESSION_H2_TEST := tests/unit/session_h2_world.o $(BASE) common/loop.o $(HTTP) $(LLHTTP) kubeproxyd/exchange/reply.o \
 	kubeproxyd/net/stream_queue.o kubeproxyd/net/holdings.o kubeproxyd/front/session_h2.o kubeproxyd/front/session_h2_stream.o kubeproxyd/front/flood.o
 test_session_h2 := tests/unit/session_h2_talk.o tests/unit/h2_end.o $(SESSION_H2_TEST)
 test_session_h2_abuse := $(test_session_h2)
+test_session_h2_hostile := $(test_session_h2)
 
 FUZZ_TARGETS += fuzz_message
 fuzz_message := $(PROTO)

@@ -5,6 +5,9 @@
 #include "kubeproxyd/http/h2_rules.h"
 
 #define PRIORITY_LEN 5u
+/* A head that is larger than it may be is answered; its block, which must be kept until it is whole
+ * and may be a stranger's, is taken so far beyond the limit. */
+#define BLOCK_EXTRA ((size_t)64 * 1024)
 
 struct reading {
 	struct h2 *h2;
@@ -211,6 +214,10 @@ void h2_take_continuation(struct h2 *h2, const struct h2_frame *frame, const uin
 {
 	if (++h2->continuations > h2->options.continuations_max) {
 		h2_fail(h2, H2_ENHANCE_YOUR_CALM, "a head in too many frames");
+		return;
+	}
+	if (h2->block.len + frame->len > (size_t)h2->options.header_list_max + BLOCK_EXTRA) {
+		h2_fail(h2, H2_ENHANCE_YOUR_CALM, "a head far larger than SETTINGS allow");
 		return;
 	}
 	if (frame->len > 0)
