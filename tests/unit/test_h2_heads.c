@@ -125,20 +125,20 @@ static void test_complaints(void **state)
 	}
 }
 
-/* From the type of its first frame to the end of its last one: what time runs for. */
+/* From the header of its first frame to the end of its last one: what time runs for. */
 static void test_a_head_is_begun(void **state)
 {
 	(void)state;
 	static const uint8_t head[] = "\0\0\4\1\1\0\0\0\1\x82\x87\x84\x86"
 				      "\0\0\3\x09\4\0\0\0\1\1\1h"
-				      "\0\0\0\1\5\0\0\0\1"
+				      "\0\0\2\1\5\0\0\0\1\x82\x84"
 				      "\0\0\1\0\0\0\0\0\1x"
 				      "\0\0\4\3\0\0\0\0\1\0\0\0\0";
 	struct stage stage;
 	stage_open(&stage, true);
 	for (size_t i = 0; i < sizeof head - 1; i++) {
 		/* Both frames, and the one behind its end. */
-		bool is_begun = (i >= 4 && i < 25) || (i >= 29 && i < 34);
+		bool is_begun = (i >= 9 && i < 25) || (i >= 34 && i < 36);
 		assert_int_equal(h2_is_head_begun(&stage.h2), is_begun);
 		stage_hear(&stage, head + i, 1);
 	}
