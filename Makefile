@@ -284,6 +284,8 @@ test_spool := $(BASE) common/loop.o common/worker.o kubeproxyd/net/holdings.o ku
 test_exchange_spool = $(test_exchange) tests/unit/protobuf_reference.o tests/unit/worker_hang.o
 test_accept := $(test_json_filter)
 test_filter_gzip := $(test_json_filter)
+UNIT_TESTS += test_wiping
+test_wiping := $(test_json_filter)
 FUZZ_TARGETS += fuzz_json_filter
 fuzz_json_filter = $(test_json_filter)
 

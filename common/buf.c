@@ -1,4 +1,5 @@
-/* The growable byte buffer. Growth is by doubling from 64 bytes; callers bound what they put in. */
+/* The growable byte buffer. Growth is by doubling from 64 bytes; callers bound what they put in.
+ * What it grows out of is wiped: many hold Secrets, and realloc(3) would leave copies behind. */
 #include "common/buf.h"
 
 #include <stdarg.h>
@@ -19,9 +20,15 @@ void buf_grow(struct buf *b, size_t more)
 	size_t cap = b->cap > 0 ? b->cap : FIRST_CAPACITY;
 	while (cap < want)
 		cap *= 2;
-	b->data = xrealloc(b->data, cap);
+	char *data = xmalloc(cap);
+	if (b->len > 0)
+		memcpy(data, b->data, b->len);
+	data[b->len] = '\0';
+	if (b->data != NULL)
+		explicit_bzero(b->data, b->cap);
+	free(b->data);
+	b->data = data;
 	b->cap = cap;
-	b->data[b->len] = '\0';
 }
 
 void buf_append_utf8(struct buf *b, const char *text, size_t len)
