@@ -74,7 +74,7 @@ static void write_renames(struct json_writer *writer, const struct renames *rena
 	}
 }
 
-static char *make_document(const char *group, const struct cache_facts *facts,
+char *cache_make(const char *group, const struct cache_facts *facts,
     const struct directory_table *table, const struct renames *renames, size_t *len)
 {
 	struct json_writer writer = {0};
@@ -123,33 +123,24 @@ static bool write_file(const char *path, struct unix_time fresh_at, const char *
 /* The rename itself is durable only with its directory. */
 static void sync_directory(const char *path)
 {
-	const char *slash = strrchr(path, '/');
-	char *directory = slash != NULL ? xstrndup(path, (size_t)(slash - path) + 1) : xstrdup(".");
-	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	free(directory);
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return;
 	(void)!fsync(fd);
 	close(fd);
 }
 
-bool cache_write(const char *path, const char *group, const struct cache_facts *facts,
-    const struct directory_table *table, const struct renames *renames, char **error)
+int cache_write(
+    const struct cache_place *place, struct unix_time fresh_at, const char *text, size_t len)
 {
-	size_t len;
-	char *text = make_document(group, facts, table, renames, &len);
-	char *temporary = xasprintf("%s.new", path);
-	bool is_good =
-	    write_file(temporary, facts->fresh_at, text, len) && rename(temporary, path) == 0;
-	if (is_good) {
-		sync_directory(path);
-	} else {
-		*error = xasprintf("cannot write the cache file %s: %s", path, strerror(errno));
-		unlink(temporary);
+	if (write_file(place->temporary, fresh_at, text, len) &&
+	    rename(place->temporary, place->path) == 0) {
+		sync_directory(place->directory);
+		return 0;
 	}
-	free(temporary);
-	free(text);
-	return is_good;
+	int error = errno;
+	unlink(place->temporary);
+	return error;
 }
 
 void cache_touch(const char *path, struct unix_time fresh_at)
