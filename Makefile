@@ -369,7 +369,7 @@ HPACK_TEST := $(BASE) $(HPACK)
 UNIT_TESTS += test_huffman test_hpack_decode
 test_hpack := $(HPACK_TEST)
 test_huffman := $(HPACK_TEST)
-test_hpack_decode := $(HPACK_TEST)
+test_hpack_decode := tests/unit/hpack_both.o $(HPACK_TEST)
 test_h2_fields := $(BASE) kubeproxyd/http/h2_fields.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o kubeproxyd/http/head.o
 test_h2_tail := $(test_h2_fields) kubeproxyd/http/h2_tail.o $(HPACK)
 test_upstream_h2 := tests/unit/upstream_h2_world.o tests/unit/h2_end.o tests/unit/fake_streams.o $(BASE) common/loop.o $(HTTP) $(LLHTTP) \
@@ -402,6 +402,8 @@ fuzz_cast := $(test_cast_reader)
 FUZZ_TARGETS += fuzz_upgrade
 fuzz_upgrade := $(BASE) $(HTTP) $(LLHTTP) kubeproxyd/exchange/upgrade.o kubeproxyd/gate/headers_response.o
 
+FUZZ_TARGETS += fuzz_hpack
+fuzz_hpack := tests/unit/hpack_both.o $(HPACK_TEST)
 FUZZ_TARGETS += fuzz_h2_session
 fuzz_h2_session := $(SESSION_H2_TEST)
 

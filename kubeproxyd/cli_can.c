@@ -301,10 +301,11 @@ static int decide(struct policy *policy, const struct options *options)
 static struct policy *load_roles(
     const struct settings *settings, const struct options *options, char **error)
 {
+	const char *group = settings->access.group;
 	if (options->roles == NULL)
-		return policy_load(settings->proxy.roles_dir, error);
+		return policy_load(settings->proxy.roles_dir, group, error);
 	if (access(options->roles, F_OK) == 0)
-		return policy_load(options->roles, error);
+		return policy_load(options->roles, group, error);
 	*error = xasprintf("--roles %s: %s", options->roles, strerror(errno));
 	return NULL;
 }

@@ -133,7 +133,8 @@ static int print_for_cluster(
 static int print_all(const struct options *options, const struct settings *settings)
 {
 	char *error = NULL;
-	struct policy *policy = policy_load(settings->proxy.roles_dir, &error);
+	struct policy *policy =
+	    policy_load(settings->proxy.roles_dir, settings->access.group, &error);
 	if (policy == NULL)
 		return cli_fail(error);
 	struct rights rights;

@@ -139,7 +139,8 @@ bool proxy_files_load(const struct settings *settings, struct proxy_files *files
 		load_authority(settings, files, &findings);
 	check_locks(settings, &findings);
 	char *policy_error = NULL;
-	files->policy = policy_load(settings->proxy.roles_dir, &policy_error);
+	files->policy =
+	    policy_load(settings->proxy.roles_dir, settings->access.group, &policy_error);
 	if (files->policy == NULL)
 		add_finding(&findings, policy_error);
 	load_audit_policy(settings, files, &findings);

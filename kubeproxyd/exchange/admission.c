@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/metrics.h"
 #include "common/settings.h"
@@ -57,6 +58,63 @@ static bool check_directory(struct admission *admission, const struct question *
 	return true;
 }
 
+/* --- the cluster ----------------------------------------------------------------------------- */
+
+static const struct grants *grants_of(struct admission *admission, const struct question *question)
+{
+	if (admission->grants == NULL)
+		admission->grants =
+		    caller_grants(question->caller, question->all->with.policy, question->identity);
+	return admission->grants->grants;
+}
+
+static char *join(const char *const *words, size_t count)
+{
+	struct buf out = {0};
+	for (size_t i = 0; i < count; i++)
+		buf_printf(&out, "%s%s", i > 0 ? ", " : "", words[i]);
+	return buf_take(&out);
+}
+
+/* The same whether there is a cluster called so or not. */
+static char *say_unseen(
+    const struct identity *identity, const struct grants *grants, const char *named)
+{
+	const char *const *roles = grants_roles(grants);
+	size_t count = 0;
+	while (roles[count] != NULL)
+		count++;
+	bool is_bound = count > 0;
+	char *list = is_bound ? join(roles, count)
+			      : join((const char *const *)identity->groups, identity->group_count);
+	char *text =
+	    is_bound
+		? xasprintf("no cluster is called \"%.255s\" here, or none of the roles of user "
+			    "\"%s\" (%s) lets it be seen. GET /v1/clusters lists those that "
+			    "are; ask an administrator of eksgate for a role about others",
+		      named, identity->user, list)
+		: xasprintf("no role is bound to user \"%s\"%s%s, so that no cluster can be "
+			    "seen. Ask an administrator of eksgate for a role_binding",
+		      identity->user, list[0] != '\0' ? " or to one of these groups: " : "", list);
+	free(list);
+	return text;
+}
+
+/* Which clusters there are is told to those who may see them: for others one that is not there and
+ * one that no role of theirs is about are the same. The records say which it was. */
+static void hide_unseen(struct admission *admission, const struct question *question)
+{
+	const struct kube_cluster *found = admission->found;
+	const struct identity *identity = question->identity;
+	const struct grants *grants = grants_of(admission, question);
+	bool is_outside = found == NULL || (identity->cluster != NULL &&
+					       strcmp(identity->cluster, found->name) != 0);
+	if (!is_outside && policy_may_see(grants, &found->labels))
+		return;
+	admission->status = grants_roles(grants)[0] != NULL ? 404 : 403;
+	admission->told = say_unseen(identity, grants, admission->named);
+}
+
 /* The server name lies under the suffix: it decides alone. */
 static bool route_by_alias(struct admission *admission, const struct question *question,
     const char *alias, const char *suffix)
@@ -66,6 +124,8 @@ static bool route_by_alias(struct admission *admission, const struct question *q
 		return false;
 	const struct kube_cluster *cluster =
 	    directory_find_alias(question->all->with.directory, alias);
+	admission->named = question->caller->server_name;
+	admission->found = cluster;
 	if (cluster == NULL)
 		return refuse(admission, 404,
 		    xasprintf("no cluster has the server name \"%s\" here; `kubeproxyd ls` lists "
@@ -95,10 +155,16 @@ static bool find_route(struct admission *admission, const struct question *quest
 static bool find_cluster(struct admission *admission, const struct question *question)
 {
 	const char *name = admission->route.cluster;
+	const struct directory *directory = question->all->with.directory;
 	admission->cluster = clusters_find(question->all->with.clusters, name);
+	admission->found = admission->cluster != NULL ? admission->cluster->resource : NULL;
+	if (admission->named == NULL)
+		admission->named = name;
 	if (admission->cluster != NULL)
 		return true;
-	const char *renamed = directory_renamed(question->all->with.directory, name);
+	const char *renamed = directory_renamed(directory, name);
+	if (renamed != NULL)
+		admission->found = directory_find(directory, renamed);
 	if (renamed != NULL)
 		return refuse(admission, 410,
 		    xasprintf("cluster \"%s\" is called \"%s\" now: make your kubeconfig anew with "
@@ -141,11 +207,9 @@ void admission_ask(const struct admission *admission, const struct grants *grant
 
 static bool ask_policy(struct admission *admission, const struct question *question)
 {
-	admission->grants =
-	    caller_grants(question->caller, question->all->with.policy, question->identity);
 	struct decision *decision = &admission->decision;
 	decision->arena = admission->arena;
-	admission_ask(admission, admission->grants->grants, &admission->info, decision);
+	admission_ask(admission, grants_of(admission, question), &admission->info, decision);
 	admission->needs_body = decision->needs_name || (decision_is_whole(decision) &&
 							    admission_has_review(&admission->info));
 	admission->deletes_each =
@@ -161,6 +225,37 @@ static bool ask_policy(struct admission *admission, const struct question *quest
 static bool check_creation(struct admission *admission, const struct question *question)
 {
 	return admission->needs_body || admission_check_creation(admission, question->request);
+}
+
+static bool is_form(const struct http_fields *fields, size_t index)
+{
+	static const char *const types[] = {"application/x-www-form-urlencoded", "multipart/"};
+	const char *type = fields_value(fields, index);
+	bool is_one = false;
+	if (!fields_is_named(fields, index, "Content-Type"))
+		return false;
+	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+		is_one |= strncasecmp(type, types[i], strlen(types[i])) == 0;
+	return is_one;
+}
+
+/* POST /run takes its command from the query or from a form, and from the form first: what is on
+ * record before it runs would be another one, or none. */
+static bool check_form(struct admission *admission, const struct question *question)
+{
+	const struct http_head *request = question->request;
+	bool has_body = request->body == HTTP_BODY_CHUNKED || request->content_length > 0;
+	if (!has_body || !request_info_is_kubelet(&admission->info))
+		return true;
+	for (size_t i = 0; i < request->fields.count; i++) {
+		if (is_form(&request->fields, i))
+			return refuse(admission, 415,
+			    xstrdup(
+				"a form is not sent on to a kubelet: what it is to run must be on "
+				"record before, so put it into the query "
+				"(.../proxy/run/NAMESPACE/POD/CONTAINER?cmd=COMMAND)"));
+	}
+	return true;
 }
 
 static bool refuse_busy(struct admission *admission, const struct question *question,
@@ -261,6 +356,7 @@ static check_fn *const checks[] = {
     check_fields,
     ask_policy,
     check_creation,
+    check_form,
     check_connections,
     take_seat,
     prepare_cluster,
@@ -271,9 +367,13 @@ bool admission_decide(struct admission *admission, struct exchanges *all, struct
 {
 	struct question question = {all, caller, identity, request};
 	for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
-		if (!checks[i](admission, &question))
-			return false;
+		if (checks[i](admission, &question))
+			continue;
+		if (admission->named != NULL)
+			hide_unseen(admission, &question);
+		return false;
 	}
+	admission->found = NULL;
 	return true;
 }
 
@@ -333,6 +433,7 @@ void admission_free(struct admission *admission)
 	caller_grants_unref(&admission->grants);
 	request_info_free(&admission->info);
 	xfree(&admission->message);
+	xfree(&admission->told);
 	xfree(&admission->object_name);
 	xfree(&admission->rules_namespace);
 	act_as_free(&admission->as);

@@ -19,6 +19,7 @@ struct caller_grants;
 struct cluster;
 struct exchanges;
 struct identity;
+struct kube_cluster;
 
 /* {.arena} initialises: it is the exchange's. */
 struct admission {
@@ -29,6 +30,8 @@ struct admission {
 	struct act_as as; /* whom the client wants to be */
 	struct decision decision;
 	struct cluster *cluster;
+	const char *named; /* the cluster, by the client; NULL: none was looked for */
+	const struct kube_cluster *found; /* by that name, or the one that had it; or NULL */
 	struct in_flight_seat seat;
 	bool needs_body; /* admitted so far, and decided by admission_decide_body() */
 	char *object_name; /* out of the body; `info` has it too */
@@ -41,6 +44,7 @@ struct admission {
 	/* Refused: */
 	unsigned status;
 	char *message;
+	char *told; /* to the client instead of `message`, which is for the records; or NULL */
 	unsigned retry_after;
 	struct buf document; /* with a type, the answer instead of a Status */
 	const char *document_type;

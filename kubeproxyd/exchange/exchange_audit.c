@@ -128,22 +128,16 @@ void exchange_audit_answer_body(struct exchange *exchange, const uint8_t *data, 
 
 /* --- the event ------------------------------------------------------------------------------- */
 
-/* A kubelet is no application: what its query says is which command is to be run. */
-static bool is_of_kubelet(const struct request_info *info)
-{
-	return info->is_resource && info->api_group[0] == '\0' &&
-	       strcmp(info->resource, "nodes") == 0 && strcmp(info->subresource, "proxy") == 0;
-}
-
 /* What belongs to an application behind a proxy subresource may hold its secrets: its query is left
- * out, and so is that of a request from nobody. */
+ * out, and so is that of a request from nobody. A kubelet is no application: what its query says is
+ * which command is to be run. */
 static char *uri_of(const struct exchange *exchange)
 {
 	const struct admission *admission = &exchange->admission;
 	const char *target = admission->route.target;
 	bool is_known = target != NULL && exchange->identity != NULL;
-	bool is_whole =
-	    is_known && (admission->info.opaque_from == 0 || is_of_kubelet(&admission->info));
+	bool is_whole = is_known && (admission->info.opaque_from == 0 ||
+					request_info_is_kubelet(&admission->info));
 	if (!is_known)
 		target = exchange->request->target;
 	size_t len = is_whole ? strlen(target) : strcspn(target, "?");
@@ -236,8 +230,8 @@ static bool is_session(const struct exchange *exchange)
 	static const char *const subresources[] = {"exec", "attach", "portforward", NULL};
 	static const char *const reads[] = {"get", "watch", NULL};
 	const struct request_info *info = &exchange->admission.info;
-	bool is_hidden =
-	    is_of_kubelet(info) && (exchange->request->is_upgrade || !is_one_of(info->verb, reads));
+	bool is_hidden = request_info_is_kubelet(info) &&
+			 (exchange->request->is_upgrade || !is_one_of(info->verb, reads));
 	return is_hidden || (info->is_resource && is_one_of(info->subresource, subresources));
 }
 

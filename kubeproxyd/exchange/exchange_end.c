@@ -154,7 +154,7 @@ void exchange_answer_refused(struct exchange *exchange)
 	const struct admission *admission = &exchange->admission;
 	struct reply reply = {
 	    .status = admission->status,
-	    .message = admission->message,
+	    .message = admission->told != NULL ? admission->told : admission->message,
 	    .target = exchange->request->target,
 	    .audit_id = exchange->audit_id,
 	    .retry_after = admission->retry_after,

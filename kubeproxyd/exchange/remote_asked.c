@@ -31,8 +31,7 @@ static bool is_hidden_command(const struct exchange *exchange)
 {
 	static const char *const reads[] = {"GET", "HEAD", "OPTIONS"};
 	const struct request_info *info = &exchange->admission.info;
-	if (!info->is_resource || strcmp(info->resource, "nodes") != 0 ||
-	    strcmp(info->subresource, "proxy") != 0)
+	if (!request_info_is_kubelet(info))
 		return false;
 	for (size_t i = 0; i < sizeof reads / sizeof reads[0]; i++) {
 		if (strcmp(exchange->request->method, reads[i]) == 0)

@@ -20,6 +20,8 @@
 
 /* For a client that takes nothing of its last answer. */
 #define LINGER_SECONDS 30
+/* For revocation lists that become overdue: within 5 s nobody goes on by one. */
+#define LISTS_SECONDS 2
 
 TAILQ_HEAD(session_list, session);
 
@@ -30,7 +32,9 @@ struct sessions {
 	size_t count;
 	bool is_full; /* as last told */
 	bool is_draining;
-	struct metric *connections, *accepted, *handshake_failures, *bad_requests;
+	struct timer *lists; /* set while one will be overdue */
+	struct unix_time lists_end;
+	struct metric *connections, *accepted, *handshake_failures, *bad_requests, *first_list_end;
 };
 
 /* --- the end of one ------------------------------------------------------------------------ */
@@ -198,6 +202,52 @@ void sessions_accept(void *arg, int fd, const struct sockaddr *peer, socklen_t p
 	metric_add(sessions->connections, 1);
 }
 
+/* --- whom the authorities do not vouch for any more ------------------------------------------ */
+
+/* Whose authority was taken away or cannot say any more whom it revoked, and who still shakes hands
+ * with the old ones. Whether the old
+ * ones trusted a certificate was said at the handshake: a resumed session has the chain no more
+ * that could prove it again. */
+static void cut_untrusted(struct sessions *sessions, const char *reason)
+{
+	const struct tls_server *now = sessions->with.tls;
+	struct session *session, *next;
+	TAILQ_FOREACH_SAFE(session, &sessions->all, entry, next)
+	{
+		bool is_cut =
+		    session->protocol == NULL || (stream_peer_error(session->stream) == NULL &&
+						     !stream_is_trusted_by(session->stream, now));
+		if (is_cut)
+			cut(session, reason);
+	}
+}
+
+static void watch_lists(struct sessions *sessions)
+{
+	struct unix_time first = tls_server_lists_end(sessions->with.tls, (struct unix_time){0});
+	sessions->lists_end = tls_server_lists_end(sessions->with.tls, unix_now());
+	metric_set(sessions->first_list_end, (double)(first.ms / 1000));
+	if (sessions->lists_end.ms != 0)
+		timer_set(sessions->lists, duration_seconds(LISTS_SECONDS));
+	else
+		timer_cancel(sessions->lists);
+}
+
+static void on_lists_timer(void *arg)
+{
+	static const char overdue[] = "the revocation list of the certificate's authority is "
+				      "overdue (eksgate.proxy.client_crls)";
+	struct sessions *sessions = arg;
+	if (unix_now().ms > sessions->lists_end.ms) {
+		log_warn("session", "revocation-list-overdue",
+		    LOG_S("effect",
+			"certificates of its authority are refused, and their connections cut: "
+			"renew it and reload"));
+		cut_untrusted(sessions, overdue);
+	}
+	watch_lists(sessions);
+}
+
 /* --- the set ------------------------------------------------------------------------------- */
 
 struct sessions *sessions_new(const struct sessions_options *options)
@@ -216,6 +266,11 @@ struct sessions *sessions_new(const struct sessions_options *options)
 		"Client connections that ended before they were open.", "");
 	sessions->bad_requests = metrics_counter(metrics, "eksgate_proxy_bad_requests_total",
 	    "Messages of clients that are not HTTP as it must be.", "");
+	sessions->first_list_end =
+	    metrics_gauge(metrics, "eksgate_proxy_client_crl_end_timestamp_seconds",
+		"When the first revocation list is overdue, in Unix time; 0: none will be.", "");
+	sessions->lists = timer_new(options->loop, on_lists_timer, sessions);
+	watch_lists(sessions);
 	return sessions;
 }
 
@@ -226,24 +281,8 @@ void sessions_free(struct sessions **sessions)
 	struct session *session, *next;
 	TAILQ_FOREACH_SAFE(session, &(*sessions)->all, entry, next)
 	cut(session, "kubeproxyd is stopping");
+	timer_free(&(*sessions)->lists);
 	xfree(sessions);
-}
-
-/* Whose authority was taken away, and who still shakes hands with the old ones. Whether the old
- * ones trusted a certificate was said at the handshake: a resumed session has the chain no more
- * that could prove it again. */
-static void cut_untrusted(struct sessions *sessions)
-{
-	const struct tls_server *now = sessions->with.tls;
-	struct session *session, *next;
-	TAILQ_FOREACH_SAFE(session, &sessions->all, entry, next)
-	{
-		bool is_cut =
-		    session->protocol == NULL || (stream_peer_error(session->stream) == NULL &&
-						     !stream_is_trusted_by(session->stream, now));
-		if (is_cut)
-			cut(session, "the authorities of client certificates were changed");
-	}
 }
 
 void sessions_set(
@@ -254,7 +293,8 @@ void sessions_set(
 	sessions->with.tls = tls;
 	tell_room(sessions);
 	if (old != tls && !tls_server_has_same_authorities(old, tls))
-		cut_untrusted(sessions);
+		cut_untrusted(sessions, "the authorities of client certificates were changed");
+	watch_lists(sessions);
 }
 
 void sessions_drain(struct sessions *sessions)

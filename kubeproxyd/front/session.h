@@ -44,7 +44,8 @@ void sessions_free(struct sessions **sessions);
 /* A listener_fn; `arg` is the sessions. */
 void sessions_accept(void *arg, int fd, const struct sockaddr *peer, socklen_t peer_len);
 /* After SIGHUP, for connections to come; those with a certificate of an authority that was taken
- * away are cut. The old `tls` must still be there. */
+ * away are cut. By themselves those are that the authority cannot vouch for any more, since its
+ * revocation list is overdue. The old `tls` must still be there. */
 void sessions_set(
     struct sessions *sessions, const struct settings *settings, struct tls_server *tls);
 /* Idle ones end now, the others after their answer. */

@@ -12,13 +12,12 @@
 #include "kubeproxyd/policy/principal.h"
 #include "kubeproxyd/policy/query.h"
 
-#define USER	       "Impersonate-User"
-#define GROUP	       "Impersonate-Group"
-#define UID	       "Impersonate-Uid"
-#define EXTRA	       "Impersonate-Extra-"
-#define EXTRAS_MAX     32
-#define KEY_MAX_BYTES  256
-#define KEY_CHARACTERS "abcdefghijklmnopqrstuvwxyz0123456789/-._"
+#define USER	      "Impersonate-User"
+#define GROUP	      "Impersonate-Group"
+#define UID	      "Impersonate-Uid"
+#define EXTRA	      "Impersonate-Extra-"
+#define EXTRAS_MAX    32
+#define KEY_MAX_BYTES 256
 
 bool act_as_is_asked(const struct http_fields *fields)
 {
@@ -71,7 +70,7 @@ static char *decode(const char *text)
 	for (char *c = lower; *c != '\0'; c++)
 		*c = (char)(*c >= 'A' && *c <= 'Z' ? *c + ('a' - 'A') : *c);
 	if (!percent_decode(lower, strlen(lower), false, key, &bad) || key[0] == '\0' ||
-	    strlen(key) > KEY_MAX_BYTES || strspn(key, KEY_CHARACTERS) != strlen(key))
+	    strlen(key) > KEY_MAX_BYTES || strspn(key, ACT_AS_KEY_CHARACTERS) != strlen(key))
 		xfree(&key);
 	free(lower);
 	return key;

@@ -149,8 +149,9 @@ static inline bool find(struct hpack_decoder *decoder, uint32_t index, struct hp
 /* 6.1 */
 static bool read_indexed(struct reading *in)
 {
-	struct hpack_field field = {0};
+	struct hpack_field field;
 	uint32_t index;
+	field.is_never_indexed = false; /* all else is found */
 	if (!read_integer(in, 0x7f, &index) || !find(in->decoder, index, &field))
 		return false;
 	hand_out(in, &field);

@@ -152,31 +152,29 @@ static uint32_t grown_cap(const struct hpack_table *table, uint32_t needed)
 	return (uint32_t)(cap < table->max ? cap : table->max);
 }
 
-/* Makes `more` bytes fit behind the last. What they are copied from may stand in the block, maybe
- * in bytes that are not in use any more: then the block stays as it is, and another takes its
- * place. Returns the one that is to be wiped when they are copied, or NULL. */
-static char *make_room(
-    struct hpack_table *table, uint32_t more, const char *from, uint32_t *old_cap)
+static bool has_room(const struct hpack_table *table, uint32_t more)
 {
-	uint32_t cap = table->byte_cap;
-	if (table->bytes != NULL && cap - (uint32_t)(table->end - table->base) >= more)
-		return NULL;
+	uint32_t used = table->end - table->base;
+	return table->bytes != NULL && table->byte_cap - used >= more;
+}
+
+/* Makes `more` bytes fit behind the last. What is not in use is overwritten. */
+static void make_room(struct hpack_table *table, uint32_t more)
+{
 	uint32_t start = start_of(table), used = table->end - start, skipped = start - table->base;
+	/* Some of it must come free, or the next entry moves all of them again. */
+	uint32_t needed = used + more + used / 8, cap = table->byte_cap;
 	char *old = table->bytes;
 	table->base = start;
-	*old_cap = cap;
-	/* Some of it must come free, or the next entry moves all of them again. */
-	uint32_t needed = used + more + used / 8;
-	bool is_enough = old != NULL && (needed <= cap || cap >= table->max);
-	if (is_enough && !is_inside(table, from)) {
+	if (old != NULL && (needed <= cap || cap >= table->max)) {
 		memmove(old, old + skipped, used);
-		return NULL;
+		return;
 	}
 	table->byte_cap = grown_cap(table, needed);
 	table->bytes = xmalloc(table->byte_cap);
 	if (used > 0)
 		memcpy(table->bytes, old + skipped, used);
-	return old;
+	wipe(old, cap);
 }
 
 /* --- what the decoder does -------------------------------------------------------------------- */
@@ -189,11 +187,16 @@ struct hpack_entry *hpack_table_insert(struct hpack_table *table, const struct h
 		return NULL;
 	}
 	evict_beyond(table, table->max - len - HPACK_ENTRY_OVERHEAD);
-	uint32_t old_cap = 0;
-	char *old = make_room(table, (uint32_t)len, pair->name, &old_cap);
+	const char *name = pair->name;
+	char *copy = NULL;
+	if (!has_room(table, (uint32_t)len)) {
+		if (is_inside(table, name)) /* and the entry may be gone */
+			name = copy = xmemdup(name, pair->name_len);
+		make_room(table, (uint32_t)len);
+	}
 	char *at = table->bytes + (uint32_t)(table->end - table->base);
-	memcpy(mempcpy(at, pair->name, pair->name_len), pair->value, pair->value_len);
-	wipe(old, old_cap);
+	memcpy(mempcpy(at, name, pair->name_len), pair->value, pair->value_len);
+	wipe(copy, pair->name_len);
 	make_room_for_entry(table);
 	struct hpack_entry *entry = &table->entries[table->next++ & (table->entry_cap - 1)];
 	*entry = (struct hpack_entry){

@@ -130,22 +130,34 @@ static inline void drop(struct reader *reader, unsigned bits)
 	reader->held -= bits;
 }
 
-/* A letter whose code is longer than a look. False: it is not whole, or the end of the string. */
-static bool take_long(struct reader *reader)
+/* The first letter of a window whose code is longer than a look, if it is whole. */
+struct found {
+	uint16_t symbol;
+	uint16_t bits;
+};
+
+static struct found find_long(uint64_t window)
 {
-	uint32_t bits = (uint32_t)(reader->window >> 32);
+	uint32_t bits = (uint32_t)(window >> 32);
 	unsigned len = LOOK + 1;
 	while (len < LONGEST && bits >= beyond[len])
 		len++;
-	unsigned symbol = ordered[(uint32_t)(place[len] + (bits >> (32 - len)))];
-	if (len > reader->held || symbol == END)
+	uint16_t symbol = ordered[(uint32_t)(place[len] + (bits >> (32 - len)))];
+	return (struct found){.symbol = symbol, .bits = (uint16_t)len};
+}
+
+/* False: it is not whole, or the end of the string. */
+static inline bool take_long(struct reader *reader)
+{
+	struct found found = find_long(reader->window);
+	if (found.bits > reader->held || found.symbol == END)
 		return false;
-	*reader->out++ = (char)symbol;
-	drop(reader, len);
+	*reader->out++ = (char)found.symbol;
+	drop(reader, found.bits);
 	return true;
 }
 
-/* The next look's letters. False: there are none, and nothing happened. */
+/* The next look's letters, which are all held. False: there are none, and nothing happened. */
 static inline bool take_look(struct reader *reader)
 {
 	const struct look *look = &looks[reader->window >> (WINDOW - LOOK)];
@@ -155,25 +167,18 @@ static inline bool take_look(struct reader *reader)
 	return look->count > 0;
 }
 
-/* The last bits, of which the padding may look like the beginning of a letter. */
-static bool take_last(struct reader *reader)
+/* A letter of the last bits, of which the padding may look like the beginning of one. */
+static inline bool take_one(struct reader *reader)
 {
-	for (;;) {
-		/* Zeros came in from below. */
-		reader->window |= UINT64_MAX >> reader->held;
-		const struct look *look = &looks[reader->window >> (WINDOW - LOOK)];
-		if (look->count == 0) {
-			if (!take_long(reader))
-				break;
-		} else {
-			unsigned bits = lengths[(uint8_t)look->letters[0]];
-			if (bits > reader->held)
-				break;
-			*reader->out++ = look->letters[0];
-			drop(reader, bits);
-		}
-	}
-	return reader->held <= PADDING_MAX && reader->window == UINT64_MAX;
+	const struct look *look = &looks[reader->window >> (WINDOW - LOOK)];
+	if (look->count == 0)
+		return take_long(reader);
+	unsigned bits = lengths[(uint8_t)look->letters[0]];
+	if (bits > reader->held)
+		return false;
+	*reader->out++ = look->letters[0];
+	drop(reader, bits);
+	return true;
 }
 
 bool huffman_decode(char *out, size_t *out_len, const uint8_t *code, size_t len)
@@ -183,10 +188,10 @@ bool huffman_decode(char *out, size_t *out_len, const uint8_t *code, size_t len)
 		refill(&reader);
 		if (reader.held < LOOKS * LOOK)
 			break;
-		bool is_short = true;
-		for (unsigned i = 0; i < LOOKS && is_short; i++)
-			is_short = take_look(&reader);
-		if (is_short)
+		unsigned left = LOOKS;
+		while (left > 0 && take_look(&reader))
+			left--;
+		if (left == 0)
 			continue;
 		refill(&reader);
 		if (!take_long(&reader))
@@ -194,9 +199,16 @@ bool huffman_decode(char *out, size_t *out_len, const uint8_t *code, size_t len)
 	}
 	while (reader.held >= LOOK && take_look(&reader))
 		continue;
-	bool is_sound = take_last(&reader);
+	for (;;) {
+		/* Zeros came in from below. */
+		reader.window |= UINT64_MAX >> reader.held;
+		if (reader.held <= PADDING_MAX && reader.window == UINT64_MAX)
+			break;
+		if (!take_one(&reader))
+			return false;
+	}
 	*out_len = (size_t)(reader.out - out);
-	return is_sound;
+	return true;
 }
 
 /* --- encoding --------------------------------------------------------------------------------- */

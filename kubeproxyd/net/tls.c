@@ -339,9 +339,18 @@ bool tls_server_has_same_authorities(const struct tls_server *a, const struct tl
 			      SSL_CTX_get_cert_store(b->context));
 }
 
-static int allow_unlisted(int is_ok, X509_STORE_CTX *check)
+struct unix_time tls_server_lists_end(const struct tls_server *server, struct unix_time after)
 {
-	return is_ok || tls_crl_is_unlisted(check);
+	int64_t end = tls_crl_end(SSL_CTX_get_cert_store(server->context), after.ms / 1000);
+	return (struct unix_time){end == INT64_MAX ? 0 : end * 1000};
+}
+
+/* When certificates end is each request's own question; when lists do is not. */
+static int allow_unlisted_and_expired(int is_ok, X509_STORE_CTX *check)
+{
+	int error = X509_STORE_CTX_get_error(check);
+	return is_ok || error == X509_V_ERR_CERT_HAS_EXPIRED ||
+	       error == X509_V_ERR_CERT_NOT_YET_VALID || tls_crl_is_unlisted(check);
 }
 
 bool tls_server_trusts(const struct tls_server *server, X509 *certificate, STACK_OF(X509) * chain)
@@ -351,10 +360,10 @@ bool tls_server_trusts(const struct tls_server *server, X509 *certificate, STACK
 				 certificate, chain) != 1)
 		abort();
 	X509_STORE_CTX_set_default(check, "ssl_client");
-	X509_STORE_CTX_set_flags(check, X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_NO_CHECK_TIME);
+	X509_STORE_CTX_set_flags(check, X509_V_FLAG_PARTIAL_CHAIN);
 	if (tls_crl_is_used(SSL_CTX_get_cert_store(server->context)))
 		X509_STORE_CTX_set_flags(check, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
-	X509_STORE_CTX_set_verify_cb(check, allow_unlisted);
+	X509_STORE_CTX_set_verify_cb(check, allow_unlisted_and_expired);
 	bool is_trusted = X509_verify_cert(check) == 1;
 	X509_STORE_CTX_free(check);
 	ERR_clear_error();

@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "common/attr.h"
+#include "common/mono.h"
 
 struct tls_seal;
 struct tls_server;
@@ -36,8 +37,12 @@ void tls_server_free(struct tls_server **server); /* streams that use it keep wh
  */
 bool tls_server_has_same_authorities(
     const struct tls_server *a, const struct tls_server *b) MUST_USE;
-/* Whether a client's certificate is of its authorities, whatever the time; `chain` may be NULL. For
- * stream.c. */
+/* When the first revocation list is overdue behind `after`, which refuses the certificates of its
+ * authority; {0}: none will be. */
+struct unix_time tls_server_lists_end(
+    const struct tls_server *server, struct unix_time after) MUST_USE;
+/* Whether a client's certificate is of its authorities and not revoked as far as can be known now,
+ * whatever its own time; `chain` may be NULL. For stream.c. */
 bool tls_server_trusts(
     const struct tls_server *server, X509 *certificate, STACK_OF(X509) * chain) MUST_USE;
 /* For stream.c. */

@@ -7,6 +7,7 @@
 #include <openssl/pem.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/log.h"
 #include "common/xmem.h"
@@ -54,6 +55,41 @@ bool tls_crl_is_unlisted(X509_STORE_CTX *check)
 	return X509_STORE_CTX_get_error(check) == X509_V_ERR_UNABLE_TO_GET_CRL &&
 	       certificate != NULL &&
 	       !has_list_of(X509_STORE_CTX_get0_store(check), X509_get_issuer_name(certificate));
+}
+
+/* A list that names no next one is never overdue. */
+static int64_t end_of(const X509_CRL *list)
+{
+	struct tm parts;
+	const ASN1_TIME *next = X509_CRL_get0_nextUpdate(list);
+	if (next == NULL)
+		return INT64_MAX;
+	return ASN1_TIME_to_tm(next, &parts) == 1 ? (int64_t)timegm(&parts) : 0;
+}
+
+static int64_t end_of_newest(STACK_OF(X509_CRL) * lists, const X509_NAME *issuer)
+{
+	int64_t end = 0;
+	for (int i = 0; i < sk_X509_CRL_num(lists); i++) {
+		const X509_CRL *list = sk_X509_CRL_value(lists, i);
+		if (X509_NAME_cmp(X509_CRL_get_issuer(list), issuer) == 0 && end_of(list) > end)
+			end = end_of(list);
+	}
+	return end;
+}
+
+int64_t tls_crl_end(X509_STORE *store, int64_t after)
+{
+	STACK_OF(X509_CRL) *lists = lists_of(store);
+	int64_t first = INT64_MAX;
+	for (int i = 0; i < sk_X509_CRL_num(lists); i++) {
+		int64_t end =
+		    end_of_newest(lists, X509_CRL_get_issuer(sk_X509_CRL_value(lists, i)));
+		if (end > after && end < first)
+			first = end;
+	}
+	sk_X509_CRL_free(lists);
+	return first;
 }
 
 static bool has_list(STACK_OF(X509_CRL) * lists, const X509_CRL *wanted)

@@ -7,6 +7,9 @@
 
 #include "kubeproxyd/policy/document.h"
 
+/* Of what the key of an extra is, once it is decoded. */
+#define ACT_AS_KEY_CHARACTERS "abcdefghijklmnopqrstuvwxyz0123456789/-._"
+
 struct act_as_extra {
 	char *key; /* decoded, lower case */
 	char *value;

@@ -14,6 +14,7 @@
 struct reading {
 	const struct yaml_document *document;
 	struct buf *findings;
+	const char *proxy_group; /* that clusters know the proxy by, to be kept for it; or NULL */
 };
 
 /* Strings of a list, owned. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/xmem.h"
+#include "kubeproxyd/policy/act_as.h"
 #include "kubeproxyd/policy/matcher.h"
 #include "kubeproxyd/policy/principal.h"
 #include "kubeproxyd/policy/resource_rule.h"
@@ -25,6 +26,7 @@ struct impersonation {
 	struct matchers users, groups, service_accounts, uids;
 	struct extra_rule *extras;
 	size_t extra_count;
+	char *proxy_group; /* or NULL */
 };
 
 /* --- names of Kubernetes', EKS's and our own ------------------------------------------------- */
@@ -104,7 +106,12 @@ bool impersonation_gives_user(const struct impersonation *rule, const char *user
 
 bool impersonation_gives_group(const struct impersonation *rule, const char *group)
 {
-	return rule != NULL && give(&rule->groups, reserved, group);
+	if (rule == NULL)
+		return false;
+	if (rule->proxy_group != NULL && strcmp(group, rule->proxy_group) == 0)
+		return give(
+		    &rule->groups, (struct reserved[]){{group, false}, {NULL, false}}, group);
+	return give(&rule->groups, reserved, group);
 }
 
 static bool matches(const struct matchers *matchers, const char *name)
@@ -178,6 +185,10 @@ static void read_extras(
 		    xreallocarray(rule->extras, rule->extra_count + 1, sizeof *rule->extras);
 		struct extra_rule *extra = &rule->extras[rule->extra_count++];
 		*extra = (struct extra_rule){.key = xstrdup(extras->keys[i].text)};
+		if (extra->key[strspn(extra->key, ACT_AS_KEY_CHARACTERS)] != '\0')
+			reading_fail_key(reading, extras, extra->key,
+			    "kubernetes_impersonate: the key of an extra is of lower case letters, "
+			    "digits and \"/-._\", as API servers read it");
 		reading_each(reading, extras, extra->key, on_pattern, &extra->values);
 	}
 }
@@ -190,6 +201,7 @@ struct impersonation *impersonation_read(
 	if (node == NULL)
 		return NULL;
 	struct impersonation *rule = xcalloc(1, sizeof *rule);
+	rule->proxy_group = xstrdup_or_null(reading->proxy_group);
 	reading_check_keys(reading, node, keys, NULL);
 	reading_each(reading, node, "users", on_pattern, &rule->users);
 	reading_each(reading, node, "groups", on_pattern, &rule->groups);
@@ -216,5 +228,6 @@ void impersonation_free(struct impersonation **impersonation)
 		matchers_free(&old->extras[i].values);
 	}
 	free(old->extras);
+	free(old->proxy_group);
 	free(old);
 }

@@ -19,6 +19,7 @@
 struct loading {
 	struct yaml_document **documents;
 	size_t count;
+	const char *proxy_group;
 	struct buf findings;
 };
 
@@ -184,14 +185,16 @@ static void name_roles(struct policy *policy)
 static void read_documents(struct policy *policy, struct loading *loading)
 {
 	for (size_t i = 0; i < loading->count; i++) {
-		struct reading reading = {loading->documents[i], &loading->findings};
+		struct reading reading = {
+		    loading->documents[i], &loading->findings, loading->proxy_group};
 		check_kind(&reading);
 		if (strcmp(kind_of(loading->documents[i]), KIND_ROLE) == 0)
 			add_role(policy, &reading);
 	}
 	name_roles(policy);
 	for (size_t i = 0; i < loading->count; i++) {
-		struct reading reading = {loading->documents[i], &loading->findings};
+		struct reading reading = {
+		    loading->documents[i], &loading->findings, loading->proxy_group};
 		if (strcmp(kind_of(loading->documents[i]), KIND_BINDING) == 0)
 			add_binding(policy, &reading);
 	}
@@ -226,9 +229,9 @@ static struct policy *build(struct loading *loading, char **error)
 	return policy;
 }
 
-struct policy *policy_load(const char *directory, char **error)
+struct policy *policy_load(const char *directory, const char *proxy_group, char **error)
 {
-	struct loading loading = {0};
+	struct loading loading = {.proxy_group = proxy_group};
 	add_directory(&loading, directory);
 	return build(&loading, error);
 }

@@ -18,7 +18,7 @@ struct grants;
 
 /* Reads every *.yaml of `directory` (sorted; none, or no directory: an empty policy that denies).
  * NULL: *error has a line per finding, "FILE:LINE:COLUMN: what" (free()). Counted references. */
-struct policy *policy_load(const char *directory, char **error) MUST_USE;
+struct policy *policy_load(const char *directory, const char *proxy_group, char **error) MUST_USE;
 /* The same from one text; `file` is only for messages. */
 struct policy *policy_parse(const char *file, const char *text, size_t len, char **error) MUST_USE;
 struct policy *policy_ref(struct policy *policy) MUST_USE;

@@ -16,7 +16,8 @@
 const char *principal_refuse(const char *name, size_t len) MUST_USE;
 /* What Kubernetes and EKS keep for their own (EKS binds rights of its components to users that
  * begin so, and refuses them in access entries), and the group of the proxy itself, by its default
- * name: who is in it may impersonate anybody in a cluster. */
+ * name: who is in it may impersonate anybody in a cluster. One of another name
+ * (eksgate.access.group) is kept for it by the policy, which is told of it. */
 #define PRINCIPAL_OWN_GROUP "eksgate:proxy"
 bool principal_is_reserved(const char *name) MUST_USE;
 #define PRINCIPAL_RESERVED                                                                         \

@@ -384,6 +384,12 @@ void request_info_free(struct request_info *info)
 	empty_info(info);
 }
 
+bool request_info_is_kubelet(const struct request_info *info)
+{
+	return info->is_resource && info->api_group[0] == '\0' &&
+	       strcmp(info->resource, "nodes") == 0 && strcmp(info->subresource, "proxy") == 0;
+}
+
 const char *request_info_access_verb(const struct request_info *info)
 {
 	static const char *const sessions[] = {"exec", "attach", "portforward", NULL};

@@ -336,6 +336,7 @@ struct role_source *role_read(struct reading *reading, const struct yaml_node *r
 	reading_check_keys(reading, root, root_keys, NULL);
 	unsigned version = read_version(reading, root);
 	source->name = xstrdup_or_null(role_read_name(reading, root));
+	source->proxy_group = xstrdup_or_null(reading->proxy_group);
 	source->place = xasprintf("%s:%u", reading->document->file, root->line);
 	const struct yaml_node *spec = reading_map(reading, root, "spec");
 	if (spec != NULL) {
@@ -387,5 +388,6 @@ void role_source_free(struct role_source **source)
 	free_side(&old->deny);
 	free(old->name);
 	free(old->place);
+	free(old->proxy_group);
 	free(old);
 }

@@ -12,13 +12,32 @@
 #include "kubeproxyd/policy/template.h"
 #include "kubeproxyd/policy/verbs.h"
 
+/* The role and its vocabulary that rules are compiled with, for whom. */
+struct compiling {
+	const struct role_source *source;
+	const struct vocabulary *vocabulary;
+	const struct subject *subject;
+};
+
 /* --- names ----------------------------------------------------------------------------------- */
+
+struct filling {
+	const char *proxy_group; /* or NULL */
+	struct texts *names;
+};
 
 /* What is denied may be a name of Kubernetes' own. */
 static void on_denied_name(void *arg, const char *text, bool is_pattern)
 {
-	struct texts *names = arg;
-	if (!is_pattern && strcmp(text, "*") != 0 && !texts_has(names, text))
+	const struct filling *filling = arg;
+	if (!is_pattern && strcmp(text, "*") != 0 && !texts_has(filling->names, text))
+		texts_add(filling->names, text);
+}
+
+static void add_claimed_name(struct texts *names, const char *text)
+{
+	if (principal_refuse(text, strlen(text)) == NULL && !principal_is_reserved(text) &&
+	    strcmp(text, "*") != 0 && !texts_has(names, text))
 		texts_add(names, text);
 }
 
@@ -26,18 +45,19 @@ static void on_denied_name(void *arg, const char *text, bool is_pattern)
  */
 static void on_name(void *arg, const char *text, bool is_pattern)
 {
-	struct texts *names = arg;
-	if (!is_pattern && principal_refuse(text, strlen(text)) == NULL &&
-	    !principal_is_reserved(text) && strcmp(text, "*") != 0 && !texts_has(names, text))
-		texts_add(names, text);
+	const struct filling *filling = arg;
+	bool is_proxys = filling->proxy_group != NULL && strcmp(text, filling->proxy_group) == 0;
+	if (!is_pattern && !is_proxys)
+		add_claimed_name(filling->names, text);
 }
 
-static void compile_names(const struct source_texts *from, const struct subject *subject,
+static void compile_names(const struct compiling *with, const struct source_texts *from,
     template_fn *fn, struct texts *to)
 {
+	struct filling filling = {with->source->proxy_group, to};
 	for (size_t i = 0; i < from->count; i++) {
 		if (from->items[i].template != NULL)
-			template_expand(from->items[i].template, subject, fn, to);
+			template_expand(from->items[i].template, with->subject, fn, &filling);
 		else if (!texts_has(to, from->items[i].text))
 			texts_add(to, from->items[i].text);
 	}
@@ -133,13 +153,6 @@ static void compile_group(
 	free(error);
 }
 
-/* The role and its vocabulary that rules are compiled with, for whom. */
-struct compiling {
-	const struct role_source *source;
-	const struct vocabulary *vocabulary;
-	const struct subject *subject;
-};
-
 /* Whether it takes away from somebody what a kubelet gives of pods: their contents, their logs, a
  * way into them. */
 static bool is_about_pods(const struct source_rule *from, const struct resource_rule *rule)
@@ -212,8 +225,8 @@ static void compile_side(
 	to->expression = from->expression;
 	to->impersonation = from->impersonation;
 	template_fn *fn = is_allow ? on_name : on_denied_name;
-	compile_names(&from->groups, with->subject, fn, &to->groups);
-	compile_names(&from->users, with->subject, fn, &to->users);
+	compile_names(with, &from->groups, fn, &to->groups);
+	compile_names(with, &from->users, fn, &to->users);
 	to->lists_users = from->users.count > 0;
 	to->rules = xcalloc(from->rule_count + 1, sizeof *to->rules);
 	for (size_t i = 0; i < from->rule_count; i++)

@@ -61,6 +61,7 @@ struct role_source {
 	struct source_side allow, deny;
 	struct role_options options;
 	bool has_templates; /* the role is another for each user */
+	char *proxy_group; /* no template gives it; or NULL */
 };
 
 /* Reads a document of kind role, versions v3 to v8. NULL when it has findings. */

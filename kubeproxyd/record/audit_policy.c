@@ -201,7 +201,7 @@ static struct audit_policy *from_document(struct yaml_document *document, char *
 	if (document == NULL)
 		return NULL;
 	struct buf findings = {0};
-	struct reading reading = {document, &findings};
+	struct reading reading = {.document = document, .findings = &findings};
 	struct audit_policy *policy = xcalloc(1, sizeof *policy);
 	read_policy(&reading, document->root, policy);
 	yaml_document_free(&document);

@@ -1,5 +1,6 @@
 // Revocation lists: with SIGHUP a certificate on one is refused and what it runs is cut, others of its authority and those of
-// an authority without a list go on; a list of a stranger is refused, and one that is overdue refuses its authority's people.
+// an authority without a list go on; a list of a stranger is refused, and one that is overdue refuses its authority's people:
+// what they have open is cut, too, with the reload or when it becomes overdue later.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
@@ -52,9 +53,13 @@ scenario('a revoked certificate', async (world) => {
 	for (const who of [lost, alice, other]) assert.equal((await who.request(path)).status, 200);
 	const agent = new Agent({ keepAlive: true, maxSockets: 1 });
 	assert.equal((await alice.request(path, { agent })).status, 200);
-	const open = lost.startKubectl(MATCHED[0], ['exec', '-i', 'web-1', '--', 'cat'], { stdin: 'pipe' });
-	open.child.stdin.write('running\n');
-	await open.waitFor(/running/, { stream: 'stdout' });
+	const running = async (who) => {
+		const exec = who.startKubectl(MATCHED[0], ['exec', '-i', 'web-1', '--', 'cat'], { stdin: 'pipe' });
+		exec.child.stdin.write('running\n');
+		await exec.waitFor(/running/, { stream: 'stdout' });
+		return exec;
+	};
+	const open = await running(lost);
 
 	const list = makeList(world, own, 'own.crl', [lost.certificate]);
 	await reload([list], /event=reloaded/);
@@ -73,11 +78,26 @@ scenario('a revoked certificate', async (world) => {
 	await reload([world.path('empty.crl')], /reload-refused [^\n]*no PEM revocation list/);
 	assert.equal((await lost.request(path)).status, 401, 'the list in force stays');
 
+	const stands = await running(alice);
 	const times = ['-crl_lastupdate', '20200101000000Z', '-crl_nextupdate', '20200102000000Z'];
 	await reload([makeList(world, own, 'late.crl', [], times)], /revocation-list-overdue[^]*event=reloaded/);
 	assert.match((await alice.request(path)).json.message, /CRL has expired/i);
 	assert.equal((await other.request(path)).status, 200, 'another authority has no list');
+	await stands.ended;
 	await reload(undefined, /event=reloaded/);
 	for (const who of [lost, alice]) assert.equal((await who.request(path)).status, 200);
 	agent.destroy();
+
+	// Without a reload: what stands is cut when its list becomes overdue.
+	const [runs, untouched] = [await running(alice), await running(other)];
+	const from = kubeproxyd.stderr.length;
+	await reload([makeList(world, own, 'soon.crl', [], ['-crlsec', '2'])], /event=reloaded/);
+	const end = Date.now() + 2000;
+	assert.equal((await alice.request(path)).status, 200);
+	await runs.ended;
+	assert.ok(Date.now() - end < 5000, 'within 5 s');
+	await kubeproxyd.waitFor(/revocation-list-overdue/, { from });
+	assert.match((await alice.request(path)).json.message, /CRL has expired/i);
+	untouched.child.stdin.end('to the end\n');
+	await untouched.waitFor(/to the end/, { stream: 'stdout' });
 });

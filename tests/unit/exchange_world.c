@@ -43,6 +43,15 @@ const struct kube_cluster *directory_find_alias(struct directory *directory, con
 	return NULL;
 }
 
+/* What was renamed may be seen. */
+const struct kube_cluster *directory_find(const struct directory *directory, const char *name)
+{
+	static const struct kube_cluster renamed = {0};
+	(void)directory;
+	(void)name;
+	return &renamed;
+}
+
 const char *directory_renamed(const struct directory *directory, const char *name)
 {
 	(void)directory;
@@ -262,6 +271,13 @@ void policy_decide_as(const struct grants *grants, const char *cluster,
 			       : is_denied ? "ask for role dev"
 					   : ""),
 	};
+}
+
+bool policy_may_see(const struct grants *grants, const struct labels *cluster_labels)
+{
+	(void)grants;
+	(void)cluster_labels;
+	return true;
 }
 
 bool policy_may_read_object(

@@ -3,8 +3,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -287,12 +289,96 @@ static void test_roles_permit(void **state)
 	policy_unref(&policy);
 }
 
+/* --- the proxy's own group ------------------------------------------------------------------- */
+
+static const char own_group_text[] =
+    "kind: role\nversion: v8\nmetadata: {name: team}\nspec:\n  allow:\n"
+    "    kubernetes_labels: {'*': '*'}\n"
+    "    kubernetes_groups: ['platform:{{external.team}}']\n"
+    "    kubernetes_impersonate: {groups: ['*', 'platform:*', '^platform:gate$']}\n"
+    "---\nkind: role\nversion: v8\nmetadata: {name: spelled}\nspec:\n  allow:\n"
+    "    kubernetes_labels: {'*': '*'}\n"
+    "    kubernetes_impersonate: {groups: ['platform:gate']}\n"
+    "---\nkind: role_binding\nversion: v1\nmetadata: {name: a}\nspec: {roles: [team], users: "
+    "[hanna]}\n"
+    "---\nkind: role_binding\nversion: v1\nmetadata: {name: b}\nspec: {roles: [spelled], users: "
+    "[bruno]}\n";
+
+/* The groups, comma-separated, that a user of this team gets, or "-": denied. */
+static char *groups_of(struct policy *policy, char *user, const char *team, const char *asked)
+{
+	struct identity identity = {.user = user, .source = "oidc", .references = 1};
+	struct http_fields fields = {0};
+	struct act_as as = {0};
+	struct request_info info = {0};
+	struct decision decision = {0};
+	struct labels labels = {0};
+	struct buf text = {0};
+	unsigned status;
+	const char *reason;
+	char *message = NULL;
+	add_fields(&fields, asked);
+	assert_true(traits_add(&identity.traits, "team", team));
+	assert_true(act_as_read(&fields, &as, &status, &message));
+	assert_true(request_info_parse("GET", IN_DEV, &info, &status, &reason));
+	struct grants *grants = policy_grants(policy, &identity);
+	policy_decide_as(grants, "c1", &labels, &info, &as, &decision);
+	for (size_t i = 0; decision.is_allowed && i < decision.group_count; i++)
+		buf_printf(&text, "%s%s", i > 0 ? "," : "", decision.groups[i]);
+	if (!decision.is_allowed)
+		buf_append_char(&text, '-');
+	decision_clear(&decision);
+	grants_free(&grants);
+	request_info_free(&info);
+	act_as_free(&as);
+	fields_free(&fields);
+	traits_free(&identity.traits);
+	buf_append_char(&text, '\0');
+	return buf_take(&text);
+}
+
+static void expect_groups(struct policy *policy, const char *user, const char *team,
+    const char *asked, const char *wanted)
+{
+	char *name = xstrdup(user);
+	char *groups = groups_of(policy, name, team, asked);
+	assert_string_equal(groups, wanted);
+	free(groups);
+	free(name);
+}
+
+/* What clusters know the proxy by may have any name: no claim makes it, no pattern gives it. */
+static void test_the_proxys_group_by_another_name(void **state)
+{
+	(void)state;
+	char directory[] = "/tmp/eksgate-group-XXXXXX", *error = NULL;
+	assert_non_null(mkdtemp(directory));
+	char *path = xasprintf("%s/roles.yaml", directory);
+	FILE *file = fopen(path, "w");
+	assert_non_null(file);
+	fputs(own_group_text, file);
+	fclose(file);
+	struct policy *policy = policy_load(directory, "platform:gate", &error);
+	assert_non_null(policy);
+	expect_groups(policy, "hanna", "web", "", "platform:web");
+	expect_groups(policy, "hanna", "gate", "", "");
+	expect_groups(policy, "hanna", "web", "Impersonate-Group: platform:x", "platform:x");
+	expect_groups(policy, "hanna", "web", "Impersonate-Group: platform:gate", "-");
+	expect_groups(policy, "hanna", "web", "Impersonate-Group: eksgate:proxy", "-");
+	expect_groups(policy, "bruno", "web", "Impersonate-Group: platform:gate", "platform:gate");
+	policy_unref(&policy);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(directory), 0);
+	free(path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_fields_are_read),
 	    cmocka_unit_test(test_fields_are_written),
 	    cmocka_unit_test(test_roles_permit),
+	    cmocka_unit_test(test_the_proxys_group_by_another_name),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -132,7 +132,7 @@ static void test_init_makes_what_a_start_needs(void **state)
 		assert_int_equal(X509_check_ip_asc(server, addresses[i], 0), 1);
 	assert_int_equal(X509_check_host(server, "kube.example.org", 0, 0, NULL), 0);
 	X509_free(server);
-	struct policy *policy = policy_load(settings->proxy.roles_dir, &error);
+	struct policy *policy = policy_load(settings->proxy.roles_dir, NULL, &error);
 	assert_non_null(policy);
 	assert_int_equal(policy_role_count(policy), 1);
 	assert_int_equal(policy_binding_count(policy), 0);

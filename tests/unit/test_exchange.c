@@ -41,7 +41,7 @@ static void test_refusals(void **state)
 		const char *says;
 	} rows[] = {
 	    {"GET", "/api/v1/pods", 404, "kubeproxyd ls"},
-	    {"GET", "/clusters/other/api", 404, "kubeproxyd ls"},
+	    {"GET", "/clusters/other/api", 404, "here, or none of the roles of user"},
 	    {"GET", "/clusters/prod/api//v1/pods", 400, "refused"},
 	    {"OPTIONS", "/clusters/prod/api", 405, "refused"},
 	};
@@ -51,6 +51,40 @@ static void test_refusals(void **state)
 		assert_refused(rows[i].status, rows[i].says);
 	}
 	assert_int_equal(upstream_count, 0);
+}
+
+/* Its command would be another than the one on record. */
+static void test_no_form_goes_to_a_kubelet(void **state)
+{
+	(void)state;
+	static const char run[] = "/clusters/prod/api/v1/nodes/n1/proxy/run/a/p/c?cmd=id";
+	static const struct {
+		const char *target, *type;
+		enum http_body_kind body;
+		bool is_refused;
+	} rows[] = {
+	    {run, "application/x-www-form-urlencoded", HTTP_BODY_CHUNKED, true},
+	    {run, "Application/X-WWW-Form-Urlencoded; charset=utf-8", HTTP_BODY_CHUNKED, true},
+	    {run, "multipart/form-data; boundary=x", HTTP_BODY_CHUNKED, true},
+	    {run, "application/x-www-form-urlencoded", HTTP_BODY_NONE, false},
+	    {run, "application/json", HTTP_BODY_CHUNKED, false},
+	    {"/clusters/prod/api/v1/namespaces/a/pods/p/proxy/run",
+		"application/x-www-form-urlencoded", HTTP_BODY_CHUNKED, false},
+	};
+	static const struct peer_failure left = {.kind = PEER_CUT, .reason = "left"};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		size_t before = upstream_count;
+		side_clear(&client);
+		fields_clear(&request.fields);
+		fields_add_text(&request.fields, "Content-Type", "text/plain");
+		fields_add_text(&request.fields, "content-type", rows[i].type);
+		ask("POST", rows[i].target, rows[i].body);
+		if (rows[i].is_refused)
+			assert_refused(415, "put it into the query");
+		assert_int_equal(upstream_count, before + !rows[i].is_refused);
+		if (!rows[i].is_refused)
+			exchange_client_events.on_failed(exchange, &left);
+	}
 }
 
 static void test_no_identity_is_401(void **state)
@@ -312,6 +346,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_a_get_goes_through),
 	    TEST(test_refusals),
+	    TEST(test_no_form_goes_to_a_kubelet),
 	    TEST(test_no_identity_is_401),
 	    TEST(test_renamed_is_410),
 	    TEST(test_the_directory_may_be_unknown_or_expired),

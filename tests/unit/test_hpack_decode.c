@@ -14,6 +14,7 @@
 #include "common/xmem.h"
 #include "kubeproxyd/http/hpack.h"
 #include "kubeproxyd/http/hpack_decode.h"
+#include "tests/unit/hpack_both.h"
 
 struct taken {
 	struct buf text; /* "name: value\n" a field; '!' first when it is never indexed */
@@ -186,6 +187,7 @@ static void test_refuses(void **state)
 	    {"a length that is not whole", "447f"},
 	    {"a length of more than 32 bits", "447fffffffff0f"},
 	    {"a length of six bytes", "447f80808080800161"},
+	    {"an index of six bytes", "0f80808080800000"},
 	    {"a length whose sum has 33 bits", "447f81ffffff0f"},
 	    {"padding of zeros", "448118"},
 	    {"padding of eight bits", "44836402ff"},
@@ -450,6 +452,101 @@ static void test_memory(void **state)
 	buf_free(&taken.text);
 }
 
+/* --- what nghttp2 writes ---------------------------------------------------------------------- */
+
+static uint32_t seed;
+
+static uint32_t any(uint32_t below)
+{
+	seed = seed * 1664525u + 1013904223u;
+	return (uint32_t)((uint64_t)seed * below >> 32);
+}
+
+/* Few names and few values, so that tables are hit, and some that are unlike all others. */
+static size_t make_text(char *text, bool is_name)
+{
+	static const char *const names[] = {":path", ":status", "accept", "authorization", "cookie",
+	    "content-type", "audit-id", "x-kubernetes-pf-flowschema-uid", "user-agent", ":method"};
+	static const char *const values[] = {"", "/", "GET", "200", "gzip", "application/json",
+	    "/api/v1/namespaces/default/pods?limit=500", "kubectl/v1.31.0 (linux/amd64)"};
+	const char *known = is_name ? names[any(10)] : values[any(8)];
+	if (any(3) > 0) {
+		strcpy(text, known);
+		return strlen(known);
+	}
+	size_t len = any(20) == 0 ? any(5000) : any(40);
+	bool is_text = any(4) > 0;
+	for (size_t i = 0; i < len; i++)
+		text[i] = (char)(uint8_t)(is_text ? 'a' + any(26) : any(256));
+	return len;
+}
+
+static size_t make_block(nghttp2_hd_deflater *deflater, uint8_t **block)
+{
+	static char texts[2 * 12][5000];
+	nghttp2_nv fields[12];
+	size_t count = any(13);
+	for (size_t i = 0; i < count; i++) {
+		char *name = texts[2 * i], *value = texts[2 * i + 1];
+		fields[i].namelen = make_text(name, true);
+		fields[i].valuelen = make_text(value, false);
+		fields[i].name = (uint8_t *)name;
+		fields[i].value = (uint8_t *)value;
+		fields[i].flags = any(6) == 0 ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE;
+	}
+	size_t bound = nghttp2_hd_deflate_bound(deflater, fields, count);
+	*block = xmalloc(bound);
+	ssize_t len = nghttp2_hd_deflate_hd(deflater, *block, bound, fields, count);
+	assert_true(len >= 0);
+	*block = xrealloc(*block, (size_t)len + 1);
+	return (size_t)len;
+}
+
+/* Each static entry, and its name alone. */
+static void test_static_table(void **state)
+{
+	(void)state;
+	struct hpack_both both;
+	hpack_both_open(&both, HPACK_TABLE_DEFAULT);
+	for (uint8_t index = 1; index <= HPACK_STATIC_COUNT; index++) {
+		const uint8_t block[] = {0x80 | index, 0x40 | index, 1, 'v'};
+		assert_true(hpack_both_decode(&both, block, sizeof block));
+		assert_int_equal(both.fields, 2);
+	}
+	hpack_both_close(&both);
+}
+
+/* One connection: tables of any size, which change. */
+static void talk(size_t table_max)
+{
+	struct hpack_both both;
+	nghttp2_hd_deflater *deflater;
+	hpack_both_open(&both, table_max);
+	assert_int_equal(nghttp2_hd_deflate_new(&deflater, table_max), 0);
+	for (size_t i = 0; i < 60; i++) {
+		uint8_t *block;
+		for (uint32_t changes = any(10) == 0 ? 1 + any(2) : 0; changes > 0; changes--)
+			assert_int_equal(nghttp2_hd_deflate_change_table_size(
+					     deflater, any((uint32_t)table_max + 1)),
+			    0);
+		size_t len = make_block(deflater, &block);
+		assert_true(hpack_both_decode(&both, block, len));
+		free(block);
+	}
+	nghttp2_hd_deflate_del(deflater);
+	hpack_both_close(&both);
+}
+
+static void test_reads_what_nghttp2_writes(void **state)
+{
+	(void)state;
+	for (seed = 1; seed <= 150; seed++) {
+		uint32_t round = seed;
+		talk(round % 3 == 0 ? 4096 + any(60000) : 4096);
+		seed = round;
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -466,6 +563,8 @@ int main(void)
 	    cmocka_unit_test(test_integers),
 	    cmocka_unit_test(test_nobody_takes),
 	    cmocka_unit_test(test_memory),
+	    cmocka_unit_test(test_static_table),
+	    cmocka_unit_test(test_reads_what_nghttp2_writes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

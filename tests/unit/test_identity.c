@@ -193,6 +193,9 @@ static void test_principals(void **state)
 	    {"a\xe3\x85\xa4", "holds a control character or an invisible one"},
 	    {"a\xef\xb8\x8f", "holds a control character or an invisible one"},
 	    {"a\xf3\xa0\x84\x80", "holds a control character or an invisible one"},
+	    {"a\xef\xbf\xb0", "holds a control character or an invisible one"},
+	    {"a\xf0\x9d\x85\xb3", "holds a control character or an invisible one"},
+	    {"a\xf0\x9b\xb2\xa0", "holds a control character or an invisible one"},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		const char *refusal = principal_refuse(rows[i].name, strlen(rows[i].name));

@@ -221,6 +221,9 @@ static const struct bad bad_documents[] = {
     {"kind: role\nversion: v6\nmetadata: {name: a}\nspec: {allow: {kubernetes_labels: {'*': "
      "'*'}}}\n",
 	"4:15: a v6 role"},
+    {ALLOW("kubernetes_impersonate: {extra: {Scopes: ['*']}}"),
+	"7:38: kubernetes_impersonate: the key of an extra is of lower case letters"},
+    {DENY("kubernetes_impersonate: {extra: {Scopes: ['*']}}"), "7:38: kubernetes_impersonate: "},
     {ROLE("a", "", "") ROLE("a", "", ""),
 	"7:1: role \"a\" is defined twice, first at roles.yaml:2"},
     {"kind: role_binding\nversion: v2\nmetadata: {name: b}\nspec: {}\n",
@@ -518,7 +521,7 @@ static void test_loads_a_directory(void **state)
 	char directory[] = "/tmp/eksgate-roles-XXXXXX";
 	char *error = NULL;
 	assert_non_null(mkdtemp(directory));
-	struct policy *policy = policy_load(directory, &error);
+	struct policy *policy = policy_load(directory, NULL, &error);
 	assert_non_null(policy);
 	assert_int_equal(policy_role_count(policy), 0);
 	policy_unref(&policy);
@@ -526,14 +529,14 @@ static void test_loads_a_directory(void **state)
 	write_file(directory, "20-roles.yaml", ROLE("dev", "", ""));
 	write_file(directory, ".hidden.yaml", "kind: [");
 	write_file(directory, "README", "text");
-	policy = policy_load(directory, &error);
+	policy = policy_load(directory, NULL, &error);
 	assert_non_null(policy);
 	assert_int_equal(policy_role_count(policy), 1);
 	assert_int_equal(policy_binding_count(policy), 1);
 	policy_unref(&policy);
 	write_file(directory, "30-bad.yaml", "kind: [");
 	write_file(directory, "40-other.yml", "");
-	assert_null(policy_load(directory, &error));
+	assert_null(policy_load(directory, NULL, &error));
 	assert_non_null(strstr(error, "/30-bad.yaml:"));
 	assert_non_null(strstr(error, "/40-other.yml: only *.yaml is read here"));
 	free(error);
@@ -542,10 +545,10 @@ static void test_loads_a_directory(void **state)
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
 		remove_file(directory, names[i]);
 	assert_int_equal(rmdir(directory), 0);
-	policy = policy_load(directory, &error);
+	policy = policy_load(directory, NULL, &error);
 	assert_non_null(policy);
 	policy_unref(&policy);
-	assert_null(policy_load("/dev/null", &error));
+	assert_null(policy_load("/dev/null", NULL, &error));
 	assert_non_null(strstr(error, "/dev/null: "));
 	free(error);
 }

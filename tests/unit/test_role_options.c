@@ -110,7 +110,7 @@ static void test_the_samples(void **state)
 {
 	(void)state;
 	char *error = NULL;
-	struct policy *policy = policy_load("etc/roles.d", &error);
+	struct policy *policy = policy_load("etc/roles.d", NULL, &error);
 	if (policy == NULL)
 		fail_msg("%s", error);
 	policy_unref(&policy);

@@ -97,6 +97,14 @@ bool tls_server_has_same_authorities(const struct tls_server *a, const struct tl
 	return a->is_other == b->is_other;
 }
 
+static struct unix_time lists_end;
+
+struct unix_time tls_server_lists_end(const struct tls_server *of, struct unix_time after)
+{
+	(void)of;
+	return lists_end.ms > after.ms ? lists_end : (struct unix_time){0};
+}
+
 bool stream_is_trusted_by(const struct stream *stream, const struct tls_server *by)
 {
 	return !stream->has_no_chain && (!by->is_other || !stream->is_distrusted);
@@ -329,6 +337,31 @@ static void test_withdrawn_authorities_cut_the_resumed(void **state)
 	assert_true(resumed->is_closed);
 }
 
+static void stop(void *arg)
+{
+	loop_stop(arg);
+}
+
+/* Without a reload: certificates of its authority are cut when a list is overdue, others stay. */
+static void test_an_overdue_list_cuts(void **state)
+{
+	(void)state;
+	struct tls_server alike = {false};
+	const struct stream *kept = open_one(&alice);
+	struct stream *withdrawn = open_one(&alice);
+	lists_end = unix_add(unix_now(), duration_ms(500));
+	sessions_set(sessions, &settings, &alike);
+	withdrawn->has_no_chain = true;
+	struct timer *timer = timer_new(loop, stop, loop);
+	timer_set(timer, duration_ms(2300));
+	assert_false(withdrawn->is_closed);
+	loop_run(loop);
+	assert_true(withdrawn->is_closed);
+	assert_false(kept->is_closed);
+	timer_free(&timer);
+	lists_end = (struct unix_time){0};
+}
+
 static void test_an_address_has_its_share(void **state)
 {
 	(void)state;
@@ -397,6 +430,7 @@ int main(void)
 	    TEST(test_a_limit_that_is_raised_ends_the_rest),
 	    TEST(test_withdrawn_authorities_cut),
 	    TEST(test_withdrawn_authorities_cut_the_resumed),
+	    TEST(test_an_overdue_list_cuts),
 	    TEST(test_failed_handshakes_leave_the_list),
 	    TEST(test_an_address_has_its_share),
 	    TEST(test_a_token_makes_known),
