@@ -96,7 +96,7 @@ RECORD := kubeproxyd/record/access_log.o kubeproxyd/record/audit.o kubeproxyd/re
 	kubeproxyd/record/websocket.o
 RECORD += kubeproxyd/record/remote_command.o kubeproxyd/record/cast_writer.o kubeproxyd/record/recording_files.o \
 	kubeproxyd/record/recording.o kubeproxyd/record/recordings.o kubeproxyd/record/recording_queue.o kubeproxyd/record/recorded_event.o
-RECORD += kubeproxyd/record/cast_reader.o kubeproxyd/record/cast_file.o
+RECORD += kubeproxyd/record/cast_reader.o kubeproxyd/record/cast_file.o kubeproxyd/record/cast_pieces.o kubeproxyd/record/recording_task.o
 PROTOBUF_FILTER := kubeproxyd/filter/protobuf_filter.o kubeproxyd/filter/protobuf_list.o kubeproxyd/filter/protobuf_watch.o \
 	kubeproxyd/filter/protobuf_object.o kubeproxyd/filter/protobuf_out.o
 FILTER := $(PROTOBUF_FILTER) kubeproxyd/filter/filter.o kubeproxyd/filter/accept.o kubeproxyd/filter/carry.o kubeproxyd/filter/gzip.o \
@@ -290,16 +290,18 @@ FUZZ_TARGETS += fuzz_json_filter
 fuzz_json_filter = $(test_json_filter)
 
 # Recordings.
-UNIT_TESTS += test_remote_command test_cast_writer test_recording test_recording_files test_worker
+UNIT_TESTS += test_remote_command test_cast_writer test_cast_pieces test_recording test_recording_files test_worker
 REMOTE := $(BASE) kubeproxyd/record/remote_command.o kubeproxyd/record/spdy.o kubeproxyd/record/websocket.o
-CAST := $(REMOTE) kubeproxyd/record/cast_writer.o kubeproxyd/record/json_line.o common/json.o
+CAST := $(REMOTE) kubeproxyd/record/cast_pieces.o kubeproxyd/record/cast_writer.o kubeproxyd/record/json_line.o common/json.o
 test_remote_command := $(REMOTE) tests/unit/tunnel_bytes.o
 test_cast_writer := $(CAST)
+test_cast_pieces := $(BASE) kubeproxyd/record/cast_pieces.o
 test_recording := $(CAST) common/loop.o common/metrics.o common/worker.o kubeproxyd/record/recording.o kubeproxyd/record/recordings.o \
-	kubeproxyd/record/recording_files.o kubeproxyd/record/recording_queue.o kubeproxyd/record/audit_id.o tests/unit/disk_hang.o tests/unit/recording_stage.o
+	kubeproxyd/record/recording_files.o kubeproxyd/record/recording_queue.o kubeproxyd/record/recording_task.o kubeproxyd/record/audit_id.o tests/unit/disk_hang.o tests/unit/recording_stage.o
 test_recording_files := $(test_recording)
 test_worker := $(BASE) common/loop.o common/worker.o
-FUZZ_TARGETS += fuzz_recorder
+FUZZ_TARGETS += fuzz_recorder fuzz_json_line
+fuzz_json_line := $(BASE) common/json.o kubeproxyd/record/json_line.o
 fuzz_recorder := $(CAST)
 
 UNIT_TESTS += test_probe test_call

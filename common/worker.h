@@ -1,6 +1,5 @@
 /* One thread beside the loop, for what waits for a disk: jobs are worked on one after the other,
- * and the loop is told of each. A job touches nothing but itself: no log, no metrics, no memory of
- * common/xmem.h. */
+ * and the loop is told of each. A job touches nothing but itself: no log, no metrics. */
 #ifndef EKSGATE_WORKER_H
 #define EKSGATE_WORKER_H
 

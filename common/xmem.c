@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct xmem_counts counts;
+static _Thread_local struct xmem_counts counts;
 
 static void *checked(void *memory)
 {

@@ -26,7 +26,7 @@ void xfree(void *pointer_to_pointer);
 /* Wipes a NUL-terminated secret before freeing it; *text becomes NULL. */
 void xfree_secret(char **text);
 
-/* How often memory was asked for since the process began. */
+/* How often the calling thread asked for memory. */
 struct xmem_counts {
 	uint64_t ours, libevent;
 };

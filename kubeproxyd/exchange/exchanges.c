@@ -15,7 +15,8 @@
 #include "kubeproxyd/net/holdings.h"
 #include "kubeproxyd/policy/policy.h"
 
-#define EXPIRY_CHECK_SECONDS 5
+/* What a credential began ends within 5 s of it. */
+#define EXPIRY_CHECK_SECONDS 2
 #define PACE_CHECK_SECONDS   1
 /* With a disk below the files of lists. */
 #define DISK_PATIENCE_SECONDS 30

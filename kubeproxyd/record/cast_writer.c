@@ -1,5 +1,6 @@
 /* Turns messages into events: one each, cut at EVENT_MAX, characters whole. Of the sizes only
- * numbers pass, of the Status only how it ended. Called by recording.c. */
+ * numbers pass, of the Status only how it ended. Called by
+ * recording_task.c. */
 #include "kubeproxyd/record/cast_writer.h"
 
 #include <inttypes.h>
@@ -20,6 +21,9 @@
 #define COLUMNS_USUAL 80
 #define ROWS_USUAL    24
 #define CHARACTER_MAX 4
+/* Of a line besides its text, and of a byte of that. */
+#define FRAME_MAX   64
+#define ESCAPED_MAX 6
 
 struct cast_writer {
 	struct buf *out;
@@ -349,6 +353,15 @@ void cast_writer_begin(struct cast_writer *writer)
 	if (!writer->has_begun)
 		guess_header(writer);
 	writer->header_len = 0;
+}
+
+size_t cast_writer_owed(const struct cast_writer *writer)
+{
+	size_t owed = writer->has_begun ? 0 : writer->rest_of_header.len + FRAME_MAX;
+	for (int stream = 0; stream < REMOTE_ERROR; stream++)
+		if (writer->pending[stream].len > 0)
+			owed += writer->pending[stream].len * ESCAPED_MAX + FRAME_MAX;
+	return owed;
 }
 
 void cast_writer_end(struct cast_writer *writer, const char *reason, struct mono at)

@@ -37,6 +37,8 @@ void cast_writer_add(struct cast_writer *writer, enum remote_stream stream, cons
     size_t len, bool is_last, struct mono at);
 /* Waits no longer for a size: what is in `out` may leave. */
 void cast_writer_begin(struct cast_writer *writer);
+/* So much at most will be in `out` of what it has already. */
+size_t cast_writer_owed(const struct cast_writer *writer) MUST_USE;
 /* The last line: "exit 0" as the Status said, or "ended: REASON". */
 void cast_writer_end(struct cast_writer *writer, const char *reason, struct mono at);
 /* "exit 0", "ended: REASON": what that line says; borrowed, NULL before it. */

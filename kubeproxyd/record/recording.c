@@ -1,8 +1,9 @@
-/* One live recording. Lines gather in memory while the thread writes those before them: one job at
- * a time, the next takes all that came meanwhile. They leave when they are FLUSH_BYTES, or a second
- * old, the first ones two. A line that a full disk cut is taken back, so that the file ends with a
- * whole one. What waits has a bound, which whoever records keeps: there are no more lines while it
- * is reached. Called by the exchange, by recordings.c each second, and when a job is done. */
+/* One live recording, as the loop sees it: what the session says is copied, and the thread makes
+ * lines of it. Pieces gather while it writes those before them: one job at a time, the next takes
+ * all that came meanwhile. They leave when they are FLUSH_BYTES, or a second old, the first ones
+ * two. What waits has a bound, which whoever records keeps: nothing more comes while it is reached,
+ * nor while what waits could make the file too long, so that little is said in vain behind its last
+ * line. Called by the exchange, by recordings.c each second, and when a job is done. */
 #include "kubeproxyd/record/recording.h"
 
 #include <errno.h>
@@ -13,16 +14,17 @@
 
 #include "common/settings.h"
 #include "common/xmem.h"
+#include "kubeproxyd/record/cast_pieces.h"
 #include "kubeproxyd/record/recording_files.h"
 #include "kubeproxyd/record/recording_queue.h"
+#include "kubeproxyd/record/recording_task.h"
 #include "kubeproxyd/record/recordings.h"
 
-/* Long writes are cheap: a file system takes 256 KiB for two thirds of what eight of 32 KiB cost.
- */
+/* Enough that waking the thread, and being woken by it, costs little. */
 #define FLUSH_BYTES ((size_t)256 * 1024)
 /* Of one recording, in memory. */
 #define WAITING_MAX ((size_t)1024 * 1024)
-/* What an idle session keeps for its next lines. */
+/* What an idle session keeps for its next words. */
 #define IDLE_BYTES ((size_t)4 * 1024)
 
 enum phase {
@@ -32,21 +34,8 @@ enum phase {
 	PHASE_DISCARDED,
 };
 
-/* What the thread has of it; the loop touches nothing here but while is_busy is false. */
-struct task {
-	struct recording_job job;
-	char id[AUDIT_ID_TEXT];
-	const char *path; /* of the directory */
-	const char *what; /* is wrong with it, when errno says too little */
-	int directory, file; /* -1: not open */
-	struct buf lines;
-	uint64_t at;
-	size_t kept; /* of the lines, in the file */
-	int error; /* errno, RECORDING_DELETED, 0: done */
-};
-
 struct recording {
-	struct task task;
+	struct recording_task task; /* the loop touches it only while is_busy is false */
 	bool is_busy;
 	enum phase phase;
 	struct recordings *recordings;
@@ -55,10 +44,11 @@ struct recording {
 	void *arg;
 	recording_ended_fn *on_ended; /* NULL: it is told, or the session lasts */
 	void *ended_arg;
-	struct cast_writer *writer; /* NULL before the tunnel is open */
-	struct buf out;
+	struct buf pieces; /* that wait for the thread */
+	bool has_begun; /* the tunnel is open */
+	bool has_input; /* what is typed is recorded, too */
 	bool had_second; /* in which its client could tell a size, which stands in the first line */
-	uint64_t bytes; /* in the file, whole lines */
+	uint64_t settled; /* bytes of the file when the thread was done last, and what it owes */
 	size_t counted; /* of what waits */
 	struct mono began;
 	char *problem;
@@ -81,7 +71,7 @@ static struct mono time_of(const struct recording *recording)
 
 static size_t waiting(const struct recording *recording)
 {
-	return recording->out.len + (recording->is_busy ? recording->task.lines.len : 0);
+	return recording->pieces.len + (recording->is_busy ? recording->task.pieces.len : 0);
 }
 
 static void count_waiting(struct recording *recording)
@@ -90,10 +80,27 @@ static void count_waiting(struct recording *recording)
 	    recordings_queue(recording->recordings), &recording->counted, waiting(recording));
 }
 
+static size_t length_max(const struct recording *recording)
+{
+	return recordings_settings(recording->recordings)->proxy.recording.max_session_bytes;
+}
+
+/* With what waits it could be longer than allowed: the thread will know. */
+static bool may_be_too_long(const struct recording *recording)
+{
+	size_t max = length_max(recording), most = CAST_GROWTH_MAX * waiting(recording);
+	return max > 0 && most > 0 && recording->settled + most > max;
+}
+
+static bool is_due(const struct recording *recording)
+{
+	return recording->pieces.len >= FLUSH_BYTES || may_be_too_long(recording);
+}
+
 static void note_full(struct recording *recording)
 {
 	count_waiting(recording);
-	bool is_full = recording->counted >= WAITING_MAX ||
+	bool is_full = recording->counted >= WAITING_MAX || may_be_too_long(recording) ||
 		       recording_queue_is_full(recordings_queue(recording->recordings));
 	if (!is_full || recording->is_full)
 		return;
@@ -140,42 +147,7 @@ static void fail_to_write(
 	tell_failed(recording);
 }
 
-/* Of what could not be written, all but the first line. */
-static void drop_events(struct recording *recording)
-{
-	struct buf *lines = &recording->task.lines;
-	const char *end =
-	    recording->bytes == 0 && lines->len > 0 ? memchr(lines->data, '\n', lines->len) : NULL;
-	buf_clear(&recording->out);
-	if (end != NULL)
-		buf_append(&recording->out, lines->data, (size_t)(end - lines->data) + 1);
-}
-
-/* --- the thread's part ----------------------------------------------------------------------- */
-
-static void work_open(struct recording_job *job)
-{
-	struct task *task = (struct task *)job;
-	task->directory = recording_directory_open(task->path, &task->what);
-	if (task->directory >= 0)
-		task->file = recording_file_make(task->directory, task->id);
-	task->error = task->file < 0 ? errno : 0;
-	if (task->file < 0 && task->directory >= 0)
-		close(task->directory);
-}
-
-static void work_write(struct recording_job *job)
-{
-	struct task *task = (struct task *)job;
-	task->error = recording_file_write(
-	    task->file, task->at, task->lines.data, task->lines.len, &task->kept);
-}
-
-static void work_discard(struct recording_job *job)
-{
-	struct task *task = (struct task *)job;
-	recording_file_discard(task->directory, task->file, task->id);
-}
+/* --- writing --------------------------------------------------------------------------------- */
 
 static void start_job(struct recording *recording, void (*work)(struct recording_job *job),
     void (*done)(struct recording_job *job))
@@ -186,29 +158,45 @@ static void start_job(struct recording *recording, void (*work)(struct recording
 	recording_queue_add(recordings_queue(recording->recordings), &recording->task.job);
 }
 
-/* --- writing --------------------------------------------------------------------------------- */
+/* The file takes no more, but for a last line that says why: that is tried once more. */
+static void stop(struct recording *recording)
+{
+	buf_clear(&recording->pieces);
+	recording->has_last_line = recording->says_problem = recording->is_last_try;
+}
 
-/* Tried once more, with nothing but a last line that says why; then it stays as it is. */
+/* What it stopped at is tried once more, with nothing but that line; then it stays as it is. */
 static void on_write_failed(struct recording *recording, int error)
 {
 	const char *why = error == RECORDING_DELETED ? "the file was deleted" : strerror(error);
-	drop_events(recording);
+	stop(recording);
 	if (recording->is_last_try)
-		buf_clear(&recording->out);
-	recording->has_last_line = recording->says_problem = recording->is_last_try;
+		buf_clear(&recording->task.lines);
 	recording->is_broken = true;
 	fail_to_write(recording, "write", why, "eksgate.proxy.recording");
+}
+
+static void on_too_long(struct recording *recording)
+{
+	stop(recording);
+	if (recording->problem != NULL)
+		return;
+	recording_fail(recording, "size",
+	    "its recording is as long as eksgate.proxy.recording.max_session_bytes allows");
+	tell_failed(recording);
 }
 
 static void on_written(struct recording_job *job)
 {
 	struct recording *recording = (struct recording *)job;
-	struct task *task = &recording->task;
+	struct recording_task *task = &recording->task;
 	recording->is_busy = false;
-	recording->bytes += task->kept;
+	recording->settled = task->bytes + task->owed;
+	buf_clear(&task->pieces);
 	if (task->error != 0)
 		on_write_failed(recording, task->error);
-	buf_clear(&task->lines);
+	else if (task->is_too_long)
+		on_too_long(recording);
 	struct recordings *recordings = recording->recordings;
 	recording_wake(recording);
 	recordings_wake(recordings);
@@ -217,40 +205,12 @@ static void on_written(struct recording_job *job)
 /* All that gathered; without any it is only looked whether the file has its name still. */
 static void start_writing(struct recording *recording)
 {
-	if (recording->out.len > 0)
-		cast_writer_begin(recording->writer);
-	struct buf written = recording->task.lines;
-	recording->task.lines = recording->out;
-	recording->task.at = recording->bytes;
-	recording->out = written;
+	struct buf written = recording->task.pieces;
+	recording->task.pieces = recording->pieces;
+	recording->task.bytes_max = length_max(recording);
+	recording->pieces = written;
 	recording->is_last_try = recording->says_problem;
-	start_job(recording, work_write, on_written);
-}
-
-/* The lines that fit stay; the others are lost. */
-static void keep_what_fits(struct recording *recording, size_t max)
-{
-	uint64_t before = recording->bytes + waiting(recording) - recording->out.len;
-	size_t room = before < max ? (size_t)(max - before) : 0;
-	struct buf *out = &recording->out;
-	size_t count = out->len < room ? out->len : room;
-	const char *end = count > 0 ? memrchr(out->data, '\n', count) : NULL;
-	/* The first line in any case. */
-	if (end == NULL && before == 0 && out->len > 0)
-		end = memchr(out->data, '\n', out->len);
-	out->len = end != NULL ? (size_t)(end - out->data) + 1 : 0;
-}
-
-/* False: it is longer than allowed, and stopped. */
-static bool check_length(struct recording *recording)
-{
-	size_t max = recordings_settings(recording->recordings)->proxy.recording.max_session_bytes;
-	if (max == 0 || recording->bytes + waiting(recording) <= max)
-		return true;
-	keep_what_fits(recording, max);
-	recording_fail(recording, "size",
-	    "its recording is as long as eksgate.proxy.recording.max_session_bytes allows");
-	return false;
+	start_job(recording, recording_task_write, on_written);
 }
 
 bool recording_add(struct recording *recording, enum remote_stream stream, const uint8_t *data,
@@ -258,12 +218,18 @@ bool recording_add(struct recording *recording, enum remote_stream stream, const
 {
 	if (recording->problem != NULL)
 		return false;
-	cast_writer_add(recording->writer, stream, data, len, is_last, time_of(recording));
-	bool goes_on = check_length(recording);
-	if (!recording->is_busy && recording->out.len >= FLUSH_BYTES)
+	if (stream == REMOTE_STDIN && !recording->has_input)
+		return true;
+	struct cast_piece piece = {.stream = stream,
+	    .is_last = is_last,
+	    .at = time_of(recording),
+	    .data = (const char *)data,
+	    .len = len};
+	cast_pieces_add(&recording->pieces, &piece);
+	if (!recording->is_busy && is_due(recording))
 		start_writing(recording);
 	note_full(recording);
-	return goes_on;
+	return true;
 }
 
 bool recording_is_full(const struct recording *recording)
@@ -281,13 +247,12 @@ const char *recording_problem(const struct recording *recording)
 static void free_recording(struct recording *recording)
 {
 	recording->is_busy = false;
-	buf_free_secret(&recording->out);
-	buf_free_secret(&recording->task.lines);
+	buf_free_secret(&recording->pieces);
+	recording_task_clear(&recording->task);
 	count_waiting(recording);
 	if (recording->is_full)
 		recordings_note_full(recording->recordings, &recording->link, false);
 	recordings_remove(recording->recordings, &recording->link);
-	cast_writer_free(&recording->writer);
 	free(recording->problem);
 	free(recording);
 }
@@ -299,25 +264,30 @@ static void on_discarded(struct recording_job *job)
 
 static void keep(struct recording *recording)
 {
-	const struct task *task = &recording->task;
+	const struct recording_task *task = &recording->task;
 	tell_ended(recording);
-	recordings_keep(recording->recordings, task->directory, task->file, task->id,
-	    recording->bytes, recording->problem != NULL);
+	recordings_keep(recording->recordings, task->directory, task->file, task->id, task->bytes,
+	    recording->problem != NULL);
 	free_recording(recording);
 }
 
-/* What stopped early says so, as far as the disk takes that. */
+static void add_reason(struct recording *recording, enum cast_piece_kind kind, const char *reason)
+{
+	struct cast_piece piece = {
+	    .kind = kind, .at = time_of(recording), .data = reason, .len = strlen(reason)};
+	cast_pieces_add(&recording->pieces, &piece);
+}
+
+/* What stopped early says so. */
 static void add_last_line(struct recording *recording, const char *reason)
 {
 	recording->has_last_line = true;
 	if (recording->problem == NULL) {
-		cast_writer_end(recording->writer, reason, time_of(recording));
-		if (check_length(recording))
-			return;
+		add_reason(recording, CAST_OVER, reason);
+		return;
 	}
 	char *text = xasprintf("ended: %s", recording->problem);
-	cast_writer_begin(recording->writer);
-	cast_write_event(&recording->out, time_of(recording), 'm', text, strlen(text));
+	add_reason(recording, CAST_STOPPED, text);
 	recording->says_problem = true;
 	free(text);
 }
@@ -327,13 +297,13 @@ static void go_on(struct recording *recording)
 	if (recording->is_busy || recording->is_telling || recording->phase == PHASE_OPENING)
 		return;
 	if (recording->phase == PHASE_DISCARDED) {
-		start_job(recording, work_discard, on_discarded);
+		start_job(recording, recording_task_discard, on_discarded);
 		return;
 	}
 	bool is_ending = recording->phase == PHASE_ENDING;
 	if (is_ending && !recording->has_last_line)
 		add_last_line(recording, NULL);
-	if (recording->out.len >= (is_ending ? 1 : FLUSH_BYTES))
+	if (is_due(recording) || (is_ending && recording->pieces.len > 0))
 		start_writing(recording);
 	else if (is_ending)
 		keep(recording);
@@ -342,7 +312,8 @@ static void go_on(struct recording *recording)
 void recording_wake(struct recording *recording)
 {
 	count_waiting(recording);
-	bool has_room = recording->counted < WAITING_MAX / 2 &&
+	bool has_room = recording->counted < WAITING_MAX - FLUSH_BYTES / 2 &&
+			!may_be_too_long(recording) &&
 			recording_queue_has_room(recordings_queue(recording->recordings));
 	if (recording->is_full && (has_room || recording->problem != NULL)) {
 		recording->is_full = false;
@@ -374,7 +345,7 @@ static void refuse(
 static void on_opened(struct recording_job *job)
 {
 	struct recording *recording = (struct recording *)job;
-	const struct task *task = &recording->task;
+	const struct recording_task *task = &recording->task;
 	recording->is_busy = false;
 	if (task->error != 0) {
 		if (recording->events != NULL)
@@ -405,14 +376,17 @@ struct recording *recording_open(struct recordings *recordings, const char id[AU
 	recording->arg = arg;
 	recording->link.recording = recording;
 	recordings_add(recordings, &recording->link);
-	start_job(recording, work_open, on_opened);
+	start_job(recording, recording_task_open, on_opened);
 	return recording;
 }
 
 void recording_begin(struct recording *recording, const struct cast_about *about)
 {
 	recording->began = mono_now();
-	recording->writer = cast_writer_new(about, &recording->out);
+	recording->has_begun = true;
+	recording->has_input = about->has_input;
+	recording_task_begin(&recording->task, about);
+	recording->settled = recording->task.owed;
 }
 
 /* --- each second ----------------------------------------------------------------------------- */
@@ -429,6 +403,12 @@ static void give_up(struct recording *recording, struct duration silence)
 	free(why);
 }
 
+static void trim(struct buf *idle)
+{
+	if (idle->cap > IDLE_BYTES)
+		buf_free_secret(idle);
+}
+
 /* What was said before it stopped is written, too. */
 static void write_each_second(struct recording *recording)
 {
@@ -438,17 +418,11 @@ static void write_each_second(struct recording *recording)
 		return;
 	}
 	/* An idle session holds little. */
-	if (recording->out.len == 0 && recording->out.cap > IDLE_BYTES)
-		buf_free_secret(&recording->out);
-	if (recording->task.lines.cap > IDLE_BYTES)
-		buf_free_secret(&recording->task.lines);
-	if (recording->problem == NULL) {
-		cast_writer_begin(recording->writer);
-		if (!check_length(recording))
-			tell_failed(recording);
-	}
-	if (recording->phase == PHASE_LIVE &&
-	    (recording->problem == NULL || recording->out.len > 0))
+	if (recording->pieces.len == 0)
+		trim(&recording->pieces);
+	trim(&recording->task.pieces);
+	trim(&recording->task.lines);
+	if (recording->problem == NULL || recording->pieces.len > 0)
 		start_writing(recording);
 }
 
@@ -459,7 +433,7 @@ void recording_tick(struct recording *recording)
 	    recordings_settings(recording->recordings)->proxy.recording.write_timeout;
 	bool is_waiting =
 	    recording->is_busy && recording->problem == NULL && recording->phase != PHASE_DISCARDED;
-	bool is_written = recording->phase == PHASE_LIVE && recording->writer != NULL &&
+	bool is_written = recording->phase == PHASE_LIVE && recording->has_begun &&
 			  !recording->is_busy && !recording->is_broken;
 	if (is_waiting && timeout.ms > 0 && silence.ms >= timeout.ms)
 		give_up(recording, silence);

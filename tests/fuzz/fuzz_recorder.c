@@ -1,13 +1,15 @@
 /* The tunnel of an exec, recorded: the first byte chooses the protocol, then come pieces, each
- * behind a byte with its side and length. The same bytes in other pieces make the same recording,
- * every line of it is JSON, and a last word read as a client reads it is never within a message.
- * What a client sends, by itself, makes no output and no exit. */
+ * behind a byte with its side and length. The same bytes in other pieces, which wait as they do
+ * for a thread, make the same recording, every line of it is JSON, and a last word read as a client
+ * reads it is never within a message. What a client sends, by itself, makes no output and no exit.
+ */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/json.h"
+#include "kubeproxyd/record/cast_pieces.h"
 #include "kubeproxyd/record/cast_writer.h"
 #include "kubeproxyd/record/remote_command.h"
 
@@ -22,6 +24,8 @@ struct recorder {
 	struct remote_command *command;
 	struct cast_writer *writer;
 	struct buf out;
+	bool waits; /* what comes is put down first */
+	struct buf pieces;
 };
 
 static void demand(bool is_met)
@@ -34,10 +38,28 @@ static void on_stream(
     void *arg, enum remote_stream stream, const uint8_t *data, size_t len, bool is_last)
 {
 	struct recorder *recorder = arg;
-	cast_writer_add(recorder->writer, stream, data, len, is_last, (struct mono){0});
+	struct cast_piece piece = {
+	    .stream = stream, .is_last = is_last, .data = (const char *)data, .len = len};
+	if (recorder->waits)
+		cast_pieces_add(&recorder->pieces, &piece);
+	else
+		cast_writer_add(recorder->writer, stream, data, len, is_last, piece.at);
 }
 
-static void open_recorder(struct recorder *recorder, size_t protocol)
+static void end_recorder(struct recorder *recorder)
+{
+	struct cast_piece piece, over = {.kind = CAST_OVER, .data = "over", .len = 4};
+	cast_pieces_add(&recorder->pieces, &over);
+	for (size_t at = 0; cast_pieces_next(&recorder->pieces, &at, &piece);) {
+		if (piece.kind == CAST_STREAM)
+			cast_writer_add(recorder->writer, piece.stream, (const uint8_t *)piece.data,
+			    piece.len, piece.is_last, piece.at);
+		else
+			cast_writer_end(recorder->writer, piece.data, piece.at);
+	}
+}
+
+static void open_recorder(struct recorder *recorder, size_t protocol, bool waits)
 {
 	static const struct cast_about about = {.session = "s",
 	    .kind = "exec",
@@ -46,7 +68,7 @@ static void open_recorder(struct recorder *recorder, size_t protocol)
 	    .pod = "p",
 	    .cluster = "c",
 	    .has_input = true};
-	*recorder = (struct recorder){0};
+	*recorder = (struct recorder){.waits = waits};
 	recorder->writer = cast_writer_new(&about, &recorder->out);
 	recorder->command = remote_command_new(
 	    protocols[protocol].upgrade, protocols[protocol].protocol, on_stream, recorder);
@@ -57,6 +79,7 @@ static void close_recorder(struct recorder *recorder)
 	remote_command_free(&recorder->command);
 	cast_writer_free(&recorder->writer);
 	buf_free(&recorder->out);
+	buf_free(&recorder->pieces);
 }
 
 static void feed(struct recorder *recorder, enum remote_side side, const uint8_t *data, size_t len)
@@ -145,9 +168,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint32_t seed = (uint32_t)size;
 	struct recorder whole, split, client;
 	struct buf sent[REMOTE_SIDES] = {{0}, {0}};
-	open_recorder(&whole, protocol);
-	open_recorder(&split, protocol);
-	open_recorder(&client, protocol);
+	open_recorder(&whole, protocol, false);
+	open_recorder(&split, protocol, true);
+	open_recorder(&client, protocol, false);
 	for (size_t at = 1; at < size;) {
 		enum remote_side side = (data[at] & 0x80) != 0 ? REMOTE_SERVER : REMOTE_CLIENT;
 		size_t len = data[at] & 0x7f;
@@ -163,10 +186,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	check_last_word(&whole, protocol, &sent[REMOTE_CLIENT], &sent[REMOTE_SERVER]);
 	demand(remote_command_wanted(whole.command) == remote_command_wanted(split.command));
-	cast_writer_end(whole.writer, "over", (struct mono){0});
-	cast_writer_end(split.writer, "over", (struct mono){0});
+	end_recorder(&whole);
+	end_recorder(&split);
 	demand(strcmp(buf_text(&whole.out), buf_text(&split.out)) == 0);
-	cast_writer_end(client.writer, "over", (struct mono){0});
+	end_recorder(&client);
 	check_lines(&whole.out, false);
 	check_lines(&client.out, true);
 	close_recorder(&client);

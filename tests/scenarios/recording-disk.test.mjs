@@ -7,7 +7,7 @@ import { allEvents, auditEvents, counter, recordings, runOnTerminal, startAboveF
 import { MINORS } from './tools.mjs';
 
 const name = nameOf(CLUSTERS[0]);
-const LINES = 160000; // more than waits in memory
+const LINES = 240000; // more than waits in memory
 const SAID = Array.from({ length: LINES }, (_, i) => `${i + 1}\n`).join('');
 const SILENT = /the disk has not answered for \d+ s \(eksgate\.proxy\.recording\.write_timeout\)/;
 const pauses = (kubeproxyd) => counter(kubeproxyd, 'eksgate_recording_pauses_total');

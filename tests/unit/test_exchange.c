@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "kubeproxyd/gate/locks.h"
 #include "tests/unit/exchange_stage.h"
 
 static void test_a_get_goes_through(void **state)
@@ -209,6 +210,40 @@ static void test_withdrawal(void **state)
 	assert_false(client.is_ended);
 }
 
+/* A plain request that waits for its answer, as watches and tunnels do. */
+static void test_what_ends_takes_requests_along(void **state)
+{
+	(void)state;
+	ask("GET", "/clusters/prod/version", HTTP_BODY_NONE);
+	struct locks *locks = locks_new();
+	locks_add(locks, &(const struct lock){.kind = LOCK_USER, .name = world.identity.user});
+	const struct locks *none = world.locks;
+	exchanges_recheck_locks(all);
+	assert_false(client.is_released);
+	world.locks = locks;
+	exchanges_recheck_locks(all);
+	assert_refused(403, "locked for the user");
+	assert_true(upstreams[0].is_released);
+	world.locks = none;
+	locks_free(&locks);
+	side_clear(&client);
+	ask("GET", "/clusters/prod/version", HTTP_BODY_NONE);
+	exchange_check_expiry(exchange);
+	assert_false(client.is_released);
+	world.identity.expires.ms = 1;
+	exchange_check_expiry(exchange);
+	assert_refused(503, "the credential has expired");
+	assert_true(upstreams[1].is_released);
+	world.identity.expires.ms = 0;
+	side_clear(&client);
+	ask("GET", "/clusters/prod/version", HTTP_BODY_NONE);
+	exchanges_cut_tokens(all, "the settings of logins were changed");
+	assert_false(client.is_released);
+	world.identity.source = "oidc";
+	exchanges_cut_tokens(all, "the settings of logins were changed");
+	assert_refused(503, "logins were changed");
+}
+
 static void test_a_retagged_cluster_is_judged_anew(void **state)
 {
 	(void)state;
@@ -356,6 +391,7 @@ int main(void)
 	    TEST(test_discovery_is_warned),
 	    TEST(test_a_slow_client_pauses_the_upstream),
 	    TEST(test_withdrawal),
+	    TEST(test_what_ends_takes_requests_along),
 	    TEST(test_a_retagged_cluster_is_judged_anew),
 	    TEST(test_a_removed_cluster_takes_its_requests_along),
 	    TEST(test_caps_are_429),

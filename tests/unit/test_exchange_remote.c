@@ -272,6 +272,9 @@ static void test_a_recording_that_is_full(void **state)
 	for (int i = 0; i < 3 && !client.is_released; i++) {
 		ws_message(&bytes, false, 1, text);
 		server_sends(bytes.len);
+		assert_true(upstreams[0].is_paused); /* it could be too long */
+		settle();
+		assert_true(client.is_released || !upstreams[0].is_paused);
 	}
 	assert_told("max_session_bytes allows");
 }
