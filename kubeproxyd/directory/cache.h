@@ -24,13 +24,12 @@ struct cache_place {
 	char *directory; /* of both */
 };
 
-/* What the file will hold, without its first line (free()). */
+/* All that the file will hold (free()). */
 char *cache_make(const char *group, const struct cache_facts *facts,
     const struct directory_table *table, const struct renames *renames, size_t *len) MUST_USE;
 /* Two for a thread: they touch nothing but what they are given. 0, or errno: the old file is then
  * untouched. */
-int cache_write(const struct cache_place *place, struct unix_time fresh_at, const char *text,
-    size_t len) MUST_USE;
+int cache_write(const struct cache_place *place, const char *text, size_t len) MUST_USE;
 /* Only the time: in place, cheap, without a promise. */
 void cache_touch(const char *path, struct unix_time fresh_at);
 

@@ -27,7 +27,7 @@ struct cache_writer {
 static void work_save(struct worker_job *job)
 {
 	struct cache_writer *writer = (struct cache_writer *)job;
-	writer->error = cache_write(&writer->place, writer->fresh_at, writer->text, writer->len);
+	writer->error = cache_write(&writer->place, writer->text, writer->len);
 }
 
 static void work_touch(struct worker_job *job)
@@ -49,12 +49,11 @@ static void on_touched(struct worker_job *job)
 	((struct cache_writer *)job)->is_busy = false;
 }
 
-static void start(struct cache_writer *writer, struct unix_time fresh_at,
-    void (*work)(struct worker_job *job), void (*done)(struct worker_job *job))
+static void start(struct cache_writer *writer, void (*work)(struct worker_job *job),
+    void (*done)(struct worker_job *job))
 {
 	writer->is_busy = true;
 	writer->since = mono_now();
-	writer->fresh_at = fresh_at;
 	writer->job = (struct worker_job){.work = work, .done = done};
 	worker_add(writer->worker, &writer->job);
 }
@@ -84,18 +83,19 @@ struct duration cache_writer_silence(const struct cache_writer *writer)
 	return writer->is_busy ? mono_since(writer->since) : duration_ms(0);
 }
 
-void cache_writer_save(
-    struct cache_writer *writer, struct unix_time fresh_at, char *text, size_t len)
+void cache_writer_save(struct cache_writer *writer, char *text, size_t len)
 {
 	writer->text = text;
 	writer->len = len;
-	start(writer, fresh_at, work_save, on_saved);
+	start(writer, work_save, on_saved);
 }
 
 void cache_writer_touch(struct cache_writer *writer, struct unix_time fresh_at)
 {
-	if (!writer->is_busy)
-		start(writer, fresh_at, work_touch, on_touched);
+	if (writer->is_busy)
+		return;
+	writer->fresh_at = fresh_at;
+	start(writer, work_touch, on_touched);
 }
 
 bool cache_writer_wait(struct cache_writer *writer, struct duration patience)

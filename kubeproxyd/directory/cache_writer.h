@@ -21,8 +21,7 @@ bool cache_writer_is_busy(const struct cache_writer *writer) MUST_USE;
 /* For how long one has been. */
 struct duration cache_writer_silence(const struct cache_writer *writer) MUST_USE;
 /* Not while it is busy. Takes the text of cache_make(); on_saved() follows. */
-void cache_writer_save(
-    struct cache_writer *writer, struct unix_time fresh_at, char *text, size_t len);
+void cache_writer_save(struct cache_writer *writer, char *text, size_t len);
 /* Only the time. While it is busy: nothing. */
 void cache_writer_touch(struct cache_writer *writer, struct unix_time fresh_at);
 /* Stands still until it is not busy. False: it took longer. */

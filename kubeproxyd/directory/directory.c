@@ -244,7 +244,7 @@ static void on_save(void *arg)
 	    cache_make(directory->group, &facts, directory->table, &directory->renames, &len);
 	int64_t cost = mono_since(begin).ms * SAVE_COST;
 	directory->save_pause = duration_ms(cost > SAVE_MS_MIN ? cost : SAVE_MS_MIN);
-	cache_writer_save(directory->writer, facts.fresh_at, text, len);
+	cache_writer_save(directory->writer, text, len);
 }
 
 static void save_soon(struct directory *directory)
