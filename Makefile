@@ -10,7 +10,7 @@ VERSION := 0.1.0
 
 # --- flags ------------------------------------------------------------------------------------------------------------
 
-PACKAGES := zlib libnghttp2 libcurl libcrypto libssl yaml-0.1 json-c libzmq libevent libevent_extra sqlite3 libbsd
+PACKAGES := zlib libcurl libcrypto libssl yaml-0.1 json-c libzmq libevent libevent_extra sqlite3 libbsd
 WARNINGS := -Wall -Wextra -Wconversion -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wcast-qual -Wformat=2 -Wundef -Wvla -Wwrite-strings -Wold-style-definition
 HARDENING := -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection=full
@@ -29,6 +29,8 @@ CC := $(CC_$(MODE))
 CPPFLAGS := -I. -D_GNU_SOURCE -DEKSGATE_VERSION='"$(VERSION)"' $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 CFLAGS := -std=gnu17 $(WARNINGS) $(HARDENING) $(CFLAGS_$(MODE))
 LDFLAGS := $(LINK_HARDENING) $(LDFLAGS_$(MODE))
+# HTTP/2 as others speak it: the other end in tests, and the load of the bench.
+TEST_PEERS := -lnghttp2
 LDLIBS = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 
 # llhttp comes as sources from Debian's node-llhttp: compiled from where the package puts them, without our warnings.
@@ -71,9 +73,10 @@ DISCOVERYD := discoveryd/main.o discoveryd/cli.o discoveryd/commands.o discovery
 	discoveryd/explain.o discoveryd/explain_causes.o discoveryd/explain_text.o discoveryd/status_text.o \
 	discoveryd/policy.o discoveryd/iam_policy.o discoveryd/check.o discoveryd/separation.o
 
+H2 := kubeproxyd/http/h2.o kubeproxyd/http/h2_streams.o kubeproxyd/http/h2_receive.o kubeproxyd/http/h2_frames.o \
+	kubeproxyd/http/h2_heads.o kubeproxyd/http/h2_rules.o kubeproxyd/http/h2_send.o kubeproxyd/http/h2_frame.o kubeproxyd/http/stream_ids.o
 HPACK := kubeproxyd/http/hpack.o kubeproxyd/http/hpack_decode.o kubeproxyd/http/hpack_table.o kubeproxyd/http/huffman.o
-HTTP := kubeproxyd/http/h2_tail.o kubeproxyd/http/h2_memory.o \
-	$(HPACK) kubeproxyd/http/h2_fields.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o kubeproxyd/http/head.o kubeproxyd/http/h1_rules.o kubeproxyd/http/h1_chunked.o \
+HTTP := $(H2) $(HPACK) kubeproxyd/http/h2_fields.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o kubeproxyd/http/head.o kubeproxyd/http/h1_rules.o kubeproxyd/http/h1_chunked.o \
 	kubeproxyd/http/h1_reader.o kubeproxyd/http/status.o
 EXCHANGE := kubeproxyd/exchange/exchange.o kubeproxyd/exchange/exchange_answer.o kubeproxyd/exchange/exchange_audit.o kubeproxyd/exchange/exchange_end.o \
 	kubeproxyd/exchange/exchanges.o kubeproxyd/exchange/admission.o kubeproxyd/exchange/admission_body.o kubeproxyd/exchange/exchange_rules.o \
@@ -103,7 +106,7 @@ FILTER := $(PROTOBUF_FILTER) kubeproxyd/filter/filter.o kubeproxyd/filter/accept
 	kubeproxyd/filter/json_filter.o kubeproxyd/filter/json_facts.o kubeproxyd/filter/json_cursor.o kubeproxyd/filter/json_frame.o
 BACK := kubeproxyd/back/dial.o kubeproxyd/back/upstream.o kubeproxyd/back/upstream_h1.o kubeproxyd/back/upstream_h2.o \
 	kubeproxyd/back/upstream_h2_stream.o
-FRONT := kubeproxyd/front/session.o kubeproxyd/front/strangers.o kubeproxyd/front/flood.o kubeproxyd/front/stream_ids.o kubeproxyd/front/session_h1.o kubeproxyd/front/session_h2.o \
+FRONT := kubeproxyd/front/session.o kubeproxyd/front/strangers.o kubeproxyd/front/flood.o kubeproxyd/front/session_h1.o kubeproxyd/front/session_h2.o \
 	kubeproxyd/front/session_h2_stream.o
 PROBE := kubeproxyd/probe/apply.o kubeproxyd/probe/call.o kubeproxyd/probe/finding.o kubeproxyd/probe/look.o kubeproxyd/probe/own_principal.o \
 	kubeproxyd/probe/prober.o kubeproxyd/probe/rbac_text.o kubeproxyd/probe/rights.o kubeproxyd/probe/tasks.o
@@ -358,27 +361,35 @@ test_directory := $(BUS_TEST) $(SUBSCRIBER) common/worker.o kubeproxyd/directory
 test_bustap := $(test_directory)
 test_bus := $(BUS_TEST) $(PUBLISHER) $(SUBSCRIBER) common/worker.o kubeproxyd/directory/alias.o $(AWS_CONTEXT) tests/unit/bus_chaos.o
 
-UNIT_TESTS += test_json test_labels test_kube_cluster test_yaml test_settings test_settings_errors
+UNIT_TESTS += test_json test_labels test_kube_cluster test_yaml test_settings test_settings_errors test_settings_login
 test_json := $(BASE) common/json.o
 test_labels := $(BASE) $(LABELS)
 test_kube_cluster := $(BASE) $(KUBE_CLUSTER)
 test_yaml := $(BASE) common/yaml.o
 test_settings := $(BASE) $(SETTINGS)
 test_settings_errors := $(BASE) $(SETTINGS)
+test_settings_login := $(BASE) $(SETTINGS)
 
-UNIT_TESTS += test_hpack test_h2_fields test_h2_tail test_upstream_h2 test_upstream_h2_failures test_session_h2 test_session_h2_abuse
+UNIT_TESTS += test_hpack test_h2_fields test_upstream_h2 test_upstream_h2_failures test_session_h2 test_session_h2_abuse
 HPACK_TEST := $(BASE) $(HPACK)
 UNIT_TESTS += test_huffman test_hpack_decode
 test_hpack := $(HPACK_TEST)
 test_huffman := $(HPACK_TEST)
 test_hpack_decode := tests/unit/hpack_both.o $(HPACK_TEST)
-test_h2_fields := $(BASE) kubeproxyd/http/h2_fields.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o kubeproxyd/http/head.o
-test_h2_tail := $(test_h2_fields) kubeproxyd/http/h2_tail.o $(HPACK)
+test_h2_fields := $(HPACK_TEST) kubeproxyd/http/h2_fields.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o kubeproxyd/http/head.o tests/unit/hpack_text.o
+# The engine of HTTP/2 alone, with frames written by hand.
+UNIT_TESTS += test_h2_frames test_h2_states test_h2_flow test_h2_heads test_h2_client
+H2_STAGE := $(HPACK_TEST) $(H2) tests/unit/hpack_text.o tests/unit/h2_script.o tests/unit/h2_stage.o
+test_h2_frames := $(H2_STAGE) tests/unit/h2_rows.o
+test_h2_states := $(test_h2_frames)
+test_h2_flow := $(test_h2_frames)
+test_h2_client := $(H2_STAGE)
+test_h2_heads := $(test_h2_frames) tests/unit/h2_end.o
 test_upstream_h2 := tests/unit/upstream_h2_world.o tests/unit/h2_end.o tests/unit/fake_streams.o $(BASE) common/loop.o $(HTTP) $(LLHTTP) \
 	kubeproxyd/back/dial.o kubeproxyd/back/upstream_h2.o kubeproxyd/back/upstream_h2_stream.o kubeproxyd/net/holdings.o
 test_upstream_h2_failures := $(test_upstream_h2)
 SESSION_H2_TEST := tests/unit/session_h2_world.o $(BASE) common/loop.o $(HTTP) $(LLHTTP) kubeproxyd/exchange/reply.o \
-	kubeproxyd/net/stream_queue.o kubeproxyd/net/holdings.o kubeproxyd/front/session_h2.o kubeproxyd/front/session_h2_stream.o kubeproxyd/front/flood.o kubeproxyd/front/stream_ids.o
+	kubeproxyd/net/stream_queue.o kubeproxyd/net/holdings.o kubeproxyd/front/session_h2.o kubeproxyd/front/session_h2_stream.o kubeproxyd/front/flood.o
 test_session_h2 := tests/unit/session_h2_talk.o tests/unit/h2_end.o $(SESSION_H2_TEST)
 test_session_h2_abuse := $(test_session_h2)
 
@@ -456,7 +467,7 @@ $(OBJ)/%.o: %.c Makefile
 
 $(BUILD)/tests/%: $(OBJ)/tests/unit/%.o $$(addprefix $(OBJ)/,$$($$*))
 	@mkdir -p $(@D)
-	$(call quiet,LD)$(link) -lcmocka
+	$(call quiet,LD)$(link) -lcmocka $(TEST_PEERS)
 
 # Acts as a proxy by hand, for scenarios.
 BUS_PEER := tests/sim/bus_peer.o $(BASE) $(PROTO) common/loop.o common/zsock.o
@@ -477,7 +488,7 @@ unit: $(addprefix $(BUILD)/tests/,$(UNIT_TESTS)) peers
 LOAD := tests/bench/load.o tests/bench/load_connection.o tests/bench/load_http.o common/xmem.o common/buf.o
 $(BUILD)/bench/load: $(addprefix $(OBJ)/,$(LOAD))
 	@mkdir -p $(@D)
-	$(call quiet,LD)$(link)
+	$(call quiet,LD)$(link) $(TEST_PEERS)
 load: $(BUILD)/bench/load
 
 # What a decision costs, another row of it.
@@ -488,7 +499,7 @@ decide: $(BUILD)/bench/decide
 
 $(BUILD)/fuzz/%: $(OBJ)/tests/fuzz/%.o $(if $(filter fuzz,$(MODE)),,$(OBJ)/tests/fuzz/replay.o) $$(addprefix $(OBJ)/,$$($$*))
 	@mkdir -p $(@D)
-	$(call quiet,LD)$(link) $(if $(filter fuzz,$(MODE)),-fsanitize=fuzzer)
+	$(call quiet,LD)$(link) $(TEST_PEERS) $(if $(filter fuzz,$(MODE)),-fsanitize=fuzzer)
 
 # --- everything a newcomer types --------------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 /* Lists of freed blocks. The size of a block is asked of the C library, which knows it, so blocks
  * carry no header of ours and may have come from malloc() itself. Each thread has its own lists.
- * Used for OpenSSL and nghttp2, whose 25 allocations a request overflow the C library's own
- * caches. */
+ * Used for OpenSSL, which allocates and frees for each record and handshake more than the C
+ * library's own caches keep. */
 #include "common/pool.h"
 
 #include <malloc.h>
@@ -73,17 +73,6 @@ void *pool_malloc(struct pool *pool, size_t size)
 	if (memory != NULL)
 		return memory;
 	return malloc(is_record(size) ? RECORD_SIZE : size);
-}
-
-void *pool_calloc(struct pool *pool, size_t count, size_t size)
-{
-	size_t total;
-	if (__builtin_mul_overflow(count, size, &total))
-		return NULL;
-	void *memory = pool_malloc(pool, total);
-	if (memory != NULL)
-		memset(memory, 0, total);
-	return memory;
 }
 
 void *pool_realloc(struct pool *pool, void *old, size_t size)

@@ -25,7 +25,6 @@ struct pool {
 
 /* NULL when there is no memory, as malloc(). */
 void *pool_malloc(struct pool *pool, size_t size) MUST_USE;
-void *pool_calloc(struct pool *pool, size_t count, size_t size) MUST_USE;
 void *pool_realloc(struct pool *pool, void *old, size_t size) MUST_USE;
 void pool_free(void *memory);
 

@@ -12,7 +12,6 @@
 #include "common/loop.h"
 #include "common/metrics.h"
 #include "common/xmem.h"
-#include "kubeproxyd/http/h2_memory.h"
 #include "kubeproxyd/net/stream_queue.h"
 #include "kubeproxyd/net/tls_memory.h"
 
@@ -32,7 +31,7 @@ struct proxy_memory {
 static uint64_t count_all(void)
 {
 	struct xmem_counts counts = xmem_counts();
-	return counts.ours + counts.libevent + h2_memory_count() + tls_memory_count();
+	return counts.ours + counts.libevent + tls_memory_count();
 }
 
 static void look(void *arg)
@@ -56,7 +55,6 @@ static void collect(void *arg)
 	struct xmem_counts counts = xmem_counts();
 	metric_set(allocations, (double)counts.ours, "kubeproxyd");
 	metric_set(allocations, (double)counts.libevent, "libevent");
-	metric_set(allocations, (double)h2_memory_count(), "nghttp2");
 	metric_set(allocations, (double)tls_memory_count(), "openssl");
 }
 

@@ -1,14 +1,13 @@
-/* An HTTP/2 connection to an API server by nghttp2: one request per stream, each a peer of an
- * exchange. Input is fed in the event handler; output is collected once, at the end of the turn,
- * when nothing else of nghttp2 is on the stack; there the fields that we encode ourselves are
- * appended to each HEADERS frame. */
+/* An HTTP/2 connection to an API server, on the engine of h2.h: one request per stream, each a peer
+ * of an exchange. Input is fed in the event handler; output is collected once, at the end of the
+ * turn. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/log.h"
 #include "common/xmem.h"
 #include "kubeproxyd/back/upstream_h2_private.h"
-#include "kubeproxyd/http/h2_memory.h"
+#include "kubeproxyd/http/h2_fields.h"
 #include "kubeproxyd/net/stream.h"
 
 #define CONNECTION_WINDOW (16 * 1024 * 1024)
@@ -16,9 +15,6 @@
 #define ANSWER_FIELDS_MAX 1000u
 /* More than such a head has: too large a one costs its own stream, not the connection. */
 #define CONTINUATIONS_MAX 64
-/* The front's limits are far below; what they let through is sent. */
-#define REQUEST_HEAD_MAX	(1024u * 1024)
-#define STREAMS_BEFORE_SETTINGS 100u
 /* Where an API server names no limit, or an absurd one: that of Go's servers. */
 #define STREAMS_WITHOUT_LIMIT 250u
 #define STREAMS_ABSURD	      1000u
@@ -41,10 +37,9 @@ static void free_connection(void *object)
 	loop_undefer(connection->loop, &connection->flush);
 	timer_free(&connection->ping);
 	timer_free(&connection->deadline);
-	nghttp2_session_del(connection->session);
+	h2_free(&connection->h2);
 	buf_free_secret(&connection->token);
 	buf_free_secret(&connection->literal);
-	h2_tails_free(&connection->tails);
 	http_head_free(&connection->answer);
 	free(connection);
 }
@@ -59,6 +54,7 @@ static void die(struct upstream_h2 *connection, enum peer_failure_kind kind, con
 	log_debug("upstream", "h2-dead", LOG_S("host", connection->pool->target.host),
 	    LOG_S("reason", text));
 	connection->is_dead = true;
+	h2_stop(&connection->h2);
 	dial_cancel(&connection->dial);
 	stream_close(&connection->stream);
 	timer_cancel(connection->ping);
@@ -97,87 +93,48 @@ void upstream_h2_park(struct h2_request *request)
 		return;
 	}
 	connection->idle_since = mono_now();
-	/* The connection may have to end, but not inside a callback of nghttp2. */
+	/* The connection may have to end, but not inside an event. */
 	upstream_h2_ask_flush(connection);
 }
 
 /* --- answers: from the API server
  * -------------------------------------------------------------------------------- */
 
-static struct h2_request *find_request(nghttp2_session *session, int32_t id)
-{
-	return nghttp2_session_get_stream_user_data(session, id);
-}
-
 /* Nothing comes between the frames of one head (RFC 9113, 4.3): all use the same memory. */
-static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user_data)
+static void on_head_begin(struct h2_stream *h2)
 {
-	(void)session;
-	(void)frame;
-	struct upstream_h2 *connection = user_data;
-	http_head_clear(&connection->answer);
-	return 0;
+	http_head_clear(&((struct h2_request *)h2)->connection->answer);
 }
 
-static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
-    size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags, void *user_data)
+static const char *on_field(struct h2_stream *h2, const struct hpack_field *field)
 {
-	(void)flags;
-	struct upstream_h2 *connection = user_data;
-	struct h2_request *request = find_request(session, frame->hd.stream_id);
-	if (request == NULL)
-		return 0;
-	struct http_head *answer = &connection->answer;
+	struct h2_request *request = (struct h2_request *)h2;
+	struct http_head *answer = &request->connection->answer;
 	struct http_fields *fields = request->has_head ? &request->trailers : &answer->fields;
-	bool is_too_much = fields->block_len + name_len + value_len > ANSWER_HEAD_MAX ||
-			   fields->count >= ANSWER_FIELDS_MAX;
-	if (is_too_much) {
-		request->complaint = "the head of the answer is too large";
-		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-	}
+	bool is_too_much =
+	    fields->block_len + field->name_len + field->value_len > ANSWER_HEAD_MAX ||
+	    fields->count >= ANSWER_FIELDS_MAX;
+	if (is_too_much)
+		return "the head of the answer is too large";
 	if (request->has_head) {
-		fields_add(fields, (const char *)name, name_len, (const char *)value, value_len);
-		return 0;
-	}
-	if (name_len == 7 && memcmp(name, ":status", 7) == 0) {
-		answer->status = (unsigned)strtoul((const char *)value, NULL, 10);
-		return 0;
-	}
-	if (name_len == 14 && memcmp(name, "content-length", 14) == 0) {
+		h2_fields_add(fields, field);
+	} else if (field->name[0] == ':') {
+		answer->status = (unsigned)h2_field_length(field); /* :status, no other is here */
+	} else if (h2_field_is(field, "content-length", strlen("content-length"))) {
 		answer->body = HTTP_BODY_LENGTH;
-		answer->content_length = strtoull((const char *)value, NULL, 10);
-		return 0;
+		answer->content_length = h2_field_length(field);
+	} else {
+		h2_fields_add(fields, field);
 	}
-	fields_add(&answer->fields, (const char *)name, name_len, (const char *)value, value_len);
-	return 0;
+	return NULL;
 }
 
-/* nghttp2 would leave such a field out and go on; here the answer fails. */
-static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *frame,
-    const uint8_t *name, size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
-    void *user_data)
+static void on_malformed(void *arg, struct h2_stream *h2, const char *why)
 {
-	(void)session;
-	(void)frame;
-	(void)name;
-	(void)name_len;
-	(void)value;
-	(void)value_len;
-	(void)flags;
-	(void)user_data;
-	return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-}
-
-static int on_invalid_frame(
-    nghttp2_session *session, const nghttp2_frame *frame, int code, void *user_data)
-{
-	struct upstream_h2 *connection = user_data;
-	struct h2_request *request = find_request(session, frame->hd.stream_id);
-	if (request != NULL)
-		request->complaint = nghttp2_strerror(code);
+	if (h2 != NULL)
+		((struct h2_request *)h2)->complaint = why;
 	else
-		connection->complaint = nghttp2_strerror(code);
-	return 0;
+		((struct upstream_h2 *)arg)->complaint = why;
 }
 
 static void tell_head(struct h2_request *request, bool is_end)
@@ -205,111 +162,96 @@ static void note_end(struct h2_request *request)
 	h2_request_tell_end(request);
 }
 
-static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user_data)
+static void on_frame(void *arg, const struct h2_frame *frame)
 {
-	struct upstream_h2 *connection = user_data;
+	struct upstream_h2 *connection = arg;
 	connection->has_heard = true;
-	if (frame->hd.type == NGHTTP2_GOAWAY)
+	if (frame->type == H2_GOAWAY)
 		connection->is_draining = true;
-	if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK) != 0)
+	if (frame->type == H2_PING && (frame->flags & H2_ACK) != 0)
 		connection->is_ping_out = false;
-	if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
-		return 0;
-	bool is_end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
-	struct h2_request *request = find_request(session, frame->hd.stream_id);
-	if (request == NULL)
-		return 0;
-	if (frame->hd.type == NGHTTP2_HEADERS && !request->has_head &&
-	    connection->answer.status >= 200)
-		tell_head(request, is_end);
-	request = find_request(session, frame->hd.stream_id);
-	if (request != NULL && is_end)
-		note_end(request);
-	return 0;
 }
 
-static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *data,
-    size_t len, void *user_data)
+static void on_head(struct h2_stream *h2, bool is_end)
 {
-	(void)flags;
-	(void)user_data;
-	nghttp2_session_consume_connection(session, len);
-	struct h2_request *request = find_request(session, id);
-	if (request == NULL)
-		return 0;
+	struct h2_request *request = (struct h2_request *)h2;
+	const struct h2 *connection = h2->h2;
+	uint32_t id = h2->id;
+	tell_head(request, is_end);
+	if (is_end && h2->h2 == connection && h2->id == id)
+		note_end(request);
+}
+
+static void on_body(struct h2_stream *h2, const uint8_t *data, size_t len)
+{
+	struct h2_request *request = (struct h2_request *)h2;
+	struct h2 *connection = h2->h2;
+	h2_consume_connection(connection, len);
 	if (request->is_paused || request->held.len > 0) {
 		h2_request_hold(request, data, len);
-		return 0;
+		return;
 	}
+	uint32_t id = h2->id;
 	request->events->on_body(request->arg, data, len);
-	nghttp2_session_consume_stream(session, id, len);
-	return 0;
+	/* It may have been released, and serve another request already. */
+	if (h2->h2 == connection && h2->id == id)
+		h2_consume(h2, len);
+}
+
+static void on_answer_end(struct h2_stream *h2)
+{
+	note_end((struct h2_request *)h2);
 }
 
 static enum peer_failure_kind kind_of_reset(const struct h2_request *request, uint32_t code)
 {
 	if (request->has_head)
 		return PEER_CUT;
-	return code == NGHTTP2_REFUSED_STREAM ? PEER_REFUSED : PEER_CUT_BEFORE_HEAD;
+	return code == H2_REFUSED_STREAM ? PEER_REFUSED : PEER_CUT_BEFORE_HEAD;
 }
 
-/* Reset by the API server or by nghttp2, or provably not processed: above the last id of a GOAWAY.
- */
-static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *user_data)
+/* Reset by the API server or by us, or provably not processed: above the last id of a GOAWAY. */
+static void on_close(struct h2_stream *h2, uint32_t code)
 {
-	(void)user_data;
-	struct h2_request *request = find_request(session, id);
-	if (request == NULL)
-		return 0;
-	nghttp2_session_set_stream_user_data(session, id, NULL);
+	struct h2_request *request = (struct h2_request *)h2;
 	if (request->is_answer_ended) {
 		request->is_closed = true;
-		return 0;
+		return;
 	}
 	if (request->complaint != NULL) {
 		h2_request_fail(
 		    request, request->has_head ? PEER_CUT : PEER_MALFORMED, request->complaint);
-		return 0;
-	}
-	char *reason =
-	    xasprintf("the API server reset the stream: %s", nghttp2_http2_strerror(code));
-	h2_request_fail(request, kind_of_reset(request, code), reason);
-	free(reason);
-	return 0;
-}
-
-/* Its fields and the token's literal go behind the header block: length and bytes change, nothing
- * else (RFC 9113, 6.2). */
-static void write_head(struct h2_request *request, const uint8_t *frame, size_t len)
-{
-	struct upstream_h2 *connection = request->connection;
-	const struct buf *token = &connection->literal;
-	uint8_t header[H2_FRAME_HEADER];
-	h2_frame_header_grown(header, frame, len, request->tail.len + token->len);
-	stream_write(connection->stream, header, sizeof header);
-	stream_write(connection->stream, frame + sizeof header, len - sizeof header);
-	stream_write(connection->stream, h2_tail_bytes(&connection->tails, &request->tail),
-	    request->tail.len);
-	stream_write(connection->stream, token->data, token->len);
-	h2_tail_written(&connection->tails, &request->tail);
-}
-
-static void write_frame(struct upstream_h2 *connection, const uint8_t *frame, size_t len)
-{
-	if (len < H2_FRAME_HEADER || frame[3] != NGHTTP2_HEADERS) {
-		stream_write(connection->stream, frame, len);
 		return;
 	}
-	int32_t id = (int32_t)((uint32_t)(frame[5] & 0x7f) << 24 | (uint32_t)frame[6] << 16 |
-			       (uint32_t)frame[7] << 8 | frame[8]);
-	struct h2_request *request = find_request(connection->session, id);
-	if (request != NULL)
-		request->is_sent = true;
-	if (request != NULL && request->tail.is_waiting)
-		write_head(request, frame, len);
-	else
-		stream_write(connection->stream, frame, len);
+	char *reason = xasprintf("the API server reset the stream: %s", h2_code_name(code));
+	h2_request_fail(request, kind_of_reset(request, code), reason);
+	free(reason);
 }
+
+static void write_bytes(void *arg, const void *data, size_t len)
+{
+	stream_write(((struct upstream_h2 *)arg)->stream, data, len);
+}
+
+static bool is_full(void *arg)
+{
+	return stream_is_full(((struct upstream_h2 *)arg)->stream);
+}
+
+static const struct h2_events h2_events = {
+    .write = write_bytes,
+    .is_full = is_full,
+    .on_head_begin = on_head_begin,
+    .on_field = on_field,
+    .on_head = on_head,
+    .on_body = on_body,
+    .on_end = on_answer_end,
+    .on_close = on_close,
+    .on_malformed = on_malformed,
+    .on_frame = on_frame,
+    .body = h2_request_body,
+    .write_body = h2_request_write_body,
+};
 
 static void tell_ready(struct upstream_h2 *connection)
 {
@@ -318,40 +260,17 @@ static void tell_ready(struct upstream_h2 *connection)
 		h2_request_tell(request);
 }
 
-/* Callbacks may fail requests meanwhile, which may lend themselves elsewhere; they end no
- * connection. */
-static void write_frames(struct upstream_h2 *connection)
-{
-	while (!stream_is_full(connection->stream)) {
-		const uint8_t *frame;
-		ssize_t len = nghttp2_session_mem_send(connection->session, &frame);
-		if (len < 0)
-			die(connection, PEER_CUT, nghttp2_strerror((int)len));
-		if (len <= 0)
-			return;
-		write_frame(connection, frame, (size_t)len);
-	}
-}
-
-/* nghttp2 gave the connection up for what the API server sent, or all is answered after a GOAWAY.
- */
-static bool is_over(const struct upstream_h2 *connection)
-{
-	return connection->is_connected && !nghttp2_session_want_read(connection->session) &&
-	       !nghttp2_session_want_write(connection->session);
-}
-
 static void on_flush(void *arg)
 {
 	struct upstream_h2 *connection = arg;
 	tell_ready(connection);
 	if (connection->is_connected && !connection->is_dead)
-		write_frames(connection);
+		h2_flush(&connection->h2);
 	if (connection->is_dead)
 		return;
 	if (connection->is_draining && connection->count == 0)
 		die(connection, PEER_CUT, "drained");
-	else if (is_over(connection))
+	else if (connection->is_connected && h2_is_done(&connection->h2))
 		die(connection, PEER_MALFORMED, connection->complaint);
 }
 
@@ -361,12 +280,10 @@ static void on_flush(void *arg)
 static size_t on_data(void *arg, const uint8_t *data, size_t len)
 {
 	struct upstream_h2 *connection = arg;
-	ssize_t used = nghttp2_session_mem_recv(connection->session, data, len);
-	if (used < 0) {
-		die(connection, PEER_MALFORMED, nghttp2_strerror((int)used));
-		return len;
-	}
-	upstream_h2_ask_flush(connection);
+	if (h2_receive(&connection->h2, data, len))
+		upstream_h2_ask_flush(connection);
+	else
+		die(connection, PEER_MALFORMED, connection->h2.reason);
 	return len;
 }
 
@@ -410,7 +327,7 @@ static void on_ping_timer(void *arg)
 	bool must_ask = !connection->has_heard && connection->count > 0;
 	connection->has_heard = false;
 	if (must_ask) {
-		nghttp2_submit_ping(connection->session, NGHTTP2_FLAG_NONE, NULL);
+		h2_ping(&connection->h2);
 		connection->is_ping_out = true;
 		upstream_h2_ask_flush(connection);
 	}
@@ -436,43 +353,21 @@ static void on_dialled(
 	}
 	stream_set_events(stream, &stream_events, connection);
 	connection->is_connected = true;
+	h2_start(&connection->h2);
 	connection->pool->on_connected(connection->pool->arg);
 	timer_set(connection->ping, connection->pool->ping_after);
 	upstream_h2_ask_flush(connection);
 }
 
-static nghttp2_session *new_session(struct upstream_h2 *connection, size_t stream_window)
+static void begin_h2(struct upstream_h2 *connection, size_t stream_window)
 {
-	nghttp2_session_callbacks *callbacks;
-	nghttp2_option *option;
-	nghttp2_session *session;
-	if (nghttp2_session_callbacks_new(&callbacks) != 0 || nghttp2_option_new(&option) != 0)
-		abort();
-	nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
-	nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
-	nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
-	nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, on_invalid_header);
-	nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
-	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data_chunk);
-	nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
-	nghttp2_option_set_no_auto_window_update(option, 1);
-	nghttp2_option_set_no_closed_streams(option, 1);
-	nghttp2_option_set_peer_max_concurrent_streams(option, STREAMS_BEFORE_SETTINGS);
-	nghttp2_option_set_max_continuations(option, CONTINUATIONS_MAX);
-	nghttp2_option_set_max_send_header_block_length(option, REQUEST_HEAD_MAX);
-	if (nghttp2_session_client_new3(&session, callbacks, connection, option, h2_memory()) != 0)
-		abort();
-	nghttp2_session_callbacks_del(callbacks);
-	nghttp2_option_del(option);
-	const nghttp2_settings_entry settings[] = {
-	    {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
-	    {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, (uint32_t)stream_window},
-	    {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, ANSWER_HEAD_MAX},
+	const struct h2_options options = {
+	    .stream_window = (uint32_t)stream_window,
+	    .connection_window = CONNECTION_WINDOW,
+	    .header_list_max = ANSWER_HEAD_MAX,
+	    .continuations_max = CONTINUATIONS_MAX,
 	};
-	nghttp2_submit_settings(
-	    session, NGHTTP2_FLAG_NONE, settings, sizeof settings / sizeof settings[0]);
-	nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0, CONNECTION_WINDOW);
-	return session;
+	h2_init(&connection->h2, &options, &h2_events, connection);
 }
 
 struct upstream_h2 *upstream_h2_new(const struct upstream_h2_pool *pool, size_t stream_window)
@@ -483,7 +378,7 @@ struct upstream_h2 *upstream_h2_new(const struct upstream_h2_pool *pool, size_t 
 	connection->complaint = "it is not HTTP/2 as it must be";
 	connection->flush = (struct deferred){.fn = on_flush, .arg = connection};
 	connection->ping = timer_new(connection->loop, on_ping_timer, connection);
-	connection->session = new_session(connection, stream_window);
+	begin_h2(connection, stream_window);
 	TAILQ_INIT(&connection->live);
 	TAILQ_INIT(&connection->spare);
 	TAILQ_INIT(&connection->ready);
@@ -494,14 +389,10 @@ struct upstream_h2 *upstream_h2_new(const struct upstream_h2_pool *pool, size_t 
 
 bool upstream_h2_has_room(const struct upstream_h2 *connection)
 {
-	if (connection->is_dead || connection->is_draining ||
-	    !nghttp2_session_check_request_allowed(connection->session))
+	if (connection->is_dead || connection->is_draining || !h2_may_submit(&connection->h2))
 		return false;
-	uint32_t limit = nghttp2_session_get_remote_settings(
-	    connection->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
-	if (!connection->is_connected)
-		limit = STREAMS_BEFORE_SETTINGS;
-	else if (limit > STREAMS_ABSURD)
+	uint32_t limit = h2_peer_streams_max(&connection->h2);
+	if (limit > STREAMS_ABSURD)
 		limit = STREAMS_WITHOUT_LIMIT;
 	return connection->count < limit - limit / 10;
 }

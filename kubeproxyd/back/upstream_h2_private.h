@@ -1,25 +1,23 @@
 /* What the two halves of an HTTP/2 connection to an API server share: upstream_h2.c owns the
- * connection and talks to nghttp2's session, upstream_h2_stream.c is one request of it as the
- * exchange sees it. */
+ * connection, upstream_h2_stream.c is one request of it as the exchange sees it. */
 #ifndef EKSGATE_UPSTREAM_H2_PRIVATE_H
 #define EKSGATE_UPSTREAM_H2_PRIVATE_H
 
 #include <bsd/sys/queue.h>
-#include <nghttp2/nghttp2.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "common/buf.h"
 #include "common/loop.h"
 #include "kubeproxyd/back/upstream_h2.h"
-#include "kubeproxyd/http/h2_tail.h"
+#include "kubeproxyd/http/h2.h"
 #include "kubeproxyd/http/head.h"
 
 struct h2_request {
+	struct h2_stream h2; /* first: each is the other */
 	struct upstream_h2 *connection;
 	const struct peer_events *events; /* NULL once released */
 	void *arg;
-	int32_t id; /* 0 before send_head() */
 	struct buf body; /* of the request, not framed yet */
 	size_t body_at;
 	struct buf held; /* of the answer, arrived while paused */
@@ -30,8 +28,7 @@ struct h2_request {
 	struct mono deadline; /* of its answer's head, while it is_waiting */
 	uint64_t answered_before; /* answers that the connection had given when this was lent */
 	const char *complaint; /* why its answer is not HTTP as it must be; NULL: nothing */
-	struct h2_tail tail; /* waits: its frame is written with it, and with the token's literal */
-	bool is_body_ended, is_body_full, is_sent, is_waiting;
+	bool is_body_ended, is_body_full, is_submitted, is_waiting;
 	bool has_head, is_answer_ended, is_end_told, is_paused, is_listed, is_closed;
 	TAILQ_ENTRY(h2_request) entry; /* live ones, or the free list */
 	TAILQ_ENTRY(h2_request) ready; /* has events to tell at the end of the turn */
@@ -44,7 +41,7 @@ struct upstream_h2 {
 	struct loop *loop;
 	struct dial *dial;
 	struct stream *stream; /* NULL until connected and once dead */
-	nghttp2_session *session;
+	struct h2 h2;
 	struct deferred flush;
 	struct timer *ping;
 	struct h2_request_list live, spare, ready;
@@ -57,8 +54,7 @@ struct upstream_h2 {
 	uint64_t answered;
 	struct buf token, literal; /* the last token and its encoding */
 	struct http_head answer; /* the head that arrives now */
-	struct h2_tails tails; /* while one waits, `literal` must stay */
-	const char *complaint; /* why nghttp2 gave the connection up, if it does */
+	const char *complaint; /* why the connection was given up, if it is */
 	bool is_connected, is_draining, is_dead, is_ping_out, has_heard;
 };
 
@@ -90,5 +86,8 @@ void h2_request_make_ready(struct h2_request *request);
 void h2_request_tell(struct h2_request *request);
 /* The answer is complete, and nothing of it is held. */
 void h2_request_tell_end(struct h2_request *request);
+/* For the engine: what there is of the request's body, and its bytes. */
+size_t h2_request_body(struct h2_stream *h2, enum h2_body *state);
+void h2_request_write_body(struct h2_stream *h2, size_t len);
 
 #endif

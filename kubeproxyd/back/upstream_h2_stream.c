@@ -1,5 +1,5 @@
-/* One request on an HTTP/2 connection to an API server: the verbs that the exchange calls, the
- * pseudo fields as nghttp2 wants them, the other fields behind them, the body as it is asked for.
+/* One request on an HTTP/2 connection to an API server: the verbs that the exchange calls, its head
+ * as a header block, its body as it is asked for.
  * The bearer token, the longest field by far, is encoded once per token. Verbs never call events:
  * what they cause is told at the end of the turn. */
 #include <stdlib.h>
@@ -11,6 +11,7 @@
 #include "kubeproxyd/http/h2_fields.h"
 #include "kubeproxyd/http/hpack.h"
 #include "kubeproxyd/net/holdings.h"
+#include "kubeproxyd/net/stream.h"
 
 #define BODY_HIGH_MARK (256u * 1024)
 
@@ -57,11 +58,12 @@ void h2_request_free(struct h2_request *request)
 
 void h2_request_fail(struct h2_request *request, enum peer_failure_kind kind, const char *reason)
 {
+	bool was_sent = request->is_submitted && h2_is_sent(&request->h2);
 	struct peer_failure failure = {
 	    .kind = kind,
 	    .reason = reason,
 	    .is_reused = request->answered_before > 0,
-	    .is_unsent = !request->is_sent || kind == PEER_REFUSED,
+	    .is_unsent = !was_sent || kind == PEER_REFUSED,
 	};
 	request->is_closed = true;
 	h2_request_stop_waiting(request);
@@ -72,65 +74,53 @@ void h2_request_fail(struct h2_request *request, enum peer_failure_kind kind, co
 /* --- requests: from the exchange
  * --------------------------------------------------------------------------------- */
 
-/* False: the literal of another token is still to be written in this turn. */
-static bool encode_token(struct upstream_h2 *connection, const char *token, size_t len)
+static void append_token(struct upstream_h2 *connection, struct buf *out, const char *token)
 {
-	if (connection->token.len == len && memcmp(connection->token.data, token, len) == 0)
-		return true;
-	if (connection->tails.waiting > 0)
-		return false;
-	buf_free_secret(&connection->token);
-	buf_free_secret(&connection->literal);
-	buf_append(&connection->token, token, len);
-	hpack_encode_never_indexed(&connection->literal, "authorization", token, len);
-	return true;
+	size_t len = strlen(token);
+	bool is_known =
+	    connection->token.len == len && memcmp(connection->token.data, token, len) == 0;
+	if (!is_known) {
+		buf_free_secret(&connection->token);
+		buf_free_secret(&connection->literal);
+		buf_append(&connection->token, token, len);
+		hpack_encode_never_indexed(&connection->literal, "authorization", token, len);
+	}
+	buf_append(out, connection->literal.data, connection->literal.len);
 }
 
-/* Fields and token wait for their frame or, when that cannot be, stand in `list`. */
-static void add_fields(
-    struct h2_request *request, struct h2_fields *list, const struct http_head *head)
+static void append_head(struct h2_request *request, const struct http_head *head)
 {
-	struct upstream_h2 *connection = request->connection;
+	struct buf *out = h2_head_open(&request->h2);
 	const char *token = fields_find(&head->fields, FIELD_AUTHORIZATION);
-	size_t len = token != NULL ? strlen(token) : 0;
-	bool may_wait = token != NULL && encode_token(connection, token, len) &&
-			h2_tail_encode(&connection->tails, &request->tail, head,
-			    FIELD_AUTHORIZATION, list->size + connection->literal.len);
-	if (!may_wait)
-		h2_fields_add_head(list, head, NULL);
+	hpack_append_method(out, head->method, strlen(head->method));
+	hpack_append_scheme_https(out);
+	hpack_append_authority(out, head->authority, strlen(head->authority));
+	hpack_append_path(out, head->target, strlen(head->target));
+	h2_head_append(out, head, token != NULL ? FIELD_AUTHORIZATION : 0);
+	if (token != NULL)
+		append_token(request->connection, out, token);
+	h2_head_close(&request->h2, head->body == HTTP_BODY_NONE);
 }
 
-static void add_pseudo_fields(struct h2_fields *list, const struct http_head *head)
+size_t h2_request_body(struct h2_stream *h2, enum h2_body *state)
 {
-	h2_fields_add(list, ":method", head->method, strlen(head->method));
-	h2_fields_add(list, ":scheme", "https", strlen("https"));
-	h2_fields_add(list, ":authority", head->authority, strlen(head->authority));
-	h2_fields_add(list, ":path", head->target, strlen(head->target));
+	const struct h2_request *request = (const struct h2_request *)h2;
+	if (request->is_body_ended)
+		*state = H2_BODY_ENDS;
+	return request->body.len - request->body_at;
 }
 
-static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *to, size_t len,
-    uint32_t *flags, nghttp2_data_source *source, void *user_data)
+void h2_request_write_body(struct h2_stream *h2, size_t len)
 {
-	(void)source;
-	(void)user_data;
-	struct h2_request *request = nghttp2_session_get_stream_user_data(session, id);
-	if (request == NULL)
-		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-	size_t rest = request->body.len - request->body_at;
-	if (rest == 0 && !request->is_body_ended)
-		return NGHTTP2_ERR_DEFERRED;
-	size_t used = rest < len ? rest : len;
-	if (used > 0)
-		memcpy(to, request->body.data + request->body_at, used);
-	request->body_at += used;
-	if (used == rest) {
+	struct h2_request *request = (struct h2_request *)h2;
+	stream_write(request->connection->stream, request->body.data + request->body_at, len);
+	request->body_at += len;
+	if (request->body_at == request->body.len) {
 		buf_clear(&request->body);
 		request->body_at = 0;
-		*flags = request->is_body_ended ? NGHTTP2_DATA_FLAG_EOF : 0;
 	}
-	if (request->is_body_full && rest - used <= BODY_HIGH_MARK / 2)
+	if (request->is_body_full && request->body.len - request->body_at <= BODY_HIGH_MARK / 2)
 		h2_request_make_ready(request);
-	return (ssize_t)used;
 }
 
 static bool send_head(void *object, const struct http_head *head)
@@ -139,16 +129,9 @@ static bool send_head(void *object, const struct http_head *head)
 	struct upstream_h2 *connection = request->connection;
 	if (connection->is_dead)
 		return false;
-	struct h2_fields list;
-	h2_fields_init(&list);
-	add_pseudo_fields(&list, head);
-	add_fields(request, &list, head);
-	const nghttp2_data_provider provider = {.read_callback = read_body};
-	request->id = nghttp2_submit_request(connection->session, NULL, list.items, list.count,
-	    head->body != HTTP_BODY_NONE ? &provider : NULL, request);
-	h2_fields_free(&list);
-	if (request->id < 0)
-		abort(); /* no stream id is left after 2^30 requests, or a defect */
+	h2_submit(&connection->h2, &request->h2, strcmp(head->method, "HEAD") == 0);
+	request->is_submitted = true;
+	append_head(request, head);
 	upstream_h2_ask_flush(connection);
 	return true;
 }
@@ -158,7 +141,7 @@ static void resume_data(struct h2_request *request)
 	struct upstream_h2 *connection = request->connection;
 	if (connection->is_dead || request->is_closed)
 		return;
-	nghttp2_session_resume_data(connection->session, request->id);
+	h2_resume(&request->h2);
 	upstream_h2_ask_flush(connection);
 }
 
@@ -182,9 +165,7 @@ static bool send_body(void *object, const uint8_t *data, size_t len)
 static void give_up_waiting(struct h2_request *request)
 {
 	struct upstream_h2 *connection = request->connection;
-	nghttp2_session_set_stream_user_data(connection->session, request->id, NULL);
-	nghttp2_submit_rst_stream(
-	    connection->session, NGHTTP2_FLAG_NONE, request->id, NGHTTP2_CANCEL);
+	h2_reset(&request->h2, H2_CANCEL);
 	upstream_h2_ask_flush(connection);
 	h2_request_fail(request, PEER_TIMEOUT, "no answer came in time");
 }
@@ -269,17 +250,9 @@ static void release(void *object)
 	request->events = NULL;
 	h2_request_stop_waiting(request);
 	unlist(request);
-	h2_tail_drop(&connection->tails, &request->tail);
-	bool is_open = !connection->is_dead && !request->is_closed && request->id > 0;
-	bool is_complete =
-	    request->is_answer_ended && request->is_body_ended && request->body.len == 0;
-	if (is_open)
-		nghttp2_session_set_stream_user_data(connection->session, request->id, NULL);
-	if (is_open && !is_complete) {
-		nghttp2_submit_rst_stream(
-		    connection->session, NGHTTP2_FLAG_NONE, request->id, NGHTTP2_CANCEL);
+	h2_reset(&request->h2, H2_CANCEL);
+	if (!connection->is_dead)
 		upstream_h2_ask_flush(connection);
-	}
 	buf_free_secret(&request->body);
 	buf_free_secret(&request->held);
 	count_held(request);
@@ -313,7 +286,7 @@ void h2_request_tell(struct h2_request *request)
 		request->held = (struct buf){0};
 		request->events->on_body(request->arg, (const uint8_t *)held.data, held.len);
 		if (!request->is_closed && !connection->is_dead)
-			nghttp2_session_consume_stream(connection->session, request->id, held.len);
+			h2_consume(&request->h2, held.len);
 		buf_free_secret(&held);
 		count_held(request);
 	}
@@ -338,8 +311,7 @@ static void reset_request(struct h2_request *request)
 	fields_clear(&request->trailers);
 	request->complaint = NULL;
 	request->body_at = 0;
-	request->id = 0;
-	request->is_body_ended = request->is_body_full = request->is_sent = false;
+	request->is_body_ended = request->is_body_full = request->is_submitted = false;
 	request->has_head = request->is_answer_ended = false;
 	request->is_end_told = request->is_paused = request->is_closed = false;
 }

@@ -1,7 +1,5 @@
-/* Each kind of frame has its limit in ten seconds, a setting. Streams that the client itself resets
- * are counted by nghttp2 (CVE-2023-44487), those that it makes us reset here. Called by
- * session_h2.c.
- */
+/* Each kind of frame has its limit in ten seconds, a setting: streams that the client resets
+ * (CVE-2023-44487), or makes us reset, as well. Called by session_h2.c. */
 #include "kubeproxyd/front/flood.h"
 
 #include "common/settings_proxy.h"
@@ -36,27 +34,30 @@ static bool is_earned(struct flood *flood)
 	return true;
 }
 
-static bool is_empty(struct flood *flood, const nghttp2_frame *frame)
+static bool is_empty(struct flood *flood, const struct h2_frame *frame)
 {
-	switch (frame->hd.type) {
-	case NGHTTP2_PRIORITY:
+	switch (frame->type) {
+	case H2_PRIORITY:
 		return true;
-	case NGHTTP2_WINDOW_UPDATE:
+	case H2_WINDOW_UPDATE:
 		return !is_earned(flood);
-	case NGHTTP2_DATA:
-		return frame->hd.length == 0 && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0;
+	case H2_DATA:
+		return frame->len == 0 && (frame->flags & H2_END_STREAM) == 0;
 	default:
-		return false;
+		return frame->type > H2_CONTINUATION; /* means nothing to us */
 	}
 }
 
-bool flood_take(struct flood *flood, const struct proxy_limits *limits, const nghttp2_frame *frame)
+bool flood_take(
+    struct flood *flood, const struct proxy_limits *limits, const struct h2_frame *frame)
 {
-	bool is_ack = (frame->hd.flags & NGHTTP2_FLAG_ACK) != 0;
-	if (frame->hd.type == NGHTTP2_PING)
+	bool is_ack = (frame->flags & H2_ACK) != 0;
+	if (frame->type == H2_PING)
 		return is_ack || count(flood, FLOOD_PINGS, limits->pings);
-	if (frame->hd.type == NGHTTP2_SETTINGS)
+	if (frame->type == H2_SETTINGS)
 		return is_ack || count(flood, FLOOD_SETTINGS, limits->settings_frames);
+	if (frame->type == H2_RST_STREAM)
+		return count(flood, FLOOD_CANCELS, limits->resets);
 	return !is_empty(flood, frame) || count(flood, FLOOD_EMPTY, limits->empty_frames);
 }
 

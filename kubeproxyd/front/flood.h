@@ -2,16 +2,23 @@
 #ifndef EKSGATE_FLOOD_H
 #define EKSGATE_FLOOD_H
 
-#include <nghttp2/nghttp2.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "common/attr.h"
 #include "common/mono.h"
+#include "kubeproxyd/http/h2_frame.h"
 
 struct proxy_limits;
 
-enum flood_kind { FLOOD_PINGS, FLOOD_SETTINGS, FLOOD_EMPTY, FLOOD_RESETS, FLOOD_KINDS };
+enum flood_kind {
+	FLOOD_PINGS,
+	FLOOD_SETTINGS,
+	FLOOD_EMPTY,
+	FLOOD_RESETS, /* ours */
+	FLOOD_CANCELS, /* the client's */
+	FLOOD_KINDS,
+};
 
 /* A plain value; flood_init(). */
 struct flood {
@@ -25,7 +32,7 @@ void flood_init(struct flood *flood);
 void flood_note_sent(struct flood *flood, size_t bytes);
 /* A frame came. False: more than any client in good faith sends. */
 bool flood_take(
-    struct flood *flood, const struct proxy_limits *limits, const nghttp2_frame *frame) MUST_USE;
+    struct flood *flood, const struct proxy_limits *limits, const struct h2_frame *frame) MUST_USE;
 /* We had to reset a stream, for which a request was started. */
 bool flood_take_reset(struct flood *flood, const struct proxy_limits *limits) MUST_USE;
 

@@ -1,7 +1,7 @@
-/* HTTP/2 with a client (RFC 9113) by nghttp2. Input is fed in the event handler; output is
- * collected once, at the end of the turn, when nothing else of nghttp2 is on the stack. nghttp2
- * enforces the grammar of heads and frames; here are the rules that it leaves to servers: limits,
- * Host against :authority, and floods of frames that cost and say nothing. */
+/* HTTP/2 with a client (RFC 9113), on the engine of h2.h. Input is fed in the event handler; output
+ * is collected once, at the end of the turn. The engine enforces the grammar of heads and frames;
+ * here are the rules that are a server's: limits, Host against :authority, and floods of frames
+ * that cost and say nothing. */
 #include "kubeproxyd/front/session_h2.h"
 
 #include <stdlib.h>
@@ -14,14 +14,10 @@
 #include "kubeproxyd/front/session_h2_private.h"
 #include "kubeproxyd/http/h1_rules.h"
 #include "kubeproxyd/http/h2_fields.h"
-#include "kubeproxyd/http/h2_memory.h"
 #include "kubeproxyd/net/stream.h"
 
 #define CONNECTION_WINDOW (16 * 1024 * 1024)
-/* The limit of resets is for so many seconds, nghttp2's is refilled every second. */
-#define RESET_SECONDS	10
-#define ANSWER_HEAD_MAX (1024u * 1024)
-#define DRAIN_NOTICE_MS 1000
+#define DRAIN_NOTICE_MS	  1000
 
 /* --- the end ------------------------------------------------------------------------------------
  */
@@ -32,15 +28,16 @@ static void close_session(
 	if (conversation->is_closed)
 		return;
 	conversation->is_closed = true;
+	h2_stop(&conversation->h2);
 	timer_cancel(conversation->timer);
 	if (conversation->notice != NULL)
 		timer_cancel(conversation->notice);
 	loop_undefer(session_loop(conversation->session), &conversation->flush);
 	/* Every exchange is told, and releases its stream; their records name the caller, who goes
 	 * with the session. */
-	struct h2_stream *stream;
+	struct client_stream *stream;
 	while ((stream = TAILQ_FIRST(&conversation->live)) != NULL)
-		h2_stream_cut(stream, reason);
+		client_stream_cut(stream, reason);
 	conversation->stream = NULL;
 	session_end(conversation->session, how, reason);
 }
@@ -61,62 +58,42 @@ void h2_ask_flush(struct h2_conversation *conversation)
 /* --- heads --------------------------------------------------------------------------------------
  */
 
-static struct h2_stream *find_stream(nghttp2_session *h2, int32_t id)
+static struct h2_conversation *conversation_of(struct h2_stream *h2)
 {
-	return nghttp2_session_get_stream_user_data(h2, id);
-}
-
-static bool is_request_head(const nghttp2_frame *frame)
-{
-	return frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST;
-}
-
-/* It arrived, or its stream is over before. */
-static void end_head(struct h2_conversation *conversation, int32_t id)
-{
-	if (conversation->head_id != id)
-		return;
-	conversation->head_id = 0;
-	if (conversation->is_head_timed)
-		timer_cancel(conversation->timer);
-	conversation->is_head_timed = false;
+	return ((struct client_stream *)h2)->conversation;
 }
 
 /* Nearly every head arrives whole: time runs for one that was begun and has not ended with what was
  * read. */
 static void time_head(struct h2_conversation *conversation)
 {
-	if (conversation->head_id == 0 || conversation->is_head_timed || conversation->is_closed)
+	if (conversation->is_closed)
 		return;
-	conversation->is_head_timed = true;
-	timer_set(conversation->timer,
-	    session_settings(conversation->session)->proxy.limits.header_timeout);
+	bool is_begun = h2_is_head_begun(&conversation->h2);
+	if (is_begun == conversation->is_head_timed)
+		return;
+	conversation->is_head_timed = is_begun;
+	if (is_begun)
+		timer_set(conversation->timer,
+		    session_settings(conversation->session)->proxy.limits.header_timeout);
+	else
+		timer_cancel(conversation->timer);
 }
 
-/* What nghttp2 would ignore: see stream_ids.h. */
-static int on_begin_frame(nghttp2_session *h2, const nghttp2_frame_hd *frame, void *user_data)
+static struct h2_stream *on_open(void *arg)
 {
-	struct h2_conversation *conversation = user_data;
-	bool is_head = frame->type == NGHTTP2_HEADERS && (frame->stream_id & 1) != 0;
-	if (is_head && !stream_ids_take(&conversation->ids, frame->stream_id))
-		nghttp2_session_terminate_session(h2, NGHTTP2_PROTOCOL_ERROR);
-	return 0;
-}
-
-static int on_begin_headers(nghttp2_session *h2, const nghttp2_frame *frame, void *user_data)
-{
-	struct h2_conversation *conversation = user_data;
-	if (!is_request_head(frame))
-		return 0; /* trailers: dropped */
+	struct h2_conversation *conversation = arg;
 	if (conversation->count == 0)
 		timer_cancel(conversation->timer); /* it is idle no more */
-	struct h2_stream *stream = h2_stream_new(conversation, frame->hd.stream_id);
-	nghttp2_session_set_stream_user_data(h2, frame->hd.stream_id, stream);
-	conversation->head_id = frame->hd.stream_id;
-	return 0;
+	return &client_stream_new(conversation)->h2;
 }
 
-static void refuse(struct h2_stream *stream, unsigned status, const char *message)
+static const struct proxy_limits *limits_of(const struct h2_conversation *conversation)
+{
+	return &session_settings(conversation->session)->proxy.limits;
+}
+
+static void refuse(struct client_stream *stream, unsigned status, const char *message)
 {
 	if (stream->refusal.status != 0)
 		return;
@@ -124,9 +101,8 @@ static void refuse(struct h2_stream *stream, unsigned status, const char *messag
 	stream->refusal.message = message;
 }
 
-/* :authority comes first, if at all: nghttp2 takes no pseudo field behind another, and no second
- * Host. */
-static void take_host(struct h2_stream *stream, const char *value, size_t len)
+/* :authority comes first, if at all: pseudo fields do. */
+static void take_host(struct client_stream *stream, const char *value, size_t len)
 {
 	struct http_head *head = &stream->request;
 	if (head->authority == NULL)
@@ -135,50 +111,35 @@ static void take_host(struct h2_stream *stream, const char *value, size_t len)
 		refuse(stream, 400, "Host differs from :authority");
 }
 
-static int on_header(nghttp2_session *h2, const nghttp2_frame *frame, const uint8_t *name,
-    size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags, void *user_data)
+/* What breaks a limit is answered; the rest of the head is passed over. */
+static const char *on_field(struct h2_stream *h2, const struct hpack_field *field)
 {
-	(void)flags;
-	struct h2_conversation *conversation = user_data;
-	struct h2_stream *stream = find_stream(h2, frame->hd.stream_id);
-	if (!is_request_head(frame) || stream == NULL || stream->refusal.status != 0)
-		return 0;
-	const struct settings *settings = session_settings(conversation->session);
+	struct client_stream *stream = (struct client_stream *)h2;
+	if (h2->has_head || stream->refusal.status != 0)
+		return NULL; /* trailers: dropped */
+	const struct proxy_limits *limits = limits_of(stream->conversation);
 	struct http_head *head = &stream->request;
-	stream->head_bytes += name_len + value_len;
-	if (stream->head_bytes > settings->proxy.limits.header_bytes) {
+	stream->head_bytes += field->name_len + field->value_len;
+	if (stream->head_bytes > limits->header_bytes) {
 		refuse(stream, 431, "the header fields are too large");
-		return 0;
+		return NULL;
 	}
-	if (h2_head_take(head, (const char *)name, name_len, (const char *)value, value_len))
-		return 0;
-	if (name_len == strlen("host") && memcmp(name, "host", name_len) == 0) {
-		take_host(stream, (const char *)value, value_len);
-		return 0;
+	if (h2_head_take(head, field))
+		return NULL;
+	if (h2_field_is(field, "host", strlen("host"))) {
+		take_host(stream, field->value, field->value_len);
+		return NULL;
 	}
-	fields_add(&head->fields, (const char *)name, name_len, (const char *)value, value_len);
-	if (head->fields.count > settings->proxy.limits.header_count)
+	h2_fields_add(&head->fields, field);
+	if (head->fields.count > limits->header_count)
 		refuse(stream, 431, "too many header fields");
-	return 0;
+	return NULL;
 }
 
-/* nghttp2 would leave such a field out and go on; here the stream is reset. */
-static int on_invalid_header(nghttp2_session *h2, const nghttp2_frame *frame, const uint8_t *name,
-    size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags, void *user_data)
+static void on_head(struct h2_stream *h2, bool is_end)
 {
-	(void)h2;
-	(void)frame;
-	(void)name;
-	(void)name_len;
-	(void)value;
-	(void)value_len;
-	(void)flags;
-	(void)user_data;
-	return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-}
-
-static void on_request_head(struct h2_stream *stream)
-{
+	struct client_stream *stream = (struct client_stream *)h2;
+	stream->is_request_ended = is_end;
 	const struct http_head *head = &stream->request;
 	struct h1_error error;
 	if (head->authority == NULL || head->authority[0] == '\0')
@@ -190,43 +151,37 @@ static void on_request_head(struct h2_stream *stream)
 	else if (!h1_check_target(head->target, strlen(head->target), &error))
 		refuse(stream, error.status, error.message);
 	if (stream->refusal.status != 0)
-		h2_stream_refuse(stream);
+		client_stream_refuse(stream);
 	else
-		h2_stream_start(stream);
+		client_stream_start(stream);
 }
 
 /* --- frames -------------------------------------------------------------------------------------
  */
 
-static const struct proxy_limits *limits_of(const struct h2_conversation *conversation)
-{
-	return &session_settings(conversation->session)->proxy.limits;
-}
-
 static void calm_down(struct h2_conversation *conversation)
 {
-	nghttp2_session_terminate_session(conversation->h2, NGHTTP2_ENHANCE_YOUR_CALM);
+	h2_terminate(&conversation->h2, H2_ENHANCE_YOUR_CALM);
 }
 
-static int on_frame(nghttp2_session *h2, const nghttp2_frame *frame, void *user_data)
+static void on_frame(void *arg, const struct h2_frame *frame)
 {
-	struct h2_conversation *conversation = user_data;
+	struct h2_conversation *conversation = arg;
 	if (!flood_take(&conversation->flood, limits_of(conversation), frame))
 		calm_down(conversation);
-	if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
-		return 0;
-	struct h2_stream *stream = find_stream(h2, frame->hd.stream_id);
-	if (stream == NULL)
-		return 0;
-	bool is_end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
-	if (is_request_head(frame)) {
-		end_head(conversation, frame->hd.stream_id);
-		stream->is_request_ended = is_end;
-		on_request_head(stream);
-	} else if (is_end) {
-		h2_stream_on_request_end(stream);
-	}
-	return 0;
+}
+
+/* A stream was reset for which a request was started. */
+static void on_reset(void *arg)
+{
+	struct h2_conversation *conversation = arg;
+	if (!flood_take_reset(&conversation->flood, limits_of(conversation)))
+		calm_down(conversation);
+}
+
+static void on_end(struct h2_stream *h2)
+{
+	client_stream_on_request_end((struct client_stream *)h2);
 }
 
 void h2_note_taken(struct h2_conversation *conversation, size_t len)
@@ -234,7 +189,7 @@ void h2_note_taken(struct h2_conversation *conversation, size_t len)
 	if (!conversation->is_stranger || conversation->is_closed)
 		return;
 	conversation->untaken -= len;
-	nghttp2_session_consume_connection(conversation->h2, len);
+	h2_consume_connection(&conversation->h2, len);
 }
 
 /* A credential was accepted: the connection gets the window that others have. */
@@ -244,105 +199,43 @@ static void end_strangeness(struct h2_conversation *conversation)
 		return;
 	h2_note_taken(conversation, conversation->untaken);
 	conversation->is_stranger = false;
-	nghttp2_session_set_local_window_size(
-	    conversation->h2, NGHTTP2_FLAG_NONE, 0, CONNECTION_WINDOW);
+	h2_widen_connection(&conversation->h2, CONNECTION_WINDOW);
 }
 
-static int on_data_chunk(nghttp2_session *h2, uint8_t flags, int32_t id, const uint8_t *data,
-    size_t len, void *user_data)
+static void on_body(struct h2_stream *h2, const uint8_t *data, size_t len)
 {
-	(void)flags;
-	struct h2_conversation *conversation = user_data;
+	struct h2_conversation *conversation = conversation_of(h2);
 	/* One stream that does not read on must not stop the others, unless they are a stranger's.
 	 */
 	if (conversation->is_stranger)
 		conversation->untaken += len;
 	else
-		nghttp2_session_consume_connection(h2, len);
-	struct h2_stream *stream = find_stream(h2, id);
-	if (stream != NULL)
-		h2_stream_on_body(stream, data, len);
-	else
-		h2_note_taken(conversation, len);
-	return 0;
+		h2_consume_connection(&conversation->h2, len);
+	client_stream_on_body((struct client_stream *)h2, data, len);
 }
 
-static int on_invalid_frame(
-    nghttp2_session *h2, const nghttp2_frame *frame, int code, void *user_data)
+static void on_malformed(void *arg, struct h2_stream *h2, const char *why)
 {
 	(void)h2;
-	(void)frame;
-	struct h2_conversation *conversation = user_data;
-	session_count_bad_request(conversation->session, 400, nghttp2_strerror(code));
-	return 0;
-}
-
-/* The fields of an answer's head go with the frame that is made now; its stream may be gone when
- * nghttp2 gives us the frame. */
-static void note_head_sent(struct h2_conversation *conversation, struct h2_stream *stream)
-{
-	if (stream == NULL)
-		return;
-	if (stream->interims > 0) {
-		stream->interims--;
-		return;
-	}
-	conversation->leaving = stream->tail;
-	stream->tail.is_waiting = false;
-}
-
-/* An answered request whose rest nobody wants is told so (RFC 9113, 8.1). */
-static int on_frame_sent(nghttp2_session *h2, const nghttp2_frame *frame, void *user_data)
-{
-	struct h2_conversation *conversation = user_data;
-	int32_t id = frame->hd.stream_id;
-	bool is_reset = frame->hd.type == NGHTTP2_RST_STREAM &&
-			frame->rst_stream.error_code != NGHTTP2_NO_ERROR;
-	if (is_reset && !flood_take_reset(&conversation->flood, limits_of(conversation)))
-		calm_down(conversation);
-	if (frame->hd.type == NGHTTP2_HEADERS)
-		note_head_sent(conversation, find_stream(h2, id));
-	bool is_end = (frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS) &&
-		      (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
-	if (is_end && nghttp2_session_get_stream_remote_close(h2, id) == 0)
-		nghttp2_submit_rst_stream(h2, NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR);
-	return 0;
-}
-
-/* An answer's head that cannot be sent would leave the client waiting. */
-static int on_frame_not_sent(
-    nghttp2_session *h2, const nghttp2_frame *frame, int code, void *user_data)
-{
-	(void)user_data;
-	bool is_lost = frame->hd.type == NGHTTP2_HEADERS && code != NGHTTP2_ERR_STREAM_CLOSED &&
-		       code != NGHTTP2_ERR_STREAM_CLOSING;
-	if (is_lost)
-		nghttp2_submit_rst_stream(
-		    h2, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_INTERNAL_ERROR);
-	return 0;
+	struct h2_conversation *conversation = arg;
+	session_count_bad_request(conversation->session, 400, why);
 }
 
 static const char *reason_of(uint32_t code)
 {
 	switch (code) {
-	case NGHTTP2_NO_ERROR:
+	case H2_NO_ERROR:
 		return "done";
-	case NGHTTP2_CANCEL:
+	case H2_CANCEL:
 		return "the client cancelled";
 	default:
-		return nghttp2_http2_strerror(code);
+		return h2_code_name(code);
 	}
 }
 
-static int on_stream_close(nghttp2_session *h2, int32_t id, uint32_t code, void *user_data)
+static void on_close(struct h2_stream *h2, uint32_t code)
 {
-	end_head(user_data, id);
-	struct h2_stream *stream = find_stream(h2, id);
-	if (stream == NULL)
-		return 0;
-	nghttp2_session_set_stream_user_data(h2, id, NULL);
-	h2_stream_cut(stream, reason_of(code));
-	return 0;
+	client_stream_cut((struct client_stream *)h2, reason_of(code));
 }
 
 /* --- the end of the turn ------------------------------------------------------------------------
@@ -357,26 +250,37 @@ static void arm_idle_timer(struct h2_conversation *conversation)
 
 static void tell_ready(struct h2_conversation *conversation)
 {
-	struct h2_stream *stream;
+	struct client_stream *stream;
 	while (!conversation->is_closed && (stream = TAILQ_FIRST(&conversation->ready)) != NULL)
-		h2_stream_tell(stream);
+		client_stream_tell(stream);
 }
 
-static void write_frame(struct h2_conversation *conversation, const uint8_t *frame, size_t len)
+static void write_bytes(void *arg, const void *data, size_t len)
 {
-	struct stream *stream = conversation->stream;
-	struct h2_tail *tail = &conversation->leaving;
-	if (!tail->is_waiting) {
-		stream_write(stream, frame, len);
-		return;
-	}
-	uint8_t header[H2_FRAME_HEADER];
-	h2_frame_header_grown(header, frame, len, tail->len);
-	stream_write(stream, header, sizeof header);
-	stream_write(stream, frame + sizeof header, len - sizeof header);
-	stream_write(stream, h2_tail_bytes(&conversation->tails, tail), tail->len);
-	h2_tail_written(&conversation->tails, tail);
+	stream_write(((struct h2_conversation *)arg)->stream, data, len);
 }
+
+static bool is_full(void *arg)
+{
+	return stream_is_full(((struct h2_conversation *)arg)->stream);
+}
+
+static const struct h2_events h2_events = {
+    .write = write_bytes,
+    .is_full = is_full,
+    .on_open = on_open,
+    .on_field = on_field,
+    .on_head = on_head,
+    .on_body = on_body,
+    .on_end = on_end,
+    .on_close = on_close,
+    .on_malformed = on_malformed,
+    .on_frame = on_frame,
+    .on_reset = on_reset,
+    .body = client_stream_body,
+    .write_body = client_stream_write_body,
+    .write_trailers = client_stream_write_trailers,
+};
 
 static void on_flush(void *arg)
 {
@@ -384,22 +288,11 @@ static void on_flush(void *arg)
 	tell_ready(conversation);
 	if (!conversation->is_closed)
 		end_strangeness(conversation);
-	while (!conversation->is_closed && !stream_is_full(conversation->stream)) {
-		const uint8_t *frame;
-		ssize_t len = nghttp2_session_mem_send(conversation->h2, &frame);
-		if (len < 0) {
-			client_gone(conversation, nghttp2_strerror((int)len));
-			return;
-		}
-		if (len == 0)
-			break;
-		write_frame(conversation, frame, (size_t)len);
-	}
+	if (!conversation->is_closed)
+		h2_flush(&conversation->h2);
 	if (conversation->is_closed)
 		return;
-	bool is_over = !nghttp2_session_want_read(conversation->h2) &&
-		       !nghttp2_session_want_write(conversation->h2);
-	if (is_over)
+	if (h2_is_done(&conversation->h2))
 		close_session(conversation, SESSION_POLITE, "done");
 	else
 		arm_idle_timer(conversation);
@@ -411,16 +304,15 @@ static void on_flush(void *arg)
 static size_t on_data(void *arg, const uint8_t *data, size_t len)
 {
 	struct h2_conversation *conversation = arg;
-	ssize_t used = nghttp2_session_mem_recv(conversation->h2, data, len);
-	if (used < 0)
-		client_gone(conversation, nghttp2_strerror((int)used));
-	else
+	if (h2_receive(&conversation->h2, data, len))
 		h2_ask_flush(conversation);
+	else
+		client_gone(conversation, conversation->h2.reason);
 	time_head(conversation);
 	return len;
 }
 
-static void on_end(void *arg)
+static void on_eof(void *arg)
 {
 	client_gone(arg, "the client closed the connection");
 }
@@ -437,15 +329,14 @@ static void on_error(void *arg, const char *reason)
 
 static const struct stream_events stream_events = {
     .on_data = on_data,
-    .on_end = on_end,
+    .on_end = on_eof,
     .on_drain = on_drain,
     .on_error = on_error,
 };
 
 void h2_say_goodbye(struct h2_conversation *conversation)
 {
-	nghttp2_submit_goaway(conversation->h2, NGHTTP2_FLAG_NONE,
-	    nghttp2_session_get_last_proc_stream_id(conversation->h2), NGHTTP2_NO_ERROR, NULL, 0);
+	h2_goaway(&conversation->h2);
 	h2_ask_flush(conversation);
 }
 
@@ -458,7 +349,7 @@ static void on_notice_over(void *arg)
 static void on_timer(void *arg)
 {
 	struct h2_conversation *conversation = arg;
-	if (conversation->head_id == 0) {
+	if (!conversation->is_head_timed) {
 		if (stream_is_full(conversation->stream))
 			client_gone(conversation, "the client reads nothing");
 		else
@@ -469,53 +360,18 @@ static void on_timer(void *arg)
 	client_gone(conversation, "the head of a request did not arrive in time");
 }
 
-static nghttp2_session_callbacks *make_callbacks(void)
+static void begin_h2(struct h2_conversation *conversation)
 {
-	nghttp2_session_callbacks *callbacks;
-	if (nghttp2_session_callbacks_new(&callbacks) != 0)
-		abort();
-	nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
-	nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
-	nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
-	nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, on_invalid_header);
-	nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
-	nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
-	nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_sent);
-	nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_frame_not_sent);
-	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data_chunk);
-	nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
-	nghttp2_session_callbacks_set_send_data_callback(callbacks, h2_stream_send_data);
-	return callbacks;
-}
-
-static nghttp2_session *new_session(struct h2_conversation *conversation)
-{
-	nghttp2_session_callbacks *callbacks = make_callbacks();
-	nghttp2_option *option;
-	nghttp2_session *h2;
-	if (nghttp2_option_new(&option) != 0)
-		abort();
-	nghttp2_option_set_no_auto_window_update(option, 1);
-	nghttp2_option_set_no_closed_streams(option, 1);
 	const struct proxy_limits *limits = limits_of(conversation);
-	nghttp2_option_set_stream_reset_rate_limit(
-	    option, limits->resets, (limits->resets + RESET_SECONDS - 1) / RESET_SECONDS);
-	nghttp2_option_set_max_continuations(option, limits->continuations);
-	nghttp2_option_set_max_send_header_block_length(option, ANSWER_HEAD_MAX);
-	if (nghttp2_session_server_new3(&h2, callbacks, conversation, option, h2_memory()) != 0)
-		abort();
-	nghttp2_session_callbacks_del(callbacks);
-	nghttp2_option_del(option);
-	const nghttp2_settings_entry entries[] = {
-	    {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, (uint32_t)limits->streams},
-	    {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE,
-		conversation->has_certificate ? CLIENT_BODY_WINDOW : STRANGER_WINDOW},
-	    {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)limits->header_bytes},
+	const struct h2_options options = {
+	    .is_server = true,
+	    .streams_max = (uint32_t)limits->streams,
+	    .stream_window = conversation->has_certificate ? CLIENT_BODY_WINDOW : STRANGER_WINDOW,
+	    .connection_window = conversation->is_stranger ? STRANGER_WINDOW : CONNECTION_WINDOW,
+	    .header_list_max = (uint32_t)limits->header_bytes,
+	    .continuations_max = limits->continuations,
 	};
-	nghttp2_submit_settings(h2, NGHTTP2_FLAG_NONE, entries, sizeof entries / sizeof entries[0]);
-	if (!conversation->is_stranger)
-		nghttp2_session_set_local_window_size(h2, NGHTTP2_FLAG_NONE, 0, CONNECTION_WINDOW);
-	return h2;
+	h2_init(&conversation->h2, &options, &h2_events, conversation);
 }
 
 static void *start(struct session *session)
@@ -530,7 +386,7 @@ static void *start(struct session *session)
 	TAILQ_INIT(&conversation->ready);
 	conversation->has_certificate = session->caller.identity != NULL;
 	conversation->is_stranger = !conversation->has_certificate;
-	conversation->h2 = new_session(conversation);
+	begin_h2(conversation);
 	stream_set_events(session->stream, &stream_events, conversation);
 	timer_set(conversation->timer, session_settings(session)->proxy.limits.header_timeout);
 	h2_ask_flush(conversation);
@@ -546,7 +402,7 @@ static void drain(void *object)
 		return;
 	conversation->notice =
 	    timer_new(session_loop(conversation->session), on_notice_over, conversation);
-	nghttp2_submit_shutdown_notice(conversation->h2);
+	h2_notice(&conversation->h2);
 	timer_set(conversation->notice, duration_ms(DRAIN_NOTICE_MS));
 	h2_ask_flush(conversation);
 }
@@ -562,8 +418,7 @@ static void free_conversation(void *object)
 	loop_undefer(session_loop(conversation->session), &conversation->flush);
 	timer_free(&conversation->timer);
 	timer_free(&conversation->notice);
-	nghttp2_session_del(conversation->h2);
-	h2_tails_free(&conversation->tails);
+	h2_free(&conversation->h2);
 	free(conversation);
 }
 

@@ -1,10 +1,9 @@
-/* What the two halves of an HTTP/2 client connection share: session_h2.c owns the connection and
- * nghttp2's session, session_h2_stream.c is one request as the exchange sees it. */
+/* What the two halves of an HTTP/2 client connection share: session_h2.c owns the connection,
+ * session_h2_stream.c is one request as the exchange sees it. */
 #ifndef EKSGATE_SESSION_H2_PRIVATE_H
 #define EKSGATE_SESSION_H2_PRIVATE_H
 
 #include <bsd/sys/queue.h>
-#include <nghttp2/nghttp2.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -13,8 +12,7 @@
 #include "common/loop.h"
 #include "kubeproxyd/front/flood.h"
 #include "kubeproxyd/front/session.h"
-#include "kubeproxyd/front/stream_ids.h"
-#include "kubeproxyd/http/h2_tail.h"
+#include "kubeproxyd/http/h2.h"
 #include "kubeproxyd/http/head.h"
 #include "kubeproxyd/http/peer.h"
 #include "kubeproxyd/net/stream_queue.h"
@@ -30,11 +28,11 @@
 
 struct h2_conversation;
 
-/* One stream. It lives until nghttp2 closed the stream and the exchange released it. */
-struct h2_stream {
+/* One stream. It lives until it is closed and the exchange released it. */
+struct client_stream {
+	struct h2_stream h2; /* first: each is the other */
 	struct h2_conversation *conversation;
 	struct exchange *exchange; /* NULL before the head is complete, and once released */
-	int32_t id;
 	struct http_head request;
 	size_t head_bytes;
 	struct {
@@ -45,32 +43,26 @@ struct h2_stream {
 	size_t counted; /* of it, by the holdings */
 	struct http_fields trailers; /* of the answer */
 	struct buf held; /* of the request's body, arrived while paused */
-	struct h2_tail tail; /* of the answer's head, which waits for its frame */
-	unsigned interims; /* heads before that one, submitted and not written */
 	bool is_paused, is_request_ended, is_end_told, owes_continue;
 	bool is_fresh; /* not one of the spare ones: its head has room that it may not need */
 	bool is_widened; /* its window, since its body is wanted */
 	bool has_answered_head, has_answered, is_full, is_bodiless;
 	bool is_closed, is_listed;
-	TAILQ_ENTRY(h2_stream) entry;
-	TAILQ_ENTRY(h2_stream) ready; /* has events to tell at the end of the turn */
+	TAILQ_ENTRY(client_stream) entry;
+	TAILQ_ENTRY(client_stream) ready; /* has events to tell at the end of the turn */
 };
-TAILQ_HEAD(h2_stream_list, h2_stream);
+TAILQ_HEAD(client_stream_list, client_stream);
 
 struct h2_conversation {
 	struct session *session;
 	struct stream *stream; /* the session's; NULL once closed */
-	nghttp2_session *h2;
+	struct h2 h2;
 	struct deferred flush;
-	struct h2_tails tails;
-	struct h2_tail leaving; /* of the head whose frame nghttp2 has just made */
 	struct timer *timer; /* while no request is there, or the head of one is on its way */
 	struct timer *notice; /* between the two GOAWAYs of a drain; NULL before */
-	struct h2_stream_list live, ready;
+	struct client_stream_list live, ready;
 	size_t count;
 	struct flood flood;
-	struct stream_ids ids;
-	int32_t head_id; /* the stream whose head is on its way; 0: none */
 	bool has_certificate; /* that was accepted: who asks is known before a body comes */
 	bool is_stranger; /* bodies that nobody has taken use the connection's window up */
 	size_t untaken; /* bytes of them */
@@ -88,20 +80,21 @@ void h2_say_goodbye(struct h2_conversation *conversation);
 
 /* --- session_h2_stream.c */
 
-struct h2_stream *h2_stream_new(struct h2_conversation *conversation, int32_t id) MUST_USE;
-void h2_stream_free(struct h2_stream *stream);
+struct client_stream *client_stream_new(struct h2_conversation *conversation) MUST_USE;
+void client_stream_free(struct client_stream *stream);
 /* The head is complete. */
-void h2_stream_start(struct h2_stream *stream);
+void client_stream_start(struct client_stream *stream);
 /* Answers its refusal in place of an exchange. */
-void h2_stream_refuse(struct h2_stream *stream);
-void h2_stream_on_body(struct h2_stream *stream, const uint8_t *data, size_t len);
-void h2_stream_on_request_end(struct h2_stream *stream);
+void client_stream_refuse(struct client_stream *stream);
+void client_stream_on_body(struct client_stream *stream, const uint8_t *data, size_t len);
+void client_stream_on_request_end(struct client_stream *stream);
 /* The stream is closed, or the client gone: the exchange, if any, is told. */
-void h2_stream_cut(struct h2_stream *stream, const char *reason);
-/* For nghttp2: writes a frame of an answer's body. */
-int h2_stream_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *header,
-    size_t len, nghttp2_data_source *source, void *user_data);
+void client_stream_cut(struct client_stream *stream, const char *reason);
+/* For the engine: what there is of the answer's body, its bytes, its trailers. */
+size_t client_stream_body(struct h2_stream *h2, enum h2_body *state);
+void client_stream_write_body(struct h2_stream *h2, size_t len);
+void client_stream_write_trailers(struct h2_stream *h2);
 /* Held body, its end, room for more answer: told at the end of the turn. */
-void h2_stream_tell(struct h2_stream *stream);
+void client_stream_tell(struct client_stream *stream);
 
 #endif

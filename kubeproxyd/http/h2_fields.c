@@ -1,136 +1,89 @@
-/* Turns heads into nghttp2's name-value pairs, for both sides of the proxy, and what nghttp2 reads
- * of a request into a head. */
+/* What heads and header blocks have in common, for both sides of the proxy. Called by session_h2
+ * and upstream_h2. */
 #include "kubeproxyd/http/h2_fields.h"
 
-#include <ctype.h>
-#include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/decimal.h"
-#include "common/xmem.h"
+#include "kubeproxyd/http/hpack.h"
 
-static uint8_t *bytes(const char *text)
-{
-	union {
-		const char *text;
-		uint8_t *bytes;
-	} either = {.text = text}; /* nghttp2 does not write to names and values */
-	return either.bytes;
-}
+#define IS_NAMED(field, name) h2_field_is(field, name, sizeof(name) - 1)
 
-bool h2_head_says_length(const struct http_head *head)
+static bool says_length(const struct http_head *head)
 {
 	return head->body == HTTP_BODY_LENGTH ||
 	       (head->body == HTTP_BODY_NONE && head->content_length > 0 && head->status != 204);
 }
 
-void h2_fields_init(struct h2_fields *list)
-{
-	list->items = list->few;
-	list->cap = H2_FIELDS_FEW;
-	list->count = list->size = 0;
-	list->names = (struct buf){0};
-}
-
-/* Heads have as many fields as the front's limit allows and users have groups. */
-static void make_room(struct h2_fields *list, size_t more)
-{
-	if (list->count + more <= list->cap)
-		return;
-	bool is_own = list->items != list->few;
-	list->cap = list->cap * 2 + more;
-	list->items = xreallocarray(is_own ? list->items : NULL, list->cap, sizeof(nghttp2_nv));
-	if (!is_own)
-		memcpy(list->items, list->few, list->count * sizeof(nghttp2_nv));
-}
-
-void h2_fields_add(struct h2_fields *list, const char *name, const char *value, size_t value_len)
-{
-	size_t name_len = strlen(name);
-	make_room(list, 1);
-	list->items[list->count++] = (nghttp2_nv){
-	    .name = bytes(name),
-	    .namelen = name_len,
-	    .value = bytes(value),
-	    .valuelen = value_len,
-	    .flags = (field_traits(name, name_len) & FIELD_PRIVATE) != 0 ? NGHTTP2_NV_FLAG_NO_INDEX
-									 : NGHTTP2_NV_FLAG_NONE,
-	};
-	list->size += name_len + value_len + 8;
-}
-
-static const char *lower_name(struct h2_fields *list, const char *name, size_t len)
-{
-	char *lower = list->names.data + list->names.len;
-	for (size_t i = 0; i < len; i++)
-		lower[i] = (char)tolower((unsigned char)name[i]);
-	lower[len] = '\0';
-	buf_commit(&list->names, len + 1);
-	return lower;
-}
-
-/* All at once, so that what was handed out does not move. */
-static void reserve_names(struct h2_fields *list, const struct http_fields *fields)
-{
-	size_t total = 0;
-	for (size_t i = 0; i < fields->count; i++)
-		total += fields->items[i].name_len + 1;
-	char *room = buf_reserve(&list->names, total + 1);
-	(void)room;
-}
-
-void h2_fields_add_head(struct h2_fields *list, const struct http_head *head, const char *except)
+void h2_head_append(struct buf *out, const struct http_head *head, uint32_t except)
 {
 	const struct http_fields *fields = &head->fields;
-	reserve_names(list, fields);
+	/* At once: growing it piece by piece would leave copies of credentials behind. */
+	buf_make_room(
+	    out, fields->block_len + HPACK_APPEND_EXTRA * (fields->count + 1) + DECIMAL_TEXT + 64);
 	for (size_t i = 0; i < fields->count; i++) {
 		const struct http_field *field = &fields->items[i];
-		const char *name = lower_name(list, fields_name(fields, i), field->name_len);
-		if (except == NULL || strcmp(name, except) != 0)
-			h2_fields_add(list, name, fields_value(fields, i), field->value_len);
+		if ((field->traits & except) == 0)
+			hpack_append(out, fields_name(fields, i), field->name_len,
+			    fields_value(fields, i), field->value_len,
+			    (field->traits & FIELD_PRIVATE) != 0);
 	}
-	if (h2_head_says_length(head)) {
-		size_t len = decimal_write(list->length, head->content_length);
-		h2_fields_add(list, "content-length", list->length, len);
-	}
+	if (!says_length(head))
+		return;
+	char text[DECIMAL_TEXT];
+	size_t len = decimal_write(text, head->content_length);
+	hpack_append(out, "content-length", strlen("content-length"), text, len, false);
 }
 
-void h2_fields_add_status(struct h2_fields *list, unsigned status)
+void h2_fields_add(struct http_fields *fields, const struct hpack_field *field)
 {
-	size_t len = decimal_write(list->status, status);
-	h2_fields_add(list, ":status", list->status, len);
+	fields_add(fields, field->name, field->name_len, field->value, field->value_len);
+	/* It stays so all the way (RFC 7541, 6.2.3). */
+	if (field->is_never_indexed)
+		fields->items[fields->count - 1].traits |= FIELD_PRIVATE;
 }
 
-void h2_fields_free(struct h2_fields *list)
+uint64_t h2_field_length(const struct hpack_field *field)
 {
-	buf_free_secret(&list->names);
-	if (list->items != list->few)
-		free(list->items);
+	uint64_t length = 0;
+	for (size_t i = 0; i < field->value_len; i++)
+		length = length * 10 + (uint64_t)(field->value[i] - '0');
+	return length;
 }
 
-static bool is_named(const char *name, size_t len, const char *wanted)
+static void take_method(struct http_head *head, const char *value, size_t len)
 {
-	return len == strlen(wanted) && memcmp(name, wanted, len) == 0;
+	char method[sizeof head->method];
+	if (len >= sizeof method)
+		len = sizeof method - 1;
+	memcpy(method, value, len);
+	method[len] = '\0';
+	http_head_set_method(head, method);
 }
 
-bool h2_head_take(
-    struct http_head *head, const char *name, size_t name_len, const char *value, size_t value_len)
+static void take_pseudo(struct http_head *head, const struct hpack_field *field)
 {
-	if (is_named(name, name_len, ":method")) {
-		http_head_set_method(head, value);
-	} else if (is_named(name, name_len, ":path")) {
-		http_head_set_target(head, value, value_len);
-	} else if (is_named(name, name_len, ":authority")) {
-		http_head_set_authority(head, value, value_len);
-	} else if (is_named(name, name_len, "content-length")) {
+	if (IS_NAMED(field, ":method"))
+		take_method(head, field->value, field->value_len);
+	else if (IS_NAMED(field, ":path"))
+		http_head_set_target(head, field->value, field->value_len);
+	else if (IS_NAMED(field, ":authority"))
+		http_head_set_authority(head, field->value, field->value_len);
+}
+
+bool h2_head_take(struct http_head *head, const struct hpack_field *field)
+{
+	if (field->name[0] == ':') {
+		take_pseudo(head, field);
+	} else if (IS_NAMED(field, "content-length")) {
 		head->body = HTTP_BODY_LENGTH;
-		head->content_length = strtoull(value, NULL, 10); /* its grammar is checked */
-	} else if (is_named(name, name_len, "expect")) {
-		head->expects_continue =
-		    value_len == 12 && strncasecmp(value, "100-continue", 12) == 0;
+		head->content_length = h2_field_length(field);
+	} else if (IS_NAMED(field, "expect")) {
+		head->expects_continue = field->value_len == strlen("100-continue") &&
+					 strncasecmp(field->value, "100-continue", 12) == 0;
 	} else {
-		return name_len > 0 && name[0] == ':';
+		return false;
 	}
 	return true;
 }

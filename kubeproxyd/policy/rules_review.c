@@ -65,8 +65,8 @@ static enum verdict ask(struct cutting *cutting, const struct request_info *requ
 	struct decision decision = {0};
 	if (!spend(cutting, 1))
 		return NOT_ALLOWED;
-	policy_decide(
-	    cutting->of->grants, cutting->of->cluster, cutting->of->labels, request, &decision);
+	policy_decide_as(cutting->of->grants, cutting->of->cluster, cutting->of->labels, request,
+	    cutting->of->sent->as, &decision);
 	enum verdict verdict = decision_is_whole(&decision)		       ? ALLOWED
 			       : decision.is_restricted || decision.needs_name ? ALLOWED_IN_PART
 									       : NOT_ALLOWED;

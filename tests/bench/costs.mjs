@@ -6,7 +6,7 @@ import { cpuRun, takeTurns, toTheClient } from './turns.mjs';
 
 const H2 = { connections: 16, streams: 8 };
 const H1 = { connections: 32 };
-const OWNERS = ['kubeproxyd', 'openssl', 'nghttp2', 'libevent'];
+const OWNERS = ['kubeproxyd', 'openssl', 'libevent'];
 
 // {owner: how often it asked for memory so far}
 async function countsOf(stage) {

@@ -116,7 +116,6 @@ const BROKEN = [
 	['a frame beyond 16 KiB', [frame(FRAME.DATA, 0, 1, Buffer.alloc(16385))], `goaway ${SIZE}`],
 	['padding beyond the frame', [headers(1, POST, END_HEADERS), frame(FRAME.DATA, 8, 1, bytes(9, 1))], `goaway ${PROTOCOL}`],
 	['a head for a stream that was passed over', [headers(3, get()), headers(1, get())], `goaway ${PROTOCOL}`],
-	['a second head behind the end', [headers(1, get()), headers(1, get())], `goaway ${CLOSED}`],
 	['RST_STREAM of 3 bytes', [headers(1, POST, END_HEADERS), frame(FRAME.RST_STREAM, 0, 1, bytes(0, 0, 8))], `goaway ${SIZE}`],
 	['RST_STREAM on stream 0', [frame(FRAME.RST_STREAM, 0, 0, bytes(0, 0, 0, 8))], `goaway ${PROTOCOL}`],
 	['WINDOW_UPDATE of 3 bytes', [frame(FRAME.WINDOW_UPDATE, 0, 0, bytes(0, 0, 1))], `goaway ${SIZE}`],
@@ -137,10 +136,11 @@ const BODIES = [
 	['a body shorter than declared', post([['content-length', '300']], BODY), `reset ${PROTOCOL}`],
 	['a body in pieces, longer than declared', post([['content-length', '3']], 'ab', 'cd'), `reset ${PROTOCOL}`],
 	['a stream window beyond 2^31', [...post([]), frame(FRAME.WINDOW_UPDATE, 0, 1, bytes(127, 255, 255, 255))], `reset ${FLOW}`],
-	['WINDOW_UPDATE of a stream by nothing', [...post([]), frame(FRAME.WINDOW_UPDATE, 0, 1, bytes(0, 0, 0, 0))], `goaway ${PROTOCOL}`],
+	['WINDOW_UPDATE of a stream by nothing', [...post([]), frame(FRAME.WINDOW_UPDATE, 0, 1, bytes(0, 0, 0, 0))], `reset ${PROTOCOL}`],
+	['a second head behind the end', [headers(1, get()), headers(1, get())], `reset ${CLOSED}`],
 	['a pseudo field in trailers', [...post([]), headers(1, [[':path', '/b']])], `reset ${PROTOCOL}`],
 	['trailers that do not end', [...post([]), headers(1, [['a', 'b']], END_HEADERS)], `reset ${PROTOCOL}`],
-	['DATA behind the end', [...post([], '{'), frame(FRAME.DATA, 0, 1, bytes(1))], `goaway ${CLOSED}`],
+	['DATA behind the end', [...post([], '{'), frame(FRAME.DATA, 0, 1, bytes(1))], `reset ${CLOSED}`],
 ];
 
 scenario('HTTP/2 is read strictly', async (world) => {

@@ -14,12 +14,18 @@
 #include "common/xmem.h"
 #include "kubeproxyd/record/audit_merge.h"
 
-#define AT(second, id, more)                                                                       \
+#define BY(second, id, user, uri, more)                                                            \
 	"{\"auditID\":\"" id "\",\"stageTimestamp\":\"2026-01-02T03:04:" second                    \
-	".000000Z\",\"user\":{\"username\":\"v\"},\"requestURI\":\"/x\"" more "}\n"
+	".000000Z\",\"user\":{\"username\":\"" user "\"},\"requestURI\":\"" uri "\"" more "}\n"
+#define AT(second, id, more) BY(second, id, "v", "/x", more)
 #define DENIED(upgrade, session)                                                                   \
 	",\"annotations\":{\"authorization.k8s.io/decision\":\"forbid\",\"eksgate.io/upgrade\":"   \
 	"\"" upgrade "\",\"eksgate.io/kubectl-session\":\"" session "\"}"
+
+#define IN(cluster, upgrade, session)                                                              \
+	",\"annotations\":{\"authorization.k8s.io/decision\":\"forbid\",\"eksgate.io/upgrade\":"   \
+	"\"" upgrade "\",\"eksgate.io/kubectl-session\":\"" session                                \
+	"\",\"eksgate.io/cluster\":\"" cluster "\"}"
 
 /* Writes the texts to files of their own, merges them, and returns "id id+ …": '+' stands for two
  * attempts. */
@@ -80,6 +86,23 @@ static void test_pairs(void **state)
 		"ws+ b"},
 	    /* Another run of kubectl. */
 	    {{AT("01", "ws", DENIED("websocket", "s")), AT("03", "spdy", DENIED("SPDY/3.1", "t"))},
+		"ws spdy"},
+	    /* Another user; another target; of two clusters. */
+	    {{AT("01", "ws", DENIED("websocket", "s")),
+		 BY("03", "spdy", "w", "/x", DENIED("SPDY/3.1", "s"))},
+		"ws spdy"},
+	    {{AT("01", "ws", DENIED("websocket", "s")),
+		 BY("03", "spdy", "v", "/y", DENIED("SPDY/3.1", "s"))},
+		"ws spdy"},
+	    {{AT("01", "ws", IN("c1", "websocket", "s")),
+		 AT("03", "spdy", IN("c2", "SPDY/3.1", "s"))},
+		"ws spdy"},
+	    {{AT("01", "ws", IN("c1", "websocket", "s")),
+		 AT("03", "spdy", IN("c1", "SPDY/3.1", "s"))},
+		"ws+"},
+	    /* Allowed. */
+	    {{AT("01", "ws", DENIED("websocket", "s")),
+		 AT("03", "spdy", ",\"annotations\":{\"eksgate.io/upgrade\":\"SPDY/3.1\"}")},
 		"ws spdy"},
 	    /* Too late. */
 	    {{AT("01", "ws", DENIED("websocket", "s")), AT("30", "spdy", DENIED("SPDY/3.1", "s"))},

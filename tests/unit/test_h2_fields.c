@@ -1,31 +1,39 @@
-/* Heads as nghttp2 takes them: order, case, what is never indexed, lengths, many fields. */
+/* Heads as header blocks, and fields of blocks as parts of a head: order, case, what is never
+ * indexed, lengths, many fields. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "common/buf.h"
+#include "common/xmem.h"
 #include "kubeproxyd/http/h2_fields.h"
+#include "kubeproxyd/http/hpack.h"
+#include "tests/unit/hpack_text.h"
 
-/* "name: value" each, "!" behind what is never indexed. */
-static void assert_list(const struct h2_fields *list, const char *wanted)
+static void assert_block(const struct buf *block, const char *wanted)
 {
 	struct buf text = {0};
-	for (size_t i = 0; i < list->count; i++) {
-		const nghttp2_nv *field = &list->items[i];
-		buf_append(&text, field->name, field->namelen);
-		buf_append_text(&text, ": ");
-		buf_append(&text, field->value, field->valuelen);
-		if ((field->flags & NGHTTP2_NV_FLAG_NO_INDEX) != 0)
-			buf_append_char(&text, '!');
-		buf_append_char(&text, '\n');
-	}
+	nghttp2_hd_inflater *reader = hpack_text_reader();
+	assert_true(hpack_text_append(&text, reader, block->data, block->len, "\n"));
 	assert_string_equal(buf_text(&text), wanted);
+	nghttp2_hd_inflate_del(reader);
 	buf_free(&text);
+}
+
+/* The fields of `head`, which is freed, behind what stands in the block already. */
+static void assert_appended(struct http_head *head, uint32_t except, const char *wanted)
+{
+	struct buf block = {0};
+	h2_head_append(&block, head, except);
+	assert_block(&block, wanted);
+	buf_free(&block);
+	http_head_free(head);
 }
 
 static void test_answer(void **state)
@@ -36,13 +44,12 @@ static void test_answer(void **state)
 	fields_add_text(&head.fields, "Content-Type", "application/json");
 	fields_add_text(&head.fields, "Set-Cookie", "a=b");
 	fields_add_text(&head.fields, "Warning", "");
-	struct h2_fields list;
-	h2_fields_init(&list);
-	h2_fields_add_status(&list, head.status);
-	h2_fields_add_head(&list, &head, NULL);
-	assert_list(&list, ":status: 200\ncontent-type: application/json\nset-cookie: a=b!\n"
-			   "warning: \ncontent-length: 18446744073709551615\n");
-	h2_fields_free(&list);
+	struct buf block = {0};
+	hpack_append_status(&block, head.status);
+	h2_head_append(&block, &head, 0);
+	assert_block(&block, ":status: 200\ncontent-type: application/json\nset-cookie: a=b!\n"
+			     "warning: \ncontent-length: 18446744073709551615\n");
+	buf_free(&block);
 	http_head_free(&head);
 }
 
@@ -54,14 +61,14 @@ static void test_private_fields(void **state)
 	fields_add_text(&head.fields, "Impersonate-User", "alice");
 	fields_add_text(&head.fields, "Impersonate-Extra-a%2fb", "c");
 	fields_add_text(&head.fields, "Audit-Id", "1");
+	fields_add_text(&head.fields, "X-Forwarded-For", "192.0.2.1");
+	fields_add_text(&head.fields, "Cookie", "c");
 	fields_add_text(&head.fields, "Accept", "a");
-	struct h2_fields list;
-	h2_fields_init(&list);
-	h2_fields_add_head(&list, &head, "authorization");
-	assert_list(&list, "impersonate-user: alice!\nimpersonate-extra-a%2fb: c!\naudit-id: 1!\n"
-			   "accept: a\n");
-	h2_fields_free(&list);
-	http_head_free(&head);
+	assert_appended(&head, FIELD_AUTHORIZATION,
+	    "impersonate-user: alice!\nimpersonate-extra-a%2fb: c!\naudit-id: 1!\n"
+	    "x-forwarded-for: 192.0.2.1!\ncookie: c!\naccept: a\n");
+	fields_add_text(&head.fields, "Authorization", "Bearer a");
+	assert_appended(&head, 0, "authorization: Bearer a!\n");
 }
 
 /* What an answer to HEAD and a 304 declare; a 204 has nothing to declare (RFC 9110, 8.6). */
@@ -69,23 +76,19 @@ static void test_declared_lengths(void **state)
 {
 	(void)state;
 	static const struct {
-		unsigned status;
-		uint64_t length;
+		struct http_head head;
 		const char *wanted;
 	} cases[] = {
-	    {200, 42, "content-length: 42\n"},
-	    {304, 42, "content-length: 42\n"},
-	    {204, 42, ""},
-	    {200, 0, ""},
+	    {{.status = 200, .content_length = 42}, "content-length: 42\n"},
+	    {{.status = 304, .content_length = 42}, "content-length: 42\n"},
+	    {{.status = 204, .content_length = 42}, ""},
+	    {{.status = 200}, ""},
+	    {{.status = 200, .body = HTTP_BODY_LENGTH}, "content-length: 0\n"},
+	    {{.status = 200, .body = HTTP_BODY_CHUNKED, .content_length = 42}, ""},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-		struct http_head head = {
-		    .status = cases[i].status, .content_length = cases[i].length};
-		struct h2_fields list;
-		h2_fields_init(&list);
-		h2_fields_add_head(&list, &head, NULL);
-		assert_list(&list, cases[i].wanted);
-		h2_fields_free(&list);
+		struct http_head head = cases[i].head;
+		assert_appended(&head, 0, cases[i].wanted);
 	}
 }
 
@@ -93,47 +96,104 @@ static void test_more_fields_than_anybody_expects(void **state)
 {
 	(void)state;
 	struct http_head head = {0};
+	struct buf wanted = {0};
 	char name[32];
 	for (unsigned i = 0; i < 2000; i++) {
 		snprintf(name, sizeof name, "Name-%u", i);
 		fields_add_text(&head.fields, name, "v");
+		buf_printf(&wanted, "name-%u: v\n", i);
 	}
-	struct h2_fields list;
-	h2_fields_init(&list);
-	h2_fields_add(&list, ":method", "GET", 3);
-	h2_fields_add_head(&list, &head, NULL);
-	assert_int_equal(list.count, 2001);
-	assert_memory_equal(list.items[0].name, ":method", 7);
-	for (unsigned i = 0; i < 2000; i++) {
-		size_t len = (size_t)snprintf(name, sizeof name, "name-%u", i);
-		assert_int_equal(list.items[i + 1].namelen, len);
-		assert_memory_equal(list.items[i + 1].name, name, len);
-	}
-	h2_fields_free(&list);
+	assert_appended(&head, 0, buf_text(&wanted));
+	buf_free(&wanted);
+}
+
+/* Room is made once, for whatever is appended: what grows leaves copies of credentials behind. */
+static void test_room_is_made_once(void **state)
+{
+	(void)state;
+	struct http_head head = {.body = HTTP_BODY_LENGTH, .content_length = UINT64_MAX};
+	char *value = xmalloc(70000);
+	memset(value, 0x7f, 70000); /* longer when compressed */
+	for (unsigned i = 0; i < 100; i++)
+		fields_add(&head.fields, "N", 1, value, i * 700);
+	struct buf block = {0};
+	h2_head_append(&block, &head, 0);
+	struct buf again = {0};
+	buf_make_room(&again, head.fields.block_len + HPACK_APPEND_EXTRA * 101 + 84);
+	assert_true(block.cap <= again.cap);
+	buf_free(&again);
+	buf_free(&block);
+	http_head_free(&head);
+	free(value);
+}
+
+/* --- fields that came ---------------------------------------------------------------------------
+ */
+
+static struct hpack_field field_of(const char *name, const char *value)
+{
+	return (struct hpack_field){
+	    .name = name, .name_len = strlen(name), .value = value, .value_len = strlen(value)};
+}
+
+static bool take(struct http_head *head, const char *name, const char *value)
+{
+	const struct hpack_field field = field_of(name, value);
+	return h2_head_take(head, &field);
+}
+
+static void test_what_heads_keep_as_members(void **state)
+{
+	(void)state;
+	struct http_head head = {0};
+	assert_true(take(&head, ":method", "DELETE") && take(&head, ":scheme", "https") &&
+		    take(&head, ":path", "/api?a=b") && take(&head, ":authority", "h:1"));
+	assert_string_equal(head.method, "DELETE");
+	assert_string_equal(head.target, "/api?a=b");
+	assert_string_equal(head.authority, "h:1");
+	assert_int_equal(head.body, HTTP_BODY_NONE);
+	assert_true(take(&head, "content-length", "12345678901"));
+	assert_int_equal(head.body, HTTP_BODY_LENGTH);
+	assert_int_equal(head.content_length, 12345678901);
+	assert_false(head.expects_continue);
+	assert_true(take(&head, "expect", "100-Continue"));
+	assert_true(head.expects_continue);
+	assert_true(take(&head, "expect", "100-continued"));
+	assert_false(head.expects_continue);
+	assert_false(take(&head, "content-type", "a") || take(&head, "content-lengt", "a") ||
+		     take(&head, "host", "h"));
+	assert_int_equal(head.fields.count, 0);
 	http_head_free(&head);
 }
 
-/* The bound by which the splice decides is one. */
-static void test_size_is_a_bound(void **state)
+/* A field's bytes end where its length says. */
+static void test_lengths_count(void **state)
 {
 	(void)state;
-	struct http_head head = {.body = HTTP_BODY_LENGTH, .content_length = 1};
-	char value[300];
-	for (unsigned i = 0; i < 100; i++) {
-		memset(value, 1 + (int)i, sizeof value);
-		fields_add(&head.fields, "N", 1, value, i * 3);
-	}
-	struct h2_fields list;
-	h2_fields_init(&list);
-	h2_fields_add_head(&list, &head, NULL);
-	nghttp2_hd_deflater *deflater;
-	assert_int_equal(nghttp2_hd_deflate_new(&deflater, 4096), 0);
-	uint8_t block[65536];
-	ssize_t len = nghttp2_hd_deflate_hd(deflater, block, sizeof block, list.items, list.count);
-	assert_true(len > 0 && (size_t)len <= list.size);
-	nghttp2_hd_deflate_del(deflater);
-	h2_fields_free(&list);
+	struct http_head head = {0};
+	struct hpack_field field = field_of(":method", "GETTING");
+	field.value_len = 3;
+	assert_true(h2_head_take(&head, &field));
+	assert_string_equal(head.method, "GET");
+	field = field_of(":method", "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+	assert_true(h2_head_take(&head, &field));
+	assert_string_equal(head.method, "ABCDEFGHIJKLMNOPQRSTUVW");
+	field = field_of("content-length", "129");
+	field.value_len = 2;
+	assert_int_equal(h2_field_length(&field), 12);
 	http_head_free(&head);
+}
+
+static void test_never_indexed_stays_so(void **state)
+{
+	(void)state;
+	struct http_head head = {0};
+	struct hpack_field field = field_of("x-secret", "s");
+	field.is_never_indexed = true;
+	h2_fields_add(&head.fields, &field);
+	field = field_of("x-plain", "p");
+	h2_fields_add(&head.fields, &field);
+	assert_appended(&head, 0, "x-secret: s!\nx-plain: p\n");
 }
 
 int main(void)
@@ -143,7 +203,10 @@ int main(void)
 	    cmocka_unit_test(test_private_fields),
 	    cmocka_unit_test(test_declared_lengths),
 	    cmocka_unit_test(test_more_fields_than_anybody_expects),
-	    cmocka_unit_test(test_size_is_a_bound),
+	    cmocka_unit_test(test_room_is_made_once),
+	    cmocka_unit_test(test_what_heads_keep_as_members),
+	    cmocka_unit_test(test_lengths_count),
+	    cmocka_unit_test(test_never_indexed_stays_so),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,7 @@
 #include "common/buf.h"
 #include "common/xmem.h"
 #include "kubeproxyd/gate/headers.h"
+#include "kubeproxyd/gate/impersonate.h"
 
 #define TOKEN "k8s-aws-v1.abc"
 #define OURS                                                                                       \
@@ -228,6 +229,54 @@ static void test_closing_assertion(void **state)
 	assert_false(headers_build_request(&input, &upstream));
 	http_head_free(&upstream);
 	http_head_free(&client);
+}
+
+/* Whatever became of a head: what says who somebody is stands there exactly as it must. */
+static void test_identity_is_checked_again(void **state)
+{
+	(void)state;
+#define OURS_BUT_GROUPS "Authorization: Bearer token\nImpersonate-User: alice\n"
+	static const struct {
+		const char *lines;
+		bool is_sound;
+	} rows[] = {
+	    {OURS_BUT_GROUPS "Impersonate-Group: dev\nImpersonate-Group: ops\n", true},
+	    {OURS_BUT_GROUPS "Impersonate-Group: ops\nImpersonate-Group: dev\n", false},
+	    {OURS_BUT_GROUPS "Impersonate-Group: dev\n", false},
+	    {OURS_BUT_GROUPS "Impersonate-Group: dev\nImpersonate-Group: ops\n"
+			     "Impersonate-Group: system:masters\n",
+		false},
+	    {OURS_BUT_GROUPS "Impersonate-Group: dev\nImpersonate-Group: ops\n"
+			     "impersonate-user: alice\n",
+		false},
+	    {OURS_BUT_GROUPS "Impersonate-Group: dev\nImpersonate-Group: ops\n"
+			     "authorization: Bearer token\n",
+		false},
+	    {OURS_BUT_GROUPS "Impersonate-Group: dev\nImpersonate-Group: ops\nImpersonate-Uid: 1\n",
+		false},
+	    {OURS_BUT_GROUPS "Impersonate-Group: dev\nImpersonate-Group: ops\n"
+			     "Impersonate-Extra-a: b\n",
+		false},
+	    {"Impersonate-User: alice\nImpersonate-Group: dev\nImpersonate-Group: ops\n", false},
+	    {"Authorization: Bearer token\nImpersonate-Group: dev\nImpersonate-Group: ops\n",
+		false},
+	    {"Authorization: Bearer other\nImpersonate-User: alice\nImpersonate-Group: dev\n"
+	     "Impersonate-Group: ops\n",
+		false},
+	    {"Authorization: Bearer token\nImpersonate-User: root\nImpersonate-Group: dev\n"
+	     "Impersonate-Group: ops\n",
+		false},
+	};
+	const char *const two[] = {"dev", "ops"};
+	struct headers_input input = {
+	    .token = "token", .user = "alice", .groups = two, .group_count = 2};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct http_fields fields = {0};
+		add_lines(&fields, rows[i].lines);
+		if (impersonate_is_sound(&input, &fields) != rows[i].is_sound)
+			fail_msg("%s", rows[i].lines);
+		fields_free(&fields);
+	}
 }
 
 /* --- what is refused ------------------------------------------------------------------------- */
@@ -460,6 +509,7 @@ int main(void)
 	    cmocka_unit_test(test_cookies_only_for_proxied_applications),
 	    cmocka_unit_test(test_upgrades),
 	    cmocka_unit_test(test_closing_assertion),
+	    cmocka_unit_test(test_identity_is_checked_again),
 	    cmocka_unit_test(test_refuses_by_name),
 	    cmocka_unit_test(test_origin_knows_the_default_port),
 	    cmocka_unit_test(test_answers),

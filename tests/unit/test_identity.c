@@ -299,6 +299,8 @@ static void test_resolves_per_request(void **state)
 	expect_outcome(&outcome, NULL, no_bearer);
 	resolve(NULL, NULL, NULL, "Authorization", "Bearer abc", &outcome);
 	expect_outcome(&outcome, NULL, no_bearer);
+	resolve(NULL, NULL, NULL, "Authorization", "Bearer k8s-aws-v1.aHR0cHM6Ly9zdHMu", &outcome);
+	expect_outcome(&outcome, NULL, no_bearer);
 	resolve(alice, certificate, NULL, "Authorization", "Basic abc", &outcome);
 	expect_outcome(&outcome, NULL, "only \"Bearer TOKEN\" is");
 	resolve(alice, certificate, NULL, "Sec-WebSocket-Protocol",

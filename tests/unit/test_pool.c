@@ -81,21 +81,6 @@ static void test_blocks_are_apart(void **state)
 		pool_free(slots[i].memory);
 }
 
-static void test_zeroed(void **state)
-{
-	(void)state;
-	struct pool pool = {0};
-	uint8_t *memory = pool_malloc(&pool, 100);
-	memset(memory, 0xff, 100);
-	pool_free(memory);
-	memory = pool_calloc(&pool, 10, 10);
-	for (size_t i = 0; i < 100; i++)
-		assert_int_equal(memory[i], 0);
-	pool_free(memory);
-	assert_null(pool_calloc(&pool, SIZE_MAX / 2, 3));
-	assert_int_equal(pool.allocations, 2);
-}
-
 /* What malloc() itself gave may be freed here: OpenSSL may have some from before. */
 static void test_foreign_blocks(void **state)
 {
@@ -115,7 +100,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_blocks_are_apart),
-	    cmocka_unit_test(test_zeroed),
 	    cmocka_unit_test(test_foreign_blocks),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -74,6 +74,20 @@ static void test_the_strictest_counts(void **state)
 	    ROLE("b", "max_session_ttl: 1h") BINDING("a, b"));
 	assert_int_equal(options.record, RECORD_OFF);
 	assert_false(options.records_input || options.records_non_interactive);
+	static const char loose[] = "{client_idle_timeout: 8h, max_session_ttl: 9h, "
+				    "max_kubernetes_connections: 7}";
+	static const char tight[] = "{client_idle_timeout: 5m, max_session_ttl: 1h, "
+				    "max_kubernetes_connections: 2}";
+	for (size_t i = 0; i < 2; i++) {
+		char *text = xasprintf(ROLE("a", "%s") "---\n" ROLE("b", "%s") "---\n" ROLE(
+					   "c", "client_idle_timeout: never") BINDING("a, b, c"),
+		    i == 0 ? loose : tight, i == 0 ? tight : loose);
+		options = options_of(text);
+		assert_int_equal(options.client_idle_timeout.ms, 5 * 60 * 1000);
+		assert_int_equal(options.max_session_ttl.ms, 60 * 60 * 1000);
+		assert_int_equal(options.max_kubernetes_connections, 2);
+		free(text);
+	}
 }
 
 static void test_mistakes(void **state)

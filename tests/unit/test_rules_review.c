@@ -13,6 +13,7 @@
 #include "common/buf.h"
 #include "common/xmem.h"
 #include "kubeproxyd/gate/identity.h"
+#include "kubeproxyd/policy/act_as.h"
 #include "kubeproxyd/policy/policy.h"
 #include "kubeproxyd/policy/protobuf.h"
 #include "kubeproxyd/policy/request_info.h"
@@ -150,6 +151,39 @@ static void test_rules_are_cut(void **state)
 	buf_free(&out);
 }
 
+/* `can-i --list --as bob`: what bob may, of that what may be done as him. */
+static void test_rules_of_somebody_else(void **state)
+{
+	(void)state;
+	static const char roles[] =
+	    "kind: role\nversion: v8\nmetadata: {name: a}\nspec: {allow: {kubernetes_labels: {'*': "
+	    "'*'}, kubernetes_resources: [{kind: pods, namespace: '*', name: '*', verbs: [get]}], "
+	    "kubernetes_impersonate: {users: [bob]}}}\n---\nkind: role\nversion: v8\nmetadata: "
+	    "{name: b}\nspec: {allow: {kubernetes_labels: {'*': '*'}, kubernetes_resources: "
+	    "[{kind: "
+	    "secrets, namespace: '*', name: '*', verbs: [get]}]}}\n---\nkind: "
+	    "role_binding\nversion: "
+	    "v1\nmetadata: {name: b}\nspec: {roles: [a, b], users: ['*']}\n";
+	static const char answer[] = ANSWER(RULE("\"\"", "\"pods\",\"secrets\"", "\"get\""), "");
+	char *error = NULL, user[] = "joe", other[] = "bob";
+	struct policy *policy = policy_parse("roles.yaml", roles, strlen(roles), &error);
+	assert_non_null(policy);
+	struct identity identity = {.user = user, .references = 1};
+	struct labels labels = {0};
+	struct act_as as = {.user = other};
+	struct decision sent = {.user = other, .as = &as};
+	struct buf out = {0};
+	struct grants *grants = policy_grants(policy, &identity);
+	struct rules_question question = {grants, "c1", &labels, "dev", &sent};
+	assert_true(rules_review_cut(&question, answer, strlen(answer), BODY_JSON, &out));
+	char *left = describe(&out);
+	assert_string_equal(left, "pods get\n");
+	free(left);
+	buf_free(&out);
+	grants_free(&grants);
+	policy_unref(&policy);
+}
+
 static void test_answers_that_are_none(void **state)
 {
 	(void)state;
@@ -251,6 +285,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_rules_are_cut),
+	    cmocka_unit_test(test_rules_of_somebody_else),
 	    cmocka_unit_test(test_answers_that_are_none),
 	    cmocka_unit_test(test_protobuf),
 	    cmocka_unit_test(test_rules_that_cost_too_much),

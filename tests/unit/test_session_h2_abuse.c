@@ -11,7 +11,7 @@
 
 #include "common/buf.h"
 #include "common/xmem.h"
-#include "kubeproxyd/front/stream_ids.h"
+#include "kubeproxyd/http/stream_ids.h"
 #include "tests/unit/session_h2_talk.h"
 
 /* --- what is refused -------------------------------------------------------------------------- */

@@ -1,8 +1,7 @@
-/* nghttp2 forgets streams once they are closed, so it cannot tell a late trailer, which is to be
- * ignored, from a stream that is opened out of order, which ends the connection. Clients use one
- * identifier after the other: what they leave out is little, and remembered here. Pure; called by
- * session_h2.c. */
-#include "kubeproxyd/front/stream_ids.h"
+/* Streams are forgotten once they are closed, so a late trailer, which is to be ignored, looks like
+ * a stream that is opened out of order, which ends the connection. Clients use one identifier after
+ * the other: what they leave out is little, and remembered here. Pure; called by h2_heads.c. */
+#include "kubeproxyd/http/stream_ids.h"
 
 static bool is_passed_over(const struct stream_ids *ids, int32_t id)
 {
