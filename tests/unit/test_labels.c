@@ -195,10 +195,11 @@ static void test_expressions(void **state)
 static void test_strict_patterns(void **state)
 {
 	(void)state;
-	static const char *const loose[] = {
-	    "^a|b$", "^(a)|(b)$", "^a|[|]b$", "^a\\$", "^a\\\\\\$", "^[[:alpha:]]|b$", "^|$"};
+	static const char *const loose[] = {"^a|b$", "^(a)|(b)$", "^a|[|]b$", "^a\\$", "^a\\\\\\$",
+	    "^[[:alpha:]]|b$", "^|$", "^*a$", "^?a$", "^{0,1}a$", "^*$"};
 	static const char *const strict[] = {"*", "a|b", "a|b*", "^(a|b)$", "^[a|b]$", "^[]|]$",
-	    "^[^|]$", "^a\\|b$", "^((a|b)|c)$", "^a\\\\$", "^[[:alpha:]|]$", "^$"};
+	    "^[^|]$", "^a\\|b$", "^((a|b)|c)$", "^a\\\\$", "^[[:alpha:]|]$", "^$", "^.*a$",
+	    "^\\*a$", "^{1}a$"};
 	for (size_t i = 0; i < sizeof loose / sizeof loose[0]; i++) {
 		char *error = NULL;
 		struct pattern *pattern = pattern_new_strict(loose[i], &error);
