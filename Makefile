@@ -174,7 +174,7 @@ test_token := $(AWS_TEST) common/eks_token.o kubeproxyd/directory/token.o
 
 UNIT_TESTS += test_fields test_head test_h1_reader test_status
 test_fields := common/xmem.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o
-test_head := $(BASE) kubeproxyd/http/head.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o
+test_head := $(BASE) kubeproxyd/http/h1_rules.o kubeproxyd/http/head.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o
 test_h1_reader := $(BASE) $(HTTP) $(LLHTTP)
 test_status := $(BASE) kubeproxyd/http/status.o
 
