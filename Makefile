@@ -96,7 +96,7 @@ NET := kubeproxyd/net/tls_memory.o kubeproxyd/net/tls_data.o kubeproxyd/net/hold
 	kubeproxyd/net/listener.o kubeproxyd/net/listeners.o kubeproxyd/net/resolver.o
 
 DIRECTORY := kubeproxyd/directory/subscriber.o kubeproxyd/directory/subscriber_follow.o kubeproxyd/directory/directory.o \
-	kubeproxyd/directory/directory_table.o kubeproxyd/directory/cache.o kubeproxyd/directory/renames.o \
+	kubeproxyd/directory/directory_table.o kubeproxyd/directory/cache.o kubeproxyd/directory/cache_writer.o kubeproxyd/directory/renames.o \
 	kubeproxyd/directory/alias_index.o \
 	kubeproxyd/directory/cluster.o kubeproxyd/directory/token.o
 RECORD := kubeproxyd/record/access_log.o kubeproxyd/record/audit.o kubeproxyd/record/audit_event.o kubeproxyd/record/audit_id.o \
@@ -174,7 +174,7 @@ test_token := $(AWS_TEST) common/eks_token.o kubeproxyd/directory/token.o
 
 UNIT_TESTS += test_fields test_head test_h1_reader test_status
 test_fields := common/xmem.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o
-test_head := $(BASE) kubeproxyd/http/head.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o
+test_head := $(BASE) kubeproxyd/http/h1_rules.o kubeproxyd/http/head.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o
 test_h1_reader := $(BASE) $(HTTP) $(LLHTTP)
 test_status := $(BASE) kubeproxyd/http/status.o
 
@@ -292,6 +292,8 @@ test_spool := $(BASE) common/loop.o common/worker.o kubeproxyd/net/holdings.o ku
 test_exchange_spool = $(test_exchange) tests/unit/protobuf_reference.o tests/unit/worker_hang.o
 test_accept := $(test_json_filter)
 test_filter_gzip := $(test_json_filter)
+UNIT_TESTS += test_wiping
+test_wiping := $(test_json_filter)
 FUZZ_TARGETS += fuzz_json_filter
 fuzz_json_filter = $(test_json_filter)
 
@@ -360,9 +362,9 @@ AWS_CONTEXT := common/aws_context.o common/aws_pace.o common/aws_retry.o common/
 test_publisher := $(BUS_TEST) $(PUBLISHER) $(AWS_CONTEXT) tests/unit/bus_stage.o
 test_publisher_gate := $(test_publisher)
 test_publisher_tasks := $(test_publisher)
-test_directory := $(BUS_TEST) $(SUBSCRIBER) kubeproxyd/directory/alias.o tests/unit/bus_follower.o
+test_directory := $(BUS_TEST) $(SUBSCRIBER) common/worker.o kubeproxyd/directory/alias.o tests/unit/bus_follower.o
 test_bustap := $(test_directory)
-test_bus := $(BUS_TEST) $(PUBLISHER) $(SUBSCRIBER) kubeproxyd/directory/alias.o $(AWS_CONTEXT) tests/unit/bus_chaos.o
+test_bus := $(BUS_TEST) $(PUBLISHER) $(SUBSCRIBER) common/worker.o kubeproxyd/directory/alias.o $(AWS_CONTEXT) tests/unit/bus_chaos.o
 
 UNIT_TESTS += test_json test_labels test_kube_cluster test_yaml test_settings test_settings_errors test_settings_login
 test_json := $(BASE) common/json.o

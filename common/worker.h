@@ -1,5 +1,6 @@
 /* One thread beside the loop, for what waits for a disk: jobs are worked on one after the other,
- * and the loop is told of each. A job touches nothing but itself: no log, no metrics. */
+ * and the loop is told of each. A job touches nothing but itself: no log, no metrics, nothing of
+ * OpenSSL, whose memory may be a pool of the loop's. */
 #ifndef EKSGATE_WORKER_H
 #define EKSGATE_WORKER_H
 

@@ -55,6 +55,30 @@ static void test_labels(void **state)
 	assert_null(labels_get(&labels, "a"));
 }
 
+/* Whatever they have been before, and wherever they come from. */
+static void test_labels_are_equal_by_what_they_are(void **state)
+{
+	(void)state;
+	struct labels one = {0}, other = {0}, copy = {0};
+	assert_true(labels_equal(&one, &other));
+	labels_set(&one, "a", "1");
+	labels_set(&other, "a", "1");
+	assert_true(labels_equal(&one, &other));
+	labels_copy(&copy, &one);
+	labels_set(&one, "a", "2");
+	assert_false(labels_equal(&one, &copy));
+	assert_true(labels_equal(&other, &copy));
+	labels_set(&one, "a", "1");
+	assert_true(labels_equal(&one, &copy));
+	labels_free(&one);
+	assert_false(labels_equal(&one, &copy));
+	labels_set(&one, "b", "1");
+	assert_false(labels_equal(&one, &copy));
+	labels_free(&one);
+	labels_free(&other);
+	labels_free(&copy);
+}
+
 static void test_label_keys(void **state)
 {
 	(void)state;
@@ -480,6 +504,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_labels),
+	    cmocka_unit_test(test_labels_are_equal_by_what_they_are),
 	    cmocka_unit_test(test_label_keys),
 	    cmocka_unit_test(test_globs),
 	    cmocka_unit_test(test_expressions),
