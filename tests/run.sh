@@ -27,6 +27,16 @@ valgrind="valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-ki
 # each way of a request, both daemons' reloads, the tap. (ASan and seccomp do not go together.)
 confinements="first-discovery audit-sinks recording kubectl-exec tls reload-busy bustap-serve"
 
+# The parts that take longest, without what is before the dash. Those that mostly wait, for periods that are under test, run
+# beside the others, to which they leave the processors; of both kinds the longest begin first, so that the last to end are
+# short. A name too many or too few only costs time.
+waiting="access-many directory recording-disk oidc-issuers bad-aws-replies access-bootstrap access-kill-proxy role-options
+	expired-certificate throttled-cycles state-errors access-from-nothing access-proxies graceful-stop throttling aws_call
+	quiet-cycle limits leaving access-existing installed why-missing aws-proxy role-revoked corrupt-registry tags-delayed"
+busy="delete-collection kubectl-write kubectl-read bus large-lists audit installed-failures helm locks recording-strict recording-errors
+	kubectl-exec h2-refused h2-bodies slow-readers kubectl-requests slow-clients advisories unrestricted registry_crash probe
+	session-ends h2-strictness sessions-recorded kubectl-cp organization killed-kubeproxyd reload-busy filtered-kubectl"
+
 # NAME|COMMAND, one a line; every command prints TAP or is one test by its exit status.
 list_parts() {
 	local file name
@@ -89,8 +99,32 @@ export logs
 
 list_parts | grep -F -- "$pattern" >"$logs/parts"
 [ "$long" = 1 ] && export EKSGATE_PART_TIMEOUT=${EKSGATE_PART_TIMEOUT:-1800}
-# Most parts wait more than they compute: three keep two cores busy.
-xargs -d '\n' -P "${EKSGATE_JOBS:-3}" -I{} bash -c 'line=$1; run_part "${line%%|*}" "${line#*|}"' _ {} <"$logs/parts"
+# The parts that `names` name, in that order; and those that they do not.
+named() {
+	local names=$1 name
+	for name in $names; do grep -E "^[a-z]+-$name[|]" "$logs/parts"; done
+}
+others() {
+	local names
+	read -r -a names <<<"${1//$'\n'/ }"
+	grep -Ev "^[a-z]+-($(IFS='|' && echo "${names[*]}"))[|]" "$logs/parts"
+}
+
+run_parts() {
+	xargs -d '\n' -P "$1" -I{} bash -c 'line=$1; run_part "${line%%|*}" "${line#*|}"' _ {}
+}
+
+# Those that compute wait for each other, too: three keep two cores busy.
+jobs=${EKSGATE_JOBS:-3}
+named "$waiting" >"$logs/parts.waiting"
+{ named "$busy"; others "$waiting $busy"; } >"$logs/parts.busy"
+if [ "$jobs" -eq 1 ]; then
+	run_parts 1 <"$logs/parts"
+else
+	run_parts 2 <"$logs/parts.waiting" &
+	run_parts "$jobs" <"$logs/parts.busy"
+	wait
+fi
 
 for count in "$logs"/*.count; do
 	read -r passed failed skipped <"$count"

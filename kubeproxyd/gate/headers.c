@@ -29,19 +29,6 @@ static bool refuse_name(
 	return true;
 }
 
-/* Host and port of "scheme://host[:port]" or "host[:port]", whatever the scheme: "host" and
- * "host:443" are the same. */
-static bool is_same_authority(const char *a, const char *b)
-{
-	size_t a_len = strlen(a), b_len = strlen(b);
-	static const char port[] = ":443";
-	if (a_len > strlen(port) && strcmp(a + a_len - strlen(port), port) == 0)
-		a_len -= strlen(port);
-	if (b_len > strlen(port) && strcmp(b + b_len - strlen(port), port) == 0)
-		b_len -= strlen(port);
-	return a_len == b_len && strncasecmp(a, b, a_len) == 0;
-}
-
 /* All clusters share this proxy's origin and browsers send client certificates by themselves: a
  * page from elsewhere must not be able to use them. Same-site is elsewhere, too: the aliases of
  * other clusters, and whatever these serve, are siblings of this host. Only the two values that say
@@ -56,7 +43,8 @@ static bool refuse_origin(const struct http_fields *fields, size_t index, const 
 		    strcasecmp(value, "same-origin") != 0 && strcasecmp(value, "none") != 0;
 	if (fields_is_named(fields, index, "Origin") && authority != NULL) {
 		const char *host = strstr(value, "://");
-		is_foreign = host == NULL || !is_same_authority(host + 3, authority);
+		is_foreign =
+		    host == NULL || !http_is_authority(host + 3, strlen(host + 3), authority);
 	}
 	if (!is_foreign)
 		return false;

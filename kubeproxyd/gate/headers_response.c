@@ -15,17 +15,6 @@
 
 enum location { LOCATION_RELATIVE, LOCATION_OWN, LOCATION_FOREIGN };
 
-static bool is_authority(const char *host, size_t len, const char *authority)
-{
-	static const char port[] = ":443";
-	size_t wanted = strlen(authority);
-	if (len > strlen(port) && memcmp(host + len - strlen(port), port, strlen(port)) == 0)
-		len -= strlen(port);
-	if (wanted > strlen(port) && strcmp(authority + wanted - strlen(port), port) == 0)
-		wanted -= strlen(port);
-	return len == wanted && strncasecmp(host, authority, len) == 0;
-}
-
 /* Sorts a Location (RFC 9110, 10.2.2). *path is what stands behind the authority, "" for none. To
  * browsers a backslash is a slash and a tab is nothing, and a path that begins with "//" is a host
  * once the prefix before it is empty: such values are taken for foreign. */
@@ -42,8 +31,8 @@ static enum location sort_location(const char *value, const char *authority, con
 	if (strncmp(rest, "//", 2) == 0) {
 		size_t host_len = strcspn(rest + 2, "/?#");
 		*path = rest + 2 + host_len;
-		bool is_own =
-		    is_authority(rest + 2, host_len, authority) && strncmp(*path, "//", 2) != 0;
+		bool is_own = http_is_authority(rest + 2, host_len, authority) &&
+			      strncmp(*path, "//", 2) != 0;
 		return is_own ? LOCATION_OWN : LOCATION_FOREIGN;
 	}
 	if (has_scheme)

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/decimal.h"
 #include "common/log.h"
@@ -131,6 +132,17 @@ void http_head_set_method(struct http_head *head, const char *method)
 		len = sizeof head->method - 1;
 	memcpy(head->method, method, len);
 	head->method[len] = '\0';
+}
+
+bool http_is_authority(const char *host, size_t len, const char *authority)
+{
+	static const char port[] = ":443";
+	size_t wanted = strlen(authority);
+	if (len > strlen(port) && memcmp(host + len - strlen(port), port, strlen(port)) == 0)
+		len -= strlen(port);
+	if (wanted > strlen(port) && strcmp(authority + wanted - strlen(port), port) == 0)
+		wanted -= strlen(port);
+	return len == wanted && strncasecmp(host, authority, len) == 0;
 }
 
 const char *http_reason(unsigned status)

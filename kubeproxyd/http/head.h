@@ -52,6 +52,9 @@ void http_head_set_authority(struct http_head *head, const char *authority, size
 /* Truncated to the room that `method` has. */
 void http_head_set_method(struct http_head *head, const char *method);
 
+/* Whether host[:port] of `len` bytes names the authority; "host" and "host:443" are the same. */
+bool http_is_authority(const char *host, size_t len, const char *authority);
+
 /* The standard phrase of a status ("Not Found"); "" when unknown. */
 const char *http_reason(unsigned status);
 

@@ -1,7 +1,6 @@
 // A client that reads slowly holds back the API server, not the proxy's memory; a slow API server is relayed as it comes.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { connect } from 'node:tls';
 import { CLUSTERS, nameOf, person, scenario, startBoth } from './harness.mjs';
 
 const residentKiB = (pid) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]);
@@ -19,14 +18,7 @@ scenario('back-pressure', async (world) => {
 
 	const before = residentKiB(kubeproxyd.pid);
 	const idle = Array.from({ length: 8 }, () => {
-		const socket = connect({
-			host: '127.0.0.1',
-			port: kubeproxyd.port,
-			ca: alice.ca,
-			cert: alice.certificate,
-			key: alice.key,
-			ALPNProtocols: ['http/1.1'],
-		});
+		const socket = alice.connect();
 		socket.on('error', () => {});
 		socket.on('secureConnect', () => socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`));
 		socket.once('data', () => socket.pause());

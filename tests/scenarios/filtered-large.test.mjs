@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { createGunzip } from 'node:zlib';
 import { readList } from '../clients/protobuf.mjs';
 import { person, scenario, startBoth } from './harness.mjs';
-import { NAME, PROD } from './filtered.mjs';
+import { EVEN, NAME, PROD } from './filtered.mjs';
 import { isLong, toolsOf } from './tools.mjs';
 
 const BYTES = 10000;
@@ -15,22 +15,6 @@ const PATIENCE = { timeoutMs: isLong ? 300000 : 60000 };
 const PATH = '/api/v1/namespaces/bulk/configmaps';
 const PROTOBUF = 'application/vnd.kubernetes.protobuf';
 const READ_MS = 5;
-
-const ROLE = `kind: role
-version: v8
-metadata: {name: even}
-spec:
-  allow:
-    kubernetes_labels: {'*': '*'}
-    kubernetes_groups: [developers]
-    kubernetes_resources:
-    - {kind: configmaps, namespace: bulk, name: '^bulk-[0-9]*[02468]$', verbs: [list]}
----
-kind: role_binding
-version: v1
-metadata: {name: even}
-spec: {roles: [even], users: [eve]}
-`;
 
 const peakKiB = (pid) => Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]);
 
@@ -64,7 +48,7 @@ async function readSlowly(stream) {
 scenario('large lists, filtered', { clusters: [PROD] }, async (world) => {
 	// The sanitizer keeps what was freed; here memory is what is measured.
 	world.asanOptions = 'quarantine_size_mb=1:thread_local_quarantine_size_kb=64';
-	writeFileSync(world.path('roles.d', 'even.yaml'), ROLE);
+	writeFileSync(world.path('roles.d', 'even.yaml'), EVEN);
 	const { kubeproxyd } = await startBoth(world, [NAME]);
 	const bulk = (list) => world.api(PROD)('POST', '/bulk', { namespace: 'bulk', count: COUNT, bytes: BYTES, ...list });
 	const eve = await person(world, kubeproxyd, 'eve');

@@ -8,7 +8,7 @@ import { Agent } from 'node:https';
 import { readList } from '../clients/protobuf.mjs';
 import { ended, person, scenario, startDiscoveryd, startKubeproxyd, until } from './harness.mjs';
 import { Faults } from './faults.mjs';
-import { NAME, PROD } from './filtered.mjs';
+import { EVEN, NAME, PROD } from './filtered.mjs';
 
 const PROTOBUF = 'application/vnd.kubernetes.protobuf';
 const PATH = `/clusters/${NAME}/api/v1/namespaces/bulk/configmaps`;
@@ -17,22 +17,6 @@ const COUNT = 400; // 4 MB, of which 2 are shown
 const SHOWN = (COUNT / 2) * BYTES;
 const SHORT = '1s';
 const PAUSE_MS = 20; // before each of 58 pieces: together longer than any time-out
-
-const ROLE = `kind: role
-version: v8
-metadata: {name: even}
-spec:
-  allow:
-    kubernetes_labels: {'*': '*'}
-    kubernetes_groups: [developers]
-    kubernetes_resources:
-    - {kind: configmaps, namespace: bulk, name: '^bulk-[0-9]*[02468]$', verbs: [list]}
----
-kind: role_binding
-version: v1
-metadata: {name: even}
-spec: {roles: [even], users: [eve]}
-`;
 
 // The files that the proxy has open and that have no name.
 function spools({ pid }) {
@@ -52,7 +36,7 @@ async function count(kubeproxyd, reason) {
 }
 
 async function start(world) {
-	writeFileSync(world.path('roles.d', 'even.yaml'), ROLE);
+	writeFileSync(world.path('roles.d', 'even.yaml'), EVEN);
 	world.config.eksgate.proxy.limits = {
 		filtered_list: `${Math.ceil(SHOWN / 1024 / 1024)}MiB`,
 		filtered_lists: '3MiB',

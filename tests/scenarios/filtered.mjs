@@ -58,6 +58,9 @@ metadata: {name: some}
 spec: {roles: [some], users: [${user}]}
 `;
 
+// eve sees every second of the objects that are made up in the namespace bulk.
+export const EVEN = someRole('eve', ["kind: configmaps, namespace: bulk, name: '^bulk-[0-9]*[02468]$', verbs: [list]"]);
+
 export const map = (name, namespace = 'default') => ({
 	apiVersion: 'v1',
 	kind: 'ConfigMap',

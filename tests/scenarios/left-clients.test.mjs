@@ -2,7 +2,6 @@
 // pipelined behind a watch, or the rest of a body that the API server does not take.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { connect } from 'node:tls';
 import { CLUSTERS, nameOf, person, scenario, startBoth, until } from './harness.mjs';
 
 scenario('clients that left', { clusters: CLUSTERS.slice(0, 1) }, async (world) => {
@@ -17,14 +16,7 @@ scenario('clients that left', { clusters: CLUSTERS.slice(0, 1) }, async (world) 
 			.filter(({ verb, stage }) => verb === 'watch' && stage === 'ResponseComplete');
 	for (const leave of ['end', 'destroy']) {
 		const before = ends().length;
-		const socket = connect({
-			host: '127.0.0.1',
-			port: kubeproxyd.port,
-			ca: alice.ca,
-			cert: alice.certificate,
-			key: alice.key,
-			ALPNProtocols: ['http/1.1'],
-		});
+		const socket = alice.connect();
 		socket.on('error', () => {});
 		const pods = `/clusters/${cluster}/api/v1/namespaces/default/pods`;
 		const get = (target) => `GET ${target} HTTP/1.1\r\nHost: proxy\r\n\r\n`;

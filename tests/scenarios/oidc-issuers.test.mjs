@@ -8,6 +8,7 @@ import { makeKey, makeToken } from '../sim/oidc/keys.mjs';
 const [prod] = CLUSTERS;
 const pods = `/clusters/${nameOf(prod)}/api/v1/namespaces/default/pods`;
 const groups = ['engineering'];
+const CHEAP = { algorithms: ['ES256'] }; // a key that is made quickly, where no key matters
 
 // What an issuer answers for its discovery document.
 const lies = {
@@ -47,17 +48,17 @@ const badKeys = {
 
 scenario('OIDC issuers', async (world) => {
 	const good = await addIssuer(world);
-	const slow = await addIssuer(world);
+	const slow = await addIssuer(world, CHEAP);
 	slow.faults.discovery = () => {};
 	const bad = {};
 	for (const [name, fault] of Object.entries(lies)) {
-		bad[name] = await addIssuer(world);
+		bad[name] = await addIssuer(world, CHEAP);
 		bad[name].faults.discovery = (response) => fault(response, bad[name].url);
 	}
-	const slowKeys = await addIssuer(world);
+	const slowKeys = await addIssuer(world, CHEAP);
 	slowKeys.faults.keys = () => {};
 	for (const [name, fault] of Object.entries(badKeys)) {
-		const issuer = await addIssuer(world);
+		const issuer = await addIssuer(world, CHEAP);
 		issuer.faults.keys = (response) => fault(response, issuer);
 		bad[`keys: ${name}`] = issuer;
 	}

@@ -208,18 +208,23 @@ export class Person {
 		return { status: stream.status, headers: stream.head, text, json: parse(text) };
 	}
 
+	// A bare HTTP/1.1 connection.
+	connect() {
+		return connect({
+			host: '127.0.0.1',
+			port: this.proxy.port,
+			ca: this.ca,
+			cert: this.certificate,
+			key: this.key,
+			ALPNProtocols: ['http/1.1'],
+		});
+	}
+
 	// What comes back for raw bytes, until the server closes or falls silent (`silenceMs` after its last byte);
 	// {text, status, isClosed}.
 	raw(bytes, { answerMs = 5000 * PATIENCE, silenceMs = 300 * PATIENCE } = {}) {
 		return new Promise((resolve, reject) => {
-			const socket = connect({
-				host: '127.0.0.1',
-				port: this.proxy.port,
-				ca: this.ca,
-				cert: this.certificate,
-				key: this.key,
-				ALPNProtocols: ['http/1.1'],
-			});
+			const socket = this.connect();
 			let text = '';
 			const finish = (isClosed) => {
 				socket.destroy();

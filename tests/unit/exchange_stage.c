@@ -116,3 +116,26 @@ const char *sent(size_t index, const char *name)
 {
 	return fields_get(&upstreams[index].head.fields, name);
 }
+
+static void stop(void *arg)
+{
+	(void)arg;
+	loop_stop(loop);
+}
+
+void run_for(int64_t ms)
+{
+	struct timer *timer = timer_new(loop, stop, NULL);
+	timer_set(timer, duration_ms(ms));
+	loop_run(loop);
+	timer_free(&timer);
+}
+
+void count_is(const char *line)
+{
+	struct buf text = {0};
+	metrics_write(metrics, &text);
+	if (strstr(buf_text(&text), line) == NULL)
+		fail_msg("%s is not in %s", line, buf_text(&text));
+	buf_free(&text);
+}

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/loop.h"
 #include "common/metrics.h"
@@ -38,5 +39,9 @@ void answer_end(size_t index);
 void fail_upstream(size_t index, enum peer_failure_kind kind, bool is_reused, bool is_unsent);
 void assert_refused(unsigned status, const char *says);
 const char *sent(size_t index, const char *name);
+/* The loop, for so long: 0 is one turn. */
+void run_for(int64_t ms);
+/* It is a line of the metrics, or begins one. */
+void count_is(const char *line);
 
 #endif

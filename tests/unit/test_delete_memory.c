@@ -41,19 +41,6 @@ static void put_page(struct buf *out, unsigned count)
 	buf_free(&pod);
 }
 
-static void stop(void *arg)
-{
-	loop_stop(arg);
-}
-
-static void turn(void)
-{
-	struct timer *timer = timer_new(loop, stop, loop);
-	timer_set(timer, duration_ms(1));
-	loop_run(loop);
-	timer_free(&timer);
-}
-
 static void answer_page(size_t index, unsigned count)
 {
 	struct http_head head = {.status = 200, .body = HTTP_BODY_CHUNKED, .keep_alive = true};
@@ -66,7 +53,7 @@ static void answer_page(size_t index, unsigned count)
 	upstream->events->on_end(upstream->arg);
 	http_head_free(&head);
 	buf_free(&page);
-	turn();
+	run_for(1);
 }
 
 static void begin(void)
@@ -89,7 +76,7 @@ static void names_count_until_the_end(void **state)
 	assert_in_range(holdings.held, PODS * NAME_BYTES, 2 * PODS * NAME_BYTES);
 	exchange_client_events.on_failed(exchange, &(struct peer_failure){.kind = PEER_CUT});
 	assert_int_equal(holdings.held, 0);
-	turn();
+	run_for(1);
 }
 
 static void names_give_way(void **state)

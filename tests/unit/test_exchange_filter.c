@@ -86,15 +86,6 @@ static void test_a_list(void **state)
 	assert_true(client.is_ended && client.is_released && upstreams[0].is_released);
 }
 
-static void count_is(const char *line)
-{
-	struct buf text = {0};
-	metrics_write(metrics, &text);
-	if (strstr(buf_text(&text), line) == NULL)
-		fail_msg("%s is not in %s", line, buf_text(&text));
-	buf_free(&text);
-}
-
 static void test_what_is_counted(void **state)
 {
 	(void)state;
@@ -465,21 +456,6 @@ static void test_a_packed_watch(void **state)
 	buf_free(&text);
 }
 
-static void stop(void *arg)
-{
-	(void)arg;
-	loop_stop(loop);
-}
-
-/* The loop once. */
-static void turn(void)
-{
-	struct timer *timer = timer_new(loop, stop, NULL);
-	timer_set(timer, duration_ms(0));
-	loop_run(loop);
-	timer_free(&timer);
-}
-
 /* What grows a thousandfold comes no faster than the client reads it. */
 static void test_a_packed_list_waits_for_its_reader(void **state)
 {
@@ -502,7 +478,7 @@ static void test_a_packed_list_waits_for_its_reader(void **state)
 	client.is_full = false;
 	exchange_client_events.on_drain(exchange);
 	for (int i = 0; i < 100 && !client.is_ended; i++)
-		turn();
+		run_for(0);
 	assert_true(client.is_ended && unpack(&text));
 	assert_int_equal(text.len, list.len);
 	assert_memory_equal(text.data, list.data, list.len);
@@ -530,7 +506,7 @@ static void test_a_packed_list_of_nothing_takes_turns(void **state)
 	size_t turns = 0;
 	for (; !client.is_ended; turns++) {
 		assert_true(turns < 100);
-		turn();
+		run_for(0);
 	}
 	assert_in_range(turns, list.len / 1048576, list.len / 1048576 + 3);
 	assert_int_equal(holdings.held, 0);

@@ -317,12 +317,6 @@ static void test_told_behind_a_message(void **state)
 	assert_told("somebody said so");
 }
 
-static void stop(void *arg)
-{
-	(void)arg;
-	loop_stop(loop);
-}
-
 /* An API server that does not complete it is not waited for. */
 static void test_a_message_without_an_end(void **state)
 {
@@ -331,10 +325,7 @@ static void test_a_message_without_an_end(void **state)
 	ws_message(&bytes, false, 1, "hello");
 	server_sends(3);
 	exchange_withdraw(exchange, "somebody said so");
-	struct timer *timer = timer_new(loop, stop, NULL);
-	timer_set(timer, duration_ms(2300));
-	loop_run(loop);
-	timer_free(&timer);
+	run_for(2300);
 	assert_true(client.is_released);
 	assert_int_equal(client.body.len, 3);
 }

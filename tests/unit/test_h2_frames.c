@@ -154,6 +154,14 @@ static void test_frames(void **state)
 	    {OPEN, "DATA/p 1 #01", "bad 0", DIES(1, "PROTOCOL_ERROR")},
 	    {OPEN, "DATA/p 1", "bad 0", DIES(1, "FRAME_SIZE_ERROR")},
 	    {OPEN, "DATA 1; DATA 1; DATA/e 1", "end 1", ""},
+	};
+	H2_ROWS_RUN(true, rows);
+}
+
+static void test_frames_of_heads(void **state)
+{
+	(void)state;
+	static const struct h2_row rows[] = {
 	    /* 6.2 */
 	    {"", "HEADERS/eh 0 GET", "bad 0", DIES(0, "PROTOCOL_ERROR")},
 	    {"", "HEADERS/ehp 1 #05 GET z5", "head/e 1", ""},
@@ -163,6 +171,34 @@ static void test_frames(void **state)
 	    {"", "HEADERS/ehp 1", "bad 0", DIES(0, "FRAME_SIZE_ERROR")},
 	    {"", "HEADERS/ehy 1 =0", "bad 0", DIES(0, "FRAME_SIZE_ERROR")},
 	    {"", "HEADERS/ehpy 1 #00 =0", "bad 0", DIES(0, "FRAME_SIZE_ERROR")},
+	    /* 6.10 */
+	    {"",
+		"HEADERS/e 1; CONTINUATION 1 [:method: GET, :path: /]; "
+		"CONTINUATION/h 1 [:scheme: https, host: h]",
+		"head/e 1", ""},
+	    {"", "HEADERS/e 1 GET; CONTINUATION 1; CONTINUATION/h 1", "head/e 1", ""},
+	    {"",
+		"HEADERS/e 1 GET; CONTINUATION 1; CONTINUATION 1; CONTINUATION 1; CONTINUATION 1; "
+		"CONTINUATION/h 1",
+		"head/e 1", ""},
+	    {"",
+		"HEADERS/e 1 GET; CONTINUATION 1; CONTINUATION 1; CONTINUATION 1; CONTINUATION 1; "
+		"CONTINUATION 1; CONTINUATION/h 1",
+		"bad 0", DIES(0, "ENHANCE_YOUR_CALM")},
+	    {"", "CONTINUATION/h 1 GET", "bad 0", DIES(0, "PROTOCOL_ERROR")},
+	    {"", "CONTINUATION/h 0 GET", "bad 0", DIES(0, "PROTOCOL_ERROR")},
+	    {OPEN, "CONTINUATION/h 1 GET", "bad 0", DIES(1, "PROTOCOL_ERROR")},
+	    {OPEN, "DATA 1 x1; CONTINUATION/h 1 GET", "body 1 1; bad 0", DIES(1, "PROTOCOL_ERROR")},
+	    {"", "HEADERS/e 1 GET; CONTINUATION/h 3", "bad 0", DIES(0, "PROTOCOL_ERROR")},
+	    {"", "HEADERS/e 1 GET; CONTINUATION/h 0", "bad 0", DIES(0, "PROTOCOL_ERROR")},
+	};
+	H2_ROWS_RUN(true, rows);
+}
+
+static void test_other_frames(void **state)
+{
+	(void)state;
+	static const struct h2_row rows[] = {
 	    /* 6.3 */
 	    {"", "PRIORITY 0 z5", "bad 0", DIES(0, "PROTOCOL_ERROR")},
 	    {OPEN, "PRIORITY 1 z4", "bad 0", DIES(1, "FRAME_SIZE_ERROR")},
@@ -187,26 +223,6 @@ static void test_frames(void **state)
 	    {OPEN, "GOAWAY 0 z7", "bad 0", DIES(1, "FRAME_SIZE_ERROR")},
 	    {OPEN, "GOAWAY 0 =0 =255 x100; DATA/e 1 x1", "body 1 1; end 1", ""},
 	    {OPEN, "RST 1 =255", "close 1 unknown error", ""},
-	    /* 6.10 */
-	    {"",
-		"HEADERS/e 1; CONTINUATION 1 [:method: GET, :path: /]; "
-		"CONTINUATION/h 1 [:scheme: https, host: h]",
-		"head/e 1", ""},
-	    {"", "HEADERS/e 1 GET; CONTINUATION 1; CONTINUATION/h 1", "head/e 1", ""},
-	    {"",
-		"HEADERS/e 1 GET; CONTINUATION 1; CONTINUATION 1; CONTINUATION 1; CONTINUATION 1; "
-		"CONTINUATION/h 1",
-		"head/e 1", ""},
-	    {"",
-		"HEADERS/e 1 GET; CONTINUATION 1; CONTINUATION 1; CONTINUATION 1; CONTINUATION 1; "
-		"CONTINUATION 1; CONTINUATION/h 1",
-		"bad 0", DIES(0, "ENHANCE_YOUR_CALM")},
-	    {"", "CONTINUATION/h 1 GET", "bad 0", DIES(0, "PROTOCOL_ERROR")},
-	    {"", "CONTINUATION/h 0 GET", "bad 0", DIES(0, "PROTOCOL_ERROR")},
-	    {OPEN, "CONTINUATION/h 1 GET", "bad 0", DIES(1, "PROTOCOL_ERROR")},
-	    {OPEN, "DATA 1 x1; CONTINUATION/h 1 GET", "body 1 1; bad 0", DIES(1, "PROTOCOL_ERROR")},
-	    {"", "HEADERS/e 1 GET; CONTINUATION/h 3", "bad 0", DIES(0, "PROTOCOL_ERROR")},
-	    {"", "HEADERS/e 1 GET; CONTINUATION/h 0", "bad 0", DIES(0, "PROTOCOL_ERROR")},
 	};
 	H2_ROWS_RUN(true, rows);
 }
@@ -375,6 +391,8 @@ int main(void)
 	    cmocka_unit_test(test_not_http2),
 	    cmocka_unit_test(test_settings_come_first),
 	    cmocka_unit_test(test_frames),
+	    cmocka_unit_test(test_frames_of_heads),
+	    cmocka_unit_test(test_other_frames),
 	    cmocka_unit_test(test_torn_heads),
 	    cmocka_unit_test(test_settings),
 	    cmocka_unit_test(test_window_updates),

@@ -155,6 +155,15 @@ static void test_client(void **state)
 		    [PROMISE] = DIES(0),
 		    [CONTINUATION] = DIES(0),
 		}},
+	};
+	run(false, rows, sizeof rows / sizeof rows[0]);
+}
+
+/* An answer has begun, or is over. */
+static void test_client_that_is_answered(void **state)
+{
+	(void)state;
+	static const struct state_row rows[] = {
 	    /* With a head. */
 	    {">submit; HEADERS/h 1 OK",
 		{
@@ -216,6 +225,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_server),
 	    cmocka_unit_test(test_client),
+	    cmocka_unit_test(test_client_that_is_answered),
 	    cmocka_unit_test(test_behind_a_goaway),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -116,11 +116,6 @@ static void little_is_kept_when_there_is_no_room(void **state)
 	assert_int_equal(holdings.held, 11 * MOST);
 }
 
-static void stop(void *arg)
-{
-	loop_stop(arg);
-}
-
 static void what_is_cancelled_counts_no_more(void **state)
 {
 	(void)state;
@@ -130,10 +125,7 @@ static void what_is_cancelled_counts_no_more(void **state)
 	own_request_cancel(&started, "enough");
 	assert_null(started);
 	assert_int_equal(exchanges_count(all), 0);
-	struct timer *timer = timer_new(loop, stop, loop);
-	timer_set(timer, duration_ms(1));
-	loop_run(loop);
-	timer_free(&timer);
+	run_for(1);
 	assert_int_equal(told.calls, 0);
 	assert_int_equal(holdings.held, 0);
 }

@@ -77,12 +77,18 @@ static void test_the_first_line_waits_for_a_size(void **state)
 	finish(&recording);
 }
 
+/* Of characters. */
+static const char *kilobyte(void)
+{
+	static char text[1025];
+	memset(text, 'x', sizeof text - 1);
+	return text;
+}
+
 static void test_flushed_by_size(void **state)
 {
 	(void)state;
-	char text[1025];
-	memset(text, 'x', sizeof text);
-	text[1024] = '\0';
+	const char *text = kilobyte();
 	struct recording *recording = begin(ID("1"));
 	for (int i = 0; i < 252; i++)
 		assert_true(say(recording, text));
@@ -127,9 +133,7 @@ static void await_timeout(void)
 static void test_full_while_the_disk_hangs(void **state)
 {
 	(void)state;
-	char text[1025];
-	memset(text, 'x', sizeof text);
-	text[1024] = '\0';
+	const char *text = kilobyte();
 	struct recording *recording = begin(ID("1"));
 	hang_disk(recordings);
 	size_t lines = 0;
@@ -306,9 +310,7 @@ static void test_discarded(void **state)
 static void test_longer_than_allowed(void **state)
 {
 	(void)state;
-	char text[1025];
-	memset(text, 'x', sizeof text);
-	text[1024] = '\0';
+	const char *text = kilobyte();
 	settings.proxy.recording.max_session_bytes = 40000;
 	struct recording *recording = begin(ID("1"));
 	/* Whoever records waits where it could be too long, and knows of it before more is said. */
@@ -353,9 +355,7 @@ static void test_what_stopped_is_written(void **state)
 static void test_a_full_disk(void **state)
 {
 	(void)state;
-	char text[1025];
-	memset(text, 'x', sizeof text);
-	text[1024] = '\0';
+	const char *text = kilobyte();
 	signal(SIGXFSZ, SIG_IGN);
 	struct recording *recording = begin(ID("1"));
 	assert_true(say(recording, "before"));
@@ -383,9 +383,7 @@ static void test_a_full_disk(void **state)
 static void test_a_disk_that_fills_up(void **state)
 {
 	(void)state;
-	char text[1025];
-	memset(text, 'x', sizeof text);
-	text[1024] = '\0';
+	const char *text = kilobyte();
 	signal(SIGXFSZ, SIG_IGN);
 	struct recording *recording = begin(ID("1"));
 	for (int i = 0; i < 100; i++)
@@ -407,9 +405,7 @@ static void test_a_disk_that_fills_up(void **state)
 static void test_a_failure_behind_another(void **state)
 {
 	(void)state;
-	char text[1025];
-	memset(text, 'x', sizeof text);
-	text[1024] = '\0';
+	const char *text = kilobyte();
 	signal(SIGXFSZ, SIG_IGN);
 	struct recording *recording = begin(ID("1"));
 	assert_true(say(recording, "before"));

@@ -61,6 +61,13 @@ static bool feed(enum remote_side side)
 	return is_read;
 }
 
+/* It can be read, and with it all that has been told is this. */
+static void assert_heard(enum remote_side side, const char *what)
+{
+	assert_true(feed(side));
+	assert_string_equal(buf_text(&seen), what);
+}
+
 static void test_which_protocols(void **state)
 {
 	(void)state;
@@ -92,8 +99,7 @@ static void test_channels(void **state)
 	ws_message(&bytes, false, 1, "");
 	ws_frame(&bytes, 0x82, false, "", 0);
 	ws_message(&bytes, false, 3, "{}");
-	assert_true(feed(REMOTE_SERVER));
-	assert_string_equal(buf_text(&seen), "i:typed; r:{size}; o:out; e:err; o:; x:{}; ");
+	assert_heard(REMOTE_SERVER, "i:typed; r:{size}; o:out; e:err; o:; x:{}; ");
 }
 
 /* The channel of a message stands in its first fragment, which may be empty. */
@@ -106,8 +112,7 @@ static void test_fragments(void **state)
 	ws_frame(&bytes, 0x89, false, "ping", 4);
 	ws_frame(&bytes, 0x00, false, "ab", 2);
 	ws_frame(&bytes, 0x80, false, "c", 1);
-	assert_true(feed(REMOTE_SERVER));
-	assert_string_equal(buf_text(&seen), "o:o:abo:c; ");
+	assert_heard(REMOTE_SERVER, "o:o:abo:c; ");
 }
 
 static void test_base64(void **state)
@@ -118,8 +123,7 @@ static void test_base64(void **state)
 	ws_frame(&bytes, 0x81, false, "1aGk=", 5);
 	ws_frame(&bytes, 0x81, false, "2eWVz\r\n", 7);
 	ws_frame(&bytes, 0x81, false, "1", 1);
-	assert_true(feed(REMOTE_SERVER));
-	assert_string_equal(buf_text(&seen), "o:hello; o:hi; e:yes; o:; ");
+	assert_heard(REMOTE_SERVER, "o:hello; o:hi; e:yes; o:; ");
 	static const char *const bad[] = {"1a", "1aG!=", "1aG=k", "1aGk=aGk=", "1===="};
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
 		start(WS, "base64.channel.k8s.io");
@@ -163,8 +167,7 @@ static void test_spdy(void **state)
 	spdy_data(&bytes, 9, "ignored", false);
 	spdy_data(&bytes, 77, "ignored", false);
 	spdy_data(&bytes, 1, "{}", true);
-	assert_true(feed(REMOTE_SERVER));
-	assert_string_equal(buf_text(&seen), "i:typed; r:{size}; o:out; x:{}; ");
+	assert_heard(REMOTE_SERVER, "i:typed; r:{size}; o:out; x:{}; ");
 }
 
 /* The server opens none. */
@@ -176,8 +179,7 @@ static void test_spdy_streams_of_the_server(void **state)
 	open_streams();
 	spdy_open(&server, &bytes, 2, "stdout");
 	spdy_data(&bytes, 2, "ignored", false);
-	assert_true(feed(REMOTE_SERVER));
-	assert_string_equal(buf_text(&seen), "");
+	assert_heard(REMOTE_SERVER, "");
 	spdy_end_free(&server);
 }
 
@@ -202,20 +204,17 @@ static void test_streams_of_the_other_side(void **state)
 	assert_true(feed(REMOTE_CLIENT));
 	for (char channel = 0; channel < 5; channel++)
 		ws_message(&bytes, false, channel, "s");
-	assert_true(feed(REMOTE_SERVER));
-	assert_string_equal(buf_text(&seen), "i:c; r:c; o:s; e:s; x:s; ");
+	assert_heard(REMOTE_SERVER, "i:c; r:c; o:s; e:s; x:s; ");
 	start(WS, "v4.base64.channel.k8s.io");
 	ws_message(&bytes, true, '1', "Zm9yZ2Vk");
-	assert_true(feed(REMOTE_CLIENT));
-	assert_string_equal(buf_text(&seen), "");
+	assert_heard(REMOTE_CLIENT, "");
 	open_streams();
 	for (uint32_t id = 1; id < 9; id += 2)
 		spdy_data(&bytes, id, "c", false);
 	assert_true(feed(REMOTE_CLIENT));
 	for (uint32_t id = 1; id < 9; id += 2)
 		spdy_data(&bytes, id, "s", false);
-	assert_true(feed(REMOTE_SERVER));
-	assert_string_equal(buf_text(&seen), "i:c; r:c; x:s; o:s; ");
+	assert_heard(REMOTE_SERVER, "i:c; r:c; x:s; o:s; ");
 }
 
 static void add_header(struct buf *block, const char *name, const char *value)
@@ -235,8 +234,7 @@ static void test_spdy_headers_later(void **state)
 	spdy_headers(&spdy, &bytes, SPDY_HEADERS, 5, &block);
 	assert_true(feed(REMOTE_CLIENT));
 	spdy_data(&bytes, 5, "out", false);
-	assert_true(feed(REMOTE_SERVER));
-	assert_string_equal(buf_text(&seen), "o:out; ");
+	assert_heard(REMOTE_SERVER, "o:out; ");
 	buf_free(&block);
 }
 
@@ -284,8 +282,7 @@ static void test_spdy_several_types(void **state)
 	assert_true(feed(REMOTE_CLIENT));
 	spdy_data(&bytes, 1, "out", false);
 	spdy_data(&bytes, 3, "err", false);
-	assert_true(feed(REMOTE_SERVER));
-	assert_string_equal(buf_text(&seen), "o:out; e:err; ");
+	assert_heard(REMOTE_SERVER, "o:out; e:err; ");
 	buf_free(&block);
 }
 

@@ -28,21 +28,11 @@ static void send_much(void)
 	}
 }
 
-static void stop(void *arg)
-{
-	(void)arg;
-	loop_stop(loop);
-}
-
 /* Recordings are looked at each second. */
 static void await(bool (*is_so)(void))
 {
-	while (!is_so()) {
-		struct timer *timer = timer_new(loop, stop, NULL);
-		timer_set(timer, duration_ms(10));
-		loop_run(loop);
-		timer_free(&timer);
-	}
+	while (!is_so())
+		run_for(10);
 }
 
 static bool is_over(void)

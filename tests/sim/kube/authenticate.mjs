@@ -84,10 +84,28 @@ export const ANONYMOUS = {
 	isAdmin: false,
 };
 
+// `look` for many at once: who comes while it runs shares the next run, so nobody is told what was so before they asked.
+function together(look) {
+	let running, next;
+	const begin = () => {
+		next = undefined;
+		running = look().finally(() => {
+			running = undefined;
+		});
+		return running;
+	};
+	return () => {
+		if (!running) return next ?? begin();
+		next ??= running.then(begin, begin);
+		return next;
+	};
+}
+
 // `aws(method, path, body)` is the control of the AWS simulator. Tokens found good are remembered for `cacheMs`, as the
 // API server's webhook cache does; `authorization` is the header or undefined.
 export function createAuthenticator({ aws, place, store, cacheMs }) {
 	const cache = new Map();
+	const seeCluster = together(() => aws('GET', `/clusters/${place.account}/${place.region}/${place.name}`));
 
 	async function verify(token) {
 		const key = createHash('sha256').update(token).digest('hex');
@@ -105,7 +123,6 @@ export function createAuthenticator({ aws, place, store, cacheMs }) {
 		const m = /^Bearer ([^ ]+)$/.exec(authorization);
 		if (!m) throw unauthorized('the Authorization header is no bearer token');
 		const caller = await verify(m[1]);
-		const cluster = await aws('GET', `/clusters/${place.account}/${place.region}/${place.name}`);
-		return toUser(mapCaller(cluster, store, caller), caller);
+		return toUser(mapCaller(await seeCluster(), store, caller), caller);
 	};
 }
