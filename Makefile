@@ -96,7 +96,7 @@ NET := kubeproxyd/net/tls_memory.o kubeproxyd/net/tls_data.o kubeproxyd/net/hold
 	kubeproxyd/net/listener.o kubeproxyd/net/listeners.o kubeproxyd/net/resolver.o
 
 DIRECTORY := kubeproxyd/directory/subscriber.o kubeproxyd/directory/subscriber_follow.o kubeproxyd/directory/directory.o \
-	kubeproxyd/directory/directory_table.o kubeproxyd/directory/cache.o kubeproxyd/directory/renames.o \
+	kubeproxyd/directory/directory_table.o kubeproxyd/directory/cache.o kubeproxyd/directory/cache_writer.o kubeproxyd/directory/renames.o \
 	kubeproxyd/directory/alias_index.o \
 	kubeproxyd/directory/cluster.o kubeproxyd/directory/token.o
 RECORD := kubeproxyd/record/access_log.o kubeproxyd/record/audit.o kubeproxyd/record/audit_event.o kubeproxyd/record/audit_id.o \
@@ -174,7 +174,7 @@ test_token := $(AWS_TEST) common/eks_token.o kubeproxyd/directory/token.o
 
 UNIT_TESTS += test_fields test_head test_h1_reader test_status
 test_fields := common/xmem.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o
-test_head := $(BASE) kubeproxyd/http/head.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o
+test_head := $(BASE) kubeproxyd/http/h1_rules.o kubeproxyd/http/head.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o
 test_h1_reader := $(BASE) $(HTTP) $(LLHTTP)
 test_status := $(BASE) kubeproxyd/http/status.o
 
@@ -292,6 +292,8 @@ test_spool := $(BASE) common/loop.o common/worker.o kubeproxyd/net/holdings.o ku
 test_exchange_spool = $(test_exchange) tests/unit/protobuf_reference.o tests/unit/worker_hang.o
 test_accept := $(test_json_filter)
 test_filter_gzip := $(test_json_filter)
+UNIT_TESTS += test_wiping
+test_wiping := $(test_json_filter)
 FUZZ_TARGETS += fuzz_json_filter
 fuzz_json_filter = $(test_json_filter)
 
@@ -360,9 +362,9 @@ AWS_CONTEXT := common/aws_context.o common/aws_pace.o common/aws_retry.o common/
 test_publisher := $(BUS_TEST) $(PUBLISHER) $(AWS_CONTEXT) tests/unit/bus_stage.o
 test_publisher_gate := $(test_publisher)
 test_publisher_tasks := $(test_publisher)
-test_directory := $(BUS_TEST) $(SUBSCRIBER) kubeproxyd/directory/alias.o tests/unit/bus_follower.o
+test_directory := $(BUS_TEST) $(SUBSCRIBER) common/worker.o kubeproxyd/directory/alias.o tests/unit/bus_follower.o
 test_bustap := $(test_directory)
-test_bus := $(BUS_TEST) $(PUBLISHER) $(SUBSCRIBER) kubeproxyd/directory/alias.o $(AWS_CONTEXT) tests/unit/bus_chaos.o
+test_bus := $(BUS_TEST) $(PUBLISHER) $(SUBSCRIBER) common/worker.o kubeproxyd/directory/alias.o $(AWS_CONTEXT) tests/unit/bus_chaos.o
 
 UNIT_TESTS += test_json test_labels test_kube_cluster test_yaml test_settings test_settings_errors test_settings_login
 test_json := $(BASE) common/json.o
@@ -373,7 +375,7 @@ test_settings := $(BASE) $(SETTINGS)
 test_settings_errors := $(BASE) $(SETTINGS)
 test_settings_login := $(BASE) $(SETTINGS)
 
-UNIT_TESTS += test_hpack test_h2_fields test_upstream_h2 test_upstream_h2_failures test_session_h2 test_session_h2_abuse
+UNIT_TESTS += test_hpack test_h2_fields test_upstream_h2 test_upstream_h2_failures test_upstream_h2_lives test_session_h2 test_session_h2_abuse test_session_h2_hostile
 HPACK_TEST := $(BASE) $(HPACK)
 UNIT_TESTS += test_huffman test_hpack_decode
 test_hpack := $(HPACK_TEST)
@@ -381,20 +383,24 @@ test_huffman := $(HPACK_TEST)
 test_hpack_decode := tests/unit/hpack_both.o $(HPACK_TEST)
 test_h2_fields := $(HPACK_TEST) kubeproxyd/http/h2_fields.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o kubeproxyd/http/head.o tests/unit/hpack_text.o
 # The engine of HTTP/2 alone, with frames written by hand.
-UNIT_TESTS += test_h2_frames test_h2_states test_h2_flow test_h2_heads test_h2_client
+UNIT_TESTS += test_h2_frames test_h2_states test_h2_flow test_h2_heads test_h2_client test_h2_events test_h2_rules
 H2_STAGE := $(HPACK_TEST) $(H2) tests/unit/hpack_text.o tests/unit/h2_script.o tests/unit/h2_stage.o
 test_h2_frames := $(H2_STAGE) tests/unit/h2_rows.o
 test_h2_states := $(test_h2_frames)
 test_h2_flow := $(test_h2_frames)
+test_h2_rules := kubeproxyd/http/h2_rules.o
+test_h2_events := $(H2_STAGE)
 test_h2_client := $(H2_STAGE)
 test_h2_heads := $(test_h2_frames) tests/unit/h2_end.o
 test_upstream_h2 := tests/unit/upstream_h2_world.o tests/unit/h2_end.o tests/unit/fake_streams.o $(BASE) common/loop.o $(HTTP) $(LLHTTP) \
 	kubeproxyd/back/dial.o kubeproxyd/back/upstream_h2.o kubeproxyd/back/upstream_h2_stream.o kubeproxyd/net/holdings.o
 test_upstream_h2_failures := $(test_upstream_h2)
+test_upstream_h2_lives := $(test_upstream_h2)
 SESSION_H2_TEST := tests/unit/session_h2_world.o $(BASE) common/loop.o $(HTTP) $(LLHTTP) kubeproxyd/exchange/reply.o \
 	kubeproxyd/net/stream_queue.o kubeproxyd/net/holdings.o kubeproxyd/front/session_h2.o kubeproxyd/front/session_h2_stream.o kubeproxyd/front/flood.o
 test_session_h2 := tests/unit/session_h2_talk.o tests/unit/h2_end.o $(SESSION_H2_TEST)
 test_session_h2_abuse := $(test_session_h2)
+test_session_h2_hostile := $(test_session_h2)
 
 FUZZ_TARGETS += fuzz_message
 fuzz_message := $(PROTO)
@@ -422,6 +428,9 @@ FUZZ_TARGETS += fuzz_hpack
 fuzz_hpack := tests/unit/hpack_both.o $(HPACK_TEST)
 FUZZ_TARGETS += fuzz_h2_session
 fuzz_h2_session := $(SESSION_H2_TEST)
+FUZZ_TARGETS += fuzz_h2_server fuzz_h2_client
+fuzz_h2_server := $(H2_STAGE) tests/fuzz/h2_reference.o tests/fuzz/h2_duel.o
+fuzz_h2_client := $(fuzz_h2_server)
 
 FUZZ_TARGETS += fuzz_jwt fuzz_iam_token
 fuzz_jwt := $(test_oidc)

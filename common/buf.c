@@ -10,6 +10,19 @@
 #include "common/xmem.h"
 
 #define FIRST_CAPACITY 64
+#define WIPED_MAX      ((size_t)1024 * 1024)
+
+/* What stood in the old place is wiped: buffers hold credentials. Of large ones the kernel moves
+ * the pages, and nothing stays behind. */
+static char *move(struct buf *b, size_t cap)
+{
+	if (b->data == NULL || b->cap > WIPED_MAX)
+		return xrealloc(b->data, cap);
+	char *data = memcpy(xmalloc(cap), b->data, b->len);
+	explicit_bzero(b->data, b->cap);
+	free(b->data);
+	return data;
+}
 
 void buf_grow(struct buf *b, size_t more)
 {
@@ -19,7 +32,7 @@ void buf_grow(struct buf *b, size_t more)
 	size_t cap = b->cap > 0 ? b->cap : FIRST_CAPACITY;
 	while (cap < want)
 		cap *= 2;
-	b->data = xrealloc(b->data, cap);
+	b->data = move(b, cap);
 	b->cap = cap;
 	b->data[b->len] = '\0';
 }

@@ -17,8 +17,7 @@ struct buf {
 
 /* For buf_make_room() alone: there is too little. */
 void buf_grow(struct buf *b, size_t more);
-/* Makes room for `more` bytes at once: appending them moves nothing, and leaves no copies behind.
- */
+/* Makes room for `more` bytes at once: appending them moves nothing. */
 static inline void buf_make_room(struct buf *b, size_t more)
 {
 	if (more >= b->cap - b->len)

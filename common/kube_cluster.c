@@ -140,16 +140,17 @@ bool kube_cluster_is_same(const struct kube_cluster *a, const struct kube_cluste
 
 bool kube_cluster_name_is_valid(const char *name)
 {
-	size_t len = strlen(name);
-	if (len == 0 || len > KUBE_CLUSTER_NAME_MAX)
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		char c = name[i], letter = (char)(c | 0x20);
-		bool is_alnum = (letter >= 'a' && letter <= 'z') || (c >= '0' && c <= '9');
-		if (!is_alnum && (i == 0 || strchr("._-", c) == NULL))
-			return false;
-	}
-	return true;
+	static const bool in_names[256] = {['0' ... '9'] = true,
+	    ['A' ... 'Z'] = true,
+	    ['a' ... 'z'] = true,
+	    ['.'] = true,
+	    ['_'] = true,
+	    ['-'] = true};
+	size_t len = 0;
+	while (in_names[(unsigned char)name[len]])
+		len++;
+	return name[len] == '\0' && len > 0 && len <= KUBE_CLUSTER_NAME_MAX &&
+	       strchr("._-", name[0]) == NULL;
 }
 
 /* --- ARN -------------------------------------------------------------------------------------- */

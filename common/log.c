@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/buf.h"
+#include "common/bytes16.h"
 #include "common/mono.h"
 
 /* "-9223372036854775808" */
@@ -38,34 +39,16 @@ static const char *const level_priorities[] = {
 
 /* These write at `at`, where there is room, and return what stands behind. */
 
-static bool is_special(unsigned char c)
+/* What needs quotes: all but visible ASCII, and what means something in a line. */
+static inline bytes16 find_special(bytes16 bytes)
 {
-	return c <= ' ' || c == '"' || c == '=' || c == '\\' || c >= 0x7f;
+	return (bytes < '!') | (bytes == 0x7f) | (bytes == '"') | (bytes == '=') | (bytes == '\\');
 }
 
-/* The high bit of each byte that equals `c`, and maybe of others when there is one. */
-static uint64_t bytes_equal(uint64_t word, unsigned char c)
+/* What needs more than quotes. */
+static inline bytes16 find_escaped(bytes16 bytes)
 {
-	const uint64_t ones = UINT64_C(0x0101010101010101);
-	uint64_t difference = word ^ ones * c;
-	return (difference - ones) & ~difference;
-}
-
-/* Eight bytes at a time. */
-static bool needs_quotes(const char *text, size_t len)
-{
-	const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
-	uint64_t found = 0;
-	bool is_quoted = len == 0;
-	for (; len >= sizeof found; len -= sizeof found, text += sizeof found) {
-		uint64_t word;
-		memcpy(&word, text, sizeof word);
-		found |= word | ((word - ones * (' ' + 1)) & ~word) | bytes_equal(word, 0x7f) |
-			 bytes_equal(word, '"') | bytes_equal(word, '=') | bytes_equal(word, '\\');
-	}
-	for (; len > 0; len--, text++)
-		is_quoted |= is_special((unsigned char)*text);
-	return is_quoted || (found & highs) != 0;
+	return ((bytes >= 0) & (bytes < ' ')) | (bytes == 0x7f) | (bytes == '"') | (bytes == '\\');
 }
 
 static char *put_escaped(char *at, unsigned char c)
@@ -87,6 +70,10 @@ static char *put_escaped(char *at, unsigned char c)
 static char *put_quoted(char *at, const char *text, size_t len)
 {
 	*at++ = '"';
+	if (bytes16_are_free_of(find_escaped, text, len)) {
+		at = mempcpy(at, text, len);
+		len = 0;
+	}
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)text[i];
 		if (c == '"' || c == '\\' || c < ' ' || c == 0x7f)
@@ -100,7 +87,8 @@ static char *put_quoted(char *at, const char *text, size_t len)
 
 static char *put_text(char *at, const char *text, size_t len)
 {
-	return needs_quotes(text, len) ? put_quoted(at, text, len) : mempcpy(at, text, len);
+	bool is_plain = len > 0 && bytes16_are_free_of(find_special, text, len);
+	return is_plain ? mempcpy(at, text, len) : put_quoted(at, text, len);
 }
 
 static char *put_integer(char *at, int64_t value)
@@ -127,13 +115,11 @@ static void append_field(const struct log_field *field)
 	size_t value_len = 0;
 	if (field->kind == LOG_KIND_STRING && field->string != NULL)
 		value_len = strlen(field->string);
-	size_t need = field->key_len + INTEGER_TEXT + 4 + ESCAPED_MAX * value_len;
+	size_t need = field->begin_len + INTEGER_TEXT + 2 + ESCAPED_MAX * value_len;
 	if (waiting.cap - waiting.len <= need)
 		buf_make_room(&waiting, need);
 	char *at = waiting.data + waiting.len;
-	*at++ = ' ';
-	at = mempcpy(at, field->key, field->key_len);
-	*at++ = '=';
+	at = mempcpy(at, field->begin, field->begin_len);
 	if (field->kind == LOG_KIND_INT)
 		at = put_integer(at, field->integer);
 	else if (field->kind == LOG_KIND_BOOL)

@@ -11,7 +11,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <string.h>
 
 #include "common/attr.h"
 
@@ -20,26 +19,27 @@ enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERRO
 enum log_kind { LOG_KIND_END, LOG_KIND_STRING, LOG_KIND_INT, LOG_KIND_BOOL };
 
 struct log_field {
-	const char *key;
-	uint32_t key_len;
+	const char *begin; /* " key=" */
+	uint32_t begin_len;
 	enum log_kind kind;
 	const char *string; /* NULL prints "-" */
 	int64_t integer;
 };
 
+/* `name` is a literal. */
 #define LOG_S(name, value)                                                                         \
-	((struct log_field){.key = (name),                                                         \
-	    .key_len = (uint32_t)strlen(name),                                                     \
+	((struct log_field){.begin = " " name "=",                                                 \
+	    .begin_len = sizeof(" " name "=") - 1,                                                 \
 	    .kind = LOG_KIND_STRING,                                                               \
 	    .string = (value)})
 #define LOG_I(name, value)                                                                         \
-	((struct log_field){.key = (name),                                                         \
-	    .key_len = (uint32_t)strlen(name),                                                     \
+	((struct log_field){.begin = " " name "=",                                                 \
+	    .begin_len = sizeof(" " name "=") - 1,                                                 \
 	    .kind = LOG_KIND_INT,                                                                  \
 	    .integer = (int64_t)(value)})
 #define LOG_B(name, value)                                                                         \
-	((struct log_field){.key = (name),                                                         \
-	    .key_len = (uint32_t)strlen(name),                                                     \
+	((struct log_field){.begin = " " name "=",                                                 \
+	    .begin_len = sizeof(" " name "=") - 1,                                                 \
 	    .kind = LOG_KIND_BOOL,                                                                 \
 	    .integer = (value)})
 

@@ -69,26 +69,41 @@ struct unix_time unix_add(struct unix_time at, struct duration d)
 	return (struct unix_time){at.ms + d.ms};
 }
 
-/* Most times that are written are of this second: its text is worked out once. */
+/* The text of a second, with milliseconds of 000. */
+struct second {
+	time_t at;
+	size_t len;
+	char text[UNIX_TIME_TEXT];
+};
+
+/* Most times that are written are of this second, or of the one in which a request began: their
+ * text is worked out once. */
+static const struct second *text_of_second(time_t at)
+{
+	static struct second known[2] = {{.at = 1}, {.at = 0}};
+	struct second *second = &known[at & 1];
+	if (second->at == at)
+		return second;
+	struct tm tm;
+	gmtime_r(&at, &tm);
+	second->len = strftime(second->text, sizeof second->text, "%Y-%m-%dT%H:%M:%S.000Z", &tm);
+	second->at = at;
+	return second;
+}
+
 const char *unix_time_text(struct unix_time at, char text[UNIX_TIME_TEXT])
 {
-	static char known[UNIX_TIME_TEXT];
-	static time_t known_seconds = -1;
-	static size_t len;
 	if (at.ms == 0) {
 		memcpy(text, "-", sizeof "-");
 		return text;
 	}
-	time_t seconds = (time_t)(at.ms / 1000);
-	if (seconds != known_seconds) {
-		struct tm tm;
-		gmtime_r(&seconds, &tm);
-		len = strftime(known, sizeof known, "%Y-%m-%dT%H:%M:%S.000Z", &tm);
-		known_seconds = seconds;
-	}
-	memcpy(text, known, len + 1);
-	for (int64_t digit = 0, rest = at.ms % 1000; digit < 3; digit++, rest /= 10)
-		text[len - 2 - (size_t)digit] = (char)('0' + rest % 10);
+	const struct second *second = text_of_second((time_t)(at.ms / 1000));
+	memcpy(text, second->text, sizeof second->text);
+	char *digits = text + second->len - strlen("000Z");
+	const int64_t ms = at.ms % 1000;
+	digits[0] = (char)('0' + ms / 100);
+	digits[1] = (char)('0' + ms / 10 % 10);
+	digits[2] = (char)('0' + ms % 10);
 	return text;
 }
 

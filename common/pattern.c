@@ -101,10 +101,21 @@ static bool has_open_end(const char *text)
 	return (end - begin) % 2 == 1;
 }
 
+/* Whether the '^' at the beginning may be left out: a star behind it is no glob's. */
+static bool has_open_begin(const char *text)
+{
+	return text[1] == '*' || text[1] == '?' || strncmp(text + 1, "{0", 2) == 0;
+}
+
 struct pattern *pattern_new_strict(const char *text, char **error)
 {
 	if (kind_of(text) != PATTERN_REGEX)
 		return pattern_new(text, error);
+	if (has_open_begin(text)) {
+		*error = xstrdup("what stands behind '^' makes it optional, so that anything may "
+				 "come before; if that is meant, write ^.*");
+		return NULL;
+	}
 	if (has_open_end(text)) {
 		*error = xstrdup("it ends in a dollar sign and not in '$', so that anything may "
 				 "follow; write \\$$");

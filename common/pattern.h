@@ -13,7 +13,7 @@ struct pattern; /* opaque, immutable */
 /* NULL when the regular expression is bad; *error then says why (free()). */
 struct pattern *pattern_new(const char *text, char **error) MUST_USE;
 /* The same for what gives or takes access: "^a|b$" is refused, which means what begins with a or
- * ends with b, and never what its author thinks. */
+ * ends with b, and never what its author thinks, and so is "^*a$", which begins anywhere. */
 struct pattern *pattern_new_strict(const char *text, char **error) MUST_USE;
 /* The text as it stands, whatever it looks like. */
 struct pattern *pattern_new_text(const char *text) MUST_USE;

@@ -1,4 +1,5 @@
-/* Two queues under one lock, one of jobs and one of those that are done; an eventfd wakes the loop.
+/* Two queues under one lock, one of jobs and one of those that are done; an eventfd wakes the loop,
+ * once for all that it has not seen yet.
  * Made by whoever writes files that must reach the disk. */
 #include "common/worker.h"
 
@@ -23,9 +24,12 @@ struct worker {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t has_job, has_finished;
-	struct job_queue jobs, finished; /* under the lock, as is_ending */
-	bool is_running, is_ending;
-	size_t count; /* of jobs that the loop was not told of yet; the loop's */
+	struct job_queue jobs, finished; /* under the lock, as what follows */
+	size_t listeners;
+	bool is_told; /* the loop is woken already */
+	bool is_ending;
+	bool is_running; /* the loop's, as what follows */
+	size_t count; /* of jobs that the loop was not told of yet */
 	int wake;
 	struct watch *watch;
 };
@@ -48,15 +52,23 @@ static struct worker_job *take_job(struct worker *worker)
 	return job;
 }
 
-/* Whoever finishes jobs faster than the loop turns wakes it once. */
+/* Under the lock. Whoever finishes jobs faster than the loop turns wakes it once. */
+static bool must_tell(struct worker *worker, bool is_worth_it)
+{
+	bool tells = is_worth_it && !worker->is_told;
+	worker->is_told |= tells;
+	return tells;
+}
+
 static void finish_job(struct worker *worker, struct worker_job *job)
 {
 	pthread_mutex_lock(&worker->lock);
-	bool is_first = STAILQ_EMPTY(&worker->finished);
 	STAILQ_INSERT_TAIL(&worker->finished, job, entry);
+	job->is_finished = true;
+	bool tells = must_tell(worker, !job->is_quiet || worker->listeners > 0);
 	pthread_cond_signal(&worker->has_finished);
 	pthread_mutex_unlock(&worker->lock);
-	if (is_first)
+	if (tells)
 		tell_loop(worker);
 }
 
@@ -74,10 +86,14 @@ static void *run(void *arg)
 static void hand_back(struct worker *worker)
 {
 	struct job_queue finished = STAILQ_HEAD_INITIALIZER(finished);
-	pthread_mutex_lock(&worker->lock);
-	STAILQ_CONCAT(&finished, &worker->finished);
-	pthread_mutex_unlock(&worker->lock);
 	struct worker_job *job;
+	pthread_mutex_lock(&worker->lock);
+	/* Not to be taken any more: whoever is told first may try. */
+	STAILQ_FOREACH(job, &worker->finished, entry)
+	job->is_finished = false;
+	STAILQ_CONCAT(&finished, &worker->finished);
+	worker->is_told = false;
+	pthread_mutex_unlock(&worker->lock);
 	while ((job = STAILQ_FIRST(&finished)) != NULL) {
 		STAILQ_REMOVE_HEAD(&finished, entry);
 		worker->count--;
@@ -139,6 +155,7 @@ struct worker *worker_new(struct loop *loop)
 void worker_add(struct worker *worker, struct worker_job *job)
 {
 	worker->count++;
+	job->is_finished = false;
 	if (!worker->is_running)
 		worker->is_running = start(worker);
 	if (!worker->is_running) {
@@ -150,6 +167,36 @@ void worker_add(struct worker *worker, struct worker_job *job)
 	STAILQ_INSERT_TAIL(&worker->jobs, job, entry);
 	pthread_cond_signal(&worker->has_job);
 	pthread_mutex_unlock(&worker->lock);
+}
+
+bool worker_take(struct worker *worker, struct worker_job *job)
+{
+	pthread_mutex_lock(&worker->lock);
+	bool is_taken = job->is_finished && job->is_quiet;
+	if (is_taken)
+		STAILQ_REMOVE(&worker->finished, job, worker_job, entry);
+	job->is_finished &= !is_taken;
+	pthread_mutex_unlock(&worker->lock);
+	worker->count -= is_taken;
+	return is_taken;
+}
+
+void worker_listen(struct worker *worker, bool is_waiting)
+{
+	pthread_mutex_lock(&worker->lock);
+	if (is_waiting)
+		worker->listeners++;
+	else
+		worker->listeners--;
+	bool tells = must_tell(worker, is_waiting && !STAILQ_EMPTY(&worker->finished));
+	pthread_mutex_unlock(&worker->lock);
+	if (tells)
+		tell_loop(worker);
+}
+
+void worker_collect(struct worker *worker)
+{
+	hand_back(worker);
 }
 
 /* False: nothing is finished, and it is too late. */

@@ -50,20 +50,20 @@ void discovery_log_tagging(const struct scope *scope)
 	free(cost);
 }
 
-/* The end of a line about an error. */
-static void warn_of(const char *room, const char *identity, const struct aws_error *error,
-    const char *kept, size_t count)
+/* `kept` is what is used instead. */
+static void warn_of(
+    const char *room, const char *identity, const struct aws_error *error, struct log_field kept)
 {
 	log_warn(room, "failed", LOG_S("identity", identity), LOG_S("operation", error->operation),
 	    LOG_S("outcome", aws_outcome_text(error->outcome)), LOG_S("code", error->code),
-	    LOG_S("message", error->message), LOG_S("remedy", error->remedy), LOG_I(kept, count));
+	    LOG_S("message", error->message), LOG_S("remedy", error->remedy), kept);
 }
 
 void discovery_log_regions(const struct account *account)
 {
 	if (account->error.outcome != AWS_OK)
-		warn_of("regions", account->id, &account->error, "regions-used-instead",
-		    account->region_count);
+		warn_of("regions", account->id, &account->error,
+		    LOG_I("regions-used-instead", account->region_count));
 	else
 		log_info("regions",
 		    account->source == ACCOUNT_REGIONS_LISTED ? "listed" : "described",
@@ -74,7 +74,7 @@ void discovery_log_organization(const struct organization *organization)
 {
 	if (organization->error.outcome != AWS_OK)
 		warn_of("organization", organization->key, &organization->error,
-		    "accounts-used-instead", organization->account_count);
+		    LOG_I("accounts-used-instead", organization->account_count));
 	else
 		log_info("organization", "listed", LOG_S("identity", organization->key),
 		    LOG_I("accounts", organization->account_count));

@@ -61,13 +61,14 @@ static void die(struct upstream_h2 *connection, enum peer_failure_kind kind, con
 	if (connection->deadline != NULL)
 		timer_cancel(connection->deadline);
 	connection->pool->on_dead(connection->pool->arg, connection);
-	struct h2_request_list live;
-	TAILQ_INIT(&live);
-	TAILQ_CONCAT(&live, &connection->live, entry);
 	struct h2_request *request;
-	size_t left = connection->count;
-	while ((request = TAILQ_FIRST(&live)) != NULL) {
-		TAILQ_REMOVE(&live, request, entry);
+	size_t before = connection->count;
+	/* Each once, although some may be released meanwhile: around the list. */
+	for (size_t i = 0; i < before; i++) {
+		request = TAILQ_FIRST(&connection->live);
+		if (request == NULL)
+			break;
+		TAILQ_REMOVE(&connection->live, request, entry);
 		TAILQ_INSERT_TAIL(&connection->live, request, entry);
 		if (request->is_closed || request->is_answer_ended)
 			continue; /* failed before, or whole: told when it is resumed */
@@ -75,7 +76,7 @@ static void die(struct upstream_h2 *connection, enum peer_failure_kind kind, con
 		h2_request_fail(
 		    request, is_cut && !request->has_head ? PEER_CUT_BEFORE_HEAD : kind, text);
 	}
-	if (left == 0)
+	if (before == 0)
 		loop_free_later(connection->loop, free_connection, connection);
 	free(text);
 }

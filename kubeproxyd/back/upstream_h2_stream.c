@@ -41,8 +41,9 @@ static void count_held(struct h2_request *request)
 /* The one that makes room may be this one, which is released then. */
 void h2_request_hold(struct h2_request *request, const uint8_t *data, size_t len)
 {
+	uint32_t id = request->h2.id;
 	holdings_make_room(request->holdings, len);
-	if (request->events == NULL)
+	if (request->events == NULL || request->h2.id != id)
 		return;
 	buf_append(&request->held, data, len);
 	count_held(request);
@@ -283,9 +284,11 @@ void h2_request_tell(struct h2_request *request)
 	}
 	if (request->events != NULL && !request->is_paused && request->held.len > 0) {
 		struct buf held = request->held;
+		uint32_t id = request->h2.id;
 		request->held = (struct buf){0};
 		request->events->on_body(request->arg, (const uint8_t *)held.data, held.len);
-		if (!request->is_closed && !connection->is_dead)
+		/* It may serve another request already, whose window it is not. */
+		if (request->h2.id == id && !connection->is_dead)
 			h2_consume(&request->h2, held.len);
 		buf_free_secret(&held);
 		count_held(request);
@@ -309,6 +312,7 @@ void h2_request_tell_end(struct h2_request *request)
 static void reset_request(struct h2_request *request)
 {
 	fields_clear(&request->trailers);
+	request->h2 = (struct h2_stream){0};
 	request->complaint = NULL;
 	request->body_at = 0;
 	request->is_body_ended = request->is_body_full = request->is_submitted = false;

@@ -74,10 +74,20 @@ static void write_renames(struct json_writer *writer, const struct renames *rena
 	}
 }
 
-static char *make_document(const char *group, const struct cache_facts *facts,
+static void write_first_line(
+    char line[FIRST_LINE + 1], const char hex[HASH_LEN + 1], struct unix_time fresh_at)
+{
+	snprintf(line, FIRST_LINE + 1, MAGIC "%*s %016" PRIu64 "\n", HASH_LEN, hex,
+	    (uint64_t)fresh_at.ms);
+}
+
+char *cache_make(const char *group, const struct cache_facts *facts,
     const struct directory_table *table, const struct renames *renames, size_t *len)
 {
+	char hex[HASH_LEN + 1] = "", first_line[FIRST_LINE + 1];
 	struct json_writer writer = {0};
+	write_first_line(first_line, hex, facts->fresh_at); /* its room */
+	json_write(&writer, first_line);
 	write_member(&writer, "{\"group\":", group, strlen(group));
 	json_write(&writer, ",\"epoch\":");
 	json_write_int(&writer, (int64_t)facts->epoch);
@@ -88,6 +98,9 @@ static char *make_document(const char *group, const struct cache_facts *facts,
 	json_write(&writer, "],\n\"renames\":[");
 	write_renames(&writer, renames);
 	json_write(&writer, "]}\n");
+	hash_text(writer.data + FIRST_LINE, writer.len - FIRST_LINE, hex);
+	write_first_line(first_line, hex, facts->fresh_at);
+	memcpy(writer.data, first_line, FIRST_LINE);
 	*len = writer.len;
 	return writer.data;
 }
@@ -104,16 +117,12 @@ static bool write_all(int fd, const char *text, size_t len)
 	return true;
 }
 
-static bool write_file(const char *path, struct unix_time fresh_at, const char *text, size_t len)
+static bool write_file(const char *path, const char *text, size_t len)
 {
-	char hex[HASH_LEN + 1], line[FIRST_LINE + 1];
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return false;
-	hash_text(text, len, hex);
-	snprintf(line, sizeof line, MAGIC "%s %016" PRIu64 "\n", hex, (uint64_t)fresh_at.ms);
-	bool is_good =
-	    write_all(fd, line, FIRST_LINE) && write_all(fd, text, len) && fsync(fd) == 0;
+	bool is_good = write_all(fd, text, len) && fsync(fd) == 0;
 	int reason = errno;
 	close(fd);
 	errno = reason;
@@ -123,33 +132,22 @@ static bool write_file(const char *path, struct unix_time fresh_at, const char *
 /* The rename itself is durable only with its directory. */
 static void sync_directory(const char *path)
 {
-	const char *slash = strrchr(path, '/');
-	char *directory = slash != NULL ? xstrndup(path, (size_t)(slash - path) + 1) : xstrdup(".");
-	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	free(directory);
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return;
 	(void)!fsync(fd);
 	close(fd);
 }
 
-bool cache_write(const char *path, const char *group, const struct cache_facts *facts,
-    const struct directory_table *table, const struct renames *renames, char **error)
+int cache_write(const struct cache_place *place, const char *text, size_t len)
 {
-	size_t len;
-	char *text = make_document(group, facts, table, renames, &len);
-	char *temporary = xasprintf("%s.new", path);
-	bool is_good =
-	    write_file(temporary, facts->fresh_at, text, len) && rename(temporary, path) == 0;
-	if (is_good) {
-		sync_directory(path);
-	} else {
-		*error = xasprintf("cannot write the cache file %s: %s", path, strerror(errno));
-		unlink(temporary);
+	if (write_file(place->temporary, text, len) && rename(place->temporary, place->path) == 0) {
+		sync_directory(place->directory);
+		return 0;
 	}
-	free(temporary);
-	free(text);
-	return is_good;
+	int error = errno;
+	unlink(place->temporary);
+	return error;
 }
 
 void cache_touch(const char *path, struct unix_time fresh_at)

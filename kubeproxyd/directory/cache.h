@@ -4,6 +4,7 @@
 #define EKSGATE_CACHE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/attr.h"
@@ -17,9 +18,18 @@ struct cache_facts {
 	struct unix_time fresh_at; /* when the bus last confirmed it */
 };
 
-/* False: *error says what failed with which file (free()). The old file is then untouched. */
-bool cache_write(const char *path, const char *group, const struct cache_facts *facts,
-    const struct directory_table *table, const struct renames *renames, char **error) MUST_USE;
+/* Where the file is, and what it is written as before it takes its name. */
+struct cache_place {
+	char *path, *temporary;
+	char *directory; /* of both */
+};
+
+/* All that the file will hold (free()). */
+char *cache_make(const char *group, const struct cache_facts *facts,
+    const struct directory_table *table, const struct renames *renames, size_t *len) MUST_USE;
+/* Two for a thread: they touch nothing but what they are given. 0, or errno: the old file is then
+ * untouched. */
+int cache_write(const struct cache_place *place, const char *text, size_t len) MUST_USE;
 /* Only the time: in place, cheap, without a promise. */
 void cache_touch(const char *path, struct unix_time fresh_at);
 

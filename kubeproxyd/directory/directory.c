@@ -15,6 +15,7 @@
 #include "common/xmem.h"
 #include "kubeproxyd/directory/alias_index.h"
 #include "kubeproxyd/directory/cache.h"
+#include "kubeproxyd/directory/cache_writer.h"
 #include "kubeproxyd/directory/renames.h"
 
 #define STALE_HEARTBEATS 3
@@ -23,6 +24,8 @@
 #define SAVE_COST	 50 /* saving takes at most one part in so many of the time */
 #define SAVE_RETRY_MS	 10000
 #define TOUCH_MS	 10000
+#define SILENT_MS	 30000 /* a disk is told of that has not answered for so long */
+#define STOP_SECONDS	 5 /* for one, at the end */
 #define RENAME_PAIRS_MAX 65536
 #define CLOCK_OFFSET_MAX INT64_C(86400000)
 
@@ -53,6 +56,7 @@ struct directory {
 	struct unix_time fresh_at;
 	struct mono confirmed_at; /* 0: not yet by this process */
 	struct duration heartbeat, clock_offset;
+	struct cache_writer *writer; /* NULL: nowhere to write */
 	struct timer *save;
 	struct mono saved_at, touched_at;
 	struct duration save_pause; /* least time between two */
@@ -200,28 +204,47 @@ static struct duration silence_limit(const struct directory *directory)
 	return duration_ms(ms > STALE_MS_MIN ? ms : STALE_MS_MIN);
 }
 
+static void note_failing(struct directory *directory, const char *why)
+{
+	if (directory->is_save_failing)
+		return;
+	char *error = xasprintf("cannot write the cache file %s: %s", directory->cache_path, why);
+	log_error("directory", "cache-not-written", LOG_S("error", error));
+	free(error);
+	directory->is_save_failing = true;
+}
+
+static void on_saved(void *arg, int error)
+{
+	struct directory *directory = arg;
+	directory->saved_at = directory->touched_at = mono_now();
+	metric_add(directory->metrics.saves, 1, error == 0 ? "ok" : "failed");
+	if (error == 0 && directory->is_save_failing)
+		log_info("directory", "cache-written-again", LOG_S("path", directory->cache_path));
+	if (error == 0)
+		directory->is_save_failing = false;
+	else
+		note_failing(directory, strerror(error));
+	if (error != 0)
+		timer_set(directory->save, duration_ms(SAVE_RETRY_MS));
+}
+
 static void on_save(void *arg)
 {
 	struct directory *directory = arg;
-	char *error = NULL;
+	if (cache_writer_is_busy(directory->writer)) {
+		timer_set(directory->save, duration_ms(SAVE_MS_MIN));
+		return;
+	}
 	const struct cache_facts facts = {
 	    directory->epoch, directory->sequence, directory->fresh_at};
+	size_t len;
 	struct mono begin = mono_now();
-	bool is_good = cache_write(directory->cache_path, directory->group, &facts,
-	    directory->table, &directory->renames, &error);
-	directory->saved_at = directory->touched_at = mono_now();
+	char *text =
+	    cache_make(directory->group, &facts, directory->table, &directory->renames, &len);
 	int64_t cost = mono_since(begin).ms * SAVE_COST;
 	directory->save_pause = duration_ms(cost > SAVE_MS_MIN ? cost : SAVE_MS_MIN);
-	metric_add(directory->metrics.saves, 1, is_good ? "ok" : "failed");
-	if (!is_good) {
-		if (!directory->is_save_failing)
-			log_error("directory", "cache-not-written", LOG_S("error", error));
-		timer_set(directory->save, duration_ms(SAVE_RETRY_MS));
-	} else if (directory->is_save_failing) {
-		log_info("directory", "cache-written-again", LOG_S("path", directory->cache_path));
-	}
-	directory->is_save_failing = !is_good;
-	free(error);
+	cache_writer_save(directory->writer, text, len);
 }
 
 static void save_soon(struct directory *directory)
@@ -277,6 +300,8 @@ static void open_cache(struct directory *directory, const char *instance)
 		log_error("directory", "no-cache-directory", LOG_S("path", dir),
 		    LOG_S("error", strerror(errno)));
 	directory->cache_path = xasprintf("%s/%s.cache", dir, instance);
+	directory->writer =
+	    cache_writer_new(directory->loop, directory->cache_path, on_saved, directory);
 	load_cache(directory);
 }
 
@@ -324,13 +349,25 @@ struct directory *directory_new(struct loop *loop, struct metrics *metrics,
 	return directory;
 }
 
+/* What is known now is on the disk then, unless that hangs. */
+static void end_saving(struct directory *directory)
+{
+	struct duration patience = duration_seconds(STOP_SECONDS);
+	bool is_due = timer_is_set(directory->save);
+	bool is_done = directory->writer == NULL || cache_writer_wait(directory->writer, patience);
+	if (is_done && is_due)
+		on_save(directory);
+	if (!cache_writer_free(&directory->writer, is_done ? patience : duration_ms(0)))
+		log_warn("directory", "cache-left", LOG_S("path", directory->cache_path),
+		    LOG_S("error", "the disk does not answer"));
+}
+
 void directory_free(struct directory **directory_at)
 {
 	struct directory *directory = *directory_at;
 	if (directory == NULL)
 		return;
-	if (timer_is_set(directory->save))
-		on_save(directory);
+	end_saving(directory);
 	timer_free(&directory->save);
 	directory_table_free(&directory->table);
 	renames_free(&directory->renames);
@@ -515,10 +552,14 @@ void directory_confirm(struct directory *directory, struct duration heartbeat)
 	directory->confirmed_at = mono_now();
 	directory->fresh_at = unix_now();
 	directory->heartbeat = heartbeat;
-	if (directory->cache_path == NULL || mono_since(directory->touched_at).ms < TOUCH_MS)
+	if (directory->writer == NULL)
+		return;
+	if (cache_writer_silence(directory->writer).ms >= SILENT_MS)
+		note_failing(directory, "the disk does not answer");
+	if (timer_is_set(directory->save) || mono_since(directory->touched_at).ms < TOUCH_MS)
 		return;
 	directory->touched_at = mono_now();
-	cache_touch(directory->cache_path, directory->fresh_at);
+	cache_writer_touch(directory->writer, directory->fresh_at);
 }
 
 void directory_set_clock_offset(struct directory *directory, struct duration offset)

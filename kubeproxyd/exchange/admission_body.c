@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/text.h"
 #include "common/xmem.h"
 #include "kubeproxyd/exchange/caller.h"
 #include "kubeproxyd/exchange/exchanges.h"
@@ -13,10 +14,9 @@
 
 static bool is_review(const struct request_info *info, const char *resource)
 {
-	return info->is_resource && strcmp(info->resource, resource) == 0 &&
-	       strcmp(info->api_group, "authorization.k8s.io") == 0 &&
-	       strcmp(info->verb, "create") == 0 && info->subresource[0] == '\0' &&
-	       info->namespace[0] == '\0';
+	return info->is_resource && text_is(info->resource, resource) &&
+	       text_is(info->api_group, "authorization.k8s.io") && text_is(info->verb, "create") &&
+	       info->subresource[0] == '\0' && info->namespace[0] == '\0';
 }
 
 static bool asks_for_rules(const struct request_info *info)
@@ -100,7 +100,7 @@ static char *refuse_creation(const struct admission *admission)
 static bool names_an_object(const struct request_info *info, const char *verb)
 {
 	return info->is_resource && info->name[0] != '\0' && info->subresource[0] == '\0' &&
-	       strcmp(info->verb, verb) == 0;
+	       text_is(info->verb, verb);
 }
 
 bool admission_check_creation(struct admission *admission, const struct http_head *request)

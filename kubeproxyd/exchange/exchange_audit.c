@@ -10,6 +10,7 @@
 #include "common/buf.h"
 #include "common/json.h"
 #include "common/settings.h"
+#include "common/text.h"
 #include "common/xmem.h"
 #include "kubeproxyd/directory/cluster.h"
 #include "kubeproxyd/exchange/caller.h"
@@ -131,7 +132,7 @@ void exchange_audit_answer_body(struct exchange *exchange, const uint8_t *data, 
 /* What belongs to an application behind a proxy subresource may hold its secrets: its query is left
  * out, and so is that of a request from nobody. A kubelet is no application: what its query says is
  * which command is to be run. */
-static char *uri_of(const struct exchange *exchange)
+static const char *uri_of(const struct exchange *exchange, char **cut)
 {
 	const struct admission *admission = &exchange->admission;
 	const char *target = admission->route.target;
@@ -144,7 +145,9 @@ static char *uri_of(const struct exchange *exchange)
 	size_t most = exchange->identity == NULL	? STRANGER_URI_MAX
 		      : !admission->decision.is_allowed ? REFUSED_URI_MAX
 							: len;
-	return xstrndup(target, len < most ? len : most);
+	if (len > most)
+		len = most;
+	return target[len] == '\0' ? target : (*cut = xstrndup(target, len));
 }
 
 static void add_who(const struct exchange *exchange, struct audit_event *event)
@@ -193,9 +196,9 @@ static void add_what(const struct exchange *exchange, struct audit_event *event)
 
 static void write_event(const struct exchange *exchange, struct audit_event *event)
 {
-	char *uri = uri_of(exchange);
+	char *cut = NULL;
 	event->audit_id = exchange->audit_id;
-	event->uri = uri;
+	event->uri = uri_of(exchange, &cut);
 	event->now = unix_now();
 	event->took = mono_since(exchange->started);
 	event->received = unix_add(event->now, duration_ms(-event->took.ms));
@@ -203,7 +206,7 @@ static void write_event(const struct exchange *exchange, struct audit_event *eve
 	add_what(exchange, event);
 	if (event->stage != AUDIT_RESPONSE_COMPLETE || !exchange_remote_take_event(exchange, event))
 		audit_write(exchange->all->with.audit, event);
-	free(uri);
+	free(cut);
 }
 
 static bool wants(const struct exchange *exchange, enum audit_stage stage)
@@ -214,15 +217,6 @@ static bool wants(const struct exchange *exchange, enum audit_stage stage)
 
 /* --- when ------------------------------------------------------------------------------------ */
 
-static bool is_one_of(const char *word, const char *const *words)
-{
-	for (; *words != NULL; words++) {
-		if (strcmp(word, *words) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* What runs something in a cluster, or opens a way into it. Behind nodes/proxy a kubelet does so,
  * in tunnels and without one. */
 static bool is_session(const struct exchange *exchange)
@@ -231,8 +225,8 @@ static bool is_session(const struct exchange *exchange)
 	static const char *const reads[] = {"get", "watch", NULL};
 	const struct request_info *info = &exchange->admission.info;
 	bool is_hidden = request_info_is_kubelet(info) &&
-			 (exchange->request->is_upgrade || !is_one_of(info->verb, reads));
-	return is_hidden || (info->is_resource && is_one_of(info->subresource, subresources));
+			 (exchange->request->is_upgrade || !text_is_one_of(info->verb, reads));
+	return is_hidden || (info->is_resource && text_is_one_of(info->subresource, subresources));
 }
 
 /* What changes something or reveals a secret: all but reading. */
@@ -242,8 +236,8 @@ static bool is_privileged(const struct exchange *exchange)
 	const struct request_info *info = &exchange->admission.info;
 	if (exchange->request->is_upgrade || info->opaque_from > 0 || is_session(exchange))
 		return true;
-	return !is_one_of(info->verb, reads) ||
-	       (info->is_resource && strcmp(info->resource, "secrets") == 0);
+	return !text_is_one_of(info->verb, reads) ||
+	       (info->is_resource && text_is(info->resource, "secrets"));
 }
 
 static bool refuse(const char **message)
@@ -278,7 +272,7 @@ static void watch_ports(struct exchange *exchange)
 	const struct request_info *info = &exchange->admission.info;
 	const char *upgrade = fields_get(&exchange->request->fields, "Upgrade");
 	bool is_of_interest = exchange->state == STATE_TUNNEL && info->is_resource &&
-			      strcmp(info->subresource, "portforward") == 0 &&
+			      text_is(info->subresource, "portforward") &&
 			      exchange->audit.verdict.level != AUDIT_NONE;
 	if (is_of_interest && upgrade != NULL)
 		exchange->audit.ports = forwarded_ports_new(upgrade);

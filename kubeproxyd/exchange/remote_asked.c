@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/text.h"
 #include "common/xmem.h"
 #include "kubeproxyd/exchange/exchange_private.h"
 #include "kubeproxyd/policy/query.h"
@@ -14,15 +15,14 @@ static bool is_remote_command(const struct exchange *exchange)
 {
 	const struct request_info *info = &exchange->admission.info;
 	return exchange->request->is_upgrade && info->is_resource &&
-	       (strcmp(info->subresource, "exec") == 0 ||
-		   strcmp(info->subresource, "attach") == 0) &&
+	       (text_is(info->subresource, "exec") || text_is(info->subresource, "attach")) &&
 	       fields_get(&exchange->request->fields, "Upgrade") != NULL;
 }
 
 /* The terminal of an attach is the container's, whatever the request says of one (CRI: Attach). */
 static bool is_on_terminal(const struct exchange *exchange, bool has_terminal)
 {
-	return has_terminal || strcmp(exchange->admission.info.subresource, "attach") == 0;
+	return has_terminal || text_is(exchange->admission.info.subresource, "attach");
 }
 
 /* A kubelet runs commands, too: behind nodes/proxy, in tunnels (/exec, /attach) and without one
@@ -34,7 +34,7 @@ static bool is_hidden_command(const struct exchange *exchange)
 	if (!request_info_is_kubelet(info))
 		return false;
 	for (size_t i = 0; i < sizeof reads / sizeof reads[0]; i++) {
-		if (strcmp(exchange->request->method, reads[i]) == 0)
+		if (text_is(exchange->request->method, reads[i]))
 			return exchange->request->is_upgrade;
 	}
 	return true;

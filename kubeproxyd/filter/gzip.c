@@ -4,7 +4,9 @@
 #include "kubeproxyd/filter/gzip.h"
 
 #define ZLIB_CONST /* input is not written to */
+#include <malloc.h>
 #include <stdlib.h>
+#include <string.h>
 #include <zlib.h>
 
 #include "common/xmem.h"
@@ -32,9 +34,25 @@ static void must(int result)
 		abort();
 }
 
+/* Windows hold objects, which may be Secrets. */
+static void *allocate(void *arg, uInt count, uInt size)
+{
+	(void)arg;
+	return xcalloc(count, size);
+}
+
+static void wipe(void *arg, void *memory)
+{
+	(void)arg;
+	explicit_bzero(memory, malloc_usable_size(memory));
+	free(memory);
+}
+
 struct gunzip *gunzip_new(void)
 {
 	struct gunzip *gunzip = xcalloc(1, sizeof *gunzip);
+	gunzip->stream.zalloc = allocate;
+	gunzip->stream.zfree = wipe;
 	must(inflateInit2(&gunzip->stream, IN_WINDOW + GZIP_FORMAT));
 	return gunzip;
 }
@@ -79,6 +97,8 @@ bool gunzip_is_complete(const struct gunzip *gunzip)
 struct gzip *gzip_new(void)
 {
 	struct gzip *gzip = xcalloc(1, sizeof *gzip);
+	gzip->stream.zalloc = allocate;
+	gzip->stream.zfree = wipe;
 	must(deflateInit2(&gzip->stream, LEVEL, Z_DEFLATED, OUT_WINDOW + GZIP_FORMAT, OUT_MEMORY,
 	    Z_DEFAULT_STRATEGY));
 	return gzip;

@@ -70,9 +70,12 @@ static void time_head(struct h2_conversation *conversation)
 	if (conversation->is_closed)
 		return;
 	bool is_begun = h2_is_head_begun(&conversation->h2);
-	if (is_begun == conversation->is_head_timed)
+	bool is_same = is_begun == conversation->is_head_timed &&
+		       (!is_begun || conversation->timed_head == conversation->heads);
+	if (is_same)
 		return;
 	conversation->is_head_timed = is_begun;
+	conversation->timed_head = conversation->heads;
 	if (is_begun)
 		timer_set(conversation->timer,
 		    session_settings(conversation->session)->proxy.limits.header_timeout);
@@ -167,6 +170,8 @@ static void calm_down(struct h2_conversation *conversation)
 static void on_frame(void *arg, const struct h2_frame *frame)
 {
 	struct h2_conversation *conversation = arg;
+	if (frame->type == H2_HEADERS)
+		conversation->heads++;
 	if (!flood_take(&conversation->flood, limits_of(conversation), frame))
 		calm_down(conversation);
 }

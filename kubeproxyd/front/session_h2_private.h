@@ -66,7 +66,8 @@ struct h2_conversation {
 	bool has_certificate; /* that was accepted: who asks is known before a body comes */
 	bool is_stranger; /* bodies that nobody has taken use the connection's window up */
 	size_t untaken; /* bytes of them */
-	bool is_head_timed; /* the timer is for it */
+	uint64_t heads, timed_head; /* that began to come; the one that the timer is for */
+	bool is_head_timed; /* the timer is for one */
 	bool is_closed;
 };
 

@@ -21,6 +21,12 @@ static bool is_value(const char *text)
 	return len > 0 && text[0] != ' ' && text[len - 1] != ' ' && field_text_is_plain(text, len);
 }
 
+/* Without a space: nothing stands behind a bearer token. */
+static bool is_token(const char *text)
+{
+	return text != NULL && *text != '\0' && field_text_is_visible(text, strlen(text));
+}
+
 static bool are_values(const struct headers_input *input)
 {
 	for (size_t i = 0; i < input->group_count; i++) {
@@ -47,9 +53,7 @@ static void add_extras(const struct headers_input *input, struct http_fields *fi
 
 bool impersonate_add_fields(const struct headers_input *input, struct http_fields *fields)
 {
-	if (!is_value(input->token) || strchr(input->token, ' ') != NULL || !is_value(input->user))
-		return false;
-	if (!are_values(input))
+	if (!is_token(input->token) || !is_value(input->user) || !are_values(input))
 		return false;
 	fields_add_prefixed(fields, "Authorization", BEARER, input->token);
 	fields_add_text(fields, "Impersonate-User", input->user);

@@ -8,11 +8,13 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/bytes16.h"
+
 /* Longer than any name of the table, so that what is cut off matters to no rule. */
 #define DISGUISE_MAX 64
 
 struct rule {
-	const char *name;
+	const char *name; /* in lower case */
 	uint8_t len;
 	bool is_prefix; /* `name` is how it begins */
 	uint32_t traits;
@@ -33,76 +35,85 @@ struct rule {
 #define PRIVATE FIELD_PRIVATE
 
 static const struct rule rules[] = {
-    PREFIX("Access-Control-", FIELD_OF_HOST),
-    NAME("Accept", FIELD_ACCEPT),
-    NAME("Accept-Encoding", FIELD_ACCEPT),
-    NAME("Accept-Ranges", FIELD_OF_BODY),
-    NAME("Age", FIELD_OF_HEADS),
-    NAME("Alt-Svc", FIELD_OF_HOST),
-    NAME("Audit-Id", WHO | PRIVATE | FIELD_AUDIT_ID),
-    NAME("Authorization", WHO | PRIVATE | FIELD_AUTHORIZATION),
-    NAME("Cache-Control", FIELD_OF_HEADS),
-    NAME("Clear-Site-Data", FIELD_OF_HOST),
-    NAME("Connection", HOP | MEMBERS | FIELD_CONNECTION),
-    PREFIX("Content-", FIELD_OF_HEADS),
-    NAME("Content-Digest", FIELD_OF_BODY),
-    NAME("Content-Length", HOP | MEMBERS | FIELD_FRAMING),
-    NAME("Content-MD5", FIELD_OF_BODY),
-    NAME("Content-Range", FIELD_OF_BODY),
-    NAME("Cookie", FIELD_COOKIE | PRIVATE),
-    NAME("Cookie2", FIELD_COOKIE),
-    NAME("Date", FIELD_OF_HEADS),
-    NAME("Digest", FIELD_OF_BODY),
-    NAME("ETag", FIELD_OF_BODY),
-    NAME("Expect", HOP),
-    NAME("Expires", FIELD_OF_HEADS),
-    NAME("Forwarded", WHO),
-    PREFIX("Front-Proxy", WHO),
-    NAME("Host", HOP | MEMBERS),
-    NAME("HTTP2-Settings", HOP),
-    PREFIX("Impersonate", WHO | PRIVATE | FIELD_IMPERSONATION),
-    NAME("Impersonate-Group", FIELD_IMPERSONATE_GROUP),
-    NAME("Impersonate-Uid", FIELD_IMPERSONATE_UID),
-    NAME("Impersonate-User", FIELD_IMPERSONATE_USER),
-    NAME("Keep-Alive", HOP | FIELD_FRAMING),
-    NAME("Last-Modified", FIELD_OF_BODY),
-    NAME("Location", FIELD_LOCATION | FIELD_OF_HEADS),
-    NAME("NEL", FIELD_OF_HOST),
-    NAME("Origin", FIELD_ORIGIN),
-    NAME("Proxy-Authenticate", HOP),
-    NAME("Proxy-Authentication-Info", HOP),
-    NAME("Proxy-Authorization", HOP | WHO),
-    NAME("Proxy-Connection", HOP | FIELD_FRAMING),
-    NAME("Public-Key-Pins", FIELD_OF_HOST),
-    NAME("Refresh", FIELD_OF_HOST),
-    NAME("Report-To", FIELD_OF_HOST),
-    NAME("Reporting-Endpoints", FIELD_OF_HOST),
-    NAME("Repr-Digest", FIELD_OF_BODY),
-    NAME("Retry-After", FIELD_OF_HEADS),
-    NAME("Sec-Fetch-Site", FIELD_ORIGIN),
-    PREFIX("Sec-WebSocket-", FIELD_FRAMING),
-    NAME("Sec-WebSocket-Protocol", FIELD_PROTOCOLS),
-    NAME("Service-Worker-Allowed", FIELD_OF_HOST),
-    NAME("Set-Cookie", FIELD_SET_COOKIE | FIELD_OF_HEADS | PRIVATE),
-    NAME("Set-Cookie2", FIELD_OF_HOST),
-    NAME("Strict-Transport-Security", FIELD_OF_HOST),
-    NAME("TE", HOP),
-    NAME("Trailer", HOP | FIELD_TRAILER | FIELD_OF_BODY),
-    NAME("Transfer-Encoding", HOP | MEMBERS | FIELD_FRAMING),
-    NAME("Upgrade", HOP | FIELD_UPGRADE),
-    NAME("Vary", FIELD_OF_HEADS),
-    NAME("WWW-Authenticate", FIELD_OF_HOST),
-    PREFIX("X-Amz", WHO),
-    PREFIX("X-Client-", WHO),
-    NAME("X-Content-Type-Options", FIELD_SNIFFING | FIELD_OF_HEADS),
-    PREFIX("X-Forwarded-", WHO),
-    NAME("X-Forwarded-For", PRIVATE | FIELD_FORWARDED_FOR),
-    NAME("X-Real-Ip", WHO),
-    PREFIX("X-Remote-", WHO),
+    PREFIX("access-control-", FIELD_OF_HOST),
+    NAME("accept", FIELD_ACCEPT),
+    NAME("accept-encoding", FIELD_ACCEPT),
+    NAME("accept-ranges", FIELD_OF_BODY),
+    NAME("age", FIELD_OF_HEADS),
+    NAME("alt-svc", FIELD_OF_HOST),
+    NAME("audit-id", WHO | PRIVATE | FIELD_AUDIT_ID),
+    NAME("authorization", WHO | PRIVATE | FIELD_AUTHORIZATION),
+    NAME("cache-control", FIELD_OF_HEADS),
+    NAME("clear-site-data", FIELD_OF_HOST),
+    NAME("connection", HOP | MEMBERS | FIELD_CONNECTION),
+    PREFIX("content-", FIELD_OF_HEADS),
+    NAME("content-digest", FIELD_OF_BODY),
+    NAME("content-length", HOP | MEMBERS | FIELD_FRAMING),
+    NAME("content-md5", FIELD_OF_BODY),
+    NAME("content-range", FIELD_OF_BODY),
+    NAME("cookie", FIELD_COOKIE | PRIVATE),
+    NAME("cookie2", FIELD_COOKIE),
+    NAME("date", FIELD_OF_HEADS),
+    NAME("digest", FIELD_OF_BODY),
+    NAME("etag", FIELD_OF_BODY),
+    NAME("expect", HOP),
+    NAME("expires", FIELD_OF_HEADS),
+    NAME("forwarded", WHO),
+    PREFIX("front-proxy", WHO),
+    NAME("host", HOP | MEMBERS),
+    NAME("http2-settings", HOP),
+    PREFIX("impersonate", WHO | PRIVATE | FIELD_IMPERSONATION),
+    NAME("impersonate-group", FIELD_IMPERSONATE_GROUP),
+    NAME("impersonate-uid", FIELD_IMPERSONATE_UID),
+    NAME("impersonate-user", FIELD_IMPERSONATE_USER),
+    NAME("keep-alive", HOP | FIELD_FRAMING),
+    NAME("last-modified", FIELD_OF_BODY),
+    NAME("location", FIELD_LOCATION | FIELD_OF_HEADS),
+    NAME("nel", FIELD_OF_HOST),
+    NAME("origin", FIELD_ORIGIN),
+    NAME("proxy-authenticate", HOP),
+    NAME("proxy-authentication-info", HOP),
+    NAME("proxy-authorization", HOP | WHO),
+    NAME("proxy-connection", HOP | FIELD_FRAMING),
+    NAME("public-key-pins", FIELD_OF_HOST),
+    NAME("refresh", FIELD_OF_HOST),
+    NAME("report-to", FIELD_OF_HOST),
+    NAME("reporting-endpoints", FIELD_OF_HOST),
+    NAME("repr-digest", FIELD_OF_BODY),
+    NAME("retry-after", FIELD_OF_HEADS),
+    NAME("sec-fetch-site", FIELD_ORIGIN),
+    PREFIX("sec-websocket-", FIELD_FRAMING),
+    NAME("sec-websocket-protocol", FIELD_PROTOCOLS),
+    NAME("service-worker-allowed", FIELD_OF_HOST),
+    NAME("set-cookie", FIELD_SET_COOKIE | FIELD_OF_HEADS | PRIVATE),
+    NAME("set-cookie2", FIELD_OF_HOST),
+    NAME("strict-transport-security", FIELD_OF_HOST),
+    NAME("te", HOP),
+    NAME("trailer", HOP | FIELD_TRAILER | FIELD_OF_BODY),
+    NAME("transfer-encoding", HOP | MEMBERS | FIELD_FRAMING),
+    NAME("upgrade", HOP | FIELD_UPGRADE),
+    NAME("vary", FIELD_OF_HEADS),
+    NAME("www-authenticate", FIELD_OF_HOST),
+    PREFIX("x-amz", WHO),
+    PREFIX("x-client-", WHO),
+    NAME("x-content-type-options", FIELD_SNIFFING | FIELD_OF_HEADS),
+    PREFIX("x-forwarded-", WHO),
+    NAME("x-forwarded-for", PRIVATE | FIELD_FORWARDED_FOR),
+    NAME("x-real-ip", WHO),
+    PREFIX("x-remote-", WHO),
 };
 
 #define RULE_COUNT (sizeof rules / sizeof rules[0])
 #define LETTERS	   26u
+/* More than the longest name of the table has: all longer ones follow the same rules. */
+#define LENGTHS 32u
+/* Bits for the rules of one letter. */
+#define RULES_MAX 16u
+
+struct index {
+	uint8_t first[LETTERS + 1]; /* rule of each letter; in the end how many rules there are */
+	uint16_t candidates[LETTERS][LENGTHS]; /* the rules that a name of that length may follow */
+};
 
 /* 0 is 'a', in either case; LETTERS or more: no letter. */
 static unsigned letter_of(char c)
@@ -110,28 +121,58 @@ static unsigned letter_of(char c)
 	return ((unsigned char)c | 0x20u) - 'a';
 }
 
-/* Where the rules of each letter begin; worked out once. */
-static const uint8_t *find_starts(void)
+static void index_rule(uint16_t candidates[LENGTHS], const struct rule *rule, size_t number)
 {
-	static uint8_t starts[LETTERS + 1];
-	if (starts[LETTERS] > 0)
-		return starts;
+	size_t last = rule->is_prefix ? LENGTHS - 1 : rule->len;
+	if (number >= RULES_MAX || rule->len >= LENGTHS - 1)
+		abort();
+	for (size_t len = rule->len; len <= last; len++)
+		candidates[len] |= (uint16_t)(1u << number);
+}
+
+/* Worked out once. */
+static const struct index *find_index(void)
+{
+	static struct index index;
+	if (index.first[LETTERS] > 0)
+		return &index;
 	size_t at = 0;
 	for (unsigned letter = 0; letter < LETTERS; letter++) {
-		starts[letter] = (uint8_t)at;
-		while (at < RULE_COUNT && letter_of(rules[at].name[0]) == letter)
-			at++;
+		size_t first = at;
+		index.first[letter] = (uint8_t)first;
+		for (; at < RULE_COUNT && letter_of(rules[at].name[0]) == letter; at++)
+			index_rule(index.candidates[letter], &rules[at], at - first);
 	}
 	if (at != RULE_COUNT)
 		abort(); /* one stands in the wrong place, and would never be found */
-	starts[LETTERS] = (uint8_t)at;
-	return starts;
+	index.first[LETTERS] = (uint8_t)at;
+	return &index;
 }
 
-static bool follows(const struct rule *rule, const char *name, size_t len)
+static inline uint64_t load(const char *text)
 {
-	bool may_be = rule->is_prefix ? len >= rule->len : len == rule->len;
-	return may_be && strncasecmp(rule->name, name, rule->len) == 0;
+	uint64_t eight;
+	memcpy(&eight, text, sizeof eight);
+	return eight;
+}
+
+/* Eight bytes of a name and of a rule, in any case: a letter has 0x40 set and may differ in 0x20,
+ * which is half of that; what else stands in a rule, a digit or '-', has not. */
+static inline bool is_same(uint64_t name, uint64_t rule)
+{
+	return ((name ^ rule) & ~(rule >> 1 & UINT64_C(0x2020202020202020))) == 0;
+}
+
+/* The name is as long as the rule at least. Of longer ones the last bytes are looked at twice. */
+static inline bool begins_as(const char *name, const struct rule *rule)
+{
+	if (rule->len < sizeof(uint64_t))
+		return strncasecmp(name, rule->name, rule->len) == 0;
+	size_t last = rule->len - sizeof(uint64_t);
+	for (size_t at = 0; at < last; at += sizeof(uint64_t))
+		if (!is_same(load(name + at), load(rule->name + at)))
+			return false;
+	return is_same(load(name + last), load(rule->name + last));
 }
 
 static uint32_t look_up(const char *name, size_t len)
@@ -139,16 +180,20 @@ static uint32_t look_up(const char *name, size_t len)
 	unsigned letter = len > 0 ? letter_of(name[0]) : LETTERS;
 	if (letter >= LETTERS)
 		return 0;
-	const uint8_t *starts = find_starts();
+	const struct index *index = find_index();
+	const struct rule *first = &rules[index->first[letter]];
+	unsigned left = index->candidates[letter][len < LENGTHS ? len : LENGTHS - 1];
 	uint32_t traits = 0;
-	for (size_t i = starts[letter]; i < starts[letter + 1]; i++) {
-		if (follows(&rules[i], name, len))
-			traits |= rules[i].traits;
+	for (; left != 0; left &= left - 1) {
+		const struct rule *rule = &first[__builtin_ctz(left)];
+		if (begins_as(name, rule))
+			traits |= rule->traits;
 	}
 	return traits;
 }
 
-static bool is_disguised(const char *name, size_t len)
+/* Hardly any name is asked: it stands apart. */
+static __attribute__((noinline)) bool is_disguised(const char *name, size_t len)
 {
 	char undisguised[DISGUISE_MAX];
 	size_t kept = len < sizeof undisguised ? len : sizeof undisguised;
@@ -160,10 +205,15 @@ static bool is_disguised(const char *name, size_t len)
 	return (look_up(undisguised, kept) & (FIELD_IDENTITY | FIELD_FRAMING)) != 0;
 }
 
+static inline bytes16 find_underscores(bytes16 bytes)
+{
+	return bytes == '_';
+}
+
 uint32_t field_traits(const char *name, size_t len)
 {
 	uint32_t traits = look_up(name, len);
-	if (memchr(name, '_', len) != NULL && is_disguised(name, len))
+	if (!bytes16_are_free_of(find_underscores, name, len) && is_disguised(name, len))
 		traits |= FIELD_DISGUISED;
 	return traits;
 }

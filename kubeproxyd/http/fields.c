@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/bytes16.h"
 #include "common/xmem.h"
 
 /* What kubectl sends fits; a head that waits for hours holds no more. */
@@ -46,10 +47,8 @@ void fields_trim(struct http_fields *fields)
 	fields->items = xreallocarray(fields->items, fields->cap, sizeof *fields->items);
 }
 
-static void make_room(struct http_fields *fields, size_t bytes)
+static __attribute__((noinline)) void grow(struct http_fields *fields, size_t bytes)
 {
-	if (bytes > BLOCK_MAX - fields->block_len)
-		abort();
 	if (fields->block_len + bytes > fields->block_cap)
 		grow_block(fields, fields->block_len + bytes);
 	if (fields->count < fields->cap)
@@ -58,15 +57,21 @@ static void make_room(struct http_fields *fields, size_t bytes)
 	fields->items = xreallocarray(fields->items, fields->cap, sizeof *fields->items);
 }
 
-/* Copies text with a NUL behind it; returns its offset. */
-static inline uint32_t put(struct http_fields *fields, const char *text, size_t len)
+/* For one more field. */
+static inline void make_room(struct http_fields *fields, size_t bytes)
 {
-	size_t at = fields->block_len;
+	if (bytes > BLOCK_MAX - fields->block_len)
+		abort();
+	if (fields->block_len + bytes > fields->block_cap || fields->count == fields->cap)
+		grow(fields, bytes);
+}
+
+/* Copies text with a NUL behind it. */
+static inline void put(char *to, const char *text, size_t len)
+{
 	if (len > 0)
-		memcpy(fields->block + at, text, len);
-	fields->block[at + len] = '\0';
-	fields->block_len = at + len + 1;
-	return (uint32_t)at;
+		memcpy(to, text, len);
+	to[len] = '\0';
 }
 
 static void add(struct http_fields *fields, uint32_t traits, const char *name, size_t name_len,
@@ -75,13 +80,16 @@ static void add(struct http_fields *fields, uint32_t traits, const char *name, s
 	if (name_len > BLOCK_MAX / 4 || value_len > BLOCK_MAX / 4)
 		abort();
 	make_room(fields, name_len + value_len + 2);
-	struct http_field *field = &fields->items[fields->count++];
-	(void)put(fields, name, name_len);
-	field->traits = traits;
-	field->name_len = (uint32_t)name_len;
-	field->value_at = put(fields, value, value_len);
-	field->value_len = (uint32_t)value_len;
+	size_t name_at = fields->block_len, value_at = name_at + name_len + 1;
+	char *block = fields->block;
+	fields->items[fields->count++] = (struct http_field){.traits = traits,
+	    .name_len = (uint32_t)name_len,
+	    .value_at = (uint32_t)value_at,
+	    .value_len = (uint32_t)value_len};
+	fields->block_len = value_at + value_len + 1;
 	fields->traits |= traits;
+	put(block + name_at, name, name_len);
+	put(block + value_at, value, value_len);
 }
 
 void fields_add(struct http_fields *fields, const char *name, size_t name_len, const char *value,
@@ -104,63 +112,29 @@ void fields_add_prefixed(
 	make_room(fields, strlen(name) + prefix_len + rest_len + 2);
 	fields_add(fields, name, strlen(name), prefix, prefix_len);
 	/* The rest takes the place of the NUL behind the prefix. */
-	fields->block_len--;
-	(void)put(fields, rest, rest_len);
+	put(fields->block + fields->block_len - 1, rest, rest_len);
+	fields->block_len += rest_len;
 	fields->items[fields->count - 1].value_len += (uint32_t)rest_len;
-}
-
-/* Sixteen bytes at a time; of longer texts the last ones are looked at twice. Each byte of what is
- * found is 0 when there is nothing. */
-typedef uint8_t bytes16 __attribute__((vector_size(16)));
-
-static inline bytes16 load(const char *text)
-{
-	bytes16 bytes;
-	memcpy(&bytes, text, sizeof bytes);
-	return bytes;
-}
-
-static inline bool is_nothing(bytes16 found)
-{
-	uint64_t halves[2];
-	memcpy(halves, &found, sizeof halves);
-	return (halves[0] | halves[1]) == 0;
-}
-
-/* Whether `find` finds nothing in the text; `fill` is a byte that it never finds. */
-static inline __attribute__((always_inline)) bool is_free_of(
-    bytes16 (*find)(bytes16 bytes), char fill, const char *text, size_t len)
-{
-	bytes16 found = {0};
-	if (len < sizeof found) {
-		char few[sizeof found];
-		memset(few, fill, sizeof few);
-		memcpy(few, text, len);
-		return is_nothing(find(load(few)));
-	}
-	for (size_t at = 0; at + sizeof found < len; at += sizeof found)
-		found |= find(load(text + at));
-	return is_nothing(found | find(load(text + len - sizeof found)));
 }
 
 static inline bytes16 find_controls(bytes16 bytes)
 {
-	return (bytes16)(bytes < (uint8_t)' ') | (bytes16)(bytes == (uint8_t)0x7f);
+	return ((bytes >= 0) & (bytes < ' ')) | (bytes == 0x7f);
 }
 
 bool field_text_is_plain(const char *text, size_t len)
 {
-	return is_free_of(find_controls, ' ', text, len);
+	return bytes16_are_free_of(find_controls, text, len);
 }
 
 static inline bytes16 find_invisible(bytes16 bytes)
 {
-	return (bytes16)(bytes <= (uint8_t)' ') | (bytes16)(bytes >= (uint8_t)0x7f);
+	return (bytes < '!') | (bytes == 0x7f);
 }
 
 bool field_text_is_visible(const char *text, size_t len)
 {
-	return is_free_of(find_invisible, '!', text, len);
+	return bytes16_are_free_of(find_invisible, text, len);
 }
 
 static bool is_named(const struct http_fields *fields, size_t index, const char *name, size_t len)

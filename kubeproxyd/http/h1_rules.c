@@ -71,16 +71,45 @@ bool h1_check_target(const char *target, size_t len, struct h1_error *error)
 	return true;
 }
 
-/* RFC 9110, 5.6.2. */
+/* What names of fields are made of (RFC 9110, 5.6.2), and authorities: host, IP literal and port
+ * (RFC 3986, 3.2.2), without user information. */
+enum { IN_TOKEN = 1, IN_AUTHORITY = 2 };
+
+#define IN_BOTH (IN_TOKEN | IN_AUTHORITY)
+
+static const uint8_t places[256] = {
+    ['0' ... '9'] = IN_BOTH,
+    ['A' ... 'Z'] = IN_BOTH,
+    ['a' ... 'z'] = IN_BOTH,
+    ['!'] = IN_BOTH,
+    ['#'] = IN_BOTH,
+    ['$'] = IN_BOTH,
+    ['%'] = IN_BOTH,
+    ['&'] = IN_BOTH,
+    ['\''] = IN_BOTH,
+    ['*'] = IN_BOTH,
+    ['+'] = IN_BOTH,
+    ['-'] = IN_BOTH,
+    ['.'] = IN_BOTH,
+    ['^'] = IN_BOTH,
+    ['_'] = IN_BOTH,
+    ['`'] = IN_BOTH,
+    ['|'] = IN_BOTH,
+    ['~'] = IN_BOTH,
+    ['('] = IN_AUTHORITY,
+    [')'] = IN_AUTHORITY,
+    ['='] = IN_AUTHORITY,
+    [';'] = IN_AUTHORITY,
+    [':'] = IN_AUTHORITY,
+    ['['] = IN_AUTHORITY,
+    [']'] = IN_AUTHORITY,
+};
+
 bool h1_is_token(const char *name, size_t len)
 {
-	for (size_t i = 0; i < len; i++) {
-		char c = name[i];
-		bool is_alphanumeric =
-		    is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-		if (!is_alphanumeric && (c == '\0' || strchr("!#$%&'*+-.^_`|~", c) == NULL))
+	for (size_t i = 0; i < len; i++)
+		if ((places[(unsigned char)name[i]] & IN_TOKEN) == 0)
 			return false;
-	}
 	return len > 0;
 }
 
@@ -174,11 +203,10 @@ static bool offers_upgrade(const struct http_head *head)
 	       strncasecmp(protocol, "h2", 2) != 0;
 }
 
-/* What a host, an IP literal and a port are made of (RFC 3986, 3.2.2), without user information. */
 bool h1_is_authority(const char *text)
 {
 	for (; *text != '\0'; text++)
-		if (!h1_is_token(text, 1) && strchr("()=;:[]", *text) == NULL)
+		if ((places[(unsigned char)*text] & IN_AUTHORITY) == 0)
 			return false;
 	return true;
 }

@@ -165,7 +165,7 @@ void h2_widen_connection(struct h2 *h2, uint32_t size)
 /* --- the rest ----------------------------------------------------------------------------------
  */
 
-void h2_reset(struct h2_stream *stream, uint32_t code)
+void h2_stream_reset(struct h2_stream *stream, uint32_t code, h2_put *put)
 {
 	struct h2 *h2 = stream->h2;
 	if (h2 == NULL)
@@ -177,10 +177,16 @@ void h2_reset(struct h2_stream *stream, uint32_t code)
 		return;
 	uint8_t payload[4];
 	h2_write_u32(payload, code);
-	h2_put_reply(h2, &(struct h2_frame){.len = sizeof payload, .type = H2_RST_STREAM, .id = id},
+	put(h2, &(struct h2_frame){.len = sizeof payload, .type = H2_RST_STREAM, .id = id},
 	    payload);
 	if (h2->events->on_reset != NULL && code != H2_NO_ERROR)
 		h2->events->on_reset(h2->arg);
+}
+
+/* Of the owner's own accord: it is no reply to what the peer sent. */
+void h2_reset(struct h2_stream *stream, uint32_t code)
+{
+	h2_stream_reset(stream, code, h2_put_frame);
 }
 
 void h2_ping(struct h2 *h2)

@@ -23,7 +23,7 @@ void h2_stream_fail(struct h2_stream *stream, uint32_t code, const char *why)
 	h2->events->on_malformed(h2->arg, stream, why);
 	if (h2->is_stopped || h2_find(h2, id) != stream)
 		return;
-	h2_reset(stream, code);
+	h2_stream_reset(stream, code, h2_put_reply);
 	if (!h2->is_stopped)
 		h2->events->on_close(stream, code);
 }
@@ -97,20 +97,10 @@ static void change_credit(struct h2_stream *stream, int64_t more)
 	h2_resume(stream);
 }
 
-static bool is_beyond(const struct h2 *h2, int64_t more)
-{
-	for (const struct h2_stream *stream = h2_first_above(h2, 0); stream != NULL;
-	     stream = h2_first_above(h2, stream->id)) {
-		if (stream->credit + more > H2_WINDOW_MAX)
-			return true;
-	}
-	return false;
-}
-
 static void take_initial_window(struct h2 *h2, uint32_t value)
 {
 	int64_t more = (int64_t)value - h2->initial_credit;
-	if (value > H2_WINDOW_MAX || (more > 0 && is_beyond(h2, more))) {
+	if (value > H2_WINDOW_MAX || (more > 0 && h2_largest_credit(h2) > H2_WINDOW_MAX - more)) {
 		h2_fail(h2, H2_FLOW_CONTROL_ERROR, "a window beyond all bounds");
 		return;
 	}

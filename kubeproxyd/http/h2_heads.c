@@ -5,21 +5,33 @@
 #include "kubeproxyd/http/h2_rules.h"
 
 #define PRIORITY_LEN 5u
+/* A head that is larger than it may be is answered; its block, which must be kept until it is whole
+ * and may be a stranger's, is taken so far beyond the limit. */
+#define BLOCK_EXTRA ((size_t)64 * 1024)
 
 struct reading {
+	struct h2 *h2;
 	struct h2_stream *stream;
+	uint32_t id;
 	struct h2_rules rules;
 	const char *error;
 };
 
+/* Its owner may have ended the stream, or the connection, in an event. */
+static bool is_wanted(const struct reading *reading)
+{
+	return !reading->h2->is_terminated &&
+	       h2_is_still(reading->h2, reading->stream, reading->id);
+}
+
 static void take_field(void *arg, const struct hpack_field *field)
 {
 	struct reading *reading = arg;
-	if (reading->error != NULL)
+	if (reading->error != NULL || !is_wanted(reading))
 		return;
 	reading->error = h2_rules_take(&reading->rules, field);
 	if (reading->error == NULL)
-		reading->error = reading->stream->h2->events->on_field(reading->stream, field);
+		reading->error = reading->h2->events->on_field(reading->stream, field);
 }
 
 /* False: the table of the connection is lost. */
@@ -154,7 +166,7 @@ static void take_block(
 			    stream, H2_STREAM_CLOSED, "HEADERS behind the end of its stream");
 		return;
 	}
-	struct reading reading = {.stream = stream};
+	struct reading reading = {.h2 = h2, .stream = stream, .id = frame->id};
 	reading.rules.kind = stream->has_head	     ? H2_TRAILERS
 			     : h2->options.is_server ? H2_REQUEST_HEAD
 						     : H2_ANSWER_HEAD;
@@ -162,7 +174,7 @@ static void take_block(
 		reading.error = "trailers that do not end their stream";
 	else if (!stream->has_head && !h2->options.is_server)
 		h2->events->on_head_begin(stream);
-	if (decode(h2, block, len, &reading))
+	if (decode(h2, block, len, &reading) && is_wanted(&reading))
 		end_head(&reading, is_end);
 }
 
@@ -202,6 +214,10 @@ void h2_take_continuation(struct h2 *h2, const struct h2_frame *frame, const uin
 {
 	if (++h2->continuations > h2->options.continuations_max) {
 		h2_fail(h2, H2_ENHANCE_YOUR_CALM, "a head in too many frames");
+		return;
+	}
+	if (h2->block.len + frame->len > (size_t)h2->options.header_list_max + BLOCK_EXTRA) {
+		h2_fail(h2, H2_ENHANCE_YOUR_CALM, "a head far larger than SETTINGS allow");
 		return;
 	}
 	if (frame->len > 0)

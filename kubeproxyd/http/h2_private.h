@@ -11,6 +11,10 @@
 /* The next bytes of what clients begin with (3.4). False: they are something else. */
 bool h2_take_preface(struct h2 *h2, const uint8_t *data, size_t len, size_t *used) MUST_USE;
 
+/* h2_reset(), said by `put`: one of those of h2_send.c. */
+typedef void h2_put(struct h2 *h2, const struct h2_frame *frame, const void *payload);
+void h2_stream_reset(struct h2_stream *stream, uint32_t code, h2_put *put);
+
 /* --- h2_streams.c */
 
 /* NULL: idle, or closed. */
@@ -21,10 +25,17 @@ void h2_stream_open(struct h2 *h2, struct h2_stream *stream, uint32_t id);
 void h2_stream_forget(struct h2_stream *stream);
 /* The same, and its owner learns of it. */
 void h2_stream_close(struct h2_stream *stream, uint32_t code);
+/* Whether an event left `stream` what it was: its memory may serve another one by now. */
+static inline bool h2_is_still(const struct h2 *h2, const struct h2_stream *stream, uint32_t id)
+{
+	return !h2->is_stopped && stream->h2 == h2 && stream->id == id;
+}
 void h2_list_sendable(struct h2_stream *stream);
 void h2_unlist(struct h2_stream *stream);
 /* Each stream, in no order; `fn` opens and closes none. */
 void h2_each(struct h2 *h2, void (*fn)(struct h2_stream *stream, int64_t number), int64_t number);
+/* What the peer lets any of them send; below all there can be without a stream. */
+int64_t h2_largest_credit(const struct h2 *h2) MUST_USE;
 /* The open stream with the lowest identifier above `id`, or NULL. */
 struct h2_stream *h2_first_above(const struct h2 *h2, uint32_t id) MUST_USE;
 

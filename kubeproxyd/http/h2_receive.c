@@ -248,6 +248,6 @@ bool h2_receive(struct h2 *h2, const uint8_t *data, size_t len)
 
 bool h2_is_head_begun(const struct h2 *h2)
 {
-	bool is_gathered = h2->in.len > 3 && h2->in.data[3] == H2_HEADERS;
+	bool is_gathered = h2->in.len >= H2_FRAME_HEADER && h2->in.data[3] == H2_HEADERS;
 	return is_gathered || h2->head.id != 0;
 }

@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 #include <string.h>
+#include <strings.h>
 
 /* What a name is; also the bits of `seen`, for those that come once. */
 enum kind {
@@ -264,8 +265,10 @@ const char *h2_rules_take(struct h2_rules *rules, const struct hpack_field *fiel
 		return is_once(rules, kind) ? take_length(rules, field->value, field->value_len)
 					    : "content-length comes twice";
 	case TE:
-		return is_text(field->value, field->value_len, "trailers") ? NULL
-									   : "te is not trailers";
+		/* In any case (RFC 5234, 2.3). */
+		return field->value_len == 8 && strncasecmp(field->value, "trailers", 8) == 0
+			   ? NULL
+			   : "te is not trailers";
 	case OF_CONNECTION:
 		return "a field that is about a connection of HTTP/1";
 	default:

@@ -8,6 +8,10 @@
 
 /* So many frames that a peer made us send wait when it reads none of them: it means harm. */
 #define REPLIES_MAX 1000u
+/* What a server has to say for each stream while its client reads nothing: answers' heads. More is
+ * of requests that the client gave up: it means harm, too. */
+#define OUT_PER_STREAM ((size_t)16 * 1024)
+#define OUT_MIN	       ((size_t)1024 * 1024)
 /* Memory of `out`, which is needed for a moment each turn, goes around among all connections. */
 #define SPARE_MAX ((size_t)32 * 1024)
 #define SPARES	  16
@@ -34,6 +38,13 @@ static void give_out(struct h2 *h2)
 	h2->out = (struct buf){0};
 }
 
+static void check_out(struct h2 *h2)
+{
+	size_t most = h2->options.streams_max * OUT_PER_STREAM;
+	if (h2->options.is_server && h2->out.len > (most > OUT_MIN ? most : OUT_MIN))
+		h2->reason = "it makes the proxy answer and does not read the answers";
+}
+
 /* --- frames ------------------------------------------------------------------------------------
  */
 
@@ -45,6 +56,7 @@ void h2_put_frame(struct h2 *h2, const struct h2_frame *frame, const void *paylo
 	buf_append(out, header, sizeof header);
 	if (frame->len > 0)
 		buf_append(out, payload, frame->len);
+	check_out(h2);
 }
 
 void h2_put_reply(struct h2 *h2, const struct h2_frame *frame, const void *payload)
@@ -128,6 +140,7 @@ void h2_head_close(struct h2_stream *stream, bool is_end)
 	frame_block(&h2->out, h2->open_at, stream->id, is_end);
 	if (stream->head_at == 0) /* trailers do not unsay it */
 		stream->head_at = h2->written + h2->open_at;
+	check_out(h2);
 	if (!is_end)
 		return;
 	stream->is_ended = true;
@@ -137,10 +150,12 @@ void h2_head_close(struct h2_stream *stream, bool is_end)
 /* --- requests that wait ------------------------------------------------------------------------
  */
 
+/* Not while nothing can leave: a head that is given up before its time must not leave either. */
 static bool may_begin(const struct h2 *h2)
 {
 	return h2->is_started && !h2->is_terminated && !h2->has_heard_goaway &&
-	       h2->count < h2->peer_streams_max && h2->highest < H2_STREAM_ID_MAX;
+	       h2->count < h2->peer_streams_max && h2->highest < H2_STREAM_ID_MAX &&
+	       !h2->events->is_full(h2->arg);
 }
 
 static uint32_t take_id(struct h2 *h2)
@@ -230,20 +245,25 @@ static void write_data(struct h2_stream *stream, size_t len, bool is_end)
 static void send_body(struct h2_stream *stream)
 {
 	struct h2 *h2 = stream->h2;
+	uint32_t id = stream->id;
 	h2_unlist(stream);
 	if (stream->is_ended) {
 		end_own(stream);
 		return;
 	}
 	enum h2_body state = H2_BODY_MORE;
-	size_t there = h2->events->body(stream, &state), room = room_of(stream);
-	size_t len = there < room ? there : room;
+	size_t there = h2->events->body(stream, &state);
+	if (!h2_is_still(h2, stream, id))
+		return;
+	size_t room = room_of(stream), len = there < room ? there : room;
 	bool is_all = len == there && state != H2_BODY_MORE;
 	if (len == 0 && !is_all)
 		return; /* there is nothing, or no credit: comes back with either */
 	bool has_trailers = is_all && state == H2_BODY_ENDS_IN_TRAILERS;
 	if (len > 0 || !has_trailers)
 		write_data(stream, len, is_all && !has_trailers);
+	if (!h2_is_still(h2, stream, id))
+		return;
 	if (!is_all) {
 		if (len < there)
 			h2_list_sendable(stream);
@@ -251,6 +271,8 @@ static void send_body(struct h2_stream *stream)
 	}
 	if (has_trailers)
 		h2->events->write_trailers(stream);
+	if (!h2_is_still(h2, stream, id))
+		return;
 	stream->is_ended = true;
 	h2_unlist(stream); /* h2_head_close() of trailers listed it */
 	end_own(stream);

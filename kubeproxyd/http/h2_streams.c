@@ -109,6 +109,19 @@ void h2_each(struct h2 *h2, void (*fn)(struct h2_stream *stream, int64_t number)
 	}
 }
 
+int64_t h2_largest_credit(const struct h2 *h2)
+{
+	int64_t largest = INT64_MIN;
+	for (size_t i = 0; i < h2->slot_count; i++) {
+		for (const struct h2_stream *stream = h2->slots[i]; stream != NULL;
+		     stream = stream->next) {
+			if (stream->credit > largest)
+				largest = stream->credit;
+		}
+	}
+	return largest;
+}
+
 struct h2_stream *h2_first_above(const struct h2 *h2, uint32_t id)
 {
 	struct h2_stream *first = NULL;

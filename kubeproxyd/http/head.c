@@ -73,13 +73,13 @@ static const struct {
 
 void http_head_clear(struct http_head *head)
 {
-	struct http_head empty = {
-	    .fields = head->fields,
-	    .target_text = head->target_text,
-	    .authority_text = head->authority_text,
-	};
-	fields_clear(&empty.fields);
-	*head = empty;
+	fields_clear(&head->fields);
+	memset(head->method, 0, sizeof head->method);
+	head->target = head->authority = NULL;
+	head->status = 0;
+	head->body = HTTP_BODY_NONE;
+	head->content_length = 0;
+	head->keep_alive = head->is_upgrade = head->expects_continue = head->is_http10 = false;
 }
 
 void http_head_free(struct http_head *head)

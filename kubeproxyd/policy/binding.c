@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/text.h"
 #include "common/xmem.h"
 #include "kubeproxyd/gate/identity.h"
 #include "kubeproxyd/policy/role.h"
@@ -17,19 +18,10 @@ struct roles_reading {
 	const char *const *known;
 };
 
-static bool is_one_of(const char *text, const char *const *words)
-{
-	for (; *words != NULL; words++) {
-		if (strcmp(text, *words) == 0)
-			return true;
-	}
-	return false;
-}
-
 static void on_role(void *arg, struct reading *reading, const struct yaml_node *value)
 {
 	struct roles_reading *roles = arg;
-	if (is_one_of(value->text, roles->known)) {
+	if (text_is_one_of(value->text, roles->known)) {
 		if (!texts_has(roles->roles, value->text))
 			texts_add(roles->roles, value->text);
 		return;

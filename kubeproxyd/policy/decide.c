@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/arena.h"
+#include "common/text.h"
 #include "common/xmem.h"
 #include "kubeproxyd/policy/asking.h"
 #include "kubeproxyd/policy/policy.h"
@@ -35,19 +36,19 @@ static bool is_basic(const struct request_info *request)
 	    "/api", "/apis", "/openapi", "/version", "/healthz", "/livez", "/readyz", NULL};
 	static const char *const reviews[] = {
 	    "selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews", NULL};
-	if (request->is_resource && strcmp(request->verb, "create") != 0)
+	if (request->is_resource && !text_is(request->verb, "create"))
 		return false;
 	if (request->is_resource) {
 		bool is_review = false;
 		for (size_t i = 0; reviews[i] != NULL; i++)
-			is_review |= strcmp(request->resource, reviews[i]) == 0;
+			is_review |= text_is(request->resource, reviews[i]);
 		return is_review && request->subresource[0] == '\0' &&
-		       (strcmp(request->api_group, "authorization.k8s.io") == 0 ||
-			   strcmp(request->api_group, "authentication.k8s.io") == 0);
+		       (text_is(request->api_group, "authorization.k8s.io") ||
+			   text_is(request->api_group, "authentication.k8s.io"));
 	}
-	if (strcmp(request->verb, "get") != 0)
+	if (!text_is(request->verb, "get"))
 		return false;
-	bool is_known = strcmp(request->path, "/") == 0;
+	bool is_known = text_is(request->path, "/");
 	for (size_t i = 0; paths[i] != NULL; i++)
 		is_known |= is_below(request->path, paths[i]);
 	return is_known;
@@ -219,7 +220,7 @@ static bool is_divisible(const struct asking *asking, uint32_t verb)
 {
 	const struct request_info *request = asking->request;
 	bool is_of_namespaces =
-	    request->api_group[0] == '\0' && strcmp(request->resource, "namespaces") == 0;
+	    request->api_group[0] == '\0' && text_is(request->resource, "namespaces");
 	if (request->subresource[0] != '\0')
 		return false;
 	return (verb & (VERB_LIST | VERB_WATCH)) != 0 ||

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/text.h"
 #include "common/xmem.h"
 #include "kubeproxyd/http/fields.h"
 #include "kubeproxyd/policy/query.h"
@@ -31,7 +32,7 @@ static const char *check_method(const char *method)
 {
 	static const char *const known[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"};
 	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-		if (strcmp(method, known[i]) == 0)
+		if (text_is(method, known[i]))
 			return NULL;
 	}
 	return "the method is none of GET, HEAD, POST, PUT, PATCH and DELETE";
@@ -213,7 +214,7 @@ static const char *check_path(const char *path, size_t len, size_t *opaque_from)
 static bool has_been_seen(const char *key, bool seen[SINGLE_VALUED_COUNT])
 {
 	for (size_t i = 0; i < SINGLE_VALUED_COUNT; i++) {
-		if (strcmp(key, single_valued[i]) != 0)
+		if (!text_is(key, single_valued[i]))
 			continue;
 		if (seen[i])
 			return true;

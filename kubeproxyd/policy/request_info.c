@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/text.h"
 #include "kubeproxyd/policy/field_selector.h"
 #include "kubeproxyd/policy/path_policy.h"
 #include "kubeproxyd/policy/query.h"
@@ -30,15 +31,6 @@ struct target {
 	size_t path_len;
 	const char *query; /* behind '?', "" without */
 };
-
-static bool is_one_of(const char *text, const char *const *words)
-{
-	for (; *words != NULL; words++) {
-		if (strcmp(text, *words) == 0)
-			return true;
-	}
-	return false;
-}
 
 static void empty_info(struct request_info *info)
 {
@@ -74,12 +66,12 @@ static const char *skip_authority(const char *target)
 
 static bool split_target(const char *method, const char *target, struct target *split)
 {
-	if (strcmp(method, "CONNECT") == 0 && target[0] != '/') {
+	if (text_is(method, "CONNECT") && target[0] != '/') {
 		*split = (struct target){.path = "", .query = ""};
 		return true;
 	}
 	const char *path = target;
-	if (target[0] != '/' && strcmp(target, "*") != 0)
+	if (target[0] != '/' && !text_is(target, "*"))
 		path = skip_authority(target);
 	if (path == NULL)
 		return false;
@@ -121,9 +113,11 @@ static void split_path(char *path, struct parts *parts)
 	if (len == 0)
 		return;
 	for (char *next = path; next != NULL; parts->count++) {
-		char *part = strsep(&next, "/");
 		if (parts->count < PARTS_MAX)
-			parts->items[parts->count] = part;
+			parts->items[parts->count] = next;
+		next = strchr(next, '/');
+		if (next != NULL)
+			*next++ = '\0';
 	}
 }
 
@@ -148,7 +142,7 @@ static const char *verb_of_method(const char *method)
 	} verbs[] = {{"POST", "create"}, {"GET", "get"}, {"HEAD", "get"}, {"PUT", "update"},
 	    {"PATCH", "patch"}, {"DELETE", "delete"}};
 	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
-		if (strcmp(method, verbs[i].method) == 0)
+		if (text_is(method, verbs[i].method))
 			return verbs[i].verb;
 	}
 	return "";
@@ -159,8 +153,8 @@ static bool take_api(struct parts *parts, struct request_info *info)
 {
 	if (parts->count < 3)
 		return false;
-	bool is_grouped = strcmp(parts->items[0], "apis") == 0;
-	if (!is_grouped && strcmp(parts->items[0], "api") != 0)
+	bool is_grouped = text_is(parts->items[0], "apis");
+	if (!is_grouped && !text_is(parts->items[0], "api"))
 		return false;
 	if (is_grouped && parts->count < 4)
 		return false;
@@ -177,10 +171,10 @@ static bool take_api(struct parts *parts, struct request_info *info)
 static void take_namespace(struct parts *parts, struct request_info *info)
 {
 	static const char *const subresources[] = {"status", "finalize", NULL};
-	if (strcmp(parts->items[0], "namespaces") != 0 || parts->count < 2)
+	if (!text_is(parts->items[0], "namespaces") || parts->count < 2)
 		return;
 	info->namespace = parts->items[1];
-	if (parts->count > 2 && !is_one_of(parts->items[2], subresources))
+	if (parts->count > 2 && !text_is_one_of(parts->items[2], subresources))
 		drop_parts(parts, 2);
 }
 
@@ -189,7 +183,7 @@ static void take_resource(const struct parts *parts, struct request_info *info)
 	info->resource = parts->items[0];
 	if (parts->count >= 2)
 		info->name = parts->items[1];
-	if (parts->count >= 3 && strcmp(info->verb, "proxy") != 0)
+	if (parts->count >= 3 && !text_is(info->verb, "proxy"))
 		info->subresource = parts->items[2];
 }
 
@@ -222,7 +216,7 @@ static bool has_sound_numbers(const char *query, char *scratch)
 /* A selector may name anything; a name is what can be one segment of a path. */
 static bool is_segment(const char *name)
 {
-	return strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && strpbrk(name, "/%") == NULL;
+	return !text_is(name, ".") && !text_is(name, "..") && strpbrk(name, "/%") == NULL;
 }
 
 /* A parameter's value in memory of its own, NULL without one; `scratch` is used again. */
@@ -247,17 +241,17 @@ static void read_query(
 {
 	static const char *const collections[] = {"list", "watch", "deletecollection", NULL};
 	const char *name = NULL;
-	if (info->name[0] == '\0' && strcmp(info->verb, "get") == 0) {
+	if (info->name[0] == '\0' && text_is(info->verb, "get")) {
 		info->verb = query_is_true(query_get(query, "watch", scratch)) ? "watch" : "list";
 		const char *fields = keep_parameter(info, query, "fieldSelector", scratch);
 		if (fields != NULL && has_sound_numbers(query, scratch) &&
 		    field_selector_name(fields, place(info, strlen(fields)), &name) &&
 		    name != NULL && is_segment(name))
 			info->name = name;
-	} else if (info->name[0] == '\0' && strcmp(info->verb, "delete") == 0) {
+	} else if (info->name[0] == '\0' && text_is(info->verb, "delete")) {
 		info->verb = "deletecollection";
 	}
-	if (has_selectors && is_one_of(info->verb, collections))
+	if (has_selectors && text_is_one_of(info->verb, collections))
 		read_selectors(info, query, scratch);
 }
 
@@ -276,7 +270,7 @@ static void read_command(struct request_info *info, const char *query, char *scr
 	struct query_pair pair;
 	info->is_command_plain = true;
 	while (query_next(&query, scratch, &pair)) {
-		if (pair.is_dropped || strcmp(pair.key, "command") != 0)
+		if (pair.is_dropped || !text_is(pair.key, "command"))
 			continue;
 		if (info->command != NULL)
 			*end++ = ' ';
@@ -293,9 +287,9 @@ static bool is_long_running(const struct request_info *info, const char *query, 
 	static const char *const subresources[] = {"exec", "attach", "portforward", "proxy", NULL};
 	if (!info->is_resource)
 		return false;
-	if (is_one_of(info->verb, verbs) || is_one_of(info->subresource, subresources))
+	if (text_is_one_of(info->verb, verbs) || text_is_one_of(info->subresource, subresources))
 		return true;
-	return strcmp(info->subresource, "log") == 0 &&
+	return text_is(info->subresource, "log") &&
 	       query_is_true(query_get(query, "follow", scratch));
 }
 
@@ -305,14 +299,14 @@ static bool resolve_resource(const char *method, const char *query, char *scratc
     struct parts *parts, struct request_info *info)
 {
 	static const char *const special[] = {"watch", "proxy", NULL};
-	bool is_special = is_one_of(parts->items[0], special);
+	bool is_special = text_is_one_of(parts->items[0], special);
 	if (is_special && parts->count < 2)
 		return false;
 	info->verb = is_special ? take_part(parts) : verb_of_method(method);
 	take_namespace(parts, info);
 	take_resource(parts, info);
 	read_query(info, query, scratch, !is_special);
-	if (strcmp(info->subresource, "exec") == 0)
+	if (text_is(info->subresource, "exec"))
 		read_command(info, query, scratch);
 	return true;
 }
@@ -387,11 +381,11 @@ void request_info_free(struct request_info *info)
 bool request_info_is_kubelet(const struct request_info *info)
 {
 	return info->is_resource && info->api_group[0] == '\0' &&
-	       strcmp(info->resource, "nodes") == 0 && strcmp(info->subresource, "proxy") == 0;
+	       text_is(info->resource, "nodes") && text_is(info->subresource, "proxy");
 }
 
 const char *request_info_access_verb(const struct request_info *info)
 {
 	static const char *const sessions[] = {"exec", "attach", "portforward", NULL};
-	return is_one_of(info->subresource, sessions) ? "create" : info->verb;
+	return text_is_one_of(info->subresource, sessions) ? "create" : info->verb;
 }

@@ -2,7 +2,8 @@
 #include "kubeproxyd/policy/verbs.h"
 
 #include <stddef.h>
-#include <string.h>
+
+#include "common/text.h"
 
 const char *const verb_names[] = {"*", "get", "list", "watch", "create", "update", "patch",
     "delete", "deletecollection", "exec", "portforward", "escalate", "bind", "approve", "sign",
@@ -11,7 +12,7 @@ const char *const verb_names[] = {"*", "get", "list", "watch", "create", "update
 uint32_t verb_bit(const char *verb)
 {
 	for (size_t i = 1; verb_names[i] != NULL; i++) {
-		if (verb_names[i][0] == verb[0] && strcmp(verb_names[i], verb) == 0)
+		if (text_is(verb_names[i], verb))
 			return (uint32_t)1 << (i - 1);
 	}
 	return VERB_OTHER;

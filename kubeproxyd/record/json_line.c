@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "common/bytes16.h"
 #include "common/utf8.h"
 
 /* The longest of what stands for one byte: "\u001b" and "\ufffd". */
@@ -15,6 +16,8 @@
 /* Bytes that are looked at together, and those for which room is made together. */
 #define BLOCK 16
 #define PIECE 2048
+/* Up to here it pays to look at the whole text first. */
+#define SHORT_MAX 256
 
 struct escape {
 	char text[7];
@@ -80,8 +83,10 @@ static bool is_plain(unsigned char c)
 	return c >= ' ' && c < 0x7f && c != '"' && c != '\\';
 }
 
-/* Several bytes at once (GCC: Vector Extensions); what is above 0x7f is less than zero. */
-typedef signed char block __attribute__((vector_size(BLOCK)));
+static inline bytes16 find_unplain(bytes16 bytes)
+{
+	return (bytes < ' ') | (bytes == '"') | (bytes == '\\') | (bytes == 0x7f);
+}
 
 /* A bit for each of eight bytes that are 0xff or 0. */
 static unsigned bits_of(uint64_t bytes)
@@ -94,10 +99,8 @@ static unsigned bits_of(uint64_t bytes)
 /* A bit for each byte of a block that is not plain. */
 static unsigned find_special(const unsigned char *from)
 {
-	block bytes;
 	uint64_t halves[2];
-	memcpy(&bytes, from, BLOCK);
-	block special = (bytes < ' ') | (bytes == '"') | (bytes == '\\') | (bytes == 0x7f);
+	bytes16 special = find_unplain(bytes16_load((const char *)from));
 	memcpy(halves, &special, sizeof halves);
 	if ((halves[0] | halves[1]) == 0)
 		return 0;
@@ -142,7 +145,8 @@ static char *put_piece(char *at, const unsigned char **from, const unsigned char
 	return at;
 }
 
-void json_line_string(struct buf *out, const char *text, size_t len)
+/* Kept apart, so that what stands as it is pays for nothing here. */
+static __attribute__((noinline)) void put_escaped(struct buf *out, const char *text, size_t len)
 {
 	const unsigned char *from = (const unsigned char *)text, *end = from + len;
 	buf_append_char(out, '"');
@@ -153,6 +157,28 @@ void json_line_string(struct buf *out, const char *text, size_t len)
 		buf_commit(out, (size_t)(put_piece(start, &from, end) - start));
 	}
 	buf_append_char(out, '"');
+}
+
+/* Nearly all texts but bodies and what terminals show are short and stand as they are. */
+void json_line_member(
+    struct buf *out, const char *before, size_t before_len, const char *text, size_t len)
+{
+	char *start = buf_reserve(out, before_len + len + 2), *at = start;
+	at = mempcpy(at, before, before_len);
+	bool is_plain = len <= SHORT_MAX && bytes16_are_free_of(find_unplain, text, len);
+	if (is_plain) {
+		*at++ = '"';
+		at = mempcpy(at, text, len);
+		*at++ = '"';
+	}
+	buf_commit(out, (size_t)(at - start));
+	if (!is_plain)
+		put_escaped(out, text, len);
+}
+
+void json_line_string(struct buf *out, const char *text, size_t len)
+{
+	json_line_member(out, "", 0, text, len);
 }
 
 void json_line_int(struct buf *out, int64_t value)

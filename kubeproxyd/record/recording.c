@@ -37,6 +37,7 @@ enum phase {
 struct recording {
 	struct recording_task task; /* the loop touches it only while is_busy is false */
 	bool is_busy;
+	bool is_listening; /* whoever ends it waits for what it is busy with */
 	enum phase phase;
 	struct recordings *recordings;
 	struct recording_link link;
@@ -155,7 +156,29 @@ static void start_job(struct recording *recording, void (*work)(struct recording
 	recording->is_busy = true;
 	recording->task.job.work = work;
 	recording->task.job.done = done;
-	recording_queue_add(recordings_queue(recording->recordings), &recording->task.job);
+	/* While a session lasts, what was written is soon enough known when it says more. */
+	bool is_quiet = work == recording_task_write && recording->phase == PHASE_LIVE;
+	recording_queue_add(
+	    recordings_queue(recording->recordings), &recording->task.job, is_quiet);
+}
+
+static void note_done(struct recording *recording)
+{
+	struct recording_task *task = &recording->task;
+	recording->is_busy = false;
+	recording->settled = task->bytes + task->owed;
+	buf_clear(&task->pieces);
+	if (recording->is_listening)
+		recording_queue_listen(recordings_queue(recording->recordings), false);
+	recording->is_listening = false;
+}
+
+/* What follows must not wait for more to be said. */
+static void listen_for_end(struct recording *recording)
+{
+	recording->is_listening = recording->is_busy;
+	if (recording->is_busy)
+		recording_queue_listen(recordings_queue(recording->recordings), true);
 }
 
 /* The file takes no more, but for a last line that says why: that is tried once more. */
@@ -189,10 +212,8 @@ static void on_too_long(struct recording *recording)
 static void on_written(struct recording_job *job)
 {
 	struct recording *recording = (struct recording *)job;
-	struct recording_task *task = &recording->task;
-	recording->is_busy = false;
-	recording->settled = task->bytes + task->owed;
-	buf_clear(&task->pieces);
+	const struct recording_task *task = &recording->task;
+	note_done(recording);
 	if (task->error != 0)
 		on_write_failed(recording, task->error);
 	else if (task->is_too_long)
@@ -213,6 +234,15 @@ static void start_writing(struct recording *recording)
 	start_job(recording, recording_task_write, on_written);
 }
 
+/* Or is now: nobody waits for what it did. */
+static bool is_idle(struct recording *recording)
+{
+	struct recording_queue *queue = recordings_queue(recording->recordings);
+	if (recording->is_busy && recording_queue_take(queue, &recording->task.job))
+		note_done(recording);
+	return !recording->is_busy;
+}
+
 bool recording_add(struct recording *recording, enum remote_stream stream, const uint8_t *data,
     size_t len, bool is_last)
 {
@@ -226,7 +256,8 @@ bool recording_add(struct recording *recording, enum remote_stream stream, const
 	    .data = (const char *)data,
 	    .len = len};
 	cast_pieces_add(&recording->pieces, &piece);
-	if (!recording->is_busy && is_due(recording))
+	bool is_worth_a_look = is_due(recording) || waiting(recording) >= WAITING_MAX;
+	if (is_worth_a_look && is_idle(recording) && is_due(recording))
 		start_writing(recording);
 	note_full(recording);
 	return true;
@@ -246,7 +277,7 @@ const char *recording_problem(const struct recording *recording)
 
 static void free_recording(struct recording *recording)
 {
-	recording->is_busy = false;
+	note_done(recording);
 	buf_free_secret(&recording->pieces);
 	recording_task_clear(&recording->task);
 	count_waiting(recording);
@@ -452,6 +483,7 @@ void recording_finish(
 	*recording = NULL;
 	old->events = NULL;
 	old->phase = PHASE_ENDING;
+	listen_for_end(old);
 	old->on_ended = on_ended;
 	old->ended_arg = arg;
 	add_last_line(old, reason);
@@ -467,6 +499,7 @@ void recording_discard(struct recording **recording)
 	*recording = NULL;
 	old->events = NULL;
 	old->phase = PHASE_DISCARDED;
+	listen_for_end(old);
 	go_on(old);
 }
 

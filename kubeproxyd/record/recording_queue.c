@@ -53,25 +53,48 @@ static void tell_answer(struct recording_queue *queue)
 	queue->is_told = false;
 }
 
-static void on_done(struct worker_job *job)
+static void note_answer(struct recording_queue *queue)
 {
-	struct recording_job *ours = (struct recording_job *)job;
-	struct recording_queue *queue = ours->queue;
 	if (queue->is_told)
 		tell_answer(queue);
 	queue->job_count--;
 	queue->last = mono_now();
+}
+
+static void on_done(struct worker_job *job)
+{
+	struct recording_job *ours = (struct recording_job *)job;
+	struct recording_queue *queue = ours->queue;
+	note_answer(queue);
 	ours->done(ours);
 	metric_set(queue->waiting, (double)queue->bytes);
 }
 
-void recording_queue_add(struct recording_queue *queue, struct recording_job *job)
+void recording_queue_add(struct recording_queue *queue, struct recording_job *job, bool is_quiet)
 {
 	if (queue->job_count++ == 0)
 		queue->last = mono_now();
-	job->job = (struct worker_job){.work = work, .done = on_done};
+	job->job = (struct worker_job){.work = work, .done = on_done, .is_quiet = is_quiet};
 	job->queue = queue;
 	worker_add(queue->worker, &job->job);
+}
+
+bool recording_queue_take(struct recording_queue *queue, struct recording_job *job)
+{
+	bool is_taken = worker_take(queue->worker, &job->job);
+	if (is_taken)
+		note_answer(queue);
+	return is_taken;
+}
+
+void recording_queue_listen(struct recording_queue *queue, bool is_waiting)
+{
+	worker_listen(queue->worker, is_waiting);
+}
+
+void recording_queue_collect(struct recording_queue *queue)
+{
+	worker_collect(queue->worker);
 }
 
 /* --- the bound ------------------------------------------------------------------------------- */

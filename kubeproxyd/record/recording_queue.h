@@ -25,7 +25,11 @@ struct recording_job {
 /* `directory` is borrowed, for the log. */
 struct recording_queue *recording_queue_new(
     struct loop *loop, struct metrics *metrics, const char *directory) MUST_USE;
-void recording_queue_add(struct recording_queue *queue, struct recording_job *job);
+/* `is_quiet`, and what may be done about it: see worker.h. */
+void recording_queue_add(struct recording_queue *queue, struct recording_job *job, bool is_quiet);
+bool recording_queue_take(struct recording_queue *queue, struct recording_job *job) MUST_USE;
+void recording_queue_listen(struct recording_queue *queue, bool is_waiting);
+void recording_queue_collect(struct recording_queue *queue);
 
 /* What one recording has waiting is `now`; `counted` is its own count, 0 before the first call. */
 void recording_queue_count(struct recording_queue *queue, size_t *counted, size_t now);

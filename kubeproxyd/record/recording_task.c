@@ -101,6 +101,7 @@ void recording_task_write(struct recording_job *job)
 		write_lines(task);
 	}
 	task->owed = cast_writer_owed(task->writer);
+	job->job.is_quiet &= can_go_on(task);
 }
 
 /* --- the file -------------------------------------------------------------------------------- */

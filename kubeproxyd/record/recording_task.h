@@ -41,7 +41,7 @@ void recording_task_clear(struct recording_task *task);
 void recording_task_open(struct recording_job *job);
 /* All pieces; without any it is only looked whether the file has its name still. Of what could not
  * be written the first line is kept for another try, since without it no file can be read. */
-void recording_task_write(struct recording_job *job);
+void recording_task_write(struct recording_job *job); /* quiet only when all went well */
 void recording_task_discard(struct recording_job *job);
 
 #endif

@@ -215,6 +215,7 @@ static void on_tick(void *arg)
 	struct recording_link *link, *next;
 	if (!TAILQ_EMPTY(&recordings->live))
 		timer_set(recordings->tick, duration_ms(TICK_MS));
+	recording_queue_collect(recordings->queue);
 	recording_queue_look(recordings->queue);
 	TAILQ_FOREACH_SAFE(link, &recordings->live, entry, next)
 	recording_tick(link->recording);
@@ -254,6 +255,7 @@ void recordings_wake(struct recordings *recordings)
 
 void recordings_note_full(struct recordings *recordings, struct recording_link *link, bool is_full)
 {
+	recording_queue_listen(recordings->queue, is_full);
 	if (!is_full) {
 		TAILQ_REMOVE(&recordings->full, link, full_entry);
 		return;

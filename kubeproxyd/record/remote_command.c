@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/text.h"
 #include "common/xmem.h"
 #include "kubeproxyd/record/spdy.h"
 #include "kubeproxyd/record/websocket.h"
@@ -250,15 +251,6 @@ static bool is_websocket(const char *upgrade)
 	return strcasecmp(upgrade, "websocket") == 0;
 }
 
-static bool is_one_of(const char *word, const char *const *words)
-{
-	for (; *words != NULL; words++) {
-		if (strcmp(word, *words) == 0)
-			return true;
-	}
-	return false;
-}
-
 static const char *const binary_protocols[] = {
     "", "channel.k8s.io", "v4.channel.k8s.io", "v5.channel.k8s.io", NULL};
 static const char *const base64_protocols[] = {
@@ -271,8 +263,10 @@ bool remote_command_can_read(const char *upgrade, const char *protocol)
 	if (protocol == NULL)
 		protocol = "";
 	if (!is_websocket(upgrade))
-		return strcasecmp(upgrade, "SPDY/3.1") == 0 && is_one_of(protocol, spdy_protocols);
-	return is_one_of(protocol, binary_protocols) || is_one_of(protocol, base64_protocols);
+		return strcasecmp(upgrade, "SPDY/3.1") == 0 &&
+		       text_is_one_of(protocol, spdy_protocols);
+	return text_is_one_of(protocol, binary_protocols) ||
+	       text_is_one_of(protocol, base64_protocols);
 }
 
 struct remote_command *remote_command_new(
@@ -282,7 +276,7 @@ struct remote_command *remote_command_new(
 	command->fn = fn;
 	command->arg = arg;
 	command->is_websocket = is_websocket(upgrade);
-	command->is_base64 = protocol != NULL && is_one_of(protocol, base64_protocols);
+	command->is_base64 = protocol != NULL && text_is_one_of(protocol, base64_protocols);
 	if (command->is_websocket)
 		start_websocket(command);
 	else

@@ -8,7 +8,8 @@ import { allocations, instances } from './costs.mjs';
 import { crowd } from './crowd.mjs';
 import { filter, unrestricted } from './filter.mjs';
 import { LARGE, SMALL, WATCH } from './stage.mjs';
-import { recording, tunnel } from './tunnel.mjs';
+import { recording } from './recording.mjs';
+import { tunnel } from './tunnel.mjs';
 import { cpuRun, pick, takeTurns, toTheClient, WARM_SECONDS } from './turns.mjs';
 
 const DECIDE = binary('bench/decide');

@@ -1,7 +1,7 @@
 // The processes of the bench: started with their output in a file, pinned to a core, their CPU time and memory read from
 // /proc. What is measured has a core of its own; load, upstreams and the bench itself share the other.
 import { execFileSync, spawn } from 'node:child_process';
-import { openSync, closeSync, readFileSync } from 'node:fs';
+import { openSync, closeSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { until } from '../clients/run.mjs';
@@ -64,6 +64,28 @@ export class Process {
 		const stat = readFileSync(`/proc/${this.pid}/stat`, 'utf8');
 		const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
 		return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+	}
+
+	get threads() {
+		this.mustLive();
+		return readdirSync(`/proc/${this.pid}/task`).map(Number);
+	}
+
+	// Time on a core so far, in seconds: of the thread that it began with, and of all the others.
+	cpuOfThreads() {
+		const times = { main: 0, others: 0 };
+		for (const thread of this.threads) {
+			const [ns] = readFileSync(`/proc/${this.pid}/task/${thread}/schedstat`, 'utf8').split(' ');
+			times[thread === this.pid ? 'main' : 'others'] += Number(ns) / 1e9;
+		}
+		return times;
+	}
+
+	// Its first thread keeps the subject's core; those that it has besides run where there is room.
+	freeThreads() {
+		if (!hasCores) return;
+		for (const thread of this.threads.filter((other) => other !== this.pid))
+			execFileSync('taskset', ['-c', '-p', `${SUBJECT_CORE},${OTHER_CORE}`, String(thread)], { stdio: 'ignore' });
 	}
 
 	// Resident memory in KiB.

@@ -1,9 +1,11 @@
 // The API server of the tunnels: answers every WebSocket upgrade with 101 and writes as many bytes as "bytes" in the query says
 // (messages on the channel of standard output, whole ones), then ends. With "listing" they are what `ls -lR --color` says on a
-// terminal, in messages as long as a kubelet's. Started by stage.mjs as `node tunnel-upstream.mjs PORT CERTIFICATE KEY`; ends when its standard input does.
+// terminal, in messages as long as a kubelet's; with "rate" so many MiB come a second; with "echo" what is typed is said
+// instead. Started by stage.mjs as `node tunnel-upstream.mjs PORT CERTIFICATE KEY`; ends when its standard input does.
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:https';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 const [port, certificate, key] = process.argv.slice(2);
 // A binary message of RFC 6455, 5.2, with a length of 64 bits.
@@ -35,6 +37,28 @@ function accept(request) {
 	return createHash('sha1').update(text).digest('base64');
 }
 
+// As much as is due every few milliseconds.
+async function pace(socket, piece, bytes, rate) {
+	const begun = performance.now();
+	for (let sent = 0; sent < bytes && !socket.destroyed; await sleep(5)) {
+		const due = Math.min(bytes, ((performance.now() - begun) / 1000) * rate * 1024 * 1024);
+		for (; sent < due; sent += piece.length) socket.write(piece);
+	}
+	socket.end();
+}
+
+// Each message of one byte, in a frame of its own: two bytes of a head, four of a mask, a channel, the byte.
+const TYPED = 8;
+function echo(socket) {
+	let rest = Buffer.alloc(0);
+	socket.on('data', (data) => {
+		rest = Buffer.concat([rest, data]);
+		for (; rest.length >= TYPED; rest = rest.subarray(TYPED))
+			socket.write(Buffer.from([0x82, 2, 1, rest[7] ^ rest[3]]));
+	});
+	socket.on('end', () => socket.end());
+}
+
 async function pour(socket, piece, bytes) {
 	for (let left = bytes; left > 0; left -= piece.length) {
 		if (socket.write(left < piece.length ? piece.subarray(0, left) : piece)) continue;
@@ -52,7 +76,11 @@ server.on('upgrade', (request, socket) => {
 	if (protocol) fields.push(`Sec-WebSocket-Protocol: ${protocol}`);
 	socket.write(`HTTP/1.1 101 Switching Protocols\r\n${fields.join('\r\n')}\r\n\r\n`);
 	const { searchParams } = new URL(request.url, 'https://api');
-	pour(socket, searchParams.has('listing') ? LISTING : PLAIN, Number(searchParams.get('bytes')));
+	const [bytes, rate] = ['bytes', 'rate'].map((name) => Number(searchParams.get(name)));
+	const piece = searchParams.has('listing') ? LISTING : PLAIN;
+	if (searchParams.has('echo')) echo(socket);
+	else if (rate) pace(socket, piece, bytes, rate);
+	else pour(socket, piece, bytes);
 });
 server.listen({ port: Number(port), host: '127.0.0.1' });
 process.stdin.resume().on('close', () => process.exit(0));

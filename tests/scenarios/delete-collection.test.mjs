@@ -25,6 +25,8 @@ const ROLES = someRole('nadia', [
 	"kind: configmaps, namespace: 'team-*', name: '^app-[0-9]+$', verbs: ['*']",
 	"kind: services, namespace: default, name: 'mine-*', verbs: [delete, deletecollection]",
 	"kind: secrets, namespace: default, name: 'mine-*', verbs: [get, list, delete]",
+	"kind: serviceaccounts, namespace: default, name: 'mine-*', verbs: [list, deletecollection]",
+	"kind: serviceaccounts, namespace: default, name: mine-1, verbs: [delete]",
 ]);
 
 const object = (kind, name, namespace = 'default', labels = {}) => ({
@@ -164,6 +166,14 @@ async function checkRights(stage) {
 	const services = await stage.remove('/api/v1/namespaces/default/services');
 	assert.equal(services.status, 403);
 	assert.match(services.json.message, /nothing was deleted.*listed first.*list services/);
+	// Nor the other way round: what may be listed and deleted with others, but not by itself, stays, and nobody tries.
+	const accounts = '/api/v1/namespaces/default/serviceaccounts';
+	await stage.make('ServiceAccount', ['mine-1', 'mine-2']);
+	await stage.forget();
+	const one = await stage.remove(accounts);
+	assert.deepEqual([one.status, listed(one)], [200, ['mine-1']]);
+	assert.deepEqual(await stage.names(accounts, 'mine-'), ['mine-2']);
+	assert.deepEqual((await stage.received('DELETE')).map(({ target }) => target), [`${accounts}/mine-1`]);
 	// API servers know no collection of all namespaces, and none of namespaces.
 	assert.equal((await stage.remove('/api/v1/pods')).status, 403);
 	// Whoever is not restricted deletes as ever.

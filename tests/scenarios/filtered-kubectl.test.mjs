@@ -1,8 +1,9 @@
 // kubectl of a restricted user, old and new: tables, documents, names, pages, all namespaces, namespaces, watches. What her
-// roles show is there, nothing else is, and what they could never show is refused with a sentence.
+// roles show is there, nothing else is, and what they could never show is refused with a sentence. README shows it, too.
 import assert from 'node:assert/strict';
-import { scenario, until } from './harness.mjs';
-import { NAME, PROD, startFiltered, tellsNothingElse } from './filtered.mjs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { person, scenario, until } from './harness.mjs';
+import { map, NAME, PROD, someRole, startFiltered, tellsNothingElse } from './filtered.mjs';
 import { FEW_MINORS, toolsOf } from './tools.mjs';
 import { pod } from '../sim/kube/seed.mjs';
 
@@ -58,7 +59,34 @@ async function checkWatch({ start, minor }, put) {
 	await watch.kill();
 }
 
+// The rules that README has, and what it says that their user sees.
+const README = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+const SHOWN = Array.from(README.matchAll(/`\{(kind: \w+, namespace: \w+, name: [^`]*)\}`/g), ([, row]) => row);
+const shownFor = (command) => README.split(`$ kubectl ${command} `)[1].split('\n    $')[0].split('\n').slice(1);
+
+async function checkReadme(rita, put) {
+	for (const namespace of ['shop', 'tools', 'other']) {
+		await put({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
+		for (const name of ['web-1', 'db-1']) await put(pod(name, { namespace }));
+		await put(map(`of-${namespace}`, namespace));
+	}
+	const { ok, kubectl } = toolsOf(rita, NAME);
+	const columns = (line) => line.trim().split(/ +/).slice(0, 4);
+	const [head, row] = shownFor('get pods -A');
+	const table = (await ok(['get', 'pods', '-A'])).trim().split('\n');
+	assert.deepEqual(table.map(columns), [columns(head), columns(row)]);
+	const namespaces = shownFor('get namespaces -o name').map((line) => line.trim()).filter(Boolean);
+	assert.deepEqual(sorted(await ok(['get', 'namespaces', '-o', 'name'])), namespaces);
+	const secrets = await kubectl(['get', 'secrets', '-A']);
+	const [says] = shownFor('get secrets -A')[0].trim().split(' "alice"');
+	assert.ok(secrets.stderr.startsWith(`${says} "rita" cannot list secrets in cluster "${NAME}": `), secrets.stderr);
+	assert.match(await ok(['delete', '--raw', '/api/v1/namespaces/tools/configmaps']), /of-tools/);
+	assert.equal(await ok(['get', 'configmaps', '-A', '-o', 'name']), '');
+}
+
 scenario('kubectl of a restricted user', { clusters: [PROD] }, async (world) => {
+	assert.equal(SHOWN.length, 2, 'README has two rules');
+	writeFileSync(world.path('roles.d', 'some.yaml'), someRole('rita', SHOWN));
 	const { kubeproxyd, wanda, put } = await startFiltered(world);
 	for (const minor of FEW_MINORS) {
 		const tools = toolsOf(wanda, NAME, { minor });
@@ -74,5 +102,6 @@ scenario('kubectl of a restricted user', { clusters: [PROD] }, async (world) => 
 		assert.equal(accept.length, 1, target);
 		assert.doesNotMatch(accept[0], /\*|yaml|cbor/);
 	}
+	await checkReadme(await person(world, kubeproxyd, 'rita'), put);
 	await until('nothing is left', async () => (await kubeproxyd.status()).exchanges === 0);
 });

@@ -51,7 +51,7 @@ async function checkNotOpened(world, faults, sven, bea) {
 		assert.doesNotMatch(refused.stdout, /^said/m);
 	}
 	assert.match((await runOnTerminal(bea, name, 'exec -it web-1 -- echo said')).stdout, /^said/);
-	const [{ annotations }] = ends(world, 'bea').slice(-1);
+	const [{ annotations }] = await until('the audit tells of it', () => ends(world, 'bea').length > 0 && ends(world, 'bea'));
 	assert.equal(annotations['eksgate.io/recorded'], 'no');
 	assert.match(annotations['eksgate.io/recording-problem'], /Input\/output error/);
 	assert.deepEqual(readdirSync(world.path('recordings')), []);

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { command, CLUSTERS, initialise, MATCHED, nameOf, OWN, scenario, startDiscoveryd, startKubeproxyd, until } from './harness.mjs';
 import { Faults } from './faults.mjs';
+import { isLong } from './tools.mjs';
 
 const clusterOf = (name) => ({ account: OWN, region: 'eu-west-1', name, tags: { env: 'prod' } });
 const SYNCS = ['fail fsync EIO registry.db-wal', 'fail fdatasync EIO registry.db-wal'];
@@ -102,4 +103,34 @@ scenario("EIO below the proxy's cache", async (world) => {
 	const again = await startKubeproxyd(world, call);
 	await again.log('directory', 'cache-loaded', /clusters=4/);
 	assert.deepEqual(await again.names(), MATCHED);
+});
+
+// A disk that hangs below it holds nobody up: clusters come and go, requests are answered, and the file has it all when the disk is
+// back. Whoever stops meanwhile does not wait for ever.
+scenario("a disk that hangs below the proxy's cache", async (world) => {
+	await initialise(world);
+	await startDiscoveryd(world);
+	const faults = new Faults(world);
+	const kubeproxyd = await startKubeproxyd(world, 'main', faults.below);
+	const saved = () => readFileSync(world.path('cache', 'main.cache'), 'utf8');
+	await kubeproxyd.untilServed(MATCHED);
+	await until('all are saved', () => MATCHED.every((name) => saved().includes(name)));
+	faults.order('stall fsync .cache.new');
+	const first = await world.addCluster(clusterOf('first'));
+	await kubeproxyd.untilServed([...MATCHED, first]);
+	await faults.untilStruck(/stall fsync/);
+	const second = await world.addCluster(clusterOf('second'));
+	await kubeproxyd.untilServed([...MATCHED, first, second]);
+	assert.ok(!saved().includes(first));
+	faults.order();
+	await until('what came meanwhile is saved', () => saved().includes(first) && saved().includes(second));
+	if (!isLong) return; // its stop waits five seconds
+	faults.order('stall fsync .cache.new');
+	await world.deleteCluster(clusterOf('second'));
+	await kubeproxyd.untilServed([...MATCHED, first]);
+	await faults.untilStruck(/stall fsync/);
+	const from = kubeproxyd.stderr.length;
+	await kubeproxyd.stop();
+	await kubeproxyd.log('directory', 'cache-left', /the disk does not answer/, { from });
+	faults.order();
 });

@@ -37,7 +37,7 @@ void hang_disk(struct recordings *recordings)
 	struct hang *hang = xcalloc(1, sizeof *hang);
 	hang->job = (struct recording_job){.work = work, .done = on_done};
 	hang->end = ends[0];
-	recording_queue_add(recordings_queue(recordings), &hang->job);
+	recording_queue_add(recordings_queue(recordings), &hang->job, false);
 }
 
 void release_disk(void)

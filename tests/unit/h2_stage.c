@@ -119,6 +119,9 @@ static void on_body(struct h2_stream *stream, const uint8_t *data, size_t len)
 	size_t tail = strlen(line);
 	bool goes_on = told->len >= tail && strcmp(told->data + told->len - tail, line) == 0;
 	request->received += len;
+	stage->received += len;
+	for (size_t i = 0; i < len; i++)
+		request->digest = request->digest * 1099511628211u + data[i] + 1;
 	if (goes_on)
 		told->len -= tail;
 	else if (told->len > 0)

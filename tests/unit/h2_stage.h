@@ -33,7 +33,8 @@ struct stage_request {
 	struct stage *stage;
 	unsigned number;
 	struct buf fields; /* "name: value, " each, as they came */
-	size_t to_send, received;
+	size_t to_send, received, taken; /* taken: for the test's own use */
+	uint64_t digest; /* of what was received */
 	bool is_last, has_trailers, is_over;
 };
 
@@ -46,6 +47,7 @@ struct stage {
 	size_t count;
 	size_t piece; /* so many bytes come at a time; 0: all */
 	size_t room;
+	size_t received; /* of bodies */
 	bool takes; /* bodies, at once */
 	bool is_refused; /* h2_receive() failed */
 	const char *complaint; /* of on_field */

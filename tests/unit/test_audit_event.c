@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -87,6 +88,79 @@ static void test_long_strings(void **state)
 		assert_memory_equal(out.data, slow.data, slow.len);
 	}
 	buf_free(&text);
+	buf_free(&slow);
+}
+
+/* How long the character is that begins here (RFC 3629); 0: none does. */
+static size_t length_of_character(const unsigned char *at, size_t left)
+{
+	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+	size_t len = 0;
+	if (at[0] < 0x80)
+		len = 1;
+	else if (at[0] >= 0xc0 && at[0] < 0xf8)
+		len = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
+	if (len == 0 || len > left)
+		return 0;
+	uint32_t code = len == 1 ? at[0] : at[0] & (0xffu >> (len + 1));
+	for (size_t i = 1; i < len; i++) {
+		if ((at[i] & 0xc0) != 0x80)
+			return 0;
+		code = code << 6 | (at[i] & 0x3f);
+	}
+	bool is_surrogate = code >= 0xd800 && code <= 0xdfff;
+	return code < least[len] || code > 0x10ffff || is_surrogate ? 0 : len;
+}
+
+static void append_any_slowly(struct buf *slow, const unsigned char *text, size_t len)
+{
+	buf_append_char(slow, '"');
+	for (size_t i = 0, step; i < len; i += step) {
+		size_t character = length_of_character(text + i, len - i);
+		step = character > 0 ? character : 1;
+		if (character == 0)
+			buf_append_text(slow, "\\ufffd");
+		else if (text[i] == '"' || text[i] == '\\')
+			buf_printf(slow, "\\%c", text[i]);
+		else if (text[i] < ' ' || text[i] == 0x7f)
+			buf_printf(slow, "\\u%04x", text[i]);
+		else
+			buf_append(slow, text + i, step);
+	}
+	buf_append_char(slow, '"');
+}
+
+static unsigned char any_byte(unsigned *seed, size_t round)
+{
+	static const unsigned char odd[] = {0xc3, 0xa9, 0xe2, 0x82, 0xac, 0xf0, 0x9f, 0x98, 0x80,
+	    0xed, 0xa0, 0xf4, 0x90, 0xff, 0, '"', '\\', '\n', 0x7f};
+	*seed = *seed * 1103515245 + 12345;
+	unsigned dice = *seed >> 16;
+	if (dice % 128 < round % 100)
+		return odd[dice / 128 % sizeof odd];
+	return (unsigned char)(round % 5 == 0 ? dice >> 4 : 'a' + dice % 26);
+}
+
+/* From plain text to noise, of lengths around those that are looked at together. Each stands in
+ * memory of its own, for the sanitizer. */
+static void test_any_bytes(void **state)
+{
+	(void)state;
+	struct buf slow = {0};
+	unsigned seed = 11;
+	for (size_t round = 0; round < 60000; round++) {
+		size_t len = round / 100 % 300;
+		unsigned char *text = malloc(len + 1);
+		for (size_t i = 0; i < len; i++)
+			text[i] = any_byte(&seed, round);
+		buf_clear(&slow);
+		buf_clear(&out);
+		append_any_slowly(&slow, text, len);
+		json_line_string(&out, (const char *)text, len);
+		assert_int_equal(out.len, slow.len);
+		assert_memory_equal(out.data, slow.data, slow.len);
+		free(text);
+	}
 	buf_free(&slow);
 }
 
@@ -246,6 +320,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_teardown(test_strings, tear_down),
 	    cmocka_unit_test_teardown(test_long_strings, tear_down),
+	    cmocka_unit_test_teardown(test_any_bytes, tear_down),
 	    cmocka_unit_test_teardown(test_numbers, tear_down),
 	    cmocka_unit_test_teardown(test_a_whole_event, tear_down),
 	    cmocka_unit_test_teardown(test_who_is_impersonated, tear_down),

@@ -70,6 +70,24 @@ static void test_unix_time_reads_what_it_writes(void **state)
 		assert_false(unix_time_parse(bad[i], &at));
 }
 
+/* Texts of seconds are kept: they must not be taken for each other. */
+static void test_unix_time_in_any_order(void **state)
+{
+	(void)state;
+	char text[UNIX_TIME_TEXT];
+	int64_t ms = 1;
+	for (int i = 0; i < 20000; i++) {
+		struct unix_time at = {ms}, again;
+		assert_int_equal(strlen(unix_time_text(at, text)), 24);
+		assert_true(unix_time_parse(text, &again));
+		assert_int_equal(again.ms, ms);
+		ms = i % 3 == 0 ? ms + 1000 : i % 3 == 1 ? ms - 999 : ms + 2000 + i * 7919;
+	}
+	assert_string_equal(unix_time_text((struct unix_time){0}, text), "-");
+	assert_string_equal(
+	    unix_time_text((struct unix_time){999}, text), "1970-01-01T00:00:00.999Z");
+}
+
 struct order {
 	struct loop *loop;
 	char seen[16];
@@ -129,6 +147,7 @@ int main(void)
 	    cmocka_unit_test(test_buf_keeps_a_terminator),
 	    cmocka_unit_test(test_buf_makes_text_sound),
 	    cmocka_unit_test(test_unix_time_reads_what_it_writes),
+	    cmocka_unit_test(test_unix_time_in_any_order),
 	    cmocka_unit_test(test_loop_frees_after_deferred_work),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

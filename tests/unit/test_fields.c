@@ -11,6 +11,8 @@
 #include "common/xmem.h"
 #include "kubeproxyd/http/fields.h"
 
+#define LONGEST 35
+
 static void keeps_order_and_finds_without_case(void **state)
 {
 	(void)state;
@@ -99,6 +101,25 @@ static void names_are_compared_whole_and_without_case(void **state)
 	fields_free(&fields);
 }
 
+/* No other byte is as good as the one at `at`, but a letter in its other case: what is left is at
+ * most what its beginning gives it. */
+static void assert_bytes_count(const char *name, size_t at, uint32_t traits)
+{
+	char *other = xstrdup(name);
+	for (unsigned c = 1; c < 256; c++) {
+		bool is_letter = (name[at] | 0x20) >= 'a' && (name[at] | 0x20) <= 'z';
+		bool is_same = c == (unsigned char)name[at] ||
+			       (is_letter && (c ^ 0x20) == (unsigned char)name[at]);
+		other[at] = (char)c;
+		uint32_t found = field_traits(other, strlen(other)) & ~(uint32_t)FIELD_DISGUISED;
+		if (is_same)
+			assert_int_equal(found, traits);
+		else
+			assert_int_equal(found & ~traits, 0);
+	}
+	free(other);
+}
+
 /* One name for each letter and each kind of rule; in other cases, cut short, and longer. */
 static void names_have_their_traits(void **state)
 {
@@ -152,6 +173,10 @@ static void names_have_their_traits(void **state)
 	    {"X-Request-Id", 0},
 	    {"", 0},
 	    {"@uthorization", 0},
+	    {"audit\rid", 0}, /* '-' less 0x20, which makes letters of one case the other */
+	    {"keep\ralive", 0},
+	    {"x\rremote-user", 0},
+	    {"http\x12-settings", 0},
 	    {"{}", 0},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -159,6 +184,8 @@ static void names_have_their_traits(void **state)
 		if (traits != rows[i].traits)
 			print_error("%s\n", rows[i].name);
 		assert_int_equal(traits, rows[i].traits);
+		for (size_t at = 0; traits != 0 && rows[i].name[at] != '\0'; at++)
+			assert_bytes_count(rows[i].name, at, traits);
 	}
 }
 
@@ -180,6 +207,10 @@ static void underscores_are_a_disguise_of_what_matters(void **state)
 	assert_true(field_traits(longest, sizeof longest) & FIELD_DISGUISED);
 	memcpy(longest, "y_remote_", 9);
 	assert_int_equal(field_traits(longest, sizeof longest), 0);
+	memcpy(longest, "x-remote-", 9);
+	assert_false(field_traits(longest, sizeof longest) & FIELD_DISGUISED);
+	longest[sizeof longest - 1] = '_';
+	assert_true(field_traits(longest, sizeof longest) & FIELD_DISGUISED);
 }
 
 static void lists_know_what_is_in_them(void **state)
@@ -203,14 +234,14 @@ static void lists_know_what_is_in_them(void **state)
 	fields_free(&to);
 }
 
-/* Each byte at each place of texts shorter and longer than the step of eight. */
+/* Each byte at each place of texts shorter and longer than the step of sixteen. */
 static void finds_control_characters_anywhere(void **state)
 {
 	(void)state;
 	static const char fillers[] = {' ', '~', '\x80', '\xff'};
 	for (size_t f = 0; f < sizeof fillers; f++) {
-		for (size_t len = 1; len <= 19; len++) {
-			char text[19];
+		for (size_t len = 1; len <= LONGEST; len++) {
+			char text[LONGEST];
 			memset(text, fillers[f], len);
 			assert_true(field_text_is_plain(text, len));
 			for (size_t at = 0; at < len; at++) {
@@ -232,8 +263,8 @@ static void finds_what_is_not_visible_anywhere(void **state)
 	(void)state;
 	static const char fillers[] = {'!', '~'};
 	for (size_t f = 0; f < sizeof fillers; f++) {
-		for (size_t len = 1; len <= 19; len++) {
-			char text[19];
+		for (size_t len = 1; len <= LONGEST; len++) {
+			char text[LONGEST];
 			memset(text, fillers[f], len);
 			assert_true(field_text_is_visible(text, len));
 			for (size_t at = 0; at < len; at++) {

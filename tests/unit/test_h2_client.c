@@ -124,7 +124,7 @@ static void test_is_sent(void **state)
 	stage.room = 0;
 	play(">submit/e; >submit; >submit/e", "", "");
 	assert_false(is_sent(1) || is_sent(2) || is_sent(3));
-	play(">reset 3 8", "reset", "");
+	play(">reset 3 8", "", ""); /* it has not begun */
 	assert_false(is_sent(3));
 	stage.room = 1;
 	stage_play(&stage, "");
@@ -136,10 +136,19 @@ static void test_is_sent(void **state)
 	stage_play(&stage, "");
 	assert_true(is_sent(2) && is_sent(4));
 	play("RST 1 =8; HEADERS/eh 3 OK; >reset 4 8; >room 1000",
-	    "close 1 CANCEL; begin 2; head/e 2; reset; close 2 NO_ERROR",
-	    ASKS(1) "; " ASKS_ON(3) "; " ASKS(5) "; RST 5 CANCEL; " ASKS(7) "; RST 7 CANCEL; "
-									    "HEADERS/e 3 [t: v]");
+	    "close 1 CANCEL; begin 2; head/e 2; close 2 NO_ERROR; reset",
+	    ASKS(1) "; " ASKS_ON(3) "; " ASKS(5) "; HEADERS/e 3 [t: v]; RST 5 CANCEL");
 	assert_true(is_sent(1) && is_sent(2) && is_sent(4));
+	stage_close(&stage);
+}
+
+/* An owner that is content is not counted. */
+static void test_resets_without_an_error(void **state)
+{
+	(void)state;
+	stage_open(&stage, false);
+	play(">submit; >submit; >reset 1 0; >reset 2 8", "reset",
+	    ASKS_ON(1) "; " ASKS_ON(3) "; RST 1 NO_ERROR; RST 3 CANCEL");
 	stage_close(&stage);
 }
 
@@ -187,6 +196,9 @@ static void test_goaway_after_a_notice(void **state)
 	play("SETTINGS 0 3:1; >submit/e; >submit/e", "", "SETTINGS/e; " ASKS(1));
 	play("GOAWAY 0 =0x7fffffff =0", "close 2 REFUSED_STREAM", "");
 	assert_false(h2_may_submit(&stage.h2));
+	play("SETTINGS 0 3:5; >submit/e; >reset 3 8", "", "SETTINGS/e"); /* never sent */
+	play(">submit/e", "", "");
+	h2_reset(&stage.requests[3]->h2, H2_CANCEL);
 	play("GOAWAY 0 =0x80000001 =0; HEADERS/h 1 OK", "begin 1; head 1", "");
 	assert_false(h2_is_done(&stage.h2));
 	play("DATA/e 1 x1", "body 1 1; end 1; close 1 NO_ERROR", "");
@@ -297,6 +309,7 @@ int main(void)
 	    cmocka_unit_test(test_beyond_the_limit),
 	    cmocka_unit_test(test_one_ends_while_it_is_written),
 	    cmocka_unit_test(test_is_sent),
+	    cmocka_unit_test(test_resets_without_an_error),
 	    cmocka_unit_test(test_trailers_and_is_sent),
 	    cmocka_unit_test(test_goaway),
 	    cmocka_unit_test(test_goaway_after_a_notice),

@@ -257,15 +257,16 @@ static void test_credit_is_exact(void **state)
 	    {"HEADERS/eh 3 GET", "DATA 1 x5", 5, false},
 	    {">goaway; HEADERS/h 1 POST", "DATA 1 x16000", 16000, false},
 	};
+	static const size_t pieces[] = {0, 11, 500, 9000};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		for (size_t piece = 0; piece < 8; piece++) {
+		for (size_t k = 0; k < sizeof pieces / sizeof pieces[0]; k++) {
 			struct stage stage;
 			stage_open(&stage, true);
 			stage.takes = rows[i].takes;
 			stage_play(&stage, rows[i].before);
-			stage.piece = piece * piece * piece * piece;
+			stage.piece = pieces[k];
 			uint64_t sent = 0, given = 0;
-			while (sent < 300000) {
+			while (sent < 100000) {
 				stage_play(&stage, rows[i].frame);
 				sent += rows[i].bytes;
 				given += sum_of_windows(&stage, 0);

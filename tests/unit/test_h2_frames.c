@@ -146,6 +146,7 @@ static void test_frames(void **state)
 	    {"", "DATA 0 x1", "bad 0", DIES(0, "PROTOCOL_ERROR")},
 	    {OPEN, "DATA 0 x1", "bad 0", DIES(1, "PROTOCOL_ERROR")},
 	    {OPEN, "DATA 2 x1", "bad 0", DIES(1, "PROTOCOL_ERROR")},
+	    {"HEADERS/eh 3 GET", "DATA 2 x1", "bad 0", DIES(3, "PROTOCOL_ERROR")},
 	    {OPEN, "DATA/p 1 #03 x4 z3", "body 1 4", ""},
 	    {OPEN, "DATA/p 1 #00 x4; DATA/p 1 #04 z4; DATA/p 1 #00", "body 1 4", ""},
 	    {OPEN, "DATA/ep 1 #04 z4", "end 1", ""},
@@ -185,6 +186,9 @@ static void test_frames_of_heads(void **state)
 		"HEADERS/e 1 GET; CONTINUATION 1; CONTINUATION 1; CONTINUATION 1; CONTINUATION 1; "
 		"CONTINUATION 1; CONTINUATION/h 1",
 		"bad 0", DIES(0, "ENHANCE_YOUR_CALM")},
+	    {"HEADERS/e 1 GET; CONTINUATION 1; CONTINUATION 1; CONTINUATION 1; CONTINUATION/h 1",
+		"HEADERS/e 3 GET; CONTINUATION 3; CONTINUATION 3; CONTINUATION/h 3", "head/e 2",
+		""},
 	    {"", "CONTINUATION/h 1 GET", "bad 0", DIES(0, "PROTOCOL_ERROR")},
 	    {"", "CONTINUATION/h 0 GET", "bad 0", DIES(0, "PROTOCOL_ERROR")},
 	    {OPEN, "CONTINUATION/h 1 GET", "bad 0", DIES(1, "PROTOCOL_ERROR")},
@@ -206,6 +210,7 @@ static void test_other_frames(void **state)
 	    {"", "RST 0 =8", "bad 0", DIES(0, "PROTOCOL_ERROR")},
 	    {OPEN, "RST 3 =8", "bad 0", DIES(1, "PROTOCOL_ERROR")},
 	    {OPEN, "RST 2 =8", "bad 0", DIES(1, "PROTOCOL_ERROR")},
+	    {"HEADERS/eh 3 GET", "RST 2 =8", "bad 0", DIES(3, "PROTOCOL_ERROR")},
 	    {OPEN, "RST 1 z3", "bad 0", DIES(1, "FRAME_SIZE_ERROR")},
 	    {OPEN, "RST 1 z5", "bad 0", DIES(1, "FRAME_SIZE_ERROR")},
 	    /* 6.6, 8.4: clients do not push. */
@@ -306,6 +311,7 @@ static void test_window_updates(void **state)
 	    {OPEN, "WINDOW 1 z3", "bad 0", DIES(1, "FRAME_SIZE_ERROR")},
 	    {OPEN, "WINDOW 0 z5", "bad 0", DIES(1, "FRAME_SIZE_ERROR")},
 	    {OPEN, "WINDOW 3 =1", "bad 0", DIES(1, "PROTOCOL_ERROR")},
+	    {"HEADERS/eh 3 GET", "WINDOW 2 =1", "bad 0", DIES(3, "PROTOCOL_ERROR")},
 	    /* To the bound, and beyond. */
 	    {OPEN, "WINDOW 0 =0x7fff0000", "", ""},
 	    {OPEN, "WINDOW 0 =0x7fff0001", "bad 0", DIES(1, "FLOW_CONTROL_ERROR")},

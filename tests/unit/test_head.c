@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include <cmocka.h>
 
 #include "common/log.h"
+#include "kubeproxyd/http/h1_rules.h"
 #include "kubeproxyd/http/head.h"
 
 static struct http_head request(const char *method, const char *target)
@@ -202,6 +204,24 @@ static void trims(void **state)
 	http_head_free(&head);
 }
 
+static void knows_what_tokens_and_authorities_are_made_of(void **state)
+{
+	(void)state;
+	for (unsigned c = 1; c < 256; c++) {
+		char text[] = "a?1";
+		bool is_alnum = ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || (c >= '0' && c <= '9');
+		bool is_token = is_alnum || strchr("!#$%&'*+-.^_`|~", (int)c) != NULL;
+		text[1] = (char)c;
+		assert_int_equal(h1_is_token(text, 3), is_token);
+		assert_int_equal(
+		    h1_is_authority(text), is_token || strchr("()=;:[]", (int)c) != NULL);
+	}
+	assert_false(h1_is_token("a\0b", 3));
+	assert_false(h1_is_token("a", 0));
+	assert_true(h1_is_authority("[2001:db8::1]:443"));
+	assert_false(h1_is_authority("user@host"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -210,6 +230,7 @@ int main(void)
 	    cmocka_unit_test(clearing_empties_all),
 	    cmocka_unit_test(trims),
 	    cmocka_unit_test(frames_chunks),
+	    cmocka_unit_test(knows_what_tokens_and_authorities_are_made_of),
 	    cmocka_unit_test(never_writes_what_splits_a_message),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,7 +32,9 @@ static void test_values(void **state)
 	    "{\"a\":1,}", "{,}", "{1:2}", "{\"a\":1]", "[1}", "{} {}", "1 2", "\"\x80\"",
 	    "\"\xc0\x80\"", "\"\xe0\x80\x80\"", "\"\xed\xa0\x80\"", "\"\xf4\x90\x80\x80\"",
 	    "\"\xf5\x80\x80\x80\"", "\"\xc3\"", "\"\xe2\x82\"", "\"aaaaaaaaaaaaaaa\x01\"", "\v1",
-	    "{\"a\" 1}"};
+	    "{\"a\" 1}", "\"\xc3(\"", "\"\xc1\xbf\"", "\"\xe2(\x82\"", "\"\xe2\x82(\"",
+	    "\"\xf0(\x98\x80\"", "\"\xf0\x9f(\x80\"", "\"\xf0\x9f\x98(\"", "\"\xf0\x80\x80\x80\"",
+	    "\"\xf0\x9f\x98\""};
 	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
 		if (!is_value(good[i], strlen(good[i])))
 			fail_msg("refused: %s", good[i]);

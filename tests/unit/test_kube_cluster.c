@@ -276,6 +276,15 @@ static void test_names(void **state)
 	    "", ".", "..", "-a", "_a", "a b", "a/b", "a\\b", "a%", "a:b", "\xc3\xa9", "a\n"};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_false(kube_cluster_name_is_valid(bad[i]));
+	for (unsigned c = 1; c < 256; c++) {
+		char first[] = "?b", inner[] = "a?b";
+		bool is_letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+		bool is_alnum = is_letter || (c >= '0' && c <= '9');
+		first[0] = inner[1] = (char)c;
+		assert_int_equal(kube_cluster_name_is_valid(first), is_alnum);
+		assert_int_equal(kube_cluster_name_is_valid(inner),
+		    is_alnum || c == '.' || c == '_' || c == '-');
+	}
 }
 
 static void test_arns(void **state)

@@ -55,6 +55,30 @@ static void test_labels(void **state)
 	assert_null(labels_get(&labels, "a"));
 }
 
+/* Whatever they have been before, and wherever they come from. */
+static void test_labels_are_equal_by_what_they_are(void **state)
+{
+	(void)state;
+	struct labels one = {0}, other = {0}, copy = {0};
+	assert_true(labels_equal(&one, &other));
+	labels_set(&one, "a", "1");
+	labels_set(&other, "a", "1");
+	assert_true(labels_equal(&one, &other));
+	labels_copy(&copy, &one);
+	labels_set(&one, "a", "2");
+	assert_false(labels_equal(&one, &copy));
+	assert_true(labels_equal(&other, &copy));
+	labels_set(&one, "a", "1");
+	assert_true(labels_equal(&one, &copy));
+	labels_free(&one);
+	assert_false(labels_equal(&one, &copy));
+	labels_set(&one, "b", "1");
+	assert_false(labels_equal(&one, &copy));
+	labels_free(&one);
+	labels_free(&other);
+	labels_free(&copy);
+}
+
 static void test_label_keys(void **state)
 {
 	(void)state;
@@ -195,10 +219,11 @@ static void test_expressions(void **state)
 static void test_strict_patterns(void **state)
 {
 	(void)state;
-	static const char *const loose[] = {
-	    "^a|b$", "^(a)|(b)$", "^a|[|]b$", "^a\\$", "^a\\\\\\$", "^[[:alpha:]]|b$", "^|$"};
+	static const char *const loose[] = {"^a|b$", "^(a)|(b)$", "^a|[|]b$", "^a\\$", "^a\\\\\\$",
+	    "^[[:alpha:]]|b$", "^|$", "^*a$", "^?a$", "^{0,1}a$", "^*$"};
 	static const char *const strict[] = {"*", "a|b", "a|b*", "^(a|b)$", "^[a|b]$", "^[]|]$",
-	    "^[^|]$", "^a\\|b$", "^((a|b)|c)$", "^a\\\\$", "^[[:alpha:]|]$", "^$"};
+	    "^[^|]$", "^a\\|b$", "^((a|b)|c)$", "^a\\\\$", "^[[:alpha:]|]$", "^$", "^.*a$",
+	    "^\\*a$", "^{1}a$"};
 	for (size_t i = 0; i < sizeof loose / sizeof loose[0]; i++) {
 		char *error = NULL;
 		struct pattern *pattern = pattern_new_strict(loose[i], &error);
@@ -479,6 +504,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_labels),
+	    cmocka_unit_test(test_labels_are_equal_by_what_they_are),
 	    cmocka_unit_test(test_label_keys),
 	    cmocka_unit_test(test_globs),
 	    cmocka_unit_test(test_expressions),

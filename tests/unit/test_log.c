@@ -85,21 +85,52 @@ static void test_values_cannot_forge_a_line(void **state)
 	}
 }
 
-/* They are looked for eight at a time: wherever one stands, the value is quoted. */
+/* A value as it is written, byte by byte. */
+static void write_slowly(char *at, const char *value)
+{
+	bool is_special = *value == '\0';
+	for (const unsigned char *c = (const unsigned char *)value; *c != '\0'; c++)
+		is_special |= *c <= ' ' || *c == '"' || *c == '=' || *c == '\\' || *c >= 0x7f;
+	if (!is_special) {
+		strcpy(at, value);
+		return;
+	}
+	*at++ = '"';
+	for (const unsigned char *c = (const unsigned char *)value; *c != '\0'; c++) {
+		if (*c == '\n')
+			at += sprintf(at, "\\n");
+		else if (*c == '"' || *c == '\\')
+			at += sprintf(at, "\\%c", *c);
+		else if (*c < ' ' || *c == 0x7f)
+			at += sprintf(at, "\\x%02x", *c);
+		else
+			*at++ = (char)*c;
+	}
+	strcpy(at, "\"");
+}
+
+static void assert_written_as_it_must_be(size_t len, size_t at, char c)
+{
+	char value[] = "0123456789abcdefghijklmnopqrstuvw", wanted[200] = " v=";
+	value[len] = '\0';
+	value[at] = c;
+	write_slowly(wanted + strlen(wanted), value);
+	log_warn("r", "e", LOG_S("v", value));
+	const char *written = strstr(seen(), " v=");
+	assert_non_null(written);
+	assert_string_equal(written, strcat(wanted, "\n"));
+}
+
+/* They are looked for sixteen at a time: wherever one stands, the value is written as it must be.
+ */
 static void test_special_bytes_anywhere(void **state)
 {
 	(void)state;
-	for (size_t at = 0; at < 19; at++) {
-		for (unsigned c = 1; c < 256; c++) {
-			char value[] = "0123456789abcdefghi";
-			bool is_special =
-			    c <= ' ' || c == '"' || c == '=' || c == '\\' || c >= 0x7f;
-			value[at] = (char)c;
-			log_warn("r", "e", LOG_S("v", value));
-			const char *written = strstr(seen(), " v=");
-			assert_non_null(written);
-			assert_int_equal(written[3] == '"', is_special);
-		}
+	static const size_t lengths[] = {1, 2, 3, 4, 7, 8, 15, 16, 17, 33};
+	for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+		for (size_t at = 0; at < lengths[i]; at++)
+			for (unsigned c = 1; c < 256; c++)
+				assert_written_as_it_must_be(lengths[i], at, (char)c);
 	}
 }
 

@@ -81,6 +81,83 @@ static void test_jobs(void **state)
 	loop_free(&loop);
 }
 
+/* --- quiet ones ------------------------------------------------------------------------------ */
+
+static void work_badly(struct worker_job *job)
+{
+	job->is_quiet = false;
+}
+
+static void stop_loop(struct worker_job *job)
+{
+	(void)job;
+	done_count++;
+	loop_stop(loop);
+}
+
+static void stop_waiting(void *arg)
+{
+	(void)arg;
+	loop_stop(loop);
+}
+
+static void run_loop_for(int ms)
+{
+	struct timer *timer = timer_new(loop, stop_waiting, NULL);
+	timer_set(timer, duration_ms(ms));
+	loop_run(loop);
+	timer_free(&timer);
+}
+
+static void work_nothing(struct worker_job *job)
+{
+	(void)job;
+}
+
+static void test_quiet_ones(void **state)
+{
+	(void)state;
+	loop = loop_new();
+	struct worker *worker = worker_new(loop);
+	struct worker_job job = {.work = work_nothing, .done = stop_loop, .is_quiet = true};
+	struct worker_job bad = {.work = work_badly, .done = stop_loop, .is_quiet = true};
+	done_count = 0;
+	/* Nobody is told, until it is taken, */
+	worker_add(worker, &job);
+	run_loop_for(50);
+	assert_int_equal(done_count, 0);
+	assert_true(worker_take(worker, &job));
+	assert_false(worker_take(worker, &job));
+	worker_collect(worker);
+	assert_int_equal(done_count, 0);
+	assert_true(worker_wait(worker, duration_ms(0)));
+	/* or somebody asks, */
+	worker_add(worker, &job);
+	assert_true(worker_wait(worker, duration_seconds(30)));
+	assert_int_equal(done_count, 1);
+	/* or waits: before it is done, and behind that; */
+	worker_listen(worker, true);
+	worker_add(worker, &job);
+	loop_run(loop);
+	assert_int_equal(done_count, 2);
+	worker_listen(worker, false);
+	worker_add(worker, &job);
+	run_loop_for(50);
+	assert_int_equal(done_count, 2);
+	worker_listen(worker, true);
+	loop_run(loop);
+	assert_int_equal(done_count, 3);
+	worker_listen(worker, false);
+	/* or it is not quiet any more, and cannot be taken. */
+	worker_add(worker, &bad);
+	usleep(10000);
+	assert_false(worker_take(worker, &bad));
+	loop_run(loop);
+	assert_int_equal(done_count, 4);
+	assert_true(worker_free(&worker, duration_ms(0)));
+	loop_free(&loop);
+}
+
 /* --- one that hangs -------------------------------------------------------------------------- */
 
 static int barrier[2];
@@ -141,6 +218,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_jobs),
+	    cmocka_unit_test(test_quiet_ones),
 	    cmocka_unit_test(test_waits_no_longer_than_it_may),
 	    cmocka_unit_test(test_leaves_one_that_hangs),
 	};

@@ -46,6 +46,8 @@ static void on_body(void *arg, const uint8_t *data, size_t len)
 	buf_append(&heard->body, data, len);
 	if (heard->pauses)
 		heard->peer.verbs->pause(heard->peer.object);
+	if (heard->meanwhile != NULL)
+		heard->meanwhile();
 }
 
 static void on_end(void *arg)
@@ -70,6 +72,8 @@ static void on_failed(void *arg, const struct peer_failure *failure)
 	heard->is_unsent = failure->is_unsent;
 	free(heard->reason);
 	heard->reason = xstrdup(failure->reason);
+	if (heard->meanwhile != NULL)
+		heard->meanwhile();
 	if (!heard->keeps)
 		release(heard);
 }

@@ -29,6 +29,7 @@ struct heard {
 	bool is_reused, is_unsent;
 	char *reason;
 	bool pauses, keeps; /* in on_body; after the end or a failure */
+	void (*meanwhile)(void); /* in on_body and on_failed; NULL: nothing */
 };
 extern struct heard requests[REQUESTS];
 extern struct loop *loop;

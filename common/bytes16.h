@@ -1,0 +1,81 @@
+/* Looks at text sixteen bytes at a time (GCC: Vector Extensions). What is looked for is written
+ * once, as an expression on all sixteen; it yields 0xff for each byte that was found, else 0. They
+ * are signed: those above 0x7f are less than 0. */
+#ifndef EKSGATE_BYTES16_H
+#define EKSGATE_BYTES16_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+typedef signed char bytes16 __attribute__((vector_size(16)));
+typedef bytes16 bytes16_find(bytes16 bytes);
+
+static inline bytes16 bytes16_load(const char *text)
+{
+	bytes16 bytes;
+	memcpy(&bytes, text, sizeof bytes);
+	return bytes;
+}
+
+/* The same eight bytes, or fewer, twice. */
+static inline bytes16 bytes16_twice(uint64_t eight)
+{
+	const uint64_t halves[2] = {eight, eight};
+	bytes16 bytes;
+	memcpy(&bytes, halves, sizeof bytes);
+	return bytes;
+}
+
+/* For a text of 1 to 15 bytes: sixteen bytes of which each is one of the text's, some more than
+ * once and none left out. */
+static inline bytes16 bytes16_cover(const char *text, size_t len)
+{
+	if (len >= 8) {
+		uint64_t halves[2];
+		bytes16 bytes;
+		memcpy(&halves[0], text, 8);
+		memcpy(&halves[1], text + len - 8, 8);
+		memcpy(&bytes, halves, sizeof bytes);
+		return bytes;
+	}
+	if (len >= 4) {
+		uint32_t begin, end;
+		memcpy(&begin, text, sizeof begin);
+		memcpy(&end, text + len - sizeof end, sizeof end);
+		return bytes16_twice((uint64_t)end << 32 | begin);
+	}
+	const uint64_t first = (uint8_t)text[0], middle = (uint8_t)text[len / 2];
+	const uint64_t four = first << 24 | first << 16 | middle << 8 | (uint8_t)text[len - 1];
+	return bytes16_twice(four << 32 | four);
+}
+
+static inline bool bytes16_is_zero(bytes16 found)
+{
+	uint64_t halves[2];
+	memcpy(halves, &found, sizeof halves);
+	return (halves[0] | halves[1]) == 0;
+}
+
+/* As whole words: of bytes that are all or nothing GCC 12 makes more than one instruction. */
+static inline bytes16 bytes16_or(bytes16 a, bytes16 b)
+{
+	typedef uint64_t words __attribute__((vector_size(16)));
+	return (bytes16)((words)a | (words)b);
+}
+
+/* Whether `find` finds nothing in the text. The last bytes of a longer one are looked at twice.
+ * Inlined, so that `find` costs no call. */
+static inline __attribute__((always_inline)) bool bytes16_are_free_of(
+    bytes16_find *find, const char *text, size_t len)
+{
+	if (len < sizeof(bytes16))
+		return len == 0 || bytes16_is_zero(find(bytes16_cover(text, len)));
+	bytes16 found = find(bytes16_load(text + len - sizeof found));
+	for (size_t at = 0; at + sizeof found < len; at += sizeof found)
+		found = bytes16_or(found, find(bytes16_load(text + at)));
+	return bytes16_is_zero(found);
+}
+
+#endif

@@ -1,0 +1,116 @@
+// What it costs a session that it is recorded. At full speed: 128 MiB of plain output and of coloured listings, the CPU of the
+// proxy's loop, which is what bounds a stream where cores are scarce, and the time that a client sees. At a rate as terminals
+// have it, in one session, while somebody types in another: the time of that, and how long each key takes until it is seen.
+// Where what runs: the loop on the subject's core; client and API server on the other, which they fill at full speed; the thread
+// that writes on either, where there is room. Called by bench.mjs.
+import { once } from 'node:events';
+import { EXEC } from './stage.mjs';
+import { drain, openTunnel } from './tunnel.mjs';
+import { pick, takeTurns } from './turns.mjs';
+
+const MIB = 1024 * 1024;
+const RATE_MIB = 20;
+const PACED_MIB = 20;
+const KEY = Buffer.from([0x82, 0x82, 0, 0, 0, 0, 0, 0x78]); // a frame: "x" on the channel of standard input
+const ECHO_BYTES = 4;
+
+// One that has a terminal is recorded, one without is not.
+function contenders(stage) {
+	const [ours] = stage.tunnelContenders();
+	return [
+		{ ...ours, label: 'not recorded', query: '' },
+		{ ...ours, label: 'recorded', query: '&tty=true' },
+	];
+}
+
+// What is used up until its output has come, the thread's last lines among it.
+async function used(stage, name, work) {
+	const subject = stage.process(name);
+	const [before, begun] = [subject.cpuOfThreads(), performance.now()];
+	const result = await work();
+	const took = (performance.now() - begun) / 1000;
+	await new Promise((resolve) => setTimeout(resolve, 50));
+	const after = subject.cpuOfThreads();
+	const loop = after.main - before.main;
+	return { loop, cpu: loop + after.others - before.others, took, ...result };
+}
+
+function atFullSpeed(stage, rounds, wanted, kind) {
+	return takeTurns(contenders(stage), rounds, ({ name, target, query }) =>
+		used(stage, name, () => drain(stage, target(`${EXEC}${query}${kind}&bytes=${wanted}`), wanted)),
+	);
+}
+
+// Until `isOver`: a key, and the next one a millisecond after it is seen. Microseconds of each, sorted.
+async function type(stage, target, isOver) {
+	const { socket } = await openTunnel(stage, target);
+	const closed = once(socket, 'close').then(() => Promise.reject(new Error('the tunnel of the keys ended')));
+	closed.catch(() => {});
+	const ages = [];
+	while (!isOver()) {
+		const begun = performance.now();
+		socket.write(KEY);
+		for (let got = 0; got < ECHO_BYTES; )
+			got += (await Promise.race([once(socket, 'data'), closed]))[0].length;
+		ages.push((performance.now() - begun) * 1000);
+		await new Promise((resolve) => setTimeout(resolve, 1));
+	}
+	socket.destroy();
+	return ages.sort((a, b) => a - b);
+}
+
+function atRate(stage, rounds) {
+	const wanted = PACED_MIB * MIB;
+	return takeTurns(contenders(stage), rounds, ({ name, target, query }) =>
+		used(stage, name, async () => {
+			let isOver = false;
+			const typing = type(stage, target(`${EXEC}${query}&stdin=true&echo`), () => isOver);
+			typing.catch(() => {});
+			try {
+				await drain(stage, target(`${EXEC}${query}&listing&rate=${RATE_MIB}&bytes=${wanted}`), wanted);
+			} finally {
+				isOver = true;
+			}
+			const ages = await typing;
+			return { p50: ages[Math.floor(ages.length / 2)], p99: ages[Math.floor(ages.length * 0.99)] };
+		}),
+	);
+}
+
+// What being recorded adds, round by round.
+function added(values, field) {
+	const { 'not recorded': without, recorded } = pick(values, field);
+	const less = (value, round) => (value instanceof Error || without[round] instanceof Error ? value : value - without[round]);
+	return { 'not recorded': without, 'recorded, added': recorded.map(less) };
+}
+
+export async function recording(stage, { tunnelMb, rounds }) {
+	const wanted = Math.ceil(tunnelMb / 8) * MIB;
+	await atFullSpeed(stage, 1, MIB, '');
+	stage.process('kubeproxyd').freeThreads();
+	const results = [];
+	const add = (id, title, unit, values) => results.push({ id: `recording-${id}`, title, unit, values });
+	for (const [kind, words] of [
+		['plain', 'output'],
+		['listing', 'coloured listings'],
+	]) {
+		const values = await atFullSpeed(stage, rounds, wanted, kind === 'listing' ? '&listing' : '');
+		const title = `an exec of ${wanted / MIB} MiB of ${words}, at full speed`;
+		add(`${kind}-loop`, `CPU of the loop for ${title}`, 's', pick(values, 'loop'));
+		add(`${kind}-time`, `time of ${title}`, 's', pick(values, 'took'));
+		add(`${kind}-cpu`, `CPU of all threads for ${title}`, 's', pick(values, 'cpu'));
+	}
+	const values = await atRate(stage, rounds);
+	const title = `${PACED_MIB} MiB of coloured listings at ${RATE_MIB} MiB/s`;
+	add('paced-time', `time of ${title}`, 's', pick(values, 'took'));
+	add('paced-cpu', `CPU of all threads for them, and for a key each millisecond in another exec`, 's', pick(values, 'cpu'));
+	for (const name of ['p50', 'p99'])
+		results.push({
+			id: `recording-echo-${name}`,
+			title: `time of a key until it is seen meanwhile, ${name}`,
+			unit: 'us',
+			values: added(values, name),
+			areParts: true,
+		});
+	return results;
+}
