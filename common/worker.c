@@ -172,7 +172,7 @@ void worker_add(struct worker *worker, struct worker_job *job)
 bool worker_take(struct worker *worker, struct worker_job *job)
 {
 	pthread_mutex_lock(&worker->lock);
-	bool is_taken = job->is_finished && job->is_quiet;
+	bool is_taken = job->is_finished && job->is_quiet && worker->listeners == 0;
 	if (is_taken)
 		STAILQ_REMOVE(&worker->finished, job, worker_job, entry);
 	job->is_finished &= !is_taken;

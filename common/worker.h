@@ -27,8 +27,8 @@ struct worker_job {
 /* The thread begins with the first job. */
 struct worker *worker_new(struct loop *loop) MUST_USE;
 void worker_add(struct worker *worker, struct worker_job *job);
-/* Takes a quiet one that is done: the loop is not told of it. False: it is not done, or no longer
- * quiet. */
+/* Takes a quiet one that is done: the loop is not told of it. False: it is not done, or it is told
+ * of, since it is no longer quiet or somebody waits. */
 bool worker_take(struct worker *worker, struct worker_job *job) MUST_USE;
 /* Somebody waits (or does no longer; calls are counted): the loop is woken for quiet ones, too. */
 void worker_listen(struct worker *worker, bool is_waiting);

@@ -1,8 +1,8 @@
 /* HTTP/2 (RFC 9113), either end of a connection: frames, streams, windows and the grammar of heads.
  * Bytes that came go in by h2_receive(); what is to be said leaves by h2_flush(), at the end of the
- * turn. Verbs never call events. An event may call any verb, and may free its stream's memory later
- * in the turn, not at once. Limits of resources that depend on what a server can bear (floods,
- * time) are its owner's: on_frame and on_reset let it count. */
+ * turn. Verbs call no event but on_reset. An event may call any verb, and may free its stream's
+ * memory later in the turn, not at once. Limits of resources that depend on what a server can bear
+ * (floods, time) are its owner's: on_frame and on_reset let it count. */
 #ifndef EKSGATE_H2_H
 #define EKSGATE_H2_H
 

@@ -16,12 +16,12 @@ struct stream_ids {
 	struct {
 		int32_t first, last;
 	} gaps[STREAM_ID_GAPS_MAX];
-	size_t gap_count;
+	size_t gap_count; /* that there ever were */
 };
 
 /* A head came for `id`, which is odd. False: it was passed over, and with that closed (RFC 9113,
- * 5.1.1), or more are passed over than any client in good faith does. A lower one that was used
- * before is none of this module's business. */
+ * 5.1.1). A lower one that was used before, or was passed over long ago, is none of this module's
+ * business. */
 bool stream_ids_take(struct stream_ids *ids, int32_t id) MUST_USE;
 
 #endif

@@ -1,9 +1,12 @@
-// What it costs a session that it is recorded. At full speed: 128 MiB of plain output and of coloured listings, the CPU of the
+// What it costs a session that it is recorded. At full speed: 64 MiB of plain output and of coloured listings, the CPU of the
 // proxy's loop, which is what bounds a stream where cores are scarce, and the time that a client sees. At a rate as terminals
 // have it, in one session, while somebody types in another: the time of that, and how long each key takes until it is seen.
 // Where what runs: the loop on the subject's core; client and API server on the other, which they fill at full speed; the thread
-// that writes on either, where there is room. Called by bench.mjs.
+// that writes on either, where there is room. Each recording is on the disk before anything else begins: a disk that lags behind
+// slows whatever comes next. Called by bench.mjs.
 import { once } from 'node:events';
+import { readdirSync, rmSync } from 'node:fs';
+import { until } from '../clients/run.mjs';
 import { EXEC } from './stage.mjs';
 import { drain, openTunnel } from './tunnel.mjs';
 import { pick, takeTurns } from './turns.mjs';
@@ -23,13 +26,23 @@ function contenders(stage) {
 	];
 }
 
-// What is used up until its output has come, the thread's last lines among it.
+// Until what was recorded is kept; it is of no use any more.
+async function settle(stage) {
+	const directory = stage.path('recordings');
+	const names = await until('recordings are kept', () => {
+		const all = readdirSync(directory);
+		return all.every((name) => name.endsWith('.cast')) && all;
+	});
+	for (const name of names) rmSync(`${directory}/${name}`);
+}
+
+// The time until its output has come, and the CPU until all of it is on the disk.
 async function used(stage, name, work) {
 	const subject = stage.process(name);
 	const [before, begun] = [subject.cpuOfThreads(), performance.now()];
 	const result = await work();
 	const took = (performance.now() - begun) / 1000;
-	await new Promise((resolve) => setTimeout(resolve, 50));
+	await settle(stage);
 	const after = subject.cpuOfThreads();
 	const loop = after.main - before.main;
 	return { loop, cpu: loop + after.others - before.others, took, ...result };
@@ -85,7 +98,7 @@ function added(values, field) {
 }
 
 export async function recording(stage, { tunnelMb, rounds }) {
-	const wanted = Math.ceil(tunnelMb / 8) * MIB;
+	const wanted = Math.ceil(tunnelMb / 16) * MIB;
 	await atFullSpeed(stage, 1, MIB, '');
 	stage.process('kubeproxyd').freeThreads();
 	const results = [];

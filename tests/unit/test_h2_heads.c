@@ -125,6 +125,27 @@ static void test_complaints(void **state)
 	}
 }
 
+/* From the header of its first frame to the end of its last one: what time runs for. */
+static void test_a_head_is_begun(void **state)
+{
+	(void)state;
+	static const uint8_t head[] = "\0\0\4\1\1\0\0\0\1\x82\x87\x84\x86"
+				      "\0\0\3\x09\4\0\0\0\1\1\1h"
+				      "\0\0\2\1\5\0\0\0\1\x82\x84"
+				      "\0\0\1\0\0\0\0\0\1x"
+				      "\0\0\4\3\0\0\0\0\1\0\0\0\0";
+	struct stage stage;
+	stage_open(&stage, true);
+	for (size_t i = 0; i < sizeof head - 1; i++) {
+		/* Both frames, and the one behind its end. */
+		bool is_begun = (i >= 9 && i < 25) || (i >= 34 && i < 36);
+		assert_int_equal(h2_is_head_begun(&stage.h2), is_begun);
+		stage_hear(&stage, head + i, 1);
+	}
+	assert_false(h2_is_head_begun(&stage.h2));
+	stage_close(&stage);
+}
+
 /* --- what clients hear --------------------------------------------------------------------------
  */
 
@@ -265,6 +286,52 @@ static void test_large_heads_are_split(void **state)
 	}
 }
 
+/* One that waited is cut when it leaves, behind a size of the table. */
+static void test_a_large_head_that_waited(void **state)
+{
+	(void)state;
+	for (size_t len = 16380; len < 16390; len++) {
+		struct stage stage;
+		struct stage_request request = {.number = 1};
+		stage_open(&stage, false);
+		stage_play(&stage, "SETTINGS 0 3:0 1:0");
+		(void)stage_said(&stage);
+		assert_int_equal(nghttp2_hd_inflate_change_table_size(stage.reader, 0), 0);
+		h2_submit(&stage.h2, &request.h2, false);
+		size_t letters = append_large(&request.h2, len, true);
+		stage_play(&stage, "SETTINGS 0 3:1");
+		assert_int_equal(stage.wire.len, 9 + 9 + len + 1 + (len >= 16384 ? 9 : 0));
+		const char *said = stage_said(&stage);
+		assert_ptr_equal(strstr(said, "SETTINGS/e; HEADERS/e 1 ["), said);
+		size_t n = 0;
+		for (const char *at = said; (at = strchr(at, 'v')) != NULL; at++)
+			n++;
+		assert_int_equal(n, letters);
+		h2_reset(&request.h2, H2_CANCEL);
+		stage_close(&stage);
+	}
+}
+
+/* The memory of what was written goes around among connections. */
+static void test_what_was_written_is_wiped(void **state)
+{
+	(void)state;
+	struct stage stage;
+	stage_open(&stage, true);
+	stage_play(&stage, "HEADERS/eh 1 GET");
+	struct buf *out = h2_head_open(&stage.requests[0]->h2);
+	hpack_append_status(out, 200);
+	for (unsigned i = 0; i < 50; i++)
+		hpack_append(out, "x", 1, "a secret of somebody", 20, true);
+	h2_head_close(&stage.requests[0]->h2, true);
+	assert_non_null(memmem(stage.h2.out.data, stage.h2.out.len, "secret", 6));
+	stage_play(&stage, "");
+	assert_null(stage.h2.out.data);
+	h2_ping(&stage.h2);
+	assert_null(memmem(stage.h2.out.data, stage.h2.out.cap, "secret", 6));
+	stage_close(&stage);
+}
+
 /* An answer in parts; trailers; an answer that does not wait for its request (8.1). */
 static void test_answers_are_said(void **state)
 {
@@ -339,9 +406,12 @@ int main(void)
 	    cmocka_unit_test(test_lengths_of_requests),
 	    cmocka_unit_test(test_streams_at_a_time),
 	    cmocka_unit_test(test_complaints),
+	    cmocka_unit_test(test_a_head_is_begun),
 	    cmocka_unit_test(test_answers),
 	    cmocka_unit_test(test_lengths_of_answers),
 	    cmocka_unit_test(test_large_heads_are_split),
+	    cmocka_unit_test(test_a_large_head_that_waited),
+	    cmocka_unit_test(test_what_was_written_is_wiped),
 	    cmocka_unit_test(test_answers_are_said),
 	    cmocka_unit_test(test_a_smaller_table),
 	    cmocka_unit_test(test_a_smaller_table_and_requests),

@@ -109,6 +109,18 @@ static void write_slowly(char *at, const char *value)
 	strcpy(at, "\"");
 }
 
+static void assert_written_as_it_must_be(size_t len, size_t at, char c)
+{
+	char value[] = "0123456789abcdefghijklmnopqrstuvw", wanted[200] = " v=";
+	value[len] = '\0';
+	value[at] = c;
+	write_slowly(wanted + strlen(wanted), value);
+	log_warn("r", "e", LOG_S("v", value));
+	const char *written = strstr(seen(), " v=");
+	assert_non_null(written);
+	assert_string_equal(written, strcat(wanted, "\n"));
+}
+
 /* They are looked for sixteen at a time: wherever one stands, the value is written as it must be.
  */
 static void test_special_bytes_anywhere(void **state)
@@ -116,17 +128,9 @@ static void test_special_bytes_anywhere(void **state)
 	(void)state;
 	static const size_t lengths[] = {1, 2, 3, 4, 7, 8, 15, 16, 17, 33};
 	for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
-		for (unsigned c = 1; c < 256; c++) {
-			char value[34] = "0123456789abcdefghijklmnopqrstuvw", wanted[200] = " v=";
-			value[lengths[i]] = '\0';
-			value[(c * 7) % lengths[i]] = (char)c;
-			value[lengths[i] - 1] = c % 5 == 0 ? (char)c : value[lengths[i] - 1];
-			write_slowly(wanted + strlen(wanted), value);
-			log_warn("r", "e", LOG_S("v", value));
-			const char *written = strstr(seen(), " v=");
-			assert_non_null(written);
-			assert_string_equal(written, strcat(wanted, "\n"));
-		}
+		for (size_t at = 0; at < lengths[i]; at++)
+			for (unsigned c = 1; c < 256; c++)
+				assert_written_as_it_must_be(lengths[i], at, (char)c);
 	}
 }
 

@@ -269,8 +269,12 @@ static void test_streams_in_order(void **state)
 	int32_t id = 11;
 	for (unsigned i = 1; i < STREAM_ID_GAPS_MAX; i++)
 		assert_true(stream_ids_take(&ids, id += 4));
-	assert_true(stream_ids_take(&ids, id + 2));
-	assert_false(stream_ids_take(&ids, id + 100));
+	assert_false(stream_ids_take(&ids, 5));
+	/* There is no end of them: the last are remembered. */
+	assert_true(stream_ids_take(&ids, id + 100));
+	assert_false(stream_ids_take(&ids, id + 2));
+	assert_false(stream_ids_take(&ids, id + 98));
+	assert_true(stream_ids_take(&ids, 5));
 	ids = (struct stream_ids){0};
 	assert_true(stream_ids_take(&ids, 5));
 	assert_false(stream_ids_take(&ids, 1));

@@ -138,6 +138,8 @@ static void test_quiet_ones(void **state)
 	/* or waits: before it is done, and behind that; */
 	worker_listen(worker, true);
 	worker_add(worker, &job);
+	usleep(10000);
+	assert_false(worker_take(worker, &job));
 	loop_run(loop);
 	assert_int_equal(done_count, 2);
 	worker_listen(worker, false);
