@@ -17,6 +17,7 @@ const play = (words, options) => run(binary('kubeproxyd'), ['play', '--dir', dir
 
 put('aa11.cast', HEADER + event(0.1, 'o', 'one\r\n') + event(0.2, 'i', 'secret') + event(1.1, 'o', 'zwölf \u001b[1m\u0000\u{1f600}') + event(1.2, 'm', 'exit 0'));
 put('aa22.cast.part', `${HEADER}${event(0, 'o', 'so ')}${event(0, 'o', 'far')}[0.1,"o","to`);
+put('slow.cast', HEADER + event(60, 'o', 'late'));
 put('bad.cast', `${HEADER}${event(0, 'o', 'a')}[1,"o",}\n{}\n${event(0, 'o', 'b')}`);
 
 test('what was recorded', async () => {
@@ -30,6 +31,9 @@ test('what was recorded', async () => {
 	const asIs = Date.now();
 	await play(['aa11']);
 	assert.ok(Date.now() - asIs >= 1100, 'in its own time');
+	const fast = Date.now();
+	await play(['slow', '--speed', '100']);
+	assert.ok(Date.now() - fast < 30000, 'a minute in 0.6 s');
 });
 
 test('what cannot be played', async () => {

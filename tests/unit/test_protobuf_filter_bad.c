@@ -11,6 +11,7 @@
 
 #include "common/buf.h"
 #include "kubeproxyd/filter/protobuf_filter.h"
+#include "kubeproxyd/filter/protobuf_object.h"
 #include "tests/unit/protobuf_reference.h"
 #include "tests/unit/protobuf_stage.h"
 
@@ -156,6 +157,22 @@ static void test_items(void **state)
 		buf_free(&list);
 		buf_free(&in);
 		buf_free(&out);
+	}
+}
+
+/* Each in memory of its own length: what lies about a length is not read behind its end. */
+static void test_items_alone(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof items / sizeof items[0]; i++) {
+		uint8_t *copy = malloc(items[i].len + (items[i].len == 0));
+		assert_non_null(copy);
+		memcpy(copy, items[i].bytes, items[i].len);
+		struct protobuf item = {.at = copy, .len = items[i].len};
+		enum protobuf_verdict verdict = protobuf_object_judge(item, &stage_events, NULL);
+		if ((verdict == PROTOBUF_PASSED) != items[i].passes)
+			fail_msg("%s: %d", items[i].what, verdict);
+		free(copy);
 	}
 }
 
@@ -311,6 +328,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_items),
+	    cmocka_unit_test(test_items_alone),
 	    cmocka_unit_test(test_bodies),
 	    cmocka_unit_test(test_unknown_fields),
 	    cmocka_unit_test(test_truncated),
