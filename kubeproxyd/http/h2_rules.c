@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/bytes16.h"
+
 /* What a name is; also the bits of `seen`, for those that come once. */
 enum kind {
 	UNKNOWN,
@@ -27,94 +29,60 @@ enum kind {
 #define KIND_MASK 0xffu
 #define IS_CLEAN  0x100u
 
-/* Letters of a field's name (RFC 9110, 5.1), in lower case (RFC 9113, 8.2.1). */
-static bool is_name_byte(unsigned char c)
-{
-	static const unsigned char allowed[256] = {['!'] = 1,
-	    ['#'] = 1,
-	    ['$'] = 1,
-	    ['%'] = 1,
-	    ['&'] = 1,
-	    ['\''] = 1,
-	    ['*'] = 1,
-	    ['+'] = 1,
-	    ['-'] = 1,
-	    ['.'] = 1,
-	    ['^'] = 1,
-	    ['_'] = 1,
-	    ['`'] = 1,
-	    ['|'] = 1,
-	    ['~'] = 1,
-	    ['0' ... '9'] = 1,
-	    ['a' ... 'z'] = 1};
-	return allowed[c] != 0;
-}
+/* Where a letter may stand: in a name (RFC 9110, 5.1) as HTTP/2 writes it, in lower case (RFC 9113,
+ * 8.2.1); in a token of any case; in a host with an optional port and user information, which is
+ * refused with a sentence elsewhere (RFC 3986, 3.2). */
+#define IN_NAME	     0x1u
+#define IN_TOKEN     0x2u
+#define IN_AUTHORITY 0x4u
+#define IN_BOTH	     (IN_NAME | IN_TOKEN)
+#define IN_ALL	     (IN_BOTH | IN_AUTHORITY)
 
-static bool is_name(const char *name, size_t len)
+static bool is_made_of(unsigned place, const char *text, size_t len)
 {
+	static const unsigned char places[256] = {['0' ... '9'] = IN_ALL,
+	    ['a' ... 'z'] = IN_ALL,
+	    ['A' ... 'Z'] = IN_TOKEN | IN_AUTHORITY,
+	    ['!'] = IN_ALL,
+	    ['#'] = IN_BOTH,
+	    ['$' ... '\''] = IN_ALL,
+	    ['*' ... '+'] = IN_ALL,
+	    ['-' ... '.'] = IN_ALL,
+	    ['^'] = IN_BOTH,
+	    ['_'] = IN_ALL,
+	    ['`'] = IN_BOTH,
+	    ['|'] = IN_BOTH,
+	    ['~'] = IN_ALL,
+	    ['('] = IN_AUTHORITY,
+	    [')'] = IN_AUTHORITY,
+	    [','] = IN_AUTHORITY,
+	    [':' ... ';'] = IN_AUTHORITY,
+	    ['='] = IN_AUTHORITY,
+	    ['@'] = IN_AUTHORITY,
+	    ['['] = IN_AUTHORITY,
+	    [']'] = IN_AUTHORITY};
 	for (size_t i = 0; i < len; i++) {
-		if (!is_name_byte((unsigned char)name[i]))
+		if ((places[(unsigned char)text[i]] & place) == 0)
 			return false;
 	}
 	return len > 0;
 }
 
-/* Without control characters but tabs inside, and without blanks at either end (8.2.1). Eight
- * bytes at a time: one is set in `low` for each below ' ', in `delete` for each DEL. */
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static inline bytes16 find_controls(bytes16 bytes)
+{
+	return ((bytes >= 0) & (bytes < ' ') & (bytes != '\t')) | (bytes == 0x7f);
+}
+
+/* Without control characters but tabs inside, and without blanks at either end (8.2.1). */
 static bool is_value(const char *value, size_t len)
 {
-	const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
-	if (len == 0)
-		return true;
-	bool has_blank_end =
-	    value[0] == ' ' || value[0] == '\t' || value[len - 1] == ' ' || value[len - 1] == '\t';
-	if (has_blank_end)
-		return false;
-	size_t i = 0;
-	for (; len - i >= sizeof ones; i += sizeof ones) {
-		uint64_t word;
-		memcpy(&word, value + i, sizeof word);
-		uint64_t low = ~((word & ~highs) + ones * (0x80 - ' ')) & ~word & highs;
-		uint64_t delete = ((word & ~highs) + ones) & ~word & highs;
-		if ((low | delete) == 0)
-			continue;
-		for (size_t k = i; k < i + sizeof ones; k++) {
-			unsigned char c = (unsigned char)value[k];
-			if ((c < ' ' && c != '\t') || c == 0x7f)
-				return false;
-		}
-	}
-	for (; i < len; i++) {
-		unsigned char c = (unsigned char)value[i];
-		if ((c < ' ' && c != '\t') || c == 0x7f)
-			return false;
-	}
-	return true;
-}
-
-/* As a name, in any case (RFC 9110, 9.1). */
-static bool is_token(const char *text, size_t len)
-{
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)text[i];
-		if (!is_name_byte(c) && (c < 'A' || c > 'Z'))
-			return false;
-	}
-	return len > 0;
-}
-
-/* Letters of a host with an optional port, and of user information, which is refused with a
- * sentence (RFC 3986, 3.2). */
-static bool is_authority(const char *text, size_t len)
-{
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)text[i];
-		bool is_letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
-		if (!is_letter &&
-		    (c == '\0' || strchr("0123456789-._~!$&'()*+,;=:@%[]", c) == NULL))
-			return false;
-	}
-	return len > 0;
+	return len == 0 || (!is_blank(value[0]) && !is_blank(value[len - 1]) &&
+			       bytes16_are_free_of(find_controls, value, len));
 }
 
 /* Of a value: control characters are refused before. */
@@ -128,26 +96,50 @@ static bool is_text(const char *value, size_t len, const char *text)
 	return strlen(text) == len && memcmp(value, text, len) == 0;
 }
 
-static enum kind kind_of(const struct hpack_field *field)
+/* A name that was spelled out. */
+static enum kind kind_of_text(const char *name, size_t len)
 {
 	static const struct {
 		const char *name;
+		size_t len;
 		enum kind kind;
-	} names[] = {{":method", METHOD}, {":scheme", SCHEME}, {":path", PATH},
-	    {":authority", AUTHORITY}, {":status", STATUS}, {"host", HOST},
-	    {"content-length", CONTENT_LENGTH}, {"te", TE}, {"connection", OF_CONNECTION},
-	    {"keep-alive", OF_CONNECTION}, {"proxy-connection", OF_CONNECTION},
-	    {"transfer-encoding", OF_CONNECTION}, {"upgrade", OF_CONNECTION}};
-	if (field->name_len == 0)
-		return PLAIN; /* and refused as a name */
-	/* Most names are none of these: their first letters tell. */
-	if (strchr(":hctkpu", field->name[0]) == NULL)
-		return PLAIN;
+	} names[] = {{":method", 7, METHOD}, {":scheme", 7, SCHEME}, {":path", 5, PATH},
+	    {":authority", 10, AUTHORITY}, {":status", 7, STATUS}, {"host", 4, HOST},
+	    {"content-length", 14, CONTENT_LENGTH}, {"te", 2, TE},
+	    {"connection", 10, OF_CONNECTION}, {"keep-alive", 10, OF_CONNECTION},
+	    {"proxy-connection", 16, OF_CONNECTION}, {"transfer-encoding", 17, OF_CONNECTION},
+	    {"upgrade", 7, OF_CONNECTION}};
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-		if (is_text(field->name, field->name_len, names[i].name))
+		if (names[i].len == len && memcmp(names[i].name, name, len) == 0)
 			return names[i].kind;
 	}
-	return field->name[0] == ':' ? ANY_PSEUDO : PLAIN;
+	return len > 0 && name[0] == ':' ? ANY_PSEUDO : PLAIN;
+}
+
+static enum kind kind_of(const struct hpack_field *field)
+{
+	switch (field->static_name) {
+	case 0:
+		return kind_of_text(field->name, field->name_len);
+	case HPACK_METHOD:
+		return METHOD;
+	case HPACK_SCHEME:
+		return SCHEME;
+	case HPACK_PATH:
+		return PATH;
+	case HPACK_AUTHORITY:
+		return AUTHORITY;
+	case HPACK_STATUS:
+		return STATUS;
+	case HPACK_HOST:
+		return HOST;
+	case HPACK_CONTENT_LENGTH:
+		return CONTENT_LENGTH;
+	case HPACK_TRANSFER_ENCODING:
+		return OF_CONNECTION;
+	default:
+		return PLAIN;
+	}
 }
 
 static bool is_pseudo(enum kind kind)
@@ -163,8 +155,10 @@ static enum kind examine(const struct hpack_field *field, bool *is_clean)
 		return (enum kind)(*field->mark & KIND_MASK);
 	}
 	enum kind kind = kind_of(field);
+	/* Names of the static table are as they must be. */
 	*is_clean = is_value(field->value, field->value_len) &&
-		    (is_pseudo(kind) || is_name(field->name, field->name_len));
+		    (is_pseudo(kind) || field->static_name != 0 ||
+			is_made_of(IN_NAME, field->name, field->name_len));
 	if (field->mark != NULL)
 		*field->mark = (uint32_t)kind | (*is_clean ? IS_CLEAN : 0);
 	return kind;
@@ -199,7 +193,9 @@ static const char *take_host(struct h2_rules *rules, const struct hpack_field *f
 		return NULL;
 	if (!is_once(rules, HOST))
 		return "host comes twice";
-	return is_authority(field->value, field->value_len) ? NULL : "host is not an authority";
+	return is_made_of(IN_AUTHORITY, field->value, field->value_len)
+		   ? NULL
+		   : "host is not an authority";
 }
 
 static const char *take_status(struct h2_rules *rules, const char *value, size_t len)
@@ -230,16 +226,17 @@ static const char *take_pseudo(
 	case METHOD:
 		rules->is_connect = is_text(value, len, "CONNECT");
 		rules->is_options = is_text(value, len, "OPTIONS");
-		return is_token(value, len) ? NULL : ":method is not a token";
+		return is_made_of(IN_TOKEN, value, len) ? NULL : ":method is not a token";
 	case SCHEME:
-		return is_token(value, len) ? NULL : ":scheme is not a scheme";
+		return is_made_of(IN_TOKEN, value, len) ? NULL : ":scheme is not a scheme";
 	case PATH:
 		rules->is_asterisk = is_text(value, len, "*");
 		if (len == 0 || (value[0] != '/' && !rules->is_asterisk))
 			return ":path does not begin with a slash";
 		return has_blank(value, len) ? "a blank in :path" : NULL;
 	case AUTHORITY:
-		return is_authority(value, len) ? NULL : ":authority is not an authority";
+		return is_made_of(IN_AUTHORITY, value, len) ? NULL
+							    : ":authority is not an authority";
 	case STATUS:
 		return take_status(rules, value, len);
 	default:
