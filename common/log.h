@@ -58,9 +58,9 @@ struct log_field {
 /* `fields` ends with LOG_KIND_END. */
 void log_write(enum log_level level, const struct log_field *fields);
 /* Lines of debug and info wait from now on, in their order, for log_flush(); `fn` is called for
- * each and sees to it that this happens soon: at the end of the loop's turn. Warnings and errors
- * leave at once and take those that wait along, and so does a fatal signal. NULL, as in the
- * beginning: no line waits. */
+ * each and sees to it that this happens within milliseconds. Warnings and errors leave at once and
+ * take those that wait along, and so does a fatal signal. NULL, as in the beginning: no line waits.
+ */
 typedef void log_wait_fn(void *arg);
 void log_set_waiting(log_wait_fn *fn, void *arg);
 void log_flush(void);

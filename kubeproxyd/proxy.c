@@ -43,6 +43,9 @@
 #include "kubeproxyd/ticket_keys.h"
 
 #define POLL_MS 50
+/* Lines of the log wait so long for others: a write for each turn would cost more than the lines.
+ */
+#define LOG_WAIT_MS 10
 /* How long clients wait at most for the first snapshot. */
 #define FIRST_SNAPSHOT_MS 2000
 
@@ -77,7 +80,7 @@ struct proxy {
 	struct mono started;
 	struct timer *readiness;
 	struct drain *drain; /* NULL before SIGTERM */
-	struct deferred log_turn; /* what a turn logged leaves in one write */
+	struct timer *log_timer; /* what was logged meanwhile leaves in one write */
 };
 
 static void log_lines(enum log_level level, const char *event, const char *text)
@@ -461,7 +464,7 @@ static void stop(struct proxy *proxy)
 	settings_free(&proxy->settings);
 }
 
-static void on_log_turn(void *arg)
+static void on_log_timer(void *arg)
 {
 	(void)arg;
 	log_flush();
@@ -470,16 +473,17 @@ static void on_log_turn(void *arg)
 static void on_log_waits(void *arg)
 {
 	struct proxy *proxy = arg;
-	loop_defer(proxy->loop, &proxy->log_turn);
+	if (!timer_is_set(proxy->log_timer))
+		timer_set(proxy->log_timer, duration_ms(LOG_WAIT_MS));
 }
 
 static void run(struct proxy *proxy)
 {
-	proxy->log_turn = (struct deferred){.fn = on_log_turn};
+	proxy->log_timer = timer_new(proxy->loop, on_log_timer, NULL);
 	log_set_waiting(on_log_waits, proxy);
 	loop_run(proxy->loop);
 	log_set_waiting(NULL, NULL);
-	loop_undefer(proxy->loop, &proxy->log_turn);
+	timer_free(&proxy->log_timer);
 }
 
 int proxy_run(struct settings *settings, const char *config, const char *instance)
