@@ -230,7 +230,7 @@ bool worker_free(struct worker **worker, struct duration patience)
 	*worker = NULL;
 	if (old == NULL)
 		return true;
-	bool is_done = worker_wait(old, patience);
+	bool is_done = patience.ms > 0 ? worker_wait(old, patience) : old->count == 0;
 	watch_free(&old->watch);
 	if (!is_done)
 		return false;
