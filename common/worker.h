@@ -21,7 +21,7 @@ struct worker_job {
 	 * worker_listen(): it is told with another's, or takes it. May be changed by `work`. */
 	bool is_quiet;
 	bool is_finished; /* and may be taken: the worker's */
-	STAILQ_ENTRY(worker_job) entry;
+	TAILQ_ENTRY(worker_job) entry;
 };
 
 /* The thread begins with the first job. */
