@@ -10,14 +10,14 @@
 #include "common/xmem.h"
 
 #define FIRST_CAPACITY 64
-#define WIPED_MAX      ((size_t)1024 * 1024)
 
-/* What stood in the old place is wiped: buffers hold credentials. Of large ones the kernel moves
- * the pages, and nothing stays behind. */
+/* What stood in the old place is wiped: buffers hold credentials. Of large ones, too: once as large
+ * a block was freed, the C library takes them from the heap, where realloc() copies (mallopt(3),
+ * M_MMAP_THRESHOLD). */
 static char *move(struct buf *b, size_t cap)
 {
-	if (b->data == NULL || b->cap > WIPED_MAX)
-		return xrealloc(b->data, cap);
+	if (b->data == NULL)
+		return xmalloc(cap);
 	char *data = memcpy(xmalloc(cap), b->data, b->len);
 	explicit_bzero(b->data, b->cap);
 	free(b->data);

@@ -18,7 +18,7 @@
 #include "common/loop.h"
 #include "common/xmem.h"
 
-STAILQ_HEAD(job_queue, worker_job);
+TAILQ_HEAD(job_queue, worker_job);
 
 struct worker {
 	pthread_t thread;
@@ -43,11 +43,11 @@ static void tell_loop(const struct worker *worker)
 static struct worker_job *take_job(struct worker *worker)
 {
 	pthread_mutex_lock(&worker->lock);
-	while (STAILQ_EMPTY(&worker->jobs) && !worker->is_ending)
+	while (TAILQ_EMPTY(&worker->jobs) && !worker->is_ending)
 		pthread_cond_wait(&worker->has_job, &worker->lock);
-	struct worker_job *job = STAILQ_FIRST(&worker->jobs);
+	struct worker_job *job = TAILQ_FIRST(&worker->jobs);
 	if (job != NULL)
-		STAILQ_REMOVE_HEAD(&worker->jobs, entry);
+		TAILQ_REMOVE(&worker->jobs, job, entry);
 	pthread_mutex_unlock(&worker->lock);
 	return job;
 }
@@ -63,7 +63,7 @@ static bool must_tell(struct worker *worker, bool is_worth_it)
 static void finish_job(struct worker *worker, struct worker_job *job)
 {
 	pthread_mutex_lock(&worker->lock);
-	STAILQ_INSERT_TAIL(&worker->finished, job, entry);
+	TAILQ_INSERT_TAIL(&worker->finished, job, entry);
 	job->is_finished = true;
 	bool tells = must_tell(worker, !job->is_quiet || worker->listeners > 0);
 	pthread_cond_signal(&worker->has_finished);
@@ -85,17 +85,17 @@ static void *run(void *arg)
 
 static void hand_back(struct worker *worker)
 {
-	struct job_queue finished = STAILQ_HEAD_INITIALIZER(finished);
+	struct job_queue finished = TAILQ_HEAD_INITIALIZER(finished);
 	struct worker_job *job;
 	pthread_mutex_lock(&worker->lock);
 	/* Not to be taken any more: whoever is told first may try. */
-	STAILQ_FOREACH(job, &worker->finished, entry)
+	TAILQ_FOREACH(job, &worker->finished, entry)
 	job->is_finished = false;
-	STAILQ_CONCAT(&finished, &worker->finished);
+	TAILQ_CONCAT(&finished, &worker->finished, entry);
 	worker->is_told = false;
 	pthread_mutex_unlock(&worker->lock);
-	while ((job = STAILQ_FIRST(&finished)) != NULL) {
-		STAILQ_REMOVE_HEAD(&finished, entry);
+	while ((job = TAILQ_FIRST(&finished)) != NULL) {
+		TAILQ_REMOVE(&finished, job, entry);
 		worker->count--;
 		job->done(job);
 	}
@@ -140,8 +140,8 @@ struct worker *worker_new(struct loop *loop)
 	pthread_mutex_init(&worker->lock, NULL);
 	pthread_cond_init(&worker->has_job, NULL);
 	make_timed(&worker->has_finished);
-	STAILQ_INIT(&worker->jobs);
-	STAILQ_INIT(&worker->finished);
+	TAILQ_INIT(&worker->jobs);
+	TAILQ_INIT(&worker->finished);
 	worker->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (worker->wake < 0) {
 		log_error("worker", "no-eventfd", LOG_S("error", strerror(errno)));
@@ -164,7 +164,7 @@ void worker_add(struct worker *worker, struct worker_job *job)
 		return;
 	}
 	pthread_mutex_lock(&worker->lock);
-	STAILQ_INSERT_TAIL(&worker->jobs, job, entry);
+	TAILQ_INSERT_TAIL(&worker->jobs, job, entry);
 	pthread_cond_signal(&worker->has_job);
 	pthread_mutex_unlock(&worker->lock);
 }
@@ -174,7 +174,7 @@ bool worker_take(struct worker *worker, struct worker_job *job)
 	pthread_mutex_lock(&worker->lock);
 	bool is_taken = job->is_finished && job->is_quiet && worker->listeners == 0;
 	if (is_taken)
-		STAILQ_REMOVE(&worker->finished, job, worker_job, entry);
+		TAILQ_REMOVE(&worker->finished, job, entry);
 	job->is_finished &= !is_taken;
 	pthread_mutex_unlock(&worker->lock);
 	worker->count -= is_taken;
@@ -188,7 +188,7 @@ void worker_listen(struct worker *worker, bool is_waiting)
 		worker->listeners++;
 	else
 		worker->listeners--;
-	bool tells = must_tell(worker, is_waiting && !STAILQ_EMPTY(&worker->finished));
+	bool tells = must_tell(worker, is_waiting && !TAILQ_EMPTY(&worker->finished));
 	pthread_mutex_unlock(&worker->lock);
 	if (tells)
 		tell_loop(worker);
@@ -206,9 +206,9 @@ static bool await_one(struct worker *worker, struct mono until)
 	    .tv_sec = until.ns / 1000000000, .tv_nsec = (long)(until.ns % 1000000000)};
 	pthread_mutex_lock(&worker->lock);
 	bool is_late = false;
-	while (STAILQ_EMPTY(&worker->finished) && !is_late)
+	while (TAILQ_EMPTY(&worker->finished) && !is_late)
 		is_late = pthread_cond_timedwait(&worker->has_finished, &worker->lock, &at) != 0;
-	bool has_any = !STAILQ_EMPTY(&worker->finished);
+	bool has_any = !TAILQ_EMPTY(&worker->finished);
 	pthread_mutex_unlock(&worker->lock);
 	return has_any;
 }
@@ -230,7 +230,7 @@ bool worker_free(struct worker **worker, struct duration patience)
 	*worker = NULL;
 	if (old == NULL)
 		return true;
-	bool is_done = worker_wait(old, patience);
+	bool is_done = patience.ms > 0 ? worker_wait(old, patience) : old->count == 0;
 	watch_free(&old->watch);
 	if (!is_done)
 		return false;

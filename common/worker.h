@@ -21,7 +21,7 @@ struct worker_job {
 	 * worker_listen(): it is told with another's, or takes it. May be changed by `work`. */
 	bool is_quiet;
 	bool is_finished; /* and may be taken: the worker's */
-	STAILQ_ENTRY(worker_job) entry;
+	TAILQ_ENTRY(worker_job) entry;
 };
 
 /* The thread begins with the first job. */
@@ -37,8 +37,8 @@ void worker_collect(struct worker *worker);
 /* Stands still until all jobs are done, those too that others bring when they are, and tells of
  * them; not from within a job's `done`. False: it took longer. */
 bool worker_wait(struct worker *worker, struct duration patience) MUST_USE;
-/* Waits for them. False: it took longer; the thread, its job and what waits behind it are left to
- * themselves until the process ends. */
+/* Waits for them; without patience nothing more is told of. False: not all are done, or told of;
+ * the thread, its job and what waits behind it are left to themselves until the process ends. */
 bool worker_free(struct worker **worker, struct duration patience);
 
 #endif

@@ -100,6 +100,14 @@ static char *say_unseen(
 	return text;
 }
 
+/* A credential that is only for a cluster is for the name that it had, too. */
+static bool is_in_scope(const struct admission *admission, const char *scope)
+{
+	const char *asked = admission->route.cluster;
+	return scope == NULL || (asked != NULL && strcmp(scope, asked) == 0) ||
+	       strcmp(scope, admission->found->name) == 0;
+}
+
 /* Which clusters there are is told to those who may see them: for others one that is not there and
  * one that no role of theirs is about are the same. The records say which it was. */
 static void hide_unseen(struct admission *admission, const struct question *question)
@@ -107,9 +115,8 @@ static void hide_unseen(struct admission *admission, const struct question *ques
 	const struct kube_cluster *found = admission->found;
 	const struct identity *identity = question->identity;
 	const struct grants *grants = grants_of(admission, question);
-	bool is_outside = found == NULL || (identity->cluster != NULL &&
-					       strcmp(identity->cluster, found->name) != 0);
-	if (!is_outside && policy_may_see(grants, &found->labels))
+	bool is_inside = found != NULL && is_in_scope(admission, identity->cluster);
+	if (is_inside && policy_may_see(grants, &found->labels))
 		return;
 	admission->status = grants_roles(grants)[0] != NULL ? 404 : 403;
 	admission->told = say_unseen(identity, grants, admission->named);
@@ -227,13 +234,15 @@ static bool check_creation(struct admission *admission, const struct question *q
 	return admission->needs_body || admission_check_creation(admission, question->request);
 }
 
+/* Go reads types as Unicode: "applİcation" is the same to it, and so is one behind a U+00A0. No
+ * type has such letters. */
 static bool is_form(const struct http_fields *fields, size_t index)
 {
 	static const char *const types[] = {"application/x-www-form-urlencoded", "multipart/"};
 	const char *type = fields_value(fields, index);
-	bool is_one = false;
 	if (!fields_is_named(fields, index, "Content-Type"))
 		return false;
+	bool is_one = !field_text_is_ascii(type, strlen(type));
 	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
 		is_one |= strncasecmp(type, types[i], strlen(types[i])) == 0;
 	return is_one;

@@ -154,11 +154,25 @@ static void work_close(struct worker_job *job)
 
 /* --- jobs ------------------------------------------------------------------------------------- */
 
+/* What waits for it stays in memory, be its owner gone: no more may join. */
+static bool is_silent(const struct spools *all)
+{
+	return all->jobs > 0 && mono_since(all->answered).ms >= all->patience.ms;
+}
+
+static void note_answer(struct spools *all)
+{
+	all->jobs--;
+	all->answered = mono_now();
+}
+
 static void start_job(
     struct spool *spool, void (*work)(struct worker_job *job), void (*done)(struct worker_job *job))
 {
 	spool->is_busy = true;
 	spool->since = mono_now();
+	if (spool->all->jobs++ == 0)
+		spool->all->answered = spool->since;
 	spool->task.job = (struct worker_job){.work = work, .done = done};
 	worker_add(spool->worker, &spool->task.job);
 }
@@ -172,13 +186,16 @@ static void release(struct spool *spool)
 
 static void on_closed(struct worker_job *job)
 {
-	release((struct spool *)job);
+	struct spool *spool = (struct spool *)job;
+	note_answer(spool->all);
+	release(spool);
 }
 
 /* The owner may free it. */
 static void end_step(struct spool *spool)
 {
 	bool is_owned = !spool->is_freed;
+	note_answer(spool->all);
 	if (spool->task.error != 0)
 		(void)fail(spool, SPOOL_BROKEN, spool->task.error);
 	spool->is_busy = false;
@@ -270,6 +287,8 @@ bool spool_put(struct spool *spool, const uint8_t *data, size_t len)
 		return false;
 	if (spool->size > spool->all->each_max || len > spool->all->each_max - spool->size)
 		return fail(spool, SPOOL_TOO_LONG, 0);
+	if (is_silent(spool->all))
+		return fail(spool, SPOOL_BROKEN, ETIMEDOUT);
 	holdings_make_room(all, len);
 	if (!holdings_have_room(all, len))
 		return fail(spool, SPOOL_NO_ROOM, 0);

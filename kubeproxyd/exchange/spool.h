@@ -23,6 +23,8 @@ struct spools {
 	size_t each_max; /* bytes */
 	struct worker *worker; /* ends before the directory */
 	struct duration patience; /* with a disk that does not answer, which is broken then */
+	size_t jobs; /* the thread has of all of them, be their owners gone or not */
+	struct mono answered; /* one last, or the first of them given */
 	struct holdings all; /* its make_room() must not end the one that there is to be room for */
 };
 
@@ -38,7 +40,7 @@ struct spool;
 typedef void spool_fn(void *arg);
 
 struct spool *spool_new(struct spools *all, spool_fn *on_step, void *arg) MUST_USE;
-/* Puts it behind what is there. False: see spool_fault(). */
+/* Puts it behind what is there, unless the disk is silent. False: see spool_fault(). */
 bool spool_put(struct spool *spool, const uint8_t *data, size_t len) MUST_USE;
 /* The disk is slower than what is put: no more should be, until a step. */
 bool spool_is_behind(const struct spool *spool) MUST_USE;

@@ -22,6 +22,8 @@
 #define LINGER_SECONDS 30
 /* For revocation lists that become overdue: within 5 s nobody goes on by one. */
 #define LISTS_SECONDS 2
+/* The clock by which lists are judged may be a few milliseconds behind ours. */
+#define LISTS_LATE_MS 1000
 
 TAILQ_HEAD(session_list, session);
 
@@ -222,30 +224,42 @@ static void cut_untrusted(struct sessions *sessions, const char *reason)
 	}
 }
 
-static void watch_lists(struct sessions *sessions)
+static bool is_list_overdue(const struct sessions *sessions, struct unix_time now)
+{
+	return sessions->lists_end.ms != 0 && now.ms >= sessions->lists_end.ms + LISTS_LATE_MS;
+}
+
+/* Whoever has an overdue list was cut. The timer goes on while any list ends: the clock may be set
+ * back to before. */
+static void watch_lists(struct sessions *sessions, struct unix_time now)
 {
 	struct unix_time first = tls_server_lists_end(sessions->with.tls, (struct unix_time){0});
-	sessions->lists_end = tls_server_lists_end(sessions->with.tls, unix_now());
+	sessions->lists_end =
+	    tls_server_lists_end(sessions->with.tls, unix_add(now, duration_ms(-LISTS_LATE_MS)));
 	metric_set(sessions->first_list_end, (double)(first.ms / 1000));
-	if (sessions->lists_end.ms != 0)
+	if (first.ms != 0)
 		timer_set(sessions->lists, duration_seconds(LISTS_SECONDS));
 	else
 		timer_cancel(sessions->lists);
 }
 
-static void on_lists_timer(void *arg)
+static void cut_overdue(struct sessions *sessions)
 {
 	static const char overdue[] = "the revocation list of the certificate's authority is "
 				      "overdue (eksgate.proxy.client_crls)";
+	log_warn("session", "revocation-list-overdue",
+	    LOG_S("effect", "certificates of its authority are refused, and their connections cut: "
+			    "renew it and reload"));
+	cut_untrusted(sessions, overdue);
+}
+
+static void on_lists_timer(void *arg)
+{
 	struct sessions *sessions = arg;
-	if (unix_now().ms > sessions->lists_end.ms) {
-		log_warn("session", "revocation-list-overdue",
-		    LOG_S("effect",
-			"certificates of its authority are refused, and their connections cut: "
-			"renew it and reload"));
-		cut_untrusted(sessions, overdue);
-	}
-	watch_lists(sessions);
+	struct unix_time now = unix_now();
+	if (is_list_overdue(sessions, now))
+		cut_overdue(sessions);
+	watch_lists(sessions, now);
 }
 
 /* --- the set ------------------------------------------------------------------------------- */
@@ -270,7 +284,7 @@ struct sessions *sessions_new(const struct sessions_options *options)
 	    metrics_gauge(metrics, "eksgate_proxy_client_crl_end_timestamp_seconds",
 		"When the first revocation list is overdue, in Unix time; 0: none will be.", "");
 	sessions->lists = timer_new(options->loop, on_lists_timer, sessions);
-	watch_lists(sessions);
+	watch_lists(sessions, unix_now());
 	return sessions;
 }
 
@@ -289,12 +303,15 @@ void sessions_set(
     struct sessions *sessions, const struct settings *settings, struct tls_server *tls)
 {
 	struct tls_server *old = sessions->with.tls;
+	struct unix_time now = unix_now();
 	sessions->with.settings = settings;
 	sessions->with.tls = tls;
 	tell_room(sessions);
 	if (old != tls && !tls_server_has_same_authorities(old, tls))
 		cut_untrusted(sessions, "the authorities of client certificates were changed");
-	watch_lists(sessions);
+	else if (is_list_overdue(sessions, now))
+		cut_overdue(sessions);
+	watch_lists(sessions, now);
 }
 
 void sessions_drain(struct sessions *sessions)

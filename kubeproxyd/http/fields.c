@@ -137,6 +137,16 @@ bool field_text_is_visible(const char *text, size_t len)
 	return bytes16_are_free_of(find_invisible, text, len);
 }
 
+static inline bytes16 find_foreign(bytes16 bytes)
+{
+	return bytes < 0;
+}
+
+bool field_text_is_ascii(const char *text, size_t len)
+{
+	return bytes16_are_free_of(find_foreign, text, len);
+}
+
 static bool is_named(const struct http_fields *fields, size_t index, const char *name, size_t len)
 {
 	return fields->items[index].name_len == len &&

@@ -73,6 +73,7 @@ bool fields_has_token(
 bool field_text_is_plain(const char *text, size_t len) MUST_USE;
 /* Whether it is visible ASCII: no byte up to ' ', none from DEL on. */
 bool field_text_is_visible(const char *text, size_t len) MUST_USE;
+bool field_text_is_ascii(const char *text, size_t len) MUST_USE;
 
 /* Gives back what the list does not need; pointers into it are good no more. */
 void fields_trim(struct http_fields *fields);

@@ -345,12 +345,14 @@ struct unix_time tls_server_lists_end(const struct tls_server *server, struct un
 	return (struct unix_time){end == INT64_MAX ? 0 : end * 1000};
 }
 
-/* When certificates end is each request's own question; when lists do is not. */
+/* When certificates end is each request's own question; when lists do is not. One that is of the
+ * future, because the clock here is a little late, says all the same whom it revokes. */
 static int allow_unlisted_and_expired(int is_ok, X509_STORE_CTX *check)
 {
 	int error = X509_STORE_CTX_get_error(check);
 	return is_ok || error == X509_V_ERR_CERT_HAS_EXPIRED ||
-	       error == X509_V_ERR_CERT_NOT_YET_VALID || tls_crl_is_unlisted(check);
+	       error == X509_V_ERR_CERT_NOT_YET_VALID || error == X509_V_ERR_CRL_NOT_YET_VALID ||
+	       tls_crl_is_unlisted(check);
 }
 
 bool tls_server_trusts(const struct tls_server *server, X509 *certificate, STACK_OF(X509) * chain)

@@ -67,12 +67,27 @@ static int64_t end_of(const X509_CRL *list)
 	return ASN1_TIME_to_tm(next, &parts) == 1 ? (int64_t)timegm(&parts) : 0;
 }
 
-static int64_t end_of_newest(STACK_OF(X509_CRL) * lists, const X509_NAME *issuer)
+static const ASN1_OCTET_STRING *key_of(const X509_CRL *list)
+{
+	int at = X509_CRL_get_ext_by_NID(list, NID_authority_key_identifier, -1);
+	return at >= 0 ? X509_EXTENSION_get_data(X509_CRL_get_ext(list, at)) : NULL;
+}
+
+/* Two authorities may have one name: their lists say by which key they are signed. */
+static bool are_of_one_authority(const X509_CRL *a, const X509_CRL *b)
+{
+	const ASN1_OCTET_STRING *key = key_of(a), *other = key_of(b);
+	bool is_one_key =
+	    key == NULL || other == NULL ? key == other : ASN1_OCTET_STRING_cmp(key, other) == 0;
+	return is_one_key && X509_NAME_cmp(X509_CRL_get_issuer(a), X509_CRL_get_issuer(b)) == 0;
+}
+
+static int64_t end_of_newest(STACK_OF(X509_CRL) * lists, const X509_CRL *of)
 {
 	int64_t end = 0;
 	for (int i = 0; i < sk_X509_CRL_num(lists); i++) {
 		const X509_CRL *list = sk_X509_CRL_value(lists, i);
-		if (X509_NAME_cmp(X509_CRL_get_issuer(list), issuer) == 0 && end_of(list) > end)
+		if (are_of_one_authority(list, of) && end_of(list) > end)
 			end = end_of(list);
 	}
 	return end;
@@ -83,8 +98,7 @@ int64_t tls_crl_end(X509_STORE *store, int64_t after)
 	STACK_OF(X509_CRL) *lists = lists_of(store);
 	int64_t first = INT64_MAX;
 	for (int i = 0; i < sk_X509_CRL_num(lists); i++) {
-		int64_t end =
-		    end_of_newest(lists, X509_CRL_get_issuer(sk_X509_CRL_value(lists, i)));
+		int64_t end = end_of_newest(lists, sk_X509_CRL_value(lists, i));
 		if (end > after && end < first)
 			first = end;
 	}

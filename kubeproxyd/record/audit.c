@@ -156,11 +156,20 @@ bool audit_flush(struct audit *audit)
 	return audit == NULL || audit_sink_flush(audit->sink);
 }
 
+static bool is_full(const struct audit *audit)
+{
+	bool is_worth_a_try =
+	    audit_sink_is_full(audit->sink) && !audit_sink_is_failing(audit->sink);
+	if (is_worth_a_try)
+		(void)audit_sink_flush(audit->sink);
+	return audit_sink_is_full(audit->sink);
+}
+
 bool audit_admits(const struct audit *audit, bool is_privileged)
 {
 	if (audit == NULL || strcmp(audit->settings->proxy.audit.when_failing, "buffer") == 0)
 		return true;
-	if (audit->is_stuck || audit_sink_is_full(audit->sink))
+	if (audit->is_stuck || is_full(audit))
 		return false;
 	return !is_privileged || !audit_sink_is_failing(audit->sink);
 }

@@ -281,9 +281,16 @@ void audit_sink_set_buffer(struct audit_sink *sink, size_t buffer_max)
 	sink->buffer_max = buffer_max;
 }
 
+/* The bound is for when nothing can be written, not for how much one turn has to tell. */
+static bool has_room(struct audit_sink *sink, size_t len)
+{
+	return sink->waiting.len + len <= sink->buffer_max ||
+	       (!sink->is_failing && audit_sink_flush(sink));
+}
+
 void audit_sink_add(struct audit_sink *sink, const char *line, size_t len)
 {
-	if (sink->waiting.len + len > sink->buffer_max) {
+	if (!has_room(sink, len)) {
 		sink->lost++;
 		metric_add(sink->metrics.lost, 1);
 		return;

@@ -34,8 +34,9 @@ struct audit_sink *audit_sink_new(const struct audit_sink_options *options, char
 void audit_sink_free(struct audit_sink **sink);
 void audit_sink_set_buffer(struct audit_sink *sink, size_t buffer_max);
 
-/* Copies one line, '\n' included; it leaves at the end of the turn. When the buffer is full the
- * line is lost, counted, and its loss is written once there is room again. */
+/* Copies one line, '\n' included; it leaves at the end of the turn, or before when the buffer is
+ * full. When it cannot leave then, it is lost, counted, and its loss is written once there is room
+ * again. */
 void audit_sink_add(struct audit_sink *sink, const char *line, size_t len);
 /* Writes now. False: something still waits. */
 bool audit_sink_flush(struct audit_sink *sink);
@@ -44,7 +45,7 @@ bool audit_sink_flush(struct audit_sink *sink);
 void audit_sink_reopen(struct audit_sink *sink);
 /* The last write failed. */
 bool audit_sink_is_failing(const struct audit_sink *sink) MUST_USE;
-/* The next line would be lost, if it is as long as lines are. */
+/* The next line would be lost, if it is as long as lines are and nothing can be written. */
 bool audit_sink_is_full(const struct audit_sink *sink) MUST_USE;
 
 #endif

@@ -181,10 +181,14 @@ static void listen_for_end(struct recording *recording)
 		recording_queue_listen(recordings_queue(recording->recordings), true);
 }
 
-/* The file takes no more, but for a last line that says why: that is tried once more. */
+/* The file takes no more, but for a last line that says why: that is tried once more. A session
+ * that goes on without it holds nothing of it. */
 static void stop(struct recording *recording)
 {
-	buf_clear(&recording->pieces);
+	buf_free_secret(&recording->pieces);
+	buf_free_secret(&recording->task.pieces);
+	if (recording->task.lines.len == 0)
+		buf_free_secret(&recording->task.lines);
 	recording->has_last_line = recording->says_problem = recording->is_last_try;
 }
 

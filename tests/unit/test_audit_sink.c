@@ -228,10 +228,14 @@ static void test_failed_rotation(void **state)
 static void test_losses_are_told(void **state)
 {
 	(void)state;
+	signal(SIGXFSZ, SIG_IGN);
 	open_sink(AUDIT_TO_FILE, path, 8);
+	limit_files(0);
 	add("1234\n");
-	add("lost\n");
 	turn();
+	add("lost\n");
+	limit_files(RLIM_INFINITY);
+	assert_true(audit_sink_flush(sink));
 	const char *text = read_file(path);
 	assert_memory_equal(text, "1234\n", 5);
 	assert_non_null(strstr(text, "1 events were lost"));
@@ -239,6 +243,19 @@ static void test_losses_are_told(void **state)
 	add("next\n");
 	turn();
 	assert_non_null(strstr(read_file(path), "\nnext\n"));
+}
+
+/* What does not wait for a disk needs no room to wait in. */
+static void test_one_turn_tells_much(void **state)
+{
+	(void)state;
+	open_sink(AUDIT_TO_FILE, path, 8);
+	add("1234\n");
+	add("5678\n");
+	add("longer than the buffer\n");
+	add("last\n");
+	turn();
+	assert_string_equal(read_file(path), "1234\n5678\nlonger than the buffer\nlast\n");
 }
 
 static int listen_as_journal(void)
@@ -351,6 +368,7 @@ int main(void)
 	    TEST(test_a_cut_line_after_rotation),
 	    TEST(test_failed_rotation),
 	    TEST(test_losses_are_told),
+	    TEST(test_one_turn_tells_much),
 	    TEST(test_journal),
 	    TEST(test_a_large_event_in_the_journal),
 	    TEST(test_no_place),

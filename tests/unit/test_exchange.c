@@ -67,6 +67,8 @@ static void test_no_form_goes_to_a_kubelet(void **state)
 	    {run, "application/x-www-form-urlencoded", HTTP_BODY_CHUNKED, true},
 	    {run, "Application/X-WWW-Form-Urlencoded; charset=utf-8", HTTP_BODY_CHUNKED, true},
 	    {run, "multipart/form-data; boundary=x", HTTP_BODY_CHUNKED, true},
+	    {run, "appl\u0130cation/x-www-form-urlencoded", HTTP_BODY_CHUNKED, true},
+	    {run, "\u00a0application/x-www-form-urlencoded", HTTP_BODY_CHUNKED, true},
 	    {run, "application/x-www-form-urlencoded", HTTP_BODY_NONE, false},
 	    {run, "application/json", HTTP_BODY_CHUNKED, false},
 	    {"/clusters/prod/api/v1/namespaces/a/pods/p/proxy/run",
@@ -101,6 +103,10 @@ static void test_renamed_is_410(void **state)
 	(void)state;
 	world.renamed = "prod";
 	ask("GET", "/clusters/old/api", HTTP_BODY_NONE);
+	assert_refused(410, "prod");
+	side_clear(&client);
+	world.identity.cluster = (char *)(uintptr_t) "old";
+	ask("GET", "/api", HTTP_BODY_NONE);
 	assert_refused(410, "prod");
 }
 

@@ -189,6 +189,7 @@ static void test_principals(void **state)
 	    {"a\x80", "is not UTF-8"},
 	    {"a\xef\xbb\xbf", "holds a control character or an invisible one"},
 	    {"a\xc2\xa0", "holds a control character or an invisible one"},
+	    {"a\xe1\x9a\x80", "holds a control character or an invisible one"},
 	    {"a\xd8\x9c", "holds a control character or an invisible one"},
 	    {"a\xe3\x85\xa4", "holds a control character or an invisible one"},
 	    {"a\xef\xb8\x8f", "holds a control character or an invisible one"},

@@ -267,6 +267,29 @@ static void test_silent_when_all_ends(void **state)
 	release_disk();
 }
 
+static void answer_too_late(void *arg, const char *problem)
+{
+	(void)arg;
+	assert_non_null(strstr(problem, "it did not answer before the proxy stopped"));
+	endings++;
+	release_disk();
+	usleep(50000);
+}
+
+/* It answers when it was given up: what the thread does then is told to nobody. */
+static void test_answers_while_it_is_left(void **state)
+{
+	(void)state;
+	settings.proxy.recording.write_timeout = duration_ms(50);
+	struct recording *recording = begin(ID("1"));
+	hang_disk(recordings);
+	assert_true(say(recording, "before"));
+	recording_finish(&recording, "done", answer_too_late, NULL);
+	recordings_free(&recordings);
+	assert_int_equal(endings, 1);
+	assert_non_null(strstr(text_of(ID("1") ".cast.part"), "before"));
+}
+
 /* Somebody deleted it: what is written would be lost, and a strict session must not go on. */
 static void test_a_deleted_file(void **state)
 {
@@ -486,6 +509,7 @@ int main(void)
 	    TEST(test_silent_at_the_end),
 	    TEST(test_silent_at_the_begin),
 	    TEST(test_silent_when_all_ends),
+	    TEST(test_answers_while_it_is_left),
 	    TEST(test_a_deleted_file),
 	    TEST(test_discarded),
 	    TEST(test_longer_than_allowed),

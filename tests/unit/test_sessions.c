@@ -362,6 +362,27 @@ static void test_an_overdue_list_cuts(void **state)
 	lists_end = (struct unix_time){0};
 }
 
+/* The timer had not looked yet. */
+static void test_a_reload_forgets_no_overdue_list(void **state)
+{
+	(void)state;
+	struct tls_server alike = {false};
+	const struct stream *kept = open_one(&alice);
+	struct stream *withdrawn = open_one(&alice);
+	lists_end = unix_add(unix_now(), duration_ms(-900));
+	sessions_set(sessions, &settings, &alike);
+	withdrawn->has_no_chain = true;
+	struct timer *timer = timer_new(loop, stop, loop);
+	timer_set(timer, duration_ms(200));
+	loop_run(loop);
+	assert_false(withdrawn->is_closed);
+	sessions_set(sessions, &settings, &alike);
+	assert_true(withdrawn->is_closed);
+	assert_false(kept->is_closed);
+	timer_free(&timer);
+	lists_end = (struct unix_time){0};
+}
+
 static void test_an_address_has_its_share(void **state)
 {
 	(void)state;
@@ -431,6 +452,7 @@ int main(void)
 	    TEST(test_withdrawn_authorities_cut),
 	    TEST(test_withdrawn_authorities_cut_the_resumed),
 	    TEST(test_an_overdue_list_cuts),
+	    TEST(test_a_reload_forgets_no_overdue_list),
 	    TEST(test_failed_handshakes_leave_the_list),
 	    TEST(test_an_address_has_its_share),
 	    TEST(test_a_token_makes_known),

@@ -283,6 +283,7 @@ static void test_a_disk_that_hangs(void **state)
 	spool_free(&spool);
 	/* Its owner is gone before the disk is back: nothing is told any more, all is given back.
 	 */
+	spools.patience = duration_seconds(30);
 	hang_worker(spools.worker);
 	spool = make();
 	assert_true(spool_put(spool, bytes, 10 * KIB));
@@ -292,6 +293,30 @@ static void test_a_disk_that_hangs(void **state)
 	release_worker(spools.worker);
 	assert_int_equal(steps, 0);
 	assert_int_equal(find_file(), -1);
+}
+
+/* What waits for one is not joined by more and more, although its owners have left. */
+static void test_a_disk_that_stays_silent(void **state)
+{
+	(void)state;
+	hang_worker(spools.worker);
+	struct spool *spool = make(), *second = make();
+	assert_true(spool_put(spool, bytes, 10 * KIB));
+	spool_free(&spool);
+	assert_true(spool_put(second, bytes, 10 * KIB));
+	spools.patience = duration_ms(0);
+	spool = make();
+	assert_false(spool_put(spool, bytes, 10 * KIB));
+	assert_string_equal(spool_error(spool), "the disk does not answer");
+	spool_free(&spool);
+	assert_false(spool_put(second, bytes, 10 * KIB));
+	spool_free(&second);
+	release_worker(spools.worker);
+	spool = make();
+	assert_true(spool_put(spool, bytes, 10 * KIB));
+	settle();
+	assert_int_equal(spool_fault(spool), SPOOL_SOUND);
+	spool_free(&spool);
 }
 
 /* It is freed by whoever is told. */
@@ -326,6 +351,7 @@ int main(void)
 	    TEST(test_no_room),
 	    TEST(test_broken),
 	    TEST(test_a_disk_that_hangs),
+	    TEST(test_a_disk_that_stays_silent),
 	    TEST(test_freed_when_told),
 	};
 	if (mkdtemp(directory) == NULL)

@@ -5,9 +5,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <cmocka.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
 
 #include "common/xmem.h"
 #include "kubeproxyd/net/stream_parts.h"
@@ -89,6 +93,91 @@ static void certificates_are_of_an_authority_or_not(void **state)
 	free_identity(&server);
 }
 
+/* A list of `issuer` that revokes `revoked`, or nobody; seconds from now. */
+static void write_list(const struct world *world, const char *name, const struct identity *issuer,
+    const X509 *revoked, long begins, long ends)
+{
+	char *path = world_path(world, name);
+	FILE *file = fopen(path, "a");
+	X509_CRL *list = X509_CRL_new();
+	ASN1_TIME *from = ASN1_TIME_adj(NULL, time(NULL), 0, begins),
+		  *to = ASN1_TIME_adj(NULL, time(NULL), 0, ends);
+	X509V3_CTX about;
+	X509_CRL_set_version(list, X509_CRL_VERSION_2);
+	X509_CRL_set_issuer_name(list, X509_get_subject_name(issuer->certificate));
+	X509_CRL_set1_lastUpdate(list, from);
+	X509_CRL_set1_nextUpdate(list, to);
+	if (revoked != NULL) {
+		X509_REVOKED *one = X509_REVOKED_new();
+		X509_REVOKED_set_serialNumber(
+		    one, (ASN1_INTEGER *)(uintptr_t)X509_get0_serialNumber(revoked));
+		X509_REVOKED_set_revocationDate(one, from);
+		X509_CRL_add0_revoked(list, one);
+	}
+	X509V3_set_ctx(&about, issuer->certificate, NULL, NULL, list, 0);
+	X509_EXTENSION *key =
+	    X509V3_EXT_conf_nid(NULL, &about, NID_authority_key_identifier, "keyid");
+	if (key != NULL)
+		X509_CRL_add_ext(list, key, -1);
+	X509_EXTENSION_free(key);
+	assert_true(X509_CRL_sign(list, issuer->key, EVP_sha256()) > 0);
+	assert_int_equal(PEM_write_X509_CRL(file, list), 1);
+	fclose(file);
+	X509_CRL_free(list);
+	ASN1_TIME_free(from);
+	ASN1_TIME_free(to);
+	free(path);
+}
+
+static void use_lists(const struct world *world, struct tls_server *server, const char *name)
+{
+	char *path = world_path(world, name), *error = NULL;
+	assert_true(tls_server_use_crls(server, &path, 1, &error));
+	free(path);
+}
+
+/* Of the future is a list to whom the clock here is a little late. */
+static void lists_of_the_future_revoke_and_overdue_ones_cut(void **state)
+{
+	const struct world *world = *state;
+	const struct leaf_options options = {.common_name = "a", .usage = "clientAuth"};
+	struct identity good = make_leaf(&world->authority, &options);
+	struct identity lost = make_leaf(&world->authority, &options);
+	struct tls_server *future = server_with(world, "ca.pem"),
+			  *overdue = server_with(world, "ca.pem");
+	write_list(world, "future.crl", &world->authority, lost.certificate, 60, 3600);
+	write_list(world, "overdue.crl", &world->authority, NULL, -3600, -60);
+	use_lists(world, future, "future.crl");
+	use_lists(world, overdue, "overdue.crl");
+	assert_true(tls_server_trusts(future, good.certificate, NULL));
+	assert_false(tls_server_trusts(future, lost.certificate, NULL));
+	assert_false(tls_server_trusts(overdue, good.certificate, NULL));
+	tls_server_free(&future);
+	tls_server_free(&overdue);
+	free_identity(&good);
+	free_identity(&lost);
+}
+
+/* Of two authorities with one name each has lists of its own; of its lists the last one counts. */
+static void lists_end_for_each_authority(void **state)
+{
+	const struct world *world = *state;
+	const struct unix_time never = {0};
+	struct identity twin = make_authority("the authority");
+	write_authorities(world, "pair.pem", world->authority.certificate, twin.certificate);
+	struct tls_server *server = server_with(world, "pair.pem");
+	write_list(world, "pair.crl", &world->authority, NULL, -100, 50);
+	write_list(world, "pair.crl", &world->authority, NULL, -10, 5000);
+	write_list(world, "pair.crl", &twin, NULL, -100, 900);
+	use_lists(world, server, "pair.crl");
+	int64_t now = unix_now().ms, first = tls_server_lists_end(server, never).ms;
+	assert_in_range(first - now, 898000, 902000);
+	int64_t second = tls_server_lists_end(server, (struct unix_time){first}).ms;
+	assert_in_range(second - now, 4998000, 5002000);
+	tls_server_free(&server);
+	free_identity(&twin);
+}
+
 /* Towards an API server: the second connection of a client spares the certificates, that of another
  * client, which may trust others, does not. */
 static void a_client_resumes_its_own_sessions(void **state)
@@ -119,6 +208,10 @@ int main(void)
 		changes_of_authorities_are_seen, world_set_up, world_tear_down),
 	    cmocka_unit_test_setup_teardown(
 		certificates_are_of_an_authority_or_not, world_set_up, world_tear_down),
+	    cmocka_unit_test_setup_teardown(
+		lists_of_the_future_revoke_and_overdue_ones_cut, world_set_up, world_tear_down),
+	    cmocka_unit_test_setup_teardown(
+		lists_end_for_each_authority, world_set_up, world_tear_down),
 	    cmocka_unit_test_setup_teardown(
 		a_client_resumes_its_own_sessions, world_set_up, world_tear_down),
 	};

@@ -216,6 +216,21 @@ static void test_leaves_one_that_hangs(void **state)
 	assert_int_equal(done_count, 0);
 }
 
+/* Who has no patience is told of nothing, be it done. */
+static void test_leaves_what_is_done(void **state)
+{
+	(void)state;
+	static struct worker_job job = {.work = work_nothing, .done = on_one_done};
+	loop = loop_new();
+	struct worker *worker = worker_new(loop);
+	done_count = 0;
+	worker_add(worker, &job);
+	usleep(10000);
+	assert_false(worker_free(&worker, duration_ms(0)));
+	loop_free(&loop);
+	assert_int_equal(done_count, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -223,6 +238,7 @@ int main(void)
 	    cmocka_unit_test(test_quiet_ones),
 	    cmocka_unit_test(test_waits_no_longer_than_it_may),
 	    cmocka_unit_test(test_leaves_one_that_hangs),
+	    cmocka_unit_test(test_leaves_what_is_done),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
