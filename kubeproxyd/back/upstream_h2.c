@@ -117,11 +117,10 @@ static const char *on_field(struct h2_stream *h2, const struct hpack_field *fiel
 	    fields->count >= ANSWER_FIELDS_MAX;
 	if (is_too_much)
 		return "the head of the answer is too large";
-	if (request->has_head) {
-		h2_fields_add(fields, field);
-	} else if (field->name[0] == ':') {
+	bool is_length = h2_field_is(field, "content-length", strlen("content-length"));
+	if (!request->has_head && field->name[0] == ':') {
 		answer->status = (unsigned)h2_field_length(field); /* :status, no other is here */
-	} else if (h2_field_is(field, "content-length", strlen("content-length"))) {
+	} else if (!request->has_head && is_length) {
 		answer->body = HTTP_BODY_LENGTH;
 		answer->content_length = h2_field_length(field);
 	} else {

@@ -236,7 +236,8 @@ static void watch_lists(struct sessions *sessions, struct unix_time now)
 	struct unix_time first = tls_server_lists_end(sessions->with.tls, (struct unix_time){0});
 	sessions->lists_end =
 	    tls_server_lists_end(sessions->with.tls, unix_add(now, duration_ms(-LISTS_LATE_MS)));
-	metric_set(sessions->first_list_end, (double)(first.ms / 1000));
+	int64_t seconds = first.ms / 1000;
+	metric_set(sessions->first_list_end, (double)seconds);
 	if (first.ms != 0)
 		timer_set(sessions->lists, duration_seconds(LISTS_SECONDS));
 	else

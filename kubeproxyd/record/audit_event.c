@@ -138,7 +138,7 @@ static void add_time(struct list *list, struct key key, struct unix_time at)
 {
 	char text[UNIX_TIME_TEXT + 3];
 	size_t len = strlen(unix_time_text(at, text));
-	memcpy(text + len - 1, "000Z", strlen("000Z"));
+	memcpy(text + len - 1, "000Z", sizeof "000Z");
 	add_key(list, key);
 	write_quoted(list->out, text, len + 3);
 }

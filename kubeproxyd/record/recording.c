@@ -337,7 +337,7 @@ static void go_on(struct recording *recording)
 	}
 	bool is_ending = recording->phase == PHASE_ENDING;
 	if (is_ending && !recording->has_last_line)
-		add_last_line(recording, NULL);
+		add_last_line(recording, "the session ended");
 	if (is_due(recording) || (is_ending && recording->pieces.len > 0))
 		start_writing(recording);
 	else if (is_ending)

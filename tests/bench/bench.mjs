@@ -7,8 +7,8 @@
 //   EKSGATE_BENCH_WATCHES  for the measures of memory (4000)
 //   EKSGATE_BENCH_TUNNEL_MB  through an exec tunnel (1024)
 //   EKSGATE_BENCH_CROWD    idle watches beside the slow reader (10000)
-//   EKSGATE_BENCH_ONLY     one of decisions, requests, filter, unrestricted, allocations, instances, handshakes, tunnel, recording, events,
-//                          crowd, memory, discovery
+//   EKSGATE_BENCH_ONLY     one of decisions, requests, saturated, filter, unrestricted, allocations, instances, handshakes, tunnel,
+//                          recording, events, crowd, memory, discovery
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { discovery } from './discovery/measures.mjs';

@@ -21,8 +21,8 @@ const H1 = { connections: 32 };
 const H2 = { connections: 16, streams: 8 };
 
 // `others`: contenders besides those that speak `protocol`, whose pace nobody else is held to.
-async function cpu(stage, options, { id, title, protocol, path, shape, others = [] }) {
-	const values = await takeTurns([...stage.contenders(protocol), ...others], options.rounds, (contender) =>
+async function cpu(stage, options, { id, title, protocol, contenders = stage.contenders(protocol), path, shape, others = [] }) {
+	const values = await takeTurns([...contenders, ...others], options.rounds, (contender) =>
 		cpuRun(stage, contender, path, contender.shape ?? shape, options.seconds),
 	);
 	const rates = pick(values, 'rate');
@@ -68,6 +68,25 @@ async function requests(stage, options) {
 		results.push(...(await latency(stage, options, { protocol, shape, rates })));
 	}
 	return results;
+}
+
+// The same where the proxy is what limits: it shares its core with one that never rests, so requests pile up in front of it and
+// are served many at a time, as on a machine that is full. What a request costs then is what a machine bears.
+async function saturated(stage, options) {
+	const peers = stage.contenders('h2').filter(({ label }) => ['kubeproxyd', 'haproxy h2->h2'].includes(label));
+	const neighbour = stage.spin();
+	try {
+		const { result } = await cpu(stage, options, {
+			id: 'cpu-h2-4k-saturated',
+			title: 'CPU a request, h2, 4 KiB, 16 connections x 8 streams, while the proxy has half a core and limits the load',
+			contenders: [...peers, stage.audited()],
+			path: SMALL,
+			shape: H2,
+		});
+		return [result];
+	} finally {
+		await neighbour.stop();
+	}
 }
 
 // Whole connections: TCP, full TLS 1.3 handshake with a client certificate, one request of 4 KiB, close.
@@ -175,4 +194,4 @@ async function decisions(stage, { rounds }) {
 }
 
 // In this order: what restarts a subject comes last.
-export const MEASURES = { decisions, requests, filter, unrestricted, allocations, instances, handshakes, tunnel, recording, events, crowd, memory };
+export const MEASURES = { decisions, requests, saturated, filter, unrestricted, allocations, instances, handshakes, tunnel, recording, events, crowd, memory };

@@ -76,6 +76,11 @@ export class Stage {
 		return running;
 	}
 
+	// One that takes all of the subject's core that it gets, until it is stopped.
+	spin() {
+		return this.start('neighbour', ['sh', '-c', 'while :; do :; done'], { isSubject: true });
+	}
+
 	async open() {
 		await this.world.open([]);
 		await this.makeFiles();

@@ -64,7 +64,8 @@ static void run(bool is_server, const struct h2_row *row, size_t piece)
 	stage_play(&stage, row->heard);
 	const char *told = stage_told(&stage), *said = stage_said(&stage);
 	if (strcmp(told, row->told) != 0 || strcmp(said, row->said) != 0)
-		print_message("%s | %s (%zu): %s | %s\n", row->before, row->heard, piece, told, said);
+		print_message(
+		    "%s | %s (%zu): %s | %s\n", row->before, row->heard, piece, told, said);
 	assert_string_equal(told, row->told);
 	assert_string_equal(said, row->said);
 	assert_false(stage.is_refused);
