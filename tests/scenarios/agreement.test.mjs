@@ -3,10 +3,11 @@
 // server. Roles and requests are drawn by a seed, which a failure names; many more of them with EKSGATE_LONG.
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
-import { CLUSTERS, command, nameOf, person, rounds, scenario, startBoth } from './harness.mjs';
+import { CLUSTERS, command, nameOf, person, scenario, startBoth } from './harness.mjs';
 
-const PEOPLE = rounds(process.env.EKSGATE_LONG ? 30 : 4);
+const PEOPLE = process.env.EKSGATE_LONG ? 30 : 4;
 const QUESTIONS = process.env.EKSGATE_LONG ? 15 : 6;
+const AT_A_TIME = 12; // more would only wait for each other, until the proxy gives a handshake up
 const SEED = Number(process.env.EKSGATE_SEED ?? 1);
 const OURS = /^user "|^the name of what is to be created|^an update may create/;
 const REVIEWS = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';
@@ -128,19 +129,19 @@ scenario('three ways to ask', { clusters: CLUSTERS.slice(0, 1) }, async (world) 
 		return { isRefused: code === 1, says: stdout };
 	};
 
-	await Promise.all(
-		people.map(async (user, i) => {
-			const own = generator(SEED * 1000 + i);
-			const somebody = await person(world, kubeproxyd, user);
-			for (let j = 0; j < QUESTIONS; j++) {
-				const question = drawQuestion(own);
-				const request = requestOf(question);
-				const [told, reviewed, done] = [await can(user, question), await review(somebody, question), await isRefused(somebody, request)];
-				const what = `EKSGATE_SEED=${SEED}, ${user}: ${request.method} ${request.target} ${JSON.stringify(question)}`;
-				assert.deepEqual([reviewed ?? done, done], [told.isRefused, told.isRefused], `${what}\ncan: ${told.says}`);
-				counts[done ? 'no' : 'yes']++;
-			}
-		}),
-	);
+	const askAll = async (user, i) => {
+		const own = generator(SEED * 1000 + i);
+		const somebody = await person(world, kubeproxyd, user);
+		for (let j = 0; j < QUESTIONS; j++) {
+			const question = drawQuestion(own);
+			const request = requestOf(question);
+			const [told, reviewed, done] = [await can(user, question), await review(somebody, question), await isRefused(somebody, request)];
+			const what = `EKSGATE_SEED=${SEED}, ${user}: ${request.method} ${request.target} ${JSON.stringify(question)}`;
+			assert.deepEqual([reviewed ?? done, done], [told.isRefused, told.isRefused], `${what}\ncan: ${told.says}`);
+			counts[done ? 'no' : 'yes']++;
+		}
+	};
+	for (let first = 0; first < PEOPLE; first += AT_A_TIME)
+		await Promise.all(people.slice(first, first + AT_A_TIME).map((user, i) => askAll(user, first + i)));
 	assert.ok(counts.yes > 0 && counts.no > 0, JSON.stringify(counts));
 });
