@@ -38,8 +38,6 @@ static void free_connection(void *object)
 	timer_free(&connection->ping);
 	timer_free(&connection->deadline);
 	h2_free(&connection->h2);
-	buf_free_secret(&connection->token);
-	buf_free_secret(&connection->literal);
 	http_head_free(&connection->answer);
 	free(connection);
 }
