@@ -13,12 +13,9 @@
 #ifndef POOL_KEPT_BYTES
 #define POOL_KEPT_BYTES (32 * 1024)
 #endif
-/* Buffers of about one TLS record, and of several (64 KiB). */
+/* Buffers of about one TLS record. */
 #ifndef POOL_KEPT_RECORDS
 #define POOL_KEPT_RECORDS 16
-#endif
-#ifndef POOL_KEPT_READS
-#define POOL_KEPT_READS 4
 #endif
 
 /* Who asks. Memory of one may be freed by way of another. */

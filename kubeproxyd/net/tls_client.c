@@ -17,7 +17,6 @@
 
 #define NAMES_TOLD_MAX 8
 #define HOST_MAX       253
-#define READ_AT_ONCE   ((size_t)64 * 1024)
 
 struct tls_store {
 	X509_STORE *store;
@@ -200,8 +199,6 @@ static SSL_CTX *get_context(void)
 	verdict_index = tls_data_place(CRYPTO_EX_INDEX_SSL, free_verdict);
 	shared_context = tls_context_new(TLS_client_method());
 	SSL_CTX_set_verify(shared_context, SSL_VERIFY_PEER, on_verify);
-	/* Answers are long, and what of them has come is several records. */
-	SSL_CTX_set_default_read_buffer_len(shared_context, READ_AT_ONCE);
 	tls_resume_enable(shared_context);
 	return shared_context;
 }
