@@ -16,6 +16,8 @@
 #define ANSWER_HIGH_MARK (256u * 1024)
 /* While all answers together hold much. */
 #define ANSWER_TIGHT_MARK (16u * 1024)
+/* Less of a body is gathered, for fewer frames. */
+#define OFFER_MIN 1024u
 /* A head that took more than most is not kept. */
 #define SPARE_HEAD_MAX 4096u
 
@@ -180,11 +182,29 @@ static void resume_answer(struct client_stream *stream)
 	h2_ask_flush(stream->conversation);
 }
 
+/* How much of a body could be written without being kept first. */
+static size_t send_at_once(struct client_stream *stream, const uint8_t *data, size_t len)
+{
+	struct h2_conversation *conversation = stream->conversation;
+	if (stream->answer.len > 0 || len < OFFER_MIN || conversation->is_closed)
+		return 0;
+	/* Before what is written asks its transport for the same: the end may still join it. */
+	h2_ask_flush(conversation);
+	size_t sent = h2_offer(&stream->h2, data, len);
+	flood_note_sent(&conversation->flood, sent);
+	return sent;
+}
+
 static bool send_body(void *object, const uint8_t *data, size_t len)
 {
 	struct client_stream *stream = object;
 	if (stream->is_bodiless || stream->is_closed || len == 0)
 		return true;
+	size_t sent = send_at_once(stream, data, len);
+	data += sent;
+	len -= sent;
+	if (len == 0)
+		return !stream->is_full;
 	stream_queue_append_few(&stream->answer, data, len);
 	count_answer(stream);
 	resume_answer(stream);
