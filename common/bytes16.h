@@ -58,6 +58,20 @@ static inline bool bytes16_is_zero(bytes16 found)
 	return (halves[0] | halves[1]) == 0;
 }
 
+/* A bit for each byte that was found. */
+static inline unsigned bytes16_bits(bytes16 found)
+{
+#ifdef __SSE2__
+	typedef char flags __attribute__((vector_size(16)));
+	return (unsigned)__builtin_ia32_pmovmskb128((flags)found);
+#else
+	unsigned bits = 0;
+	for (unsigned i = 0; i < sizeof found; i++)
+		bits |= (found[i] & 1u) << i;
+	return bits;
+#endif
+}
+
 /* As whole words: of bytes that are all or nothing GCC 12 makes more than one instruction. */
 static inline bytes16 bytes16_or(bytes16 a, bytes16 b)
 {

@@ -32,6 +32,7 @@ struct cast_piece {
 	size_t len;
 };
 
+/* What goes on with the message of the last one, at once, joins that. */
 void cast_pieces_add(struct buf *pieces, const struct cast_piece *piece);
 /* The one at *offset, which moves on behind it. False: that is the end. */
 bool cast_pieces_next(const struct buf *pieces, size_t *offset, struct cast_piece *piece) MUST_USE;

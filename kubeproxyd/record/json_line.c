@@ -3,7 +3,6 @@
  * writes records. */
 #include "kubeproxyd/record/json_line.h"
 
-#include <endian.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -24,23 +23,22 @@ struct escape {
 	unsigned char len;
 };
 
-#define CONTROL(high, low)                                                                         \
+#define CODE(digits)                                                                               \
 	{                                                                                          \
-		"\\u00" #high #low, ESCAPED_MAX                                                    \
+		"\\u00" digits, ESCAPED_MAX                                                        \
 	}
-#define CONTROLS(high)                                                                             \
-	CONTROL(high, 0), CONTROL(high, 1), CONTROL(high, 2), CONTROL(high, 3), CONTROL(high, 4),  \
-	    CONTROL(high, 5), CONTROL(high, 6), CONTROL(high, 7), CONTROL(high, 8),                \
-	    CONTROL(high, 9), CONTROL(high, a), CONTROL(high, b), CONTROL(high, c),                \
-	    CONTROL(high, d), CONTROL(high, e), CONTROL(high, f)
+#define SHORT(letter)                                                                              \
+	{                                                                                          \
+		"\\" letter, 2                                                                     \
+	}
 
-static const struct escape escapes[0x80] = {
-    CONTROLS(0),
-    CONTROLS(1),
-    ['"'] = {"\\\"", 2},
-    ['\\'] = {"\\\\", 2},
-    [0x7f] = {"\\u007f", ESCAPED_MAX},
-};
+/* The shortest (RFC 8259, 7). */
+static const struct escape escapes[0x80] = {CODE("00"), CODE("01"), CODE("02"), CODE("03"),
+    CODE("04"), CODE("05"), CODE("06"), CODE("07"), SHORT("b"), SHORT("t"), SHORT("n"), CODE("0b"),
+    SHORT("f"), SHORT("r"), CODE("0e"), CODE("0f"), CODE("10"), CODE("11"), CODE("12"), CODE("13"),
+    CODE("14"), CODE("15"), CODE("16"), CODE("17"), CODE("18"), CODE("19"), CODE("1a"), CODE("1b"),
+    CODE("1c"), CODE("1d"), CODE("1e"),
+    CODE("1f"), ['"'] = SHORT("\""), ['\\'] = SHORT("\\"), [0x7f] = CODE("7f")};
 
 /* Writes a little beyond. */
 static char *put_escape(char *at, unsigned char c)
@@ -83,47 +81,54 @@ static bool is_plain(unsigned char c)
 	return c >= ' ' && c < 0x7f && c != '"' && c != '\\';
 }
 
+/* Of all bytes, moved up by one, those of what must be escaped and 0x80, which is 0x7f, are less
+ * than '!'. */
 static inline bytes16 find_unplain(bytes16 bytes)
 {
-	return (bytes < ' ') | (bytes == '"') | (bytes == '\\') | (bytes == 0x7f);
+	typedef unsigned char unsigned16 __attribute__((vector_size(16)));
+	bytes16 moved = (bytes16)((unsigned16)bytes + 1);
+	return bytes16_or(moved < '!', bytes16_or(bytes == '"', bytes == '\\'));
 }
 
-/* A bit for each of eight bytes that are 0xff or 0. */
-static unsigned bits_of(uint64_t bytes)
+/* A block in which these are not plain, to its end or to a character of several bytes. What stands
+ * behind an escape is copied once more, to where it belongs then. */
+static inline char *put_unplain(char *at, const unsigned char **from, unsigned unplain)
 {
-	return (unsigned)((le64toh(bytes) & UINT64_C(0x8040201008040201)) *
-			      UINT64_C(0x0101010101010101) >>
-			  56);
-}
-
-/* A bit for each byte of a block that is not plain. */
-static unsigned find_special(const unsigned char *from)
-{
-	uint64_t halves[2];
-	bytes16 special = find_unplain(bytes16_load((const char *)from));
-	memcpy(halves, &special, sizeof halves);
-	if ((halves[0] | halves[1]) == 0)
-		return 0;
-	return bits_of(halves[0]) | bits_of(halves[1]) << 8;
-}
-
-/* A block, to its end or to a character of several bytes; another block follows it. */
-static char *put_block(char *at, const unsigned char **from)
-{
-	const unsigned char *next = *from, *behind = next + BLOCK;
-	unsigned special = find_special(next);
-	memcpy(at, next, BLOCK);
-	for (; special != 0; special &= special - 1) {
-		const unsigned char *found = behind - BLOCK + __builtin_ctz(special);
+	const unsigned char *block = *from, *next = block;
+	for (; unplain != 0; unplain &= unplain - 1) {
+		const unsigned char *found = block + __builtin_ctz(unplain);
 		at += found - next;
-		next = found;
+		*from = found;
 		if (*found >= 0x80)
-			break;
-		at = put_escape(at, *next++);
+			return at;
+		at = put_escape(at, *found);
+		next = found + 1;
 		memcpy(at, next, BLOCK);
 	}
-	*from = special != 0 ? next : behind;
-	return special != 0 ? at : at + (behind - next);
+	*from = block + BLOCK;
+	return at + (*from - next);
+}
+
+/* Blocks that begin before `enough`, or as far as a character of several bytes; another block
+ * follows each. */
+static char *put_blocks(char *at, const unsigned char **from, const unsigned char *enough)
+{
+	const unsigned char *next = *from;
+	while (next < enough) {
+		bytes16 block = bytes16_load((const char *)next);
+		unsigned unplain = bytes16_bits(find_unplain(block));
+		memcpy(at, &block, BLOCK);
+		if (unplain == 0) {
+			at += BLOCK;
+			next += BLOCK;
+			continue;
+		}
+		at = put_unplain(at, &next, unplain);
+		if (*next >= 0x80)
+			break;
+	}
+	*from = next;
+	return at;
 }
 
 /* As much as PIECE, or a little more. */
@@ -131,11 +136,12 @@ static char *put_piece(char *at, const unsigned char **from, const unsigned char
 {
 	const unsigned char *next = *from;
 	const unsigned char *enough = end - next > PIECE ? next + PIECE : end;
+	const unsigned char *last_block = end - next > 2 * BLOCK ? end - 2 * BLOCK : next;
 	while (next < enough) {
 		if (*next >= 0x80)
 			at = put_foreign(at, &next, enough, end);
-		else if (end - next >= 2 * BLOCK)
-			at = put_block(at, &next);
+		else if (next < last_block)
+			at = put_blocks(at, &next, enough < last_block ? enough : last_block);
 		else if (is_plain(*next))
 			*at++ = (char)*next++;
 		else

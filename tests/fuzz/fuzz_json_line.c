@@ -39,6 +39,17 @@ static size_t character_at(const uint8_t *at, size_t left)
 	return number < least[len] || number > 0x10ffff || is_surrogate ? 0 : len;
 }
 
+/* A control (RFC 8259, 7): the five that have letters, and all others. */
+static void write_control(struct buf *out, unsigned char c)
+{
+	static const char controls[] = "\b\t\n\f\r", letters[] = "btnfr";
+	const char *found = c != '\0' ? strchr(controls, c) : NULL;
+	if (found != NULL)
+		buf_printf(out, "\\%c", letters[found - controls]);
+	else
+		buf_printf(out, "\\u%04x", c);
+}
+
 static void write_slowly(struct buf *out, const uint8_t *text, size_t len)
 {
 	buf_append_char(out, '"');
@@ -49,7 +60,7 @@ static void write_slowly(struct buf *out, const uint8_t *text, size_t len)
 		else if (text[at] == '"' || text[at] == '\\')
 			buf_printf(out, "\\%c", text[at]);
 		else if (text[at] < ' ' || text[at] == 0x7f)
-			buf_printf(out, "\\u%04x", text[at]);
+			write_control(out, text[at]);
 		else
 			buf_append(out, text + at, step);
 		step += step == 0;

@@ -31,7 +31,7 @@ static void test_strings(void **state)
 		const char *text, *line;
 	} rows[] = {
 	    {"plain", "\"plain\""}, {"", "\"\""}, {"a\"b\\c", "\"a\\\"b\\\\c\""},
-	    {"a\nb\t\x1b\x7f", "\"a\\u000ab\\u0009\\u001b\\u007f\""},
+	    {"a\nb\t\r\b\f\v\x1b\x7f", "\"a\\nb\\t\\r\\b\\f\\u000b\\u001b\\u007f\""},
 	    {"zürich \xe2\x82\xac \xf0\x9f\x98\x80", "\"zürich \xe2\x82\xac \xf0\x9f\x98\x80\""},
 	    {"\xff", "\"\\ufffd\""}, {"\xc0\xaf", "\"\\ufffd\\ufffd\""}, /* overlong */
 	    {"\xed\xa0\x80", "\"\\ufffd\\ufffd\\ufffd\""}, /* a surrogate */
@@ -45,6 +45,17 @@ static void test_strings(void **state)
 	}
 }
 
+/* A control (RFC 8259, 7): the five that have letters, and all others. */
+static void append_control(struct buf *slow, unsigned char c)
+{
+	static const char controls[] = "\b\t\n\f\r", letters[] = "btnfr";
+	const char *found = c != '\0' ? strchr(controls, c) : NULL;
+	if (found != NULL)
+		buf_printf(slow, "\\%c", letters[found - controls]);
+	else
+		buf_printf(slow, "\\u%04x", c);
+}
+
 /* Byte by byte, as plain as it can be. */
 static void append_slowly(struct buf *slow, const char *text, size_t len)
 {
@@ -54,7 +65,7 @@ static void append_slowly(struct buf *slow, const char *text, size_t len)
 		if (c == '"' || c == '\\')
 			buf_printf(slow, "\\%c", c);
 		else if (c < ' ' || c == 0x7f)
-			buf_printf(slow, "\\u%04x", c);
+			append_control(slow, c);
 		else if (c == 0xe2 && i + 2 < len && memcmp(text + i, "\xe2\x82\xac", 3) == 0)
 			buf_append(slow, text + i, 3), i += 2;
 		else if (c >= 0x80)
@@ -123,7 +134,7 @@ static void append_any_slowly(struct buf *slow, const unsigned char *text, size_
 		else if (text[i] == '"' || text[i] == '\\')
 			buf_printf(slow, "\\%c", text[i]);
 		else if (text[i] < ' ' || text[i] == 0x7f)
-			buf_printf(slow, "\\u%04x", text[i]);
+			append_control(slow, text[i]);
 		else
 			buf_append(slow, text + i, step);
 	}

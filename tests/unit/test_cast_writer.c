@@ -91,7 +91,7 @@ static void test_a_session(void **state)
 	assert_text(HEADER("\"width\":101,\"height\":33") //
 	    "[0.012000,\"o\",\"$ \\u001b[1m\"]\n"
 	    "[1234.567000,\"r\",\"120x40\"]\n"
-	    "[1234.568000,\"o\",\"a\\\"b\\\\\\u000d\\u000a\"]\n"
+	    "[1234.568000,\"o\",\"a\\\"b\\\\\\r\\n\"]\n"
 	    "[1234.570000,\"m\",\"exit 0\"]\n");
 	assert_string_equal(cast_writer_ending(writer), "exit 0");
 }
@@ -102,7 +102,7 @@ static void test_input_when_asked(void **state)
 	start(true);
 	say(REMOTE_STDIN, "ls\r", 5);
 	cast_writer_end(writer, "the client closed the connection", at_ms(6));
-	assert_text(USUAL "[0.005000,\"i\",\"ls\\u000d\"]\n"
+	assert_text(USUAL "[0.005000,\"i\",\"ls\\r\"]\n"
 			  "[0.006000,\"m\",\"ended: the client closed the connection\"]\n");
 }
 

@@ -289,8 +289,7 @@ static void test_told_at_once(void **state)
 	server_sends(bytes.len);
 	exchange_withdraw(exchange, "somebody said so");
 	assert_told("somebody said so");
-	KEEPS("\"o\",\"\\u000d\\u000asomebody said so\\u000d\\u000a\"]",
-	    "\"m\",\"ended: somebody said so\"]");
+	KEEPS("\"o\",\"\\r\\nsomebody said so\\r\\n\"]", "\"m\",\"ended: somebody said so\"]");
 }
 
 /* The rest of the message passes, nothing of the client's does, and nothing behind it. */

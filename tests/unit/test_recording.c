@@ -90,7 +90,7 @@ static void test_flushed_by_size(void **state)
 	(void)state;
 	const char *text = kilobyte();
 	struct recording *recording = begin(ID("1"));
-	for (int i = 0; i < 252; i++)
+	for (int i = 0; i < 251; i++)
 		assert_true(say(recording, text));
 	wait_for_disk();
 	assert_string_equal(text_of(ID("1") ".cast.part"), "");
