@@ -47,15 +47,16 @@ static void test_an_end_joins_its_body(void **state)
 	life_end(last_life());
 	world_end_turn();
 	const struct buf *written = &world.wire.written;
-	char kinds[16] = "";
+	struct buf kinds = {0};
 	for (size_t at = 0; at < written->len;) {
 		const uint8_t *frame = (const uint8_t *)written->data + at;
-		strncat(kinds, frame[3] == NGHTTP2_HEADERS ? "H" : "D", 1);
+		buf_append_char(&kinds, frame[3] == NGHTTP2_HEADERS ? 'H' : 'D');
 		if ((frame[4] & NGHTTP2_FLAG_END_STREAM) != 0)
-			strncat(kinds, "!", 1);
+			buf_append_char(&kinds, '!');
 		at += 9 + ((size_t)frame[0] << 16 | (size_t)frame[1] << 8 | frame[2]);
 	}
-	assert_string_equal(kinds, "HDD!");
+	assert_string_equal(buf_text(&kinds), "HDD!");
+	buf_free(&kinds);
 	talk();
 	assert_answer(id, ":status: 200\ncontent-type: text/plain\ncontent-length: 6\n", "abcdef");
 }
