@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/buf.h"
@@ -21,10 +22,14 @@
 #define ESCAPED_MAX 4
 /* A buffer that one long line made larger is not kept. */
 #define KEEP_MAX ((size_t)64 * 1024)
+/* Lines that wait are written when they are more than this; to a pipe, into which others write too,
+ * when they are more than what stays together there. */
+#define WRITE_AT ((size_t)32 * 1024)
 
 static enum log_level current_level = LOG_LEVEL_INFO;
 static enum { FORM_UNKNOWN, FORM_TIME, FORM_PRIORITY } form;
 static struct buf waiting;
+static size_t waiting_max = PIPE_BUF;
 static log_wait_fn *on_wait;
 static void *on_wait_arg;
 
@@ -179,11 +184,11 @@ void log_write(enum log_level level, const struct log_field *fields)
 	for (; fields->kind != LOG_KIND_END; fields++)
 		append_field(fields);
 	buf_append_char(&waiting, '\n');
-	if (waiting.len > PIPE_BUF) {
+	if (waiting.len > waiting_max) {
 		write_all(waiting.data, start);
 		buf_consume(&waiting, start);
 	}
-	if (on_wait == NULL || level >= LOG_LEVEL_WARN || waiting.len > PIPE_BUF)
+	if (on_wait == NULL || level >= LOG_LEVEL_WARN || waiting.len > waiting_max)
 		log_flush();
 	else
 		on_wait(on_wait_arg);
@@ -211,7 +216,10 @@ static void flush_before_death(void)
 
 void log_set_waiting(log_wait_fn *fn, void *arg)
 {
+	struct stat status;
 	log_flush();
+	bool is_pipe = fstat(STDERR_FILENO, &status) != 0 || S_ISFIFO(status.st_mode);
+	waiting_max = is_pipe ? PIPE_BUF : WRITE_AT;
 	on_wait = fn;
 	on_wait_arg = arg;
 	if (fn != NULL)

@@ -38,8 +38,6 @@ static void free_connection(void *object)
 	timer_free(&connection->ping);
 	timer_free(&connection->deadline);
 	h2_free(&connection->h2);
-	buf_free_secret(&connection->token);
-	buf_free_secret(&connection->literal);
 	http_head_free(&connection->answer);
 	free(connection);
 }
@@ -233,6 +231,11 @@ static void write_bytes(void *arg, const void *data, size_t len)
 	stream_write(((struct upstream_h2 *)arg)->stream, data, len);
 }
 
+static bool amend(void *arg, uint64_t back, uint8_t bits)
+{
+	return stream_amend(((struct upstream_h2 *)arg)->stream, back, bits);
+}
+
 static bool is_full(void *arg)
 {
 	return stream_is_full(((struct upstream_h2 *)arg)->stream);
@@ -241,6 +244,7 @@ static bool is_full(void *arg)
 static const struct h2_events h2_events = {
     .write = write_bytes,
     .is_full = is_full,
+    .amend = amend,
     .on_head_begin = on_head_begin,
     .on_field = on_field,
     .on_head = on_head,

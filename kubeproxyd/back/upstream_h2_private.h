@@ -52,7 +52,6 @@ struct upstream_h2 {
 	size_t count;
 	struct mono idle_since;
 	uint64_t answered;
-	struct buf token, literal; /* the last token and its encoding */
 	struct http_head answer; /* the head that arrives now */
 	const char *complaint; /* why the connection was given up, if it is */
 	bool is_connected, is_draining, is_dead, is_ping_out, has_heard;

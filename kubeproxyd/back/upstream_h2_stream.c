@@ -1,7 +1,6 @@
 /* One request on an HTTP/2 connection to an API server: the verbs that the exchange calls, its head
- * as a header block, its body as it is asked for.
- * The bearer token, the longest field by far, is encoded once per token. Verbs never call events:
- * what they cause is told at the end of the turn. */
+ * as a header block, its body as it is asked for. Verbs never call events: what they cause is told
+ * at the end of the turn. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,31 +74,14 @@ void h2_request_fail(struct h2_request *request, enum peer_failure_kind kind, co
 /* --- requests: from the exchange
  * --------------------------------------------------------------------------------- */
 
-static void append_token(struct upstream_h2 *connection, struct buf *out, const char *token)
-{
-	size_t len = strlen(token);
-	bool is_known =
-	    connection->token.len == len && memcmp(connection->token.data, token, len) == 0;
-	if (!is_known) {
-		buf_free_secret(&connection->token);
-		buf_free_secret(&connection->literal);
-		buf_append(&connection->token, token, len);
-		hpack_encode_never_indexed(&connection->literal, "authorization", token, len);
-	}
-	buf_append(out, connection->literal.data, connection->literal.len);
-}
-
 static void append_head(struct h2_request *request, const struct http_head *head)
 {
 	struct buf *out = h2_head_open(&request->h2);
-	const char *token = fields_find(&head->fields, FIELD_AUTHORIZATION);
 	hpack_append_method(out, head->method, strlen(head->method));
 	hpack_append_scheme_https(out);
 	hpack_append_authority(out, head->authority, strlen(head->authority));
 	hpack_append_path(out, head->target, strlen(head->target));
-	h2_head_append(out, head, token != NULL ? FIELD_AUTHORIZATION : 0);
-	if (token != NULL)
-		append_token(request->connection, out, token);
+	h2_head_append(out, head);
 	h2_head_close(&request->h2, head->body == HTTP_BODY_NONE);
 }
 

@@ -252,6 +252,7 @@ bool exchange_audit_admit(struct exchange *exchange, const char **message)
 	struct audit *audit = exchange->all->with.audit;
 	const struct request_info *info = &exchange->admission.info;
 	bool is_high = is_privileged(exchange);
+	exchange->audit.is_privileged = is_high;
 	exchange->audit.verdict = audit_judge(audit, exchange->identity, info);
 	exchange->audit.is_judged = true;
 	if (!audit_admits(audit, is_high))
@@ -315,6 +316,7 @@ void exchange_audit_end(const struct exchange *exchange, const char *ending)
 	struct audit_bodies *bodies = exchange->audit.bodies;
 	struct audit_event event = {.level = exchange->audit.verdict.level,
 	    .stage = AUDIT_RESPONSE_COMPLETE,
+	    .can_wait = !is_denial(exchange) && !exchange->audit.is_privileged,
 	    .status = exchange->status,
 	    .ending = ending,
 	    .terminated_by = exchange->audit.terminated_by,

@@ -18,6 +18,7 @@ struct http_head;
 struct exchange_audit {
 	struct audit_verdict verdict;
 	bool is_judged; /* the policy was asked: it was admitted */
+	bool is_privileged; /* changes something or reveals a secret */
 	struct audit_bodies *bodies; /* with levels Request and RequestResponse */
 	struct forwarded_ports *ports; /* of a port-forward under way */
 	const char *terminated_by; /* an administrator's name; NULL: nobody did */

@@ -265,6 +265,11 @@ static void write_bytes(void *arg, const void *data, size_t len)
 	stream_write(((struct h2_conversation *)arg)->stream, data, len);
 }
 
+static bool amend(void *arg, uint64_t back, uint8_t bits)
+{
+	return stream_amend(((struct h2_conversation *)arg)->stream, back, bits);
+}
+
 static bool is_full(void *arg)
 {
 	return stream_is_full(((struct h2_conversation *)arg)->stream);
@@ -273,6 +278,7 @@ static bool is_full(void *arg)
 static const struct h2_events h2_events = {
     .write = write_bytes,
     .is_full = is_full,
+    .amend = amend,
     .on_open = on_open,
     .on_field = on_field,
     .on_head = on_head,

@@ -143,7 +143,7 @@ void client_stream_write_trailers(struct h2_stream *h2)
 {
 	struct client_stream *stream = (struct client_stream *)h2;
 	const struct http_head trailers = {.fields = stream->trailers, .body = HTTP_BODY_NONE};
-	h2_head_append(h2_head_open(h2), &trailers, 0);
+	h2_head_append(h2_head_open(h2), &trailers);
 	h2_head_close(h2, true);
 }
 
@@ -161,7 +161,7 @@ static bool send_head(void *object, const struct http_head *head)
 		return false;
 	struct buf *out = h2_head_open(&stream->h2);
 	hpack_append_status(out, head->status);
-	h2_head_append(out, head, 0);
+	h2_head_append(out, head);
 	stream->has_answered_head = true;
 	stream->is_bodiless = is_bodiless(stream, head);
 	h2_head_close(&stream->h2, stream->is_bodiless);
@@ -180,11 +180,29 @@ static void resume_answer(struct client_stream *stream)
 	h2_ask_flush(stream->conversation);
 }
 
+/* How much of a body could be written without being kept first. */
+static size_t send_at_once(struct client_stream *stream, const uint8_t *data, size_t len)
+{
+	struct h2_conversation *conversation = stream->conversation;
+	if (stream->answer.len > 0 || conversation->is_closed)
+		return 0;
+	/* Before what is written asks its transport for the same: the end may still join it. */
+	h2_ask_flush(conversation);
+	size_t sent = h2_offer(&stream->h2, data, len);
+	flood_note_sent(&conversation->flood, sent);
+	return sent;
+}
+
 static bool send_body(void *object, const uint8_t *data, size_t len)
 {
 	struct client_stream *stream = object;
 	if (stream->is_bodiless || stream->is_closed || len == 0)
 		return true;
+	size_t sent = send_at_once(stream, data, len);
+	data += sent;
+	len -= sent;
+	if (len == 0)
+		return !stream->is_full;
 	stream_queue_append_few(&stream->answer, data, len);
 	count_answer(stream);
 	resume_answer(stream);

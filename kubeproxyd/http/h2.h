@@ -1,8 +1,9 @@
 /* HTTP/2 (RFC 9113), either end of a connection: frames, streams, windows and the grammar of heads.
  * Bytes that came go in by h2_receive(); what is to be said leaves by h2_flush(), at the end of the
- * turn. Verbs call no event but on_reset. An event may call any verb, and may free its stream's
- * memory later in the turn, not at once. Limits of resources that depend on what a server can bear
- * (floods, time) are its owner's: on_frame and on_reset let it count. */
+ * turn. Verbs call no event but on_reset, and h2_offer() those by which bytes go. An event may call
+ * any verb, and may free its stream's memory later in the turn, not at once. Limits of resources
+ * that depend on what a server can bear (floods, time) are its owner's: on_frame and on_reset let
+ * it count. */
 #ifndef EKSGATE_H2_H
 #define EKSGATE_H2_H
 
@@ -20,6 +21,8 @@ struct h2_events {
 	/* Where bytes go; is_full: no more for now, h2_flush() again when there is room. */
 	void (*write)(void *arg, const void *data, size_t len);
 	bool (*is_full)(void *arg);
+	/* Sets bits of the byte that was written `back` bytes ago. False: it may have left. */
+	bool (*amend)(void *arg, uint64_t back, uint8_t bits);
 	/* Servers: the memory of a request whose head has come. Never NULL. */
 	struct h2_stream *(*on_open)(void *arg);
 	/* Clients: the head of an answer begins, interim ones included. */
@@ -82,6 +85,9 @@ bool h2_is_sent(const struct h2_stream *stream) MUST_USE;
 struct buf *h2_head_open(struct h2_stream *stream) MUST_USE;
 /* is_end: no body, nor trailers. */
 void h2_head_close(struct h2_stream *stream, bool is_end);
+/* A part of a body, of which nothing waits: written at once, as far as the windows and the
+ * transport allow. Returns how much; the rest is its owner's to keep, for body(). */
+size_t h2_offer(struct h2_stream *stream, const uint8_t *data, size_t len) MUST_USE;
 /* There is body to send, or its end. */
 void h2_resume(struct h2_stream *stream);
 /* Ends it at once, and nothing is told. A request that waits is never sent; of a stream that both

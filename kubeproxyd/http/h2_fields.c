@@ -16,7 +16,7 @@ static bool says_length(const struct http_head *head)
 	       (head->body == HTTP_BODY_NONE && head->content_length > 0 && head->status != 204);
 }
 
-void h2_head_append(struct buf *out, const struct http_head *head, uint32_t except)
+void h2_head_append(struct buf *out, const struct http_head *head)
 {
 	const struct http_fields *fields = &head->fields;
 	/* At once: growing it piece by piece would leave copies of credentials behind. */
@@ -24,10 +24,8 @@ void h2_head_append(struct buf *out, const struct http_head *head, uint32_t exce
 	    out, fields->block_len + HPACK_APPEND_EXTRA * (fields->count + 1) + DECIMAL_TEXT + 64);
 	for (size_t i = 0; i < fields->count; i++) {
 		const struct http_field *field = &fields->items[i];
-		if ((field->traits & except) == 0)
-			hpack_append(out, fields_name(fields, i), field->name_len,
-			    fields_value(fields, i), field->value_len,
-			    (field->traits & FIELD_PRIVATE) != 0);
+		hpack_append(out, fields_name(fields, i), field->name_len, fields_value(fields, i),
+		    field->value_len, (field->traits & FIELD_PRIVATE) != 0);
 	}
 	if (!says_length(head))
 		return;

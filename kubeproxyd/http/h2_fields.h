@@ -11,10 +11,10 @@
 #include "kubeproxyd/http/head.h"
 #include "kubeproxyd/http/hpack_decode.h"
 
-/* Appends the fields of `head`, without those that have a trait among `except`, and content-length:
- * of the body, or what an answer to HEAD and a 304 declare. Names become lower case (RFC
- * 9113, 8.2); what is private to a user is marked so that no table ever holds it. */
-void h2_head_append(struct buf *out, const struct http_head *head, uint32_t except);
+/* Appends the fields of `head`, and content-length: of the body, or what an answer to HEAD and a
+ * 304 declare. Names become lower case (RFC 9113, 8.2); what is private to a user is marked so that
+ * no table ever holds it. */
+void h2_head_append(struct buf *out, const struct http_head *head);
 
 /* A field as it came, which h2_rules.h allows, behind those that the list has. */
 void h2_fields_add(struct http_fields *fields, const struct hpack_field *field);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #define H2_FRAME_HEADER 9u
+#define H2_FRAME_FLAGS	4u /* where they are in it */
 /* What every peer takes (6.5.2). */
 #define H2_FRAME_PAYLOAD_MAX 16384u
 #define H2_WINDOW_MAX	     INT64_C(0x7fffffff)

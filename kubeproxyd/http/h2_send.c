@@ -45,6 +45,16 @@ static void check_out(struct h2 *h2)
 		h2->reason = "it makes the proxy answer and does not read the answers";
 }
 
+static void write_out(struct h2 *h2)
+{
+	if (h2->out.len == 0)
+		return;
+	h2->events->write(h2->arg, h2->out.data, h2->out.len);
+	h2->written += h2->out.len;
+	h2->replies = 0;
+	give_out(h2);
+}
+
 /* --- frames ------------------------------------------------------------------------------------
  */
 
@@ -226,7 +236,8 @@ static size_t room_of(const struct h2_stream *stream)
 	return room < H2_FRAME_PAYLOAD_MAX ? (size_t)room : H2_FRAME_PAYLOAD_MAX;
 }
 
-static void write_data(struct h2_stream *stream, size_t len, bool is_end)
+/* The header of a DATA frame, whose `len` bytes follow at once. */
+static void begin_data(struct h2_stream *stream, size_t len, bool is_end)
 {
 	struct h2 *h2 = stream->h2;
 	uint8_t header[H2_FRAME_HEADER];
@@ -234,11 +245,26 @@ static void write_data(struct h2_stream *stream, size_t len, bool is_end)
 	    .len = (uint32_t)len, .id = stream->id, .flags = is_end ? H2_END_STREAM : 0};
 	h2_frame_write(header, &frame);
 	h2->events->write(h2->arg, header, sizeof header);
+	stream->flags_at = h2->written + H2_FRAME_FLAGS;
 	h2->written += sizeof header + len;
 	stream->credit -= (int64_t)len;
 	h2->credit -= (int64_t)len;
+}
+
+static void write_data(struct h2_stream *stream, size_t len, bool is_end)
+{
+	begin_data(stream, len, is_end);
 	if (len > 0)
-		h2->events->write_body(stream, len);
+		stream->h2->events->write_body(stream, len);
+}
+
+/* The end of a body, in its last frame if that is still here, or in one of its own. */
+static void write_data_end(struct h2_stream *stream)
+{
+	struct h2 *h2 = stream->h2;
+	bool has_data = stream->flags_at > 0;
+	if (!has_data || !h2->events->amend(h2->arg, h2->written - stream->flags_at, H2_END_STREAM))
+		write_data(stream, 0, true);
 }
 
 /* The stream whose turn it is writes one frame, or ends. */
@@ -260,8 +286,10 @@ static void send_body(struct h2_stream *stream)
 	if (len == 0 && !is_all)
 		return; /* there is nothing, or no credit: comes back with either */
 	bool has_trailers = is_all && state == H2_BODY_ENDS_IN_TRAILERS;
-	if (len > 0 || !has_trailers)
+	if (len > 0)
 		write_data(stream, len, is_all && !has_trailers);
+	else if (!has_trailers)
+		write_data_end(stream);
 	if (!h2_is_still(h2, stream, id))
 		return;
 	if (!is_all) {
@@ -278,20 +306,29 @@ static void send_body(struct h2_stream *stream)
 	end_own(stream);
 }
 
+size_t h2_offer(struct h2_stream *stream, const uint8_t *data, size_t len)
+{
+	struct h2 *h2 = stream->h2;
+	size_t done = 0;
+	if (h2 == NULL || stream->is_waiting || stream->is_ended || h2->is_terminated ||
+	    h2->is_stopped)
+		return 0;
+	while (done < len && !h2->events->is_full(h2->arg)) {
+		size_t room = room_of(stream), piece = len - done < room ? len - done : room;
+		if (piece == 0)
+			break;
+		write_out(h2); /* the head is there */
+		begin_data(stream, piece, false);
+		h2->events->write(h2->arg, data + done, piece);
+		done += piece;
+	}
+	return done;
+}
+
 void h2_resume(struct h2_stream *stream)
 {
 	if (stream->h2 != NULL && !stream->is_ended)
 		h2_list_sendable(stream);
-}
-
-static void write_out(struct h2 *h2)
-{
-	if (h2->out.len == 0)
-		return;
-	h2->events->write(h2->arg, h2->out.data, h2->out.len);
-	h2->written += h2->out.len;
-	h2->replies = 0;
-	give_out(h2);
 }
 
 void h2_flush(struct h2 *h2)

@@ -34,6 +34,7 @@ struct h2_stream {
 	int64_t credit; /* what the peer lets us send */
 	int64_t missing; /* of the body that content-length announced; -1: nothing was announced */
 	uint64_t head_at; /* the position of its first head in all that is sent, never 0 */
+	uint64_t flags_at; /* that of the flags of its last DATA; 0: there was none */
 	struct buf waiting; /* its head, while it waits */
 	bool is_listed, is_waiting, is_end_first; /* is_end_first: nothing follows its head */
 	bool has_head; /* the peer's, a final one */

@@ -1,7 +1,6 @@
-/* Header fields as literals that enter no table, and what the static table has by index. What is
- * encoded once is compressed; what is encoded each time is written as it is, since looking it up in
- * tables and compressing it costs more than the bytes that this saves. Called by both ends of
- * HTTP/2. */
+/* Header fields as literals that enter no table, and what the static table has by index. Values are
+ * never compressed: decompressing a bearer token of a kilobyte costs an API server more, at each
+ * request, than the fifth of its bytes that this saves. Called by both ends of HTTP/2. */
 #include "kubeproxyd/http/hpack.h"
 
 #include <stdint.h>
@@ -10,14 +9,12 @@
 
 #include "common/decimal.h"
 #include "kubeproxyd/http/hpack_table.h"
-#include "kubeproxyd/http/huffman.h"
 
 /* The bits before an integer (6), and those of its prefix. */
 #define INDEXED	      0x80
 #define SIZE_UPDATE   0x20
 #define NEVER_INDEXED 0x10
 #define NOT_INDEXED   0x00
-#define COMPRESSED    0x80
 #define INDEX_MASK    0x7f
 #define SIZE_MASK     0x1f
 #define NAME_MASK     0x0f
@@ -42,16 +39,6 @@ static char *put_raw(char *at, const char *text, size_t len)
 	return mempcpy(put_integer(at, 0, LENGTH_MASK, len), text, len);
 }
 
-/* Raw when compressing does not make it shorter (5.2). */
-static char *put_shorter(char *at, const char *text, size_t len)
-{
-	size_t compressed = huffman_encoded_len(text, len);
-	if (compressed >= len)
-		return put_raw(at, text, len);
-	at = put_integer(at, COMPRESSED, LENGTH_MASK, compressed);
-	return huffman_encode(at, text, len);
-}
-
 /* Where a field begins that is at most so long. */
 static char *begin(struct buf *out, size_t name_len, size_t value_len)
 {
@@ -63,28 +50,6 @@ static char *begin(struct buf *out, size_t name_len, size_t value_len)
 static void end(struct buf *out, const char *at)
 {
 	buf_commit(out, (size_t)(at - (out->data + out->len)));
-}
-
-/* The index of a static entry with this name, or 0. */
-static size_t find_name(const char *name, size_t len)
-{
-	for (size_t i = 1; i <= HPACK_STATIC_COUNT; i++) {
-		const struct hpack_static *entry = hpack_static(i);
-		if (entry->name_len == len && memcmp(entry->name, name, len) == 0)
-			return i;
-	}
-	return 0;
-}
-
-void hpack_encode_never_indexed(
-    struct buf *out, const char *name, const char *value, size_t value_len)
-{
-	size_t name_len = strlen(name), index = find_name(name, name_len);
-	char *at = begin(out, name_len, value_len);
-	at = put_integer(at, NEVER_INDEXED, NAME_MASK, index);
-	if (index == 0)
-		at = put_shorter(at, name, name_len);
-	end(out, put_shorter(at, value, value_len));
 }
 
 /* Eight letters at a time. A byte of `least` or `beyond` has its high bit set when the letter is at

@@ -1,7 +1,7 @@
 /* The Huffman code of HPACK. It is canonical (RFC 7541, appendix B): the lengths of its codes say
- * it all, and both tables are made of them before main(). The decoder looks at twelve bits at a
+ * it all, and the tables are made of them before main(). The decoder looks at twelve bits at a
  * time, which are up to two letters, out of a window of 64; the few letters with longer codes are
- * found by the length of theirs. Used by hpack_decode and hpack. */
+ * found by the length of theirs. There is no encoder: see hpack.c. Used by hpack_decode. */
 #include "kubeproxyd/http/huffman.h"
 
 #include <string.h>
@@ -43,17 +43,15 @@ struct look {
 };
 static struct look looks[1u << LOOK];
 
-/* By letter: its code, the last bit lowest. */
-static uint32_t codes[SYMBOLS];
-
 /* By length: from where on codes are longer, with their first bit highest; and, for the code of
  * such a length, counted from 0, which place in `ordered` it has. */
 static uint32_t beyond[LONGEST + 1];
 static uint32_t place[LONGEST + 1];
 static uint16_t ordered[SYMBOLS];
 
-/* Codes of a length are in the order of their letters and continue where shorter ones ended. */
-static void assign_codes(void)
+/* By letter, the last bit lowest. Codes of a length are in the order of their letters and continue
+ * where shorter ones ended. */
+static void assign_codes(uint32_t codes[SYMBOLS])
 {
 	uint32_t code = 0, count = 0;
 	for (unsigned len = 1; len <= LONGEST; len++) {
@@ -79,7 +77,8 @@ static void fill_looks(uint32_t code, unsigned bits, struct look look)
 
 __attribute__((constructor)) static void make_tables(void)
 {
-	assign_codes();
+	uint32_t codes[SYMBOLS];
+	assign_codes(codes);
 	for (unsigned one = 0; one < END; one++) {
 		unsigned bits = lengths[one];
 		if (bits > LOOK)
@@ -97,8 +96,6 @@ __attribute__((constructor)) static void make_tables(void)
 		}
 	}
 }
-
-/* --- decoding --------------------------------------------------------------------------------- */
 
 struct reader {
 	const uint8_t *at, *end;
@@ -209,29 +206,4 @@ bool huffman_decode(char *out, size_t *out_len, const uint8_t *code, size_t len)
 	}
 	*out_len = (size_t)(reader.out - out);
 	return true;
-}
-
-/* --- encoding --------------------------------------------------------------------------------- */
-
-size_t huffman_encoded_len(const char *text, size_t len)
-{
-	size_t bits = 0;
-	for (size_t i = 0; i < len; i++)
-		bits += lengths[(uint8_t)text[i]];
-	return (bits + 7) / 8;
-}
-
-char *huffman_encode(char *out, const char *text, size_t len)
-{
-	uint64_t bits = 0;
-	unsigned held = 0;
-	for (size_t i = 0; i < len; i++) {
-		uint8_t letter = (uint8_t)text[i];
-		bits = bits << lengths[letter] | codes[letter];
-		for (held += lengths[letter]; held >= 8; held -= 8)
-			*out++ = (char)(uint8_t)(bits >> (held - 8));
-	}
-	if (held > 0)
-		*out++ = (char)(uint8_t)(bits << (8 - held) | 0xffu >> held);
-	return out;
 }

@@ -19,9 +19,4 @@ static inline size_t huffman_decode_room(size_t len)
  * string in it; `out` then holds anything. */
 bool huffman_decode(char *out, size_t *out_len, const uint8_t *code, size_t len) MUST_USE;
 
-/* So many bytes huffman_encode() writes. */
-size_t huffman_encoded_len(const char *text, size_t len) MUST_USE;
-/* Returns the end of what it wrote. */
-char *huffman_encode(char *out, const char *text, size_t len) MUST_USE;
-
 #endif

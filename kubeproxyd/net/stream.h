@@ -67,6 +67,8 @@ void stream_set_events(struct stream *stream, const struct stream_events *events
 void stream_keep_records(struct stream *stream);
 /* Queues bytes; copies them. Never fails: a broken stream tells by on_error. */
 void stream_write(struct stream *stream, const void *data, size_t len);
+/* Sets bits of the byte that was queued `back` bytes ago. False: it may have left. */
+bool stream_amend(struct stream *stream, uint64_t back, uint8_t bits) MUST_USE;
 /* The same for the first `len` bytes of a queue, which drops them. */
 void stream_write_queue(struct stream *stream, struct stream_queue *from, size_t len);
 size_t stream_queued(const struct stream *stream) MUST_USE;

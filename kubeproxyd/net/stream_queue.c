@@ -4,7 +4,6 @@
  * and an idle connection holds none. */
 #include "kubeproxyd/net/stream_queue.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -140,6 +139,18 @@ const uint8_t *stream_queue_peek(const struct stream_queue *queue, size_t *len)
 	const struct stream_block *block = queue->first;
 	*len = block != NULL ? block->end - block->start : 0;
 	return block != NULL ? block->bytes + block->start : NULL;
+}
+
+bool stream_queue_set_bits(struct stream_queue *queue, uint64_t back, uint8_t bits)
+{
+	if (back == 0 || back > queue->len)
+		return false;
+	size_t ahead = queue->len - (size_t)back;
+	struct stream_block *block = queue->first;
+	for (; ahead >= block->end - block->start; block = block->next)
+		ahead -= block->end - block->start;
+	block->bytes[block->start + ahead] |= bits;
+	return true;
 }
 
 void stream_queue_consume(struct stream_queue *queue, size_t len)

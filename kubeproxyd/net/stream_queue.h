@@ -3,6 +3,7 @@
 #ifndef EKSGATE_STREAM_QUEUE_H
 #define EKSGATE_STREAM_QUEUE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +31,8 @@ void stream_queue_append_few(struct stream_queue *queue, const uint8_t *data, si
 /* The first bytes, *len of them in one run; at most what one TLS record takes. NULL and 0: it is
  * empty. */
 const uint8_t *stream_queue_peek(const struct stream_queue *queue, size_t *len);
+/* Sets bits of the byte that is `back` bytes before the end. False: it is not there. */
+bool stream_queue_set_bits(struct stream_queue *queue, uint64_t back, uint8_t bits) MUST_USE;
 /* Drops the first `len` bytes. */
 void stream_queue_consume(struct stream_queue *queue, size_t len);
 /* Appends the first `len` bytes of another queue, and drops them there. */

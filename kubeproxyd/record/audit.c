@@ -119,21 +119,25 @@ struct audit_verdict audit_judge(
 	return audit_policy_judge(audit->policy, identity, info);
 }
 
+static void add_line(struct audit *audit, const struct buf *line, bool can_wait)
+{
+	audit_sink_add(audit->sink, line->data, line->len, can_wait);
+	tell_stuck(audit);
+}
+
 void audit_write(struct audit *audit, const struct audit_event *event)
 {
 	if (audit == NULL)
 		return;
 	buf_clear(&audit->line);
 	audit_event_write(&audit->line, event);
-	audit_write_line(audit, &audit->line);
+	add_line(audit, &audit->line, event->can_wait);
 }
 
 void audit_write_line(struct audit *audit, const struct buf *line)
 {
-	if (audit == NULL)
-		return;
-	audit_sink_add(audit->sink, line->data, line->len);
-	tell_stuck(audit);
+	if (audit != NULL)
+		add_line(audit, line, false);
 }
 
 void audit_write_not_kept(struct audit *audit, const char *session, const char *problem)

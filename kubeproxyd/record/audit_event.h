@@ -26,6 +26,7 @@ enum audit_stage {
 struct audit_event {
 	enum audit_level level;
 	enum audit_stage stage;
+	bool can_wait; /* for the next ones, a moment, before it is written */
 	const char *audit_id;
 	/* Who: the authenticated user, and whom the cluster was told to see. */
 	const char *user, *source, *certificate_serial;

@@ -21,6 +21,8 @@
 #include "kubeproxyd/record/journal.h"
 
 #define RETRY_MS 1000
+/* A line that can wait. */
+#define WAIT_MS 10
 /* What a line is taken to need: is_full() before anything was done beats a loss after it. */
 #define LINE_USUAL ((size_t)4 * 1024)
 /* A buffer that an outage made larger is not kept. */
@@ -37,7 +39,7 @@ struct audit_sink {
 	struct buf waiting;
 	size_t sent; /* of the first line, while failing */
 	struct deferred turn;
-	struct timer *retry;
+	struct timer *wait, *retry;
 	bool is_failing;
 	int last_errno;
 	uint64_t lost; /* since the last one that was written */
@@ -210,10 +212,11 @@ bool audit_sink_flush(struct audit_sink *sink)
 	return audit_sink_flush(sink);
 }
 
-static void on_turn(void *arg)
+/* At the end of a turn, and when lines have waited long enough. */
+static void on_due(void *arg)
 {
 	struct audit_sink *sink = arg;
-	/* While it fails the timer tries again, not every turn. */
+	/* While it fails the other timer tries again. */
 	if (!sink->is_failing)
 		audit_sink_flush(sink);
 }
@@ -253,7 +256,8 @@ struct audit_sink *audit_sink_new(const struct audit_sink_options *options, char
 		free(sink);
 		return NULL;
 	}
-	sink->turn = (struct deferred){.fn = on_turn, .arg = sink};
+	sink->turn = (struct deferred){.fn = on_due, .arg = sink};
+	sink->wait = timer_new(sink->loop, on_due, sink);
 	sink->retry = timer_new(sink->loop, on_retry, sink);
 	make_metrics(sink, options->metrics);
 	return sink;
@@ -269,6 +273,7 @@ void audit_sink_free(struct audit_sink **sink)
 	loop_undefer(old->loop, &old->turn);
 	if (!audit_sink_flush(old))
 		log_error("audit", "lost-at-exit", LOG_I("bytes", (int64_t)old->waiting.len));
+	timer_free(&old->wait);
 	timer_free(&old->retry);
 	close(old->fd);
 	buf_free(&old->waiting);
@@ -288,7 +293,7 @@ static bool has_room(struct audit_sink *sink, size_t len)
 	       (!sink->is_failing && audit_sink_flush(sink));
 }
 
-void audit_sink_add(struct audit_sink *sink, const char *line, size_t len)
+void audit_sink_add(struct audit_sink *sink, const char *line, size_t len, bool can_wait)
 {
 	if (!has_room(sink, len)) {
 		sink->lost++;
@@ -297,7 +302,10 @@ void audit_sink_add(struct audit_sink *sink, const char *line, size_t len)
 	}
 	metric_add(sink->metrics.lines, 1);
 	buf_append(&sink->waiting, line, len);
-	loop_defer(sink->loop, &sink->turn);
+	if (!can_wait)
+		loop_defer(sink->loop, &sink->turn);
+	else if (!timer_is_set(sink->wait))
+		timer_set(sink->wait, duration_ms(WAIT_MS));
 }
 
 void audit_sink_reopen(struct audit_sink *sink)

@@ -1,5 +1,6 @@
-/* Where audit lines go: a file of this instance's own, the journal, or standard output. Lines of a
- * turn leave together; what cannot be written waits, within a bound, and is told. */
+/* Where audit lines go: a file of this instance's own, the journal, or standard output. Lines
+ * leave together, those that matter most at the end of their turn; what cannot be written waits,
+ * within a bound, and is told. */
 #ifndef EKSGATE_AUDIT_SINK_H
 #define EKSGATE_AUDIT_SINK_H
 
@@ -34,10 +35,10 @@ struct audit_sink *audit_sink_new(const struct audit_sink_options *options, char
 void audit_sink_free(struct audit_sink **sink);
 void audit_sink_set_buffer(struct audit_sink *sink, size_t buffer_max);
 
-/* Copies one line, '\n' included; it leaves at the end of the turn, or before when the buffer is
- * full. When it cannot leave then, it is lost, counted, and its loss is written once there is room
- * again. */
-void audit_sink_add(struct audit_sink *sink, const char *line, size_t len);
+/* Copies one line, '\n' included; it leaves at the end of the turn or, with `can_wait`, within 10
+ * ms, in the order in which lines came, and before when the buffer is full. When it cannot leave
+ * then, it is lost, counted, and its loss is written once there is room again. */
+void audit_sink_add(struct audit_sink *sink, const char *line, size_t len, bool can_wait);
 /* Writes now. False: something still waits. */
 bool audit_sink_flush(struct audit_sink *sink);
 /* The file is opened anew by its name (log rotation). On failure the old one stays in use, and the

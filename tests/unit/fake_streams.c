@@ -89,6 +89,14 @@ void stream_write(struct stream *stream, const void *data, size_t len)
 	stream->bytes_written += len;
 }
 
+bool stream_amend(struct stream *stream, uint64_t back, uint8_t bits)
+{
+	if (back > stream->written.len)
+		return false;
+	((uint8_t *)stream->written.data)[stream->written.len - back] |= bits;
+	return true;
+}
+
 void stream_keep_records(struct stream *stream)
 {
 	(void)stream;

@@ -72,6 +72,15 @@ static bool is_full(void *arg)
 	return ((struct stage *)arg)->room == 0;
 }
 
+static bool amend(void *arg, uint64_t back, uint8_t bits)
+{
+	struct stage *stage = arg;
+	if (back > stage->wire.len)
+		return false;
+	((uint8_t *)stage->wire.data)[stage->wire.len - back] |= bits;
+	return true;
+}
+
 static struct h2_stream *on_open(void *arg)
 {
 	struct stage_request *request = new_request(arg);
@@ -208,6 +217,7 @@ static void write_trailers(struct h2_stream *stream)
 static const struct h2_events events = {
     .write = write_bytes,
     .is_full = is_full,
+    .amend = amend,
     .on_open = on_open,
     .on_head_begin = on_head_begin,
     .on_field = on_field,
@@ -276,6 +286,16 @@ static void act_send(struct stage *stage, unsigned number, uint32_t value, const
 	send(stage_request(stage, number), value, has_letter(letters, 'e'));
 }
 
+static void act_offer(struct stage *stage, unsigned number, uint32_t value, const char *letters)
+{
+	static const uint8_t data[4 * H2_FRAME_PAYLOAD_MAX];
+	struct stage_request *request = stage_request(stage, number);
+	if (value > sizeof data)
+		abort();
+	size_t sent = h2_offer(&request->h2, data, value);
+	send(request, value - sent, has_letter(letters, 'e'));
+}
+
 static void act_trailers(struct stage *stage, unsigned number, uint32_t value, const char *letters)
 {
 	(void)letters;
@@ -340,6 +360,7 @@ static const struct verb verbs[] = {
     {"answer", act_answer},
     {"submit", act_submit},
     {"send", act_send},
+    {"offer", act_offer},
     {"trailers", act_trailers},
     {"take", act_take},
     {"widen", act_widen},

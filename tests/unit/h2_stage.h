@@ -6,6 +6,7 @@
  *   >answer[/e] N STATUS	 a head; e: nothing follows
  *   >submit[/e][h]		 a request; h: of HEAD
  *   >send[/e] N BYTES		 of a body; e: the last ones
+ *   >offer[/e] N BYTES		 the same, written at once as far as it may be
  *   >trailers N		 the end of a body, with trailers
  *   >take N BYTES, >widen N SIZE	 0: of the connection
  *   >reset N CODE, >terminate CODE

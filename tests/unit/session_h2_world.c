@@ -25,6 +25,15 @@ void stream_write(struct stream *stream, const void *data, size_t len)
 	buf_append(&world.wire.written, data, len);
 }
 
+bool stream_amend(struct stream *stream, uint64_t back, uint8_t bits)
+{
+	struct buf *written = &world.wire.written;
+	if (stream == NULL || back > written->len)
+		return false;
+	((uint8_t *)written->data)[written->len - back] |= bits;
+	return true;
+}
+
 void stream_write_queue(struct stream *stream, struct stream_queue *from, size_t len)
 {
 	while (len > 0) {

@@ -78,7 +78,7 @@ static void open_sink(enum audit_destination destination, const char *where, siz
 
 static void add(const char *line)
 {
-	audit_sink_add(sink, line, strlen(line));
+	audit_sink_add(sink, line, strlen(line), false);
 }
 
 /* The whole file, borrowed until the next call. */
@@ -98,13 +98,18 @@ static void stop(void *arg)
 	loop_stop(arg);
 }
 
+static void run_for(int64_t ms)
+{
+	struct timer *timer = timer_new(loop, stop, loop);
+	timer_set(timer, duration_ms(ms));
+	loop_run(loop);
+	timer_free(&timer);
+}
+
 /* One turn: what is deferred runs at its end. */
 static void turn(void)
 {
-	struct timer *timer = timer_new(loop, stop, loop);
-	timer_set(timer, duration_ms(0));
-	loop_run(loop);
-	timer_free(&timer);
+	run_for(0);
 }
 
 static void test_lines_leave_with_the_turn(void **state)
@@ -119,6 +124,25 @@ static void test_lines_leave_with_the_turn(void **state)
 	add("three\n");
 	assert_true(audit_sink_flush(sink));
 	assert_string_equal(read_file(path), "one\ntwo\nthree\n");
+}
+
+static void test_lines_that_can_wait(void **state)
+{
+	(void)state;
+	open_sink(AUDIT_TO_FILE, path, 1u << 20);
+	audit_sink_add(sink, "one\n", 4, true);
+	turn();
+	assert_string_equal(read_file(path), "");
+	run_for(20);
+	assert_string_equal(read_file(path), "one\n");
+	audit_sink_add(sink, "two\n", 4, true);
+	add("three\n");
+	audit_sink_add(sink, "four\n", 5, true);
+	turn();
+	assert_string_equal(read_file(path), "one\ntwo\nthree\nfour\n");
+	audit_sink_add(sink, "five\n", 5, true);
+	audit_sink_free(&sink);
+	assert_string_equal(read_file(path), "one\ntwo\nthree\nfour\nfive\n");
 }
 
 static void test_rotation(void **state)
@@ -147,10 +171,10 @@ static void test_full_disk(void **state)
 	static char line[4096];
 	memset(line, 'x', sizeof line);
 	line[sizeof line - 1] = '\n';
-	audit_sink_add(sink, line, sizeof line);
+	audit_sink_add(sink, line, sizeof line, false);
 	assert_true(audit_sink_is_full(sink));
-	audit_sink_add(sink, line, sizeof line);
-	audit_sink_add(sink, line, sizeof line); /* lost, as the one before */
+	audit_sink_add(sink, line, sizeof line, false);
+	audit_sink_add(sink, line, sizeof line, false); /* lost, as the one before */
 	assert_false(audit_sink_flush(sink));
 	struct buf text = {0};
 	metrics_write(metrics, &text);
@@ -362,6 +386,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(test_lines_leave_with_the_turn),
+	    TEST(test_lines_that_can_wait),
 	    TEST(test_rotation),
 	    TEST(test_full_disk),
 	    TEST(test_a_cut_line_is_completed),

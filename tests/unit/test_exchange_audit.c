@@ -125,17 +125,23 @@ static void answer(unsigned status, const char *body)
 	side->events->on_end(side->arg);
 }
 
-/* What is on record, borrowed until the next call. */
-static const char *record(void)
+/* What is written, borrowed until the next call. */
+static const char *written(void)
 {
 	static char text[65536];
-	audit_flush(audit);
 	FILE *file = fopen(path, "r");
 	size_t len = file != NULL ? fread(text, 1, sizeof text - 1, file) : 0;
 	if (file != NULL)
 		fclose(file);
 	text[len] = '\0';
 	return text;
+}
+
+/* What is on record, written or waiting. */
+static const char *record(void)
+{
+	audit_flush(audit);
+	return written();
 }
 
 static void assert_says(const char *what)
@@ -157,15 +163,53 @@ static void test_an_exec_is_recorded_before_it_is_sent(void **state)
 	world.is_token_late = true;
 	ask("POST", EXEC, HTTP_BODY_NONE);
 	assert_int_equal(upstream_count, 0);
-	FILE *file = fopen(path, "r");
-	char line[256] = "";
-	assert_non_null(fgets(line, sizeof line, file));
-	fclose(file);
-	assert_non_null(strstr(line, "\"stage\":\"RequestReceived\""));
+	assert_non_null(strstr(written(), "\"stage\":\"RequestReceived\""));
 	exchange_world_give_token();
 	assert_int_equal(upstream_count, 1);
 	answer(200, "{}");
 	assert_says("\"stage\":\"ResponseComplete\"");
+}
+
+static void stop(void *arg)
+{
+	loop_stop(arg);
+}
+
+static void turn(void)
+{
+	struct timer *timer = timer_new(loop, stop, loop);
+	timer_set(timer, duration_ms(0));
+	loop_run(loop);
+	timer_free(&timer);
+}
+
+/* What was only read waits for more to be written; nothing else does. */
+static void test_what_is_written_in_its_turn(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *method, *target;
+		bool is_denied, can_wait;
+	} rows[] = {
+	    {"GET", "/clusters/prod/api/v1/pods", false, true},
+	    {"GET", "/clusters/prod/api/v1/pods", true, false},
+	    {"GET", "/clusters/prod/api/v1/secrets", false, false},
+	    {"DELETE", "/clusters/prod/api/v1/namespaces/a/pods/p", false, false},
+	};
+	open_audit("rules: [{level: Metadata}]");
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		exchange_world_reset();
+		side_clear(&client);
+		world.is_denied = rows[i].is_denied;
+		size_t before = strlen(record());
+		ask(rows[i].method, rows[i].target, HTTP_BODY_NONE);
+		if (!rows[i].is_denied)
+			answer(200, "{}");
+		turn();
+		if ((strlen(written()) == before) != rows[i].can_wait)
+			fail_msg("%s %s", rows[i].method, rows[i].target);
+		assert_true(strlen(record()) > before);
+	}
 }
 
 static void limit_files(rlim_t bytes)
@@ -351,6 +395,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_an_exec_is_recorded_before_it_is_sent),
+	    TEST(test_what_is_written_in_its_turn),
 	    TEST(test_what_cannot_be_recorded_does_not_happen),
 	    TEST(test_denials_are_always_written),
 	    TEST(test_bodies),

@@ -158,6 +158,41 @@ static void test_round_robin(void **state)
 /* --- what we let the peer send ------------------------------------------------------------------
  */
 
+/* What is written at once is framed as what waits, and its end joins it while that is here. */
+static void test_offers(void **state)
+{
+	(void)state;
+	struct stage stage;
+	stage_open(&stage, true);
+	static const struct step steps[] = {
+	    {"HEADERS/eh 1 GET; >answer 1 200; >offer/e 1 10", OK(1) "; DATA/e 1 10"},
+	    {"HEADERS/eh 3 GET; >answer 2 200; >offer 2 10", OK(3) "; DATA 3 10"},
+	    {">offer/e 2 0", "DATA/e 3 0"}, /* the other has left */
+	    {"HEADERS/eh 5 GET; >answer 3 200; HEADERS/eh 7 GET; >answer 4 200; >offer/e 3 3; "
+	     ">offer 4 2; >offer/e 4 1",
+		OK(5) "; " OK(7) "; DATA/e 5 3; DATA 7 2; DATA/e 7 1"},
+	    {"HEADERS/eh 9 GET; >answer 5 200; >offer 5 4; >trailers 5 0",
+		OK(9) "; DATA 9 4; HEADERS/e 9 [t: v]"},
+	    {"HEADERS/eh 11 GET; >answer 6 200; >offer/e 6 20000",
+		OK(11) "; DATA 11 16384; DATA/e 11 3616"},
+	    /* Beyond its window, and the connection's, of which 45497 bytes are left. */
+	    {"SETTINGS 0 4:5; HEADERS/eh 13 GET; >answer 7 200; >offer/e 7 8",
+		"SETTINGS/e; " OK(13) "; DATA 13 5"},
+	    {"WINDOW 13 =3", "DATA/e 13 3"},
+	    {"SETTINGS 0 4:65535; HEADERS/eh 15 GET; >answer 8 200; >offer/e 8 45498",
+		"SETTINGS/e; " OK(15) "; DATA 15 16384; DATA 15 16384; DATA 15 12729"},
+	    {"WINDOW 0 =1", "DATA/e 15 1"},
+	    /* A transport that is full, and a stream that the peer gave up. */
+	    {"WINDOW 0 =65535; HEADERS/eh 17 GET; >answer 9 200; >room 1; >offer/e 9 20000",
+		OK(17) "; DATA 17 16384"},
+	    {">room 100000", "DATA/e 17 3616"},
+	    {"HEADERS/eh 19 GET; >answer 10 200; RST 19 =8; >offer/e 10 8", OK(19)},
+	};
+	PLAY(&stage, steps);
+	assert_int_equal(stage.h2.count, 0);
+	stage_close(&stage);
+}
+
 static void test_too_much(void **state)
 {
 	(void)state;
@@ -358,6 +393,7 @@ int main(void)
 	    cmocka_unit_test(test_the_connection_blocks),
 	    cmocka_unit_test(test_many_blocked_streams_go_on),
 	    cmocka_unit_test(test_round_robin),
+	    cmocka_unit_test(test_offers),
 	    cmocka_unit_test(test_too_much),
 	    cmocka_unit_test(test_credit_is_given_back),
 	    cmocka_unit_test(test_widening),

@@ -67,8 +67,8 @@ static void test_decodes_as_it_was(void **state)
 		struct buf block = {0};
 		nghttp2_hd_inflater *inflater;
 		assert_int_equal(nghttp2_hd_inflate_new(&inflater), 0);
-		hpack_encode_never_indexed(
-		    &block, cases[i].name, cases[i].value, strlen(cases[i].value));
+		hpack_append(&block, cases[i].name, strlen(cases[i].name), cases[i].value,
+		    strlen(cases[i].value), true);
 		size_t before = nghttp2_hd_inflate_get_num_table_entries(inflater);
 		assert_decodes(inflater, &block, cases[i].name, cases[i].value);
 		assert_int_equal(nghttp2_hd_inflate_get_num_table_entries(inflater), before);
@@ -134,28 +134,6 @@ static void test_names_become_lower(void **state)
 			buf_free(&block);
 		}
 	}
-}
-
-/* RFC 7541, 6.2.3: 0001, then the index of the name; nothing before it. */
-static void test_first_bits(void **state)
-{
-	(void)state;
-	struct buf block = {0};
-	hpack_encode_never_indexed(&block, "authorization", "Bearer a", 8);
-	assert_int_equal((uint8_t)block.data[0], 0x1f);
-	assert_int_equal((uint8_t)block.data[1], 23 - 15);
-	buf_free(&block);
-}
-
-static void test_appends(void **state)
-{
-	(void)state;
-	struct buf block = {0};
-	buf_append_text(&block, "before");
-	hpack_encode_never_indexed(&block, "authorization", "a", 1);
-	assert_memory_equal(block.data, "before", 6);
-	assert_true(block.len > 6);
-	buf_free(&block);
 }
 
 static void assert_bytes(struct buf *block, const char *bytes, size_t len)
@@ -228,19 +206,23 @@ static void test_pseudo_fields(void **state)
 	buf_free(&block);
 }
 
-/* Names by index where the static table has them; of raw and compressed the shorter. */
-static void test_never_indexed_forms(void **state)
+/* RFC 7541, 6.2.2 and 6.2.3: 0000 or 0001, no index, and both strings as they are, whatever
+ * compressing would save; what stands before stays. */
+static void test_forms(void **state)
 {
 	(void)state;
 	struct buf block = {0};
-	hpack_encode_never_indexed(&block, "x", "no-cache", 8);
-	assert_bytes(&block, "\x10\x01x\x86\xa8\xeb\x10\x64\x9c\xbf", 10);
-	hpack_encode_never_indexed(&block, "custom-key", "", 0);
-	assert_bytes(&block, "\x10\x88\x25\xa8\x49\xe9\x5b\xa9\x7d\x7f\x00", 11);
-	hpack_encode_never_indexed(&block, "www-authenticate", "\xff\xfe", 2);
-	assert_bytes(&block, "\x1f\x2e\x02\xff\xfe", 5);
-	hpack_encode_never_indexed(&block, "cookie", "\xff", 1);
-	assert_bytes(&block, "\x1f\x11\x01\xff", 4);
+	buf_append_text(&block, "before");
+	hpack_append(&block, "Authorization", 13, "aaaaaaaa", 8, true);
+	assert_bytes(&block,
+	    "before\x10\x0d"
+	    "authorization\x08"
+	    "aaaaaaaa",
+	    30);
+	hpack_append(&block, "x", 1, "\xff\xfe", 2, false);
+	assert_bytes(&block, "\x00\x01x\x02\xff\xfe", 6);
+	hpack_append(&block, "x", 1, "", 0, false);
+	assert_bytes(&block, "\x00\x01x\x00", 4);
 	buf_free(&block);
 }
 
@@ -251,12 +233,10 @@ int main(void)
 	    cmocka_unit_test(test_append_decodes),
 	    cmocka_unit_test(test_append_long_name),
 	    cmocka_unit_test(test_names_become_lower),
-	    cmocka_unit_test(test_first_bits),
-	    cmocka_unit_test(test_appends),
 	    cmocka_unit_test(test_table_size),
 	    cmocka_unit_test(test_status),
 	    cmocka_unit_test(test_pseudo_fields),
-	    cmocka_unit_test(test_never_indexed_forms),
+	    cmocka_unit_test(test_forms),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

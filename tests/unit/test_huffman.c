@@ -1,5 +1,5 @@
-/* The code of HPACK's strings: what is encoded decodes to itself, as nghttp2 has it, and padding is
- * judged strictly. */
+/* The code of HPACK's strings: what nghttp2 encodes decodes to what it was, and padding is judged
+ * strictly. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <nghttp2/nghttp2.h>
 
 #include "common/xmem.h"
 #include "kubeproxyd/http/huffman.h"
@@ -27,15 +28,53 @@ static bool decode(const char *code, size_t len, char *text, size_t *text_len)
 	return is_sound;
 }
 
+/* Letters of five bits, enough of them that nghttp2 compresses whatever stands between. */
+#define SHORT "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+/* As nghttp2 writes it; `code` has room. It must have compressed it. */
+static size_t encode(char *code, size_t room, const char *text, size_t len)
+{
+	static uint8_t block[40000];
+	nghttp2_hd_deflater *deflater;
+	assert_int_equal(nghttp2_hd_deflate_new(&deflater, 0), 0);
+	nghttp2_nv field = {.name = (uint8_t[]){'x'},
+	    .namelen = 1,
+	    .value = (uint8_t *)(uintptr_t)text,
+	    .valuelen = len,
+	    .flags = NGHTTP2_NV_FLAG_NO_INDEX};
+	ssize_t written = nghttp2_hd_deflate_hd(deflater, block, sizeof block, &field, 1);
+	assert_true(written > 0);
+	nghttp2_hd_deflate_del(deflater);
+	/* A size update, since the table has none; a literal, its name and the value. */
+	const uint8_t *at = block, *end = block + written;
+	while ((*at & 0xe0) == 0x20)
+		at++;
+	assert_memory_equal(at, "\x10\x01x", 3);
+	at += 3;
+	assert_true((*at & 0x80) != 0);
+	size_t code_len = *at++ & 0x7f;
+	for (unsigned shift = 0; code_len >= 0x7f; shift += 7) {
+		code_len += (size_t)(*at & 0x7f) << shift;
+		if ((*at++ & 0x80) == 0)
+			break;
+	}
+	assert_int_equal(code_len, end - at);
+	assert_true(code_len <= room);
+	memcpy(code, at, code_len);
+	return code_len;
+}
+
+/* Behind up to seven bits of other letters, and with more behind it. */
 static void assert_comes_back(const char *text, size_t len)
 {
-	static char code[20000], again[20000];
-	size_t code_len = huffman_encoded_len(text, len), again_len = 0;
-	assert_true(code_len <= sizeof code);
-	assert_ptr_equal(huffman_encode(code, text, len), code + code_len);
+	static char code[20000], again[20000], whole[20000];
+	size_t again_len = 0, begin = strlen(SHORT), whole_len = begin + len;
+	memcpy(whole, SHORT, begin);
+	memcpy(whole + begin, text, len);
+	size_t code_len = encode(code, sizeof code, whole, whole_len);
 	assert_true(decode(code, code_len, again, &again_len));
-	assert_int_equal(again_len, len);
-	assert_memory_equal(again, text, len);
+	assert_int_equal(again_len, whole_len);
+	assert_memory_equal(again, whole, whole_len);
 }
 
 /* Appendix C.4 and C.6. */
@@ -56,14 +95,11 @@ static void test_examples(void **state)
 		"\x9d\x29\xad\x17\x18\x63\xc7\x8f\x0b\x97\xc8\xe9\xae\x82\xae\x43\xd3", 17},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-		char text[64], code[64];
+		char text[64];
 		size_t text_len = 0, len = strlen(cases[i].text);
 		assert_true(decode(cases[i].code, cases[i].len, text, &text_len));
 		assert_int_equal(text_len, len);
 		assert_memory_equal(text, cases[i].text, len);
-		assert_int_equal(huffman_encoded_len(cases[i].text, len), cases[i].len);
-		assert_ptr_equal(huffman_encode(code, cases[i].text, len), code + cases[i].len);
-		assert_memory_equal(code, cases[i].code, cases[i].len);
 	}
 }
 
@@ -91,8 +127,8 @@ static void test_lengths(void **state)
 		for (size_t i = 0; i < len; i++) {
 			unsigned any = (unsigned)random();
 			static const char usual[] = "aceiost012-/. =Bearer{}<\\@\"";
-			text[i] = kind == 0   ? (char)(uint8_t)any
-				  : kind == 1 ? (char)(' ' + any % 95)
+			text[i] = kind == 0   ? any % 16 > 0 ? 'e' : (char)(uint8_t)(any >> 8)
+				    : kind == 1 ? (char)(' ' + any % 95)
 					      : usual[any % (sizeof usual - 1)];
 		}
 		assert_comes_back(text, len);
@@ -130,6 +166,7 @@ static void test_refuses(void **state)
 static void test_padding(void **state)
 {
 	(void)state;
+	unsigned accepted = 0;
 	for (unsigned byte = 0; byte < 256; byte++) {
 		char text[64];
 		size_t len;
@@ -138,12 +175,10 @@ static void test_padding(void **state)
 		bool is_sound = decode(&code, 1, text, &len);
 		if (!is_sound)
 			continue;
-		char again[8];
 		assert_int_equal(len, 1);
-		assert_int_equal(huffman_encoded_len(text, len), 1);
-		assert_ptr_equal(huffman_encode(again, text, len), again + 1);
-		assert_int_equal(again[0], code);
+		accepted++;
 	}
+	assert_int_equal(accepted, 10 + 26 + 32 + 6); /* so many have 5, 6, 7 and 8 bits */
 }
 
 int main(void)

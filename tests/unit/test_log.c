@@ -1,4 +1,5 @@
 /* Log lines as they arrive on standard error, which is a file here. */
+#include <limits.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -38,7 +39,7 @@ static int close_log(void **state)
 /* What was written since the last look. */
 static const char *seen(void)
 {
-	static char text[16384];
+	static char text[65536];
 	ssize_t len = pread(log_file, text, sizeof text - 1, 0);
 	text[len > 0 ? len : 0] = '\0';
 	assert_int_equal(ftruncate(log_file, 0), 0);
@@ -181,21 +182,48 @@ static void test_lines_wait_in_order(void **state)
 	assert_int_equal(count_lines(seen()), 1);
 }
 
+static void log_a_kilobyte(void)
+{
+	char value[1001];
+	memset(value, 'x', sizeof value - 1);
+	value[sizeof value - 1] = '\0';
+	log_info("r", "e", LOG_S("v", value));
+}
+
 static void test_whole_lines_leave_before_there_are_too_many(void **state)
 {
 	(void)state;
 	int waits = 0;
-	char value[1001];
-	memset(value, 'x', sizeof value - 1);
-	value[sizeof value - 1] = '\0';
 	log_set_waiting(count_wait, &waits);
-	for (int i = 0; i < 5; i++)
-		log_info("r", "e", LOG_S("v", value));
+	for (int i = 0; i < 40; i++)
+		log_a_kilobyte();
 	const char *text = seen();
-	assert_int_equal(count_lines(text), 3);
+	size_t gone = count_lines(text);
+	assert_true(gone >= 28 && gone <= 31);
 	assert_int_equal(text[strlen(text) - 1], '\n');
 	log_flush();
-	assert_int_equal(count_lines(seen()), 2);
+	assert_int_equal(count_lines(seen()), 40 - gone);
+}
+
+/* What others write into the same pipe must not come in between. */
+static void test_a_pipe_gets_what_stays_together_there(void **state)
+{
+	(void)state;
+	int waits = 0, ends[2];
+	char text[16384];
+	assert_int_equal(pipe(ends), 0);
+	assert_true(dup2(ends[1], STDERR_FILENO) >= 0);
+	log_set_waiting(count_wait, &waits);
+	for (int i = 0; i < 5; i++)
+		log_a_kilobyte();
+	ssize_t len = read(ends[0], text, sizeof text - 1);
+	assert_true(len > 0 && len <= PIPE_BUF);
+	text[len] = '\0';
+	assert_int_equal(count_lines(text), 3);
+	assert_int_equal(text[len - 1], '\n');
+	log_set_waiting(NULL, NULL);
+	assert_true(dup2(log_file, STDERR_FILENO) >= 0);
+	assert_int_equal(close(ends[0]) + close(ends[1]), 0);
 }
 
 /* What a process said is there though it ended so. */
@@ -243,6 +271,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_lines_wait_in_order, open_log, close_log),
 	    cmocka_unit_test_setup_teardown(
 		test_whole_lines_leave_before_there_are_too_many, open_log, close_log),
+	    cmocka_unit_test_setup_teardown(
+		test_a_pipe_gets_what_stays_together_there, open_log, close_log),
 	    cmocka_unit_test_setup_teardown(
 		test_nothing_is_lost_when_the_process_aborts, open_log, close_log),
 	    cmocka_unit_test_setup_teardown(

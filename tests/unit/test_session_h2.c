@@ -36,6 +36,31 @@ static void test_request_and_answer(void **state)
 	assert_int_equal(world.session.requests, 1);
 }
 
+/* The end joins the body that came in the same turn. */
+static void test_an_end_joins_its_body(void **state)
+{
+	(void)state;
+	int32_t id = ask("GET", "/api", false);
+	life_answer_head(last_life(), 200, 6);
+	life_send(last_life(), "abc", 3);
+	life_send(last_life(), "def", 3);
+	life_end(last_life());
+	world_end_turn();
+	const struct buf *written = &world.wire.written;
+	struct buf kinds = {0};
+	for (size_t at = 0; at < written->len;) {
+		const uint8_t *frame = (const uint8_t *)written->data + at;
+		buf_append_char(&kinds, frame[3] == NGHTTP2_HEADERS ? 'H' : 'D');
+		if ((frame[4] & NGHTTP2_FLAG_END_STREAM) != 0)
+			buf_append_char(&kinds, '!');
+		at += 9 + ((size_t)frame[0] << 16 | (size_t)frame[1] << 8 | frame[2]);
+	}
+	assert_string_equal(buf_text(&kinds), "HDD!");
+	buf_free(&kinds);
+	talk();
+	assert_answer(id, ":status: 200\ncontent-type: text/plain\ncontent-length: 6\n", "abcdef");
+}
+
 static void test_many_at_a_time(void **state)
 {
 	(void)state;
@@ -418,6 +443,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    CASE(test_request_and_answer),
+	    CASE(test_an_end_joins_its_body),
 	    CASE(test_many_at_a_time),
 	    CASE(test_answered_at_once),
 	    CASE(test_answers_without_a_body),

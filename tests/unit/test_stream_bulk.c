@@ -9,14 +9,18 @@
 #include "kubeproxyd/net/stream_parts.h"
 #include "tests/unit/stream_ends.h"
 
-#define BULK ((size_t)10 * 1024 * 1024)
+#define BULK  ((size_t)10 * 1024 * 1024)
+#define PIECE 5000u
+#define HIGH  0x80u
 
 /* One direction each: sends BULK bytes of a pattern as far as the marks allow, checks the other's,
- * pauses now and then. */
+ * pauses now and then. The first byte of each piece gets its highest bit only once it is queued. */
 struct pump {
 	struct world *world;
+	struct pump *other;
 	struct stream *stream;
-	size_t sent, got;
+	size_t sent, got, amended;
+	bool is_amended[BULK / PIECE + 1]; /* by piece */
 	unsigned calls;
 	bool is_open, has_ended;
 	struct timer *resume;
@@ -27,14 +31,31 @@ static uint8_t pattern(size_t at)
 	return (uint8_t)(at * 31 + (at >> 8) * 7 + (at >> 16));
 }
 
+static void write_and_amend(struct pump *pump, uint8_t *piece, size_t len)
+{
+	bool *is_amended = &pump->is_amended[pump->sent / PIECE];
+	piece[0] &= HIGH - 1;
+	stream_write(pump->stream, piece, len);
+	*is_amended = stream_amend(pump->stream, len, HIGH);
+	pump->amended += *is_amended;
+}
+
+static uint8_t wanted(const struct pump *pump, size_t at)
+{
+	uint8_t byte = pattern(at);
+	if (at % PIECE != 0)
+		return byte;
+	return (uint8_t)((byte & (HIGH - 1)) | (pump->other->is_amended[at / PIECE] ? HIGH : 0));
+}
+
 static void pump_out(struct pump *pump)
 {
-	uint8_t piece[5000];
+	uint8_t piece[PIECE];
 	while (pump->sent < BULK && !stream_is_full(pump->stream)) {
 		size_t len = BULK - pump->sent < sizeof piece ? BULK - pump->sent : sizeof piece;
 		for (size_t i = 0; i < len; i++)
 			piece[i] = pattern(pump->sent + i);
-		stream_write(pump->stream, piece, len);
+		write_and_amend(pump, piece, len);
 		pump->sent += len;
 		if (pump->sent == BULK)
 			stream_end(pump->stream);
@@ -54,7 +75,7 @@ static size_t pump_on_data(void *arg, const uint8_t *data, size_t len)
 	struct pump *pump = arg;
 	size_t used = ++pump->calls % 3 == 0 ? len / 2 : len;
 	for (size_t i = 0; i < used; i++)
-		if (data[i] != pattern(pump->got + i))
+		if (data[i] != wanted(pump, pump->got + i))
 			fail_msg("byte %zu differs", pump->got + i);
 	pump->got += used;
 	if (used < len || pump->calls % 7 == 0) {
@@ -104,7 +125,9 @@ static bool are_pumps_done(void *arg)
 static void pump_both_ways(struct world *world, bool is_tls, bool keeps_records)
 {
 	static const struct stream_options options = {.high_mark = (size_t)64 * 1024};
-	struct pump pumps[2] = {{.world = world}, {.world = world}};
+	static struct pump pumps[2];
+	pumps[0] = (struct pump){.world = world, .other = &pumps[1]};
+	pumps[1] = (struct pump){.world = world, .other = &pumps[0]};
 	struct tls_client *tls = is_tls ? world_client(world, "api.example") : NULL;
 	for (size_t i = 0; i < 2; i++)
 		pumps[i].resume = timer_new(world->loop, pump_resume, &pumps[i]);
@@ -118,6 +141,9 @@ static void pump_both_ways(struct world *world, bool is_tls, bool keeps_records)
 	for (size_t i = 0; i < 2; i++) {
 		assert_int_equal(pumps[i].got, BULK);
 		assert_int_equal(stream_bytes_read(pumps[i].stream), BULK);
+		/* Not what has left, and nothing while a write is blocked. */
+		assert_true(pumps[i].amended > 0 || keeps_records);
+		assert_true(pumps[i].amended < BULK / PIECE);
 		assert_int_equal(stream_bytes_written(pumps[i].stream), BULK);
 		assert_null(pumps[i].stream->queue.first);
 		assert_null(pumps[i].stream->rest.data);

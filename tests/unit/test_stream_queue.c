@@ -143,6 +143,29 @@ static void test_moves_between_queues(void **state)
 	stream_queue_trim();
 }
 
+static void test_bits_of_what_waits(void **state)
+{
+	(void)state;
+	struct stream_queue queue = {0};
+	assert_false(stream_queue_set_bits(&queue, 0, 1));
+	assert_false(stream_queue_set_bits(&queue, 1, 1));
+	static uint8_t wanted[3 * RECORD];
+	memcpy(wanted, bytes, sizeof wanted);
+	stream_queue_append(&queue, bytes, 10);
+	stream_queue_append(&queue, bytes + 10, sizeof wanted - 10);
+	stream_queue_consume(&queue, 100);
+	static const size_t places[] = {
+	    100, 101, RECORD - 1, RECORD, RECORD + 1, 2 * RECORD, sizeof wanted - 1};
+	for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+		assert_true(stream_queue_set_bits(&queue, sizeof wanted - places[i], 0x81));
+		wanted[places[i]] |= 0x81;
+	}
+	assert_false(stream_queue_set_bits(&queue, 0, 0x81));
+	assert_false(stream_queue_set_bits(&queue, sizeof wanted - 99, 0x81));
+	assert_false(stream_queue_set_bits(&queue, UINT64_MAX, 0x81));
+	assert_int_equal(take_all(&queue, wanted + 100, RECORD), sizeof wanted - 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -151,6 +174,7 @@ int main(void)
 	    cmocka_unit_test(test_little_takes_little_and_more_fills_records),
 	    cmocka_unit_test(test_what_is_offered_first_only_grows),
 	    cmocka_unit_test(test_moves_between_queues),
+	    cmocka_unit_test(test_bits_of_what_waits),
 	};
 	fill_bytes();
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,7 +26,7 @@ static void test_request_and_answer(void **state)
 	struct h2_end_stream *stream = h2_end_find(&server, 1);
 	assert_string_equal(buf_text(&stream->head),
 	    ":method: GET\n:scheme: https\n:authority: api.example\n:path: /api\n"
-	    "impersonate-user: alice\nauthorization: " TOKEN "\n");
+	    "authorization: " TOKEN "\nimpersonate-user: alice\n");
 	assert_true(stream->has_end);
 	answer(1, "200", "hello");
 	talk();
