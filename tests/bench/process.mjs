@@ -8,7 +8,10 @@ import { until } from '../clients/run.mjs';
 
 const SUBJECT_CORE = 0;
 const OTHER_CORE = 1;
-const hasCores = availableParallelism() > 1;
+const cores = availableParallelism();
+const hasCores = cores > 1;
+// Beside the subject's core and the other one, which load and upstreams fill.
+export const hasRoom = cores >= 4;
 const ticksPerSecond = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
 
 // Nothing that was started here outlives us, however we end.
@@ -85,7 +88,7 @@ export class Process {
 	freeThreads() {
 		if (!hasCores) return;
 		for (const thread of this.threads.filter((other) => other !== this.pid))
-			execFileSync('taskset', ['-c', '-p', `${SUBJECT_CORE},${OTHER_CORE}`, String(thread)], { stdio: 'ignore' });
+			execFileSync('taskset', ['-c', '-p', `0-${cores - 1}`, String(thread)], { stdio: 'ignore' });
 	}
 
 	// Resident memory in KiB.
