@@ -36,20 +36,25 @@ function halfOfSaturation(rates) {
 	return Math.floor(Math.min(...all.filter((value) => typeof value === 'number')) / 2);
 }
 
-async function latency(stage, options, { protocol, shape, rates }) {
+// What a request costs depends on how many come at a time, and a proxy at its limit gets more of them at a time than one that
+// its load cannot fill: here all get the same.
+async function atSameRate(stage, options, { protocol, shape, rates }) {
 	const rate = halfOfSaturation(rates);
-	const values = await takeTurns(stage.contenders(protocol), options.rounds, (contender) =>
+	const contenders = [...stage.contenders(protocol), ...(protocol === 'h2' ? [stage.audited()] : [])];
+	const values = await takeTurns(contenders, options.rounds, (contender) =>
 		toTheClient(stage, contender, SMALL, shape, async (load) => {
 			await load.run(WARM_SECONDS);
-			return load.run(options.seconds, rate);
+			const before = stage.cpu(contender.name);
+			const result = await load.run(options.seconds, rate);
+			return { ...result, cpu_us: ((stage.cpu(contender.name) - before) * 1e6) / result.done };
 		}),
 	);
-	return ['p50', 'p99'].map((name) => ({
-		id: `latency-${name}-${protocol}`,
-		title: `time to answer, ${protocol}, 4 KiB, ${rate}/s (half of what the slowest bears), ${name}`,
-		unit: 'us',
-		values: pick(values, `${name}_us`),
-	}));
+	const words = `${protocol}, 4 KiB, ${rate}/s (half of what the slowest bears)`;
+	const row = (id, title, field) => ({ id: `${id}-${protocol}`, title, unit: 'us', values: pick(values, field) });
+	return [
+		row('cpu-half', `CPU a request, ${words}`, 'cpu_us'),
+		...['p50', 'p99'].map((name) => row(`latency-${name}`, `time to answer, ${words}, ${name}`, `${name}_us`)),
+	];
 }
 
 async function requests(stage, options) {
@@ -65,7 +70,7 @@ async function requests(stage, options) {
 		const { rates, result } = await cpu(stage, options, { ...small, protocol, shape, others });
 		results.push(result);
 		results.push((await cpu(stage, options, { ...large, protocol, shape })).result);
-		results.push(...(await latency(stage, options, { protocol, shape, rates })));
+		results.push(...(await atSameRate(stage, options, { protocol, shape, rates })));
 	}
 	return results;
 }
