@@ -1,14 +1,16 @@
-// What it costs a session that it is recorded. At full speed: 64 MiB of plain output and of coloured listings, the CPU of the
-// proxy's loop, which is what bounds a stream where cores are scarce, the time that a client sees, and the CPU of all threads. At
-// the rate of a busy terminal, and at one that none has: the time of that; and, at the first, while somebody types in another
-// session, how long each key takes until it is seen.
+// What it costs a session that it is recorded. At the rate of a busy terminal, at five times that, and at the most that a
+// terminal of this machine can say (terminal.py): the time of that, which must be what it is unrecorded; and, at the first, while
+// somebody types in another session, how long each key takes until it is seen. At the full speed of the proxy, which no terminal
+// has: 64 MiB of plain output and of coloured listings, the CPU of the proxy's loop and of all threads, the time.
 // Where what runs: the loop on the subject's core; client and API server on the other, which they fill at full speed; the thread
 // that writes on any. Of two cores none is left for it then: what it needs is taken from the loop, the client and the server, and
 // the time says how much the machine has, not what recording does to a stream. That row has a bar where there is room.
 // Each recording is on the disk before anything else begins: a disk that lags behind slows whatever comes next. Called by
 // bench.mjs.
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { until } from '../clients/run.mjs';
 import { hasRoom } from './process.mjs';
 import { EXEC } from './stage.mjs';
@@ -19,6 +21,7 @@ const MIB = 1024 * 1024;
 // What else the machine does shows in each round, in both halves of a pair alike.
 const PAIRS = 4; // a round
 const RATES_MIB = [20, 100]; // a second, for about a second
+const TERMINAL = fileURLToPath(new URL('terminal.py', import.meta.url));
 const KEY = Buffer.from([0x82, 0x82, 0, 0, 0, 0, 0, 0x78]); // a frame: "x" on the channel of standard input
 const ECHO_BYTES = 4;
 
@@ -29,6 +32,11 @@ function contenders(stage) {
 		{ ...ours, label: 'not recorded', query: '' },
 		{ ...ours, label: 'recorded', query: '&tty=true' },
 	];
+}
+
+// MiB a second.
+function terminalsRate() {
+	return Number(execFileSync('python3', [TERMINAL], { encoding: 'utf8' }));
 }
 
 // Until what was recorded is kept; it is of no use any more.
@@ -120,12 +128,17 @@ export async function recording(stage, { tunnelMb, rounds }) {
 		add(`${kind}-cpu`, `CPU of all threads for ${title}`, 's', pick(values, 'cpu'));
 	}
 	const paced = [];
-	for (const rate of RATES_MIB) {
+	const most = terminalsRate();
+	const rates = [
+		...RATES_MIB.map((rate) => ({ id: rate, rate, words: `${rate} MiB/s` })),
+		{ id: 'terminal', rate: most, words: `${most} MiB/s, the most that a terminal says here` },
+	];
+	for (const { id, rate, words } of rates) {
 		const values = await atRate(stage, rounds, rate);
 		paced.push(values);
-		const title = `${rate} MiB of coloured listings at ${rate} MiB/s, while keys are typed in another exec`;
-		add(`paced-${rate}-time`, `time of ${title}`, 's', pick(values, 'took'));
-		add(`paced-${rate}-cpu`, `CPU of all threads for ${title}`, 's', pick(values, 'cpu'));
+		const title = `${rate} MiB of coloured listings at ${words}, while keys are typed in another exec`;
+		add(`paced-${id}-time`, `time of ${title}`, 's', pick(values, 'took'));
+		add(`paced-${id}-cpu`, `CPU of all threads for ${title}`, 's', pick(values, 'cpu'));
 	}
 	for (const name of ['p50', 'p99'])
 		results.push({
