@@ -5,6 +5,7 @@
 #include "common/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -22,8 +23,8 @@
 #define ESCAPED_MAX 4
 /* A buffer that one long line made larger is not kept. */
 #define KEEP_MAX ((size_t)64 * 1024)
-/* Lines that wait are written when they are more than this; to a pipe, into which others write too,
- * when they are more than what stays together there. */
+/* Lines that wait are written when they are more than this; when they are more than what stays
+ * together in a pipe, where others write into it too, or where what does not go at once is lost. */
 #define WRITE_AT ((size_t)32 * 1024)
 
 static enum log_level current_level = LOG_LEVEL_INFO;
@@ -214,12 +215,18 @@ static void flush_before_death(void)
 	}
 }
 
-void log_set_waiting(log_wait_fn *fn, void *arg)
+static bool takes_much(void)
 {
 	struct stat status;
+	int flags = fcntl(STDERR_FILENO, F_GETFL);
+	return flags >= 0 && (flags & O_NONBLOCK) == 0 && fstat(STDERR_FILENO, &status) == 0 &&
+	       !S_ISFIFO(status.st_mode);
+}
+
+void log_set_waiting(log_wait_fn *fn, void *arg)
+{
 	log_flush();
-	bool is_pipe = fstat(STDERR_FILENO, &status) != 0 || S_ISFIFO(status.st_mode);
-	waiting_max = is_pipe ? PIPE_BUF : WRITE_AT;
+	waiting_max = takes_much() ? WRITE_AT : PIPE_BUF;
 	on_wait = fn;
 	on_wait_arg = arg;
 	if (fn != NULL)

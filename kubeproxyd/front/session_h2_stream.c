@@ -16,6 +16,8 @@
 #define ANSWER_HIGH_MARK (256u * 1024)
 /* While all answers together hold much. */
 #define ANSWER_TIGHT_MARK (16u * 1024)
+/* Less of a body is gathered, for fewer frames. */
+#define OFFER_MIN 128u
 /* A head that took more than most is not kept. */
 #define SPARE_HEAD_MAX 4096u
 
@@ -184,7 +186,7 @@ static void resume_answer(struct client_stream *stream)
 static size_t send_at_once(struct client_stream *stream, const uint8_t *data, size_t len)
 {
 	struct h2_conversation *conversation = stream->conversation;
-	if (stream->answer.len > 0 || conversation->is_closed)
+	if (stream->answer.len > 0 || len < OFFER_MIN || conversation->is_closed)
 		return 0;
 	/* Before what is written asks its transport for the same: the end may still join it. */
 	h2_ask_flush(conversation);

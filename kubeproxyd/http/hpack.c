@@ -54,20 +54,31 @@ static void end(struct buf *out, const char *at)
 
 /* Eight letters at a time. A byte of `least` or `beyond` has its high bit set when the letter is at
  * least 'A', or beyond 'Z'. */
-static char *put_lower(char *at, const char *name, size_t len)
+static inline void put_lower_word(char *at, const char *name)
 {
 	const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
-	for (; len >= sizeof ones; len -= sizeof ones, name += sizeof ones) {
-		uint64_t word;
-		memcpy(&word, name, sizeof word);
-		uint64_t low = word & ~highs;
-		uint64_t least = low + ones * (0x80 - 'A'), beyond = low + ones * (0x7f - 'Z');
-		word |= ((least ^ beyond) & ~word & highs) >> 2;
-		at = mempcpy(at, &word, sizeof word);
+	uint64_t word;
+	memcpy(&word, name, sizeof word);
+	uint64_t low = word & ~highs;
+	uint64_t least = low + ones * (0x80 - 'A'), beyond = low + ones * (0x7f - 'Z');
+	word |= ((least ^ beyond) & ~word & highs) >> 2;
+	memcpy(at, &word, sizeof word);
+}
+
+/* Of longer names the last eight letters are written on their own, some of them twice. */
+static char *put_lower(char *at, const char *name, size_t len)
+{
+	char *end = at + len;
+	if (len >= sizeof(uint64_t)) {
+		size_t last = len - sizeof(uint64_t);
+		for (size_t i = 0; i < last; i += sizeof(uint64_t))
+			put_lower_word(at + i, name + i);
+		put_lower_word(at + last, name + last);
+		return end;
 	}
-	for (; len > 0; len--, name++)
-		*at++ = (char)(*name >= 'A' && *name <= 'Z' ? *name + ('a' - 'A') : *name);
-	return at;
+	for (; at < end; at++, name++)
+		*at = (char)(*name >= 'A' && *name <= 'Z' ? *name + ('a' - 'A') : *name);
+	return end;
 }
 
 void hpack_append(struct buf *out, const char *name, size_t name_len, const char *value,

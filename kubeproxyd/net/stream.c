@@ -244,10 +244,9 @@ void stream_write(struct stream *stream, const void *data, size_t len)
 	note_queued(stream);
 }
 
-/* Not while a write is blocked: TLS may have enciphered what it could not send. */
 bool stream_amend(struct stream *stream, uint64_t back, uint8_t bits)
 {
-	return !is_deaf(stream) && !stream->is_write_blocked &&
+	return !is_deaf(stream) && !stream->is_write_begun &&
 	       stream_queue_set_bits(&stream->queue, back, bits);
 }
 

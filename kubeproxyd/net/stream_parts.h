@@ -53,6 +53,7 @@ struct stream {
 	size_t counted; /* by them */
 	bool is_full; /* until on_drain */
 	bool is_write_blocked, write_wants_read;
+	bool is_write_begun; /* what waits first may be enciphered, and stays as it is */
 	bool is_end_wanted, is_end_sent;
 
 	X509 *peer; /* the SSL's */

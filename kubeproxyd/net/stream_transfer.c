@@ -177,6 +177,7 @@ static bool note_write(struct stream *stream, enum stream_io_result result)
 {
 	stream->is_write_blocked =
 	    result == STREAM_IO_WANTS_READ || result == STREAM_IO_WANTS_WRITE;
+	stream->is_write_begun = stream->is_write_blocked;
 	stream->write_wants_read = result == STREAM_IO_WANTS_READ;
 	if (result != STREAM_IO_BROKEN)
 		return true;
@@ -201,7 +202,7 @@ size_t stream_write_through(struct stream *stream, const uint8_t *data, size_t l
 	if (result == STREAM_IO_BROKEN && stream->failure == NULL)
 		stream->failure = xstrdup(stream_io_reason());
 	if (result == STREAM_IO_WANTS_READ || result == STREAM_IO_WANTS_WRITE) {
-		stream->is_write_blocked = true;
+		stream->is_write_blocked = stream->is_write_begun = true;
 		stream->write_wants_read = result == STREAM_IO_WANTS_READ;
 		stream_arm(stream);
 	}

@@ -70,10 +70,11 @@ static int open_destination(const struct audit_sink *sink)
 
 /* --- writing --------------------------------------------------------------------------------- */
 
-static size_t first_line(const struct buf *waiting)
+/* Its '\n' included; `len`: of all lines from this one on. */
+static size_t line_length(const char *line, size_t len)
 {
-	const char *end = memchr(waiting->data, '\n', waiting->len);
-	return end != NULL ? (size_t)(end - waiting->data) + 1 : waiting->len;
+	const char *end = memchr(line, '\n', len);
+	return end != NULL ? (size_t)(end - line) + 1 : len;
 }
 
 /* As much as goes. False: errno says why no more does. */
@@ -117,13 +118,19 @@ static bool send_line(struct audit_sink *sink, const char *line, size_t len)
 
 static bool write_journal(struct audit_sink *sink)
 {
-	while (sink->waiting.len > 0) {
-		size_t len = first_line(&sink->waiting);
-		if (!send_line(sink, sink->waiting.data, len))
-			return false;
-		buf_consume(&sink->waiting, len);
+	size_t sent = 0;
+	bool goes_on = true;
+	while (sent < sink->waiting.len && goes_on) {
+		const char *line = sink->waiting.data + sent;
+		size_t len = line_length(line, sink->waiting.len - sent);
+		goes_on = send_line(sink, line, len);
+		if (goes_on)
+			sent += len;
 	}
-	return true;
+	int error = errno;
+	buf_consume(&sink->waiting, sent);
+	errno = error;
+	return goes_on;
 }
 
 static void tell_loss(struct audit_sink *sink)

@@ -1,4 +1,5 @@
 /* Log lines as they arrive on standard error, which is a file here. */
+#include <fcntl.h>
 #include <limits.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -226,6 +227,18 @@ static void test_a_pipe_gets_what_stays_together_there(void **state)
 	assert_int_equal(close(ends[0]) + close(ends[1]), 0);
 }
 
+/* Neither does one get much that takes no more than fits. */
+static void test_little_at_a_time_where_nothing_waits(void **state)
+{
+	(void)state;
+	int waits = 0;
+	assert_int_equal(fcntl(log_file, F_SETFL, O_NONBLOCK), 0);
+	log_set_waiting(count_wait, &waits);
+	for (int i = 0; i < 5; i++)
+		log_a_kilobyte();
+	assert_int_equal(count_lines(seen()), 3);
+}
+
 /* What a process said is there though it ended so. */
 static void assert_last_words(void (*die)(void))
 {
@@ -273,6 +286,8 @@ int main(void)
 		test_whole_lines_leave_before_there_are_too_many, open_log, close_log),
 	    cmocka_unit_test_setup_teardown(
 		test_a_pipe_gets_what_stays_together_there, open_log, close_log),
+	    cmocka_unit_test_setup_teardown(
+		test_little_at_a_time_where_nothing_waits, open_log, close_log),
 	    cmocka_unit_test_setup_teardown(
 		test_nothing_is_lost_when_the_process_aborts, open_log, close_log),
 	    cmocka_unit_test_setup_teardown(

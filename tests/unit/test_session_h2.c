@@ -41,9 +41,14 @@ static void test_an_end_joins_its_body(void **state)
 {
 	(void)state;
 	int32_t id = ask("GET", "/api", false);
-	life_answer_head(last_life(), 200, 6);
-	life_send(last_life(), "abc", 3);
-	life_send(last_life(), "def", 3);
+	char body[401];
+	memset(body, 'x', 400);
+	body[400] = '\0';
+	life_answer_head(last_life(), 200, 400);
+	life_send(last_life(), body, 100); /* so little waits for more */
+	life_send(last_life(), body, 50);
+	world_end_turn();
+	life_send(last_life(), body, 250);
 	life_end(last_life());
 	world_end_turn();
 	const struct buf *written = &world.wire.written;
@@ -58,7 +63,7 @@ static void test_an_end_joins_its_body(void **state)
 	assert_string_equal(buf_text(&kinds), "HDD!");
 	buf_free(&kinds);
 	talk();
-	assert_answer(id, ":status: 200\ncontent-type: text/plain\ncontent-length: 6\n", "abcdef");
+	assert_answer(id, ":status: 200\ncontent-type: text/plain\ncontent-length: 400\n", body);
 }
 
 static void test_many_at_a_time(void **state)

@@ -5,6 +5,8 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <openssl/ssl.h>
+#include <sys/socket.h>
 
 #include "kubeproxyd/net/stream_parts.h"
 #include "tests/unit/stream_ends.h"
@@ -12,6 +14,8 @@
 #define BULK  ((size_t)10 * 1024 * 1024)
 #define PIECE 5000u
 #define HIGH  0x80u
+/* More than the kernel's buffers take. */
+#define MUCH ((size_t)1024 * 1024)
 
 /* One direction each: sends BULK bytes of a pattern as far as the marks allow, checks the other's,
  * pauses now and then. The first byte of each piece gets its highest bit only once it is queued. */
@@ -204,6 +208,88 @@ static void breaks_after_the_verb(void **state)
 	world_run(world, has_error, &world->client);
 }
 
+/* What a slow peer's window of a moment lets go on: both ends, and what is amended in that turn. */
+struct amending {
+	struct stream *stream;
+	struct deferred work;
+	uint64_t back;
+	bool is_asked, is_amended;
+};
+
+static void amend_now(void *arg)
+{
+	struct amending *amending = arg;
+	amending->is_asked = true;
+	amending->is_amended = stream_amend(amending->stream, amending->back, HIGH);
+}
+
+static struct loop *amending_loop;
+
+/* As a WINDOW_UPDATE of HTTP/2 asks for a flush at the end of the turn. */
+static size_t defer_amending(void *arg, const uint8_t *data, size_t len)
+{
+	struct amending *amending = arg;
+	(void)data;
+	loop_defer(amending_loop, &amending->work);
+	return len;
+}
+
+static void stay_calm(void *arg)
+{
+	(void)arg;
+}
+
+static const struct stream_events amending_events = {
+    .on_data = defer_amending,
+    .on_end = stay_calm,
+    .on_drain = stay_calm,
+    .on_error = pump_on_error,
+};
+
+static bool was_asked(void *arg)
+{
+	return ((struct amending *)arg)->is_asked;
+}
+
+static bool has_received_much(void *end)
+{
+	return ((struct end *)end)->received.len == MUCH;
+}
+
+/* A record that was enciphered and could not be sent is sent as it is, also when the socket takes
+ * it again and the flush of that turn is still to come: its bytes are not to be amended. */
+static void leaves_what_was_enciphered(void **state)
+{
+	static uint8_t zeros[MUCH];
+	struct world *world = *state;
+	world_open(world, true, NULL);
+	struct stream *client = world->client.stream, *accepted = world->accepted.stream;
+	stream_pause(accepted);
+	/* Less than one flush. */
+	int small = 32 * 1024;
+	assert_int_equal(
+	    setsockopt(accepted->io.fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small), 0);
+	assert_int_equal(setsockopt(client->io.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
+	stream_write(client, zeros, sizeof zeros);
+	world_wait(world, 20);
+	assert_true(client->is_write_blocked && SSL_want_write(client->io.ssl));
+	struct amending amending = {.stream = client, .back = stream_queued(client)};
+	amending.work = (struct deferred){.fn = amend_now, .arg = &amending};
+	amending_loop = world->loop;
+	stream_set_events(client, &amending_events, &amending);
+	/* The peer reads and says something: readable and writable come in one event. */
+	accepted->is_paused = false;
+	for (size_t i = 0; i < 64; i++)
+		stream_receive(accepted);
+	stream_write(accepted, "update", 6);
+	stream_flush(accepted);
+	world_run(world, was_asked, &amending);
+	stream_resume(accepted);
+	world_run(world, has_received_much, &world->accepted);
+	uint8_t byte = (uint8_t)world->accepted.received.data[MUCH - amending.back];
+	assert_int_equal(byte, amending.is_amended ? HIGH : 0);
+}
+
 #define WITH_WORLD(test) cmocka_unit_test_setup_teardown(test, world_set_up, world_tear_down)
 
 int main(void)
@@ -213,6 +299,7 @@ int main(void)
 	    WITH_WORLD(carries_them_record_by_record),
 	    WITH_WORLD(keeps_records_apart),
 	    WITH_WORLD(breaks_after_the_verb),
+	    WITH_WORLD(leaves_what_was_enciphered),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
