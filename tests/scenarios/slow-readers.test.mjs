@@ -42,11 +42,12 @@ scenario('slow readers', async (world) => {
 	}
 
 	let highest = 0;
-	// The simulator writes hundreds of megabytes for that.
-	await until(`more than ${count / 2} were cut, the slowest`, async () => {
+	// The simulator writes hundreds of megabytes for that. Those that are left fit the limit: how many of 80 streams do depends on
+	// how much each had when it became tight (43 or fewer).
+	await until(`more than ${count / 3} were cut, the slowest`, async () => {
 		highest = Math.max(highest, await number(/^eksgate_proxy_answer_bytes_held (\d+)/m));
 		const seen = await number(/^eksgate_proxy_refused_total\{reason="answers_in_hand"\} (\d+)/m);
-		return (await number(/^eksgate_proxy_requests_total\{[^}]*code="200"\} (\d+)/m)) > count && seen > count / 2;
+		return (await number(/^eksgate_proxy_requests_total\{[^}]*code="200"\} (\d+)/m)) > count && seen > count / 3;
 	}, { timeoutMs: 60000 });
 	const bound = LIMIT + (count + 1) * CONNECTION;
 	assert.ok(highest > 0 && highest <= bound, `${highest} bytes were held, ${bound} may be`);
