@@ -4,7 +4,7 @@
 // has: 64 MiB of plain output and of coloured listings, the CPU of the proxy's loop and of all threads, the time.
 // Where what runs: the loop on the subject's core; client and API server on the other, which they fill at full speed; the thread
 // that writes on any. Of two cores none is left for it then: what it needs is taken from the loop, the client and the server, and
-// the time says how much the machine has, not what recording does to a stream. That row has a bar where there is room.
+// the time says how much the machine has, too. Its title says so; its bar is the same.
 // Each recording is on the disk before anything else begins: a disk that lags behind slows whatever comes next. Called by
 // bench.mjs.
 import { execFileSync } from 'node:child_process';
@@ -123,8 +123,8 @@ export async function recording(stage, { tunnelMb, rounds }) {
 		const values = await atFullSpeed(stage, PAIRS * rounds, wanted, kind === 'listing' ? '&listing' : '');
 		const title = `an exec of ${wanted / MIB} MiB of ${words}, at full speed`;
 		add(`${kind}-loop`, `CPU of the loop for ${title}`, 's', pick(values, 'loop'));
-		if (hasRoom) add(`${kind}-time`, `time of ${title}`, 's', pick(values, 'took'));
-		else add(`${kind}-time-crowded`, `time of ${title}, where no core is left for the thread that writes`, 's', pick(values, 'took'));
+		const where = hasRoom ? '' : ', where no core is left for the thread that writes';
+		add(`${kind}-time`, `time of ${title}${where}`, 's', pick(values, 'took'));
 		add(`${kind}-cpu`, `CPU of all threads for ${title}`, 's', pick(values, 'cpu'));
 	}
 	const paced = [];

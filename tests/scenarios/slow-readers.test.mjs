@@ -42,15 +42,17 @@ scenario('slow readers', async (world) => {
 	}
 
 	let highest = 0;
-	// The simulator writes hundreds of megabytes for that. Those that are left fit the limit: how many of 80 streams do depends on
-	// how much each had when it became tight (43 or fewer).
-	await until(`more than ${count / 3} were cut, the slowest`, async () => {
+	// The simulator writes hundreds of megabytes for that. Nobody is cut once the rest fits the limit: of 80 streams 37 or 77 are,
+	// by how much each had when it became tight.
+	const least = process.env.EKSGATE_LONG ? count / 3 : count / 2;
+	await until(`more than ${least} were cut, the slowest`, async () => {
 		highest = Math.max(highest, await number(/^eksgate_proxy_answer_bytes_held (\d+)/m));
 		const seen = await number(/^eksgate_proxy_refused_total\{reason="answers_in_hand"\} (\d+)/m);
-		return (await number(/^eksgate_proxy_requests_total\{[^}]*code="200"\} (\d+)/m)) > count && seen > count / 3;
+		return (await number(/^eksgate_proxy_requests_total\{[^}]*code="200"\} (\d+)/m)) > count && seen > least;
 	}, { timeoutMs: 60000 });
 	const bound = LIMIT + (count + 1) * CONNECTION;
 	assert.ok(highest > 0 && highest <= bound, `${highest} bytes were held, ${bound} may be`);
+	await until('what is left fits', async () => (await number(/^eksgate_proxy_answer_bytes_held (\d+)/m)) <= LIMIT);
 	await kubeproxyd.log('access', 'request', /reason="[^"]*read too slowly[^"]*answers_in_hand/);
 	const grown = residentKiB(kubeproxyd.pid) - before;
 	assert.ok(grown * 1024 < 4 * LIMIT + (count + 1) * 2 * CONNECTION, `${grown} KiB more`);
