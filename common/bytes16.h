@@ -51,11 +51,23 @@ static inline bytes16 bytes16_cover(const char *text, size_t len)
 	return bytes16_twice(four << 32 | four);
 }
 
-static inline bool bytes16_is_zero(bytes16 found)
+/* The same, and copies the text to `at`. */
+static inline __attribute__((always_inline)) bytes16 bytes16_cover_copied(
+    char *at, const char *text, size_t len)
 {
-	uint64_t halves[2];
-	memcpy(halves, &found, sizeof halves);
-	return (halves[0] | halves[1]) == 0;
+	bytes16 cover = bytes16_cover(text, len);
+	if (len >= 8) {
+		memcpy(at + len - 8, text + len - 8, 8);
+		memcpy(at, text, 8);
+	} else if (len >= 4) {
+		memcpy(at + len - 4, text + len - 4, 4);
+		memcpy(at, text, 4);
+	} else {
+		at[len / 2] = text[len / 2];
+		at[len - 1] = text[len - 1];
+		at[0] = text[0];
+	}
+	return cover;
 }
 
 /* A bit for each byte that was found. */
@@ -70,6 +82,12 @@ static inline unsigned bytes16_bits(bytes16 found)
 		bits |= (found[i] & 1u) << i;
 	return bits;
 #endif
+}
+
+/* Whether nothing was found. */
+static inline bool bytes16_is_zero(bytes16 found)
+{
+	return bytes16_bits(found) == 0;
 }
 
 /* As whole words: of bytes that are all or nothing GCC 12 makes more than one instruction. */
@@ -90,6 +108,37 @@ static inline __attribute__((always_inline)) bool bytes16_are_free_of(
 	for (size_t at = 0; at + sizeof found < len; at += sizeof found)
 		found = bytes16_or(found, find(bytes16_load(text + at)));
 	return bytes16_is_zero(found);
+}
+
+/* The same, and copies the text to `at`, where nothing of it stands: what is short is read once for
+ * both. */
+static inline __attribute__((always_inline)) bool bytes16_copy_free_of(
+    bytes16_find *find, char *at, const char *text, size_t len)
+{
+	if (len < sizeof(bytes16))
+		return len == 0 || bytes16_is_zero(find(bytes16_cover_copied(at, text, len)));
+	const size_t last = len - sizeof(bytes16);
+	bytes16 block = bytes16_load(text + last), found = find(block);
+	memcpy(at + last, &block, sizeof block);
+	for (size_t next = 0; next < last; next += sizeof block) {
+		block = bytes16_load(text + next);
+		found = bytes16_or(found, find(block));
+		memcpy(at + next, &block, sizeof block);
+	}
+	return bytes16_is_zero(found);
+}
+
+static inline bytes16 bytes16_find_nothing(bytes16 bytes)
+{
+	return bytes ^ bytes;
+}
+
+/* Copies a text of some dozens of bytes; returns what stands behind it. */
+static inline __attribute__((always_inline)) char *bytes16_copy(
+    char *at, const char *text, size_t len)
+{
+	(void)bytes16_copy_free_of(bytes16_find_nothing, at, text, len);
+	return at + len;
 }
 
 #endif

@@ -169,11 +169,12 @@ static void add_ending(struct audit_event *event)
 }
 
 /* The line of event number `number`, of some that of one to which a recording's end was added. */
-static void write_line(struct buf *line, unsigned number)
+static void write_line(struct buf *line, unsigned number, bool has_user_member)
 {
 	static const char *const ids[] = {NULL, "", "11111111-2222-4333-8444-555555555555", "x",
 	    "11111111-2222-4333-8444-555555555555"};
 	struct world world = {0};
+	struct buf user = {0};
 	seed = number;
 	struct audit_event event = {.level = (enum audit_level)dice(4),
 	    .stage = dice(3) == 0 ? (enum audit_stage)dice(3) : AUDIT_RESPONSE_COMPLETE,
@@ -181,10 +182,15 @@ static void write_line(struct buf *line, unsigned number)
 	add_who(&event, &world);
 	add_what(&event, &world);
 	add_ending(&event);
+	if (has_user_member) {
+		audit_event_write_user(&user, &event);
+		event.user_member = &user;
+	}
 	audit_event_write(line, &event);
 	if (dice(4) == 0)
 		audit_event_add_recorded(line, maybe_text(), maybe_text());
 	request_info_free(&world.info);
+	buf_free(&user);
 }
 
 static void write_vectors(void)
@@ -194,7 +200,7 @@ static void write_vectors(void)
 	assert_non_null(file);
 	for (unsigned i = 0; i < EVENTS; i++) {
 		buf_clear(&line);
-		write_line(&line, i);
+		write_line(&line, i, false);
 		assert_int_equal(fwrite(line.data, 1, line.len, file), line.len);
 	}
 	buf_free(&line);
@@ -202,11 +208,8 @@ static void write_vectors(void)
 }
 
 /* One after the other into the same buffer, as the log has them: its room ends anywhere. */
-static void test_lines(void **state)
+static void assert_lines(bool have_user_member)
 {
-	(void)state;
-	if (getenv("EKSGATE_WRITE_VECTORS") != NULL)
-		write_vectors();
 	FILE *file = fopen(VECTORS, "r");
 	struct buf lines = {0};
 	char *wanted = NULL;
@@ -215,7 +218,7 @@ static void test_lines(void **state)
 	for (unsigned i = 0; i < EVENTS; i++) {
 		size_t begin = lines.len;
 		ssize_t len = getline(&wanted, &cap, file);
-		write_line(&lines, i);
+		write_line(&lines, i, have_user_member);
 		if (len < 0 || strcmp(lines.data + begin, wanted) != 0)
 			fail_msg("event %u: %s instead of %s", i, lines.data + begin,
 			    len < 0 ? "nothing" : wanted);
@@ -226,10 +229,26 @@ static void test_lines(void **state)
 	assert_int_equal(fclose(file), 0);
 }
 
+static void test_lines(void **state)
+{
+	(void)state;
+	if (getenv("EKSGATE_WRITE_VECTORS") != NULL)
+		write_vectors();
+	assert_lines(false);
+}
+
+/* What is the same in all events of a user may be written before. */
+static void test_lines_of_a_known_user(void **state)
+{
+	(void)state;
+	assert_lines(true);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_lines),
+	    cmocka_unit_test(test_lines_of_a_known_user),
 	};
 	memset(exactly_a_claim, 'c', sizeof exactly_a_claim - 1);
 	memset(more_than_a_claim, 'm', sizeof more_than_a_claim - 1);
