@@ -54,41 +54,62 @@ static void end(struct buf *out, const char *at)
 
 /* Eight letters at a time. A byte of `least` or `beyond` has its high bit set when the letter is at
  * least 'A', or beyond 'Z'. */
-static inline void put_lower_word(char *at, const char *name)
+static inline uint64_t lower(uint64_t word)
 {
 	const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
-	uint64_t word;
-	memcpy(&word, name, sizeof word);
 	uint64_t low = word & ~highs;
 	uint64_t least = low + ones * (0x80 - 'A'), beyond = low + ones * (0x7f - 'Z');
-	word |= ((least ^ beyond) & ~word & highs) >> 2;
-	memcpy(at, &word, sizeof word);
+	return word | ((least ^ beyond) & ~word & highs) >> 2;
 }
 
-/* Of longer names the last eight letters are written on their own, some of them twice. */
+static inline void put_lower_eight(char *at, const char *name)
+{
+	uint64_t eight;
+	memcpy(&eight, name, sizeof eight);
+	eight = lower(eight);
+	memcpy(at, &eight, sizeof eight);
+}
+
+static inline void put_lower_four(char *at, const char *name)
+{
+	uint32_t four;
+	memcpy(&four, name, sizeof four);
+	four = (uint32_t)lower(four);
+	memcpy(at, &four, sizeof four);
+}
+
+/* The last eight letters, or four, are written on their own, some of them twice. */
 static char *put_lower(char *at, const char *name, size_t len)
 {
 	char *end = at + len;
-	if (len >= sizeof(uint64_t)) {
-		size_t last = len - sizeof(uint64_t);
-		for (size_t i = 0; i < last; i += sizeof(uint64_t))
-			put_lower_word(at + i, name + i);
-		put_lower_word(at + last, name + last);
-		return end;
+	if (len >= 8) {
+		for (size_t i = 0; i < len - 8; i += 8)
+			put_lower_eight(at + i, name + i);
+		put_lower_eight(end - 8, name + len - 8);
+	} else if (len >= 4) {
+		put_lower_four(at, name);
+		put_lower_four(end - 4, name + len - 4);
+	} else {
+		for (size_t i = 0; i < len; i++)
+			at[i] = (char)lower((uint8_t)name[i]);
 	}
-	for (; at < end; at++, name++)
-		*at = (char)(*name >= 'A' && *name <= 'Z' ? *name + ('a' - 'A') : *name);
 	return end;
+}
+
+char *hpack_put(char *at, const char *name, size_t name_len, const char *value, size_t value_len,
+    bool is_private)
+{
+	*at++ = is_private ? NEVER_INDEXED : NOT_INDEXED;
+	at = put_integer(at, 0, LENGTH_MASK, name_len);
+	at = put_lower(at, name, name_len);
+	return put_raw(at, value, value_len);
 }
 
 void hpack_append(struct buf *out, const char *name, size_t name_len, const char *value,
     size_t value_len, bool is_private)
 {
 	char *at = begin(out, name_len, value_len);
-	*at++ = is_private ? NEVER_INDEXED : NOT_INDEXED;
-	at = put_integer(at, 0, LENGTH_MASK, name_len);
-	at = put_lower(at, name, name_len);
-	end(out, put_raw(at, value, value_len));
+	end(out, hpack_put(at, name, name_len, value, value_len, is_private));
 }
 
 void hpack_append_table_size(struct buf *out, size_t size)
