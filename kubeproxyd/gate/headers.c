@@ -154,21 +154,23 @@ static bool is_visible(const char *text)
 static bool is_sound(const struct headers_input *input, const struct http_head *upstream)
 {
 	const struct http_fields *fields = &upstream->fields;
-	struct hop_by_hop hop_by_hop = hop_by_hop_of(fields);
-	size_t vouched = 0;
+	size_t vouched = 0, audit_ids = 0, addresses = 0, upgrades = 0;
 	for (size_t i = 0; i < fields->count; i++) {
 		vouched += fields_is(fields, i, FIELD_IDENTITY);
-		bool is_upgrade_field = upstream->is_upgrade && fields_is(fields, i, FIELD_UPGRADE);
-		if (fields_is(fields, i, FIELD_DISGUISED) ||
-		    (hop_by_hop_has(&hop_by_hop, fields, i) && !is_upgrade_field))
+		audit_ids += fields_is(fields, i, FIELD_AUDIT_ID);
+		addresses += fields_is(fields, i, FIELD_FORWARDED_FOR);
+		if (!fields_is(fields, i, FIELD_DISGUISED | FIELD_HOP_BY_HOP))
+			continue;
+		/* A Connection field, which could name others, is none either. */
+		if (fields_is(fields, i, FIELD_DISGUISED) || !fields_is(fields, i, FIELD_UPGRADE))
 			return false;
+		upgrades++;
 	}
 	size_t expected = 2 + input->group_count + (input->uid != NULL) + input->extra_count + 1 +
 			  (input->client_address != NULL);
 	return vouched == expected && is_visible(upstream->target) &&
-	       is_visible(upstream->authority) && fields_count_with(fields, FIELD_AUDIT_ID) == 1 &&
-	       fields_count_with(fields, FIELD_FORWARDED_FOR) == (input->client_address != NULL) &&
-	       fields_count_with(fields, FIELD_UPGRADE) == upstream->is_upgrade &&
+	       is_visible(upstream->authority) && audit_ids == 1 &&
+	       addresses == (input->client_address != NULL) && upgrades == upstream->is_upgrade &&
 	       impersonate_is_sound(input, fields);
 }
 

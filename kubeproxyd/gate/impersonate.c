@@ -26,9 +26,9 @@ static bool is_value(const char *text)
 }
 
 /* Without a space: nothing stands behind a bearer token. */
-static bool is_token(const char *text)
+static bool is_token(const char *text, size_t len)
 {
-	return text != NULL && *text != '\0' && field_text_is_visible(text, strlen(text));
+	return len > 0 && field_text_is_visible(text, len);
 }
 
 static bool are_values(const struct headers_input *input)
@@ -60,9 +60,10 @@ bool impersonate_add_fields(const struct headers_input *input, struct http_field
 	static struct field_name authorization = FIELD_NAME("Authorization");
 	static struct field_name user = FIELD_NAME("Impersonate-User");
 	static struct field_name group = FIELD_NAME("Impersonate-Group");
-	if (!is_token(input->token) || !is_value(input->user) || !are_values(input))
+	size_t token_len = input->token != NULL ? strlen(input->token) : 0;
+	if (!is_token(input->token, token_len) || !is_value(input->user) || !are_values(input))
 		return false;
-	fields_out_add_prefixed(fields, &authorization, BEARER, input->token);
+	fields_out_add_prefixed(fields, &authorization, BEARER, input->token, token_len);
 	fields_out_add_text(fields, &user, input->user);
 	for (size_t i = 0; i < input->group_count; i++)
 		fields_out_add_text(fields, &group, input->groups[i]);

@@ -63,7 +63,8 @@ static uint32_t traits_of(struct field_name *name)
 }
 
 /* There is room. Returns where the value goes, with a NUL behind it. */
-static char *open_field(struct http_fields *to, struct field_name *name, size_t value_len)
+static inline __attribute__((always_inline)) char *open_field(
+    struct http_fields *to, struct field_name *name, size_t value_len)
 {
 	size_t value_at = to->block_len + name->len + 1;
 	uint32_t traits = traits_of(name);
@@ -87,10 +88,10 @@ void fields_out_add(
 		fields_add(to, name->text, name->len, value, value_len);
 }
 
-void fields_out_add_prefixed(
-    struct http_fields *to, struct field_name *name, const char *prefix, const char *rest)
+void fields_out_add_prefixed(struct http_fields *to, struct field_name *name, const char *prefix,
+    const char *rest, size_t rest_len)
 {
-	size_t prefix_len = strlen(prefix), rest_len = strlen(rest);
+	size_t prefix_len = strlen(prefix);
 	if (!has_room(to, 1, name->len + prefix_len + rest_len + 2)) {
 		fields_add_prefixed(to, name->text, prefix, rest);
 		return;

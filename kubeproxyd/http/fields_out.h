@@ -32,8 +32,9 @@ static inline void fields_out_add_text(
 {
 	fields_out_add(to, name, value, strlen(value));
 }
-/* The value is `prefix` and `rest` in one; no copy of either is left elsewhere. */
-void fields_out_add_prefixed(
-    struct http_fields *to, struct field_name *name, const char *prefix, const char *rest);
+/* The value is `prefix` and `rest`, a text of `rest_len` bytes, in one; no copy of either is left
+ * elsewhere. */
+void fields_out_add_prefixed(struct http_fields *to, struct field_name *name, const char *prefix,
+    const char *rest, size_t rest_len);
 
 #endif

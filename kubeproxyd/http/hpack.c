@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/bytes16.h"
 #include "common/decimal.h"
 #include "kubeproxyd/http/hpack_table.h"
 
@@ -52,46 +53,52 @@ static void end(struct buf *out, const char *at)
 	buf_commit(out, (size_t)(at - (out->data + out->len)));
 }
 
-/* Eight letters at a time. A byte of `least` or `beyond` has its high bit set when the letter is at
- * least 'A', or beyond 'Z'. */
-static inline uint64_t lower(uint64_t word)
+static inline bytes16 lower(bytes16 letters)
 {
-	const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
-	uint64_t low = word & ~highs;
-	uint64_t least = low + ones * (0x80 - 'A'), beyond = low + ones * (0x7f - 'Z');
-	return word | ((least ^ beyond) & ~word & highs) >> 2;
+	return letters | ((letters >= 'A') & (letters <= 'Z') & ('a' - 'A'));
 }
 
-static inline void put_lower_eight(char *at, const char *name)
+static inline void put_lower_sixteen(char *at, const char *name)
 {
-	uint64_t eight;
-	memcpy(&eight, name, sizeof eight);
-	eight = lower(eight);
-	memcpy(at, &eight, sizeof eight);
+	bytes16 letters = lower(bytes16_load(name));
+	memcpy(at, &letters, sizeof letters);
 }
 
-static inline void put_lower_four(char *at, const char *name)
+/* Both ends of a name of 8 to 16 letters, and of 4 to 8: some in the middle may be of either. */
+static inline void put_lower_eights(char *at, const char *name, size_t len)
 {
-	uint32_t four;
-	memcpy(&four, name, sizeof four);
-	four = (uint32_t)lower(four);
-	memcpy(at, &four, sizeof four);
+	uint64_t ends[2];
+	memcpy(&ends[0], name, sizeof ends[0]);
+	memcpy(&ends[1], name + len - sizeof ends[1], sizeof ends[1]);
+	put_lower_sixteen((char *)ends, (const char *)ends);
+	memcpy(at, &ends[0], sizeof ends[0]);
+	memcpy(at + len - sizeof ends[1], &ends[1], sizeof ends[1]);
 }
 
-/* The last eight letters, or four, are written on their own, some of them twice. */
+static inline void put_lower_fours(char *at, const char *name, size_t len)
+{
+	uint32_t ends[4] = {0};
+	memcpy(&ends[0], name, sizeof ends[0]);
+	memcpy(&ends[1], name + len - sizeof ends[1], sizeof ends[1]);
+	put_lower_sixteen((char *)ends, (const char *)ends);
+	memcpy(at, &ends[0], sizeof ends[0]);
+	memcpy(at + len - sizeof ends[1], &ends[1], sizeof ends[1]);
+}
+
 static char *put_lower(char *at, const char *name, size_t len)
 {
 	char *end = at + len;
-	if (len >= 8) {
-		for (size_t i = 0; i < len - 8; i += 8)
-			put_lower_eight(at + i, name + i);
-		put_lower_eight(end - 8, name + len - 8);
+	if (len >= 16) {
+		for (size_t i = 0; i < len - 16; i += 16)
+			put_lower_sixteen(at + i, name + i);
+		put_lower_sixteen(end - 16, name + len - 16);
+	} else if (len >= 8) {
+		put_lower_eights(at, name, len);
 	} else if (len >= 4) {
-		put_lower_four(at, name);
-		put_lower_four(end - 4, name + len - 4);
+		put_lower_fours(at, name, len);
 	} else {
-		for (size_t i = 0; i < len; i++)
-			at[i] = (char)lower((uint8_t)name[i]);
+		for (; at < end; at++, name++)
+			*at = (char)(*name >= 'A' && *name <= 'Z' ? *name + ('a' - 'A') : *name);
 	}
 	return end;
 }

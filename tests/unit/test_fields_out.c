@@ -122,7 +122,7 @@ static void test_names_of_ours_are_as_if_looked_up(void **state)
 		fields_out_add_text(&to, name, "value");
 		assert_same(&to, &wanted);
 		fields_add_prefixed(&wanted, name->text, "Bearer ", "token");
-		fields_out_add_prefixed(&to, name, "Bearer ", "token");
+		fields_out_add_prefixed(&to, name, "Bearer ", "token", 5);
 		assert_same(&to, &wanted);
 		assert_string_equal(fields_value(&to, 1), "Bearer token");
 		fields_free(&to);
