@@ -96,7 +96,7 @@ bool impersonate_is_sound(const struct headers_input *input, const struct http_f
 		if (!fields_is(fields, i, OURS))
 			continue;
 		const char *value = fields_value(fields, i);
-		bool is_ours = false;
+		bool is_ours;
 		if (fields_is(fields, i, FIELD_AUTHORIZATION)) {
 			is_ours = bearers++ == 0 && is_our_bearer(input, value);
 		} else if (fields_is(fields, i, FIELD_IMPERSONATE_USER)) {

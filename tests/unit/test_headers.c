@@ -411,6 +411,8 @@ static const struct answer answers[] = {
 	"Content-Type: application/json, text/html\n" SANDBOX, false},
     {200, "Content-Type: text/plain\nContent-Type: text/html\n",
 	"Content-Type: text/plain\nContent-Type: text/html\n" SANDBOX, false},
+    {200, "Content-Type: text/html\nContent-Type: text/plain\n",
+	"Content-Type: text/html\nContent-Type: text/plain\n" SANDBOX, false},
     {200, "Content-Type: image/svg+xml\n", "Content-Type: image/svg+xml\n" SANDBOX, false},
     {200, "Content-Type: application/vnd.kubernetes.protobuf;stream=watch\n",
 	"Content-Type: application/vnd.kubernetes.protobuf;stream=watch\n", false},
