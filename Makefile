@@ -198,7 +198,7 @@ test_resolver := $(BASE) common/loop.o $(NET)
 
 UNIT_TESTS += test_alias test_route test_pace test_relay test_exchange test_session_h1 test_sessions test_upstream \
 	test_cluster test_audit_id test_audit_event test_audit_policy test_audit_sink \
-	test_audit_merge test_exchange_audit test_exchange_tunnels test_exchange_failures
+	test_audit_merge test_exchange_audit test_exchange_tunnels test_exchange_failures test_exchange_steps
 test_sessions := $(BASE) common/loop.o common/metrics.o kubeproxyd/front/session.o kubeproxyd/front/strangers.o
 test_cluster := $(BASE) $(KUBE_CLUSTER) common/aws_endpoint.o kubeproxyd/directory/cluster.o
 test_upstream := tests/unit/fake_streams.o $(BASE) common/loop.o common/metrics.o $(HTTP) $(LLHTTP) kubeproxyd/back/upstream.o \
@@ -232,6 +232,7 @@ test_exchange += common/worker.o tests/unit/tunnel_bytes.o
 test_exchange_audit := $(filter-out %exchange_stage.o,$(test_exchange))
 test_exchange_tunnels := $(test_exchange)
 test_exchange_failures := $(test_exchange)
+test_exchange_steps := $(test_exchange)
 UNIT_TESTS += test_exchange_remote test_remote_disk test_own_request test_delete_memory
 test_delete_memory = $(test_exchange) tests/unit/protobuf_reference.o
 test_own_request := $(test_exchange)

@@ -69,6 +69,8 @@ static void on_upstream_failed(void *arg, const struct peer_failure *failure)
 {
 	struct exchange *exchange = arg;
 	const char *name = exchange->admission.route.cluster;
+	if (exchange->state == STATE_ENDED)
+		return;
 	/* It had said all it wanted; that it takes no more is its way to end. */
 	if (exchange->is_half_closed) {
 		exchange_finish(exchange, "done");
@@ -230,7 +232,7 @@ static void on_answer_body(void *arg, const uint8_t *data, size_t len)
 {
 	struct exchange *exchange = arg;
 	holdings_make_room(exchange->all->with.holdings, len);
-	if (exchange->state == STATE_DONE) /* for want of it */
+	if (exchange->state >= STATE_ENDED) /* for want of it */
 		return;
 	if (exchange->holds_rules)
 		exchange_rules_add(exchange, data, len);
@@ -258,7 +260,7 @@ void exchange_relay_end(struct exchange *exchange)
 	exchange->is_half_closed =
 	    exchange->state == STATE_TUNNEL && !exchange->relay.is_request_ended;
 	if (!exchange->is_half_closed)
-		exchange_finish(exchange, "done");
+		exchange_end_later(exchange);
 }
 
 static void on_answer_end(void *arg)
