@@ -11,6 +11,7 @@
 #include "kubeproxyd/exchange/failure.h"
 #include "kubeproxyd/exchange/upgrade.h"
 #include "kubeproxyd/gate/headers.h"
+#include "kubeproxyd/http/fields_out.h"
 #include "kubeproxyd/net/holdings.h"
 
 /* How often what an API server refused, provably unprocessed, is sent again. */
@@ -135,6 +136,7 @@ static void on_unauthorized(struct exchange *exchange)
 bool exchange_build_answer(const struct exchange *exchange, const struct http_head *upstream,
     struct http_head *head, char **message)
 {
+	static struct field_name audit_id = FIELD_NAME("Audit-Id");
 	const struct admission *admission = &exchange->admission;
 	struct headers_answer given = {
 	    .upstream = upstream,
@@ -147,7 +149,7 @@ bool exchange_build_answer(const struct exchange *exchange, const struct http_he
 	if (!headers_build_response(&given, head, message))
 		return false;
 	if (fields_find(&head->fields, FIELD_AUDIT_ID) == NULL)
-		fields_add_text(&head->fields, "Audit-Id", exchange->audit_id);
+		fields_out_add_text(&head->fields, &audit_id, exchange->audit_id);
 	return true;
 }
 
