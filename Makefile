@@ -128,7 +128,7 @@ POLICY := common/edit_distance.o kubeproxyd/http/fields.o kubeproxyd/http/field_
 	kubeproxyd/policy/verbs.o kubeproxyd/policy/vocabulary.o kubeproxyd/policy/kinds.o kubeproxyd/policy/matcher.o kubeproxyd/policy/resource_rule.o \
 	kubeproxyd/policy/resource_rule_read.o kubeproxyd/policy/role_compile.o \
 	kubeproxyd/policy/impersonation.o kubeproxyd/policy/decide_as.o kubeproxyd/policy/rules_review.o $(BODIES)
-GATE := common/base64url.o kubeproxyd/gate/impersonate.o kubeproxyd/gate/act_as.o kubeproxyd/gate/headers.o \
+GATE := common/base64url.o kubeproxyd/http/fields_out.o kubeproxyd/gate/impersonate.o kubeproxyd/gate/act_as.o kubeproxyd/gate/headers.o \
 	kubeproxyd/gate/headers_response.o kubeproxyd/gate/identity.o kubeproxyd/gate/identity_certificate.o
 GATE += kubeproxyd/gate/credential.o kubeproxyd/gate/locks.o
 LOGIN := kubeproxyd/gate/identity_resolve.o kubeproxyd/gate/token_cache.o kubeproxyd/gate/address_pace.o \
@@ -172,8 +172,9 @@ test_aws_sources := $(AWS_TEST)
 test_aws_eks := $(AWS_TEST) $(LABELS) discoveryd/aws_question.o discoveryd/aws_eks.o discoveryd/aws_account.o
 test_token := $(AWS_TEST) common/eks_token.o kubeproxyd/directory/token.o
 
-UNIT_TESTS += test_fields test_head test_h1_reader test_status
+UNIT_TESTS += test_fields test_fields_out test_head test_h1_reader test_status
 test_fields := common/xmem.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o
+test_fields_out := kubeproxyd/http/fields_out.o $(test_fields)
 test_head := $(BASE) kubeproxyd/http/h1_rules.o kubeproxyd/http/head.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o
 test_h1_reader := $(BASE) $(HTTP) $(LLHTTP)
 test_status := $(BASE) kubeproxyd/http/status.o
@@ -197,7 +198,7 @@ test_resolver := $(BASE) common/loop.o $(NET)
 
 UNIT_TESTS += test_alias test_route test_pace test_relay test_exchange test_session_h1 test_sessions test_upstream \
 	test_cluster test_audit_id test_audit_event test_audit_policy test_audit_sink \
-	test_audit_merge test_exchange_audit test_exchange_tunnels test_exchange_failures
+	test_audit_merge test_exchange_audit test_exchange_tunnels test_exchange_failures test_exchange_steps
 test_sessions := $(BASE) common/loop.o common/metrics.o kubeproxyd/front/session.o kubeproxyd/front/strangers.o
 test_cluster := $(BASE) $(KUBE_CLUSTER) common/aws_endpoint.o kubeproxyd/directory/cluster.o
 test_upstream := tests/unit/fake_streams.o $(BASE) common/loop.o common/metrics.o $(HTTP) $(LLHTTP) kubeproxyd/back/upstream.o \
@@ -226,7 +227,7 @@ test_alias := $(BASE) kubeproxyd/directory/alias.o
 test_relay := $(BASE) kubeproxyd/exchange/relay.o
 test_exchange := kubeproxyd/net/holdings.o tests/unit/exchange_stage.o tests/unit/exchange_world.o $(BASE) common/loop.o common/metrics.o common/json.o $(filter-out %/user_api.o,$(EXCHANGE)) $(RECORD) $(FILTER) \
 	kubeproxyd/policy/document.o common/edit_distance.o common/yaml.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o kubeproxyd/http/head.o kubeproxyd/http/status.o \
-	kubeproxyd/gate/headers.o kubeproxyd/gate/headers_response.o \
+	kubeproxyd/http/fields_out.o kubeproxyd/gate/headers.o kubeproxyd/gate/headers_response.o \
 	kubeproxyd/gate/impersonate.o kubeproxyd/gate/act_as.o kubeproxyd/gate/credential.o kubeproxyd/gate/locks.o common/base64url.o \
 	kubeproxyd/policy/query.o kubeproxyd/policy/field_selector.o \
 	kubeproxyd/policy/path_policy.o kubeproxyd/policy/request_info.o kubeproxyd/policy/principal.o $(BODIES)
@@ -234,6 +235,7 @@ test_exchange += common/worker.o tests/unit/tunnel_bytes.o
 test_exchange_audit := $(filter-out %exchange_stage.o,$(test_exchange))
 test_exchange_tunnels := $(test_exchange)
 test_exchange_failures := $(test_exchange)
+test_exchange_steps := $(test_exchange)
 UNIT_TESTS += test_exchange_remote test_remote_disk test_own_request test_delete_memory
 test_delete_memory = $(test_exchange) tests/unit/protobuf_reference.o
 test_own_request := $(test_exchange)
@@ -425,7 +427,7 @@ FUZZ_TARGETS += fuzz_cast
 fuzz_cast := $(test_cast_reader)
 
 FUZZ_TARGETS += fuzz_upgrade
-fuzz_upgrade := $(BASE) $(HTTP) $(LLHTTP) kubeproxyd/exchange/upgrade.o kubeproxyd/gate/headers_response.o
+fuzz_upgrade := $(BASE) $(HTTP) $(LLHTTP) kubeproxyd/exchange/upgrade.o kubeproxyd/http/fields_out.o kubeproxyd/gate/headers_response.o
 
 FUZZ_TARGETS += fuzz_hpack
 fuzz_hpack := tests/unit/hpack_both.o $(HPACK_TEST)

@@ -176,6 +176,11 @@ void exchange_let_page(struct exchange *exchange)
 
 void exchange_start(struct exchange *exchange)
 {
+	exchanges_step_later(exchange->all, &exchange->link, EXCHANGE_ARRIVES);
+}
+
+void exchange_arrive(struct exchange *exchange)
+{
 	struct caller *caller = exchange->caller;
 	if (user_api_is_asked(exchange->all, caller, exchange->request) &&
 	    user_api_is_public(exchange->request)) {
@@ -226,6 +231,11 @@ static void on_token(void *arg, const char *token, const char *error)
 void exchange_get_token(struct exchange *exchange)
 {
 	exchange_set_state(exchange, STATE_GETTING_TOKEN);
+	exchanges_step_later(exchange->all, &exchange->link, EXCHANGE_LEAVES);
+}
+
+void exchange_leave(struct exchange *exchange)
+{
 	struct token_wait *wait =
 	    token_source_get(exchange->admission.cluster->tokens, on_token, exchange);
 	if (wait != NULL)
@@ -318,6 +328,8 @@ static void send_request(struct exchange *exchange, const char *token)
 static void on_client_body(void *arg, const uint8_t *data, size_t len)
 {
 	struct exchange *exchange = arg;
+	if (exchange->state == STATE_ENDED)
+		return;
 	exchange_audit_request_body(exchange, data, len);
 	if (exchange->options.client_idle_timeout.ms > 0)
 		activity_feed(&exchange->activity, ACTIVITY_OF_CLIENT, data, len);
@@ -334,6 +346,8 @@ static void on_client_body(void *arg, const uint8_t *data, size_t len)
 static void on_client_end(void *arg)
 {
 	struct exchange *exchange = arg;
+	if (exchange->state == STATE_ENDED)
+		return;
 	relay_on_request_end(&exchange->relay);
 	if (exchange->state == STATE_HOLDING)
 		look_at_held(exchange);
@@ -345,6 +359,8 @@ static void on_client_drain(void *arg)
 {
 	struct exchange *exchange = arg;
 	exchanges_note_stalled(exchange->all, &exchange->link, false);
+	if (exchange->state == STATE_ENDED)
+		return;
 	if (exchange->filter != NULL)
 		exchange_filter_drain(exchange);
 	else

@@ -19,12 +19,16 @@ struct exchange *exchange_new(struct exchanges *all, struct peer client, struct 
     const struct http_head *head) MUST_USE;
 /* Its client is the proxy itself: a filtered list has its pages. Before exchange_start(). */
 void exchange_let_page(struct exchange *exchange);
-/* May answer and release the client inside this call. */
+/* It takes its way at the end of this turn. */
 void exchange_start(struct exchange *exchange);
 /* What the client does, as of any peer (on_head is not used); `arg` is the exchange. */
 extern const struct peer_events exchange_client_events;
 
-/* For the list. Whoever sits at an exec or attach reads the reason; a second call does not wait for
+/* For the list: the steps of its way. Each may answer and release the client. */
+void exchange_arrive(struct exchange *exchange);
+void exchange_leave(struct exchange *exchange);
+void exchange_end(struct exchange *exchange);
+/* Whoever sits at an exec or attach reads the reason; a second call does not wait for
  * that any more. */
 void exchange_cut(struct exchange *exchange, const char *reason);
 /* When it is a watch that answers by now: ends it as API servers do, cleanly. False: it is not. */

@@ -11,6 +11,7 @@
 #include "kubeproxyd/exchange/failure.h"
 #include "kubeproxyd/exchange/upgrade.h"
 #include "kubeproxyd/gate/headers.h"
+#include "kubeproxyd/http/fields_out.h"
 #include "kubeproxyd/net/holdings.h"
 
 /* How often what an API server refused, provably unprocessed, is sent again. */
@@ -68,6 +69,8 @@ static void on_upstream_failed(void *arg, const struct peer_failure *failure)
 {
 	struct exchange *exchange = arg;
 	const char *name = exchange->admission.route.cluster;
+	if (exchange->state == STATE_ENDED)
+		return;
 	/* It had said all it wanted; that it takes no more is its way to end. */
 	if (exchange->is_half_closed) {
 		exchange_finish(exchange, "done");
@@ -133,6 +136,7 @@ static void on_unauthorized(struct exchange *exchange)
 bool exchange_build_answer(const struct exchange *exchange, const struct http_head *upstream,
     struct http_head *head, char **message)
 {
+	static struct field_name audit_id = FIELD_NAME("Audit-Id");
 	const struct admission *admission = &exchange->admission;
 	struct headers_answer given = {
 	    .upstream = upstream,
@@ -145,7 +149,7 @@ bool exchange_build_answer(const struct exchange *exchange, const struct http_he
 	if (!headers_build_response(&given, head, message))
 		return false;
 	if (fields_find(&head->fields, FIELD_AUDIT_ID) == NULL)
-		fields_add_text(&head->fields, "Audit-Id", exchange->audit_id);
+		fields_out_add_text(&head->fields, &audit_id, exchange->audit_id);
 	return true;
 }
 
@@ -228,7 +232,7 @@ static void on_answer_body(void *arg, const uint8_t *data, size_t len)
 {
 	struct exchange *exchange = arg;
 	holdings_make_room(exchange->all->with.holdings, len);
-	if (exchange->state == STATE_DONE) /* for want of it */
+	if (exchange->state >= STATE_ENDED) /* for want of it */
 		return;
 	if (exchange->holds_rules)
 		exchange_rules_add(exchange, data, len);
@@ -256,7 +260,7 @@ void exchange_relay_end(struct exchange *exchange)
 	exchange->is_half_closed =
 	    exchange->state == STATE_TUNNEL && !exchange->relay.is_request_ended;
 	if (!exchange->is_half_closed)
-		exchange_finish(exchange, "done");
+		exchange_end_later(exchange);
 }
 
 static void on_answer_end(void *arg)

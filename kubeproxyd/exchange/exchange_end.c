@@ -22,7 +22,7 @@
 void exchange_set_state(struct exchange *exchange, enum exchange_state state)
 {
 	static const char *const names[] = {"identifying", "holding", "opening-recording",
-	    "getting-token", "waiting", "deleting", "relaying", "tunnel", "done"};
+	    "getting-token", "waiting", "deleting", "relaying", "tunnel", "ended", "done"};
 	log_debug("exchange", "state", LOG_S("audit_id", exchange->audit_id),
 	    LOG_S("from", names[exchange->state]), LOG_S("to", names[state]));
 	exchange->state = state;
@@ -101,6 +101,8 @@ void exchange_finish(struct exchange *exchange, const char *reason)
 {
 	if (exchange->state == STATE_DONE)
 		return;
+	if (exchange->state == STATE_ENDED)
+		reason = "done";
 	exchange_set_state(exchange, STATE_DONE);
 	reason = exchange_remote_reason(exchange, reason);
 	record(exchange, reason);
@@ -119,6 +121,17 @@ void exchange_finish(struct exchange *exchange, const char *reason)
 	identity_unref(&exchange->identity);
 	loop_free_later(exchange->all->with.loop, free_exchange, exchange);
 	exchange->client.verbs->release(exchange->client.object);
+}
+
+void exchange_end_later(struct exchange *exchange)
+{
+	exchange_set_state(exchange, STATE_ENDED);
+	exchanges_step_later(exchange->all, &exchange->link, EXCHANGE_ENDS);
+}
+
+void exchange_end(struct exchange *exchange)
+{
+	exchange_finish(exchange, "done");
 }
 
 void exchange_answer_after(

@@ -300,7 +300,7 @@ static bool has_room(struct exchange *exchange)
 	if (exchange->filter->held <= HELD_IN_ANY_CASE)
 		return true;
 	holdings_make_room(holdings, 0);
-	if (exchange->state == STATE_DONE)
+	if (exchange->state >= STATE_ENDED)
 		return false;
 	if (holdings_have_room(holdings, 0))
 		return true;
@@ -370,6 +370,8 @@ static void on_disk(void *arg)
 {
 	struct exchange *exchange = arg;
 	struct exchange_filter *filter = exchange->filter;
+	if (exchange->state == STATE_ENDED)
+		return;
 	keep_counts(exchange);
 	if (spool_fault(filter->spool) != SPOOL_SOUND)
 		give_up_holding(exchange);
@@ -380,7 +382,7 @@ static void on_disk(void *arg)
 void exchange_filter_look(struct exchange *exchange)
 {
 	struct exchange_filter *filter = exchange->filter;
-	if (filter == NULL || filter->spool == NULL || exchange->state == STATE_DONE)
+	if (filter == NULL || filter->spool == NULL || exchange->state >= STATE_ENDED)
 		return;
 	spool_look(filter->spool);
 	if (spool_fault(filter->spool) != SPOOL_SOUND)

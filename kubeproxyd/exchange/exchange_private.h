@@ -32,6 +32,7 @@ enum exchange_state {
 	STATE_DELETING, /* a collection, one by one */
 	STATE_RELAYING,
 	STATE_TUNNEL,
+	STATE_ENDED, /* the client has all of the answer */
 	STATE_DONE,
 };
 
@@ -97,6 +98,8 @@ void exchange_rules_end(struct exchange *exchange);
 void exchange_drop_upstream(struct exchange *exchange);
 /* The one way out; `reason` goes into the records. */
 void exchange_finish(struct exchange *exchange, const char *reason);
+/* The same at the end of this turn, for an answer that is complete. */
+void exchange_end_later(struct exchange *exchange);
 /* Answers with a Status of our own and ends. */
 void exchange_answer(struct exchange *exchange, unsigned status, const char *message);
 /* Answers with what the admission has to say, and ends. */

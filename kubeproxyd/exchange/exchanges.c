@@ -150,6 +150,41 @@ static void on_collect(void *arg)
 	metric_set(exchanges->metrics.spooled, (double)exchanges->spools.all.held);
 }
 
+/* --- steps ---------------------------------------------------------------------------------- */
+
+void exchanges_step_later(
+    struct exchanges *exchanges, struct exchange_link *link, enum exchange_step step)
+{
+	link->step = step;
+	TAILQ_INSERT_TAIL(&exchanges->steps[step], link, step_entry);
+	loop_defer(exchanges->with.loop, &exchanges->stepping);
+}
+
+static void forget_step(struct exchanges *exchanges, struct exchange_link *link)
+{
+	if (link->step == EXCHANGE_STEPS)
+		return;
+	TAILQ_REMOVE(&exchanges->steps[link->step], link, step_entry);
+	link->step = EXCHANGE_STEPS;
+}
+
+static void step_all(void *arg)
+{
+	static void (*const takes[EXCHANGE_STEPS])(struct exchange * exchange) = {
+	    [EXCHANGE_ENDS] = exchange_end,
+	    [EXCHANGE_ARRIVES] = exchange_arrive,
+	    [EXCHANGE_LEAVES] = exchange_leave,
+	};
+	struct exchanges *exchanges = arg;
+	struct exchange_link *link;
+	for (size_t step = 0; step < EXCHANGE_STEPS; step++) {
+		while ((link = TAILQ_FIRST(&exchanges->steps[step])) != NULL) {
+			forget_step(exchanges, link);
+			takes[step](link->exchange);
+		}
+	}
+}
+
 /* --- the set ------------------------------------------------------------------------------ */
 
 static void make_metrics(struct exchanges *exchanges, struct metrics *metrics)
@@ -191,6 +226,9 @@ struct exchanges *exchanges_new(const struct exchanges_options *options)
 	TAILQ_INIT(&exchanges->live);
 	TAILQ_INIT(&exchanges->receiving);
 	TAILQ_INIT(&exchanges->stalled);
+	for (size_t step = 0; step < EXCHANGE_STEPS; step++)
+		TAILQ_INIT(&exchanges->steps[step]);
+	exchanges->stepping = (struct deferred){.fn = step_all, .arg = exchanges};
 	limit_holdings(exchanges);
 	exchanges->spools.directory = xstrdup_or_null(options->settings->proxy.cache_dir);
 	exchanges->spools.worker = worker_new(options->loop);
@@ -215,6 +253,7 @@ void exchanges_free(struct exchanges **exchanges)
 	if (*exchanges == NULL)
 		return;
 	for_each(*exchanges, cut_at_exit);
+	loop_undefer((*exchanges)->with.loop, &(*exchanges)->stepping);
 	timer_free(&(*exchanges)->expiry);
 	timer_free(&(*exchanges)->look);
 	policy_unref(&(*exchanges)->with.policy);
@@ -228,6 +267,7 @@ void exchanges_free(struct exchanges **exchanges)
 
 void exchanges_add(struct exchanges *exchanges, struct exchange_link *link, bool has_body)
 {
+	link->step = EXCHANGE_STEPS;
 	TAILQ_INSERT_TAIL(&exchanges->live, link, entry);
 	exchanges->count++;
 	if (!has_body)
@@ -241,6 +281,7 @@ void exchanges_add(struct exchanges *exchanges, struct exchange_link *link, bool
 void exchanges_remove(struct exchanges *exchanges, struct exchange_link *link)
 {
 	stop_receiving(exchanges, link);
+	forget_step(exchanges, link);
 	exchanges_note_stalled(exchanges, link, false);
 	TAILQ_REMOVE(&exchanges->live, link, entry);
 	exchanges->count--;

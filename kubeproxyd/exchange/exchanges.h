@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "common/attr.h"
+#include "common/loop.h"
 #include "common/mono.h"
 #include "kubeproxyd/exchange/in_flight.h"
 #include "kubeproxyd/exchange/spool.h"
@@ -21,7 +22,6 @@ struct exchange;
 struct holdings;
 struct identity_providers;
 struct lock_watch;
-struct loop;
 struct metric;
 struct metrics;
 struct policy;
@@ -49,10 +49,21 @@ struct exchanges_options {
 	struct holdings *holdings; /* limited here. NULL: answers are not counted */
 };
 
+/* What is done at the end of a turn, for all at a time: a request walks through more code than the
+ * processor's nearest cache holds, and the next one finds each step's still there. */
+enum exchange_step {
+	EXCHANGE_ENDS, /* records are written */
+	EXCHANGE_ARRIVES, /* who asks, and may it */
+	EXCHANGE_LEAVES, /* to the API server */
+	EXCHANGE_STEPS, /* how many; as the step of an exchange: none */
+};
+
 struct exchange_link {
 	TAILQ_ENTRY(exchange_link) entry;
 	TAILQ_ENTRY(exchange_link) body_entry;
 	TAILQ_ENTRY(exchange_link) stalled_entry;
+	TAILQ_ENTRY(exchange_link) step_entry;
+	enum exchange_step step; /* that it waits for */
 	bool is_receiving; /* in `receiving` */
 	bool is_stalled; /* in `stalled` */
 	struct exchange *exchange;
@@ -62,6 +73,8 @@ struct exchanges {
 	struct exchanges_options with;
 	TAILQ_HEAD(, exchange_link) live;
 	size_t count;
+	TAILQ_HEAD(, exchange_link) steps[EXCHANGE_STEPS];
+	struct deferred stepping;
 	struct in_flight in_flight;
 	TAILQ_HEAD(, exchange_link) receiving; /* a request's body, perhaps complete by now */
 	TAILQ_HEAD(, exchange_link) stalled; /* clients that are full, the longest first */
@@ -87,6 +100,9 @@ void exchanges_remove(struct exchanges *exchanges, struct exchange_link *link);
 /* For the files of the exchange: its client is full, or takes more again. */
 void exchanges_note_stalled(
     struct exchanges *exchanges, struct exchange_link *link, bool is_stalled);
+/* For exchange.c: `step` at the end of this turn. */
+void exchanges_step_later(
+    struct exchanges *exchanges, struct exchange_link *link, enum exchange_step step);
 /* Upgrades of one user. */
 size_t exchanges_count_tunnels(const struct exchanges *exchanges, const char *user) MUST_USE;
 size_t exchanges_count(const struct exchanges *exchanges) MUST_USE;

@@ -13,6 +13,7 @@
 #include "kubeproxyd/gate/credential.h"
 #include "kubeproxyd/gate/hop_by_hop.h"
 #include "kubeproxyd/gate/impersonate.h"
+#include "kubeproxyd/http/fields_out.h"
 
 /* --- what a client may not send -------------------------------------------------------------- */
 
@@ -81,25 +82,35 @@ static void copy_protocols(const char *value, struct http_fields *to)
 	buf_free(&list);
 }
 
+/* What is not of one connection, and does not go on for what it is. */
+static bool is_dropped(
+    const struct headers_input *input, const struct http_fields *from, size_t index)
+{
+	if (fields_is(from, index, FIELD_IDENTITY | FIELD_DISGUISED))
+		return true;
+	if (fields_is(from, index, FIELD_COOKIE) && !input->is_proxy_subresource)
+		return true;
+	if (fields_is(from, index, FIELD_ACCEPT) && input->accept != NULL)
+		return true;
+	return input->drops_extensions && fields_is_named(from, index, "Sec-WebSocket-Extensions");
+}
+
+/* Between two that do not go on as they are, all others at once. */
 static void copy_fields(const struct headers_input *input, struct http_fields *to)
 {
 	const struct http_fields *from = &input->client->fields;
 	struct hop_by_hop hop_by_hop = hop_by_hop_of(from);
+	size_t first = 0;
 	for (size_t i = 0; i < from->count; i++) {
-		if (hop_by_hop_has(&hop_by_hop, from, i) ||
-		    fields_is(from, i, FIELD_IDENTITY | FIELD_DISGUISED))
+		bool passes = !hop_by_hop_has(&hop_by_hop, from, i) && !is_dropped(input, from, i);
+		if (passes && !fields_is(from, i, FIELD_PROTOCOLS))
 			continue;
-		if (fields_is(from, i, FIELD_COOKIE) && !input->is_proxy_subresource)
-			continue;
-		if (fields_is(from, i, FIELD_ACCEPT) && input->accept != NULL)
-			continue;
-		if (input->drops_extensions && fields_is_named(from, i, "Sec-WebSocket-Extensions"))
-			continue;
-		if (fields_is(from, i, FIELD_PROTOCOLS))
+		fields_out_copy(to, from, first, i);
+		if (passes)
 			copy_protocols(fields_value(from, i), to);
-		else
-			fields_copy(to, from, i);
+		first = i + 1;
 	}
+	fields_out_copy(to, from, first, from->count);
 }
 
 /* The protocol that the API server is asked to switch to, or NULL. It knows two; what applications
@@ -124,8 +135,8 @@ static void copy_members(const struct headers_input *input, struct http_head *up
 	const struct http_head *client = input->client;
 	http_head_clear(upstream);
 	http_head_set_method(upstream, client->method);
-	http_head_set_target(upstream, input->target, strlen(input->target));
-	http_head_set_authority(upstream, input->authority, strlen(input->authority));
+	upstream->target = input->target;
+	upstream->authority = input->authority;
 	upstream->body = client->body;
 	upstream->content_length = client->content_length;
 	upstream->keep_alive = true;
@@ -143,26 +154,30 @@ static bool is_visible(const char *text)
 static bool is_sound(const struct headers_input *input, const struct http_head *upstream)
 {
 	const struct http_fields *fields = &upstream->fields;
-	struct hop_by_hop hop_by_hop = hop_by_hop_of(fields);
-	size_t vouched = 0;
+	size_t vouched = 0, audit_ids = 0, addresses = 0, upgrades = 0;
 	for (size_t i = 0; i < fields->count; i++) {
 		vouched += fields_is(fields, i, FIELD_IDENTITY);
-		bool is_upgrade_field = upstream->is_upgrade && fields_is(fields, i, FIELD_UPGRADE);
-		if (fields_is(fields, i, FIELD_DISGUISED) ||
-		    (hop_by_hop_has(&hop_by_hop, fields, i) && !is_upgrade_field))
+		audit_ids += fields_is(fields, i, FIELD_AUDIT_ID);
+		addresses += fields_is(fields, i, FIELD_FORWARDED_FOR);
+		if (!fields_is(fields, i, FIELD_DISGUISED | FIELD_HOP_BY_HOP))
+			continue;
+		/* A Connection field, which could name others, is none either. */
+		if (fields_is(fields, i, FIELD_DISGUISED) || !fields_is(fields, i, FIELD_UPGRADE))
 			return false;
+		upgrades++;
 	}
 	size_t expected = 2 + input->group_count + (input->uid != NULL) + input->extra_count + 1 +
 			  (input->client_address != NULL);
 	return vouched == expected && is_visible(upstream->target) &&
-	       is_visible(upstream->authority) && fields_count_with(fields, FIELD_AUDIT_ID) == 1 &&
-	       fields_count_with(fields, FIELD_FORWARDED_FOR) == (input->client_address != NULL) &&
-	       fields_count_with(fields, FIELD_UPGRADE) == upstream->is_upgrade &&
+	       is_visible(upstream->authority) && audit_ids == 1 &&
+	       addresses == (input->client_address != NULL) && upgrades == upstream->is_upgrade &&
 	       impersonate_is_sound(input, fields);
 }
 
 bool headers_build_request(const struct headers_input *input, struct http_head *upstream)
 {
+	static struct field_name audit_id = FIELD_NAME("Audit-ID");
+	static struct field_name forwarded_for = FIELD_NAME("X-Forwarded-For");
 	copy_members(input, upstream);
 	copy_fields(input, &upstream->fields);
 	const char *protocol = protocol_to_ask(input);
@@ -174,8 +189,8 @@ bool headers_build_request(const struct headers_input *input, struct http_head *
 		fields_add_text(&upstream->fields, "Accept-Encoding", input->accept_encoding);
 	if (!impersonate_add_fields(input, &upstream->fields))
 		return false;
-	fields_add_text(&upstream->fields, "Audit-ID", input->audit_id);
+	fields_out_add_text(&upstream->fields, &audit_id, input->audit_id);
 	if (input->client_address != NULL)
-		fields_add_text(&upstream->fields, "X-Forwarded-For", input->client_address);
+		fields_out_add_text(&upstream->fields, &forwarded_for, input->client_address);
 	return is_sound(input, upstream);
 }

@@ -38,11 +38,11 @@ struct headers_input {
  * `authority` is the client's, to which an Origin must belong; NULL skips that check. */
 bool headers_refuse(const struct http_fields *fields, const char *authority, unsigned *status,
     char **message) MUST_USE;
-/* `upstream` is filled anew (http_head_clear first). False only when the closing assertion fails
- * (exactly one Authorization, one Impersonate-User, the groups and nothing else of an identity, no
- * stray Connection token): answer 500 and raise the alarm. Upgrades are sent on to WebSocket and
- * SPDY/3.1, behind a proxy subresource to whatever the client asks for; others become plain
- * requests. */
+/* `upstream` is filled anew (http_head_clear first) and borrows target and authority. False only
+ * when the closing assertion fails (exactly one Authorization, one Impersonate-User, the groups and
+ * nothing else of an identity, no stray Connection token): answer 500 and raise the alarm. Upgrades
+ * are sent on to WebSocket and SPDY/3.1, behind a proxy subresource to whatever the client asks
+ * for; others become plain requests. */
 bool headers_build_request(const struct headers_input *input, struct http_head *upstream) MUST_USE;
 
 /* An answer on its way back, and the request that it answers. */

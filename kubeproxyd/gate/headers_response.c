@@ -10,6 +10,7 @@
 #include "common/xmem.h"
 #include "kubeproxyd/gate/headers.h"
 #include "kubeproxyd/gate/hop_by_hop.h"
+#include "kubeproxyd/http/fields_out.h"
 
 /* --- Location -------------------------------------------------------------------------------- */
 
@@ -108,47 +109,84 @@ static bool is_type(const char *value, const char *type)
 	return strncasecmp(value, type, len) == 0 && (value[len] == ';' || value[len] == '\0');
 }
 
+/* The one Content-Type, or NULL. */
+static const char *type_of(const struct http_fields *fields)
+{
+	const char *type = NULL;
+	for (size_t i = 0; i < fields->count; i++) {
+		if (!fields_is_named(fields, i, "Content-Type"))
+			continue;
+		if (type != NULL)
+			return NULL;
+		type = fields_value(fields, i);
+	}
+	return type;
+}
+
 /* What a browser would run in the name of this proxy's host: what belongs to an application, and
  * all but the types that API servers answer with, since an extension of one may answer anything. */
 static bool may_run(const struct headers_answer *answer)
 {
 	static const char api[] = "application/vnd.kubernetes.";
-	const struct http_fields *from = &answer->upstream->fields;
-	const char *type = fields_get(from, "Content-Type");
+	const char *type = type_of(&answer->upstream->fields);
 	if (answer->opaque_from > 0)
 		return true;
 	if (answer->upstream->body == HTTP_BODY_NONE)
 		return false;
-	if (type == NULL || strchr(type, ',') != NULL || fields_count_of(from, "Content-Type") > 1)
+	if (type == NULL || strchr(type, ',') != NULL)
 		return true;
 	return !is_type(type, "application/json") && !is_type(type, "text/plain") &&
 	       strncasecmp(type, api, strlen(api)) != 0;
 }
 
-static bool copy_field(const struct headers_answer *answer, const struct hop_by_hop *hop_by_hop,
-    bool is_confined, size_t index, struct http_fields *to, char **message)
+enum fate { PASSES, DROPPED, REWRITTEN };
+
+static enum fate fate_of(const struct headers_answer *answer, const struct hop_by_hop *hop_by_hop,
+    bool is_confined, size_t index)
+{
+	const struct http_fields *from = &answer->upstream->fields;
+	if (answer->is_filtered && fields_is(from, index, FIELD_OF_BODY))
+		return DROPPED;
+	/* Which trailers will come is said to whoever gets them. */
+	if (fields_is(from, index, FIELD_TRAILER))
+		return PASSES;
+	if (hop_by_hop_has(hop_by_hop, from, index) || fields_is(from, index, FIELD_OF_HOST))
+		return DROPPED;
+	if (fields_is(from, index, FIELD_LOCATION | FIELD_SET_COOKIE))
+		return REWRITTEN;
+	return is_confined && fields_is(from, index, FIELD_SNIFFING) ? DROPPED : PASSES;
+}
+
+/* False: the answer must not be relayed. */
+static bool rewrite(
+    const struct headers_answer *answer, size_t index, struct http_fields *to, char **message)
 {
 	const struct http_fields *from = &answer->upstream->fields;
 	const char *name = fields_name(from, index), *value = fields_value(from, index);
-	bool is_proxied = answer->opaque_from > 0;
-	if (answer->is_filtered && fields_is(from, index, FIELD_OF_BODY))
-		return true;
-	/* Which trailers will come is said to whoever gets them. */
-	if (fields_is(from, index, FIELD_TRAILER)) {
-		fields_copy(to, from, index);
-		return true;
-	}
-	if (hop_by_hop_has(hop_by_hop, from, index) || fields_is(from, index, FIELD_OF_HOST))
-		return true;
 	if (fields_is(from, index, FIELD_LOCATION))
 		return copy_location(answer, name, value, to, message);
-	if (fields_is(from, index, FIELD_SET_COOKIE)) {
-		if (is_proxied)
-			copy_cookie(answer, value, to);
-		return true;
+	if (answer->opaque_from > 0)
+		copy_cookie(answer, value, to);
+	return true;
+}
+
+/* Between two that do not pass, all others at once. */
+static bool copy_fields(
+    const struct headers_answer *answer, bool is_confined, struct http_fields *to, char **message)
+{
+	const struct http_fields *from = &answer->upstream->fields;
+	struct hop_by_hop hop_by_hop = hop_by_hop_of(from);
+	size_t first = 0;
+	for (size_t i = 0; i < from->count; i++) {
+		enum fate fate = fate_of(answer, &hop_by_hop, is_confined, i);
+		if (fate == PASSES)
+			continue;
+		fields_out_copy(to, from, first, i);
+		first = i + 1;
+		if (fate == REWRITTEN && !rewrite(answer, i, to, message))
+			return false;
 	}
-	if (!is_confined || !fields_is(from, index, FIELD_SNIFFING))
-		fields_copy(to, from, index);
+	fields_out_copy(to, from, first, from->count);
 	return true;
 }
 
@@ -165,8 +203,6 @@ static void copy_members(const struct http_head *from, struct http_head *to)
 bool headers_build_response(
     const struct headers_answer *answer, struct http_head *client, char **message)
 {
-	const struct http_fields *from = &answer->upstream->fields;
-	struct hop_by_hop hop_by_hop = hop_by_hop_of(from);
 	bool is_confined = may_run(answer);
 	copy_members(answer->upstream, client);
 	if (answer->is_filtered) {
@@ -174,11 +210,9 @@ bool headers_build_response(
 		if (client->body != HTTP_BODY_NONE)
 			client->body = HTTP_BODY_CHUNKED;
 	}
-	for (size_t i = 0; i < from->count; i++) {
-		if (!copy_field(answer, &hop_by_hop, is_confined, i, &client->fields, message))
-			return false;
-	}
-	const char *protocol = fields_find(from, FIELD_UPGRADE);
+	if (!copy_fields(answer, is_confined, &client->fields, message))
+		return false;
+	const char *protocol = fields_find(&answer->upstream->fields, FIELD_UPGRADE);
 	if (client->is_upgrade && protocol != NULL)
 		fields_add_text(&client->fields, "Upgrade", protocol);
 	if (is_confined && !client->is_upgrade) {

@@ -10,8 +10,12 @@
 #include "common/xmem.h"
 #include "kubeproxyd/gate/act_as.h"
 #include "kubeproxyd/gate/headers.h"
+#include "kubeproxyd/http/fields_out.h"
 
 #define BEARER "Bearer "
+#define OURS                                                                                       \
+	(FIELD_AUTHORIZATION | FIELD_IMPERSONATE_USER | FIELD_IMPERSONATE_GROUP |                  \
+	    FIELD_IMPERSONATE_UID | FIELD_IMPERSONATION)
 
 /* --- ours ------------------------------------------------------------------------------------ */
 
@@ -22,9 +26,9 @@ static bool is_value(const char *text)
 }
 
 /* Without a space: nothing stands behind a bearer token. */
-static bool is_token(const char *text)
+static bool is_token(const char *text, size_t len)
 {
-	return text != NULL && *text != '\0' && field_text_is_visible(text, strlen(text));
+	return len > 0 && field_text_is_visible(text, len);
 }
 
 static bool are_values(const struct headers_input *input)
@@ -53,12 +57,16 @@ static void add_extras(const struct headers_input *input, struct http_fields *fi
 
 bool impersonate_add_fields(const struct headers_input *input, struct http_fields *fields)
 {
-	if (!is_token(input->token) || !is_value(input->user) || !are_values(input))
+	static struct field_name authorization = FIELD_NAME("Authorization");
+	static struct field_name user = FIELD_NAME("Impersonate-User");
+	static struct field_name group = FIELD_NAME("Impersonate-Group");
+	size_t token_len = input->token != NULL ? strlen(input->token) : 0;
+	if (!is_token(input->token, token_len) || !is_value(input->user) || !are_values(input))
 		return false;
-	fields_add_prefixed(fields, "Authorization", BEARER, input->token);
-	fields_add_text(fields, "Impersonate-User", input->user);
+	fields_out_add_prefixed(fields, &authorization, BEARER, input->token, token_len);
+	fields_out_add_text(fields, &user, input->user);
 	for (size_t i = 0; i < input->group_count; i++)
-		fields_add_text(fields, "Impersonate-Group", input->groups[i]);
+		fields_out_add_text(fields, &group, input->groups[i]);
 	add_extras(input, fields);
 	return true;
 }
@@ -85,8 +93,10 @@ bool impersonate_is_sound(const struct headers_input *input, const struct http_f
 {
 	size_t bearers = 0, users = 0, groups = 0, uids = 0, extras = 0;
 	for (size_t i = 0; i < fields->count; i++) {
+		if (!fields_is(fields, i, OURS))
+			continue;
 		const char *value = fields_value(fields, i);
-		bool is_ours = true;
+		bool is_ours;
 		if (fields_is(fields, i, FIELD_AUTHORIZATION)) {
 			is_ours = bearers++ == 0 && is_our_bearer(input, value);
 		} else if (fields_is(fields, i, FIELD_IMPERSONATE_USER)) {
@@ -98,7 +108,7 @@ bool impersonate_is_sound(const struct headers_input *input, const struct http_f
 		} else if (fields_is(fields, i, FIELD_IMPERSONATE_UID)) {
 			is_ours =
 			    uids++ == 0 && input->uid != NULL && strcmp(value, input->uid) == 0;
-		} else if (fields_is(fields, i, FIELD_IMPERSONATION)) {
+		} else {
 			is_ours = is_our_extra(input, extras++, fields_name(fields, i), value);
 		}
 		if (!is_ours)

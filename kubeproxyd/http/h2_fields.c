@@ -20,18 +20,20 @@ void h2_head_append(struct buf *out, const struct http_head *head)
 {
 	const struct http_fields *fields = &head->fields;
 	/* At once: growing it piece by piece would leave copies of credentials behind. */
-	buf_make_room(
+	char *start = buf_reserve(
 	    out, fields->block_len + HPACK_APPEND_EXTRA * (fields->count + 1) + DECIMAL_TEXT + 64);
+	char *at = start;
 	for (size_t i = 0; i < fields->count; i++) {
 		const struct http_field *field = &fields->items[i];
-		hpack_append(out, fields_name(fields, i), field->name_len, fields_value(fields, i),
+		at = hpack_put(at, fields_name(fields, i), field->name_len, fields_value(fields, i),
 		    field->value_len, (field->traits & FIELD_PRIVATE) != 0);
 	}
-	if (!says_length(head))
-		return;
-	char text[DECIMAL_TEXT];
-	size_t len = decimal_write(text, head->content_length);
-	hpack_append(out, "content-length", strlen("content-length"), text, len, false);
+	if (says_length(head)) {
+		char text[DECIMAL_TEXT];
+		size_t len = decimal_write(text, head->content_length);
+		at = hpack_put(at, "content-length", strlen("content-length"), text, len, false);
+	}
+	buf_commit(out, (size_t)(at - start));
 }
 
 void h2_fields_add(struct http_fields *fields, const struct hpack_field *field)

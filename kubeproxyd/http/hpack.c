@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/bytes16.h"
 #include "common/decimal.h"
 #include "kubeproxyd/http/hpack_table.h"
 
@@ -52,43 +53,70 @@ static void end(struct buf *out, const char *at)
 	buf_commit(out, (size_t)(at - (out->data + out->len)));
 }
 
-/* Eight letters at a time. A byte of `least` or `beyond` has its high bit set when the letter is at
- * least 'A', or beyond 'Z'. */
-static inline void put_lower_word(char *at, const char *name)
+static inline bytes16 lower(bytes16 letters)
 {
-	const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
-	uint64_t word;
-	memcpy(&word, name, sizeof word);
-	uint64_t low = word & ~highs;
-	uint64_t least = low + ones * (0x80 - 'A'), beyond = low + ones * (0x7f - 'Z');
-	word |= ((least ^ beyond) & ~word & highs) >> 2;
-	memcpy(at, &word, sizeof word);
+	return letters | ((letters >= 'A') & (letters <= 'Z') & ('a' - 'A'));
 }
 
-/* Of longer names the last eight letters are written on their own, some of them twice. */
+static inline void put_lower_sixteen(char *at, const char *name)
+{
+	bytes16 letters = lower(bytes16_load(name));
+	memcpy(at, &letters, sizeof letters);
+}
+
+/* Both ends of a name of 8 to 16 letters, and of 4 to 8: some in the middle may be of either. */
+static inline void put_lower_eights(char *at, const char *name, size_t len)
+{
+	uint64_t ends[2];
+	memcpy(&ends[0], name, sizeof ends[0]);
+	memcpy(&ends[1], name + len - sizeof ends[1], sizeof ends[1]);
+	put_lower_sixteen((char *)ends, (const char *)ends);
+	memcpy(at, &ends[0], sizeof ends[0]);
+	memcpy(at + len - sizeof ends[1], &ends[1], sizeof ends[1]);
+}
+
+static inline void put_lower_fours(char *at, const char *name, size_t len)
+{
+	uint32_t ends[4] = {0};
+	memcpy(&ends[0], name, sizeof ends[0]);
+	memcpy(&ends[1], name + len - sizeof ends[1], sizeof ends[1]);
+	put_lower_sixteen((char *)ends, (const char *)ends);
+	memcpy(at, &ends[0], sizeof ends[0]);
+	memcpy(at + len - sizeof ends[1], &ends[1], sizeof ends[1]);
+}
+
 static char *put_lower(char *at, const char *name, size_t len)
 {
 	char *end = at + len;
-	if (len >= sizeof(uint64_t)) {
-		size_t last = len - sizeof(uint64_t);
-		for (size_t i = 0; i < last; i += sizeof(uint64_t))
-			put_lower_word(at + i, name + i);
-		put_lower_word(at + last, name + last);
-		return end;
+	if (len >= 16) {
+		for (size_t i = 0; i < len - 16; i += 16)
+			put_lower_sixteen(at + i, name + i);
+		put_lower_sixteen(end - 16, name + len - 16);
+	} else if (len >= 8) {
+		put_lower_eights(at, name, len);
+	} else if (len >= 4) {
+		put_lower_fours(at, name, len);
+	} else {
+		for (; at < end; at++, name++)
+			*at = (char)(*name >= 'A' && *name <= 'Z' ? *name + ('a' - 'A') : *name);
 	}
-	for (; at < end; at++, name++)
-		*at = (char)(*name >= 'A' && *name <= 'Z' ? *name + ('a' - 'A') : *name);
 	return end;
+}
+
+char *hpack_put(char *at, const char *name, size_t name_len, const char *value, size_t value_len,
+    bool is_private)
+{
+	*at++ = is_private ? NEVER_INDEXED : NOT_INDEXED;
+	at = put_integer(at, 0, LENGTH_MASK, name_len);
+	at = put_lower(at, name, name_len);
+	return put_raw(at, value, value_len);
 }
 
 void hpack_append(struct buf *out, const char *name, size_t name_len, const char *value,
     size_t value_len, bool is_private)
 {
 	char *at = begin(out, name_len, value_len);
-	*at++ = is_private ? NEVER_INDEXED : NOT_INDEXED;
-	at = put_integer(at, 0, LENGTH_MASK, name_len);
-	at = put_lower(at, name, name_len);
-	end(out, put_raw(at, value, value_len));
+	end(out, hpack_put(at, name, name_len, value, value_len, is_private));
 }
 
 void hpack_append_table_size(struct buf *out, size_t size)

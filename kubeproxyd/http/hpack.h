@@ -12,6 +12,10 @@
  * (6.2.2). `name` may have any case. */
 void hpack_append(struct buf *out, const char *name, size_t name_len, const char *value,
     size_t value_len, bool is_private);
+/* The same where there is room already: for name, value and HPACK_APPEND_EXTRA. Returns the end of
+ * what it wrote. At most 32 bits of lengths. */
+char *hpack_put(char *at, const char *name, size_t name_len, const char *value, size_t value_len,
+    bool is_private);
 /* At most so many bytes come with each call of these besides name and value; three of them are the
  * digits of a status. */
 #define HPACK_APPEND_EXTRA 13

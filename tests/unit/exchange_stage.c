@@ -56,6 +56,25 @@ int tear_down(void **state)
 	return 0;
 }
 
+static void stop(void *arg)
+{
+	(void)arg;
+	loop_stop(loop);
+}
+
+void end_turn(void)
+{
+	struct deferred end = {.fn = stop};
+	loop_defer(loop, &end);
+	loop_run(loop);
+}
+
+void set_out(void)
+{
+	exchange_start(exchange);
+	end_turn();
+}
+
 void ask(const char *method, const char *target, enum http_body_kind body)
 {
 	http_head_set_method(&request, method);
@@ -64,12 +83,19 @@ void ask(const char *method, const char *target, enum http_body_kind body)
 	request.body = body;
 	request.keep_alive = true;
 	exchange = exchange_new(all, (struct peer){&side_verbs, &client}, &caller, &request);
-	exchange_start(exchange);
+	set_out();
 }
 
 void client_body(const char *text)
 {
 	exchange_client_events.on_body(exchange, (const uint8_t *)text, strlen(text));
+	end_turn();
+}
+
+void client_end(void)
+{
+	exchange_client_events.on_end(exchange);
+	end_turn();
 }
 
 void answer_head(size_t index, unsigned status, const char *upgrade)
@@ -82,23 +108,27 @@ void answer_head(size_t index, unsigned status, const char *upgrade)
 	}
 	fields_add_text(&head.fields, "WWW-Authenticate", "Bearer");
 	upstreams[index].events->on_head(upstreams[index].arg, &head);
+	end_turn();
 	http_head_free(&head);
 }
 
 void answer_body(size_t index, const char *text)
 {
 	upstreams[index].events->on_body(upstreams[index].arg, (const uint8_t *)text, strlen(text));
+	end_turn();
 }
 
 void answer_end(size_t index)
 {
 	upstreams[index].events->on_end(upstreams[index].arg);
+	end_turn();
 }
 
 void fail_upstream(size_t index, enum peer_failure_kind kind, bool is_reused, bool is_unsent)
 {
 	struct peer_failure failure = {kind, "because", is_reused, is_unsent};
 	upstreams[index].events->on_failed(upstreams[index].arg, &failure);
+	end_turn();
 }
 
 void assert_refused(unsigned status, const char *says)
@@ -115,12 +145,6 @@ void assert_refused(unsigned status, const char *says)
 const char *sent(size_t index, const char *name)
 {
 	return fields_get(&upstreams[index].head.fields, name);
-}
-
-static void stop(void *arg)
-{
-	(void)arg;
-	loop_stop(loop);
 }
 
 void run_for(int64_t ms)

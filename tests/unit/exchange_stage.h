@@ -31,8 +31,13 @@ extern struct exchange *exchange;
 
 int set_up(void **state);
 int tear_down(void **state);
+/* What waits for the end of this turn. */
+void end_turn(void);
+/* The rest of these end it, too. */
+void set_out(void);
 void ask(const char *method, const char *target, enum http_body_kind body);
 void client_body(const char *text);
+void client_end(void);
 void answer_head(size_t index, unsigned status, const char *upgrade);
 void answer_body(size_t index, const char *text);
 void answer_end(size_t index);

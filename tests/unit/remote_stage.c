@@ -54,6 +54,7 @@ void settle(void)
 {
 	if (recordings != NULL)
 		assert_true(recordings_settle(recordings, duration_seconds(30)));
+	end_turn();
 }
 
 void ask_exec(enum record_mode mode, const char *target, const char *protocol)
@@ -103,7 +104,7 @@ void end_by_server(void)
 	ws_message(&bytes, false, 3, "{\"status\":\"Success\"}");
 	server_sends(bytes.len);
 	answer_end(0);
-	exchange_client_events.on_end(exchange);
+	client_end();
 }
 
 /* The text of the only file, once it is on the disk; NULL: there is none. To be freed. */

@@ -146,7 +146,7 @@ static void test_a_name_in_the_body_decides(void **state)
 	assert_int_equal(upstream_count, 0);
 	client_body("me\":\"mine\"}}");
 	assert_int_equal(upstream_count, 0);
-	exchange_client_events.on_end(exchange);
+	client_end();
 	assert_int_equal(upstream_count, 1);
 	assert_string_equal(buf_text(&upstreams[0].body), "{\"metadata\":{\"name\":\"mine\"}}");
 	assert_true(upstreams[0].is_ended);
@@ -155,7 +155,7 @@ static void test_a_name_in_the_body_decides(void **state)
 	side_clear(&client);
 	ask("POST", target, HTTP_BODY_CHUNKED);
 	client_body("{\"metadata\":{\"name\":\"yours\"}}");
-	exchange_client_events.on_end(exchange);
+	client_end();
 	assert_refused(403, "ask for role dev");
 	side_clear(&client);
 	ask("POST", target, HTTP_BODY_CHUNKED);
@@ -320,7 +320,7 @@ static void test_bodies_have_a_budget(void **state)
 	all->in_flight.body_bytes = KEEP;
 	ask("POST", "/clusters/prod/api/v1/namespaces/a/pods", HTTP_BODY_CHUNKED);
 	assert_int_equal(all->in_flight.body_bytes, 2 * KEEP);
-	exchange_client_events.on_end(exchange);
+	client_end();
 	answer_head(1, 201, NULL);
 	answer_end(1);
 	assert_int_equal(all->in_flight.body_bytes, KEEP);
@@ -346,7 +346,7 @@ static void test_the_slowest_reader_makes_room(void **state)
 	http_head_set_authority(&request, "proxy.example", strlen("proxy.example"));
 	for (size_t i = 0; i < 3; i++) {
 		exchange = exchange_new(all, (struct peer){&verbs, &sides[i]}, &caller, &request);
-		exchange_start(exchange);
+		set_out();
 		assert_true(upstreams[i].want.holdings == &holdings);
 		answer_head(i, 200, NULL);
 	}

@@ -100,6 +100,19 @@ static int tear_down(void **state)
 	return 0;
 }
 
+static void stop(void *arg)
+{
+	loop_stop(arg);
+}
+
+static void turn(void)
+{
+	struct timer *timer = timer_new(loop, stop, loop);
+	timer_set(timer, duration_ms(0));
+	loop_run(loop);
+	timer_free(&timer);
+}
+
 static void ask(const char *method, const char *target, enum http_body_kind body)
 {
 	http_head_clear(&request);
@@ -112,6 +125,7 @@ static void ask(const char *method, const char *target, enum http_body_kind body
 		fields_add_text(&request.fields, "Content-Type", "application/json");
 	exchange = exchange_new(all, (struct peer){&side_verbs, &client}, &caller, &request);
 	exchange_start(exchange);
+	turn();
 }
 
 static void answer(unsigned status, const char *body)
@@ -123,6 +137,7 @@ static void answer(unsigned status, const char *body)
 	http_head_free(&head);
 	side->events->on_body(side->arg, (const uint8_t *)body, strlen(body));
 	side->events->on_end(side->arg);
+	turn();
 }
 
 /* What is written, borrowed until the next call. */
@@ -170,19 +185,6 @@ static void test_an_exec_is_recorded_before_it_is_sent(void **state)
 	assert_says("\"stage\":\"ResponseComplete\"");
 }
 
-static void stop(void *arg)
-{
-	loop_stop(arg);
-}
-
-static void turn(void)
-{
-	struct timer *timer = timer_new(loop, stop, loop);
-	timer_set(timer, duration_ms(0));
-	loop_run(loop);
-	timer_free(&timer);
-}
-
 /* What was only read waits for more to be written; nothing else does. */
 static void test_what_is_written_in_its_turn(void **state)
 {
@@ -210,6 +212,22 @@ static void test_what_is_written_in_its_turn(void **state)
 			fail_msg("%s %s", rows[i].method, rows[i].target);
 		assert_true(strlen(record()) > before);
 	}
+}
+
+/* What ends it when the client has all of the answer is not its ending. */
+static void test_a_complete_answer_is_done(void **state)
+{
+	(void)state;
+	const struct peer_failure failure = {.kind = PEER_CUT, .reason = "the client left"};
+	open_audit("rules: [{level: Metadata}]");
+	ask("GET", "/clusters/prod/api/v1/pods", HTTP_BODY_NONE);
+	const struct http_head head = {.status = 200, .body = HTTP_BODY_CHUNKED};
+	upstreams[0].events->on_head(upstreams[0].arg, &head);
+	upstreams[0].events->on_end(upstreams[0].arg);
+	exchange_client_events.on_failed(exchange, &failure);
+	turn();
+	assert_says("\"stage\":\"ResponseComplete\"");
+	assert_says("\"eksgate.io/ending\":\"done\"");
 }
 
 static void limit_files(rlim_t bytes)
@@ -431,6 +449,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_an_exec_is_recorded_before_it_is_sent),
+	    TEST(test_a_complete_answer_is_done),
 	    TEST(test_what_is_written_in_its_turn),
 	    TEST(test_what_cannot_be_recorded_does_not_happen),
 	    TEST(test_each_event_names_its_user),

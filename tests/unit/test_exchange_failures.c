@@ -45,7 +45,7 @@ static void test_a_refused_token_is_renewed_once(void **state)
 	(void)state;
 	ask("POST", "/clusters/prod/api/v1/namespaces/a/pods", HTTP_BODY_LENGTH);
 	client_body("{pod}");
-	exchange_client_events.on_end(exchange);
+	client_end();
 	answer_head(0, 401, NULL);
 	assert_int_equal(world.token_drops, 1);
 	assert_true(upstreams[0].is_released);

@@ -86,6 +86,23 @@ static void test_a_list(void **state)
 	assert_true(client.is_ended && client.is_released && upstreams[0].is_released);
 }
 
+/* The client has room again, in the turn that brought the end. */
+static void test_room_behind_the_end(void **state)
+{
+	(void)state;
+	ask("GET", LIST, HTTP_BODY_NONE);
+	answer_with(200, JSON, NULL);
+	answer_body(0, "{\"items\":[" ITEM("a") "]}");
+	upstreams[0].events->on_end(upstreams[0].arg);
+	assert_true(client.is_ended);
+	client.is_ended = false;
+	exchange_client_events.on_drain(exchange);
+	assert_false(client.is_ended);
+	end_turn();
+	assert_true(client.is_released);
+	assert_string_equal(buf_text(&client.body), "{\"items\":[" ITEM("a") "]}");
+}
+
 static void test_what_is_counted(void **state)
 {
 	(void)state;
@@ -519,6 +536,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_filtered, tear_down)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_a_list),
+	    TEST(test_room_behind_the_end),
 	    TEST(test_what_is_counted),
 	    TEST(test_what_cannot_be_filtered_is_told),
 	    TEST(test_requests_that_could_not_be_filtered),

@@ -182,7 +182,7 @@ static void test_a_protocol_that_cannot_be_read(void **state)
 	server_sends(8);
 	assert_string_equal(buf_text(&client.body), "whatever");
 	answer_end(0);
-	exchange_client_events.on_end(exchange);
+	client_end();
 	assert_kept(NULL);
 }
 

@@ -97,6 +97,7 @@ static void answer_head_of(size_t index, const char *type, const char *encoding)
 static void settle(void)
 {
 	assert_true(worker_wait(all->spools.worker, duration_seconds(30)));
+	end_turn();
 }
 
 static bool is_hanging;
@@ -196,6 +197,7 @@ static void test_a_slow_reader(void **state)
 		exchange_client_events.on_drain(exchange);
 		assert_true(client.body.len - before < 160 * KIB);
 	}
+	end_turn();
 	assert_true(drains > wanted.len / (160 * KIB));
 	assert_client_has(&wanted);
 }
@@ -275,7 +277,7 @@ static void test_a_page_of_our_own(void **state)
 	http_head_set_target(&request, LIST, strlen(LIST));
 	exchange = exchange_new(all, (struct peer){&side_verbs, &client}, &caller, &request);
 	exchange_let_page(exchange);
-	exchange_start(exchange);
+	set_out();
 	answer_head_of(index, PROTOBUF, NULL);
 	answer_part(index, &list, 0, list.len);
 	assert_int_equal(all->spools.all.held, 0);
@@ -454,6 +456,7 @@ static void release_disk(void)
 {
 	is_hanging = false;
 	release_worker(all->spools.worker);
+	end_turn();
 }
 
 /* As far as the exchange takes it; how much of it is left. */

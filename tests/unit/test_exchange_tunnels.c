@@ -31,7 +31,7 @@ static void test_an_upgrade_becomes_a_tunnel(void **state)
 	client_body("\x01stdin");
 	assert_string_equal(buf_text(&client.body), "hello");
 	assert_string_equal(buf_text(&upstreams[0].body), "\x01stdin");
-	exchange_client_events.on_end(exchange);
+	client_end();
 	assert_true(upstreams[0].is_ended);
 	answer_body(0, " bye");
 	answer_end(0);
@@ -50,7 +50,7 @@ static void test_a_tunnel_half_closed_by_the_api_server(void **state)
 	assert_false(client.is_released);
 	client_body("more");
 	assert_string_equal(buf_text(&upstreams[0].body), "more");
-	exchange_client_events.on_end(exchange);
+	client_end();
 	assert_true(upstreams[0].is_ended && upstreams[0].is_released && client.is_released);
 }
 

@@ -96,6 +96,10 @@ static const struct pass passes[] = {
 	""},
     {"Upgrade: websocket\nSec-WebSocket-Key: k\n", "Sec-WebSocket-Key: k\n"},
     {"My_Header: 1\n", "My_Header: 1\n"},
+    {"Audit-Id: forged\nA: 1\nB: 2\nCookie: c\nHost: h\nC: 3\nTE: trailers\n",
+	"A: 1\nB: 2\nC: 3\n"},
+    {"A: 1\nSec-WebSocket-Protocol: p, base64url.bearer.authorization.k8s.io.abc, q\nB: 2\n",
+	"A: 1\nSec-WebSocket-Protocol: p, q\nB: 2\n"},
 };
 
 static void test_passes_only_what_is_harmless(void **state)
@@ -379,6 +383,8 @@ static const struct answer answers[] = {
     {200,
 	"Access-Control-Allow-Origin: *\nService-Worker-Allowed: /\nRefresh: 0;url=//x\nNEL: {}\n",
 	"", false},
+    {201, "A: 1\nB: 2\nAlt-Svc: h3\nC: 3\nLocation: /x\nD: 4\nConnection: E\nE: 5\nF: 6\nNEL: {}\n",
+	"A: 1\nB: 2\nC: 3\nLocation: /clusters/c1/x\nD: 4\nF: 6\n", false},
     {301, "Location: /api/v1\n", "Location: /clusters/c1/api/v1\n", false},
     {201, "Location: /apis/x\n", "Location: /clusters/c1/apis/x\n", false},
     {302, "Location: https://abc.eks.amazonaws.com/x?y\n", "Location: /clusters/c1/x?y\n", false},
@@ -405,6 +411,8 @@ static const struct answer answers[] = {
 	"Content-Type: application/json, text/html\n" SANDBOX, false},
     {200, "Content-Type: text/plain\nContent-Type: text/html\n",
 	"Content-Type: text/plain\nContent-Type: text/html\n" SANDBOX, false},
+    {200, "Content-Type: text/html\nContent-Type: text/plain\n",
+	"Content-Type: text/html\nContent-Type: text/plain\n" SANDBOX, false},
     {200, "Content-Type: image/svg+xml\n", "Content-Type: image/svg+xml\n" SANDBOX, false},
     {200, "Content-Type: application/vnd.kubernetes.protobuf;stream=watch\n",
 	"Content-Type: application/vnd.kubernetes.protobuf;stream=watch\n", false},

@@ -45,6 +45,7 @@ static struct own_request *start(bool needs_whole)
 	memset(&told, 0, sizeof told);
 	http_head_set_authority(&request, "proxy.example", strlen("proxy.example"));
 	struct own_request *started = own_request_start(all, &caller, &input, on_answer, NULL);
+	end_turn();
 	answer_head(upstream_count - 1, 200, NULL);
 	return started;
 }
@@ -71,7 +72,6 @@ static void all_that_is_kept_counts(void **state)
 	answer_pieces(5);
 	assert_true(holdings.held >= 5 * PIECE && holdings.held <= 10 * PIECE);
 	answer_end(upstream_count - 1);
-	loop_run(loop);
 	assert_int_equal(told.calls, 1);
 	assert_int_equal(told.status, 200);
 	assert_int_equal(told.len, 5 * PIECE);
@@ -110,7 +110,6 @@ static void little_is_kept_when_there_is_no_room(void **state)
 	(void)start(false);
 	answer_pieces(4);
 	answer_end(upstream_count - 1);
-	loop_run(loop);
 	assert_true(told.is_too_long && !told.is_whole);
 	assert_int_equal(told.len, LEAST);
 	assert_int_equal(holdings.held, 11 * MOST);
