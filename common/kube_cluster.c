@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/buf.h"
+#include "common/bytes16.h"
 #include "common/json.h"
 #include "common/kube_cluster_check.h"
 #include "common/xmem.h"
@@ -138,19 +139,21 @@ bool kube_cluster_is_same(const struct kube_cluster *a, const struct kube_cluste
 	return strcmp(a->aws.arn, b->aws.arn) == 0 && a->aws.created_at.ms == b->aws.created_at.ms;
 }
 
+/* What does not stand in names. */
+static inline bytes16 find_foreign(bytes16 bytes)
+{
+	const bytes16 lower = bytes16_or(bytes, (bytes16){} + ' ');
+	const bytes16 in_letters = (lower >= 'a') & (lower <= 'z');
+	const bytes16 in_digits = (bytes >= '0') & (bytes <= '9');
+	const bytes16 in_marks = bytes16_or(bytes == '_', bytes16_or(bytes == '-', bytes == '.'));
+	return ~bytes16_or(in_letters, bytes16_or(in_digits, in_marks));
+}
+
 bool kube_cluster_name_is_valid(const char *name)
 {
-	static const bool in_names[256] = {['0' ... '9'] = true,
-	    ['A' ... 'Z'] = true,
-	    ['a' ... 'z'] = true,
-	    ['.'] = true,
-	    ['_'] = true,
-	    ['-'] = true};
-	size_t len = 0;
-	while (in_names[(unsigned char)name[len]])
-		len++;
-	return name[len] == '\0' && len > 0 && len <= KUBE_CLUSTER_NAME_MAX &&
-	       strchr("._-", name[0]) == NULL;
+	size_t len = strlen(name);
+	return len > 0 && len <= KUBE_CLUSTER_NAME_MAX && name[0] != '.' && name[0] != '_' &&
+	       name[0] != '-' && bytes16_are_free_of(find_foreign, name, len);
 }
 
 /* --- ARN -------------------------------------------------------------------------------------- */

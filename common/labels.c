@@ -27,6 +27,12 @@ struct selector {
 
 /* --- labels ----------------------------------------------------------------------------------- */
 
+static uint64_t next_version(void)
+{
+	static uint64_t last;
+	return ++last;
+}
+
 /* Where `key` stands, or where it would. */
 static size_t find_place(const struct labels *labels, const char *key, bool *is_there)
 {
@@ -52,6 +58,7 @@ void labels_set(struct labels *labels, const char *key, const char *value)
 	bool is_there;
 	size_t place = find_place(labels, key, &is_there);
 	char *copy = xstrdup(value);
+	labels->version = next_version();
 	if (is_there) {
 		free(labels->items[place].value);
 		labels->items[place].value = copy;
@@ -73,6 +80,8 @@ const char *labels_get(const struct labels *labels, const char *key)
 
 bool labels_equal(const struct labels *a, const struct labels *b)
 {
+	if (a->version == b->version && a->version != 0)
+		return true;
 	if (a->count != b->count)
 		return false;
 	for (size_t i = 0; i < a->count; i++)
@@ -84,7 +93,7 @@ bool labels_equal(const struct labels *a, const struct labels *b)
 
 void labels_copy(struct labels *to, const struct labels *from)
 {
-	struct labels copy = {.count = from->count};
+	struct labels copy = {.count = from->count, .version = from->version};
 	copy.items = xcalloc(from->count + 1, sizeof(*copy.items));
 	for (size_t i = 0; i < from->count; i++) {
 		copy.items[i].key = xstrdup(from->items[i].key);

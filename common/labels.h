@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/attr.h"
 #include "common/pattern.h"
@@ -15,16 +16,21 @@ struct label {
 	char *value;
 };
 
-/* Sorted by key, keys unique. {0} is empty. A plain value that owns its strings. */
+/* Sorted by key, keys unique. {0} is empty. A plain value that owns its strings; they are changed
+ * by the functions below alone. */
 struct labels {
 	struct label *items;
 	size_t count;
+	/* What they say, as a number that each change takes anew and copies share: where it is the
+	 * same, they are. Different ones say nothing, and 0 is none. */
+	uint64_t version;
 };
 
 /* Sets or replaces. */
 void labels_set(struct labels *labels, const char *key, const char *value);
 /* NULL when absent. */
 const char *labels_get(const struct labels *labels, const char *key);
+/* Costs nothing for copies of each other. */
 bool labels_equal(const struct labels *a, const struct labels *b) MUST_USE;
 /* Replaces what `to` holds. */
 void labels_copy(struct labels *to, const struct labels *from);

@@ -30,11 +30,21 @@ struct duration duration_jitter(struct duration d, unsigned percent)
 	    d.ms - span + (int64_t)arc4random_uniform((uint32_t)(2 * span + 1))};
 }
 
-struct mono mono_now(void)
+static struct mono read_mono(clockid_t clock)
 {
 	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(clock, &now);
 	return (struct mono){(int64_t)now.tv_sec * 1000 * NS_PER_MS + now.tv_nsec};
+}
+
+struct mono mono_now(void)
+{
+	return read_mono(CLOCK_MONOTONIC);
+}
+
+struct mono mono_now_coarse(void)
+{
+	return read_mono(CLOCK_MONOTONIC_COARSE);
 }
 
 struct mono mono_add(struct mono at, struct duration d)
@@ -57,11 +67,21 @@ bool mono_is_past(struct mono at)
 	return mono_now().ns >= at.ns;
 }
 
-struct unix_time unix_now(void)
+static struct unix_time read_unix(clockid_t clock)
 {
 	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
+	clock_gettime(clock, &now);
 	return (struct unix_time){(int64_t)now.tv_sec * 1000 + now.tv_nsec / NS_PER_MS};
+}
+
+struct unix_time unix_now(void)
+{
+	return read_unix(CLOCK_REALTIME);
+}
+
+struct unix_time unix_now_coarse(void)
+{
+	return read_unix(CLOCK_REALTIME_COARSE);
 }
 
 struct unix_time unix_add(struct unix_time at, struct duration d)

@@ -38,6 +38,7 @@ struct clusters {
 	cluster_fn *fn;
 	void *arg;
 	struct cluster_tree tree;
+	struct cluster *found; /* the last one, which is mostly asked for again; or NULL */
 	struct serving *servings;
 	struct duration clock_offset; /* what tokens are minted with */
 };
@@ -144,6 +145,7 @@ static void add(struct clusters *clusters, const struct kube_cluster *resource)
 static void remove_cluster(struct clusters *clusters, struct cluster *cluster)
 {
 	RB_REMOVE(cluster_tree, &clusters->tree, cluster);
+	clusters->found = NULL;
 	clusters->fn(clusters->arg, CLUSTER_GONE, cluster);
 	unprepare(cluster);
 	kube_cluster_free(&cluster->resource);
@@ -410,9 +412,12 @@ const char *clusters_serving_role(const struct clusters *clusters, const struct 
 
 struct cluster *clusters_find(struct clusters *clusters, const char *name)
 {
+	if (clusters->found != NULL && strcmp(clusters->found->resource->name, name) == 0)
+		return clusters->found;
 	struct kube_cluster key = {.name = (char *)(uintptr_t)name};
 	struct cluster wanted = {.resource = &key};
-	return RB_FIND(cluster_tree, &clusters->tree, &wanted);
+	clusters->found = RB_FIND(cluster_tree, &clusters->tree, &wanted);
+	return clusters->found;
 }
 
 struct cluster *clusters_next(struct clusters *clusters, const struct cluster *after)

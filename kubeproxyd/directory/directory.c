@@ -429,13 +429,34 @@ const struct kube_cluster *const *directory_list(const struct directory *directo
 	return directory->served.items;
 }
 
+static bool is_stale(const struct directory *directory, int64_t silence_ms)
+{
+	return directory->confirmed_at.ns == 0 || silence_ms > silence_limit(directory).ms;
+}
+
+static bool is_expired(const struct directory *directory, int64_t silence_ms)
+{
+	return silence_ms > directory->settings->proxy.max_stale.ms &&
+	       is_stale(directory, silence_ms);
+}
+
+bool directory_is_good(const struct directory *directory)
+{
+	if (!directory->is_known)
+		return false;
+	int64_t silence = directory->confirmed_at.ns != 0
+			      ? mono_between(directory->confirmed_at, mono_now_coarse()).ms
+			      : unix_now_coarse().ms - directory->fresh_at.ms;
+	return !is_expired(directory, silence);
+}
+
 struct directory_status directory_status(const struct directory *directory)
 {
 	bool is_heard = directory->confirmed_at.ns != 0;
 	int64_t silence = is_heard ? mono_since(directory->confirmed_at).ms
 				   : unix_now().ms - directory->fresh_at.ms;
-	struct directory_status status = {
-	    .is_stale = !is_heard || silence > silence_limit(directory).ms,
+	return (struct directory_status){.is_stale = is_stale(directory, silence),
+	    .is_expired = directory->is_known && is_expired(directory, silence),
 	    .is_known = directory->is_known,
 	    .is_from_cache = directory->is_from_cache,
 	    .fresh_at = directory->fresh_at,
@@ -444,9 +465,6 @@ struct directory_status directory_status(const struct directory *directory)
 	    .total = directory_table_count(directory->table),
 	    .served = directory->served.count,
 	    .clock_offset = directory->clock_offset};
-	status.is_expired =
-	    status.is_known && status.is_stale && silence > directory->settings->proxy.max_stale.ms;
-	return status;
 }
 
 struct duration directory_clock_offset(const struct directory *directory)

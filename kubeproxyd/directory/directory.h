@@ -54,7 +54,9 @@ struct directory_status {
 	struct duration clock_offset; /* AWS's clock minus ours, learned by discoveryd */
 };
 struct directory_status directory_status(const struct directory *directory);
-/* The last of it alone, which every request asks for. */
+/* Known and not expired: every request asks. */
+bool directory_is_good(const struct directory *directory) MUST_USE;
+/* The last of the status alone, which they ask for, too. */
 struct duration directory_clock_offset(const struct directory *directory);
 
 /* --- for the subscriber only (subscriber.c and cache.c) -------------------------------------- */

@@ -31,7 +31,7 @@ struct token_source {
 	struct duration lifetime;
 	const struct duration *clock_offset;
 	char *token;
-	struct mono good_until;
+	struct mono good_until; /* coarse */
 	struct aws_wait *wait; /* for credentials */
 	TAILQ_HEAD(token_wait_list, token_wait) waits;
 	bool is_freed; /* inside a callback of ours */
@@ -96,7 +96,8 @@ static void on_credentials(void *arg, const struct aws_credentials *credentials,
 		struct unix_time now = unix_add(unix_now(), *source->clock_offset);
 		token = eks_token_mint(
 		    credentials, source->cluster, source->region, source->sts_host, now, &error);
-		source->good_until = mono_add(mono_now(), keep_for(source, credentials, now));
+		source->good_until =
+		    mono_add(mono_now_coarse(), keep_for(source, credentials, now));
 		source->token = xstrdup_or_null(token);
 	}
 	/* Callbacks may drop source->token: they get a copy. */
@@ -135,7 +136,7 @@ void token_source_free(struct token_source **handle)
 
 struct token_wait *token_source_get(struct token_source *source, token_fn *fn, void *arg)
 {
-	if (source->token != NULL && !mono_is_past(source->good_until)) {
+	if (source->token != NULL && mono_now_coarse().ns < source->good_until.ns) {
 		fn(arg, source->token, NULL);
 		return NULL;
 	}

@@ -40,6 +40,8 @@ static bool refuse(struct admission *admission, unsigned status, char *message)
 
 static bool check_directory(struct admission *admission, const struct question *question)
 {
+	if (directory_is_good(question->all->with.directory))
+		return true;
 	struct directory_status status = directory_status(question->all->with.directory);
 	admission->retry_after = 1;
 	if (!status.is_known)
@@ -47,15 +49,11 @@ static bool check_directory(struct admission *admission, const struct question *
 		    xstrdup("no cluster is known here yet: kubeproxyd has not heard from "
 			    "discoveryd since it "
 			    "was installed; check that discoveryd runs (`discoveryd status`)"));
-	if (status.is_expired) {
-		char since[UNIX_TIME_TEXT];
-		return refuse(admission, 503,
-		    xasprintf("the list of clusters is too old to be trusted (last confirmed %s, "
-			      "eksgate.proxy.max_stale): start discoveryd again",
-			unix_time_text(status.fresh_at, since)));
-	}
-	admission->retry_after = 0;
-	return true;
+	char since[UNIX_TIME_TEXT];
+	return refuse(admission, 503,
+	    xasprintf("the list of clusters is too old to be trusted (last confirmed %s, "
+		      "eksgate.proxy.max_stale): start discoveryd again",
+		unix_time_text(status.fresh_at, since)));
 }
 
 /* --- the cluster ----------------------------------------------------------------------------- */
@@ -430,7 +428,7 @@ char *admission_find_lock(struct exchanges *all, struct caller *caller, struct i
 		return NULL;
 	struct caller_grants *grants = caller_grants(caller, all->with.policy, identity);
 	const struct lock *lock =
-	    locks_on(locks, identity, grants_roles(grants->grants), unix_now());
+	    locks_on(locks, identity, grants_roles(grants->grants), unix_now_coarse());
 	caller_grants_unref(&grants);
 	return lock != NULL ? lock_sentence(lock) : NULL;
 }

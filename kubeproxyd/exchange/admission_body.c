@@ -31,7 +31,7 @@ static bool asks_for_access(const struct request_info *info)
 
 bool admission_has_review(const struct request_info *info)
 {
-	return asks_for_access(info) || asks_for_rules(info);
+	return text_is(info->verb, "create") && (asks_for_access(info) || asks_for_rules(info));
 }
 
 static bool refuse(struct admission *admission, unsigned status, char *message)

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/text.h"
 #include "common/xmem.h"
 
 static bool refuse(unsigned code, char *text, unsigned *status, char **message)
@@ -82,7 +83,7 @@ bool route_find(struct arena *arena, const char *target, const char *scope, stru
 		return refuse(400,
 		    xstrdup("the request target must be a path that begins with '/'"), status,
 		    message);
-	if (strncmp(target, ROUTE_PREFIX, strlen(ROUTE_PREFIX)) == 0)
+	if (text_begins(target, ROUTE_PREFIX))
 		return by_prefix(arena, target, scope, route, status, message);
 	return by_scope(arena, target, scope, route, status, message);
 }
@@ -127,7 +128,7 @@ bool route_in_cluster(struct arena *arena, const char *target, const char *clust
 		    xasprintf("this credential is only for cluster \"%s\", not for \"%s\"", scope,
 			cluster),
 		    status, message);
-	if (strncmp(target, ROUTE_PREFIX, strlen(ROUTE_PREFIX)) == 0)
+	if (text_begins(target, ROUTE_PREFIX))
 		return refuse(404,
 		    xasprintf("the server name has chosen cluster \"%s\" already: leave "
 			      "/clusters/NAME out of the server's URL",

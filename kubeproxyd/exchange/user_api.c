@@ -8,6 +8,7 @@
 
 #include "common/json.h"
 #include "common/settings.h"
+#include "common/text.h"
 #include "common/xmem.h"
 #include "kubeproxyd/directory/cluster.h"
 #include "kubeproxyd/directory/directory.h"
@@ -122,8 +123,7 @@ static const struct kube_cluster **list_visible(const struct visit *visit, size_
 
 static bool is_directory_good(struct visit *visit)
 {
-	struct directory_status status = directory_status(visit->all->with.directory);
-	if (status.is_known && !status.is_expired)
+	if (directory_is_good(visit->all->with.directory))
 		return true;
 	refuse(visit, 503,
 	    xstrdup("the clusters are not known here now: kubeproxyd has not heard from discoveryd "
@@ -267,9 +267,8 @@ bool user_api_is_asked(
     const struct exchanges *all, const struct caller *caller, const struct http_head *request)
 {
 	char alias[ALIAS_MAX + 1];
-	bool is_ours = strncmp(request->target, PREFIX, strlen(PREFIX)) == 0 ||
-		       strncmp(request->target, WEB_PREFIX, strlen(WEB_PREFIX)) == 0;
-	return is_ours &&
+	const char *target = request->target;
+	return (text_begins(target, PREFIX) || text_begins(target, WEB_PREFIX)) &&
 	       !route_alias(caller->server_name, all->with.settings->proxy.sni_suffix, alias);
 }
 

@@ -220,7 +220,7 @@ static struct identity_query *resolve(struct identity_providers *providers,
     const struct credential *credential, struct identity *certified,
     const struct identity_evidence *evidence, identity_fn *fn, void *arg)
 {
-	if (certified != NULL && identity_is_expired(certified, unix_now())) {
+	if (certified != NULL && identity_is_expired(certified, unix_now_coarse())) {
 		refuse_expired(certified, fn, arg);
 		return NULL;
 	}

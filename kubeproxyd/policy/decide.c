@@ -251,7 +251,7 @@ static bool is_whole(const struct asking *asking)
 static bool is_whole_or_filtered(struct asking *asking)
 {
 	const struct request_info *request = asking->request;
-	uint32_t verb = verb_bit(request->verb);
+	const uint32_t verb = asking->wanted.verb;
 	/* Reviews have a name and no path: nothing is answered to them that could be filtered. */
 	if ((verb & (VERB_LIST | VERB_WATCH)) != 0 && request->name[0] != '\0' &&
 	    request->path[0] == '/')
@@ -308,7 +308,6 @@ static void asking_init(struct asking *asking, const struct grants *grants,
 	asking->request = request;
 	asking->decision = decision;
 	asking->standings = NULL;
-	asking->wanted = (struct wanted){0};
 	asking->is_basic = false;
 	asking->allowing = asking->few;
 	asking->allowing_count = 0;
@@ -337,6 +336,8 @@ void policy_decide_as(const struct grants *grants, const char *cluster,
 	}
 	if (request->is_resource)
 		wanted_init(&asking.wanted, &grants->policy->vocabulary, request, asking.name_room);
+	else
+		asking.wanted = (struct wanted){0};
 	asking.is_basic = is_basic(request);
 	asking.standings = standings_find(grants, cluster_labels);
 	if (grants->role_count > ASKING_FEW)

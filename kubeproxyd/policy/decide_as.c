@@ -11,11 +11,8 @@
 
 /* --- as whom --------------------------------------------------------------------------------- */
 
-/* The role that denies a name; NULL when none does. */
-static const struct role *denier_of(const struct asking *asking, const char *name, bool is_group)
+static const struct role *find_denier(const struct asking *asking, const char *name, bool is_group)
 {
-	if (!asking->grants->denies_names)
-		return NULL;
 	for (size_t i = 0; i < asking->grants->role_count; i++) {
 		const struct role_side *side = &asking->grants->roles[i]->deny;
 		if (!asking->grants->roles[i]->denies_names)
@@ -25,6 +22,13 @@ static const struct role *denier_of(const struct asking *asking, const char *nam
 			return asking->grants->roles[i];
 	}
 	return NULL;
+}
+
+/* The role that denies a name; NULL when none does: few roles deny any. */
+static inline const struct role *denier_of(
+    const struct asking *asking, const char *name, bool is_group)
+{
+	return asking->grants->denies_names ? find_denier(asking, name, is_group) : NULL;
 }
 
 static bool has_name(const char *const *names, size_t count, const char *name)

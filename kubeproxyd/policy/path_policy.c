@@ -9,13 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/bytes16.h"
 #include "common/text.h"
 #include "common/xmem.h"
-#include "kubeproxyd/http/fields.h"
 #include "kubeproxyd/policy/query.h"
 
 /* Parameters of Kubernetes' own options that have one value: a second one would be read by
- * somebody. */
+ * somebody. Sorted. */
 static const char *const single_valued[] = {"allowWatchBookmarks", "container", "continue",
     "fieldManager", "fieldSelector", "fieldValidation", "follow", "force", "gracePeriodSeconds",
     "labelSelector", "limit", "limitBytes", "orphanDependents", "pretty", "previous",
@@ -28,22 +28,17 @@ static const char *const single_valued[] = {"allowWatchBookmarks", "container", 
 #define QUERY_FEW	    512
 #define SINGLE_VALUED_COUNT (sizeof single_valued / sizeof single_valued[0])
 
-static const char *check_method(const char *method)
+/* What no target may hold, and what must be looked at in its place. */
+static inline bytes16 find_special(bytes16 bytes)
 {
-	static const char *const known[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"};
-	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-		if (text_is(method, known[i]))
-			return NULL;
-	}
-	return "the method is none of GET, HEAD, POST, PUT, PATCH and DELETE";
+	bytes16 invisible = bytes16_or(bytes <= ' ', bytes == 0x7f);
+	bytes16 marks = bytes16_or(bytes == '#', bytes == '%');
+	bytes16 ends = bytes16_or(bytes == ';', bytes == '\\');
+	return bytes16_or(invisible, bytes16_or(marks, ends));
 }
 
 static const char *check_bytes(const char *target)
 {
-	if (target[0] != '/')
-		return "the target must be a path that begins with '/'";
-	if (field_text_is_visible(target, strlen(target)) && strchr(target, '#') == NULL)
-		return NULL;
 	for (const unsigned char *p = (const unsigned char *)target; *p != '\0'; p++) {
 		if (*p <= ' ' || *p >= 0x7f)
 			return "the target holds a space, a control character or a byte outside "
@@ -82,21 +77,21 @@ static bool decode_byte(const char *at, unsigned char *byte)
 
 static bool is_dots(const char *segment, size_t len)
 {
-	return (len == 1 || len == 2) && strspn(segment, ".") >= len;
+	return text_part_is(segment, len, ".") || text_part_is(segment, len, "..");
 }
 
 /* One segment of the part that Kubernetes reads; `is_last` may be empty. `is_plain`: no byte of it
  * is one of those that are looked for. */
 static const char *check_segment(const char *segment, size_t len, bool is_last, bool is_plain)
 {
+	if (is_plain && len > strlen("..") && len <= SEGMENT_MAX)
+		return NULL;
 	if (len == 0 && !is_last)
 		return "the path has an empty segment (\"//\")";
 	if (is_dots(segment, len))
 		return "the path has a \".\" or \"..\" segment";
 	if (len > SEGMENT_MAX)
 		return "the path has a segment of more than 1024 bytes, longer than any name";
-	if (is_plain)
-		return NULL;
 	for (size_t i = 0; i < len; i++) {
 		unsigned char byte;
 		if (segment[i] == '\\' || segment[i] == ';')
@@ -110,11 +105,6 @@ static const char *check_segment(const char *segment, size_t len, bool is_last, 
 			return reason;
 	}
 	return NULL;
-}
-
-static bool is_word(const char *segment, size_t len, const char *word)
-{
-	return strlen(word) == len && memcmp(segment, word, len) == 0;
 }
 
 /* Follows "api/VERSION/[namespaces/NS/]RESOURCE/NAME/proxy", one segment after the other. */
@@ -135,31 +125,32 @@ static bool walk(struct proxy_walk *state, const char *segment, size_t len)
 {
 	switch (state->at) {
 	case AT_API:
-		state->at = is_word(segment, len, "api") ? AT_VERSION : NOWHERE;
+		state->at = text_part_is(segment, len, "api") ? AT_VERSION : NOWHERE;
 		return false;
 	case AT_VERSION:
 		state->at = AT_SCOPE;
 		return false;
 	case AT_SCOPE:
-		if (is_word(segment, len, "namespaces"))
+		if (text_part_is(segment, len, "namespaces"))
 			state->at = AT_NAMESPACE;
 		else
-			state->at = is_word(segment, len, "nodes") ? AT_NAME : NOWHERE;
+			state->at = text_part_is(segment, len, "nodes") ? AT_NAME : NOWHERE;
 		return false;
 	case AT_NAMESPACE:
 		state->at = AT_RESOURCE;
 		return false;
 	case AT_RESOURCE:
-		state->at = is_word(segment, len, "pods") || is_word(segment, len, "services")
-				? AT_NAME
-				: NOWHERE;
+		state->at =
+		    text_part_is(segment, len, "pods") || text_part_is(segment, len, "services")
+			? AT_NAME
+			: NOWHERE;
 		return false;
 	case AT_NAME:
 		state->at = AT_PROXY;
 		return false;
 	case AT_PROXY:
 		state->at = NOWHERE;
-		return is_word(segment, len, "proxy");
+		return text_part_is(segment, len, "proxy");
 	case NOWHERE:
 		break;
 	}
@@ -186,22 +177,25 @@ static const char *check_opaque(const char *path, size_t len)
 	return reason;
 }
 
-static const char *check_path(const char *path, size_t len, size_t *opaque_from)
+static const char *check_path(struct target *target)
 {
+	const char *path = target->path;
+	const size_t len = target->path_len;
 	struct proxy_walk state = {AT_API};
-	bool is_plain = strcspn(path, "%\\;") >= len;
 	for (size_t at = 1; at <= len;) {
-		size_t segment_len = 0;
-		while (at + segment_len < len && path[at + segment_len] != '/')
-			segment_len++;
-		const char *reason =
-		    check_segment(path + at, segment_len, at + segment_len == len, is_plain);
+		const char *slash = memchr(path + at, '/', len - at);
+		size_t segment_len = slash != NULL ? (size_t)(slash - path) - at : len - at;
+		const char *reason = check_segment(
+		    path + at, segment_len, at + segment_len == len, target->is_plain);
 		if (reason != NULL)
 			return reason;
 		bool is_proxy = walk(&state, path + at, segment_len);
+		if (segment_len > 0 && target->segment_count < TARGET_SEGMENTS)
+			target->segments[target->segment_count++] =
+			    (struct target_segment){at, segment_len};
 		at += segment_len;
 		if (is_proxy) {
-			*opaque_from = at;
+			target->opaque_from = at;
 			return check_opaque(path + at, len - at);
 		}
 		at++;
@@ -213,7 +207,7 @@ static const char *check_path(const char *path, size_t len, size_t *opaque_from)
 
 static bool has_been_seen(const char *key, bool seen[SINGLE_VALUED_COUNT])
 {
-	for (size_t i = 0; i < SINGLE_VALUED_COUNT; i++) {
+	for (size_t i = 0; i < SINGLE_VALUED_COUNT && single_valued[i][0] <= key[0]; i++) {
 		if (!text_is(key, single_valued[i]))
 			continue;
 		if (seen[i])
@@ -223,11 +217,12 @@ static bool has_been_seen(const char *key, bool seen[SINGLE_VALUED_COUNT])
 	return false;
 }
 
-static const char *check_query(const char *query)
+static const char *check_query(const struct target *target)
 {
 	bool seen[SINGLE_VALUED_COUNT] = {false};
 	char few[QUERY_FEW];
-	size_t room = strlen(query) + 2;
+	const char *query = target->query;
+	size_t room = target->query_len + 2;
 	char *scratch = room <= sizeof few ? few : xmalloc(room);
 	struct query_pair pair;
 	const char *reason =
@@ -244,19 +239,35 @@ static const char *check_query(const char *query)
 	return reason;
 }
 
-unsigned path_policy_check(
-    const char *method, const char *target, size_t *opaque_from, const char **reason)
+/* --- public ---------------------------------------------------------------------------------- */
+
+void target_split(const char *text, struct target *target)
 {
-	*opaque_from = 0;
-	*reason = check_method(method);
-	if (*reason != NULL)
-		return 405;
-	*reason = check_bytes(target);
-	if (*reason != NULL)
-		return 400;
-	size_t path_len = strcspn(target, "?");
-	*reason = check_path(target, path_len, opaque_from);
-	if (*reason == NULL && *opaque_from == 0 && target[path_len] == '?')
-		*reason = check_query(target + path_len + 1);
-	return *reason != NULL ? 400 : 0;
+	size_t len = strlen(text);
+	const char *mark = memchr(text, '?', len);
+	size_t path_len = mark != NULL ? (size_t)(mark - text) : len;
+	target->path = text;
+	target->path_len = path_len;
+	target->query = mark != NULL ? mark + 1 : text + len;
+	target->query_len = mark != NULL ? len - path_len - 1 : 0;
+	target->is_plain = false;
+	target->segment_count = 0;
+	target->opaque_from = 0;
+}
+
+const char *path_policy_check(const char *text, struct target *target)
+{
+	target_split(text, target);
+	if (text[0] != '/')
+		return "the target must be a path that begins with '/'";
+	target->is_plain = bytes16_are_free_of(find_special, text, target->path_len);
+	const char *reason = NULL;
+	if (!target->is_plain ||
+	    !bytes16_are_free_of(find_special, target->query, target->query_len))
+		reason = check_bytes(text);
+	if (reason == NULL)
+		reason = check_path(target);
+	if (reason == NULL && target->opaque_from == 0 && target->query_len > 0)
+		reason = check_query(target);
+	return reason;
 }

@@ -7,6 +7,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/bytes16.h"
+#include "common/text.h"
+
 static int hex_value(char c)
 {
 	if (c >= '0' && c <= '9')
@@ -26,11 +29,16 @@ static char *put_byte(char *out, char byte)
 	return out + 2;
 }
 
+/* A '+' is one only in queries: elsewhere it takes the longer way. */
+static inline bytes16 find_encoded(bytes16 bytes)
+{
+	return bytes16_or(bytes16_or(bytes == '%', bytes == '+'), bytes == '\0');
+}
+
 bool percent_decode(const char *text, size_t len, bool plus_is_space, char *out, const char **bad)
 {
 	/* Mostly nothing is encoded. */
-	if (memchr(text, '%', len) == NULL && memchr(text, '\0', len) == NULL &&
-	    !(plus_is_space && memchr(text, '+', len) != NULL)) {
+	if (bytes16_are_free_of(find_encoded, text, len)) {
 		memcpy(out, text, len);
 		out[len] = '\0';
 		return true;
@@ -60,23 +68,44 @@ bool percent_decode(const char *text, size_t len, bool plus_is_space, char *out,
 
 bool query_next(const char **cursor, char *scratch, struct query_pair *pair)
 {
-	const char *begin = *cursor + strspn(*cursor, "&");
+	const char *begin = *cursor;
+	while (*begin == '&')
+		begin++;
 	if (*begin == '\0')
 		return false;
-	size_t len = strcspn(begin, "&");
+	size_t len = (size_t)(strchrnul(begin, '&') - begin);
 	*cursor = begin + len;
 	const char *equals = memchr(begin, '=', len);
 	size_t key_len = equals != NULL ? (size_t)(equals - begin) : len;
-	const char *value = equals != NULL ? equals + 1 : begin + len;
 	const char *bad;
 	*pair = (struct query_pair){.key = "", .value = "", .is_dropped = true};
 	if (memchr(begin, ';', len) != NULL || !percent_decode(begin, key_len, true, scratch, &bad))
 		return true;
-	char *value_at = scratch + strlen(scratch) + 1;
-	if (!percent_decode(value, (size_t)(begin + len - value), true, value_at, &bad))
-		return true;
-	*pair = (struct query_pair){.key = scratch, .value = value_at};
+	char *value = scratch + strlen(scratch);
+	if (equals != NULL) {
+		value++;
+		if (!percent_decode(equals + 1, len - key_len - 1, true, value, &bad))
+			return true;
+	}
+	*pair = (struct query_pair){.key = scratch, .value = value};
 	return true;
+}
+
+/* Each pair that is kept takes as much of `out` as it does of the query with its '&', at most: a
+ * value that is not there is the end of its key. */
+void query_get_each(const char *query, const char *const *keys, const char **values, char *out)
+{
+	struct query_pair pair;
+	for (size_t i = 0; keys[i] != NULL; i++)
+		values[i] = NULL;
+	while (query_next(&query, out, &pair)) {
+		for (size_t i = 0; !pair.is_dropped && keys[i] != NULL; i++) {
+			if (values[i] != NULL || !text_is(pair.key, keys[i]))
+				continue;
+			values[i] = pair.value;
+			out += (size_t)(pair.value - out) + strlen(pair.value) + 1;
+		}
+	}
 }
 
 const char *query_get(const char *query, const char *key, char *out)

@@ -26,6 +26,9 @@ bool query_next(const char **cursor, char *scratch, struct query_pair *pair) MUS
 /* The first value of `key`, decoded into `out` (strlen(query) + 2 bytes); NULL when there is none.
  */
 const char *query_get(const char *query, const char *key, char *out) MUST_USE;
+/* The same for each of `keys`, which are different and end with NULL, in one walk. The values last
+ * as long as `out`. */
+void query_get_each(const char *query, const char *const *keys, const char **values, char *out);
 /* A boolean parameter as the API server reads it: absent, "0" and "false" in any case are false,
  * all else is true. */
 bool query_is_true(const char *value);

@@ -18,25 +18,30 @@
 
 /* Prefix, group, version, special verb, "namespaces", namespace, resource, name, subresource; what
  * follows is counted. */
-#define PARTS_MAX 9
+#define PARTS_MAX TARGET_SEGMENTS
 
-struct parts {
-	const char *items[PARTS_MAX];
-	size_t count;
+struct part {
+	const char *text;
+	size_t len;
 };
 
-/* Where a target's path and query lie. */
-struct target {
-	const char *path;
-	size_t path_len;
-	const char *query; /* behind '?', "" without */
+/* Those that were not taken yet. */
+struct parts {
+	struct part *next;
+	size_t count;
+	struct part items[PARTS_MAX];
+};
+
+/* Parameters that mean something to the resolver, by these numbers. */
+enum { WATCH, FIELD_SELECTOR, LABEL_SELECTOR, LIMIT, TIMEOUT_SECONDS, FOLLOW, PARAMETER_COUNT };
+
+struct parameters {
+	const char *values[PARAMETER_COUNT]; /* decoded, in the arena; NULL: absent */
 };
 
 static void empty_info(struct request_info *info)
 {
-	*info = (struct request_info){.arena = info->arena,
-	    .own = info->own,
-	    .verb = "",
+	static const struct request_info empty = {.verb = "",
 	    .path = "",
 	    .api_group = "",
 	    .api_version = "",
@@ -46,6 +51,10 @@ static void empty_info(struct request_info *info)
 	    .name = "",
 	    .field_selector = "",
 	    .label_selector = ""};
+	struct arena *arena = info->arena, own = info->own;
+	*info = empty;
+	info->arena = arena;
+	info->own = own;
 }
 
 /* --- the target ------------------------------------------------------------------------------ */
@@ -67,7 +76,7 @@ static const char *skip_authority(const char *target)
 static bool split_target(const char *method, const char *target, struct target *split)
 {
 	if (text_is(method, "CONNECT") && target[0] != '/') {
-		*split = (struct target){.path = "", .query = ""};
+		target_split("", split);
 		return true;
 	}
 	const char *path = target;
@@ -75,8 +84,7 @@ static bool split_target(const char *method, const char *target, struct target *
 		path = skip_authority(target);
 	if (path == NULL)
 		return false;
-	size_t len = strcspn(path, "?");
-	*split = (struct target){path, len, path[len] == '?' ? path + len + 1 : path + len};
+	target_split(path, split);
 	return true;
 }
 
@@ -91,61 +99,85 @@ static char *place(struct request_info *info, size_t len)
 	return arena_alloc(arena_of(info), len + 3);
 }
 
-static void set_verb(struct request_info *info, const char *method)
+/* The verbs of a method: of a path that is no resource, and of one that is. */
+struct method {
+	const char *name, *lower, *verb;
+};
+
+/* NULL: none that API servers know. */
+static const struct method *method_find(const char *name)
+{
+	static const struct method known[] = {{"GET", "get", "get"}, {"POST", "post", "create"},
+	    {"PUT", "put", "update"}, {"PATCH", "patch", "patch"}, {"DELETE", "delete", "delete"},
+	    {"HEAD", "head", "get"}};
+	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+		if (text_is(name, known[i].name))
+			return &known[i];
+	}
+	return NULL;
+}
+
+static const char *lower_of(struct request_info *info, const char *method)
 {
 	size_t len = strlen(method);
-	char *verb = place(info, len);
+	char *lower = place(info, len);
 	for (size_t i = 0; i < len; i++)
-		verb[i] = (char)tolower((unsigned char)method[i]);
-	info->verb = verb;
+		lower[i] = (char)tolower((unsigned char)method[i]);
+	return lower;
 }
 
 /* --- the path -------------------------------------------------------------------------------- */
 
 /* Splits a copy of the path at '/', without slashes at both ends. */
-static void split_path(char *path, struct parts *parts)
+static void split_path(char *path, size_t len, struct parts *parts)
 {
-	path += strspn(path, "/");
-	size_t len = strlen(path);
-	while (len > 0 && path[len - 1] == '/')
-		path[--len] = '\0';
-	*parts = (struct parts){0};
-	if (len == 0)
-		return;
-	for (char *next = path; next != NULL; parts->count++) {
+	char *end = path + len;
+	while (path < end && *path == '/')
+		path++;
+	while (path < end && end[-1] == '/')
+		end--;
+	*end = '\0';
+	parts->next = parts->items;
+	parts->count = 0;
+	for (char *slash = path; path < end; path = slash + 1) {
+		slash = memchr(path, '/', (size_t)(end - path));
+		if (slash == NULL)
+			slash = end;
+		*slash = '\0';
 		if (parts->count < PARTS_MAX)
-			parts->items[parts->count] = next;
-		next = strchr(next, '/');
-		if (next != NULL)
-			*next++ = '\0';
+			parts->items[parts->count] = (struct part){path, (size_t)(slash - path)};
+		parts->count++;
 	}
+}
+
+/* The same where the check has found them. */
+static void name_segments(char *path, const struct target *target, struct parts *parts)
+{
+	parts->next = parts->items;
+	parts->count = target->segment_count;
+	for (size_t i = 0; i < target->segment_count; i++) {
+		const struct target_segment *segment = &target->segments[i];
+		parts->items[i] = (struct part){path + segment->at, segment->len};
+		path[segment->at + segment->len] = '\0';
+	}
+}
+
+static bool part_is(const struct part *part, const char *word)
+{
+	return text_part_is(part->text, part->len, word);
 }
 
 static void drop_parts(struct parts *parts, size_t count)
 {
-	size_t kept = parts->count < PARTS_MAX ? parts->count : PARTS_MAX;
-	memmove(parts->items, parts->items + count, (kept - count) * sizeof parts->items[0]);
+	parts->next += count;
 	parts->count -= count;
 }
 
 static const char *take_part(struct parts *parts)
 {
-	const char *part = parts->items[0];
+	const char *part = parts->next->text;
 	drop_parts(parts, 1);
 	return part;
-}
-
-static const char *verb_of_method(const char *method)
-{
-	static const struct {
-		const char *method, *verb;
-	} verbs[] = {{"POST", "create"}, {"GET", "get"}, {"HEAD", "get"}, {"PUT", "update"},
-	    {"PATCH", "patch"}, {"DELETE", "delete"}};
-	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
-		if (text_is(method, verbs[i].method))
-			return verbs[i].verb;
-	}
-	return "";
 }
 
 /* "api/VERSION/…" or "apis/GROUP/VERSION/…", with something behind the version. */
@@ -153,8 +185,8 @@ static bool take_api(struct parts *parts, struct request_info *info)
 {
 	if (parts->count < 3)
 		return false;
-	bool is_grouped = text_is(parts->items[0], "apis");
-	if (!is_grouped && !text_is(parts->items[0], "api"))
+	bool is_grouped = part_is(parts->next, "apis");
+	if (!is_grouped && !part_is(parts->next, "api"))
 		return false;
 	if (is_grouped && parts->count < 4)
 		return false;
@@ -170,21 +202,21 @@ static bool take_api(struct parts *parts, struct request_info *info)
  * namespace. */
 static void take_namespace(struct parts *parts, struct request_info *info)
 {
-	static const char *const subresources[] = {"status", "finalize", NULL};
-	if (!text_is(parts->items[0], "namespaces") || parts->count < 2)
+	const struct part *part = parts->next;
+	if (parts->count < 2 || !part_is(part, "namespaces"))
 		return;
-	info->namespace = parts->items[1];
-	if (parts->count > 2 && !text_is_one_of(parts->items[2], subresources))
+	info->namespace = part[1].text;
+	if (parts->count > 2 && !part_is(&part[2], "status") && !part_is(&part[2], "finalize"))
 		drop_parts(parts, 2);
 }
 
 static void take_resource(const struct parts *parts, struct request_info *info)
 {
-	info->resource = parts->items[0];
+	info->resource = parts->next[0].text;
 	if (parts->count >= 2)
-		info->name = parts->items[1];
+		info->name = parts->next[1].text;
 	if (parts->count >= 3 && !text_is(info->verb, "proxy"))
-		info->subresource = parts->items[2];
+		info->subresource = parts->next[2].text;
 }
 
 /* --- the query ------------------------------------------------------------------------------- */
@@ -202,15 +234,11 @@ static bool is_int64(const char *text)
 /* Options that do not decode make the server forget the field selector's name. (A label selector
  * that does not parse too; such a list is answered 400 there, so it need not be told apart here.)
  */
-static bool has_sound_numbers(const char *query, char *scratch)
+static bool has_sound_numbers(const struct parameters *parameters)
 {
-	static const char *const numbers[] = {"limit", "timeoutSeconds"};
-	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
-		const char *value = query_get(query, numbers[i], scratch);
-		if (value != NULL && !is_int64(value))
-			return false;
-	}
-	return true;
+	const char *limit = parameters->values[LIMIT];
+	const char *timeout = parameters->values[TIMEOUT_SECONDS];
+	return (limit == NULL || is_int64(limit)) && (timeout == NULL || is_int64(timeout));
 }
 
 /* A selector may name anything; a name is what can be one segment of a path. */
@@ -219,40 +247,49 @@ static bool is_segment(const char *name)
 	return !text_is(name, ".") && !text_is(name, "..") && strpbrk(name, "/%") == NULL;
 }
 
-/* A parameter's value in memory of its own, NULL without one; `scratch` is used again. */
-static const char *keep_parameter(
-    struct request_info *info, const char *query, const char *name, char *scratch)
+static void read_parameters(
+    struct request_info *info, const struct target *target, struct parameters *parameters)
 {
-	const char *value = query_get(query, name, scratch);
-	return value != NULL ? arena_strndup(arena_of(info), value, strlen(value)) : NULL;
+	static const char *const names[] = {[WATCH] = "watch",
+	    [FIELD_SELECTOR] = "fieldSelector",
+	    [LABEL_SELECTOR] = "labelSelector",
+	    [LIMIT] = "limit",
+	    [TIMEOUT_SECONDS] = "timeoutSeconds",
+	    [FOLLOW] = "follow",
+	    [PARAMETER_COUNT] = NULL};
+	query_get_each(target->query, names, parameters->values, place(info, target->query_len));
 }
 
-static void read_selectors(struct request_info *info, const char *query, char *scratch)
+static void read_selectors(struct request_info *info, const struct parameters *parameters)
 {
-	const char *fields = keep_parameter(info, query, "fieldSelector", scratch);
-	const char *labels = keep_parameter(info, query, "labelSelector", scratch);
+	static const char *const collections[] = {"list", "watch", "deletecollection", NULL};
+	if (!text_is_one_of(info->verb, collections))
+		return;
+	const char *fields = parameters->values[FIELD_SELECTOR];
+	const char *labels = parameters->values[LABEL_SELECTOR];
 	info->field_selector = fields != NULL ? fields : "";
 	info->label_selector = labels != NULL ? labels : "";
 }
 
-/* A get without a name is a list or a watch; a delete without one is a deletecollection. */
-static void read_query(
-    struct request_info *info, const char *query, char *scratch, bool has_selectors)
+/* The name that a field selector demands. */
+static void read_selected_name(struct request_info *info, const struct parameters *parameters)
 {
-	static const char *const collections[] = {"list", "watch", "deletecollection", NULL};
-	const char *name = NULL;
+	const char *fields = parameters->values[FIELD_SELECTOR], *name = NULL;
+	if (fields != NULL && has_sound_numbers(parameters) &&
+	    field_selector_name(fields, place(info, strlen(fields)), &name) && name != NULL &&
+	    is_segment(name))
+		info->name = name;
+}
+
+/* A get without a name is a list or a watch; a delete without one is a deletecollection. */
+static void read_collection(struct request_info *info, const struct parameters *parameters)
+{
 	if (info->name[0] == '\0' && text_is(info->verb, "get")) {
-		info->verb = query_is_true(query_get(query, "watch", scratch)) ? "watch" : "list";
-		const char *fields = keep_parameter(info, query, "fieldSelector", scratch);
-		if (fields != NULL && has_sound_numbers(query, scratch) &&
-		    field_selector_name(fields, place(info, strlen(fields)), &name) &&
-		    name != NULL && is_segment(name))
-			info->name = name;
+		info->verb = query_is_true(parameters->values[WATCH]) ? "watch" : "list";
+		read_selected_name(info, parameters);
 	} else if (info->name[0] == '\0' && text_is(info->verb, "delete")) {
 		info->verb = "deletecollection";
 	}
-	if (has_selectors && text_is_one_of(info->verb, collections))
-		read_selectors(info, query, scratch);
 }
 
 static bool is_plain_word(const char *word)
@@ -264,9 +301,11 @@ static bool is_plain_word(const char *word)
 }
 
 /* Each "command=WORD" is one word. Joined they are shorter than the query. */
-static void read_command(struct request_info *info, const char *query, char *scratch)
+static void read_command(struct request_info *info, const struct target *target)
 {
-	char *command = place(info, strlen(query)), *end = command;
+	const char *query = target->query;
+	char *scratch = place(info, target->query_len);
+	char *command = place(info, target->query_len), *end = command;
 	struct query_pair pair;
 	info->is_command_plain = true;
 	while (query_next(&query, scratch, &pair)) {
@@ -281,33 +320,39 @@ static void read_command(struct request_info *info, const char *query, char *scr
 }
 
 /* What may stay open for hours and must not run into a time limit. */
-static bool is_long_running(const struct request_info *info, const char *query, char *scratch)
+static bool is_long_running(const struct request_info *info, const struct parameters *parameters)
 {
 	static const char *const verbs[] = {"watch", "proxy", NULL};
 	static const char *const subresources[] = {"exec", "attach", "portforward", "proxy", NULL};
-	if (!info->is_resource)
-		return false;
-	if (text_is_one_of(info->verb, verbs) || text_is_one_of(info->subresource, subresources))
+	if (text_is_one_of(info->verb, verbs))
 		return true;
-	return text_is(info->subresource, "log") &&
-	       query_is_true(query_get(query, "follow", scratch));
+	if (info->subresource[0] == '\0')
+		return false;
+	if (text_is_one_of(info->subresource, subresources))
+		return true;
+	return text_is(info->subresource, "log") && query_is_true(parameters->values[FOLLOW]);
 }
 
 /* --- the whole ------------------------------------------------------------------------------- */
 
-static bool resolve_resource(const char *method, const char *query, char *scratch,
-    struct parts *parts, struct request_info *info)
+static bool resolve_resource(
+    const char *verb, const struct target *target, struct parts *parts, struct request_info *info)
 {
-	static const char *const special[] = {"watch", "proxy", NULL};
-	bool is_special = text_is_one_of(parts->items[0], special);
+	bool is_special = part_is(parts->next, "watch") || part_is(parts->next, "proxy");
 	if (is_special && parts->count < 2)
 		return false;
-	info->verb = is_special ? take_part(parts) : verb_of_method(method);
+	info->verb = is_special ? take_part(parts) : verb;
 	take_namespace(parts, info);
 	take_resource(parts, info);
-	read_query(info, query, scratch, !is_special);
+	struct parameters parameters = {0};
+	if (target->query_len > 0)
+		read_parameters(info, target, &parameters);
+	read_collection(info, &parameters);
+	if (target->query_len > 0 && !is_special)
+		read_selectors(info, &parameters);
 	if (text_is(info->subresource, "exec"))
-		read_command(info, query, scratch);
+		read_command(info, target);
+	info->is_long_running = is_long_running(info, &parameters);
 	return true;
 }
 
@@ -327,48 +372,79 @@ static bool refuse(struct request_info *info, const char **reason, const char *f
 	return false;
 }
 
+/* The path as it is told, in memory where a copy has room behind it; *len is its length. NULL on an
+ * escape that is none, which *bad then points to. */
+static char *decode_path(
+    struct request_info *info, const struct target *target, size_t *len, const char **bad)
+{
+	char *path = place(info, 2 * target->path_len);
+	*len = target->path_len;
+	if (target->is_plain)
+		return memcpy(path, target->path, target->path_len);
+	if (!percent_decode(target->path, target->path_len, false, path, bad))
+		return NULL;
+	*len = strlen(path);
+	return path;
+}
+
+/* `verb` is that of a resource; that of what is none stands in `info` already. */
+static bool resolve(const char *verb, const char *text, const struct target *target,
+    struct request_info *info, const char **reason)
+{
+	struct parts parts;
+	const char *bad;
+	size_t len;
+	char *path = decode_path(info, target, &len, &bad);
+	if (path == NULL) {
+		size_t bad_len = (size_t)(target->path + target->path_len - bad);
+		return refuse(info, reason, "parse \"%s\": invalid URL escape \"%.*s\"", text,
+		    bad_len < 3 ? (int)bad_len : 3, bad);
+	}
+	info->path = path;
+	char *copy = memcpy(path + len + 1, path, len + 1);
+	if (target->is_plain)
+		name_segments(copy, target, &parts);
+	else
+		split_path(copy, len, &parts);
+	if (take_api(&parts, info) && !resolve_resource(verb, target, &parts, info))
+		return refuse(
+		    info, reason, "unable to determine kind and namespace from url, %s", text);
+	return true;
+}
+
+/* --- public ---------------------------------------------------------------------------------- */
+
 bool request_info_resolve(
     const char *method, const char *target, struct request_info *info, const char **reason)
 {
 	struct target split;
-	struct parts parts;
-	size_t len = strlen(target);
+	const struct method *known = method_find(method);
 	empty_info(info);
-	set_verb(info, method);
-	char *path = place(info, len);
+	info->verb = known != NULL ? known->lower : lower_of(info, method);
 	if (!split_target(method, target, &split))
 		return refuse(info, reason, "parse \"%s\": invalid URI for request", target);
-	const char *bad;
-	if (!percent_decode(split.path, split.path_len, false, path, &bad)) {
-		size_t bad_len = (size_t)(split.path + split.path_len - bad);
-		return refuse(info, reason, "parse \"%s\": invalid URL escape \"%.*s\"", target,
-		    bad_len < 3 ? (int)bad_len : 3, bad);
-	}
-	info->path = path;
-	split_path(memcpy(place(info, len), path, strlen(path) + 1), &parts);
-	if (!take_api(&parts, info))
-		return true;
-	char *scratch = place(info, strlen(split.query));
-	if (!resolve_resource(method, split.query, scratch, &parts, info))
-		return refuse(
-		    info, reason, "unable to determine kind and namespace from url, %s", target);
-	info->is_long_running = is_long_running(info, split.query, scratch);
-	return true;
+	return resolve(known != NULL ? known->verb : "", target, &split, info, reason);
 }
 
 bool request_info_parse(const char *method, const char *target, struct request_info *info,
     unsigned *status, const char **reason)
 {
+	struct target split;
+	const struct method *known = method_find(method);
 	empty_info(info);
-	size_t opaque_from = 0;
-	*status = path_policy_check(method, target, &opaque_from, reason);
-	if (*status != 0)
+	*status = 405;
+	*reason = "the method is none of GET, HEAD, POST, PUT, PATCH and DELETE";
+	if (known == NULL)
 		return false;
 	*status = 400;
-	if (!request_info_resolve(method, target, info, reason))
+	*reason = path_policy_check(target, &split);
+	if (*reason != NULL)
+		return false;
+	info->verb = known->lower;
+	if (!resolve(known->verb, target, &split, info, reason))
 		return false;
 	*status = 0;
-	info->opaque_from = opaque_from;
+	info->opaque_from = split.opaque_from;
 	return true;
 }
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/text.h"
 #include "common/xmem.h"
 #include "kubeproxyd/policy/kinds.h"
 #include "kubeproxyd/policy/request_info.h"
@@ -14,45 +15,40 @@
 
 /* --- the request ----------------------------------------------------------------------------- */
 
-static bool is(const char *a, const char *b)
-{
-	return strcmp(a, b) == 0;
-}
-
 #define READS (VERB_GET | VERB_LIST | VERB_WATCH)
 
 /* What the subresource makes of the verb. */
-static void read_subresource(
-    struct wanted *wanted, const struct request_info *request, uint32_t verb)
+static void read_subresource(struct wanted *wanted, const struct request_info *request)
 {
+	const uint32_t verb = wanted->verb;
 	const char *subresource = request->subresource;
 	wanted->on_subresource = verb_bit(request_info_access_verb(request));
-	if (is(subresource, "exec") || is(subresource, "attach")) {
+	if (text_is(subresource, "exec") || text_is(subresource, "attach")) {
 		wanted->is_session = true;
 		wanted->on_object = VERB_EXEC;
-	} else if (is(subresource, "portforward")) {
+	} else if (text_is(subresource, "portforward")) {
 		wanted->on_object = VERB_PORTFORWARD;
-	} else if (!is(subresource, "status") && !is(subresource, "log")) {
+	} else if (!text_is(subresource, "status") && !text_is(subresource, "log")) {
 		wanted->on_object = 0;
 	}
 	wanted->on_denial = wanted->on_object != 0 ? wanted->on_object : verb;
 	/* The answer is the whole object, whose rest is left as it was. */
 	if (verb == VERB_UPDATE)
 		wanted->on_denial |= VERB_GET;
-	if (is(subresource, "eviction"))
+	if (text_is(subresource, "eviction"))
 		wanted->on_denial |= VERB_DELETE;
 	/* Both can run commands. */
-	if (is(subresource, "ephemeralcontainers") ||
-	    (is(subresource, "proxy") && is(request->resource, "nodes")))
+	if (text_is(subresource, "ephemeralcontainers") ||
+	    (text_is(subresource, "proxy") && text_is(request->resource, "nodes")))
 		wanted->on_denial |= VERB_EXEC;
 }
 
 static void read_verbs(struct wanted *wanted, const struct request_info *request)
 {
-	uint32_t verb = verb_bit(request->verb);
-	wanted->on_object = wanted->on_subresource = wanted->on_denial = verb;
+	wanted->verb = verb_bit(request->verb);
+	wanted->on_object = wanted->on_subresource = wanted->on_denial = wanted->verb;
 	if (wanted->has_subresource)
-		read_subresource(wanted, request, verb);
+		read_subresource(wanted, request);
 	wanted->on_any = wanted->on_object | wanted->on_subresource | wanted->on_denial;
 }
 
@@ -67,8 +63,8 @@ static void read_place(struct wanted *wanted, const struct request_info *request
 		return;
 	}
 	const struct kind *kind = kind_find(request->api_group, request->resource);
-	bool has_many = is(request->verb, "list") || is(request->verb, "watch") ||
-			is(request->verb, "deletecollection") || wanted->is_sweeping;
+	bool has_many = text_is(request->verb, "list") || text_is(request->verb, "watch") ||
+			text_is(request->verb, "deletecollection") || wanted->is_sweeping;
 	wanted->is_cluster_wide = kind != NULL && kind->is_cluster_wide;
 	wanted->is_namespaced = kind != NULL && !kind->is_cluster_wide;
 	wanted->is_across = !wanted->is_cluster_wide && (wanted->is_namespaced || has_many);
@@ -86,9 +82,9 @@ static void read_address(
 	size_t len = first != NULL ? (size_t)((second != NULL ? second : first) - name) : 0;
 	bool is_served = false;
 	for (size_t i = 0; i < sizeof served / sizeof served[0]; i++)
-		is_served |= is(request->resource, served[i]);
+		is_served |= text_is(request->resource, served[i]);
 	if (!is_served || len == 0 || len >= WANTED_NAME_ROOM || request->api_group[0] != '\0' ||
-	    !is(request->subresource, "proxy"))
+	    !text_is(request->subresource, "proxy"))
 		return;
 	memcpy(room, name, len);
 	room[len] = '\0';
@@ -97,8 +93,8 @@ static void read_address(
 
 static bool has_star(const struct request_info *request)
 {
-	return is(request->verb, "*") || is(request->resource, "*") ||
-	       is(request->api_group, "*") || is(request->subresource, "*");
+	return text_is(request->verb, "*") || text_is(request->resource, "*") ||
+	       text_is(request->api_group, "*") || text_is(request->subresource, "*");
 }
 
 void wanted_init(struct wanted *wanted, const struct vocabulary *vocabulary,
@@ -113,20 +109,20 @@ void wanted_init(struct wanted *wanted, const struct vocabulary *vocabulary,
 	    .has_subresource = request->subresource[0] != '\0',
 	    .name = name,
 	    .address = name,
-	    .is_pod = is_core && is(request->resource, "pods"),
-	    .is_kubelet =
-		is_core && is(request->resource, "nodes") && is(request->subresource, "proxy"),
+	    .is_pod = is_core && text_is(request->resource, "pods"),
+	    .is_kubelet = is_core && text_is(request->resource, "nodes") &&
+			  text_is(request->subresource, "proxy"),
 	    .is_sweeping = has_star(request),
-	    .is_of_any_verb = is(request->verb, "*"),
-	    .is_of_any_kind = is(request->resource, "*"),
-	    .is_of_any_group = is(request->api_group, "*"),
+	    .is_of_any_verb = text_is(request->verb, "*"),
+	    .is_of_any_kind = text_is(request->resource, "*"),
+	    .is_of_any_group = text_is(request->api_group, "*"),
 	};
 	if (wanted->has_subresource)
 		wanted->subresource = vocabulary_find(vocabulary, request->subresource);
 	read_verbs(wanted, request);
 	if (wanted->has_subresource)
 		read_address(wanted, request, room);
-	read_place(wanted, request, is_core && is(request->resource, "namespaces"));
+	read_place(wanted, request, is_core && text_is(request->resource, "namespaces"));
 	wanted->has_command = request->command != NULL && request->is_command_plain;
 	if (wanted->has_command)
 		wanted->command = word_of(request->command);

@@ -56,6 +56,7 @@ struct rule_key {
 
 /* A request as rules see it. */
 struct wanted {
+	uint32_t verb; /* its own; 0: it is no resource */
 	uint32_t on_object; /* what a rule of the kind's objects needs; 0: nothing but everything */
 	uint32_t on_subresource; /* what a rule that names the subresource needs */
 	uint32_t on_denial; /* what a denial of the kind's objects needs */

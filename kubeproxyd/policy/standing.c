@@ -50,10 +50,18 @@ const struct standing *standings_find(
     const struct grants *grants, const struct labels *cluster_labels)
 {
 	struct standings *standings = grants->standings;
-	for (size_t i = 0; i < standings->count; i++) {
-		size_t place = (standings->last + i) % standings->count;
-		if (!labels_equal(&standings->items[place].labels, cluster_labels))
+	const struct known *last = &standings->items[standings->last];
+	if (last->roles != NULL && last->labels.version != 0 &&
+	    last->labels.version == cluster_labels->version)
+		return last->roles;
+	for (size_t place = 0; place < standings->count; place++) {
+		struct known *known = &standings->items[place];
+		if (!labels_equal(&known->labels, cluster_labels))
 			continue;
+		/* The same anew, as of a cluster of which something else changed: from now on they
+		 * are known at sight. */
+		if (known->labels.version != cluster_labels->version)
+			labels_copy(&known->labels, cluster_labels);
 		standings->last = place;
 		return standings->items[place].roles;
 	}

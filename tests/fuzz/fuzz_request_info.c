@@ -16,13 +16,25 @@ static void require(int holds)
 		abort();
 }
 
+static void require_same(const struct request_info *a, const struct request_info *b)
+{
+	require(a->is_resource == b->is_resource && a->is_long_running == b->is_long_running);
+	require(strcmp(a->verb, b->verb) == 0 && strcmp(a->path, b->path) == 0);
+	require(strcmp(a->api_group, b->api_group) == 0);
+	require(strcmp(a->api_version, b->api_version) == 0);
+	require(strcmp(a->resource, b->resource) == 0 && strcmp(a->name, b->name) == 0);
+	require(strcmp(a->subresource, b->subresource) == 0);
+	require(strcmp(a->namespace, b->namespace) == 0);
+	require(strcmp(a->field_selector, b->field_selector) == 0);
+	require(strcmp(a->label_selector, b->label_selector) == 0);
+	require((a->command == NULL) == (b->command == NULL));
+	require(a->command == NULL || strcmp(a->command, b->command) == 0);
+}
+
 static void check_accepted(
     const char *target, const struct request_info *strict, const struct request_info *seen)
 {
-	require(strict->is_resource == seen->is_resource && strcmp(strict->verb, seen->verb) == 0);
-	require(
-	    strcmp(strict->resource, seen->resource) == 0 && strcmp(strict->name, seen->name) == 0);
-	require(strcmp(strict->namespace, seen->namespace) == 0);
+	require_same(strict, seen);
 	require(strict->verb[0] != '\0' && strict->opaque_from <= strlen(target));
 	require(strcmp(strict->name, "..") != 0 && strcmp(strict->namespace, "..") != 0);
 	require(strchr(strict->name, '/') == NULL && strchr(strict->namespace, '/') == NULL);

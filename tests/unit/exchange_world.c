@@ -36,6 +36,12 @@ struct directory_status directory_status(const struct directory *directory)
 	return world.directory;
 }
 
+bool directory_is_good(const struct directory *directory)
+{
+	(void)directory;
+	return world.directory.is_known && !world.directory.is_expired;
+}
+
 const struct kube_cluster *directory_find_alias(struct directory *directory, const char *alias)
 {
 	(void)directory;

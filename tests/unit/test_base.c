@@ -53,6 +53,20 @@ static void test_buf_makes_text_sound(void **state)
 	}
 }
 
+/* Between two readings of the others, or a tick before. */
+static void test_coarse_clocks_are_a_tick_behind(void **state)
+{
+	const int64_t tick_ms = 10;
+	(void)state;
+	for (int i = 0; i < 1000; i++) {
+		struct mono before = mono_now(), at = mono_now_coarse(), after = mono_now();
+		assert_true(
+		    at.ns <= after.ns && at.ns > mono_add(before, duration_ms(-tick_ms)).ns);
+		struct unix_time then = unix_now(), there = unix_now_coarse(), now = unix_now();
+		assert_true(there.ms <= now.ms && there.ms >= then.ms - tick_ms);
+	}
+}
+
 static void test_unix_time_reads_what_it_writes(void **state)
 {
 	(void)state;
@@ -146,6 +160,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_buf_keeps_a_terminator),
 	    cmocka_unit_test(test_buf_makes_text_sound),
+	    cmocka_unit_test(test_coarse_clocks_are_a_tick_behind),
 	    cmocka_unit_test(test_unix_time_reads_what_it_writes),
 	    cmocka_unit_test(test_unix_time_in_any_order),
 	    cmocka_unit_test(test_loop_frees_after_deferred_work),

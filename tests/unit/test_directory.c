@@ -216,6 +216,11 @@ static bool is_stale(void *arg)
 	return directory_status(arg).is_stale;
 }
 
+static bool is_bad(void *arg)
+{
+	return !directory_is_good(arg);
+}
+
 static void test_silence_makes_stale_not_empty(void **state)
 {
 	(void)state;
@@ -227,8 +232,10 @@ static void test_silence_makes_stale_not_empty(void **state)
 	struct directory_status status = directory_status(follower.directory);
 	assert_int_equal(status.served, 3);
 	assert_false(status.is_expired);
+	assert_true(directory_is_good(follower.directory));
 	follower.settings->proxy.max_stale = duration_ms(1);
 	assert_true(directory_status(follower.directory).is_expired);
+	assert_true(bus_wait(&follower.world, is_bad, follower.directory, 1000));
 	follower.settings->proxy.max_stale = duration_seconds(60);
 	follower.fake.is_silent = false;
 	assert_follows(&follower);

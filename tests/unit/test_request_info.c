@@ -188,6 +188,34 @@ static void test_refuses_what_is_ambiguous(void **state)
 	}
 }
 
+/* Each of Kubernetes' parameters that have one value, as path_policy.c has them. */
+static void test_no_parameter_is_given_twice(void **state)
+{
+	static const char *const names[] = {"allowWatchBookmarks", "container", "continue",
+	    "fieldManager", "fieldSelector", "fieldValidation", "follow", "force",
+	    "gracePeriodSeconds", "labelSelector", "limit", "limitBytes", "orphanDependents",
+	    "pretty", "previous", "propagationPolicy", "resourceVersion", "resourceVersionMatch",
+	    "sendInitialEvents", "sinceSeconds", "sinceTime", "stderr", "stdin", "stdout", "stream",
+	    "tailLines", "timeout", "timeoutSeconds", "timestamps", "tty", "watch"};
+	(void)state;
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		struct request_info info = {0};
+		unsigned status;
+		const char *reason = "";
+		char *twice = xasprintf("/api/v1/pods?%s=1&x=y&%s=1", names[i], names[i]);
+		char *once = xasprintf("/api/v1/pods?%s=1&x=y&%sx=1", names[i], names[i]);
+		if (request_info_parse("GET", twice, &info, &status, &reason))
+			fail_msg("accepted: %s", twice);
+		assert_non_null(strstr(reason, "twice"));
+		request_info_free(&info);
+		if (!request_info_parse("GET", once, &info, &status, &reason))
+			fail_msg("refused: %s: %s", once, reason);
+		request_info_free(&info);
+		free(twice);
+		free(once);
+	}
+}
+
 struct good {
 	const char *method, *target;
 	const char *seen; /* "VERB RESOURCE/SUBRESOURCE NAMESPACE/NAME", or "VERB PATH" */
@@ -199,6 +227,14 @@ static const struct good good_targets[] = {
     {"GET", "/", "get /", NULL, false},
     {"GET", "/version?timeout=32s", "get /version", NULL, false},
     {"GET", "/openapi/v3/apis/apps/v1?hash=A%3D%3D", "get /openapi/v3/apis/apps/v1", NULL, false},
+    {"GET", "/a/b/c/d/e/f/g/h/i/j/k/l/", "get /a/b/c/d/e/f/g/h/i/j/k/l/", NULL, false},
+    {"GET", "/apis/g/v1/watch/namespaces/a/pods/p/log/x/y", "watch pods/log a/p", NULL, true},
+    {"GET", "/api", "get /api", NULL, false},
+    {"GET", "/api/v1/", "get /api/v1/", NULL, false},
+    {"GET", "/apis/v1/pods", "get /apis/v1/pods", NULL, false},
+    {"GET", "/api/v1/namespaces", "list namespaces/ /", NULL, false},
+    {"GET", "/api/v1/namespaces/a/finalize", "get namespaces/finalize a/a", NULL, false},
+    {"GET", "/api/v1/namespaces/a/finalizers", "list finalizers/ a/", NULL, false},
     {"GET", "/api/v1/pods?limit=500", "list pods/ /", NULL, false},
     {"GET", "/api/v1/namespaces/a/pods/?limit=500", "list pods/ a/", NULL, false},
     {"GET", "/api/v1/pods?watch=true&labelSelector=a%3Db", "watch pods/ /", NULL, true},
@@ -219,6 +255,7 @@ static const struct good good_targets[] = {
 	"?watch=1&watch=2", true},
     {"GET", "/api/v1/namespaces/a/services/web/proxy//a%2Fb/;x/%61?y;z", "get services/proxy a/web",
 	"//a%2Fb/;x/%61?y;z", true},
+    {"GET", "/api/v1/namespaces/a/pods/p/proxy/b/c/d/e", "get pods/proxy a/p", "/b/c/d/e", true},
     {"GET", "/api/v1/nodes/n1/proxy/metrics", "get nodes/proxy /n1", "/metrics", true},
     {"POST", "/api/v1/namespaces/a/pods/p/proxy/", "create pods/proxy a/p", "/", true},
     {"DELETE", "/api/v1/namespaces/a/pods?dryRun=All&dryRun=All", "deletecollection pods/ a/", NULL,
@@ -314,6 +351,47 @@ static void test_selectors_are_kept(void **state)
 	request_info_free(&info);
 }
 
+/* In any order, with values or without, among pairs that do not exist for the server, and only the
+ * first of each. */
+static void test_parameters_are_found(void **state)
+{
+	static const struct {
+		const char *query, *verb, *name, *fields, *labels;
+	} rows[] = {
+	    {"", "list", "", "", ""},
+	    {"watch", "watch", "", "", ""},
+	    {"watch&fieldSelector&labelSelector", "watch", "", "", ""},
+	    {"watch=0&watch=1", "list", "", "", ""},
+	    {"x=1&watch=%zz&watch=False&watch=1", "list", "", "", ""},
+	    {"&&labelSelector=a&&fieldSelector=metadata.name=p&watch&", "watch", "p",
+		"metadata.name=p", "a"},
+	    {"label%53elector=a+b%26c%3Dd&labelSelector=e", "list", "", "", "a b&c=d"},
+	    {"labelSelector=a;b&labelSelector=%00", "list", "", "", "\xc0\x80"},
+	    {"labelSelector=one-that-is-longer-than-sixteen-bytes&fieldSelector=a%3Db", "list", "",
+		"a=b", "one-that-is-longer-than-sixteen-bytes"},
+	    {"fieldSelector=metadata.name=p&limit=1&timeoutSeconds=-2", "list", "p",
+		"metadata.name=p", ""},
+	    {"fieldSelector=metadata.name=p&limit=1&timeoutSeconds=x", "list", "",
+		"metadata.name=p", ""},
+	    {"limit&fieldSelector=metadata.name=p", "list", "", "metadata.name=p", ""},
+	    {"follow=1&timeoutSeconds=1&limit=1&labelSelector=l&fieldSelector=f&watch=1", "watch",
+		"", "f", "l"},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct request_info info = {0};
+		const char *reason;
+		char *target = xasprintf("/api/v1/pods?%s", rows[i].query);
+		assert_true(request_info_resolve("GET", target, &info, &reason));
+		assert_string_equal(info.verb, rows[i].verb);
+		assert_string_equal(info.name, rows[i].name);
+		assert_string_equal(info.field_selector, rows[i].fields);
+		assert_string_equal(info.label_selector, rows[i].labels);
+		request_info_free(&info);
+		free(target);
+	}
+}
+
 static void test_field_selector_names(void **state)
 {
 	(void)state;
@@ -355,10 +433,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_every_vector),
 	    cmocka_unit_test(test_refuses_what_is_ambiguous),
+	    cmocka_unit_test(test_no_parameter_is_given_twice),
 	    cmocka_unit_test(test_accepts_what_clients_send),
 	    cmocka_unit_test(test_bounds_segments),
 	    cmocka_unit_test(test_access_verb_of_sessions_is_create),
 	    cmocka_unit_test(test_selectors_are_kept),
+	    cmocka_unit_test(test_parameters_are_found),
 	    cmocka_unit_test(test_field_selector_names),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -78,14 +78,42 @@ static void test_labels_change_in_place(void **state)
 	assert_false(may(alice, &labels));
 	labels_set(&labels, "env", "env-2");
 	assert_true(may(alice, &labels));
-	labels.items[0].value[strlen("env-")] = '3';
+	labels_set(&labels, "env", "env-3");
 	assert_false(may(alice, &labels));
-	labels.items[0].value[strlen("env-")] = '4';
+	labels_set(&labels, "env", "env-4");
 	assert_true(may(alice, &labels));
 	labels_set(&labels, "team", "closed");
 	assert_false(may(alice, &labels));
 	labels_set(&labels, "team", "open");
 	assert_true(may(alice, &labels));
+	labels_free(&labels);
+	grants_free(&alice);
+}
+
+/* A copy is known at sight, and no more than that: neither what it becomes, nor what another one
+ * was that stood where it stands. */
+static void test_copies_go_their_own_way(void **state)
+{
+	struct grants *alice = grants_of("alice");
+	struct labels labels = {0}, copy = {0}, equal = {0};
+	(void)state;
+	labels_set(&labels, "env", "env-2");
+	assert_true(may(alice, &labels));
+	labels_copy(&copy, &labels);
+	assert_true(may(alice, &copy));
+	labels_set(&copy, "env", "env-3");
+	assert_false(may(alice, &copy));
+	assert_true(may(alice, &labels));
+	labels_set(&equal, "env", "env-2");
+	assert_true(may(alice, &equal));
+	labels_set(&labels, "team", "closed");
+	assert_false(may(alice, &labels));
+	assert_true(may(alice, &equal));
+	labels_copy(&equal, &copy);
+	assert_false(may(alice, &equal));
+	labels_free(&equal);
+	labels_free(&copy);
+	assert_false(may(alice, &copy));
 	labels_free(&labels);
 	grants_free(&alice);
 }
@@ -132,6 +160,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_labels_change_in_place),
+	    cmocka_unit_test(test_copies_go_their_own_way),
 	    cmocka_unit_test(test_more_sets_than_are_kept),
 	    cmocka_unit_test(test_people_have_their_own),
 	};
