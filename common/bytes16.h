@@ -56,8 +56,8 @@ static inline bytes16 bytes16_cover(const char *text, size_t len)
 	return bytes;
 }
 
-/* memcpy() without a call, for texts of which most are short. Some bytes may be copied twice. */
-static inline __attribute__((always_inline)) void bytes16_copy(
+/* mempcpy() without a call, for texts of which most are short. Some bytes may be copied twice. */
+static inline __attribute__((always_inline)) char *bytes16_copy(
     char *to, const char *from, size_t len)
 {
 	if (len >= sizeof(bytes16)) {
@@ -76,25 +76,7 @@ static inline __attribute__((always_inline)) void bytes16_copy(
 		to[len / 2] = from[len / 2];
 		to[len - 1] = from[len - 1];
 	}
-}
-
-/* The same, and copies the text to `at`. */
-static inline __attribute__((always_inline)) bytes16 bytes16_cover_copied(
-    char *at, const char *text, size_t len)
-{
-	bytes16 cover = bytes16_cover(text, len);
-	if (len >= 8) {
-		memcpy(at + len - 8, text + len - 8, 8);
-		memcpy(at, text, 8);
-	} else if (len >= 4) {
-		memcpy(at + len - 4, text + len - 4, 4);
-		memcpy(at, text, 4);
-	} else {
-		at[len / 2] = text[len / 2];
-		at[len - 1] = text[len - 1];
-		at[0] = text[0];
-	}
-	return cover;
+	return to + len;
 }
 
 /* A bit for each byte that was found. */
@@ -137,13 +119,14 @@ static inline __attribute__((always_inline)) bool bytes16_are_free_of(
 	return bytes16_is_zero(found);
 }
 
-/* The same, and copies the text to `at`, where nothing of it stands: what is short is read once for
- * both. */
+/* The same, and copies the text to `at`, where nothing of it stands. */
 static inline __attribute__((always_inline)) bool bytes16_copy_free_of(
     bytes16_find *find, char *at, const char *text, size_t len)
 {
-	if (len < sizeof(bytes16))
-		return len == 0 || bytes16_is_zero(find(bytes16_cover_copied(at, text, len)));
+	if (len < sizeof(bytes16)) {
+		(void)bytes16_copy(at, text, len);
+		return len == 0 || bytes16_is_zero(find(bytes16_cover(text, len)));
+	}
 	const size_t last = len - sizeof(bytes16);
 	bytes16 block = bytes16_load(text + last), found = find(block);
 	memcpy(at + last, &block, sizeof block);
@@ -153,19 +136,6 @@ static inline __attribute__((always_inline)) bool bytes16_copy_free_of(
 		memcpy(at + next, &block, sizeof block);
 	}
 	return bytes16_is_zero(found);
-}
-
-static inline bytes16 bytes16_find_nothing(bytes16 bytes)
-{
-	return bytes ^ bytes;
-}
-
-/* Copies a text of some dozens of bytes; returns what stands behind it. */
-static inline __attribute__((always_inline)) char *bytes16_copy(
-    char *at, const char *text, size_t len)
-{
-	(void)bytes16_copy_free_of(bytes16_find_nothing, at, text, len);
-	return at + len;
 }
 
 #endif

@@ -45,7 +45,7 @@ static const struct key stages[] = {MEMBER("stage", "RequestReceived"),
 
 static void add_key(struct buf *out, struct key key)
 {
-	bytes16_copy(buf_reserve(out, key.len), key.text, key.len);
+	(void)bytes16_copy(buf_reserve(out, key.len), key.text, key.len);
 	buf_commit(out, key.len);
 }
 
