@@ -386,11 +386,11 @@ test_hpack_decode := tests/unit/hpack_both.o $(HPACK_TEST)
 test_h2_fields := $(HPACK_TEST) kubeproxyd/http/h2_fields.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o kubeproxyd/http/head.o tests/unit/hpack_text.o
 # The engine of HTTP/2 alone, with frames written by hand.
 UNIT_TESTS += test_h2_frames test_h2_states test_h2_flow test_h2_heads test_h2_client test_h2_events test_h2_rules
-H2_STAGE := $(HPACK_TEST) $(H2) tests/unit/hpack_text.o tests/unit/h2_script.o tests/unit/h2_stage.o
+H2_STAGE := $(HPACK_TEST) $(H2) kubeproxyd/http/field_traits.o tests/unit/hpack_text.o tests/unit/h2_script.o tests/unit/h2_stage.o
 test_h2_frames := $(H2_STAGE) tests/unit/h2_rows.o
 test_h2_states := $(test_h2_frames)
 test_h2_flow := $(test_h2_frames)
-test_h2_rules := kubeproxyd/http/h2_rules.o
+test_h2_rules := kubeproxyd/http/h2_rules.o kubeproxyd/http/hpack_table.o kubeproxyd/http/field_traits.o common/xmem.o
 test_h2_events := $(H2_STAGE)
 test_h2_client := $(H2_STAGE)
 test_h2_heads := $(test_h2_frames) tests/unit/h2_end.o

@@ -1,6 +1,6 @@
-/* Looks at text sixteen bytes at a time (GCC: Vector Extensions). What is looked for is written
- * once, as an expression on all sixteen; it yields 0xff for each byte that was found, else 0. They
- * are signed: those above 0x7f are less than 0. */
+/* Looks at text, or copies it, sixteen bytes at a time (GCC: Vector Extensions). What is looked for
+ * is written once, as an expression on all sixteen; it yields 0xff for each byte that was found,
+ * else 0. They are signed: those above 0x7f are less than 0. */
 #ifndef EKSGATE_BYTES16_H
 #define EKSGATE_BYTES16_H
 
@@ -28,27 +28,54 @@ static inline bytes16 bytes16_twice(uint64_t eight)
 	return bytes;
 }
 
-/* For a text of 1 to 15 bytes: sixteen bytes of which each is one of the text's, some more than
- * once and none left out. */
-static inline bytes16 bytes16_cover(const char *text, size_t len)
+/* For a text of 1 to 7 bytes: eight bytes of which each is one of the text's, some more than once
+ * and none left out. */
+static inline uint64_t bytes8_cover(const char *text, size_t len)
 {
-	if (len >= 8) {
-		uint64_t halves[2];
-		bytes16 bytes;
-		memcpy(&halves[0], text, 8);
-		memcpy(&halves[1], text + len - 8, 8);
-		memcpy(&bytes, halves, sizeof bytes);
-		return bytes;
-	}
 	if (len >= 4) {
 		uint32_t begin, end;
 		memcpy(&begin, text, sizeof begin);
 		memcpy(&end, text + len - sizeof end, sizeof end);
-		return bytes16_twice((uint64_t)end << 32 | begin);
+		return (uint64_t)end << 32 | begin;
 	}
 	const uint64_t first = (uint8_t)text[0], middle = (uint8_t)text[len / 2];
 	const uint64_t four = first << 24 | first << 16 | middle << 8 | (uint8_t)text[len - 1];
-	return bytes16_twice(four << 32 | four);
+	return four << 32 | four;
+}
+
+/* The same for 1 to 15 bytes. */
+static inline bytes16 bytes16_cover(const char *text, size_t len)
+{
+	if (len < 8)
+		return bytes16_twice(bytes8_cover(text, len));
+	uint64_t halves[2];
+	bytes16 bytes;
+	memcpy(&halves[0], text, 8);
+	memcpy(&halves[1], text + len - 8, 8);
+	memcpy(&bytes, halves, sizeof bytes);
+	return bytes;
+}
+
+/* memcpy() without a call, for texts of which most are short. Some bytes may be copied twice. */
+static inline __attribute__((always_inline)) void bytes16_copy(
+    char *to, const char *from, size_t len)
+{
+	if (len >= sizeof(bytes16)) {
+		const size_t last = len - sizeof(bytes16);
+		for (size_t at = 0; at < last; at += sizeof(bytes16))
+			memcpy(to + at, from + at, sizeof(bytes16));
+		memcpy(to + last, from + last, sizeof(bytes16));
+	} else if (len >= 8) {
+		memcpy(to, from, 8);
+		memcpy(to + len - 8, from + len - 8, 8);
+	} else if (len >= 4) {
+		memcpy(to, from, 4);
+		memcpy(to + len - 4, from + len - 4, 4);
+	} else if (len > 0) {
+		to[0] = from[0];
+		to[len / 2] = from[len / 2];
+		to[len - 1] = from[len - 1];
+	}
 }
 
 static inline bool bytes16_is_zero(bytes16 found)

@@ -105,7 +105,7 @@ static void on_head_begin(struct h2_stream *h2)
 	http_head_clear(&((struct h2_request *)h2)->connection->answer);
 }
 
-static const char *on_field(struct h2_stream *h2, const struct hpack_field *field)
+static const char *on_field(struct h2_stream *h2, const struct hpack_field *field, uint32_t traits)
 {
 	struct h2_request *request = (struct h2_request *)h2;
 	struct http_head *answer = &request->connection->answer;
@@ -122,7 +122,7 @@ static const char *on_field(struct h2_stream *h2, const struct hpack_field *fiel
 		answer->body = HTTP_BODY_LENGTH;
 		answer->content_length = h2_field_length(field);
 	} else {
-		h2_fields_add(fields, field);
+		h2_fields_add(fields, field, traits);
 	}
 	return NULL;
 }

@@ -115,7 +115,7 @@ static void take_host(struct client_stream *stream, const char *value, size_t le
 }
 
 /* What breaks a limit is answered; the rest of the head is passed over. */
-static const char *on_field(struct h2_stream *h2, const struct hpack_field *field)
+static const char *on_field(struct h2_stream *h2, const struct hpack_field *field, uint32_t traits)
 {
 	struct client_stream *stream = (struct client_stream *)h2;
 	if (h2->has_head || stream->refusal.status != 0)
@@ -133,7 +133,7 @@ static const char *on_field(struct h2_stream *h2, const struct hpack_field *fiel
 		take_host(stream, field->value, field->value_len);
 		return NULL;
 	}
-	h2_fields_add(&head->fields, field);
+	h2_fields_add(&head->fields, field, traits);
 	if (head->fields.count > limits->header_count)
 		refuse(stream, 431, "too many header fields");
 	return NULL;

@@ -54,6 +54,7 @@ enum field_trait {
 	/* About the bytes of a body, or a part of them. */
 	FIELD_OF_BODY = 1u << 25,
 };
+#define FIELD_TRAITS_BITS 26
 
 /* Of a name in any case: bits of enum field_trait. */
 uint32_t field_traits(const char *name, size_t len) MUST_USE;

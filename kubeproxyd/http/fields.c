@@ -34,7 +34,7 @@ static void grow_block(struct http_fields *fields, size_t want)
 	size_t cap = fields->block_cap > 0 ? fields->block_cap : FIRST_BLOCK;
 	while (cap < want)
 		cap *= 2;
-	move_block(fields, cap);
+	move_block(fields, cap < BLOCK_MAX ? cap : BLOCK_MAX);
 }
 
 void fields_trim(struct http_fields *fields)
@@ -47,8 +47,20 @@ void fields_trim(struct http_fields *fields)
 	fields->items = xreallocarray(fields->items, fields->cap, sizeof *fields->items);
 }
 
-static __attribute__((noinline)) void grow(struct http_fields *fields, size_t bytes)
+/* Whether one more field fits, of a name and a value of so many bytes. */
+static inline bool has_room(const struct http_fields *fields, size_t name_len, size_t value_len)
 {
+	size_t room = fields->block_cap - fields->block_len;
+	return name_len < room && value_len < room - name_len - 1 && fields->count < fields->cap;
+}
+
+static void make_room(struct http_fields *fields, size_t name_len, size_t value_len)
+{
+	if (name_len > BLOCK_MAX / 4 || value_len > BLOCK_MAX / 4)
+		abort();
+	size_t bytes = name_len + value_len + 2;
+	if (bytes > BLOCK_MAX - fields->block_len)
+		abort();
 	if (fields->block_len + bytes > fields->block_cap)
 		grow_block(fields, fields->block_len + bytes);
 	if (fields->count < fields->cap)
@@ -57,29 +69,28 @@ static __attribute__((noinline)) void grow(struct http_fields *fields, size_t by
 	fields->items = xreallocarray(fields->items, fields->cap, sizeof *fields->items);
 }
 
-/* For one more field. */
-static inline void make_room(struct http_fields *fields, size_t bytes)
-{
-	if (bytes > BLOCK_MAX - fields->block_len)
-		abort();
-	if (fields->block_len + bytes > fields->block_cap || fields->count == fields->cap)
-		grow(fields, bytes);
-}
-
 /* Copies text with a NUL behind it. */
 static inline void put(char *to, const char *text, size_t len)
 {
-	if (len > 0)
-		memcpy(to, text, len);
+	bytes16_copy(to, text, len);
 	to[len] = '\0';
 }
 
-static void add(struct http_fields *fields, uint32_t traits, const char *name, size_t name_len,
+/* Apart, so that nothing is saved for its sake where there is room. */
+static __attribute__((noinline)) void add_with_room(struct http_fields *fields, uint32_t traits,
+    const char *name, size_t name_len, const char *value, size_t value_len)
+{
+	make_room(fields, name_len, value_len);
+	fields_add_with(fields, traits, name, name_len, value, value_len);
+}
+
+void fields_add_with(struct http_fields *fields, uint32_t traits, const char *name, size_t name_len,
     const char *value, size_t value_len)
 {
-	if (name_len > BLOCK_MAX / 4 || value_len > BLOCK_MAX / 4)
-		abort();
-	make_room(fields, name_len + value_len + 2);
+	if (!has_room(fields, name_len, value_len)) {
+		add_with_room(fields, traits, name, name_len, value, value_len);
+		return;
+	}
 	size_t name_at = fields->block_len, value_at = name_at + name_len + 1;
 	char *block = fields->block;
 	fields->items[fields->count++] = (struct http_field){.traits = traits,
@@ -95,13 +106,13 @@ static void add(struct http_fields *fields, uint32_t traits, const char *name, s
 void fields_add(struct http_fields *fields, const char *name, size_t name_len, const char *value,
     size_t value_len)
 {
-	add(fields, field_traits(name, name_len), name, name_len, value, value_len);
+	fields_add_with(fields, field_traits(name, name_len), name, name_len, value, value_len);
 }
 
 void fields_copy(struct http_fields *fields, const struct http_fields *from, size_t index)
 {
 	const struct http_field *field = &from->items[index];
-	add(fields, field->traits, fields_name(from, index), field->name_len,
+	fields_add_with(fields, field->traits, fields_name(from, index), field->name_len,
 	    fields_value(from, index), field->value_len);
 }
 
@@ -109,8 +120,9 @@ void fields_add_prefixed(
     struct http_fields *fields, const char *name, const char *prefix, const char *rest)
 {
 	size_t prefix_len = strlen(prefix), rest_len = strlen(rest);
-	make_room(fields, strlen(name) + prefix_len + rest_len + 2);
-	fields_add(fields, name, strlen(name), prefix, prefix_len);
+	size_t name_len = strlen(name);
+	make_room(fields, name_len, prefix_len + rest_len);
+	fields_add(fields, name, name_len, prefix, prefix_len);
 	/* The rest takes the place of the NUL behind the prefix. */
 	put(fields->block + fields->block_len - 1, rest, rest_len);
 	fields->block_len += rest_len;

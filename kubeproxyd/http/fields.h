@@ -32,6 +32,9 @@ struct http_fields {
 
 void fields_add(struct http_fields *fields, const char *name, size_t name_len, const char *value,
     size_t value_len);
+/* The same when the traits of its name are known. */
+void fields_add_with(struct http_fields *fields, uint32_t traits, const char *name, size_t name_len,
+    const char *value, size_t value_len);
 static inline void fields_add_text(struct http_fields *fields, const char *name, const char *value)
 {
 	fields_add(fields, name, strlen(name), value, strlen(value));

@@ -27,9 +27,11 @@ struct h2_events {
 	struct h2_stream *(*on_open)(void *arg);
 	/* Clients: the head of an answer begins, interim ones included. */
 	void (*on_head_begin)(struct h2_stream *stream);
-	/* One field, which is as it must be; trailers' too when the head is complete. Not NULL: why
-	 * the message is not acceptable; the stream is reset. */
-	const char *(*on_field)(struct h2_stream *stream, const struct hpack_field *field);
+	/* One field, which is as it must be, and what its name is: enum field_trait. Trailers' too
+	 * when the head is complete. Not NULL: why the message is not acceptable; the stream is
+	 * reset. */
+	const char *(*on_field)(
+	    struct h2_stream *stream, const struct hpack_field *field, uint32_t traits);
 	/* The head is complete (interim ones are not told). */
 	void (*on_head)(struct h2_stream *stream, bool is_end);
 	void (*on_body)(struct h2_stream *stream, const uint8_t *data, size_t len);

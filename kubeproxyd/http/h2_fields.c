@@ -36,12 +36,13 @@ void h2_head_append(struct buf *out, const struct http_head *head)
 	buf_commit(out, (size_t)(at - start));
 }
 
-void h2_fields_add(struct http_fields *fields, const struct hpack_field *field)
+void h2_fields_add(struct http_fields *fields, const struct hpack_field *field, uint32_t traits)
 {
-	fields_add(fields, field->name, field->name_len, field->value, field->value_len);
 	/* It stays so all the way (RFC 7541, 6.2.3). */
 	if (field->is_never_indexed)
-		fields->items[fields->count - 1].traits |= FIELD_PRIVATE;
+		traits |= FIELD_PRIVATE;
+	fields_add_with(
+	    fields, traits, field->name, field->name_len, field->value, field->value_len);
 }
 
 uint64_t h2_field_length(const struct hpack_field *field)

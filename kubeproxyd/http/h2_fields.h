@@ -16,8 +16,9 @@
  * no table ever holds it. */
 void h2_head_append(struct buf *out, const struct http_head *head);
 
-/* A field as it came, which h2_rules.h allows, behind those that the list has. */
-void h2_fields_add(struct http_fields *fields, const struct hpack_field *field);
+/* A field as it came, which h2_rules.h allows, behind those that the list has. `traits`: of its
+ * name. */
+void h2_fields_add(struct http_fields *fields, const struct hpack_field *field, uint32_t traits);
 /* A field of a request. False: it is neither a pseudo field nor one that heads keep as a member. */
 bool h2_head_take(struct http_head *head, const struct hpack_field *field) MUST_USE;
 /* The value of a content-length. */

@@ -31,7 +31,8 @@ static void take_field(void *arg, const struct hpack_field *field)
 		return;
 	reading->error = h2_rules_take(&reading->rules, field);
 	if (reading->error == NULL)
-		reading->error = reading->h2->events->on_field(reading->stream, field);
+		reading->error =
+		    reading->h2->events->on_field(reading->stream, field, reading->rules.traits);
 }
 
 /* False: the table of the connection is lost. */

@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "common/bytes16.h"
+#include "kubeproxyd/http/field_traits.h"
 
 /* What a name is; also the bits of `seen`, for those that come once. */
 enum kind {
@@ -25,9 +26,15 @@ enum kind {
 	ANY_PSEUDO,
 };
 
-/* In a mark: the kind, and that name and value have no byte that they must not have. */
-#define KIND_MASK 0xffu
-#define IS_CLEAN  0x100u
+/* What is found out about a field, which is what a mark keeps: the traits of its name; that name or
+ * value have a byte that they must not have; that the value is not one for this kind of name; and
+ * the kind, so that none is 0. */
+#define TRAITS	   ((1u << FIELD_TRAITS_BITS) - 1)
+#define IS_DIRTY   (1u << FIELD_TRAITS_BITS)
+#define IS_UNFIT   (IS_DIRTY << 1)
+#define KIND_SHIFT 28
+_Static_assert(IS_UNFIT < 1u << KIND_SHIFT, "they leave room for the kind");
+_Static_assert(ANY_PSEUDO < 1u << (32 - KIND_SHIFT), "which fits");
 
 /* Where a letter may stand: in a name (RFC 9110, 5.1) as HTTP/2 writes it, in lower case (RFC 9113,
  * 8.2.1); in a token of any case; in a host with an optional port and user information, which is
@@ -85,10 +92,9 @@ static bool is_value(const char *value, size_t len)
 			       bytes16_are_free_of(find_controls, value, len));
 }
 
-/* Of a value: control characters are refused before. */
-static bool has_blank(const char *text, size_t len)
+static inline bytes16 find_blanks(bytes16 bytes)
 {
-	return memchr(text, ' ', len) != NULL || memchr(text, '\t', len) != NULL;
+	return (bytes == ' ') | (bytes == '\t');
 }
 
 static bool is_text(const char *value, size_t len, const char *text)
@@ -96,72 +102,116 @@ static bool is_text(const char *value, size_t len, const char *text)
 	return strlen(text) == len && memcmp(value, text, len) == 0;
 }
 
-/* A name that was spelled out. */
-static enum kind kind_of_text(const char *name, size_t len)
+struct named {
+	const char *name;
+	size_t len;
+	enum kind kind;
+};
+
+static enum kind find_kind(
+    const struct named *names, size_t count, const struct hpack_field *field, enum kind otherwise)
 {
-	static const struct {
-		const char *name;
-		size_t len;
-		enum kind kind;
-	} names[] = {{":method", 7, METHOD}, {":scheme", 7, SCHEME}, {":path", 5, PATH},
-	    {":authority", 10, AUTHORITY}, {":status", 7, STATUS}, {"host", 4, HOST},
+	for (size_t i = 0; i < count; i++) {
+		if (names[i].len == field->name_len &&
+		    memcmp(names[i].name, field->name, field->name_len) == 0)
+			return names[i].kind;
+	}
+	return otherwise;
+}
+
+static enum kind kind_of_pseudo(const struct hpack_field *field)
+{
+	static const struct named names[] = {{":method", 7, METHOD}, {":scheme", 7, SCHEME},
+	    {":path", 5, PATH}, {":authority", 10, AUTHORITY}, {":status", 7, STATUS}};
+	return find_kind(names, sizeof names / sizeof names[0], field, ANY_PSEUDO);
+}
+
+/* Every name that means something here ends at the next hop. */
+static enum kind kind_of_hop(const struct hpack_field *field)
+{
+	static const struct named names[] = {{"host", 4, HOST},
 	    {"content-length", 14, CONTENT_LENGTH}, {"te", 2, TE},
 	    {"connection", 10, OF_CONNECTION}, {"keep-alive", 10, OF_CONNECTION},
 	    {"proxy-connection", 16, OF_CONNECTION}, {"transfer-encoding", 17, OF_CONNECTION},
 	    {"upgrade", 7, OF_CONNECTION}};
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-		if (names[i].len == len && memcmp(names[i].name, name, len) == 0)
-			return names[i].kind;
-	}
-	return len > 0 && name[0] == ':' ? ANY_PSEUDO : PLAIN;
+	return find_kind(names, sizeof names / sizeof names[0], field, PLAIN);
 }
 
-static enum kind kind_of(const struct hpack_field *field)
+static uint32_t verdict_of(enum kind kind)
 {
-	switch (field->static_name) {
-	case 0:
-		return kind_of_text(field->name, field->name_len);
-	case HPACK_METHOD:
-		return METHOD;
-	case HPACK_SCHEME:
-		return SCHEME;
-	case HPACK_PATH:
-		return PATH;
-	case HPACK_AUTHORITY:
-		return AUTHORITY;
-	case HPACK_STATUS:
-		return STATUS;
-	case HPACK_HOST:
-		return HOST;
-	case HPACK_CONTENT_LENGTH:
-		return CONTENT_LENGTH;
-	case HPACK_TRANSFER_ENCODING:
-		return OF_CONNECTION;
+	return (uint32_t)kind << KIND_SHIFT;
+}
+
+static enum kind kind_in(uint32_t verdict)
+{
+	return (enum kind)(verdict >> KIND_SHIFT);
+}
+
+static uint32_t judge_text(const struct hpack_field *field)
+{
+	if (field->name_len > 0 && field->name[0] == ':')
+		return verdict_of(kind_of_pseudo(field));
+	if (!is_made_of(IN_NAME, field->name, field->name_len))
+		return verdict_of(PLAIN) | IS_DIRTY;
+	uint32_t traits = field_traits(field->name, field->name_len);
+	enum kind kind = (traits & FIELD_HOP_BY_HOP) != 0 ? kind_of_hop(field) : PLAIN;
+	return verdict_of(kind) | traits;
+}
+
+/* Those of the static table are judged once. */
+static uint32_t judge_name(const struct hpack_field *field)
+{
+	static uint32_t known[HPACK_STATIC_COUNT + 1];
+	if (field->static_name == 0)
+		return judge_text(field);
+	uint32_t *verdict = &known[field->static_name];
+	if (*verdict == 0)
+		*verdict = judge_text(field);
+	return *verdict;
+}
+
+static bool is_fit(enum kind kind, const char *value, size_t len)
+{
+	switch (kind) {
+	case METHOD:
+	case SCHEME:
+		return is_made_of(IN_TOKEN, value, len);
+	case PATH:
+		return bytes16_are_free_of(find_blanks, value, len);
+	case AUTHORITY:
+	case HOST:
+		return is_made_of(IN_AUTHORITY, value, len);
+	case TE:
+		/* In any case (RFC 5234, 2.3). */
+		return len == 8 && strncasecmp(value, "trailers", 8) == 0;
 	default:
-		return PLAIN;
+		return true;
 	}
+}
+
+static uint32_t judge(const struct hpack_field *field)
+{
+	uint32_t verdict = judge_name(field);
+	if (!is_value(field->value, field->value_len))
+		verdict |= IS_DIRTY;
+	else if (!is_fit(kind_in(verdict), field->value, field->value_len))
+		verdict |= IS_UNFIT;
+	return verdict;
+}
+
+/* Once for each field that is in a table. */
+static inline uint32_t verdict_on(const struct hpack_field *field)
+{
+	if (field->mark == NULL)
+		return judge(field);
+	if (*field->mark == 0)
+		*field->mark = judge(field);
+	return *field->mark;
 }
 
 static bool is_pseudo(enum kind kind)
 {
 	return (kind >= METHOD && kind <= STATUS) || kind == ANY_PSEUDO;
-}
-
-/* The kind of a field, and whether its bytes are allowed: once for each that is in a table. */
-static enum kind examine(const struct hpack_field *field, bool *is_clean)
-{
-	if (field->mark != NULL && (*field->mark & KIND_MASK) != UNKNOWN) {
-		*is_clean = (*field->mark & IS_CLEAN) != 0;
-		return (enum kind)(*field->mark & KIND_MASK);
-	}
-	enum kind kind = kind_of(field);
-	/* Names of the static table are as they must be. */
-	*is_clean = is_value(field->value, field->value_len) &&
-		    (is_pseudo(kind) || field->static_name != 0 ||
-			is_made_of(IN_NAME, field->name, field->name_len));
-	if (field->mark != NULL)
-		*field->mark = (uint32_t)kind | (*is_clean ? IS_CLEAN : 0);
-	return kind;
 }
 
 static bool is_once(struct h2_rules *rules, enum kind kind)
@@ -187,15 +237,13 @@ static const char *take_length(struct h2_rules *rules, const char *value, size_t
 	return NULL;
 }
 
-static const char *take_host(struct h2_rules *rules, const struct hpack_field *field)
+static const char *take_host(struct h2_rules *rules, bool fits)
 {
 	if (rules->kind != H2_REQUEST_HEAD)
 		return NULL;
 	if (!is_once(rules, HOST))
 		return "host comes twice";
-	return is_made_of(IN_AUTHORITY, field->value, field->value_len)
-		   ? NULL
-		   : "host is not an authority";
+	return fits ? NULL : "host is not an authority";
 }
 
 static const char *take_status(struct h2_rules *rules, const char *value, size_t len)
@@ -210,7 +258,7 @@ static const char *take_status(struct h2_rules *rules, const char *value, size_t
 }
 
 static const char *take_pseudo(
-    struct h2_rules *rules, enum kind kind, const struct hpack_field *field)
+    struct h2_rules *rules, enum kind kind, const struct hpack_field *field, bool fits)
 {
 	const char *value = field->value;
 	size_t len = field->value_len;
@@ -226,17 +274,16 @@ static const char *take_pseudo(
 	case METHOD:
 		rules->is_connect = is_text(value, len, "CONNECT");
 		rules->is_options = is_text(value, len, "OPTIONS");
-		return is_made_of(IN_TOKEN, value, len) ? NULL : ":method is not a token";
+		return fits ? NULL : ":method is not a token";
 	case SCHEME:
-		return is_made_of(IN_TOKEN, value, len) ? NULL : ":scheme is not a scheme";
+		return fits ? NULL : ":scheme is not a scheme";
 	case PATH:
 		rules->is_asterisk = is_text(value, len, "*");
 		if (len == 0 || (value[0] != '/' && !rules->is_asterisk))
 			return ":path does not begin with a slash";
-		return has_blank(value, len) ? "a blank in :path" : NULL;
+		return fits ? NULL : "a blank in :path";
 	case AUTHORITY:
-		return is_made_of(IN_AUTHORITY, value, len) ? NULL
-							    : ":authority is not an authority";
+		return fits ? NULL : ":authority is not an authority";
 	case STATUS:
 		return take_status(rules, value, len);
 	default:
@@ -246,26 +293,25 @@ static const char *take_pseudo(
 
 const char *h2_rules_take(struct h2_rules *rules, const struct hpack_field *field)
 {
-	bool is_clean;
-	enum kind kind = examine(field, &is_clean);
-	if (!is_clean)
+	uint32_t verdict = verdict_on(field);
+	enum kind kind = kind_in(verdict);
+	bool fits = (verdict & IS_UNFIT) == 0;
+	if ((verdict & IS_DIRTY) != 0)
 		return "a field with a byte that is not allowed";
+	rules->traits = verdict & TRAITS;
 	if (is_pseudo(kind))
-		return take_pseudo(rules, kind, field);
+		return take_pseudo(rules, kind, field, fits);
 	rules->is_behind_pseudo = true;
 	switch (kind) {
 	case HOST:
-		return take_host(rules, field);
+		return take_host(rules, fits);
 	case CONTENT_LENGTH:
 		if (rules->kind == H2_TRAILERS)
 			return NULL; /* says nothing there (RFC 9110, 6.5.1) */
 		return is_once(rules, kind) ? take_length(rules, field->value, field->value_len)
 					    : "content-length comes twice";
 	case TE:
-		/* In any case (RFC 5234, 2.3). */
-		return field->value_len == 8 && strncasecmp(field->value, "trailers", 8) == 0
-			   ? NULL
-			   : "te is not trailers";
+		return fits ? NULL : "te is not trailers";
 	case OF_CONNECTION:
 		return "a field that is about a connection of HTTP/1";
 	default:

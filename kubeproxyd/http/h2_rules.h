@@ -13,6 +13,7 @@ enum h2_head_kind { H2_REQUEST_HEAD, H2_ANSWER_HEAD, H2_TRAILERS };
 /* Of one head while its fields come. {.kind} begins. */
 struct h2_rules {
 	enum h2_head_kind kind;
+	uint32_t traits; /* of the name of the last field: enum field_trait */
 	unsigned seen; /* names that may come once */
 	bool is_behind_pseudo;
 	bool is_connect, is_asterisk, is_options;

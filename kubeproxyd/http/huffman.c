@@ -39,7 +39,7 @@ static const uint8_t lengths[SYMBOLS] = {
 struct look {
 	char letters[2];
 	uint8_t bits; /* of all its letters */
-	uint8_t count; /* 0: a letter whose code is longer than this look */
+	uint8_t count; /* 0, as `bits`: a letter whose code is longer than this look */
 };
 static struct look looks[1u << LOOK];
 
@@ -99,26 +99,55 @@ __attribute__((constructor)) static void make_tables(void)
 
 struct reader {
 	const uint8_t *at, *end;
+	size_t len; /* of all the code */
 	uint64_t window; /* the next bit is the highest */
 	unsigned held; /* so many of them are known to count; what is below is right, or 0 */
 	char *out;
 };
 
-/* To at least 56 bits, or to all there are, with ones behind them. */
+static inline uint64_t load_eight(const uint8_t *code)
+{
+	uint64_t word;
+	memcpy(&word, code, sizeof word);
+	return __builtin_bswap64(word);
+}
+
+static inline uint64_t load_four(const uint8_t *code)
+{
+	uint32_t word;
+	memcpy(&word, code, sizeof word);
+	return __builtin_bswap32(word);
+}
+
+/* The last bytes, fewer than eight, with zeros behind them. Some are read twice. */
+static inline uint64_t load_last(const struct reader *reader, size_t left)
+{
+	const uint8_t *at = reader->at, *end = reader->end;
+	if (left == 0)
+		return 0;
+	if (reader->len >= 8)
+		return load_eight(end - 8) << (8 * (8 - left));
+	if (left >= 4)
+		return load_four(at) << 32 | load_four(end - 4) << (8 * (8 - left));
+	return (uint64_t)at[0] << 56 | (uint64_t)at[left / 2] << (56 - 8 * (left / 2)) |
+	       (uint64_t)end[-1] << (64 - 8 * left);
+}
+
+/* To at least 56 bits, or to all there are. */
 static inline void refill(struct reader *reader)
 {
-	if (reader->end - reader->at >= (ptrdiff_t)sizeof(uint64_t)) {
-		uint64_t word;
-		memcpy(&word, reader->at, sizeof word);
-		reader->window |= __builtin_bswap64(word) >> reader->held;
-		reader->at += (WINDOW - 1 - reader->held) / 8;
+	size_t left = (size_t)(reader->end - reader->at);
+	unsigned room = (WINDOW - 1 - reader->held) / 8;
+	if (left >= 8) {
+		reader->window |= load_eight(reader->at) >> reader->held;
+		reader->at += room;
 		reader->held |= WINDOW - 8;
 		return;
 	}
-	for (; reader->at < reader->end && reader->held < WINDOW - 8; reader->held += 8)
-		reader->window |= (uint64_t)*reader->at++ << (WINDOW - 8 - reader->held);
-	if (reader->at == reader->end)
-		reader->window |= UINT64_MAX >> reader->held;
+	unsigned taken = left < room ? (unsigned)left : room;
+	reader->window |= load_last(reader, left) >> reader->held;
+	reader->at += taken;
+	reader->held += 8 * taken;
 }
 
 static inline void drop(struct reader *reader, unsigned bits)
@@ -164,6 +193,15 @@ static inline bool take_look(struct reader *reader)
 	return look->count > 0;
 }
 
+/* Where there are no letters, the looks behind it find the same. */
+static inline bool take_four_looks(struct reader *reader)
+{
+	(void)take_look(reader);
+	(void)take_look(reader);
+	(void)take_look(reader);
+	return take_look(reader);
+}
+
 /* A letter of the last bits, of which the padding may look like the beginning of one. */
 static inline bool take_one(struct reader *reader)
 {
@@ -180,15 +218,12 @@ static inline bool take_one(struct reader *reader)
 
 bool huffman_decode(char *out, size_t *out_len, const uint8_t *code, size_t len)
 {
-	struct reader reader = {.at = code, .end = code + len, .out = out};
+	struct reader reader = {.at = code, .end = code + len, .len = len, .out = out};
 	for (;;) {
 		refill(&reader);
 		if (reader.held < LOOKS * LOOK)
 			break;
-		unsigned left = LOOKS;
-		while (left > 0 && take_look(&reader))
-			left--;
-		if (left == 0)
+		if (take_four_looks(&reader))
 			continue;
 		refill(&reader);
 		if (!take_long(&reader))

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/xmem.h"
+#include "kubeproxyd/http/field_traits.h"
 #include "kubeproxyd/http/hpack.h"
 #include "tests/unit/h2_script.h"
 #include "tests/unit/hpack_text.h"
@@ -96,10 +97,14 @@ static void on_head_begin(struct h2_stream *stream)
 	call_hook(stage, "begin", request_of(stream));
 }
 
-static const char *on_field(struct h2_stream *stream, const struct hpack_field *field)
+static const char *on_field(
+    struct h2_stream *stream, const struct hpack_field *field, uint32_t traits)
 {
 	struct stage *stage = stage_of(stream);
 	struct buf *fields = &request_of(stream)->fields;
+	/* What was found out about another field must not be told of this one. */
+	if (traits != field_traits(field->name, field->name_len))
+		abort();
 	buf_append(fields, field->name, field->name_len);
 	buf_append_text(fields, ": ");
 	buf_append(fields, field->value, field->value_len);

@@ -70,6 +70,35 @@ static void grows_and_keeps_its_memory(void **state)
 	free(big);
 }
 
+/* Of each length: they are copied in words. From memory of their own, so that a sanitizer sees what
+ * is read beyond. */
+static void keeps_texts_of_each_length(void **state)
+{
+	(void)state;
+	struct http_fields fields = {0};
+	for (size_t name_len = 0; name_len < 40; name_len++) {
+		for (size_t value_len = 0; value_len < 70; value_len++) {
+			char *name = xmalloc(name_len + 1), *value = xmalloc(value_len + 1);
+			for (size_t i = 0; i < name_len; i++)
+				name[i + 1] = (char)('a' + i % 26);
+			for (size_t i = 0; i < value_len; i++)
+				value[i + 1] = (char)('!' + i);
+			fields_add(&fields, name + 1, name_len, value + 1, value_len);
+			size_t last = fields.count - 1;
+			assert_int_equal(strlen(fields_name(&fields, last)), name_len);
+			assert_int_equal(strlen(fields_value(&fields, last)), value_len);
+			assert_int_equal(fields.items[last].value_len, value_len);
+			assert_memory_equal(fields_name(&fields, last), name + 1, name_len);
+			assert_memory_equal(fields_value(&fields, last), value + 1, value_len);
+			free(name);
+			free(value);
+			if (fields.count == 3)
+				fields_free(&fields);
+		}
+	}
+	fields_free(&fields);
+}
+
 static void wipes_what_it_held(void **state)
 {
 	(void)state;
@@ -305,6 +334,7 @@ int main(void)
 	    cmocka_unit_test(keeps_order_and_finds_without_case),
 	    cmocka_unit_test(finds_tokens_in_lists),
 	    cmocka_unit_test(grows_and_keeps_its_memory),
+	    cmocka_unit_test(keeps_texts_of_each_length),
 	    cmocka_unit_test(wipes_what_it_held),
 	    cmocka_unit_test(names_are_compared_whole_and_without_case),
 	    cmocka_unit_test(names_have_their_traits),

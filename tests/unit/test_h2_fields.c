@@ -189,9 +189,12 @@ static void test_never_indexed_stays_so(void **state)
 	struct http_head head = {0};
 	struct hpack_field field = field_of("x-secret", "s");
 	field.is_never_indexed = true;
-	h2_fields_add(&head.fields, &field);
+	h2_fields_add(&head.fields, &field, 0);
 	field = field_of("x-plain", "p");
-	h2_fields_add(&head.fields, &field);
+	h2_fields_add(&head.fields, &field, FIELD_LOCATION);
+	assert_int_equal(head.fields.items[0].traits, FIELD_PRIVATE);
+	assert_int_equal(head.fields.items[1].traits, FIELD_LOCATION);
+	assert_int_equal(head.fields.traits, FIELD_PRIVATE | FIELD_LOCATION);
 	assert_appended(&head, "x-secret: s!\nx-plain: p\n");
 }
 

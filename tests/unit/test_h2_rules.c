@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "kubeproxyd/http/field_traits.h"
 #include "kubeproxyd/http/h2_rules.h"
 
 #define FIELDS_MAX 16
@@ -271,6 +272,66 @@ static void test_content_length(void **state)
 	}
 }
 
+/* --- what is kept about a field -----------------------------------------------------------------
+ */
+
+/* A name of the static table is judged as the same name that was spelled out, whatever was judged
+ * before, and so it is again when a table holds the field. */
+static void test_static_names(void **state)
+{
+	(void)state;
+	for (size_t round = 0; round < 2; round++) {
+		for (size_t index = 1; index <= HPACK_STATIC_COUNT; index++) {
+			const struct hpack_static *entry = hpack_static(index);
+			uint32_t mark = 0;
+			struct hpack_field field = {.name = entry->name,
+			    .name_len = entry->name_len,
+			    .value = entry->value,
+			    .value_len = entry->value_len};
+			struct h2_rules spelled = {.kind = H2_ANSWER_HEAD};
+			const char *why = h2_rules_take(&spelled, &field);
+			field.static_name = entry->first;
+			for (size_t times = 0; times < 3; times++) {
+				struct h2_rules rules = {.kind = H2_ANSWER_HEAD};
+				const char *again = h2_rules_take(&rules, &field);
+				assert_true((why == NULL) == (again == NULL));
+				if (why != NULL)
+					assert_string_equal(again, why);
+				assert_memory_equal(&rules, &spelled, sizeof rules);
+				assert_int_equal(
+				    rules.traits, field_traits(entry->name, entry->name_len));
+				field.mark = &mark;
+			}
+		}
+	}
+}
+
+/* The traits are those of the field that was taken last. */
+static void test_traits(void **state)
+{
+	(void)state;
+	static const char *const names[] = {"authorization", "x-plain", "impersonate-user",
+	    "x-remote-user", "x_remote_user", "cookie", "te", "", "accept", "Accept"};
+	uint32_t marks[sizeof names / sizeof names[0]] = {0};
+	for (size_t round = 0; round < 2; round++) {
+		struct h2_rules rules = {.kind = H2_ANSWER_HEAD};
+		for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+			const bool is_te = strcmp(names[i], "te") == 0;
+			const struct hpack_field field = {.name = names[i],
+			    .name_len = strlen(names[i]),
+			    .value = is_te ? "trailers" : "200",
+			    .value_len = is_te ? 8 : 3,
+			    .mark = &marks[i]};
+			const char *why = h2_rules_take(&rules, &field);
+			const bool is_wrong = names[i][0] == 'A' || names[i][0] == '\0';
+			assert_true((why != NULL) == is_wrong);
+			if (why == NULL)
+				assert_int_equal(
+				    rules.traits, field_traits(names[i], strlen(names[i])));
+		}
+	}
+}
+
 /* --- bytes (8.2.1) ------------------------------------------------------------------------------
  */
 
@@ -357,6 +418,8 @@ int main(void)
 	    cmocka_unit_test(test_trailers),
 	    cmocka_unit_test(test_fields_of_connections),
 	    cmocka_unit_test(test_content_length),
+	    cmocka_unit_test(test_static_names),
+	    cmocka_unit_test(test_traits),
 	    cmocka_unit_test(test_bytes_of_names),
 	    cmocka_unit_test(test_bytes_of_values),
 	    cmocka_unit_test(test_lengths_count),

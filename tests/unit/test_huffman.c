@@ -1,5 +1,5 @@
-/* The code of HPACK's strings: what nghttp2 encodes decodes to what it was, and padding is judged
- * strictly. */
+/* The code of HPACK's strings: what nghttp2 encodes decodes to what it was, padding is judged
+ * strictly, and a decoder that goes bit by bit makes the same of anything. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -181,6 +181,187 @@ static void test_padding(void **state)
 	assert_int_equal(accepted, 10 + 26 + 32 + 6); /* so many have 5, 6, 7 and 8 bits */
 }
 
+/* --- the obvious decoder ------------------------------------------------------------------------
+ */
+
+/* Of each letter, the last bit lowest: as nghttp2 writes them. */
+static uint32_t codes[256];
+static unsigned lengths[256];
+
+static unsigned bit_at(const uint8_t *code, size_t at)
+{
+	return code[at / 8] >> (7 - at % 8) & 1;
+}
+
+/* The letter stands between letters of which the last is 00011, then there are ones. */
+static void learn_code(unsigned letter)
+{
+	char text[sizeof SHORT + 1] = SHORT, code[64];
+	text[strlen(SHORT)] = (char)letter;
+	text[strlen(SHORT) + 1] = 'a';
+	size_t end = encode(code, sizeof code, text, strlen(SHORT) + 2) * 8;
+	while (bit_at((const uint8_t *)code, end - 1) == 1)
+		end--;
+	end -= 3;
+	lengths[letter] = (unsigned)(end - 5 * strlen(SHORT));
+	codes[letter] = 0;
+	for (size_t at = 5 * strlen(SHORT); at < end; at++)
+		codes[letter] = codes[letter] << 1 | bit_at((const uint8_t *)code, at);
+}
+
+static int learn_codes(void **state)
+{
+	(void)state;
+	for (unsigned letter = 0; letter < 256; letter++)
+		learn_code(letter);
+	return 0;
+}
+
+/* 256: none is whole. */
+static unsigned find_letter(const uint8_t *code, size_t at, size_t end)
+{
+	uint32_t bits = 0;
+	for (unsigned len = 1; len <= 30 && at + len <= end; len++) {
+		bits = bits << 1 | bit_at(code, at + len - 1);
+		for (unsigned letter = 0; letter < 256; letter++) {
+			if (lengths[letter] == len && codes[letter] == bits)
+				return letter;
+		}
+	}
+	return 256;
+}
+
+static bool decode_slowly(const uint8_t *code, size_t len, char *text, size_t *text_len)
+{
+	size_t at = 0, end = len * 8;
+	*text_len = 0;
+	for (;;) {
+		unsigned letter = find_letter(code, at, end);
+		if (letter == 256)
+			break;
+		text[(*text_len)++] = (char)letter;
+		at += lengths[letter];
+	}
+	if (end - at > 7)
+		return false;
+	while (at < end && bit_at(code, at) == 1)
+		at++;
+	return at == end;
+}
+
+/* Whether it is sound. */
+static bool assert_same(const uint8_t *code, size_t len)
+{
+	char ours[256], theirs[256];
+	size_t our_len = 0, their_len = 0;
+	assert_true(len < 100);
+	bool is_sound = decode((const char *)code, len, ours, &our_len);
+	assert_int_equal(is_sound, decode_slowly(code, len, theirs, &their_len));
+	if (!is_sound)
+		return false;
+	assert_int_equal(our_len, their_len);
+	assert_memory_equal(ours, theirs, our_len);
+	return true;
+}
+
+struct bits {
+	uint8_t bytes[100];
+	size_t count;
+};
+
+static void append_bit(struct bits *bits, unsigned bit)
+{
+	assert_true(bits->count < 8 * sizeof bits->bytes);
+	uint8_t mask = (uint8_t)(0x80 >> bits->count % 8);
+	bits->bytes[bits->count / 8] &= (uint8_t)~mask;
+	if (bit != 0)
+		bits->bytes[bits->count / 8] |= mask;
+	bits->count++;
+}
+
+static void append_letter(struct bits *bits, unsigned letter)
+{
+	for (unsigned i = lengths[letter]; i-- > 0;)
+		append_bit(bits, codes[letter] >> i & 1);
+}
+
+/* So many bytes, after ones to a whole one. */
+static size_t finish(struct bits *bits)
+{
+	while (bits->count % 8 != 0)
+		append_bit(bits, 1);
+	return bits->count / 8;
+}
+
+/* All of one byte and of two. */
+static void test_every_short_code(void **state)
+{
+	(void)state;
+	unsigned sound = 0;
+	for (unsigned code = 0; code < 65536; code++) {
+		const uint8_t bytes[] = {(uint8_t)(code >> 8), (uint8_t)code};
+		sound += assert_same(bytes, 2);
+		if ((code & 0xff) == 0)
+			sound += assert_same(bytes, 1);
+	}
+	assert_true(sound > 1000);
+}
+
+/* Each letter behind each number of bits that a window can hold: with its padding, with more of it,
+ * cut off, and with one of the last bits another. */
+static void test_every_end(void **state)
+{
+	(void)state;
+	/* Five, six and seven bits. */
+	static const char before[] = "a=aaP=aaaPa==P";
+	for (unsigned letter = 0; letter < 256; letter++) {
+		for (size_t n = 0; n < sizeof before; n++) {
+			struct bits bits = {0};
+			for (size_t i = 0; i < n; i++)
+				append_letter(&bits, (uint8_t)before[i]);
+			append_letter(&bits, letter);
+			size_t end = bits.count, len = finish(&bits);
+			assert_true(assert_same(bits.bytes, len));
+			for (size_t less = 1; less <= 4 && less <= len; less++)
+				(void)assert_same(bits.bytes, len - less);
+			memset(bits.bytes + len, 0xff, 5);
+			for (size_t more = 1; more <= 5; more++)
+				assert_false(assert_same(bits.bytes, len + more));
+			for (size_t at = end >= 8 ? end - 8 : 0; at < len * 8; at++) {
+				uint8_t mask = (uint8_t)(0x80 >> at % 8);
+				bits.bytes[at / 8] ^= mask;
+				(void)assert_same(bits.bytes, len);
+				bits.bytes[at / 8] ^= mask;
+			}
+		}
+	}
+}
+
+/* Letters of all kinds, or bytes of any, of each length. */
+static void test_anything(void **state)
+{
+	(void)state;
+	unsigned sound = 0;
+	srandom(2);
+	for (unsigned round = 0; round < 20000; round++) {
+		struct bits bits = {0};
+		unsigned kind = (unsigned)random() % 4;
+		size_t room = 8 * ((size_t)random() % 40);
+		while (bits.count < room) {
+			unsigned any = (unsigned)random();
+			if (kind == 0)
+				append_bit(&bits, any & 1);
+			else
+				append_letter(&bits, kind == 1 ? any % 256 : ' ' + any % 95);
+		}
+		size_t len = finish(&bits);
+		if (kind == 3 && len > 0)
+			bits.bytes[(size_t)random() % len] ^= (uint8_t)(1 << random() % 8);
+		sound += assert_same(bits.bytes, len);
+	}
+	assert_true(sound > 5000 && sound < 19000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -189,6 +370,9 @@ int main(void)
 	    cmocka_unit_test(test_lengths),
 	    cmocka_unit_test(test_refuses),
 	    cmocka_unit_test(test_padding),
+	    cmocka_unit_test(test_every_short_code),
+	    cmocka_unit_test(test_every_end),
+	    cmocka_unit_test(test_anything),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, learn_codes, NULL);
 }
