@@ -210,6 +210,9 @@ AUDIT_EVENT := kubeproxyd/record/audit_event.o kubeproxyd/record/json_line.o kub
 	kubeproxyd/policy/field_selector.o kubeproxyd/policy/path_policy.o kubeproxyd/policy/request_info.o
 AUDIT_POLICY := kubeproxyd/record/audit_policy.o kubeproxyd/policy/document.o common/edit_distance.o common/yaml.o
 test_audit_event := $(BASE) common/json.o $(AUDIT_EVENT)
+UNIT_TESTS += test_audit_lines test_access_log
+test_access_log := $(BASE) kubeproxyd/record/access_log.o
+test_audit_lines := $(BASE) $(AUDIT_EVENT)
 test_audit_policy := $(BASE) $(AUDIT_POLICY) $(filter-out kubeproxyd/record/%,$(AUDIT_EVENT))
 UNIT_TESTS += test_cast_reader
 test_cast_reader := $(BASE) common/json.o kubeproxyd/record/cast_reader.o

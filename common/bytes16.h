@@ -56,8 +56,8 @@ static inline bytes16 bytes16_cover(const char *text, size_t len)
 	return bytes;
 }
 
-/* memcpy() without a call, for texts of which most are short. Some bytes may be copied twice. */
-static inline __attribute__((always_inline)) void bytes16_copy(
+/* mempcpy() without a call, for texts of which most are short. Some bytes may be copied twice. */
+static inline __attribute__((always_inline)) char *bytes16_copy(
     char *to, const char *from, size_t len)
 {
 	if (len >= sizeof(bytes16)) {
@@ -76,13 +76,7 @@ static inline __attribute__((always_inline)) void bytes16_copy(
 		to[len / 2] = from[len / 2];
 		to[len - 1] = from[len - 1];
 	}
-}
-
-static inline bool bytes16_is_zero(bytes16 found)
-{
-	uint64_t halves[2];
-	memcpy(halves, &found, sizeof halves);
-	return (halves[0] | halves[1]) == 0;
+	return to + len;
 }
 
 /* A bit for each byte that was found. */
@@ -97,6 +91,12 @@ static inline unsigned bytes16_bits(bytes16 found)
 		bits |= (found[i] & 1u) << i;
 	return bits;
 #endif
+}
+
+/* Whether nothing was found. */
+static inline bool bytes16_is_zero(bytes16 found)
+{
+	return bytes16_bits(found) == 0;
 }
 
 /* As whole words: of bytes that are all or nothing GCC 12 makes more than one instruction. */
@@ -116,6 +116,25 @@ static inline __attribute__((always_inline)) bool bytes16_are_free_of(
 	bytes16 found = find(bytes16_load(text + len - sizeof found));
 	for (size_t at = 0; at + sizeof found < len; at += sizeof found)
 		found = bytes16_or(found, find(bytes16_load(text + at)));
+	return bytes16_is_zero(found);
+}
+
+/* The same, and copies the text to `at`, where nothing of it stands. */
+static inline __attribute__((always_inline)) bool bytes16_copy_free_of(
+    bytes16_find *find, char *at, const char *text, size_t len)
+{
+	if (len < sizeof(bytes16)) {
+		(void)bytes16_copy(at, text, len);
+		return len == 0 || bytes16_is_zero(find(bytes16_cover(text, len)));
+	}
+	const size_t last = len - sizeof(bytes16);
+	bytes16 block = bytes16_load(text + last), found = find(block);
+	memcpy(at + last, &block, sizeof block);
+	for (size_t next = 0; next < last; next += sizeof block) {
+		block = bytes16_load(text + next);
+		found = bytes16_or(found, find(block));
+		memcpy(at + next, &block, sizeof block);
+	}
 	return bytes16_is_zero(found);
 }
 

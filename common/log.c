@@ -15,10 +15,11 @@
 
 #include "common/buf.h"
 #include "common/bytes16.h"
+#include "common/decimal.h"
 #include "common/mono.h"
 
-/* "-9223372036854775808" */
-#define INTEGER_TEXT 20
+/* With a sign. */
+#define INTEGER_TEXT (1 + DECIMAL_TEXT)
 /* One byte of a value becomes at most "\x1b". */
 #define ESCAPED_MAX 4
 /* A buffer that one long line made larger is not kept. */
@@ -91,53 +92,56 @@ static char *put_quoted(char *at, const char *text, size_t len)
 	return at;
 }
 
+/* Most values stand as they are, and are copied as they are looked at. */
 static char *put_text(char *at, const char *text, size_t len)
 {
-	bool is_plain = len > 0 && bytes16_are_free_of(find_special, text, len);
-	return is_plain ? mempcpy(at, text, len) : put_quoted(at, text, len);
+	bool is_plain = len > 0 && bytes16_copy_free_of(find_special, at, text, len);
+	return is_plain ? at + len : put_quoted(at, text, len);
 }
 
 static char *put_integer(char *at, int64_t value)
 {
-	char digits[INTEGER_TEXT];
-	size_t count = 0;
-	uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
-	do {
-		digits[count++] = (char)('0' + rest % 10);
-		rest /= 10;
-	} while (rest > 0);
 	if (value < 0)
 		*at++ = '-';
-	while (count > 0)
-		*at++ = digits[--count];
-	return at;
+	return at + decimal_write(at, value < 0 ? -(uint64_t)value : (uint64_t)value);
 }
 
 /* --- lines ----------------------------------------------------------------------------------- */
 
-/* The NUL behind it is the line's end's. */
-static void append_field(const struct log_field *field)
+/* What is written goes on at `at`: room there for `len` bytes and a NUL. */
+static char *make_room(char *at, size_t len)
 {
-	size_t value_len = 0;
-	if (field->kind == LOG_KIND_STRING && field->string != NULL)
-		value_len = strlen(field->string);
-	size_t need = field->begin_len + INTEGER_TEXT + 2 + ESCAPED_MAX * value_len;
-	if (waiting.cap - waiting.len <= need)
-		buf_make_room(&waiting, need);
-	char *at = waiting.data + waiting.len;
-	at = mempcpy(at, field->begin, field->begin_len);
-	if (field->kind == LOG_KIND_INT)
-		at = put_integer(at, field->integer);
-	else if (field->kind == LOG_KIND_BOOL)
-		at = stpcpy(at, field->integer != 0 ? "true" : "false");
-	else if (field->string == NULL)
-		*at++ = '-';
-	else
-		at = put_text(at, field->string, value_len);
+	if (len < (size_t)(waiting.data + waiting.cap - at))
+		return at;
 	waiting.len = (size_t)(at - waiting.data);
+	return buf_reserve(&waiting, len);
 }
 
-static void append_beginning(enum log_level level)
+static char *append_string(char *at, const struct log_field *field)
+{
+	const char *value = field->string;
+	size_t len = value != NULL ? strlen(value) : 0;
+	at = make_room(at, field->begin_len + 2 + ESCAPED_MAX * len);
+	at = bytes16_copy(at, field->begin, field->begin_len);
+	if (value != NULL)
+		return put_text(at, value, len);
+	*at++ = '-';
+	return at;
+}
+
+static char *append_field(char *at, const struct log_field *field)
+{
+	if (field->kind == LOG_KIND_STRING)
+		return append_string(at, field);
+	at = make_room(at, field->begin_len + INTEGER_TEXT);
+	at = bytes16_copy(at, field->begin, field->begin_len);
+	if (field->kind == LOG_KIND_INT)
+		return put_integer(at, field->integer);
+	return stpcpy(at, field->integer != 0 ? "true" : "false");
+}
+
+/* `now` of 0: the clock is asked. */
+static void append_beginning(enum log_level level, struct unix_time now)
 {
 	if (form == FORM_UNKNOWN)
 		form = getenv("JOURNAL_STREAM") != NULL ? FORM_PRIORITY : FORM_TIME;
@@ -145,8 +149,8 @@ static void append_beginning(enum log_level level)
 		buf_append_text(&waiting, level_priorities[level]);
 		return;
 	}
-	char text[UNIX_TIME_TEXT];
-	buf_append_text(&waiting, unix_time_text(unix_now(), text));
+	char *text = buf_reserve(&waiting, UNIX_TIME_TEXT);
+	buf_commit(&waiting, unix_time_write(now.ms != 0 ? now : unix_now(), text));
 	buf_append_text(&waiting, level_words[level]);
 }
 
@@ -176,14 +180,16 @@ void log_flush(void)
 		buf_clear(&waiting);
 }
 
-void log_write(enum log_level level, const struct log_field *fields)
+void log_write_at(enum log_level level, struct unix_time now, const struct log_field *fields)
 {
 	if (level < current_level)
 		return;
 	size_t start = waiting.len;
-	append_beginning(level);
+	append_beginning(level, now);
+	char *at = waiting.data + waiting.len;
 	for (; fields->kind != LOG_KIND_END; fields++)
-		append_field(fields);
+		at = append_field(at, fields);
+	waiting.len = (size_t)(at - waiting.data);
 	buf_append_char(&waiting, '\n');
 	if (waiting.len > waiting_max) {
 		write_all(waiting.data, start);
@@ -191,8 +197,13 @@ void log_write(enum log_level level, const struct log_field *fields)
 	}
 	if (on_wait == NULL || level >= LOG_LEVEL_WARN || waiting.len > waiting_max)
 		log_flush();
-	else
+	else if (start == 0)
 		on_wait(on_wait_arg);
+}
+
+void log_write(enum log_level level, const struct log_field *fields)
+{
+	log_write_at(level, (struct unix_time){0}, fields);
 }
 
 /* What waits goes out before the process dies of the signal. One that somebody sent, as systemd's

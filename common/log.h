@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "common/attr.h"
+#include "common/mono.h"
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
 
@@ -57,9 +58,12 @@ struct log_field {
 
 /* `fields` ends with LOG_KIND_END. */
 void log_write(enum log_level level, const struct log_field *fields);
+/* The same for whoever knows what time it is. */
+void log_write_at(enum log_level level, struct unix_time now, const struct log_field *fields);
 /* Lines of debug and info wait from now on, in their order, for log_flush(); `fn` is called for
- * each and sees to it that this happens within milliseconds. Warnings and errors leave at once and
- * take those that wait along, and so does a fatal signal. NULL, as in the beginning: no line waits.
+ * the first of them and sees to it that this happens within milliseconds. Warnings and errors leave
+ * at once and take those that wait along, and so does a fatal signal. NULL, as in the beginning: no
+ * line waits.
  */
 typedef void log_wait_fn(void *arg);
 void log_set_waiting(log_wait_fn *fn, void *arg);

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -208,16 +209,41 @@ static struct series *add_series(struct metric *metric, const char *key)
 	return series;
 }
 
+/* Whether `key` is what join_values() makes of these. */
+static bool is_key_of(const struct metric *metric, const char *key, va_list values)
+{
+	for (size_t i = 0; i < metric->label_count; i++) {
+		const char *value = va_arg(values, const char *);
+		if (i > 0 && *key++ != KEY_SEPARATOR)
+			return false;
+		size_t len = value != NULL ? strlen(value) : 0;
+		if (len > 0 && strncmp(key, value, len) != 0)
+			return false;
+		key += len;
+	}
+	return *key == '\0';
+}
+
+static bool is_found_again(const struct metric *metric, va_list values)
+{
+	if (metric->last >= metric->series_count)
+		return false;
+	va_list again;
+	va_copy(again, values);
+	bool is_same = is_key_of(metric, metric->series[metric->last].key, again);
+	va_end(again);
+	return is_same;
+}
+
 static struct series *find_series(struct metric *metric, va_list values)
 {
 	if (metric->label_count == 0 && metric->series_count > 0)
 		return &metric->series[0];
+	if (is_found_again(metric, values))
+		return &metric->series[metric->last];
 	const char *key = join_values(metric, values);
 	if (metric->series_cap == 0)
 		return add_series(metric, key);
-	if (metric->last < metric->series_count &&
-	    strcmp(metric->series[metric->last].key, key) == 0)
-		return &metric->series[metric->last];
 	size_t slot = *find_slot(metric, key);
 	if (slot == 0 && metric->series_count >= MAX_SERIES) {
 		key = overflow_key(metric);

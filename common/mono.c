@@ -96,34 +96,45 @@ struct second {
 	char text[UNIX_TIME_TEXT];
 };
 
+static __attribute__((noinline)) void work_out(struct second *second, time_t at)
+{
+	struct tm tm;
+	gmtime_r(&at, &tm);
+	second->len = strftime(second->text, sizeof second->text, "%Y-%m-%dT%H:%M:%S.000Z", &tm);
+	second->at = at;
+}
+
 /* Most times that are written are of this second, or of the one in which a request began: their
  * text is worked out once. */
 static const struct second *text_of_second(time_t at)
 {
 	static struct second known[2] = {{.at = 1}, {.at = 0}};
 	struct second *second = &known[at & 1];
-	if (second->at == at)
-		return second;
-	struct tm tm;
-	gmtime_r(&at, &tm);
-	second->len = strftime(second->text, sizeof second->text, "%Y-%m-%dT%H:%M:%S.000Z", &tm);
-	second->at = at;
+	if (second->at != at)
+		work_out(second, at);
 	return second;
+}
+
+size_t unix_time_write(struct unix_time at, char text[UNIX_TIME_TEXT])
+{
+	if (at.ms == 0) {
+		memcpy(text, "-", sizeof "-");
+		return strlen("-");
+	}
+	const int64_t seconds = at.ms / 1000;
+	const struct second *second = text_of_second((time_t)seconds);
+	memcpy(text, second->text, sizeof second->text);
+	char *digits = text + second->len - strlen("000Z");
+	const int ms = (int)(at.ms - seconds * 1000);
+	digits[0] = (char)('0' + ms / 100);
+	digits[1] = (char)('0' + ms / 10 % 10);
+	digits[2] = (char)('0' + ms % 10);
+	return second->len;
 }
 
 const char *unix_time_text(struct unix_time at, char text[UNIX_TIME_TEXT])
 {
-	if (at.ms == 0) {
-		memcpy(text, "-", sizeof "-");
-		return text;
-	}
-	const struct second *second = text_of_second((time_t)(at.ms / 1000));
-	memcpy(text, second->text, sizeof second->text);
-	char *digits = text + second->len - strlen("000Z");
-	const int64_t ms = at.ms % 1000;
-	digits[0] = (char)('0' + ms / 100);
-	digits[1] = (char)('0' + ms / 10 % 10);
-	digits[2] = (char)('0' + ms % 10);
+	(void)unix_time_write(at, text);
 	return text;
 }
 

@@ -4,6 +4,7 @@
 #define EKSGATE_MONO_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* A length of time. */
@@ -44,6 +45,8 @@ struct unix_time unix_add(struct unix_time at, struct duration d);
 /* Writes RFC 3339 in UTC with milliseconds, "2026-01-02T03:04:05.678Z"; "-" for 0. Returns `text`.
  */
 const char *unix_time_text(struct unix_time at, char text[UNIX_TIME_TEXT]);
+/* The same; returns its length. */
+size_t unix_time_write(struct unix_time at, char text[UNIX_TIME_TEXT]);
 /* Reads RFC 3339 (any offset, any fraction). False when it is not one. */
 bool unix_time_parse(const char *text, struct unix_time *at);
 /* Reads an HTTP date (RFC 9110, 5.6.7, IMF-fixdate form). False when it is not one. */

@@ -150,9 +150,17 @@ static const char *uri_of(const struct exchange *exchange, char **cut)
 	return target[len] == '\0' ? target : (*cut = xstrndup(target, len));
 }
 
+/* Users may have dozens of groups: what their events say of them is written once. */
+static const struct buf *user_member(struct identity *identity, const struct audit_event *event)
+{
+	if (identity->audit_user.len == 0)
+		audit_event_write_user(&identity->audit_user, event);
+	return &identity->audit_user;
+}
+
 static void add_who(const struct exchange *exchange, struct audit_event *event)
 {
-	const struct identity *identity = exchange->identity;
+	struct identity *identity = exchange->identity;
 	const struct decision *decision = &exchange->admission.decision;
 	event->client_host = exchange->caller->host;
 	if (identity == NULL)
@@ -162,6 +170,7 @@ static void add_who(const struct exchange *exchange, struct audit_event *event)
 	event->group_count = identity->group_count;
 	event->source = identity->source;
 	event->certificate_serial = identity->certificate_serial;
+	event->user_member = user_member(identity, event);
 	event->is_decided = decision->rule != NULL;
 	event->is_allowed = decision->is_allowed;
 	event->rule = decision->rule;
@@ -194,19 +203,29 @@ static void add_what(const struct exchange *exchange, struct audit_event *event)
 	exchange_remote_tell(exchange, event);
 }
 
+/* `now` and `took` are the caller's. */
 static void write_event(const struct exchange *exchange, struct audit_event *event)
 {
 	char *cut = NULL;
 	event->audit_id = exchange->audit_id;
 	event->uri = uri_of(exchange, &cut);
-	event->now = unix_now();
-	event->took = mono_since(exchange->started);
 	event->received = unix_add(event->now, duration_ms(-event->took.ms));
 	add_who(exchange, event);
 	add_what(exchange, event);
 	if (event->stage != AUDIT_RESPONSE_COMPLETE || !exchange_remote_take_event(exchange, event))
 		audit_write(exchange->all->with.audit, event);
 	free(cut);
+}
+
+/* Of one that goes on. */
+static void write_stage(const struct exchange *exchange, enum audit_stage stage, unsigned status)
+{
+	struct audit_event event = {.level = exchange->audit.verdict.level,
+	    .stage = stage,
+	    .status = status,
+	    .now = unix_now(),
+	    .took = mono_since(exchange->started)};
+	write_event(exchange, &event);
 }
 
 static bool wants(const struct exchange *exchange, enum audit_stage stage)
@@ -230,11 +249,11 @@ static bool is_session(const struct exchange *exchange)
 }
 
 /* What changes something or reveals a secret: all but reading. */
-static bool is_privileged(const struct exchange *exchange)
+static bool is_privileged(const struct exchange *exchange, bool is_of_session)
 {
 	static const char *const reads[] = {"get", "list", "watch", "head", "options", NULL};
 	const struct request_info *info = &exchange->admission.info;
-	if (exchange->request->is_upgrade || info->opaque_from > 0 || is_session(exchange))
+	if (exchange->request->is_upgrade || info->opaque_from > 0 || is_of_session)
 		return true;
 	return !text_is_one_of(info->verb, reads) ||
 	       (info->is_resource && text_is(info->resource, "secrets"));
@@ -251,18 +270,17 @@ bool exchange_audit_admit(struct exchange *exchange, const char **message)
 {
 	struct audit *audit = exchange->all->with.audit;
 	const struct request_info *info = &exchange->admission.info;
-	bool is_high = is_privileged(exchange);
+	bool is_of_session = is_session(exchange);
+	bool is_high = is_privileged(exchange, is_of_session);
 	exchange->audit.is_privileged = is_high;
 	exchange->audit.verdict = audit_judge(audit, exchange->identity, info);
 	exchange->audit.is_judged = true;
 	if (!audit_admits(audit, is_high))
 		return refuse(message);
 	begin_bodies(exchange);
-	if (!is_session(exchange) || !wants(exchange, AUDIT_REQUEST_RECEIVED))
+	if (!is_of_session || !wants(exchange, AUDIT_REQUEST_RECEIVED))
 		return true;
-	struct audit_event event = {
-	    .level = exchange->audit.verdict.level, .stage = AUDIT_REQUEST_RECEIVED};
-	write_event(exchange, &event);
+	write_stage(exchange, AUDIT_REQUEST_RECEIVED, 0);
 	audit_flush(audit);
 	return audit_admits(audit, is_high) || refuse(message);
 }
@@ -271,11 +289,13 @@ bool exchange_audit_admit(struct exchange *exchange, const char **message)
 static void watch_ports(struct exchange *exchange)
 {
 	const struct request_info *info = &exchange->admission.info;
-	const char *upgrade = fields_get(&exchange->request->fields, "Upgrade");
 	bool is_of_interest = exchange->state == STATE_TUNNEL && info->is_resource &&
 			      text_is(info->subresource, "portforward") &&
 			      exchange->audit.verdict.level != AUDIT_NONE;
-	if (is_of_interest && upgrade != NULL)
+	if (!is_of_interest)
+		return;
+	const char *upgrade = fields_get(&exchange->request->fields, "Upgrade");
+	if (upgrade != NULL)
 		exchange->audit.ports = forwarded_ports_new(upgrade);
 }
 
@@ -285,12 +305,8 @@ void exchange_audit_answer(struct exchange *exchange, const struct http_head *he
 	watch_ports(exchange);
 	if (bodies != NULL && bodies->answer.why_not == NULL)
 		bodies->answer.why_not = refuse_type(head);
-	if (!exchange_is_long(exchange) || !wants(exchange, AUDIT_RESPONSE_STARTED))
-		return;
-	struct audit_event event = {.level = exchange->audit.verdict.level,
-	    .stage = AUDIT_RESPONSE_STARTED,
-	    .status = exchange->status};
-	write_event(exchange, &event);
+	if (exchange_is_long(exchange) && wants(exchange, AUDIT_RESPONSE_STARTED))
+		write_stage(exchange, AUDIT_RESPONSE_STARTED, exchange->status);
 }
 
 /* Or refused for a limit or a lock, although a role allows it: the policy was not asked then. */
@@ -311,7 +327,8 @@ static void add_filtered(const struct exchange *exchange, struct audit_event *ev
 	event->objects_unreadable = result.unreadable;
 }
 
-void exchange_audit_end(const struct exchange *exchange, const char *ending)
+void exchange_audit_end(
+    const struct exchange *exchange, const char *ending, struct unix_time now, struct duration took)
 {
 	struct audit_bodies *bodies = exchange->audit.bodies;
 	struct audit_event event = {.level = exchange->audit.verdict.level,
@@ -321,7 +338,9 @@ void exchange_audit_end(const struct exchange *exchange, const char *ending)
 	    .ending = ending,
 	    .terminated_by = exchange->audit.terminated_by,
 	    .bytes_in = exchange->relay.request_bytes,
-	    .bytes_out = exchange->relay.answer_bytes};
+	    .bytes_out = exchange->relay.answer_bytes,
+	    .now = now,
+	    .took = took};
 	add_filtered(exchange, &event);
 	if (is_denial(exchange) || event.terminated_by != NULL)
 		event.level = AUDIT_METADATA;

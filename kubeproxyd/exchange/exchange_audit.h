@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "common/attr.h"
+#include "common/mono.h"
 #include "kubeproxyd/record/audit_policy.h"
 
 struct audit_bodies;
@@ -32,9 +33,10 @@ void exchange_audit_request_body(struct exchange *exchange, const uint8_t *data,
 /* The answer begins. */
 void exchange_audit_answer(struct exchange *exchange, const struct http_head *head);
 void exchange_audit_answer_body(struct exchange *exchange, const uint8_t *data, size_t len);
-/* The exchange has ended; `ending` says how. Denials and terminations are written
- * whatever the policy says. */
-void exchange_audit_end(const struct exchange *exchange, const char *ending);
+/* The exchange has ended; `ending` says how, `now` when, and `took` how long after it began.
+ * Denials and terminations are written whatever the policy says. */
+void exchange_audit_end(const struct exchange *exchange, const char *ending, struct unix_time now,
+    struct duration took);
 void exchange_audit_free(struct exchange_audit *audit);
 
 #endif

@@ -68,6 +68,7 @@ static void record(const struct exchange *exchange, const char *reason)
 	    .status = exchange->status,
 	    .bytes_in = exchange->relay.request_bytes,
 	    .bytes_out = exchange->relay.answer_bytes,
+	    .now = unix_now(),
 	    .took = mono_since(exchange->started),
 	    .rule = exchange->admission.decision.rule,
 	    .reason = reason,
@@ -83,7 +84,7 @@ static void record(const struct exchange *exchange, const char *reason)
 		log_warn("exchange", "objects-unreadable", LOG_S("audit_id", entry.audit_id),
 		    LOG_S("cluster", entry.cluster), LOG_S("resource", entry.resource),
 		    LOG_I("count", filtered.unreadable));
-	exchange_audit_end(exchange, reason);
+	exchange_audit_end(exchange, reason, entry.now, entry.took);
 	count(exchange, entry.took);
 }
 

@@ -1,6 +1,6 @@
 /* The one who asks, however that became known: shared by connections, requests and caches, never
- * changed once it is made. Made by identity_certificate.c,
- * oidc_claims.c and iam_mapping.c. */
+ * changed once it is made, but for what exchange_audit.c keeps there. Made by
+ * identity_certificate.c, oidc_claims.c and iam_mapping.c. */
 #include "kubeproxyd/gate/identity.h"
 
 #include <stdlib.h>
@@ -26,6 +26,7 @@ void identity_unref(struct identity **identity)
 	free(old->user);
 	free(old->certificate_serial);
 	free(old->cluster);
+	buf_free(&old->audit_user);
 	free(old);
 }
 

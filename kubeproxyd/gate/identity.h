@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "common/attr.h"
+#include "common/buf.h"
 #include "common/mono.h"
 #include "kubeproxyd/policy/traits.h"
 
@@ -20,6 +21,7 @@ struct identity {
 	struct traits traits; /* what else the credential says; roles' templates read it */
 	struct unix_time expires; /* no new request any more; 0: never */
 	struct unix_time ends; /* what runs is cut; 0: when it expires */
+	struct buf audit_user; /* what each audit event says of it; empty until the first one */
 	unsigned references;
 };
 

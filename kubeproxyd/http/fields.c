@@ -72,7 +72,7 @@ static void make_room(struct http_fields *fields, size_t name_len, size_t value_
 /* Copies text with a NUL behind it. */
 static inline void put(char *to, const char *text, size_t len)
 {
-	bytes16_copy(to, text, len);
+	(void)bytes16_copy(to, text, len);
 	to[len] = '\0';
 }
 

@@ -8,7 +8,7 @@
 
 #include "common/attr.h"
 
-/* The resolver looks at no more of them. */
+/* The resolver looks at no more of them: those that follow are not even counted. */
 #define TARGET_SEGMENTS 9
 
 struct target_segment {

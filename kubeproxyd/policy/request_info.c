@@ -16,8 +16,8 @@
 #include "kubeproxyd/policy/path_policy.h"
 #include "kubeproxyd/policy/query.h"
 
-/* Prefix, group, version, special verb, "namespaces", namespace, resource, name, subresource; what
- * follows is counted. */
+/* Prefix, group, version, special verb, "namespaces", namespace, resource, name, subresource; of
+ * what follows nothing depends. */
 #define PARTS_MAX TARGET_SEGMENTS
 
 struct part {

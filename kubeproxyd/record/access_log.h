@@ -18,6 +18,7 @@ struct access_entry {
 	const char *verb, *api_group, *resource, *subresource, *namespace, *name;
 	unsigned status; /* 0: the client left before an answer */
 	uint64_t bytes_in, bytes_out;
+	struct unix_time now;
 	struct duration took;
 	bool is_filtered; /* the answer was; objects of it that passed and that did not */
 	uint64_t objects_passed, objects_left_out;

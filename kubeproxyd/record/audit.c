@@ -17,7 +17,6 @@ struct audit {
 	const struct settings *settings;
 	const struct audit_policy *policy;
 	struct audit_sink *sink;
-	struct buf line;
 	void (*on_stuck)(void *arg, bool is_stuck); /* NULL: nobody asks */
 	void *arg;
 	bool is_stuck; /* as told */
@@ -46,9 +45,9 @@ static char *path_of(enum audit_destination destination, const struct audit_opti
 static void tell_stuck(void *arg)
 {
 	struct audit *audit = arg;
-	bool refuses = strcmp(audit->settings->proxy.audit.when_failing, "refuse") == 0;
-	bool is_stuck = refuses && audit_sink_is_failing(audit->sink) &&
-			(audit->is_stuck || audit_sink_is_full(audit->sink));
+	bool is_stuck = audit_sink_is_failing(audit->sink) &&
+			(audit->is_stuck || audit_sink_is_full(audit->sink)) &&
+			strcmp(audit->settings->proxy.audit.when_failing, "refuse") == 0;
 	if (is_stuck == audit->is_stuck)
 		return;
 	audit->is_stuck = is_stuck;
@@ -88,7 +87,6 @@ void audit_free(struct audit **audit)
 	if (*audit == NULL)
 		return;
 	audit_sink_free(&(*audit)->sink);
-	buf_free(&(*audit)->line);
 	xfree(audit);
 }
 
@@ -119,25 +117,21 @@ struct audit_verdict audit_judge(
 	return audit_policy_judge(audit->policy, identity, info);
 }
 
-static void add_line(struct audit *audit, const struct buf *line, bool can_wait)
-{
-	audit_sink_add(audit->sink, line->data, line->len, can_wait);
-	tell_stuck(audit);
-}
-
 void audit_write(struct audit *audit, const struct audit_event *event)
 {
 	if (audit == NULL)
 		return;
-	buf_clear(&audit->line);
-	audit_event_write(&audit->line, event);
-	add_line(audit, &audit->line, event->can_wait);
+	audit_event_write(audit_sink_begin(audit->sink), event);
+	audit_sink_end(audit->sink, event->can_wait);
+	tell_stuck(audit);
 }
 
 void audit_write_line(struct audit *audit, const struct buf *line)
 {
-	if (audit != NULL)
-		add_line(audit, line, false);
+	if (audit == NULL)
+		return;
+	audit_sink_add(audit->sink, line->data, line->len, false);
+	tell_stuck(audit);
 }
 
 void audit_write_not_kept(struct audit *audit, const char *session, const char *problem)
@@ -169,9 +163,16 @@ static bool is_full(const struct audit *audit)
 	return audit_sink_is_full(audit->sink);
 }
 
+static bool is_well(const struct audit *audit)
+{
+	return !audit->is_stuck && !audit_sink_is_failing(audit->sink) &&
+	       !audit_sink_is_full(audit->sink);
+}
+
 bool audit_admits(const struct audit *audit, bool is_privileged)
 {
-	if (audit == NULL || strcmp(audit->settings->proxy.audit.when_failing, "buffer") == 0)
+	if (audit == NULL || is_well(audit) ||
+	    strcmp(audit->settings->proxy.audit.when_failing, "buffer") == 0)
 		return true;
 	if (audit->is_stuck || is_full(audit))
 		return false;

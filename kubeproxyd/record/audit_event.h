@@ -32,6 +32,8 @@ struct audit_event {
 	const char *user, *source, *certificate_serial;
 	char *const *groups;
 	size_t group_count;
+	const struct buf
+	    *user_member; /* audit_event_write_user() of these; NULL: it is written anew */
 	const char *sent_user;
 	const char *const *sent_groups;
 	size_t sent_group_count;
@@ -66,6 +68,9 @@ struct audit_event {
 /* Appends the line, '\n' included. Commands of exec and ports of port-forward are taken from the
  * query of `uri`. Pure. */
 void audit_event_write(struct buf *out, const struct audit_event *event);
+/* Appends what the line says of `user`, its groups and its credential: the same in all events of
+ * one. */
+void audit_event_write_user(struct buf *out, const struct audit_event *event);
 /* `line` is one that was written without `recorded`: gets what became of the recording. */
 void audit_event_add_recorded(struct buf *line, const char *recorded, const char *problem);
 

@@ -38,6 +38,7 @@ struct audit_sink {
 	int fd;
 	struct buf waiting;
 	size_t sent; /* of the first line, while failing */
+	size_t begun; /* where the line stands that is being written */
 	struct deferred turn;
 	struct timer *wait, *retry;
 	bool is_failing;
@@ -300,6 +301,16 @@ static bool has_room(struct audit_sink *sink, size_t len)
 	       (!sink->is_failing && audit_sink_flush(sink));
 }
 
+/* One more waits. Where others do already, something is set that will write them. */
+static void note_line(struct audit_sink *sink, bool is_first, bool can_wait)
+{
+	metric_add(sink->metrics.lines, 1);
+	if (!can_wait)
+		loop_defer(sink->loop, &sink->turn);
+	else if (is_first)
+		timer_set(sink->wait, duration_ms(WAIT_MS));
+}
+
 void audit_sink_add(struct audit_sink *sink, const char *line, size_t len, bool can_wait)
 {
 	if (!has_room(sink, len)) {
@@ -307,12 +318,33 @@ void audit_sink_add(struct audit_sink *sink, const char *line, size_t len, bool 
 		metric_add(sink->metrics.lost, 1);
 		return;
 	}
-	metric_add(sink->metrics.lines, 1);
+	bool is_first = sink->waiting.len == 0;
 	buf_append(&sink->waiting, line, len);
-	if (!can_wait)
-		loop_defer(sink->loop, &sink->turn);
-	else if (!timer_is_set(sink->wait))
-		timer_set(sink->wait, duration_ms(WAIT_MS));
+	note_line(sink, is_first, can_wait);
+}
+
+struct buf *audit_sink_begin(struct audit_sink *sink)
+{
+	sink->begun = sink->waiting.len;
+	return &sink->waiting;
+}
+
+/* Takes back the line that was begun, and brings it in as any other. */
+static void add_again(struct audit_sink *sink, bool can_wait)
+{
+	struct buf line = {0};
+	buf_append(&line, sink->waiting.data + sink->begun, sink->waiting.len - sink->begun);
+	sink->waiting.len = sink->begun;
+	audit_sink_add(sink, line.data, line.len, can_wait);
+	buf_free(&line);
+}
+
+void audit_sink_end(struct audit_sink *sink, bool can_wait)
+{
+	if (sink->waiting.len <= sink->buffer_max)
+		note_line(sink, sink->begun == 0, can_wait);
+	else
+		add_again(sink, can_wait);
 }
 
 void audit_sink_reopen(struct audit_sink *sink)

@@ -10,6 +10,7 @@
 #include "common/attr.h"
 
 struct audit_sink;
+struct buf;
 struct loop;
 struct metrics;
 
@@ -39,6 +40,10 @@ void audit_sink_set_buffer(struct audit_sink *sink, size_t buffer_max);
  * ms, in the order in which lines came, and before when the buffer is full. When it cannot leave
  * then, it is lost, counted, and its loss is written once there is room again. */
 void audit_sink_add(struct audit_sink *sink, const char *line, size_t len, bool can_wait);
+/* The same without a copy: the line is appended to what audit_sink_begin() returns, and
+ * audit_sink_end() follows at once. */
+struct buf *audit_sink_begin(struct audit_sink *sink) MUST_USE;
+void audit_sink_end(struct audit_sink *sink, bool can_wait);
 /* Writes now. False: something still waits. */
 bool audit_sink_flush(struct audit_sink *sink);
 /* The file is opened anew by its name (log rotation). On failure the old one stays in use, and the

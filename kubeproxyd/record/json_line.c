@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/bytes16.h"
+#include "common/decimal.h"
 #include "common/utf8.h"
 
 /* The longest of what stands for one byte: "\u001b" and "\ufffd". */
@@ -165,38 +166,51 @@ static __attribute__((noinline)) void put_escaped(struct buf *out, const char *t
 	buf_append_char(out, '"');
 }
 
-/* Nearly all texts but bodies and what terminals show are short and stand as they are. */
+static __attribute__((noinline)) void put_escaped_member(
+    struct buf *out, const char *before, size_t before_len, const char *text, size_t len)
+{
+	buf_append(out, before, before_len);
+	put_escaped(out, text, len);
+	buf_append_char(out, ',');
+}
+
+/* Nearly all texts but bodies and what terminals show are short and stand as they are: those are
+ * copied as they are looked at, and need no call. */
 void json_line_member(
     struct buf *out, const char *before, size_t before_len, const char *text, size_t len)
 {
-	char *start = buf_reserve(out, before_len + len + 2), *at = start;
-	at = mempcpy(at, before, before_len);
-	bool is_plain = len <= SHORT_MAX && bytes16_are_free_of(find_unplain, text, len);
-	if (is_plain) {
-		*at++ = '"';
-		at = mempcpy(at, text, len);
-		*at++ = '"';
+	size_t need = before_len + len + 3;
+	bool is_easy = len <= SHORT_MAX && need < out->cap - out->len;
+	if (!is_easy) {
+		put_escaped_member(out, before, before_len, text, len);
+		return;
 	}
-	buf_commit(out, (size_t)(at - start));
-	if (!is_plain)
-		put_escaped(out, text, len);
+	char *at = bytes16_copy(out->data + out->len, before, before_len);
+	if (!bytes16_copy_free_of(find_unplain, at + 1, text, len)) {
+		put_escaped_member(out, before, before_len, text, len);
+		return;
+	}
+	at[0] = '"';
+	memcpy(at + len + 1, "\",", 2);
+	buf_commit(out, need);
 }
 
 void json_line_string(struct buf *out, const char *text, size_t len)
 {
-	json_line_member(out, "", 0, text, len);
+	char *at = buf_reserve(out, len + 2);
+	if (len > SHORT_MAX || !bytes16_copy_free_of(find_unplain, at + 1, text, len)) {
+		put_escaped(out, text, len);
+		return;
+	}
+	at[0] = at[len + 1] = '"';
+	buf_commit(out, len + 2);
 }
 
 void json_line_int(struct buf *out, int64_t value)
 {
-	char digits[20];
-	size_t count = sizeof digits;
-	uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
-	do {
-		digits[--count] = (char)('0' + rest % 10);
-		rest /= 10;
-	} while (rest > 0);
+	char *start = buf_reserve(out, 1 + DECIMAL_TEXT), *at = start;
 	if (value < 0)
-		buf_append_char(out, '-');
-	buf_append(out, digits + count, sizeof digits - count);
+		*at++ = '-';
+	at += decimal_write(at, value < 0 ? -(uint64_t)value : (uint64_t)value);
+	buf_commit(out, (size_t)(at - start));
 }

@@ -10,7 +10,8 @@
 /* A string (RFC 8259, 7), quoted. Bytes that are no UTF-8 become U+FFFD, one each, so that every
  * line can be read whatever a client sent. */
 void json_line_string(struct buf *out, const char *text, size_t len);
-/* The same behind `before`, which is written as it stands: a name and its colon. */
+/* The same behind `before`, which is written as it stands: a name and its colon. A comma follows.
+ */
 void json_line_member(
     struct buf *out, const char *before, size_t before_len, const char *text, size_t len);
 /* A number in decimal. */

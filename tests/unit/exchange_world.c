@@ -411,6 +411,7 @@ void exchange_world_reset(void)
 	static struct locks *none;
 	if (none == NULL)
 		none = locks_new();
+	buf_free(&world.identity.audit_user);
 	world = (struct exchange_world){
 	    .directory.is_known = true,
 	    .resource.name = (char *)(uintptr_t) "prod",

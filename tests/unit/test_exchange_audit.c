@@ -276,6 +276,42 @@ static void test_what_cannot_be_recorded_does_not_happen(void **state)
 	limit_files(RLIM_INFINITY);
 }
 
+/* A list by whoever the world's identity is now; what its event says of them. */
+static void assert_named(const char *user)
+{
+	char *wanted = xasprintf("\"user\":{\"username\":\"%s\",\"extra\":{"
+				 "\"eksgate.io/credential\":[\"certificate\"]}},",
+	    user);
+	side_clear(&client);
+	side_clear(&upstreams[0]);
+	upstream_count = 0;
+	ask("GET", "/clusters/prod/api/v1/pods", HTTP_BODY_NONE);
+	answer(200, "{}");
+	const char *last = strstr(record(), "\"user\":");
+	for (const char *next = last; next != NULL; next = strstr(next + 1, "\"user\":"))
+		last = next;
+	assert_non_null(last);
+	assert_memory_equal(last, wanted, strlen(wanted));
+	free(wanted);
+}
+
+/* It is kept with the identity, for as long as that lives. */
+static void test_each_event_names_its_user(void **state)
+{
+	(void)state;
+	open_audit("rules: [{level: Metadata}]");
+	assert_named("alice");
+	assert_true(world.identity.audit_user.len > 0);
+	assert_named("alice");
+	struct identity alice = world.identity;
+	world.identity =
+	    (struct identity){.user = word("bob"), .source = "certificate", .references = 1};
+	assert_named("bob");
+	buf_free(&world.identity.audit_user);
+	world.identity = alice;
+	assert_named("alice");
+}
+
 static void test_denials_are_always_written(void **state)
 {
 	(void)state;
@@ -416,6 +452,7 @@ int main(void)
 	    TEST(test_a_complete_answer_is_done),
 	    TEST(test_what_is_written_in_its_turn),
 	    TEST(test_what_cannot_be_recorded_does_not_happen),
+	    TEST(test_each_event_names_its_user),
 	    TEST(test_denials_are_always_written),
 	    TEST(test_bodies),
 	    TEST(test_a_deep_body),

@@ -323,6 +323,23 @@ static void test_resolves_per_request(void **state)
 	X509_free(old);
 }
 
+/* A copy may be changed: what audit events say of the first is not said of it. */
+static void test_a_copy_is_another(void **state)
+{
+	(void)state;
+	struct identity *identity = xcalloc(1, sizeof *identity);
+	identity->references = 1;
+	identity->user = xstrdup("alice");
+	identity->source = "certificate";
+	buf_append_text(&identity->audit_user, "alice's");
+	struct identity *copy = identity_copy(identity);
+	assert_string_equal(copy->user, "alice");
+	assert_int_equal(copy->audit_user.len, 0);
+	assert_null(copy->audit_user.data);
+	identity_unref(&identity);
+	identity_unref(&copy);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -331,6 +348,7 @@ int main(void)
 	    cmocka_unit_test(test_refuses_scopes_that_it_does_not_understand),
 	    cmocka_unit_test(test_principals),
 	    cmocka_unit_test(test_resolves_per_request),
+	    cmocka_unit_test(test_a_copy_is_another),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* Metrics as Prometheus reads them. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -43,6 +44,35 @@ static void test_exposition(void **state)
 	metrics_free(&metrics);
 }
 
+/* The series found last is looked at first: only the same values are the same. */
+static void test_series_that_look_alike(void **state)
+{
+	(void)state;
+	static const char *const rows[][2] = {{"a", "bc"}, {"ab", "c"}, {"a", "b"}, {"a", ""},
+	    {"", "a"}, {"abc", ""}, {"", ""}, {"a", "bcd"}, {NULL, "bc"}, {"a", "bc"}};
+	enum { ROWS = sizeof rows / sizeof rows[0] };
+	struct metrics *metrics = metrics_new();
+	struct metric *calls = metrics_counter(metrics, "eksgate_calls_total", "Calls.", "a b");
+	struct buf out = {0};
+	for (size_t i = 0; i < ROWS; i++) {
+		for (size_t next = 0; next < ROWS; next++) {
+			metric_add(calls, 1, rows[i][0], rows[i][1]);
+			metric_add(calls, 1, rows[next][0], rows[next][1]);
+		}
+	}
+	metrics_write(metrics, &out);
+	for (size_t i = 0; i < ROWS; i++) {
+		const char *a = rows[i][0] != NULL ? rows[i][0] : "";
+		bool is_twice = strcmp(a, "a") == 0 && strcmp(rows[i][1], "bc") == 0;
+		char line[80];
+		(void)snprintf(line, sizeof line, "_total{a=\"%s\",b=\"%s\"} %d\n", a, rows[i][1],
+		    is_twice ? 4 * ROWS : 2 * ROWS);
+		assert_non_null(strstr(buf_text(&out), line));
+	}
+	buf_free(&out);
+	metrics_free(&metrics);
+}
+
 static void test_series_are_bounded(void **state)
 {
 	(void)state;
@@ -72,6 +102,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_exposition),
+	    cmocka_unit_test(test_series_that_look_alike),
 	    cmocka_unit_test(test_series_are_bounded),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
