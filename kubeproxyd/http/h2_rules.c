@@ -158,12 +158,15 @@ static uint32_t judge_text(const struct hpack_field *field)
 	return verdict_of(kind) | traits;
 }
 
-/* Those of the static table are judged once. */
+/* Those of the static table are judged once; those of an entry were, with it: what is said about
+ * its value is left out, and names of what is dirty are judged anew. */
 static uint32_t judge_name(const struct hpack_field *field)
 {
 	static uint32_t known[HPACK_STATIC_COUNT + 1];
-	if (field->static_name == 0)
-		return judge_text(field);
+	if (field->static_name == 0) {
+		bool is_judged = field->name_mark != 0 && (field->name_mark & IS_DIRTY) == 0;
+		return is_judged ? field->name_mark & ~IS_UNFIT : judge_text(field);
+	}
 	uint32_t *verdict = &known[field->static_name];
 	if (*verdict == 0)
 		*verdict = judge_text(field);

@@ -152,6 +152,7 @@ static bool read_indexed(struct reading *in)
 	struct hpack_field field;
 	uint32_t index;
 	field.is_never_indexed = false; /* all else is found */
+	field.name_mark = 0;
 	if (!read_integer(in, 0x7f, &index) || !find(in->decoder, index, &field))
 		return false;
 	hand_out(in, &field);
@@ -169,6 +170,7 @@ static bool read_literal(struct reading *in, uint8_t mask, struct hpack_field *f
 	if (index > 0 ? !find(in->decoder, index, field)
 		      : !read_string(in, &field->name, &field->name_len))
 		return false;
+	field->name_mark = field->mark != NULL ? *field->mark : 0;
 	field->mark = NULL;
 	return read_string(in, &field->value, &field->value_len);
 }

@@ -22,6 +22,8 @@ struct hpack_field {
 	/* Of the static or dynamic entry that holds name and value: the receiver's, to remember
 	 * what it found out about them. 0 at first. NULL: no entry holds them. */
 	uint32_t *mark;
+	/* What was marked at the entry that the name alone was taken from. 0 says nothing. */
+	uint32_t name_mark;
 };
 typedef void hpack_take(void *arg, const struct hpack_field *field);
 

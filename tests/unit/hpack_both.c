@@ -20,16 +20,19 @@ static void append_field(struct buf *out, const char *name, size_t name_len, con
 	buf_append(out, value, value_len);
 }
 
-/* Never 0. */
+static uint32_t hash(uint32_t sum, const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		sum = (sum ^ (uint8_t)text[i]) * 16777619u;
+	return (sum ^ (uint32_t)len) * 16777619u;
+}
+
+/* Half of it is that of its name alone. Never 0. */
 static uint32_t mark_of(const struct hpack_field *field)
 {
-	uint32_t mark = 2166136261u;
-	for (size_t i = 0; i < field->name_len; i++)
-		mark = (mark ^ (uint8_t)field->name[i]) * 16777619u;
-	mark ^= (uint32_t)field->name_len << 8;
-	for (size_t i = 0; i < field->value_len; i++)
-		mark = (mark ^ (uint8_t)field->value[i]) * 16777619u;
-	return mark | 1;
+	uint32_t name = hash(2166136261u, field->name, field->name_len);
+	uint32_t both = hash(name, field->value, field->value_len);
+	return (name >> 16) << 16 | both >> 16 | 1;
 }
 
 static void take(void *arg, const struct hpack_field *field)
@@ -44,6 +47,7 @@ static void take(void *arg, const struct hpack_field *field)
 		demand(entry->name_len == field->name_len &&
 		       memcmp(entry->name, field->name, field->name_len) == 0);
 	}
+	demand(field->name_mark == 0 || field->name_mark >> 16 == mark_of(field) >> 16);
 	if (field->mark == NULL)
 		return;
 	demand(!field->is_never_indexed);

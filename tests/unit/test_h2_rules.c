@@ -332,6 +332,52 @@ static void test_traits(void **state)
 	}
 }
 
+/* A name that is an entry's is judged as it was, but what was found out about the entry's value is
+ * not said of another. */
+static void test_names_of_entries(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name, *right, *wrong;
+	} rows[] = {{":method", "GET", "G T"}, {":scheme", "https", ""}, {":path", "/", "/a b"},
+	    {":path", "/", "/\x01"}, {":authority", "h", "h/"}, {"host", "h", "h/"},
+	    {"te", "trailers", "gzip"}, {"content-length", "1", "x"},
+	    {"x-remote-user", "a", "\x7f"}, {"x_remote_user", "a", " a"}};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		const char *values[] = {rows[i].right, rows[i].wrong};
+		for (size_t of_entry = 0; of_entry < 2; of_entry++) {
+			uint32_t mark = 0;
+			struct h2_rules rules = {.kind = H2_REQUEST_HEAD};
+			struct hpack_field field = {
+			    .name = rows[i].name, .name_len = strlen(rows[i].name), .mark = &mark};
+			field.value = values[of_entry];
+			field.value_len = strlen(field.value);
+			assert_int_equal(h2_rules_take(&rules, &field) != NULL, of_entry);
+			assert_true(mark != 0);
+			field.name_mark = mark;
+			field.mark = NULL;
+			for (size_t value = 0; value < 2; value++) {
+				rules = (struct h2_rules){.kind = H2_REQUEST_HEAD};
+				field.value = values[value];
+				field.value_len = strlen(field.value);
+				assert_int_equal(h2_rules_take(&rules, &field) != NULL, value);
+				if (value == 0)
+					assert_int_equal(
+					    rules.traits, field_traits(field.name, field.name_len));
+			}
+		}
+	}
+	/* Of a name that must not be. */
+	uint32_t mark = 0;
+	struct hpack_field field = {
+	    .name = "A", .name_len = 1, .value = "v", .value_len = 1, .mark = &mark};
+	struct h2_rules rules = {.kind = H2_REQUEST_HEAD};
+	assert_non_null(h2_rules_take(&rules, &field));
+	field.mark = NULL;
+	field.name_mark = mark;
+	assert_non_null(h2_rules_take(&rules, &field));
+}
+
 /* --- bytes (8.2.1) ------------------------------------------------------------------------------
  */
 
@@ -420,6 +466,7 @@ int main(void)
 	    cmocka_unit_test(test_content_length),
 	    cmocka_unit_test(test_static_names),
 	    cmocka_unit_test(test_traits),
+	    cmocka_unit_test(test_names_of_entries),
 	    cmocka_unit_test(test_bytes_of_names),
 	    cmocka_unit_test(test_bytes_of_values),
 	    cmocka_unit_test(test_lengths_count),

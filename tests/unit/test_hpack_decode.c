@@ -256,9 +256,11 @@ static void test_marks(void **state)
 	assert_int_equal(taken.last_mark, 0);
 	assert_int_equal(taken.last.static_name, HPACK_AUTHORIZATION);
 	assert_string_equal(buf_text(&taken.text), "authorization: ko\n");
+	assert_int_equal(taken.last.name_mark, 8);
 	taken.set_mark = 0;
 	assert_true(decode_hex(&one, "bf", &taken));
 	assert_int_equal(taken.last_mark, 8);
+	assert_int_equal(taken.last.name_mark, 0);
 	assert_true(decode_hex(&one, "be", &taken));
 	assert_int_equal(taken.last_mark, 9);
 	assert_int_equal(taken.last.static_name, HPACK_AUTHORIZATION);
@@ -266,6 +268,7 @@ static void test_marks(void **state)
 	/* No entry holds these. */
 	assert_true(decode_hex(&one, "0f2f026f6b", &taken));
 	assert_null(taken.last.mark);
+	assert_int_equal(taken.last.name_mark, 9);
 	assert_true(decode_hex(&one, "1f08026f6b", &taken));
 	assert_null(taken.last.mark);
 	assert_true(taken.last.is_never_indexed);
@@ -273,6 +276,7 @@ static void test_marks(void **state)
 	/* A name that is spelt is nobody's. */
 	assert_true(decode_hex(&one, "40073a6d6574686f6403474554", &taken));
 	assert_string_equal(buf_text(&taken.text), ":method: GET\n");
+	assert_int_equal(taken.last.name_mark, 0);
 	assert_int_equal(taken.last.static_name, 0);
 	hpack_decoder_free(&one);
 	hpack_decoder_free(&other);
