@@ -136,6 +136,14 @@ void loop_defer(struct loop *loop, struct deferred *work)
 	TAILQ_INSERT_TAIL(&loop->deferred, work, entry);
 }
 
+void loop_defer_first(struct loop *loop, struct deferred *work)
+{
+	if (work->is_queued)
+		return;
+	work->is_queued = true;
+	TAILQ_INSERT_HEAD(&loop->deferred, work, entry);
+}
+
 void loop_undefer(struct loop *loop, struct deferred *work)
 {
 	if (!work->is_queued)

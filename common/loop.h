@@ -39,6 +39,8 @@ struct deferred {
 
 /* Queues `work` for the end of this turn; does nothing when it is queued already. */
 void loop_defer(struct loop *loop, struct deferred *work);
+/* The same, ahead of all that is queued. */
+void loop_defer_first(struct loop *loop, struct deferred *work);
 /* Takes it back. Safe when it is not queued. */
 void loop_undefer(struct loop *loop, struct deferred *work);
 /* Calls fn(object) after all deferred work of this turn: how dead objects are freed, never inside a

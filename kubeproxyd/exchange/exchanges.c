@@ -157,7 +157,9 @@ void exchanges_step_later(
 {
 	link->step = step;
 	TAILQ_INSERT_TAIL(&exchanges->steps[step], link, step_entry);
-	loop_defer(exchanges->with.loop, &exchanges->stepping);
+	/* What the steps write goes out with what waits to be flushed, and records are made before
+	 * the last of an answer leaves. */
+	loop_defer_first(exchanges->with.loop, &exchanges->stepping);
 }
 
 static void forget_step(struct exchanges *exchanges, struct exchange_link *link)

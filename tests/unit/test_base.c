@@ -106,7 +106,7 @@ struct order {
 	struct loop *loop;
 	char seen[16];
 	size_t count;
-	struct deferred first, second;
+	struct deferred first, second, ahead;
 };
 
 static void see(struct order *order, char what)
@@ -125,6 +125,11 @@ static void on_second(void *arg)
 	see(arg, '2');
 }
 
+static void on_ahead(void *arg)
+{
+	see(arg, '0');
+}
+
 static void on_first(void *arg)
 {
 	struct order *order = arg;
@@ -138,6 +143,8 @@ static void on_timer(void *arg)
 	loop_free_later(order->loop, on_dead, order);
 	loop_defer(order->loop, &order->first);
 	loop_defer(order->loop, &order->first);
+	loop_defer_first(order->loop, &order->ahead);
+	loop_defer_first(order->loop, &order->ahead);
 	see(order, 't');
 }
 
@@ -147,10 +154,11 @@ static void test_loop_frees_after_deferred_work(void **state)
 	struct order order = {.loop = loop_new()};
 	order.first = (struct deferred){.fn = on_first, .arg = &order};
 	order.second = (struct deferred){.fn = on_second, .arg = &order};
+	order.ahead = (struct deferred){.fn = on_ahead, .arg = &order};
 	struct timer *timer = timer_new(order.loop, on_timer, &order);
 	timer_set(timer, duration_ms(1));
 	loop_run(order.loop);
-	assert_string_equal(order.seen, "t12f");
+	assert_string_equal(order.seen, "t012f");
 	timer_free(&timer);
 	loop_free(&order.loop);
 }

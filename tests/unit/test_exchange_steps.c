@@ -70,6 +70,24 @@ static void test_all_of_a_turn_go(void **state)
 	count_is("eksgate_proxy_requests_total{cluster=\"prod\",code=\"200\"} 3\n");
 }
 
+static void note_released(void *arg)
+{
+	assert_true(((struct side *)arg)->is_released);
+}
+
+/* What flushes to the client was queued before: the record is made all the same when it runs. */
+static void test_an_end_comes_before_its_flush(void **state)
+{
+	(void)state;
+	struct deferred flush = {.fn = note_released, .arg = &client};
+	ask("GET", PODS, HTTP_BODY_NONE);
+	loop_defer(loop, &flush);
+	answer_whole(0);
+	assert_false(client.is_released);
+	end_turn();
+	assert_false(flush.is_queued);
+}
+
 /* Whom the end of an answer makes room for is let in by the turn that brings it. */
 static void test_an_end_makes_room_for_who_arrives(void **state)
 {
@@ -198,6 +216,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(test_all_of_a_turn_go),
+	    TEST(test_an_end_comes_before_its_flush),
 	    TEST(test_an_end_makes_room_for_who_arrives),
 	    TEST(test_who_leaves_before),
 	    TEST(test_what_is_withdrawn_before_it_leaves),
