@@ -380,7 +380,7 @@ test_settings := $(BASE) $(SETTINGS)
 test_settings_errors := $(BASE) $(SETTINGS)
 test_settings_login := $(BASE) $(SETTINGS)
 
-UNIT_TESTS += test_hpack test_h2_fields test_upstream_h2 test_upstream_h2_failures test_upstream_h2_lives test_session_h2 test_session_h2_abuse test_session_h2_hostile
+UNIT_TESTS += test_hpack test_h2_fields test_upstream_h1 test_upstream_h2 test_upstream_h2_failures test_upstream_h2_lives test_session_h2 test_session_h2_abuse test_session_h2_hostile
 HPACK_TEST := $(BASE) $(HPACK)
 UNIT_TESTS += test_huffman test_hpack_decode
 test_hpack := $(HPACK_TEST)
@@ -397,6 +397,7 @@ test_h2_rules := kubeproxyd/http/h2_rules.o kubeproxyd/http/hpack_table.o kubepr
 test_h2_events := $(H2_STAGE)
 test_h2_client := $(H2_STAGE)
 test_h2_heads := $(test_h2_frames) tests/unit/h2_end.o
+test_upstream_h1 := $(test_upstream)
 test_upstream_h2 := tests/unit/upstream_h2_world.o tests/unit/h2_end.o tests/unit/fake_streams.o $(BASE) common/loop.o $(HTTP) $(LLHTTP) \
 	kubeproxyd/back/dial.o kubeproxyd/back/upstream_h2.o kubeproxyd/back/upstream_h2_stream.o kubeproxyd/net/holdings.o
 test_upstream_h2_failures := $(test_upstream_h2)

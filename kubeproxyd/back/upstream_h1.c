@@ -210,6 +210,7 @@ static void on_answer_end(struct upstream_h1 *connection)
 static bool may_read(const struct upstream_h1 *connection)
 {
 	return connection->events != NULL && !connection->is_paused &&
+	       !connection->is_answer_ended &&
 	       (connection->state == STATE_BUSY || connection->state == STATE_TUNNEL);
 }
 
@@ -270,7 +271,10 @@ static size_t on_data(void *arg, const uint8_t *data, size_t len)
 	/* What follows an answer, or comes unasked, belongs to nobody. */
 	if (connection->state == STATE_IDLE && at < len)
 		die(connection);
-	return at;
+	if (!connection->is_answer_ended || at == len)
+		return at;
+	connection->may_keep = false;
+	return len;
 }
 
 static void on_end(void *arg)
@@ -282,6 +286,11 @@ static void on_end(void *arg)
 	}
 	if (connection->state == STATE_IDLE) {
 		die(connection);
+		return;
+	}
+	/* Nobody has released it yet. */
+	if (connection->is_answer_ended) {
+		connection->may_keep = false;
 		return;
 	}
 	if (h1_reader_finish(connection->reader) != H1_END) {

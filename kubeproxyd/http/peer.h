@@ -64,6 +64,7 @@ struct peer_events {
 	/* Upstreams only. 1xx other than 101 do not arrive. */
 	void (*on_head)(void *arg, const struct http_head *head);
 	void (*on_body)(void *arg, const uint8_t *data, size_t len);
+	/* Upstreams: nothing of an answer follows. */
 	void (*on_end)(void *arg);
 	/* After a verb returned false: there is room again. */
 	void (*on_drain)(void *arg);
