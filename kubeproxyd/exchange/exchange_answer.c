@@ -69,8 +69,6 @@ static void on_upstream_failed(void *arg, const struct peer_failure *failure)
 {
 	struct exchange *exchange = arg;
 	const char *name = exchange->admission.route.cluster;
-	if (exchange->state == STATE_ENDED)
-		return;
 	/* It had said all it wanted; that it takes no more is its way to end. */
 	if (exchange->is_half_closed) {
 		exchange_finish(exchange, "done");

@@ -126,6 +126,8 @@ void exchange_finish(struct exchange *exchange, const char *reason)
 void exchange_end_later(struct exchange *exchange)
 {
 	exchange_set_state(exchange, STATE_ENDED);
+	/* What else comes on that connection is for others. */
+	exchange_drop_upstream(exchange);
 	exchanges_step_later(exchange->all, &exchange->link, EXCHANGE_ENDS);
 }
 

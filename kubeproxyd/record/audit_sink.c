@@ -23,6 +23,8 @@
 #define RETRY_MS 1000
 /* A line that can wait. */
 #define WAIT_MS 10
+/* More would not make the writing cheaper, and be no longer in the processor's caches by then. */
+#define WAIT_BYTES ((size_t)64 * 1024)
 /* What a line is taken to need: is_full() before anything was done beats a loss after it. */
 #define LINE_USUAL ((size_t)4 * 1024)
 /* A buffer that an outage made larger is not kept. */
@@ -305,7 +307,7 @@ static bool has_room(struct audit_sink *sink, size_t len)
 static void note_line(struct audit_sink *sink, bool is_first, bool can_wait)
 {
 	metric_add(sink->metrics.lines, 1);
-	if (!can_wait)
+	if (!can_wait || sink->waiting.len >= WAIT_BYTES)
 		loop_defer(sink->loop, &sink->turn);
 	else if (is_first)
 		timer_set(sink->wait, duration_ms(WAIT_MS));

@@ -37,8 +37,9 @@ void audit_sink_free(struct audit_sink **sink);
 void audit_sink_set_buffer(struct audit_sink *sink, size_t buffer_max);
 
 /* Copies one line, '\n' included; it leaves at the end of the turn or, with `can_wait`, within 10
- * ms, in the order in which lines came, and before when the buffer is full. When it cannot leave
- * then, it is lost, counted, and its loss is written once there is room again. */
+ * ms or when 64 KiB wait, in the order in which lines came, and before when the buffer is full.
+ * When it cannot leave then, it is lost, counted, and its loss is written once there is room again.
+ */
 void audit_sink_add(struct audit_sink *sink, const char *line, size_t len, bool can_wait);
 /* The same without a copy: the line is appended to what audit_sink_begin() returns, and
  * audit_sink_end() follows at once. */

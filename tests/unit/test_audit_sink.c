@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -161,6 +162,41 @@ static void test_lines_that_can_wait(void **state)
 	put("eight\n", true);
 	audit_sink_free(&sink);
 	assert_string_equal(read_file(path), "one\ntwo\nthree\nfour\nfive\nsix\nseven\neight\n");
+}
+
+static off_t file_size(void)
+{
+	struct stat status;
+	assert_int_equal(stat(path, &status), 0);
+	return status.st_size;
+}
+
+/* Of the turn alone, before the loop looks at its timers. */
+static void end_turn(void)
+{
+	struct deferred end = {.fn = stop, .arg = loop};
+	loop_defer(loop, &end);
+	loop_run(loop);
+}
+
+/* What is worth a write does not wait. */
+static void test_many_lines_that_can_wait(void **state)
+{
+	(void)state;
+	static char line[4096];
+	memset(line, 'x', sizeof line - 2);
+	line[sizeof line - 2] = '\n';
+	const size_t len = strlen(line);
+	open_sink(AUDIT_TO_FILE, path, 1u << 20);
+	for (size_t round = 0; round < 2; round++) {
+		for (size_t i = 0; i < 64 * 1024 / len; i++)
+			put(line, true);
+		end_turn();
+		assert_int_equal(file_size(), (off_t)(round * 17 * len));
+		put(line, true);
+		end_turn();
+		assert_int_equal(file_size(), (off_t)((round + 1) * 17 * len));
+	}
 }
 
 static void test_rotation(void **state)
@@ -405,6 +441,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_lines_leave_with_the_turn),
 	    TEST(test_lines_that_can_wait),
+	    TEST(test_many_lines_that_can_wait),
 	    TEST(test_rotation),
 	    TEST(test_full_disk),
 	    TEST(test_a_cut_line_is_completed),
