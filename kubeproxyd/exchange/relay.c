@@ -91,6 +91,7 @@ void relay_attach(struct relay *relay, struct peer upstream, bool may_send)
 void relay_detach(struct relay *relay)
 {
 	relay->upstream = (struct peer){0};
+	relay->sent = 0; /* whoever is attached next gets all of it */
 }
 
 bool relay_can_replay(const struct relay *relay)

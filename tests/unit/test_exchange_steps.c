@@ -182,6 +182,28 @@ static void test_a_body_behind_its_answer(void **state)
 	assert_true(client.is_released);
 }
 
+/* It was refused, and goes again at the end of the turn: more of its body than is kept comes
+ * before. */
+static void test_a_body_that_grows_before_it_goes_again(void **state)
+{
+	(void)state;
+	const struct peer_failure refused = {
+	    .kind = PEER_REFUSED, .reason = "refused", .is_unsent = true};
+	ask("POST", PODS, HTTP_BODY_CHUNKED);
+	client_body("0123456789abcde");
+	assert_string_equal(buf_text(&upstreams[0].body), "0123456789abcde");
+	upstreams[0].events->on_failed(upstreams[0].arg, &refused);
+	exchange_client_events.on_body(exchange, (const uint8_t *)"fghi", 4);
+	exchange_client_events.on_end(exchange);
+	end_turn();
+	assert_int_equal(upstream_count, 2);
+	assert_string_equal(buf_text(&upstreams[1].body), "0123456789abcdefghi");
+	assert_true(upstreams[1].is_ended);
+	answer_head(1, 201, NULL);
+	answer_end(1);
+	assert_true(client.is_released);
+}
+
 /* The proxy ends in the middle of a turn. */
 static void test_the_end_of_all(void **state)
 {
@@ -211,6 +233,7 @@ int main(void)
 	    TEST(test_what_is_withdrawn_before_it_leaves),
 	    TEST(test_a_complete_answer_stays_complete),
 	    TEST(test_a_body_behind_its_answer),
+	    TEST(test_a_body_that_grows_before_it_goes_again),
 	    TEST(test_the_end_of_all),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

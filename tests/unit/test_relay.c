@@ -123,6 +123,30 @@ static void test_replays_from_the_first_byte(void **state)
 	end(&at);
 }
 
+/* The next upstream is a while away: what the one before had is still to be sent, however much
+ * comes meanwhile. */
+static void test_nothing_is_lost_between_two_upstreams(void **state)
+{
+	(void)state;
+	struct setting at;
+	begin(&at, true);
+	attach(&at, true);
+	body(&at, "12345678");
+	relay_detach(&at.relay);
+	buf_clear(&at.upstream.got);
+	body(&at, "9");
+	assert_true(at.client.is_paused);
+	assert_false(relay_can_replay(&at.relay));
+	attach(&at, true);
+	assert_string_equal(buf_text(&at.upstream.got), "123456789");
+	assert_false(at.client.is_paused);
+	body(&at, "abc");
+	relay_on_request_end(&at.relay);
+	assert_string_equal(buf_text(&at.upstream.got), "123456789abc");
+	assert_true(at.upstream.has_end);
+	end(&at);
+}
+
 static void test_a_large_body_is_not_kept(void **state)
 {
 	(void)state;
@@ -250,6 +274,7 @@ int main(void)
 	    cmocka_unit_test(test_without_a_body_the_end_goes_with_the_head),
 	    cmocka_unit_test(test_kept_until_connected),
 	    cmocka_unit_test(test_replays_from_the_first_byte),
+	    cmocka_unit_test(test_nothing_is_lost_between_two_upstreams),
 	    cmocka_unit_test(test_a_large_body_is_not_kept),
 	    cmocka_unit_test(test_pauses_the_client_at_the_limit),
 	    cmocka_unit_test(test_forgets_when_the_answer_begins),
