@@ -174,9 +174,14 @@ void exchange_let_page(struct exchange *exchange)
 	exchange->admission.may_page = true;
 }
 
+/* A stranger gets one answer a connection, which the first request has: what came with it must find
+ * the connection ended. */
 void exchange_start(struct exchange *exchange)
 {
-	exchanges_step_later(exchange->all, &exchange->link, EXCHANGE_ARRIVES);
+	if (exchange->caller->is_known)
+		exchanges_step_later(exchange->all, &exchange->link, EXCHANGE_ARRIVES);
+	else
+		exchange_arrive(exchange);
 }
 
 void exchange_arrive(struct exchange *exchange)

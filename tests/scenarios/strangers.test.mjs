@@ -54,6 +54,24 @@ scenario('strangers and the audit log', { clusters: CLUSTERS.slice(0, 1) }, asyn
 	await hasLeft;
 	h2.destroy();
 
+	// Not even of those that came with the first, in one packet.
+	const many = connectH2(`https://127.0.0.1:${port}`, { rejectUnauthorized: false });
+	const hasGone = new Promise((resolve) => many.on('close', resolve));
+	let answered = 0;
+	many.on('error', () => {});
+	await new Promise((resolve) => many.on('connect', resolve));
+	for (let i = 0; i < 50; i++) {
+		const request = many.request({ ':path': '/clusters/x/api' });
+		request.on('response', () => answered++);
+		request.on('error', () => {});
+		request.resume();
+	}
+	await hasGone;
+	assert.equal(answered, 1);
+	const refused = () => lines().filter((line) => JSON.parse(line).requestURI === '/clusters/x/api');
+	await until('the record', async () => refused().length > 0 || null);
+	assert.equal(refused().length, 1);
+
 	// Whom it knows keeps theirs.
 	const alice = await person(world, kubeproxyd, 'alice', ['engineering']);
 	const twice = await alice.raw(find.repeat(2));

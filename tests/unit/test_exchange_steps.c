@@ -62,6 +62,28 @@ static void test_all_of_a_turn_go(void **state)
 	count_is("eksgate_proxy_requests_total{cluster=\"prod\",code=\"200\"} 3\n");
 }
 
+/* So that what came with their first request finds the connection ended; whom it knows wait. */
+static void test_strangers_are_answered_at_once(void **state)
+{
+	(void)state;
+	world.identity_error = "no credential";
+	exchange = arrive(&client);
+	assert_true(client.is_released);
+	assert_int_equal(client.head.status, 401);
+	side_clear(&client);
+	world.identity_error = NULL;
+	exchange = arrive(&client);
+	assert_true(caller.is_known);
+	exchange_client_events.on_failed(exchange, &gone);
+	side_clear(&client);
+	world.identity_error = "no credential";
+	exchange = arrive(&client);
+	assert_false(client.is_released);
+	end_turn();
+	assert_true(client.is_released);
+	assert_int_equal(client.head.status, 401);
+}
+
 static void note_released(void *arg)
 {
 	assert_true(((struct side *)arg)->is_released);
@@ -227,6 +249,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(test_all_of_a_turn_go),
+	    TEST(test_strangers_are_answered_at_once),
 	    TEST(test_an_end_comes_before_its_flush),
 	    TEST(test_an_end_makes_room_for_who_arrives),
 	    TEST(test_who_leaves_before),
