@@ -216,7 +216,7 @@ static void send_trailers(void *object, const struct http_fields *fields)
 {
 	struct client_stream *stream = object;
 	for (size_t i = 0; i < fields->count; i++)
-		fields_add_text(&stream->trailers, fields_name(fields, i), fields_value(fields, i));
+		fields_copy(&stream->trailers, fields, i);
 }
 
 static void send_end(void *object)

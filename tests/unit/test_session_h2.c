@@ -335,6 +335,27 @@ static void test_trailers_are_dropped(void **state)
 	assert_null(fields_get(&last_life()->head->fields, "impersonate-user"));
 }
 
+/* What an API server sends for no table to hold goes on so, behind a body, too. */
+static void test_trailers_of_answers_stay_never_indexed(void **state)
+{
+	(void)state;
+	static const char wanted[] = "\x10\x08x-secret\x01s";
+	struct http_fields trailers = {0};
+	int32_t id = ask("GET", "/api", false);
+	struct life *life = last_life();
+	life_answer_head(life, 200, -1);
+	life_send(life, "x", 1);
+	fields_add_with(&trailers, FIELD_PRIVATE, "x-secret", strlen("x-secret"), "s", 1);
+	life->client.verbs->send_trailers(life->client.object, &trailers);
+	fields_free(&trailers);
+	life_end(life);
+	world_end_turn();
+	const struct buf *written = &world.wire.written;
+	assert_non_null(memmem(written->data, written->len, wanted, strlen(wanted)));
+	talk();
+	assert_non_null(strstr(buf_text(&heard(id)->head), "x-secret: s\n"));
+}
+
 /* --- ends ------------------------------------------------------------------------------------- */
 
 static void test_client_cancels(void **state)
@@ -461,6 +482,7 @@ int main(void)
 	    CASE(test_answered_uploads_are_told_to_stop),
 	    CASE(test_continue),
 	    CASE(test_trailers_are_dropped),
+	    CASE(test_trailers_of_answers_stay_never_indexed),
 	    CASE(test_client_cancels),
 	    CASE(test_client_leaves),
 	    CASE(test_idle),
