@@ -48,16 +48,19 @@ static bool is_redirect(unsigned status)
 }
 
 /* False: the answer must not be relayed. */
-static bool copy_location(const struct headers_answer *answer, const char *name, const char *value,
-    struct http_fields *to, char **message)
+static bool copy_location(
+    const struct headers_answer *answer, size_t index, struct http_fields *to, char **message)
 {
-	const char *path = "";
+	const struct http_fields *from = &answer->upstream->fields;
+	const struct http_field *field = &from->items[index];
+	const char *path = "", *value = fields_value(from, index);
 	enum location kind = sort_location(value, answer->authority, &path);
 	if (kind == LOCATION_RELATIVE)
-		fields_add_text(to, name, value);
+		fields_copy(to, from, index);
 	if (kind == LOCATION_OWN) {
 		char *own = xasprintf("%s%s%s", answer->prefix, path[0] == '/' ? "" : "/", path);
-		fields_add_text(to, name, own);
+		fields_add_with(
+		    to, field->traits, fields_name(from, index), field->name_len, own, strlen(own));
 		free(own);
 	}
 	if (kind != LOCATION_FOREIGN || !is_redirect(answer->upstream->status))
@@ -162,11 +165,10 @@ static bool rewrite(
     const struct headers_answer *answer, size_t index, struct http_fields *to, char **message)
 {
 	const struct http_fields *from = &answer->upstream->fields;
-	const char *name = fields_name(from, index), *value = fields_value(from, index);
 	if (fields_is(from, index, FIELD_LOCATION))
-		return copy_location(answer, name, value, to, message);
+		return copy_location(answer, index, to, message);
 	if (answer->opaque_from > 0)
-		copy_cookie(answer, value, to);
+		copy_cookie(answer, fields_value(from, index), to);
 	return true;
 }
 

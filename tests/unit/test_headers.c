@@ -472,6 +472,28 @@ static void test_answer_without_a_prefix(void **state)
 	http_head_free(&client);
 }
 
+/* What an API server sends for no table to hold is not for others to keep because it is changed. */
+static void test_what_is_rewritten_stays_private(void **state)
+{
+	(void)state;
+	static const char *const rows[] = {"Location: /y?code=1\n", "Location: y?code=1\n"};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct http_head client = {0}, upstream = {.status = 302};
+		struct headers_answer answer = {.upstream = &upstream,
+		    .authority = "h",
+		    .prefix = "/clusters/c",
+		    .target = "/x"};
+		char *message = NULL;
+		add_lines(&upstream.fields, rows[i]);
+		upstream.fields.items[0].traits |= FIELD_PRIVATE;
+		assert_true(headers_build_response(&answer, &client, &message));
+		assert_true(fields_is(&client.fields, 0, FIELD_LOCATION));
+		assert_true(fields_is(&client.fields, 0, FIELD_PRIVATE));
+		http_head_free(&upstream);
+		http_head_free(&client);
+	}
+}
+
 static void test_trailers(void **state)
 {
 	(void)state;
@@ -523,6 +545,7 @@ int main(void)
 	    cmocka_unit_test(test_answers),
 	    cmocka_unit_test(test_answer_without_a_prefix),
 	    cmocka_unit_test(test_answer_that_switches_protocols),
+	    cmocka_unit_test(test_what_is_rewritten_stays_private),
 	    cmocka_unit_test(test_trailers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
