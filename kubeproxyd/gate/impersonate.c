@@ -89,12 +89,31 @@ static bool is_our_extra(
 	return is_it;
 }
 
+/* Whether a name says who somebody is to an API server, by its bytes alone: traits come from afar,
+ * and a wrong one must not be believed here. */
+static bool is_claim(const char *name)
+{
+	switch (name[0] | 0x20) {
+	case 'a':
+		return strcasecmp(name, "authorization") == 0;
+	case 'i':
+		return strncasecmp(name, "impersonate", strlen("impersonate")) == 0;
+	case 'x':
+		return strncasecmp(name, "x-remote-", strlen("x-remote-")) == 0;
+	default:
+		return false;
+	}
+}
+
 bool impersonate_is_sound(const struct headers_input *input, const struct http_fields *fields)
 {
 	size_t bearers = 0, users = 0, groups = 0, uids = 0, extras = 0;
 	for (size_t i = 0; i < fields->count; i++) {
-		if (!fields_is(fields, i, OURS))
+		if (!fields_is(fields, i, OURS)) {
+			if (is_claim(fields_name(fields, i)))
+				return false;
 			continue;
+		}
 		const char *value = fields_value(fields, i);
 		bool is_ours;
 		if (fields_is(fields, i, FIELD_AUTHORIZATION)) {

@@ -235,6 +235,29 @@ static void test_closing_assertion(void **state)
 	http_head_free(&client);
 }
 
+/* Traits that were told wrongly let nothing pass. */
+static void test_traits_are_not_believed(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		bool is_sent;
+	} rows[] = {{"authorization", false}, {"AUTHORIZATION", false}, {"Impersonate-User", false},
+	    {"impersonate-group", false}, {"impersonate-Extra-x", false}, {"x-remote-user", false},
+	    {"X-REMOTE-EXTRA-a", false}, {"accept", true}, {"authorizations", true},
+	    {"if-match", true}, {"x-remotely", true}};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct http_head client, upstream = {0};
+		set_up_client(&client, "Accept: application/json\n");
+		fields_add_with(&client.fields, 0, rows[i].name, strlen(rows[i].name), "root", 4);
+		struct headers_input input = input_for(&client);
+		if (headers_build_request(&input, &upstream) != rows[i].is_sent)
+			fail_msg("%s", rows[i].name);
+		http_head_free(&upstream);
+		http_head_free(&client);
+	}
+}
+
 /* Whatever became of a head: what says who somebody is stands there exactly as it must. */
 static void test_identity_is_checked_again(void **state)
 {
@@ -540,6 +563,7 @@ int main(void)
 	    cmocka_unit_test(test_upgrades),
 	    cmocka_unit_test(test_closing_assertion),
 	    cmocka_unit_test(test_identity_is_checked_again),
+	    cmocka_unit_test(test_traits_are_not_believed),
 	    cmocka_unit_test(test_refuses_by_name),
 	    cmocka_unit_test(test_origin_knows_the_default_port),
 	    cmocka_unit_test(test_answers),
