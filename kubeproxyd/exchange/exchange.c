@@ -374,7 +374,10 @@ static void on_client_drain(void *arg)
 
 static void on_client_failed(void *arg, const struct peer_failure *failure)
 {
-	exchange_finish(arg, failure->reason);
+	struct exchange *exchange = arg;
+	/* The records say of whoever takes it back at once, too, who it was and what for. */
+	exchanges_arrive_now(exchange->all, &exchange->link);
+	exchange_finish(exchange, failure->reason);
 }
 
 const struct peer_events exchange_client_events = {

@@ -170,6 +170,14 @@ static void forget_step(struct exchanges *exchanges, struct exchange_link *link)
 	link->step = EXCHANGE_STEPS;
 }
 
+void exchanges_arrive_now(struct exchanges *exchanges, struct exchange_link *link)
+{
+	if (link->step != EXCHANGE_ARRIVES)
+		return;
+	forget_step(exchanges, link);
+	exchange_arrive(link->exchange);
+}
+
 static void step_all(void *arg)
 {
 	static void (*const takes[EXCHANGE_STEPS])(struct exchange * exchange) = {

@@ -103,6 +103,8 @@ void exchanges_note_stalled(
 /* For exchange.c: `step` at the end of this turn. */
 void exchanges_step_later(
     struct exchanges *exchanges, struct exchange_link *link, enum exchange_step step);
+/* The step that brings in a request, if it waits for that. */
+void exchanges_arrive_now(struct exchanges *exchanges, struct exchange_link *link);
 /* Upgrades of one user. */
 size_t exchanges_count_tunnels(const struct exchanges *exchanges, const char *user) MUST_USE;
 size_t exchanges_count(const struct exchanges *exchanges) MUST_USE;

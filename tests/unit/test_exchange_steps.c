@@ -123,14 +123,23 @@ static void test_an_end_makes_room_for_who_arrives(void **state)
 	side_clear(&second);
 }
 
+/* Nothing is sent for them, and the records say who they were and what for. */
 static void test_who_leaves_before(void **state)
 {
 	(void)state;
 	exchange = arrive(&client);
 	exchange_client_events.on_failed(exchange, &gone);
 	assert_true(client.is_released);
+	count_is("eksgate_proxy_requests_total{cluster=\"prod\",code=\"0\"} 1\n");
 	end_turn();
 	assert_int_equal(upstream_count, 0);
+	/* Or are refused, when it is too late to tell them. */
+	side_clear(&client);
+	world.is_denied = true;
+	exchange = arrive(&client);
+	exchange_client_events.on_failed(exchange, &gone);
+	assert_true(client.is_released);
+	count_is("eksgate_proxy_requests_total{cluster=\"prod\",code=\"403\"} 1\n");
 }
 
 static void test_what_is_withdrawn_before_it_leaves(void **state)
