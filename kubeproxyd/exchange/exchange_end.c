@@ -128,6 +128,7 @@ void exchange_end_later(struct exchange *exchange)
 	exchange_set_state(exchange, STATE_ENDED);
 	/* What else comes on that connection is for others. */
 	exchange_drop_upstream(exchange);
+	exchanges_note_stalled(exchange->all, &exchange->link, false);
 	exchanges_step_later(exchange->all, &exchange->link, EXCHANGE_ENDS);
 }
 

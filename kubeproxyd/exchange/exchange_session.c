@@ -28,7 +28,7 @@ struct asked {
 static const char *kind_of(const struct exchange *exchange)
 {
 	const struct request_info *info = &exchange->admission.info;
-	bool is_admitted = exchange->state >= STATE_GETTING_TOKEN && exchange->state != STATE_DONE;
+	bool is_admitted = exchange->state >= STATE_GETTING_TOKEN && exchange->state < STATE_ENDED;
 	if (!is_admitted || !info->is_resource || strcmp(info->resource, "pods") != 0)
 		return NULL;
 	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {

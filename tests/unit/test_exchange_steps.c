@@ -199,6 +199,20 @@ static void test_a_complete_answer_stays_complete(void **state)
 	count_is("eksgate_proxy_requests_total{cluster=\"prod\",code=\"200\"} 4\n");
 }
 
+/* Its reader is not among those that make room for others. */
+static void test_a_complete_answer_is_not_slow(void **state)
+{
+	(void)state;
+	client.is_full = true;
+	ask("GET", PODS, HTTP_BODY_NONE);
+	answer_head(0, 200, NULL);
+	answer_body(0, "{}");
+	assert_false(TAILQ_EMPTY(&all->stalled));
+	upstreams[0].events->on_end(upstreams[0].arg);
+	assert_true(TAILQ_EMPTY(&all->stalled));
+	end_turn();
+}
+
 static void test_a_body_behind_its_answer(void **state)
 {
 	(void)state;
@@ -264,6 +278,7 @@ int main(void)
 	    TEST(test_who_leaves_before),
 	    TEST(test_what_is_withdrawn_before_it_leaves),
 	    TEST(test_a_complete_answer_stays_complete),
+	    TEST(test_a_complete_answer_is_not_slow),
 	    TEST(test_a_body_behind_its_answer),
 	    TEST(test_a_body_that_grows_before_it_goes_again),
 	    TEST(test_the_end_of_all),
