@@ -191,7 +191,8 @@ void json_line_member(
 		return;
 	}
 	at[0] = '"';
-	memcpy(at + len + 1, "\",", 2);
+	at[len + 1] = '"';
+	at[len + 2] = ',';
 	buf_commit(out, need);
 }
 

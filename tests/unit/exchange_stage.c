@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/loop_turn.h"
+
 struct side client;
 struct exchanges *all;
 struct loop *loop;
@@ -56,17 +58,9 @@ int tear_down(void **state)
 	return 0;
 }
 
-static void stop(void *arg)
-{
-	(void)arg;
-	loop_stop(loop);
-}
-
 void end_turn(void)
 {
-	struct deferred end = {.fn = stop};
-	loop_defer(loop, &end);
-	loop_run(loop);
+	loop_end_turn(loop);
 }
 
 void set_out(void)
@@ -149,10 +143,7 @@ const char *sent(size_t index, const char *name)
 
 void run_for(int64_t ms)
 {
-	struct timer *timer = timer_new(loop, stop, NULL);
-	timer_set(timer, duration_ms(ms));
-	loop_run(loop);
-	timer_free(&timer);
+	loop_run_for(loop, duration_ms(ms));
 }
 
 void count_is(const char *line)

@@ -6,6 +6,7 @@
 
 #include "common/xmem.h"
 #include "kubeproxyd/net/stream_queue.h"
+#include "tests/unit/loop_turn.h"
 
 struct world world;
 
@@ -223,25 +224,14 @@ const struct peer_events exchange_client_events = {
 
 /* --- the setting ------------------------------------------------------------------------------ */
 
-static void on_turn_over(void *arg)
-{
-	(void)arg;
-	loop_stop(world.loop);
-}
-
 void world_end_turn(void)
 {
-	struct deferred over = {.fn = on_turn_over};
-	loop_defer(world.loop, &over);
-	loop_run(world.loop);
+	loop_end_turn(world.loop);
 }
 
 void world_wait(long ms)
 {
-	struct timer *timer = timer_new(world.loop, on_turn_over, NULL);
-	timer_set(timer, duration_ms(ms));
-	loop_run(world.loop);
-	timer_free(&timer);
+	loop_run_for(world.loop, duration_ms(ms));
 }
 
 static char somebody;

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "common/xmem.h"
+#include "tests/unit/loop_turn.h"
 
 struct fake_wire wire;
 struct fake_life life;
@@ -209,17 +210,9 @@ const struct peer_events exchange_client_events = {
 
 /* --- the setting ------------------------------------------------------------------------------ */
 
-static void on_turn_over(void *arg)
-{
-	(void)arg;
-	loop_stop(loop);
-}
-
 void end_turn(void)
 {
-	struct deferred over = {.fn = on_turn_over};
-	loop_defer(loop, &over);
-	loop_run(loop);
+	loop_end_turn(loop);
 }
 
 int set_up(void **state)

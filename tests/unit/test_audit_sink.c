@@ -22,6 +22,7 @@
 #include "common/metrics.h"
 #include "common/xmem.h"
 #include "kubeproxyd/record/audit_sink.h"
+#include "tests/unit/loop_turn.h"
 
 static char directory[64];
 static char *path, *moved;
@@ -105,17 +106,9 @@ static const char *read_file(const char *name)
 	return text;
 }
 
-static void stop(void *arg)
-{
-	loop_stop(arg);
-}
-
 static void run_for(int64_t ms)
 {
-	struct timer *timer = timer_new(loop, stop, loop);
-	timer_set(timer, duration_ms(ms));
-	loop_run(loop);
-	timer_free(&timer);
+	loop_run_for(loop, duration_ms(ms));
 }
 
 /* One turn: what is deferred runs at its end. */
@@ -171,14 +164,6 @@ static off_t file_size(void)
 	return status.st_size;
 }
 
-/* Of the turn alone, before the loop looks at its timers. */
-static void end_turn(void)
-{
-	struct deferred end = {.fn = stop, .arg = loop};
-	loop_defer(loop, &end);
-	loop_run(loop);
-}
-
 /* What is worth a write does not wait. */
 static void test_many_lines_that_can_wait(void **state)
 {
@@ -191,10 +176,10 @@ static void test_many_lines_that_can_wait(void **state)
 	for (size_t round = 0; round < 2; round++) {
 		for (size_t i = 0; i < 64 * 1024 / len; i++)
 			put(line, true);
-		end_turn();
+		loop_end_turn(loop);
 		assert_int_equal(file_size(), (off_t)(round * 17 * len));
 		put(line, true);
-		end_turn();
+		loop_end_turn(loop);
 		assert_int_equal(file_size(), (off_t)((round + 1) * 17 * len));
 	}
 }

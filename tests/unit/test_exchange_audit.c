@@ -21,6 +21,7 @@
 #include "kubeproxyd/exchange/exchanges.h"
 #include "kubeproxyd/record/audit.h"
 #include "tests/unit/exchange_world.h"
+#include "tests/unit/loop_turn.h"
 
 #define EXEC "/clusters/prod/api/v1/namespaces/a/pods/p/exec?command=id"
 
@@ -100,17 +101,9 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void stop(void *arg)
-{
-	loop_stop(arg);
-}
-
 static void turn(void)
 {
-	struct timer *timer = timer_new(loop, stop, loop);
-	timer_set(timer, duration_ms(0));
-	loop_run(loop);
-	timer_free(&timer);
+	loop_run_for(loop, duration_ms(0));
 }
 
 static void ask(const char *method, const char *target, enum http_body_kind body)

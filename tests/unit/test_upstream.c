@@ -19,6 +19,7 @@
 #include "kubeproxyd/directory/cluster.h"
 #include "kubeproxyd/http/head.h"
 #include "tests/unit/fake_streams.h"
+#include "tests/unit/loop_turn.h"
 
 #define OK "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -465,12 +466,6 @@ static void test_back_pressure(void **state)
 	assert_true(heard.has_end);
 }
 
-static void on_turn_over(void *arg)
-{
-	(void)arg;
-	loop_stop(loop);
-}
-
 /* The client is full at the last byte: the end comes when it has room again, without a byte more.
  */
 static void test_an_end_without_bytes_is_told(void **state)
@@ -481,10 +476,7 @@ static void test_an_end_without_bytes_is_told(void **state)
 	assert_int_equal(receive(0, OK), strlen(OK));
 	assert_false(heard.has_end);
 	heard.peer.verbs->resume(heard.peer.object);
-	struct timer *timer = timer_new(loop, on_turn_over, NULL);
-	timer_set(timer, duration_ms(0));
-	loop_run(loop);
-	timer_free(&timer);
+	loop_run_for(loop, duration_ms(0));
 	assert_true(heard.has_end);
 	assert_false(streams[0].is_closed);
 }

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "common/xmem.h"
+#include "tests/unit/loop_turn.h"
 
 struct heard requests[REQUESTS];
 
@@ -150,25 +151,14 @@ static void on_dead(void *arg, struct upstream_h2 *dead)
 
 /* --- the loop and the other end --------------------------------------------------------------- */
 
-static void on_turn_over(void *arg)
-{
-	(void)arg;
-	loop_stop(loop);
-}
-
 void end_turn(void)
 {
-	struct deferred over = {.fn = on_turn_over};
-	loop_defer(loop, &over);
-	loop_run(loop);
+	loop_end_turn(loop);
 }
 
 void wait_ms(int64_t ms)
 {
-	struct timer *timer = timer_new(loop, on_turn_over, NULL);
-	timer_set(timer, duration_ms(ms));
-	loop_run(loop);
-	timer_free(&timer);
+	loop_run_for(loop, duration_ms(ms));
 }
 
 /* What the connection wrote, to the server. True: there was something. */
