@@ -19,7 +19,7 @@ LINK_HARDENING := -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
 CC_release := gcc
 CFLAGS_release := -O2 -g -flto=auto -D_FORTIFY_SOURCE=3
 # Nothing is kept for the next use, so that the sanitizers see each.
-KEEP_NOTHING := -DPOOL_KEPT_BYTES=0 -DPOOL_KEPT_RECORDS=0 -DARENA_KEPT=0 -DH2_SPARE_STREAMS=0 -DSTREAM_QUEUE_KEPT=0
+KEEP_NOTHING := -DPOOL_KEPT_BYTES=0 -DPOOL_KEPT_RECORDS=0 -DPOOL_KEPT_READS=0 -DARENA_KEPT=0 -DH2_SPARE_STREAMS=0 -DSTREAM_QUEUE_KEPT=0
 CC_asan := gcc
 # Cheap to build, since `make test` builds it: -Og -g1 takes two thirds of what -O1 -g does, and reports still name lines; the
 # tests' own code is not optimised; gold, where it is, links the many test programs in a third of the time.
@@ -91,7 +91,7 @@ DELETE_PARTS := kubeproxyd/exchange/delete_options.o kubeproxyd/exchange/delete_
 EXCHANGE += kubeproxyd/exchange/own_request.o kubeproxyd/exchange/delete_each.o $(DELETE_PARTS)
 EXCHANGE += kubeproxyd/exchange/admission_filter.o kubeproxyd/exchange/exchange_filter.o kubeproxyd/exchange/spool.o kubeproxyd/exchange/user_api.o kubeproxyd/exchange/activity.o
 EXCHANGE += kubeproxyd/exchange/exchange_session.o kubeproxyd/exchange/exchange_remote.o kubeproxyd/exchange/remote_asked.o
-NET := kubeproxyd/net/tls_memory.o kubeproxyd/net/tls_data.o kubeproxyd/net/holdings.o \
+NET := kubeproxyd/net/tls_memory.o kubeproxyd/net/tls_socket.o kubeproxyd/net/tls_data.o kubeproxyd/net/holdings.o \
 	kubeproxyd/net/address.o kubeproxyd/net/stream.o kubeproxyd/net/stream_open.o kubeproxyd/net/stream_transfer.o kubeproxyd/net/stream_io.o kubeproxyd/net/stream_queue.o kubeproxyd/net/tls.o kubeproxyd/net/tls_crl.o kubeproxyd/net/tls_client.o kubeproxyd/net/tls_names.o kubeproxyd/net/tls_resume.o kubeproxyd/net/tls_seal.o kubeproxyd/net/tls_asked_name.o kubeproxyd/net/tls_ticket_end.o \
 	kubeproxyd/net/listener.o kubeproxyd/net/listeners.o kubeproxyd/net/resolver.o
 

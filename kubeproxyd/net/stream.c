@@ -15,6 +15,7 @@
 #include "common/xmem.h"
 #include "kubeproxyd/net/holdings.h"
 #include "kubeproxyd/net/stream_parts.h"
+#include "kubeproxyd/net/tls_socket.h"
 
 #define HIGH_MARK	  ((size_t)256 * 1024)
 #define TIGHT_MARK	  ((size_t)16 * 1024)
@@ -204,8 +205,8 @@ struct stream *stream_new(struct loop *loop, const struct stream_options *option
 void stream_attach(struct stream *stream, int fd, SSL *ssl)
 {
 	stream->io = (struct stream_io){.fd = fd, .ssl = ssl};
-	if (ssl != NULL && SSL_set_fd(ssl, fd) != 1)
-		abort();
+	if (ssl != NULL)
+		tls_socket_attach(ssl, &stream->io);
 	stream_io_prepare(fd);
 	stream->watch = watch_new(stream->loop, fd, on_ready, stream);
 }

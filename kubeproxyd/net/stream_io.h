@@ -15,6 +15,7 @@ struct stream_io {
 	SSL *ssl; /* NULL: plain TCP */
 	bool is_open; /* the handshake is done; OpenSSL forgets that when it meets an error */
 	bool keeps_records; /* a read is one record at most */
+	bool has_more_to_write; /* at once: behind what is written now */
 };
 
 enum stream_io_result {

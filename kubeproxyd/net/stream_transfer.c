@@ -220,7 +220,9 @@ static bool write_queue(struct stream *stream)
 		}
 		size_t put, len;
 		const uint8_t *data = stream_queue_peek(&stream->queue, &len);
+		stream->io.has_more_to_write = len < stream->queue.len && written + len < FLUSH_MAX;
 		enum stream_io_result result = stream_io_write(&stream->io, data, len, &put);
+		stream->io.has_more_to_write = false;
 		stream_queue_consume(&stream->queue, put);
 		stream->bytes_written += put;
 		written += put;
