@@ -19,7 +19,7 @@ LINK_HARDENING := -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
 CC_release := gcc
 CFLAGS_release := -O2 -g -flto=auto -D_FORTIFY_SOURCE=3
 # Nothing is kept for the next use, so that the sanitizers see each.
-KEEP_NOTHING := -DPOOL_KEPT_BYTES=0 -DPOOL_KEPT_RECORDS=0 -DPOOL_KEPT_READS=0 -DARENA_KEPT=0 -DH2_SPARE_STREAMS=0 -DSTREAM_QUEUE_KEPT=0
+KEEP_NOTHING := -DPOOL_KEPT_BYTES=0 -DPOOL_KEPT_RECORDS=0 -DARENA_KEPT=0 -DH2_SPARE_STREAMS=0 -DSTREAM_QUEUE_KEPT=0
 CC_asan := gcc
 # Cheap to build, since `make test` builds it: -Og -g1 takes two thirds of what -O1 -g does, and reports still name lines; the
 # tests' own code is not optimised; gold, where it is, links the many test programs in a third of the time.

@@ -14,15 +14,10 @@
 #define SMALLEST    24u
 #define SMALL_MAX   1032u
 #define CLASS_COUNT (SMALL_MAX / STEP + 1)
-/* The large blocks: what is asked for, in between, and what is given for it. */
-#define LARGE_COUNT 2
-#define LARGE_SLACK 1024u
-static const struct {
-	size_t min, size, kept;
-} larges[LARGE_COUNT] = {
-    {16u * 1024 + 1, 17u * 1024 + 24, POOL_KEPT_RECORDS}, /* a TLS record */
-    {64u * 1024, 64u * 1024 + 8, POOL_KEPT_READS}, /* several, that are read at once */
-};
+/* What OpenSSL allocates for a record, and what is given for it. */
+#define RECORD_MIN  (16u * 1024)
+#define RECORD_SIZE (17u * 1024 + 24)
+#define RECORD_MAX  (18u * 1024)
 
 struct block {
 	struct block *next;
@@ -33,7 +28,7 @@ struct list {
 	size_t count;
 };
 
-static _Thread_local struct list lists[CLASS_COUNT], large_lists[LARGE_COUNT];
+static _Thread_local struct list lists[CLASS_COUNT], records;
 
 /* The list of blocks that all have room for `size` bytes: those of list N for 16 N + 8. */
 static size_t class_for(size_t size)
@@ -62,31 +57,22 @@ static bool keep(struct list *list, void *memory, size_t limit)
 	return true;
 }
 
-/* Which of the large ones holds `size` bytes; LARGE_COUNT: none. */
-static size_t large_for(size_t size)
+static bool is_record(size_t size)
 {
-	size_t i = 0;
-	while (i < LARGE_COUNT && (size < larges[i].min || size > larges[i].size))
-		i++;
-	return i;
-}
-
-static void *take_large(size_t size)
-{
-	size_t i = large_for(size);
-	if (i == LARGE_COUNT)
-		return malloc(size);
-	void *memory = take(&large_lists[i]);
-	return memory != NULL ? memory : malloc(larges[i].size);
+	return size > RECORD_MIN && size <= RECORD_SIZE;
 }
 
 void *pool_malloc(struct pool *pool, size_t size)
 {
+	void *memory = NULL;
 	pool->allocations++;
-	if (size > SMALL_MAX)
-		return take_large(size);
-	void *memory = take(&lists[class_for(size)]);
-	return memory != NULL ? memory : malloc(size);
+	if (size <= SMALL_MAX)
+		memory = take(&lists[class_for(size)]);
+	else if (is_record(size))
+		memory = take(&records);
+	if (memory != NULL)
+		return memory;
+	return malloc(is_record(size) ? RECORD_SIZE : size);
 }
 
 void *pool_realloc(struct pool *pool, void *old, size_t size)
@@ -101,25 +87,16 @@ void *pool_realloc(struct pool *pool, void *old, size_t size)
 	return realloc(old, size);
 }
 
-static bool keep_large(void *memory, size_t size)
-{
-	for (size_t i = 0; i < LARGE_COUNT; i++) {
-		if (size >= larges[i].size && size < larges[i].size + LARGE_SLACK)
-			return keep(&large_lists[i], memory, larges[i].kept);
-	}
-	return false;
-}
-
 void pool_free(void *memory)
 {
 	if (memory == NULL)
 		return;
 	size_t size = malloc_usable_size(memory);
 	bool is_kept = false;
-	if (size > SMALL_MAX)
-		is_kept = keep_large(memory, size);
-	else if (size >= SMALLEST)
+	if (size >= SMALLEST && size <= SMALL_MAX)
 		is_kept = keep(&lists[(size - STEP / 2) / STEP], memory, POOL_KEPT_BYTES / size);
+	else if (size >= RECORD_SIZE && size < RECORD_MAX)
+		is_kept = keep(&records, memory, POOL_KEPT_RECORDS);
 	if (!is_kept)
 		free(memory);
 }

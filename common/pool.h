@@ -17,10 +17,6 @@
 #ifndef POOL_KEPT_RECORDS
 #define POOL_KEPT_RECORDS 16
 #endif
-/* Buffers of 64 KiB. */
-#ifndef POOL_KEPT_READS
-#define POOL_KEPT_READS 4
-#endif
 
 /* Who asks. Memory of one may be freed by way of another. */
 struct pool {

@@ -15,7 +15,6 @@
 #include "common/xmem.h"
 #include "kubeproxyd/net/holdings.h"
 #include "kubeproxyd/net/stream_parts.h"
-#include "kubeproxyd/net/tls_socket.h"
 
 #define HIGH_MARK	  ((size_t)256 * 1024)
 #define TIGHT_MARK	  ((size_t)16 * 1024)
@@ -54,6 +53,7 @@ static void free_stream(void *object)
 {
 	struct stream *stream = object;
 	SSL_free(stream->io.ssl);
+	tls_socket_free(&stream->io.socket);
 	buf_free_secret(&stream->rest);
 	free(stream->failure);
 	free(stream->server_name);
@@ -206,7 +206,7 @@ void stream_attach(struct stream *stream, int fd, SSL *ssl)
 {
 	stream->io = (struct stream_io){.fd = fd, .ssl = ssl};
 	if (ssl != NULL)
-		tls_socket_attach(ssl, &stream->io);
+		tls_socket_attach(&stream->io.socket, ssl, fd);
 	stream_io_prepare(fd);
 	stream->watch = watch_new(stream->loop, fd, on_ready, stream);
 }

@@ -110,7 +110,7 @@ static bool receive_once(struct stream *stream, size_t *total)
 	note_outcome(stream, result);
 	stream->bytes_read += got;
 	*total += got;
-	if (has_more || got >= MUCH)
+	if (got >= MUCH)
 		loop_expect_more(stream->loop);
 	if (got > 0)
 		offer(stream, scratch, got);
@@ -224,9 +224,10 @@ static bool write_queue(struct stream *stream)
 		}
 		size_t put, len;
 		const uint8_t *data = stream_queue_peek(&stream->queue, &len);
-		stream->io.has_more_to_write = len < stream->queue.len && written + len < FLUSH_MAX;
+		stream->io.socket.has_more_to_write =
+		    len < stream->queue.len && written + len < FLUSH_MAX;
 		enum stream_io_result result = stream_io_write(&stream->io, data, len, &put);
-		stream->io.has_more_to_write = false;
+		stream->io.socket.has_more_to_write = false;
 		stream_queue_consume(&stream->queue, put);
 		stream->bytes_written += put;
 		written += put;

@@ -192,9 +192,6 @@ const char *tls_client_verdict(const SSL *ssl)
 
 /* --- clients --------------------------------------------------------------------------------- */
 
-/* API servers answer many requests on one connection: several records are read with one call. */
-#define READ_AT_ONCE ((size_t)64 * 1024)
-
 static SSL_CTX *get_context(void)
 {
 	if (shared_context != NULL)
@@ -202,7 +199,6 @@ static SSL_CTX *get_context(void)
 	verdict_index = tls_data_place(CRYPTO_EX_INDEX_SSL, free_verdict);
 	shared_context = tls_context_new(TLS_client_method());
 	SSL_CTX_set_verify(shared_context, SSL_VERIFY_PEER, on_verify);
-	SSL_CTX_set_default_read_buffer_len(shared_context, READ_AT_ONCE);
 	tls_resume_enable(shared_context);
 	return shared_context;
 }
