@@ -158,13 +158,21 @@ static void look_after_client(struct conversation *conversation)
 		timer_set(conversation->timer, duration_ms(LOOK_MS));
 }
 
+/* The API server has ended its side of the tunnel, and for long nothing came of the other. */
+static void give_up_tunnel(struct conversation *conversation)
+{
+	client_gone(conversation, stream_has_peer_left(conversation->stream)
+				      ? "the API server did not take the end of the tunnel"
+				      : "the client did not end its side of the tunnel");
+}
+
 static void on_timer(void *arg)
 {
 	struct conversation *conversation = arg;
 	if (conversation->state == STATE_EXCHANGING && !conversation->is_tunnel)
 		look_after_client(conversation);
 	else if (conversation->state == STATE_EXCHANGING)
-		client_gone(conversation, "the client did not end its side of the tunnel");
+		give_up_tunnel(conversation);
 	else if (conversation->state == STATE_HEAD)
 		refuse(conversation, 408, "the head of the request did not arrive in time");
 	else

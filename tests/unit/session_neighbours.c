@@ -56,7 +56,7 @@ bool stream_is_full(const struct stream *stream)
 bool stream_has_peer_left(const struct stream *stream)
 {
 	(void)stream;
-	return false;
+	return wire.has_peer_left;
 }
 
 void stream_pause(struct stream *stream)

@@ -18,7 +18,7 @@ struct fake_wire {
 	const struct stream_events *events;
 	void *arg;
 	struct buf written, unread;
-	bool is_paused, is_full, is_offering, has_end;
+	bool is_paused, is_full, is_offering, has_end, has_peer_left;
 };
 extern struct fake_wire wire;
 

@@ -298,6 +298,20 @@ static void test_a_tunnel_may_be_half_closed(void **state)
 	assert_ended(SESSION_CUT);
 }
 
+/* Both ended their sides, and the API server does not take what the client said. */
+static void test_the_end_of_a_tunnel_is_waited_for_a_while(void **state)
+{
+	(void)state;
+	open_tunnel();
+	wire.has_peer_left = true;
+	wire.events->on_end(wire.arg);
+	life.client.verbs->send_end(life.client.object);
+	assert_false(end.has_ended);
+	loop_run(loop);
+	assert_string_equal(life.failed, "the API server did not take the end of the tunnel");
+	assert_ended(SESSION_CUT);
+}
+
 static void test_back_pressure_both_ways(void **state)
 {
 	(void)state;
@@ -503,6 +517,7 @@ int main(void)
 	    TEST(test_who_has_an_answer_ends_politely),
 	    TEST(test_upgrades_pass_raw_bytes),
 	    TEST(test_a_tunnel_may_be_half_closed),
+	    TEST(test_the_end_of_a_tunnel_is_waited_for_a_while),
 	    TEST(test_back_pressure_both_ways),
 	    TEST(test_unread_answers_stop_the_reading),
 	    TEST(test_a_body_nobody_wants_ends_once_answers_are_read),
