@@ -60,7 +60,8 @@ struct exchange {
 	unsigned status; /* what the client was answered; 0: nothing */
 	bool is_upgrade; /* and was sent as one */
 	bool has_new_token; /* the API server refused the one before */
-	bool is_half_closed; /* the API server ended its side of the tunnel */
+	bool is_half_closed; /* the API server ended its side of the tunnel, and was not told that
+				the client did */
 	bool was_cut; /* a pooled connection turned out dead: the next must be fresh */
 	unsigned resent; /* how often */
 	struct buf rules; /* the answer to a review of rules, until it is complete */
