@@ -110,6 +110,8 @@ static void answer_user(struct exchange *exchange)
 	char *locked = exchange->identity != NULL ? admission_find_lock(exchange->all,
 							exchange->caller, exchange->identity)
 						  : NULL;
+	if (locked == NULL && exchange->is_taken_back)
+		return;
 	if (locked == NULL)
 		user_api_answer(exchange->all, exchange->caller, exchange->identity,
 		    exchange->request, &answer);
@@ -387,6 +389,7 @@ static void on_client_drain(void *arg)
 static void on_client_failed(void *arg, const struct peer_failure *failure)
 {
 	struct exchange *exchange = arg;
+	exchange->is_taken_back = true;
 	/* The records say of whoever takes it back at once, too, who it was and what for. */
 	exchanges_arrive_now(exchange->all, &exchange->link);
 	if (exchange->state == STATE_IDENTIFYING && is_turned_away(exchange))

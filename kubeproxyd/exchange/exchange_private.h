@@ -59,6 +59,7 @@ struct exchange {
 	char audit_id[AUDIT_ID_TEXT];
 	unsigned status; /* what the client was answered; 0: nothing */
 	bool is_upgrade; /* and was sent as one */
+	bool is_taken_back; /* the client wants no answer any more */
 	bool has_new_token; /* the API server refused the one before */
 	bool is_half_closed; /* the API server ended its side of the tunnel, and was not told that
 				the client did */

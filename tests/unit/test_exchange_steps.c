@@ -157,6 +157,24 @@ static void test_own_requests_are_not_turned_away(void **state)
 	assert_int_equal(client.head.status, 200);
 }
 
+/* The proxy's own API answers nobody who does not want it any more, and is not on record for it. */
+static void test_what_the_proxy_answers_is_taken_back(void **state)
+{
+	(void)state;
+	world.is_for_proxy = true;
+	exchange = arrive(&client);
+	exchange_client_events.on_failed(exchange, &gone);
+	assert_true(client.is_released);
+	assert_false(client.has_head);
+	count_is("eksgate_proxy_requests_total{cluster=\"\",code=\"0\"} 1\n");
+	side_clear(&client);
+	exchange = arrive(&client);
+	end_turn();
+	assert_int_equal(client.head.status, 200);
+	assert_string_equal(buf_text(&client.body), "of the proxy");
+	count_is("eksgate_proxy_requests_total{cluster=\"\",code=\"200\"} 1\n");
+}
+
 static void note_released(void *arg)
 {
 	assert_true(((struct side *)arg)->is_released);
@@ -349,6 +367,7 @@ int main(void)
 	    TEST(test_a_stranger_takes_back_once),
 	    TEST(test_strangers_whose_tokens_are_judged_late),
 	    TEST(test_own_requests_are_not_turned_away),
+	    TEST(test_what_the_proxy_answers_is_taken_back),
 	    TEST(test_an_end_comes_before_its_flush),
 	    TEST(test_an_end_makes_room_for_who_arrives),
 	    TEST(test_who_leaves_before),
