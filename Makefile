@@ -243,7 +243,7 @@ test_own_request := $(test_exchange)
 test_exchange_remote := $(test_exchange) tests/unit/remote_stage.o
 test_remote_disk := $(test_exchange_remote) tests/unit/disk_hang.o
 
-UNIT_TESTS += test_request_info test_policy test_rules test_restricted test_bodies test_act_as test_rules_review test_standing test_headers test_identity test_cli_cert
+UNIT_TESTS += test_request_info test_policy test_rules test_restricted test_bodies test_act_as test_rules_review test_standing test_headers test_impersonate test_identity test_cli_cert
 test_request_info := $(BASE) $(POLICY) $(LABELS) common/yaml.o common/json.o
 test_policy := $(test_request_info)
 UNIT_TESTS += test_role_options
@@ -252,6 +252,7 @@ test_rules := $(test_request_info)
 test_restricted := $(test_request_info)
 test_bodies := $(test_request_info)
 test_headers := $(BASE) $(POLICY) $(GATE) $(KUBE_CLUSTER) common/yaml.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o kubeproxyd/http/head.o
+test_impersonate := $(test_headers)
 test_act_as := $(test_headers)
 test_rules_review := $(test_request_info)
 test_standing := $(test_request_info)
