@@ -255,8 +255,8 @@ static void on_answer_trailers(void *arg, const struct http_fields *fields)
 void exchange_relay_end(struct exchange *exchange)
 {
 	exchange->client.verbs->send_end(exchange->client.object);
-	exchange->is_half_closed =
-	    exchange->state == STATE_TUNNEL && !exchange->relay.is_request_ended;
+	/* What the client said last may wait for room still, and its end behind that. */
+	exchange->is_half_closed = exchange->state == STATE_TUNNEL && !exchange->relay.is_end_sent;
 	if (!exchange->is_half_closed)
 		exchange_end_later(exchange);
 }

@@ -59,8 +59,10 @@ struct exchange {
 	char audit_id[AUDIT_ID_TEXT];
 	unsigned status; /* what the client was answered; 0: nothing */
 	bool is_upgrade; /* and was sent as one */
+	bool is_taken_back; /* the client wants no answer any more */
 	bool has_new_token; /* the API server refused the one before */
-	bool is_half_closed; /* the API server ended its side of the tunnel */
+	bool is_half_closed; /* the API server ended its side of the tunnel, and was not told that
+				the client did */
 	bool was_cut; /* a pooled connection turned out dead: the next must be fresh */
 	unsigned resent; /* how often */
 	struct buf rules; /* the answer to a review of rules, until it is complete */
@@ -98,6 +100,8 @@ void exchange_rules_end(struct exchange *exchange);
 void exchange_drop_upstream(struct exchange *exchange);
 /* The one way out; `reason` goes into the records. */
 void exchange_finish(struct exchange *exchange, const char *reason);
+/* The same without an answer or a record, for one that was not let in. */
+void exchange_turn_away(struct exchange *exchange);
 /* The same at the end of this turn, for an answer that is complete. */
 void exchange_end_later(struct exchange *exchange);
 /* Answers with a Status of our own and ends. */

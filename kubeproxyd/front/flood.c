@@ -38,6 +38,7 @@ static bool is_empty(struct flood *flood, const struct h2_frame *frame)
 {
 	switch (frame->type) {
 	case H2_PRIORITY:
+	case H2_GOAWAY: /* only the first says something */
 		return true;
 	case H2_WINDOW_UPDATE:
 		return !is_earned(flood);
@@ -51,14 +52,21 @@ static bool is_empty(struct flood *flood, const struct h2_frame *frame)
 bool flood_take(
     struct flood *flood, const struct proxy_limits *limits, const struct h2_frame *frame)
 {
-	bool is_ack = (frame->flags & H2_ACK) != 0;
+	/* Nobody asked for their acknowledgements either: no client is sent a PING. Those of
+	 * SETTINGS are as many as ours, or end the connection. */
 	if (frame->type == H2_PING)
-		return is_ack || count(flood, FLOOD_PINGS, limits->pings);
+		return count(flood, FLOOD_PINGS, limits->pings);
 	if (frame->type == H2_SETTINGS)
-		return is_ack || count(flood, FLOOD_SETTINGS, limits->settings_frames);
+		return (frame->flags & H2_ACK) != 0 ||
+		       count(flood, FLOOD_SETTINGS, limits->settings_frames);
 	if (frame->type == H2_RST_STREAM)
 		return count(flood, FLOOD_CANCELS, limits->resets);
 	return !is_empty(flood, frame) || count(flood, FLOOD_EMPTY, limits->empty_frames);
+}
+
+bool flood_take_stray(struct flood *flood, const struct proxy_limits *limits)
+{
+	return count(flood, FLOOD_EMPTY, limits->empty_frames);
 }
 
 bool flood_take_reset(struct flood *flood, const struct proxy_limits *limits)

@@ -33,6 +33,8 @@ void flood_note_sent(struct flood *flood, size_t bytes);
 /* A frame came. False: more than any client in good faith sends. */
 bool flood_take(
     struct flood *flood, const struct proxy_limits *limits, const struct h2_frame *frame) MUST_USE;
+/* A head came that is of no stream: the same. */
+bool flood_take_stray(struct flood *flood, const struct proxy_limits *limits) MUST_USE;
 /* We had to reset a stream, for which a request was started. */
 bool flood_take_reset(struct flood *flood, const struct proxy_limits *limits) MUST_USE;
 

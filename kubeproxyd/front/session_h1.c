@@ -122,20 +122,28 @@ static void client_gone(struct conversation *conversation, const char *reason)
 	free(text);
 }
 
+/* It sends no more, and may still read: what it was answered whole goes out first. */
+static void client_ended(struct conversation *conversation)
+{
+	static const char reason[] = "the client closed the connection";
+	give_up_exchange(conversation, reason);
+	bool is_whole = conversation->state != STATE_EXCHANGING || conversation->has_answered;
+	close_session(conversation, is_whole ? SESSION_POLITE : SESSION_CUT, reason);
+}
+
 static const struct peer_verbs verbs;
 
 /* The framing is lost or the client is late: says so, when no answer has begun, and ends. */
 static void refuse(struct conversation *conversation, unsigned status, const char *message)
 {
 	session_count_bad_request(conversation->session, status, message);
-	bool may_answer = !conversation->has_answered_head;
-	give_up_exchange(conversation, message);
 	conversation->will_close = true;
+	give_up_exchange(conversation, message); /* and may answer even now */
 	struct reply reply = {.status = status, .message = message};
-	if (may_answer)
+	if (!conversation->has_answered_head)
 		(void)reply_send((struct peer){&verbs, conversation}, &reply);
-	bool is_whole = may_answer || conversation->has_answered;
-	close_session(conversation, is_whole ? SESSION_POLITE : SESSION_CUT, message);
+	close_session(
+	    conversation, conversation->has_answered ? SESSION_POLITE : SESSION_CUT, message);
 }
 
 /* What it pipelined, or a body that waits, stands before its end, which would not be seen until a
@@ -150,13 +158,21 @@ static void look_after_client(struct conversation *conversation)
 		timer_set(conversation->timer, duration_ms(LOOK_MS));
 }
 
+/* The API server has ended its side of the tunnel, and for long nothing came of the other. */
+static void give_up_tunnel(struct conversation *conversation)
+{
+	client_gone(conversation, stream_has_peer_left(conversation->stream)
+				      ? "the API server did not take the end of the tunnel"
+				      : "the client did not end its side of the tunnel");
+}
+
 static void on_timer(void *arg)
 {
 	struct conversation *conversation = arg;
 	if (conversation->state == STATE_EXCHANGING && !conversation->is_tunnel)
 		look_after_client(conversation);
 	else if (conversation->state == STATE_EXCHANGING)
-		client_gone(conversation, "the client did not end its side of the tunnel");
+		give_up_tunnel(conversation);
 	else if (conversation->state == STATE_HEAD)
 		refuse(conversation, 408, "the head of the request did not arrive in time");
 	else
@@ -318,7 +334,7 @@ static void on_end(void *arg)
 	if (conversation->is_tunnel && conversation->exchange != NULL)
 		exchange_client_events.on_end(conversation->exchange);
 	else
-		client_gone(conversation, "the client closed the connection");
+		client_ended(conversation);
 }
 
 static void on_drain(void *arg)

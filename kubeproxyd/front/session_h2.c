@@ -184,6 +184,13 @@ static void on_reset(void *arg)
 		calm_down(conversation);
 }
 
+static void on_stray(void *arg)
+{
+	struct h2_conversation *conversation = arg;
+	if (!flood_take_stray(&conversation->flood, limits_of(conversation)))
+		calm_down(conversation);
+}
+
 static void on_end(struct h2_stream *h2)
 {
 	client_stream_on_request_end((struct client_stream *)h2);
@@ -288,6 +295,7 @@ static const struct h2_events h2_events = {
     .on_malformed = on_malformed,
     .on_frame = on_frame,
     .on_reset = on_reset,
+    .on_stray = on_stray,
     .body = client_stream_body,
     .write_body = client_stream_write_body,
     .write_trailers = client_stream_write_trailers,
@@ -349,6 +357,13 @@ void h2_say_goodbye(struct h2_conversation *conversation)
 {
 	h2_goaway(&conversation->h2);
 	h2_ask_flush(conversation);
+}
+
+void h2_send_away(struct h2_conversation *conversation)
+{
+	conversation->session->caller.is_sent_away = true;
+	if (!conversation->is_closed)
+		h2_say_goodbye(conversation);
 }
 
 static void on_notice_over(void *arg)

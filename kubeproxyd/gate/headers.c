@@ -15,6 +15,9 @@
 #include "kubeproxyd/gate/impersonate.h"
 #include "kubeproxyd/http/fields_out.h"
 
+#define AUDIT_ID      "Audit-ID"
+#define FORWARDED_FOR "X-Forwarded-For"
+
 /* --- what a client may not send -------------------------------------------------------------- */
 
 static bool refuse_name(
@@ -150,6 +153,17 @@ static bool is_visible(const char *text)
 	return *text != '\0' && field_text_is_visible(text, strlen(text));
 }
 
+/* Whether the field at `index` has this name in another spelling than ours. By bytes, since traits
+ * come from afar; nearly none has the length and the first letter. */
+static inline bool is_spelled_otherwise(
+    const struct http_fields *fields, size_t index, const char *name)
+{
+	bool is_likely = fields->items[index].name_len == strlen(name) &&
+			 ((fields_name(fields, index)[0] ^ name[0]) & ~0x20) == 0;
+	return is_likely && !fields_is_spelled(fields, index, name) &&
+	       fields_is_named(fields, index, name);
+}
+
 /* The closing assertion: whatever the code above became, a head that fails here is not sent. */
 static bool is_sound(const struct headers_input *input, const struct http_head *upstream)
 {
@@ -157,8 +171,11 @@ static bool is_sound(const struct headers_input *input, const struct http_head *
 	size_t vouched = 0, audit_ids = 0, addresses = 0, upgrades = 0;
 	for (size_t i = 0; i < fields->count; i++) {
 		vouched += fields_is(fields, i, FIELD_IDENTITY);
-		audit_ids += fields_is(fields, i, FIELD_AUDIT_ID);
-		addresses += fields_is(fields, i, FIELD_FORWARDED_FOR);
+		audit_ids += fields_is_spelled(fields, i, AUDIT_ID);
+		addresses += fields_is_spelled(fields, i, FORWARDED_FOR);
+		if (is_spelled_otherwise(fields, i, AUDIT_ID) ||
+		    is_spelled_otherwise(fields, i, FORWARDED_FOR))
+			return false;
 		if (!fields_is(fields, i, FIELD_DISGUISED | FIELD_HOP_BY_HOP))
 			continue;
 		/* A Connection field, which could name others, is none either. */
@@ -176,8 +193,8 @@ static bool is_sound(const struct headers_input *input, const struct http_head *
 
 bool headers_build_request(const struct headers_input *input, struct http_head *upstream)
 {
-	static struct field_name audit_id = FIELD_NAME("Audit-ID");
-	static struct field_name forwarded_for = FIELD_NAME("X-Forwarded-For");
+	static struct field_name audit_id = FIELD_NAME(AUDIT_ID);
+	static struct field_name forwarded_for = FIELD_NAME(FORWARDED_FOR);
 	copy_members(input, upstream);
 	copy_fields(input, &upstream->fields);
 	const char *protocol = protocol_to_ask(input);

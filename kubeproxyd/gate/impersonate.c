@@ -13,6 +13,11 @@
 #include "kubeproxyd/http/fields_out.h"
 
 #define BEARER "Bearer "
+/* As they are written and, once the head is complete, looked for. */
+#define AUTHORIZATION	  "Authorization"
+#define IMPERSONATE_USER  "Impersonate-User"
+#define IMPERSONATE_GROUP "Impersonate-Group"
+#define IMPERSONATE_UID	  "Impersonate-Uid"
 #define OURS                                                                                       \
 	(FIELD_AUTHORIZATION | FIELD_IMPERSONATE_USER | FIELD_IMPERSONATE_GROUP |                  \
 	    FIELD_IMPERSONATE_UID | FIELD_IMPERSONATION)
@@ -47,7 +52,7 @@ static bool are_values(const struct headers_input *input)
 static void add_extras(const struct headers_input *input, struct http_fields *fields)
 {
 	if (input->uid != NULL)
-		fields_add_text(fields, "Impersonate-Uid", input->uid);
+		fields_add_text(fields, IMPERSONATE_UID, input->uid);
 	for (size_t i = 0; i < input->extra_count; i++) {
 		char *name = act_as_extra_field(input->extras[i].key);
 		fields_add_text(fields, name, input->extras[i].value);
@@ -57,9 +62,9 @@ static void add_extras(const struct headers_input *input, struct http_fields *fi
 
 bool impersonate_add_fields(const struct headers_input *input, struct http_fields *fields)
 {
-	static struct field_name authorization = FIELD_NAME("Authorization");
-	static struct field_name user = FIELD_NAME("Impersonate-User");
-	static struct field_name group = FIELD_NAME("Impersonate-Group");
+	static struct field_name authorization = FIELD_NAME(AUTHORIZATION);
+	static struct field_name user = FIELD_NAME(IMPERSONATE_USER);
+	static struct field_name group = FIELD_NAME(IMPERSONATE_GROUP);
 	size_t token_len = input->token != NULL ? strlen(input->token) : 0;
 	if (!is_token(input->token, token_len) || !is_value(input->user) || !are_values(input))
 		return false;
@@ -105,6 +110,7 @@ static bool is_claim(const char *name)
 	}
 }
 
+/* Names are compared as values are: a trait alone makes no field what it should be. */
 bool impersonate_is_sound(const struct headers_input *input, const struct http_fields *fields)
 {
 	size_t bearers = 0, users = 0, groups = 0, uids = 0, extras = 0;
@@ -117,16 +123,20 @@ bool impersonate_is_sound(const struct headers_input *input, const struct http_f
 		const char *value = fields_value(fields, i);
 		bool is_ours;
 		if (fields_is(fields, i, FIELD_AUTHORIZATION)) {
-			is_ours = bearers++ == 0 && is_our_bearer(input, value);
+			is_ours = bearers++ == 0 && fields_is_spelled(fields, i, AUTHORIZATION) &&
+				  is_our_bearer(input, value);
 		} else if (fields_is(fields, i, FIELD_IMPERSONATE_USER)) {
-			is_ours = users++ == 0 && strcmp(value, input->user) == 0;
+			is_ours = users++ == 0 && fields_is_spelled(fields, i, IMPERSONATE_USER) &&
+				  strcmp(value, input->user) == 0;
 		} else if (fields_is(fields, i, FIELD_IMPERSONATE_GROUP)) {
 			is_ours = groups < input->group_count &&
+				  fields_is_spelled(fields, i, IMPERSONATE_GROUP) &&
 				  strcmp(value, input->groups[groups]) == 0;
 			groups++;
 		} else if (fields_is(fields, i, FIELD_IMPERSONATE_UID)) {
-			is_ours =
-			    uids++ == 0 && input->uid != NULL && strcmp(value, input->uid) == 0;
+			is_ours = uids++ == 0 && input->uid != NULL &&
+				  fields_is_spelled(fields, i, IMPERSONATE_UID) &&
+				  strcmp(value, input->uid) == 0;
 		} else {
 			is_ours = is_our_extra(input, extras++, fields_name(fields, i), value);
 		}

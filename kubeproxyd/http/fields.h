@@ -62,6 +62,14 @@ static inline bool fields_is_named(const struct http_fields *fields, size_t inde
 	size_t len = strlen(name);
 	return field->name_len == len && strncasecmp(fields_name(fields, index), name, len) == 0;
 }
+/* Byte for byte. */
+static inline bool fields_is_spelled(
+    const struct http_fields *fields, size_t index, const char *name)
+{
+	const struct http_field *field = &fields->items[index];
+	size_t len = strlen(name);
+	return field->name_len == len && memcmp(fields_name(fields, index), name, len) == 0;
+}
 /* The first value of `name`, or NULL. */
 const char *fields_get(const struct http_fields *fields, const char *name);
 size_t fields_count_of(const struct http_fields *fields, const char *name) MUST_USE;

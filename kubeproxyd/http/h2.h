@@ -2,8 +2,8 @@
  * Bytes that came go in by h2_receive(); what is to be said leaves by h2_flush(), at the end of the
  * turn. Verbs call no event but on_reset, and h2_offer() those by which bytes go. An event may call
  * any verb, and may free its stream's memory later in the turn, not at once. Limits of resources
- * that depend on what a server can bear (floods, time) are its owner's: on_frame and on_reset let
- * it count. */
+ * that depend on what a server can bear (floods, time) are its owner's: on_frame, on_reset and
+ * on_stray let it count. */
 #ifndef EKSGATE_H2_H
 #define EKSGATE_H2_H
 
@@ -46,6 +46,9 @@ struct h2_events {
 	void (*on_frame)(void *arg, const struct h2_frame *frame);
 	/* A stream was reset by us with an error. */
 	void (*on_reset)(void *arg);
+	/* Servers: a head came for no stream that is served, and was passed over: trailers of one
+	 * that is closed, or a request behind GOAWAY. */
+	void (*on_stray)(void *arg);
 	/* How much of a body is there to be sent, and whether more follows. */
 	size_t (*body)(struct h2_stream *stream, enum h2_body *state);
 	/* Its next `len` bytes, by the same way as write(). */
@@ -87,6 +90,8 @@ bool h2_is_sent(const struct h2_stream *stream) MUST_USE;
 struct buf *h2_head_open(struct h2_stream *stream) MUST_USE;
 /* is_end: no body, nor trailers. */
 void h2_head_close(struct h2_stream *stream, bool is_end);
+/* In between: what the peer's table keeps. NULL: it may not be used for this head. */
+struct hpack_kept *h2_head_kept(struct h2_stream *stream) MUST_USE;
 /* A part of a body, of which nothing waits: written at once, as far as the windows and the
  * transport allow. Returns how much; the rest is its owner's to keep, for body(). */
 size_t h2_offer(struct h2_stream *stream, const uint8_t *data, size_t len) MUST_USE;

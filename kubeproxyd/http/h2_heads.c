@@ -127,11 +127,13 @@ static struct h2_stream *open_request(struct h2 *h2, uint32_t id)
 		h2_fail(h2, H2_PROTOCOL_ERROR, "a stream that was passed over");
 		return NULL;
 	}
-	if (!is_new)
-		return NULL; /* trailers of a stream that is closed */
-	h2->highest = id;
-	if (h2->has_said_goaway)
-		return NULL; /* not one of those that will be served */
+	if (is_new)
+		h2->highest = id;
+	/* Trailers of a stream that is closed, or not one of those that will be served. */
+	if (!is_new || h2->has_said_goaway) {
+		h2->events->on_stray(h2->arg);
+		return NULL;
+	}
 	if (h2->count >= h2->options.streams_max) {
 		refuse(h2, id);
 		return NULL;

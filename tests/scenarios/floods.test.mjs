@@ -34,10 +34,13 @@ const FLOODS = [
 	['rapid reset', 150, (i) => [get(odd(i)), cancel(odd(i))]],
 	['resets that are provoked', 150, (i) => [post(odd(i)), overflow(odd(i))]],
 	['PING', 150, () => [frame(FRAME.PING, 0, 0, Buffer.alloc(8))]],
+	['PING, acknowledged unasked', 150, () => [frame(FRAME.PING, 1, 0, Buffer.alloc(8))]],
 	['SETTINGS', 50, () => [frame(FRAME.SETTINGS, 0, 0)]],
 	['empty DATA', 300, () => [frame(FRAME.DATA, 0, 1)], [post(1)]],
 	['PRIORITY', 300, () => [frame(FRAME.PRIORITY, 0, 1, Buffer.from([0, 0, 0, 0, 1]))]],
 	['WINDOW_UPDATE for nothing', 300, () => [frame(FRAME.WINDOW_UPDATE, 0, 0, Buffer.from([0, 0, 0, 1]))]],
+	['trailers of what is over', 300, () => [headers(1, [['x', 'y']])], [get(1), cancel(1)]],
+	['GOAWAY', 300, () => [frame(FRAME.GOAWAY, 0, 0, Buffer.alloc(8))], [post(1)]],
 	['CONTINUATION', 50, () => [frame(FRAME.CONTINUATION, 0, 1)], [headers(1, pseudo('GET'), 0)]],
 ];
 

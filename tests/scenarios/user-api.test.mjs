@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { kubectlPath } from '../clients/kubectl.mjs';
+import { FRAME, frame, headers, RawH2 } from '../clients/raw_h2.mjs';
 import { makeAwsToken } from '../sim/aws/token.mjs';
 import { CLUSTERS, command, MATCHED, nameOf, OWN, person, run, scenario, startBoth } from './harness.mjs';
 import { addIssuer, Bearer } from './tokens.mjs';
@@ -49,6 +50,19 @@ scenario("the proxy's own answers", async (world) => {
 	assert.deepEqual(await names(scoped), [MATCHED[1]]);
 	const { labels } = (await alice.request('/v1/clusters')).json.clusters.find(({ name }) => name === nameOf(prod));
 	assert.deepEqual([labels.env, labels.team], ['prod', 'web']);
+
+	// Who takes it back in the very packet that asks for it is not answered, and on record for that.
+	const opening = [[':method', 'GET'], [':scheme', 'https'], [':authority', address], [':path', '/v1/clusters']];
+	for (const [user, tls, fields] of [
+		['alice', { cert: alice.certificate, key: alice.key }, []],
+		['tina', {}, [['authorization', `Bearer ${issuer.token({ sub: 'tina' })}`]]],
+	]) {
+		const hasty = await new RawH2({ port: kubeproxyd.port, rejectUnauthorized: false, ...tls }).open();
+		const from = kubeproxyd.stderr.length;
+		hasty.send(headers(1, [...opening, ...fields]), frame(FRAME.RST_STREAM, 0, 1, Buffer.from([0, 0, 0, 8])));
+		await kubeproxyd.log('access', 'request', new RegExp(`user=${user} .*status=0 .*reason="the client cancelled"`), { from });
+		hasty.destroy();
+	}
 
 	// Stand-ins for the credential plugins: what the kubeconfig calls is what they were asked.
 	const bin = world.path('bin');

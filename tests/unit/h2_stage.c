@@ -188,6 +188,12 @@ static void on_reset(void *arg)
 	call_hook(arg, "reset", NULL);
 }
 
+static void on_stray(void *arg)
+{
+	tell(arg, "stray", NULL);
+	call_hook(arg, "stray", NULL);
+}
+
 static size_t body(struct h2_stream *stream, enum h2_body *state)
 {
 	struct stage_request *request = request_of(stream);
@@ -233,6 +239,7 @@ static const struct h2_events events = {
     .on_malformed = on_malformed,
     .on_frame = on_frame,
     .on_reset = on_reset,
+    .on_stray = on_stray,
     .body = body,
     .write_body = write_body,
     .write_trailers = write_trailers,

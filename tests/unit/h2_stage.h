@@ -13,7 +13,7 @@
  *   >start, >flush, >goaway, >notice, >ping, >stop
  *   >room BYTES		 so many the transport takes until it is full
  * Told: "head/e 1", "body 1 10", "end 1", "close 1 CANCEL", "bad 1" (0: the connection), "reset",
- * "interim 1" (a head begins, clients). */
+ * "stray", "interim 1" (a head begins, clients). */
 #ifndef EKSGATE_TESTS_H2_STAGE_H
 #define EKSGATE_TESTS_H2_STAGE_H
 

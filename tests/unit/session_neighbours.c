@@ -56,7 +56,7 @@ bool stream_is_full(const struct stream *stream)
 bool stream_has_peer_left(const struct stream *stream)
 {
 	(void)stream;
-	return false;
+	return wire.has_peer_left;
 }
 
 void stream_pause(struct stream *stream)
@@ -138,7 +138,7 @@ void session_end(struct session *of, enum session_end how, const char *reason)
 
 /* --- the exchange ----------------------------------------------------------------------------- */
 
-void answer(unsigned status, const char *text)
+void answer_whole(unsigned status, const char *text)
 {
 	struct http_head head = {.status = status, .body = HTTP_BODY_LENGTH, .keep_alive = true};
 	head.content_length = strlen(text);
@@ -146,6 +146,11 @@ void answer(unsigned status, const char *text)
 	(void)!life.client.verbs->send_body(
 	    life.client.object, (const uint8_t *)text, strlen(text));
 	life.client.verbs->send_end(life.client.object);
+}
+
+void answer(unsigned status, const char *text)
+{
+	answer_whole(status, text);
 	life.is_live = false;
 	life.client.verbs->release(life.client.object);
 	offer();
@@ -201,6 +206,8 @@ static void on_failed(void *arg, const struct peer_failure *failure)
 {
 	(void)arg;
 	life.failed = xstrdup(failure->reason);
+	if (life.answers_when_given_up)
+		answer_whole(403, "no");
 	life.is_live = false;
 	life.client.verbs->release(life.client.object);
 }

@@ -18,7 +18,7 @@ struct fake_wire {
 	const struct stream_events *events;
 	void *arg;
 	struct buf written, unread;
-	bool is_paused, is_full, is_offering, has_end;
+	bool is_paused, is_full, is_offering, has_end, has_peer_left;
 };
 extern struct fake_wire wire;
 
@@ -31,6 +31,7 @@ struct fake_life {
 	unsigned started, drained;
 	char *failed;
 	bool answers_at_once;
+	bool answers_when_given_up;
 };
 extern struct fake_life life;
 
@@ -50,7 +51,8 @@ extern bool is_draining;
 /* Hands what the client sent to the session, as far as it is not paused. */
 void offer(void);
 void receive(const char *text);
-/* The exchange's side. */
+/* The exchange's side; the client of a whole answer is released at the end of the turn. */
+void answer_whole(unsigned status, const char *text);
 void answer(unsigned status, const char *text);
 void want_body(void);
 /* Runs what was put off to the end of the turn. */

@@ -54,6 +54,28 @@ static void test_a_tunnel_half_closed_by_the_api_server(void **state)
 	assert_true(upstreams[0].is_ended && upstreams[0].is_released && client.is_released);
 }
 
+/* Both have ended, and the API server has not taken all that the client said. */
+static void test_the_last_of_a_tunnel_arrives(void **state)
+{
+	(void)state;
+	ask_upgrade();
+	upstreams[0].is_ended = false;
+	answer_head(0, 101, "websocket");
+	upstreams[0].is_full = true;
+	client_body("first, ");
+	client_body("last");
+	client_end();
+	assert_string_equal(buf_text(&upstreams[0].body), "first, ");
+	answer_end(0);
+	assert_true(client.is_ended);
+	assert_false(upstreams[0].is_released || client.is_released);
+	upstreams[0].is_full = false;
+	upstreams[0].events->on_drain(upstreams[0].arg);
+	end_turn();
+	assert_string_equal(buf_text(&upstreams[0].body), "first, last");
+	assert_true(upstreams[0].is_ended && upstreams[0].is_released && client.is_released);
+}
+
 static void test_a_tunnel_cut_behind_still_delivers(void **state)
 {
 	(void)state;
@@ -107,6 +129,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_an_upgrade_becomes_a_tunnel),
 	    TEST(test_a_tunnel_half_closed_by_the_api_server),
+	    TEST(test_the_last_of_a_tunnel_arrives),
 	    TEST(test_a_tunnel_cut_behind_still_delivers),
 	    TEST(test_another_protocol_is_no_tunnel),
 	    TEST(test_an_unasked_switch_is_no_tunnel),

@@ -219,6 +219,33 @@ static void test_a_gone_client_is_told(void **state)
 	assert_ended(SESSION_CUT);
 }
 
+/* Nothing is owed any more but what is queued, which goes out before the end. */
+static void test_who_has_an_answer_ends_politely(void **state)
+{
+	enum { WITHIN_THE_TURN, LATER, IN_THE_NEXT_HEAD, BEHIND_A_BODY, CASES };
+	for (int which = 0; which < CASES; which++) {
+		receive(which == BEHIND_A_BODY
+			    ? "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n"
+			    : GET);
+		if (which == WITHIN_THE_TURN)
+			answer_whole(200, "ok");
+		else
+			answer(200, "ok");
+		if (which == IN_THE_NEXT_HEAD)
+			receive("GET");
+		wire.events->on_end(wire.arg);
+		assert_string_equal(end.reason, "the client closed the connection");
+		assert_ended(SESSION_POLITE);
+		assert_written(OK);
+		tear_down(state);
+		set_up(state);
+	}
+	receive(GET);
+	answer_whole(200, "ok");
+	wire.events->on_error(wire.arg, "connection reset");
+	assert_ended(SESSION_CUT);
+}
+
 static void test_upgrades_pass_raw_bytes(void **state)
 {
 	(void)state;
@@ -268,6 +295,20 @@ static void test_a_tunnel_may_be_half_closed(void **state)
 	assert_string_equal(buf_text(&life.body), "more");
 	loop_run(loop);
 	assert_string_equal(life.failed, "the client did not end its side of the tunnel");
+	assert_ended(SESSION_CUT);
+}
+
+/* Both ended their sides, and the API server does not take what the client said. */
+static void test_the_end_of_a_tunnel_is_waited_for_a_while(void **state)
+{
+	(void)state;
+	open_tunnel();
+	wire.has_peer_left = true;
+	wire.events->on_end(wire.arg);
+	life.client.verbs->send_end(life.client.object);
+	assert_false(end.has_ended);
+	loop_run(loop);
+	assert_string_equal(life.failed, "the API server did not take the end of the tunnel");
 	assert_ended(SESSION_CUT);
 }
 
@@ -377,6 +418,19 @@ static void test_a_bad_chunk_fails_the_exchange(void **state)
 	assert_ended(SESSION_POLITE);
 }
 
+/* One answer, whoever gives it, and it says that the connection ends. */
+static void test_an_exchange_may_answer_as_it_is_given_up(void **state)
+{
+	(void)state;
+	life.answers_when_given_up = true;
+	receive("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+	want_body();
+	receive("zz\r\n");
+	assert_written(
+	    "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno");
+	assert_ended(SESSION_POLITE);
+}
+
 static void test_a_slow_head_is_408(void **state)
 {
 	(void)state;
@@ -460,14 +514,17 @@ int main(void)
 	    TEST(test_old_clients_get_answers_to_close),
 	    TEST(test_a_cut_answer_cuts_the_connection),
 	    TEST(test_a_gone_client_is_told),
+	    TEST(test_who_has_an_answer_ends_politely),
 	    TEST(test_upgrades_pass_raw_bytes),
 	    TEST(test_a_tunnel_may_be_half_closed),
+	    TEST(test_the_end_of_a_tunnel_is_waited_for_a_while),
 	    TEST(test_back_pressure_both_ways),
 	    TEST(test_unread_answers_stop_the_reading),
 	    TEST(test_a_body_nobody_wants_ends_once_answers_are_read),
 	    TEST(test_strangers_get_one_answer_per_handshake),
 	    TEST(test_bad_messages_are_told_why),
 	    TEST(test_a_bad_chunk_fails_the_exchange),
+	    TEST(test_an_exchange_may_answer_as_it_is_given_up),
 	    TEST(test_a_slow_head_is_408),
 	    TEST(test_an_idle_connection_is_closed_in_silence),
 	    TEST(test_draining),

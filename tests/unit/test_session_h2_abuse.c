@@ -11,6 +11,7 @@
 
 #include "common/buf.h"
 #include "common/xmem.h"
+#include "kubeproxyd/front/session_h2_private.h"
 #include "kubeproxyd/http/stream_ids.h"
 #include "tests/unit/session_h2_talk.h"
 
@@ -238,22 +239,45 @@ static void test_frames_that_say_nothing(void **state)
 		unsigned limit;
 	} rows[] = {
 	    {{0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8}, 17, 3000}, /* PING */
+	    /* PING, acknowledged */
+	    {{0, 0, 8, 6, 1, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8}, 17, 3000},
 	    {{0, 0, 0, 4, 0, 0, 0, 0, 0}, 9, 500}, /* SETTINGS */
 	    {{0, 0, 5, 2, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1}, 14, 9500}, /* PRIORITY */
 	    {{0, 0, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0, 1}, 13, 9500}, /* WINDOW_UPDATE */
 	    {{0, 0, 0, 0, 0, 0, 0, 0, 1}, 9, 9500}, /* empty DATA */
+	    {{0, 0, 8, 7, 0, 0, 0, 0, 0}, 17, 9500}, /* GOAWAY */
+	    {{0, 0, 1, 1, 5, 0, 0, 0, 3, 0x88}, 10, 9500}, /* trailers of a closed stream */
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		fresh(state, &(struct h2_end_options){0});
 		world.takes_bodies = true;
 		int32_t id = ask("POST", "/api", true);
 		assert_int_equal(id, 1);
+		assert_int_equal(ask("GET", "/api", false), 3);
+		life_answer(last_life(), 200, "ok");
+		talk();
 		flood(rows[i].bytes, rows[i].len, rows[i].limit - 100);
 		assert_false(world.has_ended);
 		flood(rows[i].bytes, rows[i].len, 500);
 		/* nghttp2 as the client knows of no SETTINGS that could be acknowledged. */
 		assert_calmed(rows[i].bytes[3] != NGHTTP2_SETTINGS);
 	}
+}
+
+/* Nothing of them is served, and the connection stays while others are. */
+static void test_requests_behind_a_goaway(void **state)
+{
+	static const uint8_t request[] = {0, 0, 1, 1, 5, 0, 0, 0, 9, 0x82};
+	(void)state;
+	assert_int_equal(ask("POST", "/api", true), 1);
+	h2_say_goodbye(world.session.conversation);
+	flood(request, sizeof request, 9400);
+	assert_false(world.has_ended);
+	assert_int_equal(world.count, 1);
+	flood(request, sizeof request, 500);
+	carry_down();
+	assert_true(world.has_ended);
+	assert_int_equal(client.goaway_code, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
 /* The lower ones count as closed; the trailers of one that was used are not a new stream. */
@@ -361,6 +385,47 @@ static void test_strangers_hold_little(void **state)
 }
 
 /* Its own body is the one that waits. */
+/* Whatever waits beside it may be made anew on another connection. */
+static void test_a_stranger_is_sent_away(void **state)
+{
+	(void)state;
+	world_become_stranger();
+	reopen(&(struct h2_end_options){0});
+	int32_t first = ask("GET", "/api", false), second = ask("GET", "/api", false);
+	life_answer(&world.lives[0], 401, "no");
+	assert_true(world.session.caller.is_sent_away);
+	life_turn_away(&world.lives[1]);
+	talk();
+	assert_int_equal(client.goaways, 1);
+	assert_int_equal(heard(first)->code, NGHTTP2_NO_ERROR);
+	assert_int_equal(heard(second)->code, NGHTTP2_REFUSED_STREAM);
+	assert_true(world.has_ended);
+	assert_int_equal(world.how, SESSION_POLITE);
+}
+
+/* It cannot ask for ever by taking back what it asks; nor with bad tokens whoever sent a good one.
+ */
+static void test_who_takes_back_is_sent_away(void **state)
+{
+	enum { STRANGER, LEAVES, KNOWN_BY_A_TOKEN, CASES };
+	for (int which = 0; which < CASES; which++) {
+		fresh(state, &(struct h2_end_options){0});
+		world_become_stranger();
+		reopen(&(struct h2_end_options){0});
+		world.session.caller.is_known = which == KNOWN_BY_A_TOKEN;
+		world.refuses_when_cut = which == KNOWN_BY_A_TOKEN;
+		int32_t id = ask("GET", "/api", false);
+		if (which == LEAVES)
+			world.wire.events->on_end(world.wire.arg);
+		else
+			nghttp2_submit_rst_stream(client.session, 0, id, NGHTTP2_CANCEL);
+		talk();
+		assert_int_equal(world.lives[0].failures, 1);
+		assert_true(world.session.caller.is_sent_away);
+		assert_int_equal(client.goaways, which != LEAVES);
+	}
+}
+
 static void test_a_stranger_becomes_known(void **state)
 {
 	(void)state;
@@ -400,10 +465,13 @@ int main(void)
 	    CASE(test_says_nothing),
 	    CASE(test_not_http2),
 	    CASE(test_frames_that_say_nothing),
+	    CASE(test_requests_behind_a_goaway),
 	    CASE(test_streams_in_order),
 	    CASE(test_rapid_reset),
 	    CASE(test_resets_that_are_provoked),
 	    CASE(test_strangers_hold_little),
+	    CASE(test_a_stranger_is_sent_away),
+	    CASE(test_who_takes_back_is_sent_away),
 	    CASE(test_a_stranger_becomes_known),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
