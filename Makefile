@@ -46,7 +46,7 @@ LLHTTP := llhttp/llhttp.o llhttp/api.o llhttp/http.o
 # --- what is linked into what -----------------------------------------------------------------------------------------
 
 PROTO := proto/wire.o proto/json_text.o proto/shape.o proto/message.o proto/message_bodies.o proto/task.o
-BASE := common/xmem.o common/pool.o common/arena.o common/buf.o common/mono.o common/log.o
+BASE := common/xmem.o common/pool.o common/arena.o common/buf.o common/mono.o common/gather.o common/log.o
 AWS := common/aws_call.o common/aws_context.o common/aws_credentials.o common/aws_endpoint.o common/aws_environment.o \
 	common/aws_error.o common/aws_files.o common/aws_ini.o common/aws_pace.o common/aws_profile.o common/aws_retry.o common/aws_sources.o \
 	common/aws_sts.o common/aws_xml.o common/aws_chain.o common/aws_credentials_json.o common/aws_web_identity.o \
@@ -91,7 +91,7 @@ DELETE_PARTS := kubeproxyd/exchange/delete_options.o kubeproxyd/exchange/delete_
 EXCHANGE += kubeproxyd/exchange/own_request.o kubeproxyd/exchange/delete_each.o $(DELETE_PARTS)
 EXCHANGE += kubeproxyd/exchange/admission_filter.o kubeproxyd/exchange/exchange_filter.o kubeproxyd/exchange/spool.o kubeproxyd/exchange/user_api.o kubeproxyd/exchange/activity.o
 EXCHANGE += kubeproxyd/exchange/exchange_session.o kubeproxyd/exchange/exchange_remote.o kubeproxyd/exchange/remote_asked.o
-NET := kubeproxyd/net/tls_memory.o kubeproxyd/net/tls_data.o kubeproxyd/net/holdings.o \
+NET := kubeproxyd/net/tls_memory.o kubeproxyd/net/tls_socket.o kubeproxyd/net/tls_data.o kubeproxyd/net/holdings.o \
 	kubeproxyd/net/address.o kubeproxyd/net/stream.o kubeproxyd/net/stream_open.o kubeproxyd/net/stream_transfer.o kubeproxyd/net/stream_io.o kubeproxyd/net/stream_queue.o kubeproxyd/net/tls.o kubeproxyd/net/tls_crl.o kubeproxyd/net/tls_client.o kubeproxyd/net/tls_names.o kubeproxyd/net/tls_resume.o kubeproxyd/net/tls_seal.o kubeproxyd/net/tls_asked_name.o kubeproxyd/net/tls_ticket_end.o \
 	kubeproxyd/net/listener.o kubeproxyd/net/listeners.o kubeproxyd/net/resolver.o
 
@@ -146,9 +146,10 @@ BUSTAP := proto/bustap.o proto/bustap_follow.o proto/bustap_show.o proto/bustap_
 UNIT_TESTS := test_base test_metrics test_render test_admin test_notify test_log
 test_base := $(BASE) common/loop.o
 test_log := $(BASE)
-UNIT_TESTS += test_pool test_arena
+UNIT_TESTS += test_pool test_arena test_gather
 test_arena := $(BASE)
 test_pool := $(BASE)
+test_gather := $(BASE)
 test_metrics := $(BASE) common/metrics.o
 test_render := $(BASE) common/render.o
 UNIT_TESTS += test_command_line
@@ -304,11 +305,12 @@ FUZZ_TARGETS += fuzz_json_filter
 fuzz_json_filter = $(test_json_filter)
 
 # Recordings.
-UNIT_TESTS += test_remote_command test_cast_writer test_cast_pieces test_recording test_recording_files test_worker
+UNIT_TESTS += test_json_line test_remote_command test_cast_writer test_cast_pieces test_recording test_recording_files test_worker
 REMOTE := $(BASE) kubeproxyd/record/remote_command.o kubeproxyd/record/spdy.o kubeproxyd/record/websocket.o
 CAST := $(REMOTE) kubeproxyd/record/cast_pieces.o kubeproxyd/record/cast_writer.o kubeproxyd/record/json_line.o common/json.o
 test_remote_command := $(REMOTE) tests/unit/tunnel_bytes.o
 test_cast_writer := $(CAST)
+test_json_line := $(BASE) kubeproxyd/record/json_line.o
 test_cast_pieces := $(BASE) kubeproxyd/record/cast_pieces.o
 test_recording := $(CAST) common/loop.o common/metrics.o common/worker.o kubeproxyd/record/recording.o kubeproxyd/record/recordings.o \
 	kubeproxyd/record/recording_files.o kubeproxyd/record/recording_queue.o kubeproxyd/record/recording_task.o kubeproxyd/record/audit_id.o tests/unit/disk_hang.o tests/unit/recording_stage.o

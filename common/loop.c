@@ -1,11 +1,13 @@
 /* libevent behind the handful of verbs that the daemons use. A turn is one
  * event_base_loop(EVLOOP_ONCE); after it the deferred work runs (work may defer more work: it runs
- * in the same turn), then dead objects are freed. */
+ * in the same turn), then dead objects are freed. Turns of a busy loop may keep a distance. */
 #include "common/loop.h"
 
 #include <event2/event.h>
 #include <stdlib.h>
+#include <time.h>
 
+#include "common/gather.h"
 #include "common/xmem.h"
 
 struct dead_object {
@@ -26,7 +28,8 @@ struct loop {
 	struct dead_object *dead;
 	size_t dead_count, dead_cap;
 	struct signal_handler *signals;
-	bool is_stopping;
+	struct gather gather;
+	bool is_stopping, gathers;
 };
 
 struct timer {
@@ -106,11 +109,37 @@ void loop_free(struct loop **loop)
 	xfree(loop);
 }
 
+static int64_t cpu_time(void)
+{
+	struct timespec worked;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &worked);
+	return worked.tv_sec * INT64_C(1000000000) + worked.tv_nsec;
+}
+
+static void let_gather(struct loop *loop)
+{
+	struct timespec delay = {.tv_nsec = gather_delay(&loop->gather, mono_now().ns, cpu_time)};
+	if (delay.tv_nsec > 0)
+		nanosleep(&delay, NULL);
+}
+
+void loop_gather(struct loop *loop)
+{
+	loop->gathers = true;
+}
+
+void loop_expect_more(struct loop *loop)
+{
+	loop->gather.expects_more = true;
+}
+
 void loop_run(struct loop *loop)
 {
 	loop->is_stopping = false;
 	end_turn(loop);
 	while (!loop->is_stopping) {
+		if (loop->gathers)
+			let_gather(loop);
 		if (event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY) < 0)
 			abort();
 		end_turn(loop);

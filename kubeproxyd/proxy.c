@@ -502,6 +502,7 @@ int proxy_run(struct settings *settings, const char *config, const char *instanc
 	signal(SIGXFSZ, SIG_IGN); /* a limit on files is an error of write(2), as a full disk is */
 	raise_descriptor_limit();
 	proxy.loop = loop_new();
+	loop_gather(proxy.loop);
 	proxy.metrics = metrics_new();
 	proxy.accepting = accepting_new(proxy.metrics);
 	proxy.memory = proxy_memory_new(proxy.loop, proxy.metrics);

@@ -81,7 +81,7 @@ static void append_head(struct h2_request *request, const struct http_head *head
 	hpack_append_scheme_https(out);
 	hpack_append_authority(out, head->authority, strlen(head->authority));
 	hpack_append_path(out, head->target, strlen(head->target));
-	h2_head_append(out, head);
+	h2_head_append(out, head, h2_head_kept(&request->h2));
 	h2_head_close(&request->h2, head->body == HTTP_BODY_NONE);
 }
 

@@ -145,7 +145,7 @@ void client_stream_write_trailers(struct h2_stream *h2)
 {
 	struct client_stream *stream = (struct client_stream *)h2;
 	const struct http_head trailers = {.fields = stream->trailers, .body = HTTP_BODY_NONE};
-	h2_head_append(h2_head_open(h2), &trailers);
+	h2_head_append(h2_head_open(h2), &trailers, NULL);
 	h2_head_close(h2, true);
 }
 
@@ -167,7 +167,7 @@ static bool send_head(void *object, const struct http_head *head)
 		return false;
 	struct buf *out = h2_head_open(&stream->h2);
 	hpack_append_status(out, head->status);
-	h2_head_append(out, head);
+	h2_head_append(out, head, NULL);
 	stream->has_answered_head = true;
 	stream->is_bodiless = is_bodiless(stream, head);
 	h2_head_close(&stream->h2, stream->is_bodiless);

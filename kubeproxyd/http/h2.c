@@ -63,6 +63,7 @@ void h2_init(
 void h2_free(struct h2 *h2)
 {
 	hpack_decoder_free(&h2->decoder);
+	hpack_kept_free(&h2->kept);
 	buf_free_secret(&h2->in);
 	buf_free_secret(&h2->block);
 	buf_free_secret(&h2->out);

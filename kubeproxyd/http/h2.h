@@ -90,6 +90,8 @@ bool h2_is_sent(const struct h2_stream *stream) MUST_USE;
 struct buf *h2_head_open(struct h2_stream *stream) MUST_USE;
 /* is_end: no body, nor trailers. */
 void h2_head_close(struct h2_stream *stream, bool is_end);
+/* In between: what the peer's table keeps. NULL: it may not be used for this head. */
+struct hpack_kept *h2_head_kept(struct h2_stream *stream) MUST_USE;
 /* A part of a body, of which nothing waits: written at once, as far as the windows and the
  * transport allow. Returns how much; the rest is its owner's to keep, for body(). */
 size_t h2_offer(struct h2_stream *stream, const uint8_t *data, size_t len) MUST_USE;

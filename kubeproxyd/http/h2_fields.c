@@ -7,6 +7,7 @@
 
 #include "common/decimal.h"
 #include "kubeproxyd/http/hpack.h"
+#include "kubeproxyd/http/hpack_table.h"
 
 #define IS_NAMED(field, name) h2_field_is(field, name, sizeof(name) - 1)
 
@@ -16,7 +17,7 @@ static bool says_length(const struct http_head *head)
 	       (head->body == HTTP_BODY_NONE && head->content_length > 0 && head->status != 204);
 }
 
-void h2_head_append(struct buf *out, const struct http_head *head)
+void h2_head_append(struct buf *out, const struct http_head *head, struct hpack_kept *kept)
 {
 	const struct http_fields *fields = &head->fields;
 	/* At once: growing it piece by piece would leave copies of credentials behind. */
@@ -25,8 +26,13 @@ void h2_head_append(struct buf *out, const struct http_head *head)
 	char *at = start;
 	for (size_t i = 0; i < fields->count; i++) {
 		const struct http_field *field = &fields->items[i];
-		at = hpack_put(at, fields_name(fields, i), field->name_len, fields_value(fields, i),
-		    field->value_len, (field->traits & FIELD_PRIVATE) != 0);
+		if (kept != NULL && (field->traits & FIELD_AUTHORIZATION) != 0)
+			at = hpack_put_kept(at, kept, HPACK_AUTHORIZATION, fields_value(fields, i),
+			    field->value_len);
+		else
+			at = hpack_put(at, fields_name(fields, i), field->name_len,
+			    fields_value(fields, i), field->value_len,
+			    (field->traits & FIELD_PRIVATE) != 0);
 	}
 	if (says_length(head)) {
 		char text[DECIMAL_TEXT];

@@ -9,12 +9,13 @@
 #include "common/attr.h"
 #include "common/buf.h"
 #include "kubeproxyd/http/head.h"
+#include "kubeproxyd/http/hpack.h"
 #include "kubeproxyd/http/hpack_decode.h"
 
 /* Appends the fields of `head`, and content-length: of the body, or what an answer to HEAD and a
- * 304 declare. Names become lower case (RFC 9113, 8.2); what is private to a user is marked so that
- * no table ever holds it. */
-void h2_head_append(struct buf *out, const struct http_head *head);
+ * 304 declare. Names become lower case (RFC 9113, 8.2); what is private is marked so that no
+ * table ever holds it, but for a token that `kept` may (NULL: none). */
+void h2_head_append(struct buf *out, const struct http_head *head, struct hpack_kept *kept);
 
 /* A field as it came, which h2_rules.h allows, behind those that the list has. `traits`: of its
  * name. */

@@ -112,9 +112,9 @@ static void take_setting(struct h2 *h2, unsigned name, uint32_t value)
 {
 	switch (name) {
 	case H2_HEADER_TABLE_SIZE:
-		/* Nothing is ever inserted; a smaller table must be acknowledged (RFC 7541, 4.2).
-		 */
-		h2->owes_table_size = true;
+		/* A smaller table must be acknowledged (RFC 7541, 4.2): none is used then. */
+		if (value < HPACK_TABLE_DEFAULT)
+			h2->owes_table_size = h2->is_table_closed = true;
 		break;
 	case H2_ENABLE_PUSH:
 		if (value > 1 || (value == 1 && !h2->options.is_server))

@@ -109,6 +109,12 @@ struct buf *h2_head_open(struct h2_stream *stream)
 	return buf;
 }
 
+struct hpack_kept *h2_head_kept(struct h2_stream *stream)
+{
+	/* What waits is written when others were, or never. */
+	return stream->is_waiting || stream->h2->is_table_closed ? NULL : &stream->h2->kept;
+}
+
 /* A block that one frame does not take goes on in CONTINUATION frames, whose headers are put
  * between its pieces from the last one on. */
 static void split_block(struct buf *buf, size_t at, size_t len, uint32_t id)

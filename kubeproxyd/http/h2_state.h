@@ -10,6 +10,7 @@
 
 #include "common/buf.h"
 #include "kubeproxyd/http/h2_frame.h"
+#include "kubeproxyd/http/hpack.h"
 #include "kubeproxyd/http/hpack_decode.h"
 #include "kubeproxyd/http/stream_ids.h"
 
@@ -58,6 +59,7 @@ struct h2 {
 	void *arg;
 	struct h2_options options;
 	struct hpack_decoder decoder;
+	struct hpack_kept kept; /* of the heads that we write */
 	struct buf in; /* the beginning of a frame */
 	struct buf block; /* of a head whose frames have not all come */
 	struct h2_frame head; /* that one */
@@ -80,7 +82,7 @@ struct h2 {
 	struct stream_ids ids;
 	size_t preface; /* bytes of the client's that have come */
 	unsigned acks_due; /* of our SETTINGS */
-	bool is_started, has_settings, owes_table_size;
+	bool is_started, has_settings, owes_table_size, is_table_closed;
 	bool has_said_goaway, has_heard_goaway, is_terminated, is_stopped;
 	const char *reason; /* why h2_receive() failed */
 };

@@ -1,4 +1,4 @@
-/* Header fields as literals that enter no table, and what the static table has by index. Values are
+/* Header fields as literals that enter no table, and what the tables have by index. Values are
  * never compressed: decompressing a bearer token of a kilobyte costs an API server more, at each
  * request, than the fifth of its bytes that this saves. Called by both ends of HTTP/2. */
 #include "kubeproxyd/http/hpack.h"
@@ -13,10 +13,12 @@
 
 /* The bits before an integer (6), and those of its prefix. */
 #define INDEXED	      0x80
+#define INSERTED      0x40
 #define SIZE_UPDATE   0x20
 #define NEVER_INDEXED 0x10
 #define NOT_INDEXED   0x00
 #define INDEX_MASK    0x7f
+#define INSERTED_MASK 0x3f
 #define SIZE_MASK     0x1f
 #define NAME_MASK     0x0f
 #define LENGTH_MASK   0x7f
@@ -119,6 +121,30 @@ void hpack_append(struct buf *out, const char *name, size_t name_len, const char
 	end(out, hpack_put(at, name, name_len, value, value_len, is_private));
 }
 
+void hpack_kept_free(struct hpack_kept *kept)
+{
+	buf_free_secret(&kept->value);
+}
+
+static bool is_text(const char *text, size_t len, const char *wanted, size_t wanted_len)
+{
+	return len == wanted_len && memcmp(text, wanted, wanted_len) == 0;
+}
+
+char *hpack_put_kept(
+    char *at, struct hpack_kept *kept, size_t name, const char *value, size_t value_len)
+{
+	const char *text = hpack_static(name)->name;
+	struct buf *last = &kept->value;
+	if (value_len == 0 || HPACK_ENTRY_OVERHEAD + strlen(text) + value_len > HPACK_TABLE_DEFAULT)
+		return put_raw(put_integer(at, NEVER_INDEXED, NAME_MASK, name), value, value_len);
+	if (is_text(value, value_len, last->data, last->len))
+		return put_integer(at, INDEXED, INDEX_MASK, HPACK_STATIC_COUNT + 1);
+	buf_free_secret(last);
+	buf_append(last, value, value_len);
+	return put_raw(put_integer(at, INSERTED, INSERTED_MASK, name), value, value_len);
+}
+
 void hpack_append_table_size(struct buf *out, size_t size)
 {
 	char *at = begin(out, 0, 0);
@@ -140,11 +166,6 @@ static void append_named(
 	char *at = begin(out, 0, value_len);
 	at = put_integer(at, NOT_INDEXED, NAME_MASK, name);
 	end(out, put_raw(at, value, value_len));
-}
-
-static bool is_text(const char *text, size_t len, const char *wanted, size_t wanted_len)
-{
-	return len == wanted_len && memcmp(text, wanted, wanted_len) == 0;
 }
 
 void hpack_append_status(struct buf *out, unsigned status)

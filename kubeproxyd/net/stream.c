@@ -53,6 +53,7 @@ static void free_stream(void *object)
 {
 	struct stream *stream = object;
 	SSL_free(stream->io.ssl);
+	tls_socket_free(&stream->io.socket);
 	buf_free_secret(&stream->rest);
 	free(stream->failure);
 	free(stream->server_name);
@@ -204,8 +205,8 @@ struct stream *stream_new(struct loop *loop, const struct stream_options *option
 void stream_attach(struct stream *stream, int fd, SSL *ssl)
 {
 	stream->io = (struct stream_io){.fd = fd, .ssl = ssl};
-	if (ssl != NULL && SSL_set_fd(ssl, fd) != 1)
-		abort();
+	if (ssl != NULL)
+		tls_socket_attach(&stream->io.socket, ssl, fd);
 	stream_io_prepare(fd);
 	stream->watch = watch_new(stream->loop, fd, on_ready, stream);
 }

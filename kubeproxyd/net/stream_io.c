@@ -117,7 +117,14 @@ static void release_buffers(SSL *ssl)
 		(void)SSL_free_buffers(ssl);
 }
 
-static enum stream_io_result tls_read(
+/* What came cannot be shown by the kernel any more, and OpenSSL has something to do with it. The
+ * beginning of a record that it holds is nothing before more comes. */
+static bool tls_has_pending(const struct stream_io *io)
+{
+	return io->socket.ahead_len > 0 || SSL_pending(io->ssl) > 0;
+}
+
+static enum stream_io_result read_records(
     const struct stream_io *io, uint8_t *data, size_t len, size_t *got)
 {
 	*got = 0;
@@ -132,8 +139,16 @@ static enum stream_io_result tls_read(
 			return outcome;
 		}
 		*got += more;
-	} while (*got < len && !io->keeps_records && SSL_has_pending(io->ssl));
+	} while (*got < len && !io->keeps_records && tls_has_pending(io));
 	return STREAM_IO_DONE;
+}
+
+static enum stream_io_result tls_read(struct stream_io *io, uint8_t *data, size_t len, size_t *got)
+{
+	tls_socket_begin(&io->socket, io->keeps_records ? TLS_SOCKET_RECORD : TLS_SOCKET_MOST);
+	enum stream_io_result result = read_records(io, data, len, got);
+	tls_socket_end(&io->socket);
+	return result;
 }
 
 static enum stream_io_result tls_write(
@@ -152,7 +167,9 @@ enum stream_io_result stream_io_handshake(struct stream_io *io)
 	if (io->ssl == NULL)
 		return STREAM_IO_DONE;
 	forget_errors();
+	tls_socket_begin(&io->socket, TLS_SOCKET_MOST);
 	enum stream_io_result result = tls_outcome(io, SSL_do_handshake(io->ssl));
+	tls_socket_end(&io->socket);
 	io->is_open = result == STREAM_IO_DONE;
 	return result;
 }
@@ -195,7 +212,7 @@ enum stream_io_result stream_io_end(struct stream_io *io)
 
 bool stream_io_has_pending(const struct stream_io *io)
 {
-	return io->ssl != NULL && SSL_has_pending(io->ssl) != 0;
+	return io->ssl != NULL && tls_has_pending(io);
 }
 
 static void set_option(int fd, int level, int option, int value)

@@ -9,12 +9,14 @@
 #include <stdint.h>
 
 #include "common/attr.h"
+#include "kubeproxyd/net/tls_socket.h"
 
 struct stream_io {
 	int fd;
 	SSL *ssl; /* NULL: plain TCP */
 	bool is_open; /* the handshake is done; OpenSSL forgets that when it meets an error */
 	bool keeps_records; /* a read is one record at most */
+	struct tls_socket socket; /* under the ssl, if there is one */
 };
 
 enum stream_io_result {

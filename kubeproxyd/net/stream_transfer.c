@@ -9,7 +9,9 @@
 #include "kubeproxyd/net/stream_parts.h"
 
 #define SCRATCH_SIZE ((size_t)64 * 1024)
-#define REST_MAX     ((size_t)256 * 1024)
+/* Of one read: there is more where it came from. */
+#define MUCH	 (SCRATCH_SIZE / 4 * 3)
+#define REST_MAX ((size_t)256 * 1024)
 /* The largest TLS record: more in one SSL_write gains nothing. */
 #define RECORD_SIZE ((size_t)16 * 1024)
 #define FLUSH_MAX   ((size_t)256 * 1024)
@@ -108,6 +110,8 @@ static bool receive_once(struct stream *stream, size_t *total)
 	note_outcome(stream, result);
 	stream->bytes_read += got;
 	*total += got;
+	if (got >= MUCH)
+		loop_expect_more(stream->loop);
 	if (got > 0)
 		offer(stream, scratch, got);
 	return has_more && stream_can_read(stream);
@@ -220,7 +224,10 @@ static bool write_queue(struct stream *stream)
 		}
 		size_t put, len;
 		const uint8_t *data = stream_queue_peek(&stream->queue, &len);
+		stream->io.socket.has_more_to_write =
+		    len < stream->queue.len && written + len < FLUSH_MAX;
 		enum stream_io_result result = stream_io_write(&stream->io, data, len, &put);
+		stream->io.socket.has_more_to_write = false;
 		stream_queue_consume(&stream->queue, put);
 		stream->bytes_written += put;
 		written += put;

@@ -72,7 +72,6 @@ SSL_CTX *tls_context_new(const SSL_METHOD *method)
 	    SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
 	SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
 				      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN);
-	SSL_CTX_set_read_ahead(context, 1);
 	SSL_CTX_set_default_passwd_cb(context, no_passphrase);
 	return context;
 }

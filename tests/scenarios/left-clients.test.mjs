@@ -1,8 +1,10 @@
 // A client that leaves is noticed, though bytes of its stand before its end that are not read now: a request that it
-// pipelined behind a watch, or the rest of a body that the API server does not take.
+// pipelined behind a watch, or the rest of a body that the API server does not take. Who ends its side behind an answer gets
+// a proper end.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { CLUSTERS, nameOf, person, scenario, startBoth, until } from './harness.mjs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { CLUSTERS, nameOf, person, run, scenario, startBoth, until } from './harness.mjs';
 
 scenario('clients that left', { clusters: CLUSTERS.slice(0, 1) }, async (world) => {
 	const cluster = nameOf(CLUSTERS[0]);
@@ -31,4 +33,11 @@ scenario('clients that left', { clusters: CLUSTERS.slice(0, 1) }, async (world) 
 		assert.match(ends().at(-1).annotations['eksgate.io/ending'], /the client closed the connection/);
 		socket.destroy();
 	}
+
+	writeFileSync(world.path('alice.crt'), alice.certificate);
+	writeFileSync(world.path('alice.key'), alice.key);
+	const client = fileURLToPath(new URL('../clients/tls_end.py', import.meta.url));
+	const args = [client, `${kubeproxyd.port}`, world.path('alice.crt'), world.path('alice.key'), '/v1/clusters'];
+	const ended = await run('/usr/bin/python3', args);
+	assert.equal(ended.stdout, '200\nclose_notify\n', ended.stderr);
 });

@@ -30,7 +30,7 @@ static void assert_block(const struct buf *block, const char *wanted)
 static void assert_appended(struct http_head *head, const char *wanted)
 {
 	struct buf block = {0};
-	h2_head_append(&block, head);
+	h2_head_append(&block, head, NULL);
 	assert_block(&block, wanted);
 	buf_free(&block);
 	http_head_free(head);
@@ -46,7 +46,7 @@ static void test_answer(void **state)
 	fields_add_text(&head.fields, "Warning", "");
 	struct buf block = {0};
 	hpack_append_status(&block, head.status);
-	h2_head_append(&block, &head);
+	h2_head_append(&block, &head, NULL);
 	assert_block(&block, ":status: 200\ncontent-type: application/json\nset-cookie: a=b!\n"
 			     "warning: \ncontent-length: 18446744073709551615\n");
 	buf_free(&block);
@@ -116,7 +116,7 @@ static void test_room_is_made_once(void **state)
 	for (unsigned i = 0; i < 100; i++)
 		fields_add(&head.fields, "N", 1, value, i * 700);
 	struct buf block = {0};
-	h2_head_append(&block, &head);
+	h2_head_append(&block, &head, NULL);
 	struct buf again = {0};
 	buf_make_room(&again, head.fields.block_len + HPACK_APPEND_EXTRA * 101 + 84);
 	assert_true(block.cap <= again.cap);

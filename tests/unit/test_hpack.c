@@ -13,6 +13,7 @@
 #include "common/buf.h"
 #include "common/xmem.h"
 #include "kubeproxyd/http/hpack.h"
+#include "kubeproxyd/http/hpack_table.h"
 
 static void assert_decodes_as(nghttp2_hd_inflater *inflater, const struct buf *block,
     const char *name, const char *value, bool is_private)
@@ -101,6 +102,50 @@ static void test_append_decodes(void **state)
 		nghttp2_hd_inflate_del(inflater);
 		buf_free(&block);
 	}
+}
+
+/* What is kept by the table of the other end, one after the other. */
+static void test_kept(void **state)
+{
+	(void)state;
+	static char largest[4096 - 32 - 13 + 1], too_long[4096 - 32 - 13 + 2];
+	memset(largest, 'l', sizeof largest - 1);
+	memset(too_long, 't', sizeof too_long - 1);
+	static const struct {
+		const char *value;
+		bool is_byte; /* the whole field */
+		bool is_private;
+	} steps[] = {
+	    {"Bearer one", false, false},
+	    {"Bearer one", true, false},
+	    {"Bearer two", false, false},
+	    {"Bearer two", true, false},
+	    {"Bearer on", false, false},
+	    {"", false, true},
+	    {too_long, false, true},
+	    {"Bearer on", true, false},
+	    {largest, false, false},
+	    {largest, true, false},
+	    {"Bearer one", false, false},
+	    {"Bearer one", true, false},
+	};
+	nghttp2_hd_inflater *inflater;
+	struct hpack_kept kept = {0};
+	assert_int_equal(nghttp2_hd_inflate_new(&inflater), 0);
+	for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+		struct buf block = {0};
+		size_t len = strlen(steps[i].value);
+		char *start = buf_reserve(&block, 13 + len + HPACK_APPEND_EXTRA);
+		const char *end =
+		    hpack_put_kept(start, &kept, HPACK_AUTHORIZATION, steps[i].value, len);
+		buf_commit(&block, (size_t)(end - start));
+		assert_int_equal(block.len == 1, steps[i].is_byte);
+		assert_decodes_as(
+		    inflater, &block, "authorization", steps[i].value, steps[i].is_private);
+		buf_free(&block);
+	}
+	nghttp2_hd_inflate_del(inflater);
+	hpack_kept_free(&kept);
 }
 
 static void test_append_long_name(void **state)
@@ -241,6 +286,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_decodes_as_it_was),
 	    cmocka_unit_test(test_append_decodes),
+	    cmocka_unit_test(test_kept),
 	    cmocka_unit_test(test_append_long_name),
 	    cmocka_unit_test(test_names_become_lower),
 	    cmocka_unit_test(test_table_size),

@@ -5,6 +5,8 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <openssl/ssl.h>
 #include <sys/socket.h>
 
@@ -15,7 +17,8 @@
 #define PIECE 5000u
 #define HIGH  0x80u
 /* More than the kernel's buffers take. */
-#define MUCH ((size_t)1024 * 1024)
+#define MUCH	      ((size_t)1024 * 1024)
+#define THREE_RECORDS ((size_t)3 * 16 * 1024)
 
 /* One direction each: sends BULK bytes of a pattern as far as the marks allow, checks the other's,
  * pauses now and then. The first byte of each piece gets its highest bit only once it is queued. */
@@ -167,6 +170,32 @@ static void carries_them_record_by_record(void **state)
 	pump_both_ways(*state, false, true);
 }
 
+static uint32_t segments_sent(const struct stream *stream)
+{
+	struct tcp_info info = {0};
+	socklen_t len = sizeof info;
+	assert_int_equal(getsockopt(stream->io.fd, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
+	return info.tcpi_data_segs_out;
+}
+
+static bool has_received_three_records(void *end)
+{
+	return ((struct end *)end)->received.len == THREE_RECORDS;
+}
+
+/* Records that leave in one turn share segments, where these can be so long (loopback): the kernel
+ * sends what is half of the peer's window, at first 32 KiB, and does not wait for more then. */
+static void sends_records_together(void **state)
+{
+	static uint8_t zeros[THREE_RECORDS];
+	struct world *world = *state;
+	world_open(world, true, NULL);
+	uint32_t before = segments_sent(world->client.stream);
+	stream_write(world->client.stream, zeros, sizeof zeros);
+	world_run(world, has_received_three_records, &world->accepted);
+	assert_in_range(segments_sent(world->client.stream) - before, 1, 2);
+}
+
 static bool has_received_nine(void *end)
 {
 	return ((struct end *)end)->received.len == 9;
@@ -295,6 +324,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    WITH_WORLD(carries_ten_mebibytes_both_ways),
 	    WITH_WORLD(carries_them_record_by_record),
+	    WITH_WORLD(sends_records_together),
 	    WITH_WORLD(keeps_records_apart),
 	    WITH_WORLD(breaks_after_the_verb),
 	    WITH_WORLD(leaves_what_was_enciphered),

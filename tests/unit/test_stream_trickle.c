@@ -106,6 +106,41 @@ static void reads_records_cut_anywhere(void **state)
 	close_trickler(&client);
 }
 
+static void write_record(struct trickler *client, size_t len)
+{
+	static const uint8_t zeros[16384];
+	assert_int_equal(SSL_write(client->ssl, zeros, (int)len), len);
+}
+
+/* What there is to send but the last `kept` bytes, with one call. */
+static void send_all_but(struct trickler *client, size_t kept)
+{
+	size_t len = BIO_ctrl_pending(SSL_get_wbio(client->ssl)) - kept;
+	uint8_t *bytes = xmalloc(len);
+	assert_int_equal(BIO_read(SSL_get_wbio(client->ssl), bytes, (int)len), len);
+	assert_int_equal(send(client->fd, bytes, len, MSG_NOSIGNAL), len);
+	free(bytes);
+	world_wait(client->world, 20);
+}
+
+/* OpenSSL has the beginning of a record when many more come: together they are more than one read
+ * hands up, and what is left of them stands in OpenSSL alone. */
+static void reads_what_is_left_of_a_record(void **state)
+{
+	struct world *world = *state;
+	struct trickler client;
+	open_trickler(&client, world);
+	write_record(&client, 16384);
+	send_all_but(&client, 100);
+	for (unsigned i = 0; i < 3; i++)
+		write_record(&client, 12288);
+	write_record(&client, 16384);
+	send_all_but(&client, 0);
+	assert_int_equal(world->accepted.received.len, 2 * 16384 + 3 * 12288);
+	assert_null(world->accepted.error);
+	close_trickler(&client);
+}
+
 /* What the kernel holds is small, so that every look at it moves something. */
 static void waits_for_a_slow_reader(void **state)
 {
@@ -137,6 +172,8 @@ static void waits_for_a_slow_reader(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(
+		reads_what_is_left_of_a_record, world_set_up, world_tear_down),
 	    cmocka_unit_test_setup_teardown(
 		reads_records_that_come_byte_by_byte, world_set_up, world_tear_down),
 	    cmocka_unit_test_setup_teardown(

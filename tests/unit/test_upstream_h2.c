@@ -292,6 +292,40 @@ static void test_two_tokens_in_one_turn(void **state)
 	assert_null(strstr(buf_text(&h2_end_find(&server, 9)->head), "authorization"));
 }
 
+/* Its bytes, and what they are when they came. */
+static size_t length_of_request(unsigned i, const char *token)
+{
+	lend(i, NULL);
+	ask(i, "GET", HTTP_BODY_NONE, token);
+	end_turn();
+	size_t len = streams[0].written.len;
+	talk();
+	assert_token((int32_t)(2 * i + 1), token);
+	return len;
+}
+
+static void test_a_token_is_sent_once(void **state)
+{
+	(void)state;
+	char first[1500], second[1500];
+	memset(first, 'a', sizeof first);
+	memset(second, 'b', sizeof second);
+	first[sizeof first - 1] = second[sizeof second - 1] = '\0';
+	open_stream();
+	talk();
+	assert_true(length_of_request(0, first) > sizeof first);
+	assert_true(length_of_request(1, first) < 100);
+	assert_true(length_of_request(2, second) > sizeof second);
+	assert_true(length_of_request(3, second) < 100);
+	/* The table had it, but is not asked for what came before. */
+	assert_true(length_of_request(4, first) > sizeof first);
+	nghttp2_settings_entry small = {NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, 1000};
+	assert_int_equal(nghttp2_submit_settings(server.session, 0, &small, 1), 0);
+	talk();
+	for (unsigned i = 5; i < REQUESTS; i++)
+		assert_true(length_of_request(i, first) > sizeof first);
+}
+
 /* One that was given up before its frame was written does not keep the old literal. */
 static void test_token_of_a_request_given_up(void **state)
 {
@@ -305,6 +339,21 @@ static void test_token_of_a_request_given_up(void **state)
 	talk();
 	assert_int_equal(server.count, 1);
 	assert_token(h2_end_last(&server)->id, "Bearer two");
+}
+
+/* What it would have said of the token is not there for those behind it. */
+static void test_same_token_as_of_a_request_given_up(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		lend(i, NULL);
+		ask(i, "GET", HTTP_BODY_NONE, TOKEN);
+	}
+	release(&requests[0]);
+	open_stream();
+	talk();
+	assert_int_equal(server.count, 1);
+	assert_token(h2_end_last(&server)->id, TOKEN);
 }
 
 static void test_large_heads_are_not_spliced(void **state)
@@ -369,7 +418,9 @@ int main(void)
 	    CASE(test_upload_waits_for_its_window),
 	    CASE(test_early_answer_to_an_upload),
 	    CASE(test_two_tokens_in_one_turn),
+	    CASE(test_a_token_is_sent_once),
 	    CASE(test_token_of_a_request_given_up),
+	    CASE(test_same_token_as_of_a_request_given_up),
 	    CASE(test_large_heads_are_not_spliced),
 	    CASE(test_hundreds_of_groups),
 	};

@@ -1,0 +1,144 @@
+/* A BIO over a non-blocking descriptor (BIO_meth_new(3)). Each record is one write of OpenSSL's;
+ * what the kernel does for a packet costs more than the record, so it waits for the next (MSG_MORE,
+ * send(2)). What is read ahead is enciphered still. */
+#include "kubeproxyd/net/tls_socket.h"
+
+#include <errno.h>
+#include <openssl/bio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "common/xmem.h"
+
+/* In use between tls_socket_begin() and tls_socket_end(). */
+static uint8_t shared[TLS_SOCKET_MOST];
+
+static bool is_not_now(ssize_t result)
+{
+	return result < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
+}
+
+static int on_write(BIO *bio, const char *data, size_t len, size_t *put)
+{
+	const struct tls_socket *to = BIO_get_data(bio);
+	int flags = to->has_more_to_write ? MSG_NOSIGNAL | MSG_MORE : MSG_NOSIGNAL;
+	ssize_t result = send(to->fd, data, len, flags);
+	BIO_clear_retry_flags(bio);
+	if (is_not_now(result))
+		BIO_set_retry_write(bio);
+	*put = result > 0 ? (size_t)result : 0;
+	return result > 0;
+}
+
+/* --- reading --------------------------------------------------------------------------------- */
+
+static void drop_kept(struct tls_socket *from)
+{
+	free(from->kept);
+	from->kept = NULL;
+}
+
+static size_t take_ahead(struct tls_socket *from, char *data, size_t len)
+{
+	size_t taken = len < from->ahead_len ? len : from->ahead_len;
+	memcpy(data, from->ahead, taken);
+	from->ahead += taken;
+	from->ahead_len -= taken;
+	if (from->ahead_len == 0)
+		drop_kept(from);
+	return taken;
+}
+
+/* As recv(). A short read told that there was no more: the descriptor shows what comes later. */
+static ssize_t read_ahead(struct tls_socket *from)
+{
+	if (from->is_drained) {
+		errno = EAGAIN;
+		return -1;
+	}
+	ssize_t result = recv(from->fd, shared, from->at_once, 0);
+	if (result > 0) {
+		from->ahead = shared;
+		from->ahead_len = (size_t)result;
+		from->is_drained = from->ahead_len < from->at_once;
+	}
+	return result;
+}
+
+static int on_read(BIO *bio, char *data, size_t len, size_t *got)
+{
+	struct tls_socket *from = BIO_get_data(bio);
+	ssize_t result = 1;
+	BIO_clear_retry_flags(bio);
+	if (from->ahead_len == 0)
+		result =
+		    from->is_open_for_reading ? read_ahead(from) : recv(from->fd, data, len, 0);
+	*got = result > 0 ? (size_t)result : 0;
+	if (from->ahead_len > 0)
+		*got = take_ahead(from, data, len);
+	if (is_not_now(result))
+		BIO_set_retry_read(bio);
+	if (result == 0)
+		BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
+	return result > 0;
+}
+
+void tls_socket_begin(struct tls_socket *socket, size_t at_once)
+{
+	socket->is_open_for_reading = true;
+	socket->is_drained = false;
+	socket->at_once = at_once;
+}
+
+void tls_socket_end(struct tls_socket *socket)
+{
+	socket->is_open_for_reading = false;
+	if (socket->ahead_len == 0 || socket->kept != NULL)
+		return;
+	socket->kept = xmalloc(socket->ahead_len);
+	memcpy(socket->kept, socket->ahead, socket->ahead_len);
+	socket->ahead = socket->kept;
+}
+
+/* --- the rest of a BIO ------------------------------------------------------------------------ */
+
+/* What libssl asks of any. Nothing is kept back on the way out, so there is nothing to flush. */
+static long on_control(BIO *bio, int verb, long number, void *pointer)
+{
+	(void)number;
+	(void)pointer;
+	if (verb == BIO_CTRL_EOF)
+		return BIO_test_flags(bio, BIO_FLAGS_IN_EOF) != 0;
+	return verb == BIO_CTRL_FLUSH;
+}
+
+static const BIO_METHOD *get_method(void)
+{
+	static BIO_METHOD *method;
+	if (method != NULL)
+		return method;
+	method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "socket of a stream");
+	if (method == NULL || BIO_meth_set_write_ex(method, on_write) != 1 ||
+	    BIO_meth_set_read_ex(method, on_read) != 1 ||
+	    BIO_meth_set_ctrl(method, on_control) != 1)
+		abort();
+	return method;
+}
+
+void tls_socket_attach(struct tls_socket *socket, SSL *ssl, int fd)
+{
+	BIO *bio = BIO_new(get_method());
+	if (bio == NULL)
+		abort();
+	*socket = (struct tls_socket){.fd = fd};
+	BIO_set_data(bio, socket);
+	BIO_set_init(bio, 1);
+	SSL_set_bio(ssl, bio, bio);
+}
+
+void tls_socket_free(struct tls_socket *socket)
+{
+	drop_kept(socket);
+	socket->ahead_len = 0;
+}

@@ -1,0 +1,120 @@
+/* When a busy loop lets events gather, told turn by turn: what passes, how much of it is work. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "common/gather.h"
+
+#define US INT64_C(1000)
+#define MS INT64_C(1000000)
+
+static struct gather gather;
+static int64_t now, worked;
+static unsigned asked;
+
+static int64_t cpu_time(void)
+{
+	asked++;
+	return worked;
+}
+
+/* A wait for events of `idle` and a turn of `work`; returns the delay behind it, which passes. */
+static int64_t turn(int64_t idle, int64_t work)
+{
+	now += idle + work;
+	worked += work;
+	int64_t delay = gather_delay(&gather, now, cpu_time);
+	now += delay;
+	return delay;
+}
+
+static void turns(int64_t idle, int64_t work, int64_t length)
+{
+	for (int64_t end = now + length; now < end;)
+		(void)turn(idle, work);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	gather = (struct gather){0};
+	now = 5000 * MS;
+	worked = 0;
+	turns(100 * US, 0, 100 * MS);
+	asked = 0;
+	return 0;
+}
+
+static void rests_without_delay(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 1000; i++)
+		assert_int_equal(turn(60 * US, 40 * US), 0);
+}
+
+static void keeps_a_distance_under_load(void **state)
+{
+	(void)state;
+	turns(5 * US, 35 * US, 25 * MS);
+	assert_int_equal(turn(0, 40 * US), GATHER_NS - 40 * US);
+	assert_int_equal(turn(0, 60 * US), GATHER_NS - 60 * US);
+	/* What waited for events counts, too. */
+	assert_int_equal(turn(30 * US, 30 * US), GATHER_NS - 60 * US);
+	assert_int_equal(turn(0, GATHER_NS), 0);
+	assert_int_equal(turn(0, 3 * GATHER_NS), 0);
+	/* A wait that is hardly one. */
+	assert_int_equal(turn(0, GATHER_NS - 2 * US), 0);
+}
+
+static void does_not_wait_for_what_is_there(void **state)
+{
+	(void)state;
+	turns(5 * US, 35 * US, 25 * MS);
+	gather.expects_more = true;
+	assert_int_equal(turn(0, 40 * US), 0);
+	assert_int_equal(turn(0, 40 * US), GATHER_NS - 40 * US);
+}
+
+/* Turns at a distance do the same with less: that does not end it, but rest does. */
+static void goes_on_until_it_rests(void **state)
+{
+	(void)state;
+	turns(5 * US, 35 * US, 25 * MS);
+	turns(0, 45 * US, 100 * MS);
+	assert_true(turn(0, 45 * US) > 0);
+	turns(90 * US, 20 * US, 25 * MS);
+	assert_int_equal(turn(0, 40 * US), 0);
+	turns(60 * US, 40 * US, 25 * MS);
+	assert_int_equal(turn(0, 40 * US), 0);
+}
+
+static void a_long_rest_ends_it(void **state)
+{
+	(void)state;
+	turns(5 * US, 35 * US, 25 * MS);
+	assert_int_equal(turn(3000 * MS, 40 * US), 0);
+	assert_int_equal(turn(0, 40 * US), 0);
+}
+
+static void asks_for_the_load_rarely(void **state)
+{
+	(void)state;
+	turns(5 * US, 5 * US, 1000 * MS);
+	assert_in_range(asked, 90, 101);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup(rests_without_delay, set_up),
+	    cmocka_unit_test_setup(keeps_a_distance_under_load, set_up),
+	    cmocka_unit_test_setup(does_not_wait_for_what_is_there, set_up),
+	    cmocka_unit_test_setup(goes_on_until_it_rests, set_up),
+	    cmocka_unit_test_setup(a_long_rest_ends_it, set_up),
+	    cmocka_unit_test_setup(asks_for_the_load_rarely, set_up),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
