@@ -257,7 +257,7 @@ test_act_as := $(test_headers)
 test_rules_review := $(test_request_info)
 test_standing := $(test_request_info)
 test_identity := $(test_headers) $(LOGIN) $(filter-out $(BASE) $(LABELS) common/yaml.o common/edit_distance.o,$(SETTINGS)) common/loop.o common/fetch.o \
-	common/metrics.o common/sigv4.o kubeproxyd/pki.o
+	common/metrics.o common/sigv4.o kubeproxyd/pki.o tests/unit/fake_http.o
 test_cli_cert := $(BASE) common/sigv4.o $(POLICY) $(GATE) $(OFFLINE) $(KUBE_CLUSTER) $(SETTINGS) common/command_line.o common/admin_client.o \
 	common/lock_file.o common/render.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o kubeproxyd/http/head.o
 
