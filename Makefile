@@ -257,7 +257,7 @@ test_act_as := $(test_headers)
 test_rules_review := $(test_request_info)
 test_standing := $(test_request_info)
 test_identity := $(test_headers) $(LOGIN) $(filter-out $(BASE) $(LABELS) common/yaml.o common/edit_distance.o,$(SETTINGS)) common/loop.o common/fetch.o \
-	common/metrics.o common/sigv4.o kubeproxyd/pki.o
+	common/metrics.o common/sigv4.o kubeproxyd/pki.o tests/unit/fake_http.o
 test_cli_cert := $(BASE) common/sigv4.o $(POLICY) $(GATE) $(OFFLINE) $(KUBE_CLUSTER) $(SETTINGS) common/command_line.o common/admin_client.o \
 	common/lock_file.o common/render.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o kubeproxyd/http/head.o
 
@@ -305,11 +305,12 @@ FUZZ_TARGETS += fuzz_json_filter
 fuzz_json_filter = $(test_json_filter)
 
 # Recordings.
-UNIT_TESTS += test_remote_command test_cast_writer test_cast_pieces test_recording test_recording_files test_worker
+UNIT_TESTS += test_json_line test_remote_command test_cast_writer test_cast_pieces test_recording test_recording_files test_worker
 REMOTE := $(BASE) kubeproxyd/record/remote_command.o kubeproxyd/record/spdy.o kubeproxyd/record/websocket.o
 CAST := $(REMOTE) kubeproxyd/record/cast_pieces.o kubeproxyd/record/cast_writer.o kubeproxyd/record/json_line.o common/json.o
 test_remote_command := $(REMOTE) tests/unit/tunnel_bytes.o
 test_cast_writer := $(CAST)
+test_json_line := $(BASE) kubeproxyd/record/json_line.o
 test_cast_pieces := $(BASE) kubeproxyd/record/cast_pieces.o
 test_recording := $(CAST) common/loop.o common/metrics.o common/worker.o kubeproxyd/record/recording.o kubeproxyd/record/recordings.o \
 	kubeproxyd/record/recording_files.o kubeproxyd/record/recording_queue.o kubeproxyd/record/recording_task.o kubeproxyd/record/audit_id.o tests/unit/disk_hang.o tests/unit/recording_stage.o

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/decimal.h"
 #include "common/json.h"
 #include "common/xmem.h"
 #include "kubeproxyd/record/json_line.h"
@@ -134,10 +135,28 @@ static void correct_header(struct cast_writer *writer, int64_t columns, int64_t 
 	writer->header_len = 0;
 }
 
+/* Times are not before the beginning. */
+static void begin_event(struct buf *out, struct mono at, char code)
+{
+	const uint64_t us = (uint64_t)at.ns / 1000;
+	char *start = buf_reserve(out, FRAME_MAX), *to = start;
+	*to++ = '[';
+	to += decimal_write(to, us / 1000000);
+	/* Six digits, of which the first is none of the number's. */
+	(void)decimal_write(to, 1000000 + us % 1000000);
+	*to = '.';
+	to += sizeof "."
+		     "000000" -
+	      1;
+	to = mempcpy(to, ",\"", 2);
+	*to++ = code;
+	to = mempcpy(to, "\",", 2);
+	buf_commit(out, (size_t)(to - start));
+}
+
 void cast_write_event(struct buf *out, struct mono at, char code, const char *text, size_t len)
 {
-	buf_printf(out, "[%" PRId64 ".%06" PRId64 ",\"%c\",", at.ns / 1000000000,
-	    at.ns / 1000 % 1000000, code);
+	begin_event(out, at, code);
 	json_line_string(out, text, len);
 	buf_append(out, "]\n", 2);
 }

@@ -160,7 +160,7 @@ struct identity *identity_from_certificate(X509 *certificate, const char **error
 
 struct unix_time identity_end(const struct identity *identity)
 {
-	return identity->expires;
+	return identity->ends.ms != 0 ? identity->ends : identity->expires;
 }
 
 #define ASKERS 8

@@ -262,11 +262,34 @@ static void test_time_does_not_run_backwards(void **state)
 	assert_text(USUAL "[0.005000,\"o\",\"a\"]\n[0.005000,\"o\",\"b\"]\n");
 }
 
+static void test_times(void **state)
+{
+	(void)state;
+	static const struct {
+		int64_t ns;
+		const char *line;
+	} rows[] = {
+	    {0, "[0.000000,\"o\",\"x\"]\n"},
+	    {999, "[0.000000,\"o\",\"x\"]\n"},
+	    {1000, "[0.000001,\"o\",\"x\"]\n"},
+	    {999999999, "[0.999999,\"o\",\"x\"]\n"},
+	    {1000000000, "[1.000000,\"o\",\"x\"]\n"},
+	    {86400012345678, "[86400.012345,\"o\",\"x\"]\n"},
+	    {INT64_MAX, "[9223372036.854775,\"o\",\"x\"]\n"},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		buf_clear(&out);
+		cast_write_event(&out, (struct mono){rows[i].ns}, 'o', "x", 1);
+		assert_text(rows[i].line);
+	}
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_a_session),
+	    TEST(test_times),
 	    TEST(test_input_when_asked),
 	    TEST(test_header_without_a_size),
 	    TEST(test_output_before_the_size),

@@ -236,10 +236,23 @@ static void test_what_ends_takes_requests_along(void **state)
 	ask("GET", "/clusters/prod/version", HTTP_BODY_NONE);
 	exchange_check_expiry(exchange);
 	assert_false(client.is_released);
+	/* What lets in no new request any more does not cut what runs. */
 	world.identity.expires.ms = 1;
+	world.identity.ends = unix_add(unix_now(), duration_seconds(60));
+	exchange_check_expiry(exchange);
+	assert_false(client.is_released);
+	world.identity.ends.ms = 1;
 	exchange_check_expiry(exchange);
 	assert_refused(503, "the credential has expired");
 	assert_true(upstreams[1].is_released);
+	side_clear(&client);
+	world.identity.expires.ms = 0;
+	world.identity.ends.ms = 0;
+	ask("GET", "/clusters/prod/version", HTTP_BODY_NONE);
+	world.identity.expires.ms = 1;
+	exchange_check_expiry(exchange);
+	assert_refused(503, "the credential has expired");
+	assert_true(upstreams[2].is_released);
 	world.identity.expires.ms = 0;
 	side_clear(&client);
 	ask("GET", "/clusters/prod/version", HTTP_BODY_NONE);

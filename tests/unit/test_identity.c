@@ -6,20 +6,24 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
+#include "common/base64url.h"
 #include "common/fetch.h"
 #include "common/loop.h"
 #include "common/metrics.h"
 #include "common/settings.h"
 #include "common/xmem.h"
+#include "kubeproxyd/gate/iam_token.h"
 #include "kubeproxyd/gate/identity.h"
 #include "kubeproxyd/gate/identity_certificate.h"
 #include "kubeproxyd/gate/identity_resolve.h"
 #include "kubeproxyd/http/fields.h"
 #include "kubeproxyd/pki.h"
 #include "kubeproxyd/policy/principal.h"
+#include "tests/unit/fake_http.h"
 
 #define HOUR 3600
 
@@ -323,6 +327,124 @@ static void test_resolves_per_request(void **state)
 	X509_free(old);
 }
 
+/* --- ends ------------------------------------------------------------------------------------ */
+
+#define STS                                                                                        \
+	"{\"GetCallerIdentityResponse\":{\"GetCallerIdentityResult\":{\"Account\":"                \
+	"\"123456789012\","                                                                        \
+	"\"Arn\":\"arn:aws:iam::123456789012:user/alice\",\"UserId\":\"AIDAX\"}}}"
+
+/* "Bearer k8s-aws-v1.…" as if signed at `at`: whether it is, STS knows (free()). */
+static char *aws_bearer(struct unix_time at)
+{
+	struct tm tm;
+	char day[9], date[17];
+	time_t seconds = (time_t)(at.ms / 1000);
+	assert_non_null(gmtime_r(&seconds, &tm));
+	assert_int_equal(strftime(day, sizeof day, "%Y%m%d", &tm), 8);
+	assert_int_equal(strftime(date, sizeof date, "%Y%m%dT%H%M%SZ", &tm), 16);
+	char *url = xasprintf("https://sts.us-west-2.amazonaws.com/?Action=GetCallerIdentity"
+			      "&Version=2011-06-15&X-Amz-Algorithm=AWS4-HMAC-SHA256"
+			      "&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%%2F%s%%2Fus-west-2%%2Fsts"
+			      "%%2Faws4_request&X-Amz-Date=%s&X-Amz-Expires=60"
+			      "&X-Amz-SignedHeaders=host%%3Bx-k8s-aws-id&X-Amz-Signature=%064d",
+	    day, date, 0);
+	struct buf text = {0};
+	buf_append_text(&text, "Bearer " IAM_TOKEN_PREFIX);
+	base64url_encode(url, strlen(url), &text);
+	free(url);
+	return buf_take(&text);
+}
+
+static struct loop *turning; /* stops when somebody is identified */
+static struct identity *found;
+
+static void on_found(void *arg, struct identity *identity, const struct refusal *refusal)
+{
+	(void)arg;
+	if (identity == NULL)
+		fail_msg("%s", refusal->message);
+	found = identity;
+	loop_stop(turning);
+}
+
+/* Who comes with this token, and with a certificate of so many seconds, or with none. */
+static struct identity *identify(const char *bearer, int64_t seconds)
+{
+	const char *error;
+	struct http_fields fields = {0};
+	fields_add_text(&fields, "Authorization", bearer);
+	X509 *certificate = NULL;
+	struct identity *alice = NULL;
+	if (seconds != 0) {
+		certificate = make(&(struct pki_subject){.common_name = "alice"}, seconds);
+		alice = identity_from_certificate(certificate, &error);
+	}
+	struct identity_evidence evidence = {certificate, NULL, &fields, "127.0.0.1"};
+	found = NULL;
+	struct identity_query *query =
+	    identity_resolve(providers, alice, &evidence, on_found, NULL);
+	if (query != NULL)
+		loop_run(turning);
+	assert_non_null(found);
+	identity_unref(&alice);
+	X509_free(certificate);
+	fields_free(&fields);
+	return found;
+}
+
+/* An AWS token lets in for 15 minutes, and what it began runs for an hour, both from its date. A
+ * certificate besides ends either sooner, and never later. */
+static void test_ends_of_aws_tokens(void **state)
+{
+	(void)state;
+	static const struct {
+		int64_t certificate; /* seconds from now; 0: none */
+		int64_t expires, ends; /* the same */
+	} rows[] = {{0, 300, 3000}, {HOUR, 300, 3000}, {1000, 300, 1000}, {100, 100, 100}};
+	char *accounts[] = {(char[]){"123456789012"}};
+	struct iam_mapping mapping = {
+	    .arn = (char[]){"arn:aws:iam::123456789012:user/*"}, .user = (char[]){"alice"}};
+	struct settings settings = {0};
+	turning = loop_new();
+	struct fake_http *sts = fake_http_new(turning);
+	struct fetcher *fetcher = fetcher_new(turning);
+	struct metrics *metrics = metrics_new();
+	char *host = xstrdup(fake_http_url(sts) + strlen("http://"));
+	settings.test.verifier_sts_host = host;
+	settings.proxy.login.iam = (struct iam_login){.id = (char[]){"https://kube.example.com"},
+	    .partition = (char[]){"aws"},
+	    .accounts = accounts,
+	    .account_count = 1,
+	    .mappings = &mapping,
+	    .mapping_count = 1,
+	    .calls_per_address = 10};
+	providers = identity_providers_new(turning, fetcher, metrics, &settings);
+	struct unix_time now = unix_now();
+	char *bearer = aws_bearer(unix_add(now, duration_seconds(-600)));
+	fake_http_answer(sts, 200, "", STS);
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct identity *identity = identify(bearer, rows[i].certificate);
+		int64_t expires = identity->expires.ms - now.ms;
+		int64_t ends = identity_end(identity).ms - now.ms;
+		/* Dates are in whole seconds, and making a certificate takes time. */
+		assert_in_range(
+		    expires + 1000, rows[i].expires * 1000, rows[i].expires * 1000 + 6000);
+		assert_in_range(ends + 1000, rows[i].ends * 1000, rows[i].ends * 1000 + 6000);
+		identity_unref(&identity);
+	}
+	/* Without an end of its own, the end is when it expires. */
+	struct identity plain = {.expires = now};
+	assert_int_equal(identity_end(&plain).ms, now.ms);
+	free(bearer);
+	free(host);
+	identity_providers_free(&providers);
+	metrics_free(&metrics);
+	fetcher_free(&fetcher);
+	fake_http_free(&sts);
+	loop_free(&turning);
+}
+
 /* A copy may be changed: what audit events say of the first is not said of it. */
 static void test_a_copy_is_another(void **state)
 {
@@ -348,6 +470,7 @@ int main(void)
 	    cmocka_unit_test(test_refuses_scopes_that_it_does_not_understand),
 	    cmocka_unit_test(test_principals),
 	    cmocka_unit_test(test_resolves_per_request),
+	    cmocka_unit_test(test_ends_of_aws_tokens),
 	    cmocka_unit_test(test_a_copy_is_another),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -265,6 +265,7 @@ export class Cluster {
 	async upgrade(request, socket, head, entry) {
 		const fault = this.faults.take(request);
 		if (fault?.kind === 'unauthorized') throw new StatusError(401, 'Unauthorized');
+		if (fault?.kind === 'hang') return;
 		const { info } = await this.admit(request, entry);
 		const type = findType(info.group, info.version, info.resource);
 		const { store, logs, files, application } = this;
