@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { binary, CLUSTERS, command, makeCertificate, nameOf, person, Person, run as runProgram, scenario, startBoth, startKubeproxyd, until } from './harness.mjs';
+import { underWay } from './under_way.mjs';
 
 const [prod] = CLUSTERS;
 const pods = `/clusters/${nameOf(prod)}/api/v1/namespaces/default/pods`;
@@ -40,17 +41,20 @@ scenario('locks', async (world) => {
 		await session.waitFor(/running/, { stream: 'stdout' });
 		return session;
 	};
-	// Locks while everyone has a tunnel and a watch, and somebody else a watch.
+	// Locks while everyone has a tunnel, a watch and requests without an answer yet, and somebody else a watch and requests.
 	const cutBy = async (everyone, args) => {
 		const tunnels = await Promise.all(everyone.map(tunnel));
 		const watches = await Promise.all(everyone.map(watching));
+		const requests = await Promise.all(everyone.map((who) => underWay(world, prod, who)));
 		const kept = await watching(victor);
+		const waits = await underWay(world, prod, victor);
 		await run(['lock', ...args]);
 		const started = Date.now();
-		await Promise.all([...tunnels.map(({ ended }) => ended), ...watches.map(({ closed }) => closed)]);
+		await Promise.all([...tunnels.map(({ ended }) => ended), ...requests.map(({ ended }) => ended()), ...watches.map(({ closed }) => closed)]);
 		assert.ok(Date.now() - started < 5000, `${args[0]}: everything ends within five seconds, in both instances`);
-		assert.ok(!kept.watch.closed, `${args[0]}: victor's goes on`);
+		assert.ok(!kept.watch.closed && waits.isOpen(), `${args[0]}: victor's goes on`);
 		kept.watch.close();
+		waits.end();
 		for (const { end } of [...watches, kept]) end();
 	};
 

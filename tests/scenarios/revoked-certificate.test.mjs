@@ -1,13 +1,16 @@
 // Revocation lists: with SIGHUP a certificate on one is refused and what it runs is cut, others of its authority and those of
 // an authority without a list go on; a list of a stranger is refused, and one that is overdue refuses its authority's people:
-// what they have open is cut, too, with the reload or when it becomes overdue later.
+// what they have open is cut, too, with the reload or when it becomes overdue later. What runs: tunnels, watches and requests
+// under way, in every instance.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { Agent } from 'node:https';
-import { forgeCertificate, MATCHED, Person, person, scenario, startBoth } from './harness.mjs';
+import { CLUSTERS, forgeCertificate, nameOf, Person, person, scenario, startBoth, startKubeproxyd } from './harness.mjs';
+import { underWay } from './under_way.mjs';
 
-const path = `/clusters/${MATCHED[0]}/api/v1/namespaces/default/pods`;
+const [prod] = CLUSTERS;
+const path = `/clusters/${nameOf(prod)}/api/v1/namespaces/default/pods`;
 const openssl = (...args) => execFileSync('openssl', args, { stdio: ['ignore', 'ignore', 'pipe'] });
 
 function makeAuthority(world, name) {
@@ -34,41 +37,68 @@ function makeList(world, ca, name, revoked, times = ['-crldays', '1']) {
 
 scenario('a revoked certificate', async (world) => {
 	const { kubeproxyd } = await startBoth(world);
+	const second = await startKubeproxyd(world, 'second');
+	await second.untilServed(await kubeproxyd.names());
+	const instances = [kubeproxyd, second];
 	const { client_ca: cert, client_ca_key: key } = world.config.eksgate.proxy;
 	const own = { cert, key };
-	const second = makeAuthority(world, 'second');
+	const secondAuthority = makeAuthority(world, 'second');
 	const stranger = makeAuthority(world, 'stranger');
-	appendFileSync(cert, readFileSync(second.cert));
+	appendFileSync(cert, readFileSync(secondAuthority.cert));
 	const reload = async (lists, event) => {
 		world.config.eksgate.proxy.client_crls = lists;
 		world.writeConfig();
-		const from = kubeproxyd.reload();
-		await kubeproxyd.waitFor(event, { from });
+		const from = instances.map((instance) => instance.reload());
+		await Promise.all(instances.map((instance, i) => instance.waitFor(event, { from: from[i] })));
 	};
 	await reload(undefined, /event=reloaded/);
 
 	const lost = await person(world, kubeproxyd, 'lost', ['engineering']);
 	const alice = await person(world, kubeproxyd, 'alice', ['engineering']);
-	const other = new Person(world, kubeproxyd, forgeCertificate(world, '/O=engineering/CN=other', { ca: second }));
+	const other = new Person(world, kubeproxyd, forgeCertificate(world, '/O=engineering/CN=other', { ca: secondAuthority }));
 	for (const who of [lost, alice, other]) assert.equal((await who.request(path)).status, 200);
 	const agent = new Agent({ keepAlive: true, maxSockets: 1 });
 	assert.equal((await alice.request(path, { agent })).status, 200);
 	const running = async (who) => {
-		const exec = who.startKubectl(MATCHED[0], ['exec', '-i', 'web-1', '--', 'cat'], { stdin: 'pipe' });
+		const exec = who.startKubectl(nameOf(prod), ['exec', '-i', 'web-1', '--', 'cat'], { stdin: 'pipe' });
 		exec.child.stdin.write('running\n');
 		await exec.waitFor(/running/, { stream: 'stdout' });
 		return exec;
 	};
-	const open = await running(lost);
+	// A tunnel, a watch and requests without an answer: {ended(), isOpen(), end()}.
+	const everything = async (who) => {
+		const exec = await running(who);
+		const h2 = who.h2();
+		const watch = await who.open(h2, `${path}?watch=true`);
+		watch.resume();
+		const closed = new Promise((resolve) => {
+			watch.on('close', resolve);
+		});
+		const requests = await underWay(world, prod, who);
+		const end = () => {
+			requests.end();
+			h2.destroy();
+			return exec.kill('SIGKILL');
+		};
+		const isOpen = () => !exec.isEnded && !watch.closed && requests.isOpen();
+		return { ended: () => Promise.all([exec.ended, closed, requests.ended()]).then(end), isOpen, end };
+	};
+	const there = new Person(world, second, { ...lost, name: 'lost-there' });
+	const opened = await Promise.all([lost, there].map(everything));
+	const kept = await everything(new Person(world, second, { ...alice, name: 'alice-there' }));
 
 	const list = makeList(world, own, 'own.crl', [lost.certificate]);
 	await reload([list], /event=reloaded/);
 	const started = Date.now();
-	await open.ended;
-	assert.ok(Date.now() - started < 5000, 'the tunnel is cut');
-	const refused = await lost.request(path);
-	assert.equal(refused.status, 401);
-	assert.match(refused.json.message, /revoked/);
+	await Promise.all(opened.map(({ ended }) => ended()));
+	assert.ok(Date.now() - started < 5000, `tunnels, watches and requests are cut in both instances: ${Date.now() - started} ms`);
+	assert.ok(kept.isOpen(), "another's go on");
+	await kept.end();
+	for (const who of [lost, there]) {
+		const refused = await who.request(path);
+		assert.equal(refused.status, 401);
+		assert.match(refused.json.message, /revoked/);
+	}
 	assert.equal((await alice.request(path, { agent })).status, 200, 'the open connection of another goes on');
 	for (const who of [alice, other]) assert.equal((await who.request(path)).status, 200);
 

@@ -1,9 +1,10 @@
 // SIGHUP reads the roles anew: open connections are judged by the new ones, and what nobody may any more, since a role or a
-// binding is gone, is cut in every instance: watches and tunnels, and nobody else's. A broken file keeps the old.
+// binding is gone, is cut in every instance: watches, tunnels and requests under way, and nobody else's. A broken file keeps the old.
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { Agent } from 'node:https';
 import { CLUSTERS, nameOf, person, Person, scenario, startBoth, startKubeproxyd } from './harness.mjs';
+import { underWay } from './under_way.mjs';
 
 const cluster = nameOf(CLUSTERS[0]);
 const pods = `/clusters/${cluster}/api/v1/namespaces/default/pods`;
@@ -20,8 +21,8 @@ metadata: {name: ${name}}
 spec: {allow: {kubernetes_labels: ${labels}, kubernetes_groups: [developers]}}
 `;
 
-// A watch and an exec of somebody: {ended (a promise of both), isOpen()}.
-async function openBoth(who) {
+// A watch, an exec and requests without an answer of somebody: {ended() (a promise of all), isOpen(), end()}.
+async function openAll(world, who) {
 	const session = who.h2();
 	const watch = await who.open(session, `${pods}?watch=true`);
 	watch.resume();
@@ -31,8 +32,16 @@ async function openBoth(who) {
 	const exec = who.startKubectl(cluster, ['exec', '-i', 'web-1', '--', 'cat'], { stdin: 'pipe' });
 	exec.child.stdin.write('running\n');
 	await exec.waitFor(/running/, { stream: 'stdout' });
-	const ended = Promise.all([closed, exec.ended]).then(() => session.destroy());
-	return { ended, isOpen: () => !watch.closed && !exec.isEnded, end: () => exec.kill('SIGKILL').then(() => session.destroy()) };
+	const requests = await underWay(world, CLUSTERS[0], who);
+	const ended = () => Promise.all([closed, exec.ended, requests.ended()]).then(() => session.destroy());
+	return {
+		ended,
+		isOpen: () => !watch.closed && !exec.isEnded && requests.isOpen(),
+		end: () => {
+			requests.end();
+			return exec.kill('SIGKILL').then(() => session.destroy());
+		},
+	};
 }
 
 scenario('roles are reloaded', async (world) => {
@@ -71,11 +80,11 @@ scenario('roles are reloaded', async (world) => {
 		['the role', both + binding('one', 'alice') + binding('other', 'bob').replace('people', 'bobs'), role('other', '{env: prod}') + binding('other', 'bob')],
 	]) {
 		await reload(before, /event=reloaded/);
-		const kept = await openBoth(bob);
-		const lost = await Promise.all([alice, there].map(openBoth));
+		const kept = await openAll(world, bob);
+		const lost = await Promise.all([alice, there].map((who) => openAll(world, who)));
 		const started = Date.now();
 		await reload(after, /event=reloaded/);
-		await Promise.all(lost.map(({ ended }) => ended));
+		await Promise.all(lost.map(({ ended }) => ended()));
 		assert.ok(Date.now() - started < 5000, `${what}: ${Date.now() - started} ms`);
 		assert.ok(kept.isOpen(), `${what}: others go on`);
 		await kept.end();

@@ -1,7 +1,7 @@
 // What the proxy itself answers: who it is, to whoever asks; which clusters somebody may use; and a kubeconfig with which real
 // kubectl works, for people with a certificate, an ID token or an AWS identity.
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { kubectlPath } from '../clients/kubectl.mjs';
 import { FRAME, frame, headers, RawH2 } from '../clients/raw_h2.mjs';
 import { makeAwsToken } from '../sim/aws/token.mjs';
@@ -79,6 +79,13 @@ scenario("the proxy's own answers", async (world) => {
 	const awsToken = makeAwsToken(dev, ID);
 	plugin('kubectl', idToken);
 	plugin('aws', awsToken);
+	// As kubectl reads them.
+	const contexts = async (text) => {
+		writeFileSync(world.path('any.kubeconfig'), text);
+		const { stdout } = await run(kubectlPath(), ['--kubeconfig', world.path('any.kubeconfig'), 'config', 'get-contexts', '-o', 'name']);
+		return stdout.trim().split('\n').sort();
+	};
+	const called = (plugin) => readFileSync(world.path(`${plugin}.calls`), 'utf8').trimEnd().split('\n');
 	const people = [
 		['alice', alice, 'certificate', /client-certificate: "?alice\.pem/],
 		['alice', new Bearer(world, kubeproxyd, idToken), 'oidc', /--oidc-extra-scope=email/],
@@ -89,6 +96,7 @@ scenario("the proxy's own answers", async (world) => {
 		assert.equal(answer.status, 200, answer.text);
 		assert.match(answer.text, part);
 		assert.ok(!answer.text.includes(idToken) && !answer.text.includes('PRIVATE'));
+		assert.deepEqual(await contexts(answer.text), MATCHED, `${kind}: every cluster`);
 		const file = world.path(`${kind}.kubeconfig`);
 		writeFileSync(file, answer.text);
 		for (const name of MATCHED.slice(0, 2)) {
@@ -99,14 +107,17 @@ scenario("the proxy's own answers", async (world) => {
 		}
 		assert.equal((await world.received(prod)).at(-1).user, user, kind);
 	}
+	for (const line of called('kubectl'))
+		assert.match(line, new RegExp(`^oidc-login get-token --oidc-issuer-url=${issuer.url} --oidc-client-id=\\S+ --oidc-extra-scope=email$`));
+	for (const line of called('aws')) assert.match(line, new RegExp(`^eks get-token --cluster-name ${ID} --region \\S+ --output json$`));
+	assert.deepEqual(await contexts((await victor.request('/v1/kubeconfig')).text), seen, 'the clusters that victor may use');
 
 	const cli = async (...args) => {
 		const result = await command(world, 'kubeproxyd', ['kubeconfig', '--server', `https://127.0.0.1:${kubeproxyd.port}`, ...args], world.proxyUser);
 		return result.code === 0 ? result.stdout : result.stderr;
 	};
-	const contexts = (text) => [...text.matchAll(/^ {2}- (?:name: |context:)/gm)].length && MATCHED.filter((name) => text.includes(`/clusters/${name}`));
-	assert.deepEqual(contexts(await cli('--cert-for', 'victor')), seen, 'only what the user may see');
-	assert.deepEqual(contexts(await cli('--cert-for', 'alice', '--group', 'engineering')), MATCHED);
+	assert.deepEqual(await contexts(await cli('--cert-for', 'victor')), seen, 'only what the user may see');
+	assert.deepEqual(await contexts(await cli('--cert-for', 'alice', '--group', 'engineering')), MATCHED);
 	assert.match(await cli('--cert-for', 'nobody'), /no role lets "nobody" see any cluster/);
 	assert.match(await cli('--oidc', issuer.url), new RegExp(`--oidc-issuer-url=${issuer.url}`));
 	assert.match(await cli('--oidc', 'https://other'), /no issuer https:\/\/other/);
