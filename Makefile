@@ -249,6 +249,9 @@ test_policy := $(test_request_info)
 UNIT_TESTS += test_role_options
 test_role_options := $(test_request_info)
 test_rules := $(test_request_info)
+UNIT_TESTS += test_rules_compiled
+test_rules_compiled := $(test_request_info)
+$(BUILD)/tests/test_rules_compiled: private LDFLAGS += -Wl,--wrap=regex_compile
 test_restricted := $(test_request_info)
 test_bodies := $(test_request_info)
 test_headers := $(BASE) $(POLICY) $(GATE) $(KUBE_CLUSTER) common/yaml.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o kubeproxyd/http/head.o

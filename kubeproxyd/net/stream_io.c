@@ -215,6 +215,11 @@ bool stream_io_has_pending(const struct stream_io *io)
 	return io->ssl != NULL && tls_has_pending(io);
 }
 
+bool stream_io_was_full(const struct stream_io *io)
+{
+	return io->ssl != NULL && !io->socket.is_drained;
+}
+
 static void set_option(int fd, int level, int option, int value)
 {
 	/* Sockets other than TCP lack these options and lose nothing. */

@@ -39,6 +39,8 @@ enum stream_io_result stream_io_write(
 enum stream_io_result stream_io_end(struct stream_io *io) MUST_USE;
 /* Bytes are at hand that the kernel no longer shows. */
 bool stream_io_has_pending(const struct stream_io *io);
+/* The last read took as much from the kernel as it takes at once: there may be more. */
+bool stream_io_was_full(const struct stream_io *io);
 /* The peer ended its side, or the connection, whatever is still to be read. */
 bool stream_io_has_left(const struct stream_io *io);
 /* Of the last BROKEN of this process; borrowed until the next. */

@@ -9,7 +9,7 @@
 #include "kubeproxyd/net/stream_parts.h"
 
 #define SCRATCH_SIZE ((size_t)64 * 1024)
-/* Of one read: there is more where it came from. */
+/* Of one turn: there is more where it came from. */
 #define MUCH	 (SCRATCH_SIZE / 4 * 3)
 #define REST_MAX ((size_t)256 * 1024)
 /* The largest TLS record: more in one SSL_write gains nothing. */
@@ -110,8 +110,6 @@ static bool receive_once(struct stream *stream, size_t *total)
 	note_outcome(stream, result);
 	stream->bytes_read += got;
 	*total += got;
-	if (got >= MUCH)
-		loop_expect_more(stream->loop);
 	if (got > 0)
 		offer(stream, scratch, got);
 	return has_more && stream_can_read(stream);
@@ -124,6 +122,8 @@ void stream_receive(struct stream *stream)
 	do
 		has_more = receive_once(stream, &total);
 	while (has_more && total < SCRATCH_SIZE);
+	if (has_more || total >= MUCH || stream_io_was_full(&stream->io))
+		loop_expect_more(stream->loop);
 	if (has_more)
 		stream_wake(stream);
 	tell_end(stream);

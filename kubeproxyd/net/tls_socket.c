@@ -58,10 +58,10 @@ static ssize_t read_ahead(struct tls_socket *from)
 		return -1;
 	}
 	ssize_t result = recv(from->fd, shared, from->at_once, 0);
+	from->is_drained = result < (ssize_t)from->at_once;
 	if (result > 0) {
 		from->ahead = shared;
 		from->ahead_len = (size_t)result;
-		from->is_drained = from->ahead_len < from->at_once;
 	}
 	return result;
 }

@@ -3,9 +3,7 @@
  * is not for here. Made by recordings.c. */
 #include "kubeproxyd/record/recording_queue.h"
 
-#include <sched.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "common/log.h"
 #include "common/metrics.h"
@@ -41,23 +39,8 @@ struct recording_queue *recording_queue_new(
 
 /* --- jobs ------------------------------------------------------------------------------------ */
 
-/* Whoever writes long files is in no hurry: woken on the loop's core it waits until that sleeps,
- * instead of interrupting it with each piece (sched(7), SCHED_BATCH). Without a thread of its own
- * it is the loop. */
-static void let_loop_go_first(void)
-{
-	static _Thread_local bool is_done;
-	if (is_done)
-		return;
-	is_done = true;
-	const struct sched_param none = {0};
-	if (gettid() != getpid())
-		(void)sched_setscheduler(0, SCHED_BATCH, &none);
-}
-
 static void work(struct worker_job *job)
 {
-	let_loop_go_first();
 	struct recording_job *ours = (struct recording_job *)job;
 	ours->work(ours);
 }

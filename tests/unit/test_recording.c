@@ -2,7 +2,6 @@
  * them. */
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -495,33 +494,6 @@ static void test_where_none_can_be_made(void **state)
 	assert_int_equal(mkdir(directory, 0700), 0);
 }
 
-struct policy_job {
-	struct recording_job job;
-	int policy;
-};
-
-static void look_at_policy(struct recording_job *job)
-{
-	((struct policy_job *)job)->policy = sched_getscheduler(0);
-}
-
-static void no_more(struct recording_job *job)
-{
-	(void)job;
-}
-
-/* The thread that writes does not take the loop's core from it, and the loop gives nothing up. */
-static void test_the_loop_goes_first(void **state)
-{
-	(void)state;
-	struct recording_queue *queue = recording_queue_new(loop, metrics, path);
-	struct policy_job job = {.job = {.work = look_at_policy, .done = no_more}, .policy = -1};
-	recording_queue_add(queue, &job.job, false);
-	assert_true(recording_queue_free(&queue, duration_ms(10000)));
-	assert_int_equal(job.policy, SCHED_BATCH);
-	assert_int_equal(sched_getscheduler(0), SCHED_OTHER);
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -547,7 +519,6 @@ int main(void)
 	    TEST(test_a_failure_behind_another),
 	    TEST(test_a_disk_that_was_full_before),
 	    TEST(test_where_none_can_be_made),
-	    TEST(test_the_loop_goes_first),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
