@@ -105,9 +105,9 @@ RECORD := kubeproxyd/record/access_log.o kubeproxyd/record/audit.o kubeproxyd/re
 RECORD += kubeproxyd/record/remote_command.o kubeproxyd/record/cast_writer.o kubeproxyd/record/recording_files.o \
 	kubeproxyd/record/recording.o kubeproxyd/record/recordings.o kubeproxyd/record/recording_queue.o kubeproxyd/record/recorded_event.o
 RECORD += kubeproxyd/record/cast_reader.o kubeproxyd/record/cast_file.o kubeproxyd/record/cast_pieces.o kubeproxyd/record/recording_task.o
-PROTOBUF_FILTER := kubeproxyd/filter/protobuf_filter.o kubeproxyd/filter/protobuf_list.o kubeproxyd/filter/protobuf_watch.o \
+PROTOBUF_FILTER := kubeproxyd/filter/carry.o kubeproxyd/filter/protobuf_filter.o kubeproxyd/filter/protobuf_list.o kubeproxyd/filter/protobuf_watch.o \
 	kubeproxyd/filter/protobuf_object.o kubeproxyd/filter/protobuf_out.o
-FILTER := $(PROTOBUF_FILTER) kubeproxyd/filter/filter.o kubeproxyd/filter/accept.o kubeproxyd/filter/carry.o kubeproxyd/filter/gzip.o \
+FILTER := $(PROTOBUF_FILTER) kubeproxyd/filter/filter.o kubeproxyd/filter/accept.o kubeproxyd/filter/gzip.o \
 	kubeproxyd/filter/json_filter.o kubeproxyd/filter/json_facts.o kubeproxyd/filter/json_cursor.o kubeproxyd/filter/json_frame.o
 BACK := kubeproxyd/back/dial.o kubeproxyd/back/upstream.o kubeproxyd/back/upstream_h1.o kubeproxyd/back/upstream_h2.o \
 	kubeproxyd/back/upstream_h2_stream.o
@@ -250,6 +250,9 @@ test_policy := $(test_request_info)
 UNIT_TESTS += test_role_options
 test_role_options := $(test_request_info)
 test_rules := $(test_request_info)
+UNIT_TESTS += test_rules_compiled
+test_rules_compiled := $(test_request_info)
+$(BUILD)/tests/test_rules_compiled: private LDFLAGS += -Wl,--wrap=regex_compile
 test_restricted := $(test_request_info)
 test_bodies := $(test_request_info)
 test_headers := $(BASE) $(POLICY) $(GATE) $(KUBE_CLUSTER) common/yaml.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o kubeproxyd/http/head.o

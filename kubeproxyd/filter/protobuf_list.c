@@ -247,9 +247,9 @@ static void end_field(struct protobuf_list *list)
 {
 	list->fate = PROTOBUF_IS_HEAD;
 	list->head_read = 0;
+	list->gathered.len = 0;
 	if (list->gathered.cap > GATHERED_KEPT)
-		buf_free_secret(&list->gathered);
-	buf_clear(&list->gathered);
+		carry_free(&list->gathered);
 }
 
 static void end_list_when_read(struct protobuf_list *list)
@@ -317,11 +317,9 @@ static void gather_content(struct protobuf_list *list, struct input part)
 		on_gathered(list, part.at, part.len);
 		return;
 	}
-	if (list->gathered.len == 0)
-		buf_make_room(&list->gathered, (size_t)list->head.content_len);
-	buf_append(&list->gathered, part.at, part.len);
+	carry_append(&list->gathered, part.at, part.len);
 	if (list->left == 0)
-		on_gathered(list, (const uint8_t *)list->gathered.data, list->gathered.len);
+		on_gathered(list, list->gathered.data, list->gathered.len);
 }
 
 static void read_content(struct protobuf_list *list, struct input *input)
@@ -365,5 +363,5 @@ bool protobuf_list_is_whole(const struct protobuf_list *list)
 
 void protobuf_list_free(struct protobuf_list *list)
 {
-	buf_free_secret(&list->gathered);
+	carry_free(&list->gathered);
 }

@@ -4,7 +4,7 @@
 #define EKSGATE_PROTOBUF_LIST_H
 
 #include "common/attr.h"
-#include "common/buf.h"
+#include "kubeproxyd/filter/carry.h"
 #include "kubeproxyd/filter/protobuf_out.h"
 #include "kubeproxyd/policy/protobuf.h"
 
@@ -28,7 +28,7 @@ struct protobuf_list {
 	uint8_t head_bytes[PROTOBUF_HEAD_MAX];
 	size_t head_read;
 	uint64_t left; /* of its content */
-	struct buf gathered;
+	struct carry gathered;
 };
 
 /* Until result->problem. */

@@ -36,9 +36,9 @@ static void end_frame(struct protobuf_watch *watch, const uint8_t *data, size_t 
 	else
 		judge(watch, data, len);
 	watch->head_read = 0;
+	watch->gathered.len = 0;
 	if (watch->gathered.cap > GATHERED_KEPT)
-		buf_free_secret(&watch->gathered);
-	buf_clear(&watch->gathered);
+		carry_free(&watch->gathered);
 }
 
 static size_t read_head(struct protobuf_watch *watch, const uint8_t *data, size_t len)
@@ -58,13 +58,13 @@ static size_t read_frame(struct protobuf_watch *watch, const uint8_t *data, size
 	bool is_whole = part == watch->left && watch->gathered.len == 0;
 	watch->left -= part;
 	if (!is_whole && !watch->is_too_long)
-		buf_append(&watch->gathered, data, part);
+		carry_append(&watch->gathered, data, part);
 	if (watch->left > 0)
 		return part;
 	if (is_whole)
 		end_frame(watch, data, part);
 	else
-		end_frame(watch, (const uint8_t *)watch->gathered.data, watch->gathered.len);
+		end_frame(watch, watch->gathered.data, watch->gathered.len);
 	return part;
 }
 
@@ -86,5 +86,5 @@ bool protobuf_watch_is_whole(const struct protobuf_watch *watch)
 
 void protobuf_watch_free(struct protobuf_watch *watch)
 {
-	buf_free_secret(&watch->gathered);
+	carry_free(&watch->gathered);
 }

@@ -4,7 +4,7 @@
 #define EKSGATE_PROTOBUF_WATCH_H
 
 #include "common/attr.h"
-#include "common/buf.h"
+#include "kubeproxyd/filter/carry.h"
 #include "kubeproxyd/filter/protobuf_out.h"
 
 #define PROTOBUF_FRAME_HEAD 4
@@ -18,7 +18,7 @@ struct protobuf_watch {
 	size_t head_read;
 	uint64_t left; /* of the frame */
 	bool is_too_long;
-	struct buf gathered;
+	struct carry gathered;
 };
 
 void protobuf_watch_feed(struct protobuf_watch *watch, const uint8_t *data, size_t len);

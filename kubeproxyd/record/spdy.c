@@ -17,7 +17,7 @@
 #define HEADERS	       8
 #define FLAG_FIN       0x01u
 #define BLOCK_MAX      ((size_t)16 * 1024) /* of a frame with headers, as it comes */
-#define INFLATED_MAX   ((size_t)64 * 1024)
+#define INFLATED_MAX   ((size_t)64 * 1024 - 2) /* with a byte too many it fills 64 KiB */
 #define INFLATED_PIECE 4096
 #define HEADERS_MAX    128
 #define LENGTH_BYTES   4
@@ -92,11 +92,13 @@ static bool inflate_block(struct spdy_reader *reader, const uint8_t *block, size
 	inflater->avail_in = (uInt)len;
 	inflater->avail_out = 0;
 	while (inflater->avail_in > 0 || (inflater->avail_out == 0 && len > 0)) {
-		char *out = buf_reserve(&reader->inflated, INFLATED_PIECE);
+		size_t room = INFLATED_MAX + 1 - reader->inflated.len;
+		size_t piece = room < INFLATED_PIECE ? room : INFLATED_PIECE;
+		char *out = buf_reserve(&reader->inflated, piece);
 		inflater->next_out = (Bytef *)out;
-		inflater->avail_out = INFLATED_PIECE;
+		inflater->avail_out = (uInt)piece;
 		int result = inflate(inflater, Z_SYNC_FLUSH);
-		buf_commit(&reader->inflated, INFLATED_PIECE - inflater->avail_out);
+		buf_commit(&reader->inflated, piece - inflater->avail_out);
 		if (result == Z_NEED_DICT && give_dictionary(inflater))
 			continue;
 		if (result == Z_BUF_ERROR && inflater->avail_in == 0)

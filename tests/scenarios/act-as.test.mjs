@@ -12,14 +12,14 @@ spec:
     kubernetes_labels: {'*': '*'}
     kubernetes_groups: [viewers]
     kubernetes_resources: [{kind: pods, namespace: '*', name: '*', verbs: [get, list]}]
-    kubernetes_impersonate: {users: ['*'], groups: ['developers', 'team-*'], service_accounts: ['*'], extra: {scopes: ['*']}}
+    kubernetes_impersonate: {users: ['*'], groups: ['developers', 'team-*'], service_accounts: ['*'], uids: ['4*'], extra: {scopes: ['*'], acme.com/project: ['*']}}
 ---
 kind: role_binding
 version: v1
 metadata: {name: helpdesk}
 spec: {roles: [helpdesk], users: [hanna]}
 `;
-const EXTRAS = { apiGroups: ['authentication.k8s.io'], resources: ['userextras/scopes', 'userextras/original-user.eksgate.io'], verbs: ['impersonate'] };
+const EXTRAS = { apiGroups: ['authentication.k8s.io'], resources: ['uids', 'userextras/scopes', 'userextras/acme.com/project', 'userextras/original-user.eksgate.io'], verbs: ['impersonate'] };
 
 scenario('acting as others', { clusters: CLUSTERS.slice(0, 1) }, async (world) => {
 	const [prod] = CLUSTERS;
@@ -39,6 +39,15 @@ scenario('acting as others', { clusters: CLUSTERS.slice(0, 1) }, async (world) =
 	const last = async () => (await world.received(prod)).at(-1);
 	const of = ({ headers }, name) => headers.filter(([n]) => n.toLowerCase() === name).map(([, value]) => value);
 
+	const eventOf = (answer) =>
+		until('the event of it', async () =>
+			readFileSync(world.path('audit', 'main.jsonl'), 'utf8')
+				.split('\n')
+				.filter(Boolean)
+				.map((line) => JSON.parse(line))
+				.find(({ auditID }) => auditID === answer.headers['audit-id']),
+		);
+
 	const plain = await hanna.kubectl(nameOf(prod), ['get', 'pods']);
 	assert.equal(plain.code, 0, plain.stderr);
 	assert.deepEqual([(await last()).user, of(await last(), 'impersonate-extra-original-user.eksgate.io')], ['hanna', []]);
@@ -54,19 +63,27 @@ scenario('acting as others', { clusters: CLUSTERS.slice(0, 1) }, async (world) =
 	const scoped = await ask({ 'impersonate-user': 'bob', 'impersonate-group': 'developers', 'Impersonate-Extra-Scopes': 'a b' });
 	assert.equal(scoped.status, 200, scoped.text);
 	assert.deepEqual(of(await last(), 'impersonate-extra-scopes'), ['a b']);
-	const audited = await until('the event of it', async () =>
-		readFileSync(world.path('audit', 'main.jsonl'), 'utf8')
-			.split('\n')
-			.filter(Boolean)
-			.map((line) => JSON.parse(line))
-			.find(({ auditID }) => auditID === scoped.headers['audit-id']),
-	);
+	const audited = await eventOf(scoped);
 	assert.equal(audited.user.username, 'hanna');
 	assert.deepEqual(audited.impersonatedUser, {
 		username: 'bob',
 		groups: ['developers'],
 		extra: { scopes: ['a b'], 'original-user.eksgate.io': ['hanna'] },
 	});
+	// A uid, and an extra whose key is not one of a field's name: the API server knows it by what it stands for.
+	const full = await ask({
+		'impersonate-user': 'bob',
+		'impersonate-group': 'developers',
+		'impersonate-uid': '42',
+		'Impersonate-Extra-acme.com%2Fproject': 'moon',
+	});
+	assert.equal(full.status, 200, full.text);
+	const extra = { 'acme.com/project': ['moon'], 'original-user.eksgate.io': ['hanna'] };
+	const arrived = await last();
+	assert.deepEqual(of(arrived, 'impersonate-uid'), ['42']);
+	assert.deepEqual([arrived.user, arrived.uid, arrived.extra], ['bob', '42', extra]);
+	const { impersonatedUser } = await eventOf(full);
+	assert.deepEqual(impersonatedUser, { username: 'bob', uid: '42', groups: ['developers'], extra });
 	const account = await ask({ 'impersonate-user': 'system:serviceaccount:default:robot' });
 	assert.match(account.json.message, /is forbidden: User "system:serviceaccount:default:robot"/);
 

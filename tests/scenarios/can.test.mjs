@@ -1,7 +1,8 @@
-// `kubeproxyd can` explains what the proxy would do: from the files, with the labels of a running instance or given ones.
+// `kubeproxyd can` explains what the proxy would do: from the files, with the labels of a running instance or given ones. It
+// only looks.
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { CLUSTERS, command, nameOf, scenario, startBoth } from './harness.mjs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { CLUSTERS, command, nameOf, person, scenario, startBoth, until } from './harness.mjs';
 
 const STRICT = `kind: role
 version: v8
@@ -35,6 +36,19 @@ metadata: {name: access}
 spec: {roles: [access], users: [rita]}
 `;
 
+// Everything that somebody who changes something would leave behind: files, records, and requests to the API server.
+async function traces(world, cluster) {
+	const files = {};
+	for (const place of ['.', 'roles.d', 'next', 'audit', 'tls', 'run', 'recordings']) {
+		const names = existsSync(world.path(place)) ? readdirSync(world.path(place), { withFileTypes: true }) : [];
+		for (const entry of names) {
+			const path = world.path(place, entry.name);
+			files[path] = entry.isFile() ? readFileSync(path, 'utf8') : null;
+		}
+	}
+	return { files, requests: (await world.received(cluster)).map(({ target }) => target) };
+}
+
 scenario('can', { clusters: CLUSTERS.slice(0, 1) }, async (world) => {
 	const [prod] = CLUSTERS;
 	const cluster = ['--cluster', nameOf(prod)];
@@ -44,20 +58,31 @@ scenario('can', { clusters: CLUSTERS.slice(0, 1) }, async (world) => {
 		assert.match(result.stdout + result.stderr, pattern, `can ${words.join(' ')}`);
 	};
 	const label = ['--label', 'env=prod'];
+	const untouched = await traces(world, prod);
 	await can(1, /no instance runs here[^]*--label/, 'victor', 'list', 'pods', ...cluster);
 	await can(0, /^yes\nby: role viewer allow\nas: user victor, groups viewers\n/, 'victor', 'list', 'pods', ...cluster, ...label);
 	await can(1, /no role is bound/, 'mallory', 'list', 'pods', ...cluster, ...label);
 	await can(2, /usage/, 'victor', 'list', ...cluster);
 	await can(2, /--cluster is missing/, 'victor', 'list', 'pods');
 	await can(2, /--label "x": must be KEY=VALUE/, 'victor', 'list', 'pods', ...cluster, '--label', 'x');
+	assert.deepEqual(await traces(world, prod), untouched, 'without an instance');
 
-	await startBoth(world, [nameOf(prod)]);
+	const { kubeproxyd } = await startBoth(world, [nameOf(prod)]);
+	mkdirSync(world.path('next'));
+	writeFileSync(world.path('next', 'strict.yaml'), STRICT);
+	const locked = await command(world, 'kubeproxyd', ['lock', 'user', 'eve'], world.proxyUser);
+	assert.equal(locked.code, 0, locked.stderr);
+	const victor = await person(world, kubeproxyd, 'victor');
+	assert.equal((await victor.request(`/clusters/${nameOf(prod)}/api/v1/namespaces/default/pods`)).status, 200);
+	const record = () => readFileSync(world.path('audit', 'main.jsonl'), 'utf8');
+	await until('what victor did is on record', async () => record().includes('"victor"'));
+	const before = await traces(world, prod);
+	assert.match(before.files[world.path('locks.json')], /eve/);
+	assert.equal(before.requests.length, 1);
 	await can(0, /role viewer allow/, 'victor', 'get', 'deployments.apps/scale', ...cluster);
 	await can(0, /role developer allow/, 'anyone', 'get', '/metrics', '--group', 'engineering', ...cluster);
 	await can(1, /no cluster is called "nowhere"/, 'victor', 'list', 'pods', '--cluster', 'nowhere');
 	// Roles before they are in force.
-	mkdirSync(world.path('next'));
-	writeFileSync(world.path('next', 'strict.yaml'), STRICT);
 	const strict = ['--roles', world.path('next'), '--group', 'lookers', '--namespace', 'dev', ...cluster];
 	await can(1, /kubernetes_labels that match/, 'lee', 'get', 'pods', '--name', 'web-1', ...strict);
 	const trait = ['--trait', 'env=prod'];
@@ -90,6 +115,7 @@ scenario('can', { clusters: CLUSTERS.slice(0, 1) }, async (world) => {
 	await can(0, /^yes, in part: /, 'lee', 'list', 'pods', ...strict, ...trait);
 	await can(0, /^allowed: true\n[^]*\ngroups:\n *- viewers\n/, 'victor', 'list', 'pods', ...cluster, '--format', 'yaml');
 	await can(2, /--format "xml": must be table, json or yaml/, 'victor', 'list', 'pods', ...cluster, '--format', 'xml');
+	assert.deepEqual(await traces(world, prod), before, 'beside an instance');
 
 	writeFileSync(world.path('next', 'strict.yaml'), 'kind: role\n');
 	await can(1, /strict\.yaml:1:1: /, 'lee', 'get', 'pods', ...strict);

@@ -63,6 +63,18 @@ async function checkErrors(world, albert, session) {
 	assert.doesNotMatch(failed.text, /secret-1/);
 }
 
+// An API server that answers with one object where a list was asked for.
+async function checkSingles(world, albert, session) {
+	for (const [name, status] of [['secret-1', 403], ['plain-1', 200]]) {
+		const body = ` ${JSON.stringify(map(name), null, 1)}\n`;
+		await world.api(PROD)('POST', '/faults', { kind: 'status', path: '/configmaps', times: 1, code: 200, body });
+		const answer = await albert.ask(session, MAPS);
+		assert.equal(answer.status, status, answer.text);
+		if (status === 200) assert.equal(answer.text, body, 'byte for byte');
+		else assert.doesNotMatch(answer.text, /secret-1/);
+	}
+}
+
 async function checkPackedLists(world, albert, session) {
 	await world.api(PROD)('POST', '/compression', { isOn: true });
 	const stream = await albert.open(session, MAPS, { headers: { 'accept-encoding': 'gzip' } });
@@ -168,6 +180,7 @@ scenario('answers to restricted users', { clusters: [PROD] }, async (world) => {
 	const session = albert.h2();
 	await checkLists(albert, session);
 	await checkErrors(world, albert, session);
+	await checkSingles(world, albert, session);
 	await checkPackedLists(world, albert, session);
 	await checkWatches(albert, session, put);
 	await checkWebSocket(albert);

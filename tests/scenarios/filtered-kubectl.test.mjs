@@ -27,6 +27,8 @@ async function checkReads({ ok }) {
 	assert.deepEqual(sorted(await ok(['get', 'ns', '-o', 'name'])), ['namespace/default', 'namespace/team-a']);
 	assert.match(await ok(['get', 'pods', '-l', 'app in (web-1, db-0)', '-o', 'name']), /^pod\/web-1\n$/);
 	assert.match(await ok(['get', 'pods', '--field-selector', 'metadata.name=web-1', '-o', 'name']), /^pod\/web-1\n$/);
+	for (const [namespace, wanted] of [['team-a', /^configmap\/of-team\n$/], ['default', /^$/], ['kube-system', /^$/]])
+		assert.match(await ok(['get', 'cm', '-A', '--field-selector', `metadata.namespace=${namespace}`, '-o', 'name']), wanted);
 	assert.match(await ok(['auth', 'can-i', 'list', 'pods']), /^yes/);
 	for (const which of [['pod/web-1'], ['pods', '-l', 'app=web-2']])
 		assert.match(await ok(['wait', '--for=condition=Ready', ...which, '--timeout=10s']), /condition met/);

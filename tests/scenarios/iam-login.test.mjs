@@ -1,7 +1,7 @@
 // People with AWS identities: tokens that `aws eks get-token` could have made for this proxy let in whom the settings name;
 // a token for a cluster, a stranger's, an old or a changed one does not; STS is asked once a token.
 import assert from 'node:assert/strict';
-import { CLUSTERS, nameOf, OWN, OTHER, REGIONS, scenario, startBoth, until } from './harness.mjs';
+import { CLUSTERS, nameOf, OWN, person, OTHER, REGIONS, scenario, startBoth, until } from './harness.mjs';
 import { encodeToken, makeAwsToken, presign } from '../sim/aws/token.mjs';
 import { Bearer } from './tokens.mjs';
 
@@ -67,6 +67,14 @@ scenario('IAM login', async (world) => {
 	assert.match(await new Bearer(world, kubeproxyd, token).kubectlOk(nameOf(prod), ['get', 'pods']), /web-1/);
 	for (const options of [{ host: 'sts.amazonaws.com', region: 'us-east-1' }, { host: 'sts-fips.us-east-1.amazonaws.com', region: 'us-east-1' }])
 		assert.equal((await get(makeAwsToken(dev, ID, options))).status, 200, options.host);
+
+	// With a certificate it must be the same user's.
+	for (const [name, status] of [[`account:${OWN}:dev`, 200], ['alice', 401]]) {
+		const { certificate: cert, key } = await person(world, kubeproxyd, name, ['engineering']);
+		const answer = await new Bearer(world, kubeproxyd, token, { cert, key }).request(pods);
+		assert.equal(answer.status, status, answer.text);
+		if (status === 401) assert.match(answer.json.message, /two credentials that do not agree/);
+	}
 
 	// One that grows too old while it is known, so that STS is not asked again.
 	const date = new Date(Date.now() - 15 * 60000 + 6000).toISOString().replace(/[-:]|\.\d+/g, '');

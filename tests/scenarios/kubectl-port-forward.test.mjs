@@ -12,6 +12,7 @@ const [prod] = CLUSTERS;
 const PARALLEL = 8;
 const SILENT_MINORS = isLong ? [MINORS[0], MINORS.at(-1)] : [];
 const SILENCE_MS = 70000;
+const HELD_MS = 1000;
 const PAYLOAD = Buffer.alloc((isLong ? 8192 : 512) * 1024, 'port-forward ');
 const WANTED = createHash('sha1').update(PAYLOAD).digest('hex');
 
@@ -35,21 +36,27 @@ async function forward(tools, ports) {
 }
 
 // The ports stand in the streams alone, and come to the audit log all the same.
-async function checkAudit(world, what) {
+async function checkAudit(world, what, { headers }, begun) {
+	const [, id] = headers.find(([name]) => name.toLowerCase() === 'audit-id');
 	const event = await until(`the event of the port-forward of ${what}`, async () =>
 		readFileSync(world.path('audit', 'main.jsonl'), 'utf8')
 			.split('\n')
 			.filter(Boolean)
 			.map((line) => JSON.parse(line))
-			.findLast(({ objectRef, stage }) => objectRef?.subresource === 'portforward' && stage === 'ResponseComplete'),
+			.find(({ auditID, stage }) => auditID === id && stage === 'ResponseComplete'),
 	);
-	assert.deepEqual(JSON.parse(event.annotations['eksgate.io/ports']).sort(), ['7', '8080'], what);
-	assert.ok(Number(event.annotations['eksgate.io/bytes-in']) > PARALLEL * PAYLOAD.length);
+	const note = (name) => event.annotations[`eksgate.io/${name}`];
+	assert.equal(event.objectRef.subresource, 'portforward');
+	assert.deepEqual(JSON.parse(note('ports')).sort(), ['7', '8080'], what);
+	for (const way of ['bytes-in', 'bytes-out']) assert.ok(Number(note(way)) > PARALLEL * PAYLOAD.length, `${what}: ${way}`);
+	const lasted = Number(note('duration-ms'));
+	assert.ok(lasted >= HELD_MS && lasted <= Date.now() - begun, `${what}: ${lasted} ms`);
 }
 
 // `isWebSocket`: whether that kubectl tunnels SPDY in a WebSocket.
 async function checkGeneration(world, tools, isWebSocket = tools.minor >= 31) {
 	const { minor } = tools;
+	const begun = Date.now();
 	const { running, local } = await forward(tools, [8080, 7]);
 	const [page, ...digests] = await Promise.all([
 		fetch(`http://127.0.0.1:${local[0]}/`).then((answer) => answer.text()),
@@ -58,7 +65,7 @@ async function checkGeneration(world, tools, isWebSocket = tools.minor >= 31) {
 	assert.equal(page, 'hello from the application\n', `1.${minor}`);
 	assert.deepEqual(digests, Array(PARALLEL).fill(WANTED), `1.${minor}: what was echoed`);
 	await new Promise((resolve) => {
-		setTimeout(resolve, SILENT_MINORS.includes(minor) ? SILENCE_MS : 0);
+		setTimeout(resolve, SILENT_MINORS.includes(minor) ? SILENCE_MS : HELD_MS);
 	});
 	assert.equal(await echoDigest(local[1]), WANTED, `1.${minor}: after a silence`);
 	await running.kill();
@@ -66,7 +73,7 @@ async function checkGeneration(world, tools, isWebSocket = tools.minor >= 31) {
 	const expected = isWebSocket ? ['websocket', 'SPDY/3.1+portforward.k8s.io'] : ['SPDY/3.1', 'portforward.k8s.io'];
 	assert.deepEqual([upgrade.upgrade, upgrade.protocol], expected, `1.${minor}`);
 	assert.deepEqual(upgrade.ports.sort(), [...Array(PARALLEL + 1).fill(7), 8080]);
-	await checkAudit(world, `1.${minor}`);
+	await checkAudit(world, `1.${minor}`, upgrade, begun);
 	await world.api(prod)('DELETE', '/requests');
 }
 

@@ -57,10 +57,12 @@ scenario('objects by name', { clusters: CLUSTERS.slice(0, 1) }, async (world) =>
 	const create = (type, body, headers = {}) =>
 		nadia.ask(session, maps, { method: 'POST', headers: { 'content-type': type, ...headers }, body });
 
+	const yaml = 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: app-4 # as it was typed\ndata: {a: "1"}\n';
 	for (const [type, body, status, says] of [
 		['application/json', json('app-1'), 201],
 		['application/json; charset=utf-8', json('app-2'), 201],
 		['application/vnd.kubernetes.protobuf', protobuf('app-3'), 201],
+		['application/yaml', yaml, 201],
 		['application/json', json('other'), 403, /cannot create configmaps/],
 		['application/vnd.kubernetes.protobuf', protobuf('other'), 403, /cannot create configmaps/],
 		['application/yaml', 'metadata:\n  name: other\n', 403, /cannot create configmaps/],
@@ -85,11 +87,11 @@ scenario('objects by name', { clusters: CLUSTERS.slice(0, 1) }, async (world) =>
 	assert.match(large.json.message, /body_in_hand/);
 	// No byte of any other create was sent.
 	const sent = (await world.received(CLUSTERS[0])).filter(({ method }) => method === 'POST');
-	assert.equal(sent.length, 3);
+	assert.deepEqual(sent.map(({ body }) => body), [json('app-1'), json('app-2'), protobuf('app-3').toString(), yaml], 'as they were sent');
 
 	const narrow = await nadia.ask(session, maps);
 	assert.equal(narrow.status, 200);
-	assert.deepEqual(narrow.json.items.map(({ metadata }) => metadata.name).sort(), ['app-1', 'app-2', 'app-3']);
+	assert.deepEqual(narrow.json.items.map(({ metadata }) => metadata.name).sort(), ['app-1', 'app-2', 'app-3', 'app-4']);
 	assert.equal((await nadia.ask(session, `${maps}?fieldSelector=metadata.name%3Dapp-1`)).status, 200);
 	session.close();
 

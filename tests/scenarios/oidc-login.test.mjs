@@ -1,7 +1,7 @@
 // People with ID tokens: kubectl works with one, whatever its algorithm; claims become user, groups and scope; what is
 // wrong with a token is told, and no token ever reaches a log or an API server.
 import assert from 'node:assert/strict';
-import { CLUSTERS, nameOf, person, scenario, startBoth } from './harness.mjs';
+import { CLUSTERS, makeCertificate, nameOf, person, scenario, startBoth } from './harness.mjs';
 import { addIssuer, Bearer } from './tokens.mjs';
 import { makeKey, makeToken } from '../sim/oidc/keys.mjs';
 
@@ -99,6 +99,22 @@ scenario('OIDC login', async (world) => {
 	const mixed = await bearer(issuer.token({ sub: 'bob', groups }), both).request(pods(prod));
 	assert.equal(mixed.status, 401);
 	assert.match(mixed.json.message, /do not agree/);
+	// Nor do two that are each for another cluster; one scope restricts both.
+	const narrow = await makeCertificate(world, 'alice', ['engineering'], '1h', nameOf(prod));
+	const scoped = { cert: narrow.certificate, key: narrow.key };
+	const there = issuer.token({ groups, eksgate_cluster: nameOf(second) });
+	for (const cluster of [prod, second]) {
+		const torn = await bearer(there, scoped).request(pods(cluster));
+		assert.equal(torn.status, 401, torn.text);
+		assert.match(torn.json.message, /each is for another cluster/);
+	}
+	const here = issuer.token({ groups, eksgate_cluster: nameOf(prod) });
+	for (const token of [here, issuer.token({ groups })]) {
+		assert.equal((await bearer(token, scoped).request(pods(prod))).status, 200);
+		assert.equal((await bearer(token, scoped).request(pods(second))).status, 403);
+	}
+	assert.equal((await bearer(there, both).request(pods(second))).status, 200);
+	assert.equal((await bearer(there, both).request(pods(prod))).status, 403);
 
 	assert.match((await certified.request(pods(prod), { headers: { authorization: 'Basic eDp5' } })).json.message, /Bearer/);
 	const nobody = await certified.request(pods(prod), { headers: { authorization: 'Bearer' } });

@@ -18,10 +18,11 @@ export async function initialise(world) {
 	world.isInitialised = true;
 }
 
-// {certificate, key}: PEM texts. `groups` choose roles.
-export async function makeCertificate(world, name, groups = [], ttl = '1h') {
+// {certificate, key}: PEM texts. `groups` choose roles; `cluster`: the only one that it is for.
+export async function makeCertificate(world, name, groups = [], ttl = '1h', cluster = undefined) {
 	await initialise(world);
 	const args = ['cert', name, ...groups.flatMap((group) => ['--group', group]), '--ttl', ttl, '--out', '-'];
+	if (cluster !== undefined) args.push('--cluster', cluster);
 	const result = await command(world, 'kubeproxyd', args, world.proxyUser);
 	assert.equal(result.code, 0, `kubeproxyd cert: ${result.stderr}`);
 	const pick = (kind) => new RegExp(`-----BEGIN ${kind}-----[^]*?-----END ${kind}-----\n`).exec(result.stdout)?.[0];

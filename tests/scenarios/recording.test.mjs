@@ -97,18 +97,22 @@ async function byOthers(world, alice, count) {
 // What a container says by itself, to its end. It has no terminal: kubectl asks for none.
 async function byAttach(world, carol, count) {
 	const api = world.api(prod);
-	const attached = await startOnTerminal(carol, name, 'attach -it web-1', { minor: MINORS[0] });
-	await until('it is attached', async () => {
-		await api('POST', '/logs', { pod: 'web-1', line: 'knock' });
-		return /knock/.test(attached.stdout);
-	});
-	await api('POST', '/logs', { pod: 'web-1', line: 'said by itself' });
-	await attached.waitFor(/said by itself/, { stream: 'stdout' });
-	await api('POST', '/logs/end', { pod: 'web-1' });
-	await attached.ended;
-	const one = (await recordings(world, count + 1)).find(({ header }) => header.eksgate.kind === 'attach');
-	assert.match(one.output, /^(knock\n)+said by itself\n$/);
-	assert.deepEqual([one.ending, one.header.command], ['exit 0', '']);
+	for (const [minor, protocol] of [[MINORS[0], /^SPDY\/3\.1 v4\.channel\.k8s\.io$/], [MINORS.at(-1), /^websocket v5\.channel\.k8s\.io$/]]) {
+		const attached = await startOnTerminal(carol, name, 'attach -it web-1', { minor });
+		await until('it is attached', async () => {
+			await api('POST', '/logs', { pod: 'web-1', line: 'knock' });
+			return /knock/.test(attached.stdout);
+		});
+		await api('POST', '/logs', { pod: 'web-1', line: `said to 1.${minor}` });
+		await attached.waitFor(new RegExp(`said to 1.${minor}`), { stream: 'stdout' });
+		await api('POST', '/logs/end', { pod: 'web-1' });
+		await attached.ended;
+		const attaches = (await recordings(world, ++count)).filter(({ header }) => header.eksgate.kind === 'attach');
+		const one = attaches.find(({ header }) => protocol.test(header.eksgate.protocol));
+		assert.ok(one, `${protocol}: ${attaches.map(({ header }) => header.eksgate.protocol)}`);
+		assert.match(one.output, new RegExp(`^(knock\\n)+said to 1.${minor}\\n$`));
+		assert.deepEqual([one.ending, one.header.command], ['exit 0', '']);
+	}
 }
 
 // Without a terminal, and of somebody whose roles say nothing.
@@ -158,6 +162,6 @@ scenario('recording', async (world) => {
 	await checkAllOf(world, carol, kept.length + 2);
 	await byAttach(world, carol, kept.length + 4);
 	checkAudit(world);
-	await until('all are counted', async () => (await counter(kubeproxyd, 'eksgate_recordings_total')) === kept.length + 5);
+	await until('all are counted', async () => (await counter(kubeproxyd, 'eksgate_recordings_total')) === kept.length + 6);
 	assert.equal(await counter(kubeproxyd, 'eksgate_recordings_live'), 0);
 });

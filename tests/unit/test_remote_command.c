@@ -10,6 +10,7 @@
 #include "kubeproxyd/record/remote_command.h"
 #include "kubeproxyd/record/spdy.h"
 #include "kubeproxyd/record/websocket.h"
+#include "tests/unit/allocated.h"
 #include "tests/unit/tunnel_bytes.h"
 
 #define WS   "websocket"
@@ -286,6 +287,12 @@ static void test_spdy_several_types(void **state)
 	buf_free(&block);
 }
 
+/* What was allocated since, whatever the other end sends. */
+static void assert_little_memory(size_t before)
+{
+	assert_in_range(allocated() - before, 0, (size_t)128 * 1024);
+}
+
 /* One that is well made and small, but would take much memory. */
 static void test_spdy_bomb(void **state)
 {
@@ -301,7 +308,9 @@ static void test_spdy_bomb(void **state)
 		add_header(&block, "long", buf_text(&value));
 		spdy_headers(&spdy, &bytes, SPDY_OPEN, 1, &block);
 		assert_true(bytes.len < 1000);
+		size_t before = allocated();
 		assert_int_equal(feed(REMOTE_CLIENT), len < 64000);
+		assert_little_memory(before);
 		buf_free(&block);
 		buf_free(&value);
 	}
@@ -372,8 +381,11 @@ static void test_an_endless_frame(void **state)
 	command = remote_command_new(WS, "v5.channel.k8s.io", NULL, NULL);
 	buf_append(&bytes, "\x82\x7f\x7f\xff\xff\xff\xff\xff\xff\xff", 10);
 	assert_true(feed(REMOTE_SERVER));
-	for (int i = 0; i < 1000; i++)
+	size_t before = allocated();
+	for (int i = 0; i < 1000; i++) {
 		assert_true(remote_command_feed(command, REMOTE_SERVER, zeros, sizeof zeros));
+		assert_little_memory(before);
+	}
 	assert_int_equal(remote_command_wanted(command), INT64_MAX - 1000 * sizeof zeros);
 }
 

@@ -165,6 +165,8 @@ export class Cluster {
 		const user = impersonate(this.store, identity, entry.headers);
 		entry.user = user.name;
 		entry.groups = user.groups;
+		entry.uid = user.uid;
+		entry.extra = user.extra;
 		let info;
 		try {
 			info = requestInfo(request.method, request.url);

@@ -1,4 +1,5 @@
 // The verbs on resources: get, list, create, update, patch, delete, deletecollection.
+import { parse as parseYaml } from 'yaml';
 import { applyDocument } from './apply.mjs';
 import { pageOf } from './pages.mjs';
 import { patchObject } from './patch.mjs';
@@ -18,6 +19,7 @@ export function readDocument(request, body) {
 	if (
 		![
 			'application/json',
+			'application/yaml',
 			'application/apply-patch+yaml',
 			'application/json-patch+json',
 			'application/merge-patch+json',
@@ -26,11 +28,12 @@ export function readDocument(request, body) {
 	) {
 		throw new StatusError(
 			415,
-			`the body of the request was in an unknown format - accepted media types include: application/json`,
+			`the body of the request was in an unknown format - accepted media types include: application/json, application/yaml`,
 		);
 	}
 	try {
-		return JSON.parse(body.toString('utf8'));
+		const text = body.toString('utf8');
+		return type === 'application/yaml' ? parseYaml(text) : JSON.parse(text);
 	} catch (error) {
 		throw new StatusError(400, `the object provided is unrecognized: ${error.message}`);
 	}
