@@ -110,17 +110,15 @@ static void answer_user(struct exchange *exchange)
 	char *locked = exchange->identity != NULL ? admission_find_lock(exchange->all,
 							exchange->caller, exchange->identity)
 						  : NULL;
-	if (locked == NULL && exchange->is_taken_back)
-		return;
 	if (locked == NULL)
 		user_api_answer(exchange->all, exchange->caller, exchange->identity,
 		    exchange->request, &answer);
 	if (locked != NULL)
 		exchange_answer(exchange, 403, locked);
-	else if (answer.status == 200)
-		exchange_answer_document(exchange, answer.type, &answer.body);
-	else
+	else if (answer.status != 200)
 		exchange_answer(exchange, answer.status, answer.message);
+	else if (!exchange->is_taken_back)
+		exchange_answer_document(exchange, answer.type, &answer.body);
 	user_api_answer_free(&answer);
 	free(locked);
 }

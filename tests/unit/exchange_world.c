@@ -194,7 +194,7 @@ bool user_api_is_asked(
 	(void)all;
 	(void)caller;
 	(void)request;
-	return false;
+	return world.own_status != 0;
 }
 
 bool user_api_is_public(const struct http_head *request)
@@ -210,8 +210,11 @@ void user_api_answer(struct exchanges *all, struct caller *caller, struct identi
 	(void)caller;
 	(void)identity;
 	(void)request;
-	(void)answer;
-	fail_msg("nobody asked the proxy itself");
+	assert_int_not_equal(world.own_status, 0);
+	answer->status = world.own_status;
+	answer->type = "text/plain";
+	answer->message = (char[]){"no"};
+	buf_append_text(&answer->body, "of the proxy");
 }
 
 void user_api_answer_free(struct user_api_answer *answer)

@@ -27,6 +27,7 @@ struct exchange_world {
 	const char *unpreparable;
 	struct identity identity;
 	const char *identity_error;
+	unsigned own_status; /* requests are for the proxy's own API, and answered so; 0: none is */
 	const struct locks *locks;
 	struct role_options options;
 	bool is_denied;

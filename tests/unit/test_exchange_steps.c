@@ -88,7 +88,8 @@ static void test_strangers_are_answered_at_once(void **state)
 static void test_what_the_proxy_answers_is_taken_back(void **state)
 {
 	(void)state;
-	world.is_for_proxy = true;
+	caller.is_known = true;
+	world.own_status = 200;
 	exchange = arrive(&client);
 	exchange_client_events.on_failed(exchange, &gone);
 	assert_true(client.is_released);
@@ -100,6 +101,12 @@ static void test_what_the_proxy_answers_is_taken_back(void **state)
 	assert_int_equal(client.head.status, 200);
 	assert_string_equal(buf_text(&client.body), "of the proxy");
 	count_is("eksgate_proxy_requests_total{cluster=\"\",code=\"200\"} 1\n");
+	side_clear(&client);
+	/* A refusal stays one. */
+	world.own_status = 403;
+	exchange = arrive(&client);
+	exchange_client_events.on_failed(exchange, &gone);
+	count_is("eksgate_proxy_requests_total{cluster=\"\",code=\"403\"} 1\n");
 }
 
 static void note_released(void *arg)
