@@ -445,6 +445,35 @@ static void test_memory(void **state)
 	buf_free(&head);
 }
 
+/* An event of 1 MiB among others, in pieces: no more than it is held, and only as long as it comes.
+ */
+static void test_watch_memory(void **state)
+{
+	(void)state;
+	static const struct filter_events gauging = {
+	    may_read_half, emit_to_gauge, put_away_nowhere, fetch_from_nowhere};
+	struct filter_limits limits = {.item_max = 2 * MIB, .held_max = 1};
+	struct buf each = {0}, object = {0}, large = {0};
+	put_named_event(&each, "ADDED", "yes", "a0");
+	put_object(&object, "yes", "a0", MIB);
+	put_event(&large, "ADDED", "Pod", &object);
+	struct gauge gauge = {.before = allocated()};
+	struct protobuf_filter *filter =
+	    protobuf_filter_new(FILTER_WATCH, &limits, &gauging, &gauge);
+	gauge.filter = filter;
+	feed(filter, &large, &gauge);
+	feed(filter, &each, &gauge);
+	assert_int_equal(gauge.bytes, large.len + each.len);
+	const size_t bound = large.len + (size_t)256 * 1024;
+	if (gauge.most > bound || gauge.most_held > bound)
+		fail_msg("%zu bytes were allocated, %zu held", gauge.most, gauge.most_held);
+	assert_true(protobuf_filter_memory(filter) < 256 * 1024);
+	protobuf_filter_free(&filter);
+	buf_free(&each);
+	buf_free(&object);
+	buf_free(&large);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -460,6 +489,7 @@ int main(void)
 	    cmocka_unit_test(test_expired),
 	    cmocka_unit_test(test_watch_is_prompt),
 	    cmocka_unit_test(test_memory),
+	    cmocka_unit_test(test_watch_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
