@@ -181,9 +181,10 @@ test_h1_reader := $(BASE) $(HTTP) $(LLHTTP)
 test_status := $(BASE) kubeproxyd/http/status.o
 
 UNIT_TESTS += test_stream test_tls test_tls_authorities test_listener test_resolver test_stream_trickle test_stream_marks \
-	test_stream_queue test_stream_bulk test_tls_seal test_tls_tickets test_ticket_keys test_caller
+	test_stream_queue test_stream_bulk test_tls_socket test_tls_seal test_tls_tickets test_ticket_keys test_caller
 STREAM_ENDS := tests/unit/stream_ends.o tests/unit/certificates.o
 test_stream_queue := common/xmem.o kubeproxyd/net/stream_queue.o
+test_tls_socket := $(BASE) kubeproxyd/net/tls_socket.o
 test_stream := $(BASE) common/loop.o $(NET) $(STREAM_ENDS)
 test_stream_trickle := $(test_stream)
 test_stream_marks := $(test_stream)

@@ -24,6 +24,8 @@ int64_t gather_delay(struct gather *gather, int64_t now, int64_t (*cpu_time)(voi
 		delay = gather->turned_at + GATHER_NS - now;
 	if (delay < WORTHWHILE_NS)
 		delay = 0;
+	if (delay > GATHER_NS) /* a signal cut the last one short */
+		delay = GATHER_NS;
 	gather->expects_more = false;
 	gather->turned_at = now + delay;
 	return delay;

@@ -32,9 +32,6 @@ struct caller {
 	struct identity *identity; /* of the certificate, or NULL; the shared one */
 	struct caller_grants *grants; /* the last ones used of another identity: a token's */
 	bool is_known; /* a credential of it was accepted */
-	/* HTTP/2: its connection ends, since a request showed no credential that is accepted: no
-	 * other one is let in */
-	bool is_sent_away;
 	void (*on_known)(void *arg); /* called once, or NULL */
 	void *on_known_arg;
 };

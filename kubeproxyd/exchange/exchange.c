@@ -110,38 +110,23 @@ static void answer_user(struct exchange *exchange)
 	char *locked = exchange->identity != NULL ? admission_find_lock(exchange->all,
 							exchange->caller, exchange->identity)
 						  : NULL;
-	if (locked == NULL && exchange->is_taken_back)
-		return;
 	if (locked == NULL)
 		user_api_answer(exchange->all, exchange->caller, exchange->identity,
 		    exchange->request, &answer);
 	if (locked != NULL)
 		exchange_answer(exchange, 403, locked);
-	else if (answer.status == 200)
-		exchange_answer_document(exchange, answer.type, &answer.body);
-	else
+	else if (answer.status != 200)
 		exchange_answer(exchange, answer.status, answer.message);
+	else if (!exchange->is_taken_back)
+		exchange_answer_document(exchange, answer.type, &answer.body);
 	user_api_answer_free(&answer);
 	free(locked);
-}
-
-/* Of who has shown no credential that is accepted, one request of a connection is answered, or
- * recorded: the next costs a handshake. Those that came with it are not looked at, or their tokens
- * are refused as well; they may be made anew. What the proxy itself asks was let in with the
- * request that it is for. */
-static bool is_turned_away(const struct exchange *exchange)
-{
-	return exchange->caller->is_sent_away && !exchange->admission.may_page;
 }
 
 static void on_identity(void *arg, struct identity *identity, const struct refusal *refusal)
 {
 	struct exchange *exchange = arg;
 	exchange->query = NULL;
-	if (identity == NULL && is_turned_away(exchange)) {
-		exchange_turn_away(exchange);
-		return;
-	}
 	if (identity == NULL) {
 		exchange_answer_after(
 		    exchange, refusal->status, refusal->message, refusal->retry_after);
@@ -189,18 +174,19 @@ void exchange_let_page(struct exchange *exchange)
 	exchange->admission.may_page = true;
 }
 
+/* A stranger gets one answer a connection, which the first request has: what came with it must find
+ * the connection ended. */
 void exchange_start(struct exchange *exchange)
 {
-	exchanges_step_later(exchange->all, &exchange->link, EXCHANGE_ARRIVES);
+	if (exchange->caller->is_known)
+		exchanges_step_later(exchange->all, &exchange->link, EXCHANGE_ARRIVES);
+	else
+		exchange_arrive(exchange);
 }
 
 void exchange_arrive(struct exchange *exchange)
 {
 	struct caller *caller = exchange->caller;
-	if (is_turned_away(exchange)) {
-		exchange_turn_away(exchange);
-		return;
-	}
 	if (user_api_is_asked(exchange->all, caller, exchange->request) &&
 	    user_api_is_public(exchange->request)) {
 		answer_user(exchange);
@@ -392,10 +378,7 @@ static void on_client_failed(void *arg, const struct peer_failure *failure)
 	exchange->is_taken_back = true;
 	/* The records say of whoever takes it back at once, too, who it was and what for. */
 	exchanges_arrive_now(exchange->all, &exchange->link);
-	if (exchange->state == STATE_IDENTIFYING && is_turned_away(exchange))
-		exchange_turn_away(exchange);
-	else
-		exchange_finish(exchange, failure->reason);
+	exchange_finish(exchange, failure->reason);
 }
 
 const struct peer_events exchange_client_events = {

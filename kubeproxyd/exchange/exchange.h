@@ -19,7 +19,8 @@ struct exchange *exchange_new(struct exchanges *all, struct peer client, struct 
     const struct http_head *head) MUST_USE;
 /* Its client is the proxy itself: a filtered list has its pages. Before exchange_start(). */
 void exchange_let_page(struct exchange *exchange);
-/* It takes its way at the end of this turn. */
+/* It takes its way at the end of this turn, or inside this call when no credential of its caller
+ * was accepted yet: it may answer and release the client then. */
 void exchange_start(struct exchange *exchange);
 /* What the client does, as of any peer (on_head is not used); `arg` is the exchange. */
 extern const struct peer_events exchange_client_events;

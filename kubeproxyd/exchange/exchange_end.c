@@ -97,8 +97,16 @@ void exchange_drop_upstream(struct exchange *exchange)
 	exchange->upstream = (struct peer){0};
 }
 
-static void let_go(struct exchange *exchange)
+void exchange_finish(struct exchange *exchange, const char *reason)
 {
+	if (exchange->state == STATE_DONE)
+		return;
+	if (exchange->state == STATE_ENDED)
+		reason = "done";
+	exchange_set_state(exchange, STATE_DONE);
+	reason = exchange_remote_reason(exchange, reason);
+	record(exchange, reason);
+	exchange_remote_free(exchange, reason);
 	exchanges_remove(exchange->all, &exchange->link);
 	identity_query_cancel(&exchange->query);
 	token_wait_cancel(&exchange->wait);
@@ -112,27 +120,7 @@ static void let_go(struct exchange *exchange)
 	admission_free(&exchange->admission);
 	identity_unref(&exchange->identity);
 	loop_free_later(exchange->all->with.loop, free_exchange, exchange);
-}
-
-void exchange_finish(struct exchange *exchange, const char *reason)
-{
-	if (exchange->state == STATE_DONE)
-		return;
-	if (exchange->state == STATE_ENDED)
-		reason = "done";
-	exchange_set_state(exchange, STATE_DONE);
-	reason = exchange_remote_reason(exchange, reason);
-	record(exchange, reason);
-	exchange_remote_free(exchange, reason);
-	let_go(exchange);
 	exchange->client.verbs->release(exchange->client.object);
-}
-
-void exchange_turn_away(struct exchange *exchange)
-{
-	exchange_set_state(exchange, STATE_DONE);
-	let_go(exchange);
-	exchange->client.verbs->turn_away(exchange->client.object);
 }
 
 void exchange_end_later(struct exchange *exchange)

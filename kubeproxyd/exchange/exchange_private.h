@@ -100,8 +100,6 @@ void exchange_rules_end(struct exchange *exchange);
 void exchange_drop_upstream(struct exchange *exchange);
 /* The one way out; `reason` goes into the records. */
 void exchange_finish(struct exchange *exchange, const char *reason);
-/* The same without an answer or a record, for one that was not let in. */
-void exchange_turn_away(struct exchange *exchange);
 /* The same at the end of this turn, for an answer that is complete. */
 void exchange_end_later(struct exchange *exchange);
 /* Answers with a Status of our own and ends. */

@@ -359,13 +359,6 @@ void h2_say_goodbye(struct h2_conversation *conversation)
 	h2_ask_flush(conversation);
 }
 
-void h2_send_away(struct h2_conversation *conversation)
-{
-	conversation->session->caller.is_sent_away = true;
-	if (!conversation->is_closed)
-		h2_say_goodbye(conversation);
-}
-
 static void on_notice_over(void *arg)
 {
 	h2_say_goodbye(arg);

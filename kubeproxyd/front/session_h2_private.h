@@ -78,8 +78,6 @@ void h2_ask_flush(struct h2_conversation *conversation);
 void h2_note_taken(struct h2_conversation *conversation, size_t len);
 /* GOAWAY: no stream after the last one seen. */
 void h2_say_goodbye(struct h2_conversation *conversation);
-/* The same for want of a credential: no other request that waits is let in either. */
-void h2_send_away(struct h2_conversation *conversation);
 
 /* --- session_h2_stream.c */
 

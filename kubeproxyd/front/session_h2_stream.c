@@ -159,10 +159,6 @@ static bool send_head(void *object, const struct http_head *head)
 {
 	struct client_stream *stream = object;
 	struct h2_conversation *conversation = stream->conversation;
-	/* Even where nobody hears the answer any more. */
-	bool is_unknown = head->status == 401 && conversation->session->caller.identity == NULL;
-	if (is_unknown || session_is_strange(conversation->session))
-		h2_send_away(conversation);
 	if (stream->is_closed || conversation->is_closed)
 		return false;
 	struct buf *out = h2_head_open(&stream->h2);
@@ -171,6 +167,9 @@ static bool send_head(void *object, const struct http_head *head)
 	stream->has_answered_head = true;
 	stream->is_bodiless = is_bodiless(stream, head);
 	h2_head_close(&stream->h2, stream->is_bodiless);
+	bool is_unknown = head->status == 401 && conversation->session->caller.identity == NULL;
+	if (is_unknown || session_is_strange(conversation->session))
+		h2_say_goodbye(conversation);
 	h2_ask_flush(conversation);
 	return true;
 }
@@ -285,16 +284,6 @@ static void release(void *object)
 	h2_ask_flush(conversation);
 }
 
-static void turn_away(void *object)
-{
-	struct client_stream *stream = object;
-	struct h2_conversation *conversation = stream->conversation;
-	stream->exchange = NULL;
-	if (!stream->is_closed && !conversation->is_closed)
-		h2_reset(&stream->h2, H2_REFUSED_STREAM);
-	client_stream_free(stream);
-}
-
 static const struct peer_verbs verbs = {
     .send_head = send_head,
     .send_body = send_body,
@@ -303,7 +292,6 @@ static const struct peer_verbs verbs = {
     .pause = pause_body,
     .resume = resume_body,
     .release = release,
-    .turn_away = turn_away,
 };
 
 /* --- requests -----------------------------------------------------------------------------------
@@ -387,10 +375,8 @@ void client_stream_tell(struct client_stream *stream)
 	exchange_client_events.on_end(stream->exchange);
 }
 
-/* A stranger that takes a request back has had it: it could do so for ever. */
 void client_stream_cut(struct client_stream *stream, const char *reason)
 {
-	struct h2_conversation *conversation = stream->conversation;
 	struct exchange *exchange = stream->exchange;
 	stream->is_closed = true;
 	if (exchange == NULL) {
@@ -399,6 +385,4 @@ void client_stream_cut(struct client_stream *stream, const char *reason)
 	}
 	struct peer_failure failure = {.kind = PEER_CUT, .reason = reason};
 	exchange_client_events.on_failed(exchange, &failure);
-	if (session_is_strange(conversation->session))
-		h2_send_away(conversation);
 }

@@ -74,6 +74,7 @@ void h2_free(struct h2 *h2)
 void h2_stop(struct h2 *h2)
 {
 	h2->is_stopped = true;
+	hpack_kept_free(&h2->kept);
 }
 
 bool h2_take_preface(struct h2 *h2, const uint8_t *data, size_t len, size_t *used)

@@ -35,9 +35,6 @@ struct peer_verbs {
 	/* The exchange is done with this side. What is not complete is cut, so that nobody takes it
 	 * for complete. */
 	void (*release)(void *object);
-	/* HTTP/2 clients only, in place of all others and of release(): nothing was done about the
-	 * request, which may be made anew on another connection. */
-	void (*turn_away)(void *object);
 };
 
 /* `object` NULL: none. */

@@ -147,6 +147,9 @@ static enum stream_io_result tls_read(struct stream_io *io, uint8_t *data, size_
 {
 	tls_socket_begin(&io->socket, io->keeps_records ? TLS_SOCKET_RECORD : TLS_SOCKET_MOST);
 	enum stream_io_result result = read_records(io, data, len, got);
+	/* Behind the end, nobody asks for it any more. */
+	if (result == STREAM_IO_END || result == STREAM_IO_BROKEN)
+		tls_socket_free(&io->socket);
 	tls_socket_end(&io->socket);
 	return result;
 }

@@ -28,7 +28,8 @@ static int on_write(BIO *bio, const char *data, size_t len, size_t *put)
 	if (is_not_now(result))
 		BIO_set_retry_write(bio);
 	*put = result > 0 ? (size_t)result : 0;
-	return result > 0;
+	/* SSL_shutdown() knows failures by -1 alone. */
+	return result > 0 ? 1 : -1;
 }
 
 /* --- reading --------------------------------------------------------------------------------- */
@@ -50,14 +51,11 @@ static size_t take_ahead(struct tls_socket *from, char *data, size_t len)
 	return taken;
 }
 
-/* As recv(). A short read told that there was no more: the descriptor shows what comes later. */
+/* As recv(). */
 static ssize_t read_ahead(struct tls_socket *from)
 {
-	if (from->is_drained) {
-		errno = EAGAIN;
-		return -1;
-	}
 	ssize_t result = recv(from->fd, shared, from->at_once, 0);
+	from->may_read_ahead = false;
 	from->is_drained = result < (ssize_t)from->at_once;
 	if (result > 0) {
 		from->ahead = shared;
@@ -66,14 +64,24 @@ static ssize_t read_ahead(struct tls_socket *from)
 	return result;
 }
 
+/* The same for what OpenSSL needs, often the end of a record. A short read told that there is no
+ * more: the descriptor shows what comes later. */
+static ssize_t read_needed(struct tls_socket *from, char *data, size_t len)
+{
+	if (from->is_drained) {
+		errno = EAGAIN;
+		return -1;
+	}
+	return recv(from->fd, data, len, 0);
+}
+
 static int on_read(BIO *bio, char *data, size_t len, size_t *got)
 {
 	struct tls_socket *from = BIO_get_data(bio);
 	ssize_t result = 1;
 	BIO_clear_retry_flags(bio);
 	if (from->ahead_len == 0)
-		result =
-		    from->is_open_for_reading ? read_ahead(from) : recv(from->fd, data, len, 0);
+		result = from->may_read_ahead ? read_ahead(from) : read_needed(from, data, len);
 	*got = result > 0 ? (size_t)result : 0;
 	if (from->ahead_len > 0)
 		*got = take_ahead(from, data, len);
@@ -81,19 +89,19 @@ static int on_read(BIO *bio, char *data, size_t len, size_t *got)
 		BIO_set_retry_read(bio);
 	if (result == 0)
 		BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
-	return result > 0;
+	return result > 0 ? 1 : (int)result;
 }
 
 void tls_socket_begin(struct tls_socket *socket, size_t at_once)
 {
-	socket->is_open_for_reading = true;
+	socket->may_read_ahead = true;
 	socket->is_drained = false;
 	socket->at_once = at_once;
 }
 
 void tls_socket_end(struct tls_socket *socket)
 {
-	socket->is_open_for_reading = false;
+	socket->may_read_ahead = false;
 	if (socket->ahead_len == 0 || socket->kept != NULL)
 		return;
 	socket->kept = xmalloc(socket->ahead_len);

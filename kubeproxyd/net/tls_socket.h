@@ -14,7 +14,8 @@
 struct tls_socket {
 	int fd;
 	bool has_more_to_write; /* set it: more follows at once behind what is written now */
-	bool is_open_for_reading, is_drained;
+	bool may_read_ahead; /* once in a call */
+	bool is_drained; /* by the last call */
 	size_t at_once; /* most that is read with one call */
 	/* Read and not yet taken by OpenSSL: in a buffer that all share, in between in `kept`. */
 	const uint8_t *ahead;

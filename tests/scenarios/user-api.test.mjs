@@ -53,16 +53,11 @@ scenario("the proxy's own answers", async (world) => {
 
 	// Who takes it back in the very packet that asks for it is not answered, and on record for that.
 	const opening = [[':method', 'GET'], [':scheme', 'https'], [':authority', address], [':path', '/v1/clusters']];
-	for (const [user, tls, fields] of [
-		['alice', { cert: alice.certificate, key: alice.key }, []],
-		['tina', {}, [['authorization', `Bearer ${issuer.token({ sub: 'tina' })}`]]],
-	]) {
-		const hasty = await new RawH2({ port: kubeproxyd.port, rejectUnauthorized: false, ...tls }).open();
-		const from = kubeproxyd.stderr.length;
-		hasty.send(headers(1, [...opening, ...fields]), frame(FRAME.RST_STREAM, 0, 1, Buffer.from([0, 0, 0, 8])));
-		await kubeproxyd.log('access', 'request', new RegExp(`user=${user} .*status=0 .*reason="the client cancelled"`), { from });
-		hasty.destroy();
-	}
+	const hasty = await new RawH2({ port: kubeproxyd.port, rejectUnauthorized: false, cert: alice.certificate, key: alice.key }).open();
+	const from = kubeproxyd.stderr.length;
+	hasty.send(headers(1, opening), frame(FRAME.RST_STREAM, 0, 1, Buffer.from([0, 0, 0, 8])));
+	await kubeproxyd.log('access', 'request', /user=alice .*status=0 .*reason="the client cancelled"/, { from });
+	hasty.destroy();
 
 	// Stand-ins for the credential plugins: what the kubeconfig calls is what they were asked.
 	const bin = world.path('bin');

@@ -14,7 +14,6 @@
 #include "common/xmem.h"
 #include "kubeproxyd/directory/subscriber.h"
 #include "kubeproxyd/directory/token.h"
-#include "kubeproxyd/exchange/caller.h"
 #include "kubeproxyd/exchange/user_api.h"
 #include "kubeproxyd/gate/identity_certificate.h"
 #include "kubeproxyd/gate/identity_resolve.h"
@@ -163,22 +162,6 @@ struct unix_time identity_end(const struct identity *identity)
 	return identity->ends.ms != 0 ? identity->ends : identity->expires;
 }
 
-#define ASKERS 8
-static struct identity_query {
-	identity_fn *fn;
-	void *arg; /* NULL: it does not wait any more */
-} askers[ASKERS];
-static size_t asker_count;
-
-static void give_identity(identity_fn *fn, void *arg)
-{
-	struct refusal refusal = {.status = 401, .message = world.identity_error};
-	if (world.identity_error != NULL)
-		fn(arg, NULL, &refusal);
-	else
-		fn(arg, identity_ref(&world.identity), NULL);
-}
-
 struct identity_query *identity_resolve(struct identity_providers *providers,
     struct identity *of_connection, const struct identity_evidence *evidence, identity_fn *fn,
     void *arg)
@@ -186,29 +169,17 @@ struct identity_query *identity_resolve(struct identity_providers *providers,
 	(void)providers;
 	(void)of_connection;
 	(void)evidence;
-	if (!world.is_identity_late) {
-		give_identity(fn, arg);
-		return NULL;
-	}
-	assert_true(asker_count < ASKERS);
-	askers[asker_count] = (struct identity_query){fn, arg};
-	return &askers[asker_count++];
-}
-
-void exchange_world_give_identities(void)
-{
-	for (size_t i = 0; i < asker_count; i++) {
-		if (askers[i].arg != NULL)
-			give_identity(askers[i].fn, askers[i].arg);
-	}
-	asker_count = 0;
+	struct refusal refusal = {.status = 401, .message = world.identity_error};
+	if (world.identity_error != NULL)
+		fn(arg, NULL, &refusal);
+	else
+		fn(arg, identity_ref(&world.identity), NULL);
+	return NULL;
 }
 
 void identity_query_cancel(struct identity_query **query)
 {
-	if (*query != NULL)
-		(*query)->arg = NULL;
-	*query = NULL;
+	assert_null(*query);
 }
 
 const struct locks *lock_watch_now(const struct lock_watch *watch)
@@ -223,7 +194,7 @@ bool user_api_is_asked(
 	(void)all;
 	(void)caller;
 	(void)request;
-	return world.is_for_proxy;
+	return world.own_status != 0;
 }
 
 bool user_api_is_public(const struct http_head *request)
@@ -239,9 +210,10 @@ void user_api_answer(struct exchanges *all, struct caller *caller, struct identi
 	(void)caller;
 	(void)identity;
 	(void)request;
-	assert_true(world.is_for_proxy);
-	answer->status = 200;
+	assert_int_not_equal(world.own_status, 0);
+	answer->status = world.own_status;
 	answer->type = "text/plain";
+	answer->message = (char[]){"no"};
 	buf_append_text(&answer->body, "of the proxy");
 }
 
@@ -363,8 +335,6 @@ static bool send_head(void *object, const struct http_head *head)
 	assert_false(side->has_head || side->is_released);
 	side->has_head = true;
 	side->head.status = head->status;
-	if (head->status == 401 && side->sends_away != NULL)
-		side->sends_away->is_sent_away = true;
 	side->head.body = head->body;
 	side->head.is_upgrade = head->is_upgrade;
 	http_head_set_method(&side->head, head->method);
@@ -410,20 +380,12 @@ static void release(void *object)
 	side->is_released = true;
 }
 
-static void turn_away(void *object)
-{
-	struct side *side = object;
-	assert_false(side->has_head || side->is_released);
-	side->is_released = side->is_turned_away = true;
-}
-
 const struct peer_verbs side_verbs = {.send_head = send_head,
     .send_body = send_body,
     .send_end = send_end,
     .pause = pause_side,
     .resume = resume_side,
-    .release = release,
-    .turn_away = turn_away};
+    .release = release};
 
 struct peer upstream_open(struct upstreams *pools, struct cluster *cluster,
     const struct upstream_want *want, const struct peer_events *events, void *arg)

@@ -16,8 +16,6 @@
 #include "kubeproxyd/http/peer.h"
 #include "kubeproxyd/policy/options.h"
 
-struct caller;
-
 #define UPSTREAMS 8
 
 /* What the neighbours do, and what became of them. */
@@ -29,10 +27,9 @@ struct exchange_world {
 	const char *unpreparable;
 	struct identity identity;
 	const char *identity_error;
+	unsigned own_status; /* requests are for the proxy's own API, and answered so; 0: none is */
 	const struct locks *locks;
 	struct role_options options;
-	bool is_identity_late; /* it comes by exchange_world_give_identities() */
-	bool is_for_proxy; /* requests are for the proxy's own API, and answered 200 */
 	bool is_denied;
 	bool needs_name; /* and only "mine" is allowed */
 	const char *shown; /* only names that begin so are: the answer is filtered. NULL: all */
@@ -45,9 +42,7 @@ struct exchange_world {
 struct side {
 	struct http_head head;
 	struct buf body;
-	bool has_head, is_ended, is_released, is_paused, is_full, is_turned_away;
-	struct caller
-	    *sends_away; /* when it is answered 401, as HTTP/2 sessions do; NULL: nobody */
+	bool has_head, is_ended, is_released, is_paused, is_full;
 	struct upstream_want want;
 	const struct peer_events *events;
 	void *arg;
@@ -61,8 +56,6 @@ extern const struct peer_verbs side_verbs;
 /* One cluster "prod", one user "alice" who may do everything. */
 void exchange_world_reset(void);
 void exchange_world_give_token(void);
-/* To all who wait for theirs. */
-void exchange_world_give_identities(void);
 /* Forgets what the side was told. */
 void side_clear(struct side *side);
 

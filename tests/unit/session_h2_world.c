@@ -132,13 +132,6 @@ void life_release(struct life *life)
 	life->client.verbs->release(life->client.object);
 }
 
-void life_turn_away(struct life *life)
-{
-	life->is_live = false;
-	life->head = NULL;
-	life->client.verbs->turn_away(life->client.object);
-}
-
 void life_answer_head(struct life *life, unsigned status, long length)
 {
 	struct http_head head = {.status = status,
@@ -223,8 +216,6 @@ static void on_failed(void *arg, const struct peer_failure *failure)
 		abort();
 	life->failures++;
 	life->failure = xstrdup(failure->reason);
-	if (world.refuses_when_cut)
-		life_answer_head(life, 401, 0);
 	life_release(life);
 }
 

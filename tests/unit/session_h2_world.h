@@ -42,7 +42,6 @@ struct world {
 	struct life lives[LIVES];
 	size_t count;
 	bool answers_at_once, takes_bodies; /* what exchanges do when they begin */
-	bool refuses_when_cut; /* and when their client is gone */
 	bool has_ended;
 	enum session_end how;
 	char *reason;
@@ -68,8 +67,6 @@ void life_send(struct life *life, const char *data, size_t len);
 /* Ends the answer and releases the client. */
 void life_end(struct life *life);
 void life_answer(struct life *life, unsigned status, const char *text);
-/* It was not let in. */
-void life_turn_away(struct life *life);
 /* Releases the client, whatever was answered. */
 void life_release(struct life *life);
 

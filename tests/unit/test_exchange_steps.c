@@ -62,106 +62,34 @@ static void test_all_of_a_turn_go(void **state)
 	count_is("eksgate_proxy_requests_total{cluster=\"prod\",code=\"200\"} 3\n");
 }
 
-/* Each refused request ends its connection: what came with the first is not looked at. */
-static void test_a_stranger_is_answered_once(void **state)
+/* So that what came with their first request finds the connection ended; whom it knows wait. */
+static void test_strangers_are_answered_at_once(void **state)
 {
 	(void)state;
-	enum { COUNT = 4 };
-	static struct side sides[COUNT];
-	for (int was_known = 0; was_known < 2; was_known++) {
-		caller.is_known = was_known;
-		caller.is_sent_away = false;
-		world.identity_error = "no credential";
-		for (size_t i = 0; i < COUNT; i++) {
-			sides[i].sends_away = &caller;
-			exchange = arrive(&sides[i]);
-			assert_false(sides[i].is_released);
-		}
-		end_turn();
-		assert_int_equal(sides[0].head.status, 401);
-		for (size_t i = 0; i < COUNT; i++) {
-			assert_true(sides[i].is_released);
-			assert_int_equal(sides[i].is_turned_away, i > 0);
-			side_clear(&sides[i]);
-		}
-	}
-	count_is("eksgate_proxy_requests_total{cluster=\"\",code=\"401\"} 2\n");
-}
-
-/* Whoever takes it back in the turn that brought it has no more than one record. */
-static void test_a_stranger_takes_back_once(void **state)
-{
-	(void)state;
-	static struct side second;
 	world.identity_error = "no credential";
 	exchange = arrive(&client);
-	struct exchange *other = arrive(&second);
-	client.sends_away = &caller;
-	exchange_client_events.on_failed(exchange, &gone);
-	assert_true(client.is_released && !client.is_turned_away);
-	exchange_client_events.on_failed(other, &gone);
-	assert_true(second.is_turned_away);
-	end_turn();
-	side_clear(&second);
-	count_is("eksgate_proxy_requests_total{cluster=\"\",code=\"401\"} 1\n");
-}
-
-/* Nor those whose tokens take a while to be judged; who has a good one is served. */
-static void test_strangers_whose_tokens_are_judged_late(void **state)
-{
-	(void)state;
-	static struct side sides[4];
-	world.is_identity_late = true;
-	for (size_t i = 0; i < 4; i++) {
-		sides[i].sends_away = &caller;
-		exchange = arrive(&sides[i]);
-	}
-	end_turn();
-	world.identity_error = "a bad token";
-	/* The last one leaves once the first was answered. */
-	caller.is_sent_away = true;
-	exchange_client_events.on_failed(exchange, &gone);
-	assert_true(sides[3].is_turned_away);
-	caller.is_sent_away = false;
-	exchange_world_give_identities();
-	assert_int_equal(sides[0].head.status, 401);
-	assert_true(sides[1].is_turned_away && sides[2].is_turned_away);
-	count_is("eksgate_proxy_requests_total{cluster=\"\",code=\"401\"} 1\n");
-	for (size_t i = 0; i < 4; i++)
-		side_clear(&sides[i]);
-	caller.is_sent_away = false;
-	exchange = arrive(&client);
-	end_turn();
-	caller.is_sent_away = true;
+	assert_true(client.is_released);
+	assert_int_equal(client.head.status, 401);
+	side_clear(&client);
 	world.identity_error = NULL;
-	exchange_world_give_identities();
+	exchange = arrive(&client);
+	assert_true(caller.is_known);
+	exchange_client_events.on_failed(exchange, &gone);
+	side_clear(&client);
+	world.identity_error = "no credential";
+	exchange = arrive(&client);
+	assert_false(client.is_released);
 	end_turn();
-	answer_whole(0);
-	end_turn();
-	assert_int_equal(client.head.status, 200);
-}
-
-/* They serve a request that was let in. */
-static void test_own_requests_are_not_turned_away(void **state)
-{
-	(void)state;
-	http_head_set_method(&request, "GET");
-	http_head_set_target(&request, PODS, strlen(PODS));
-	request.body = HTTP_BODY_NONE;
-	caller.is_sent_away = true;
-	exchange = exchange_new(all, (struct peer){&side_verbs, &client}, &caller, &request);
-	exchange_let_page(exchange);
-	set_out();
-	answer_whole(0);
-	end_turn();
-	assert_int_equal(client.head.status, 200);
+	assert_true(client.is_released);
+	assert_int_equal(client.head.status, 401);
 }
 
 /* The proxy's own API answers nobody who does not want it any more, and is not on record for it. */
 static void test_what_the_proxy_answers_is_taken_back(void **state)
 {
 	(void)state;
-	world.is_for_proxy = true;
+	caller.is_known = true;
+	world.own_status = 200;
 	exchange = arrive(&client);
 	exchange_client_events.on_failed(exchange, &gone);
 	assert_true(client.is_released);
@@ -173,6 +101,12 @@ static void test_what_the_proxy_answers_is_taken_back(void **state)
 	assert_int_equal(client.head.status, 200);
 	assert_string_equal(buf_text(&client.body), "of the proxy");
 	count_is("eksgate_proxy_requests_total{cluster=\"\",code=\"200\"} 1\n");
+	side_clear(&client);
+	/* A refusal stays one. */
+	world.own_status = 403;
+	exchange = arrive(&client);
+	exchange_client_events.on_failed(exchange, &gone);
+	count_is("eksgate_proxy_requests_total{cluster=\"\",code=\"403\"} 1\n");
 }
 
 static void note_released(void *arg)
@@ -363,10 +297,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(test_all_of_a_turn_go),
-	    TEST(test_a_stranger_is_answered_once),
-	    TEST(test_a_stranger_takes_back_once),
-	    TEST(test_strangers_whose_tokens_are_judged_late),
-	    TEST(test_own_requests_are_not_turned_away),
+	    TEST(test_strangers_are_answered_at_once),
 	    TEST(test_what_the_proxy_answers_is_taken_back),
 	    TEST(test_an_end_comes_before_its_flush),
 	    TEST(test_an_end_makes_room_for_who_arrives),

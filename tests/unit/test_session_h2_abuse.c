@@ -385,47 +385,6 @@ static void test_strangers_hold_little(void **state)
 }
 
 /* Its own body is the one that waits. */
-/* Whatever waits beside it may be made anew on another connection. */
-static void test_a_stranger_is_sent_away(void **state)
-{
-	(void)state;
-	world_become_stranger();
-	reopen(&(struct h2_end_options){0});
-	int32_t first = ask("GET", "/api", false), second = ask("GET", "/api", false);
-	life_answer(&world.lives[0], 401, "no");
-	assert_true(world.session.caller.is_sent_away);
-	life_turn_away(&world.lives[1]);
-	talk();
-	assert_int_equal(client.goaways, 1);
-	assert_int_equal(heard(first)->code, NGHTTP2_NO_ERROR);
-	assert_int_equal(heard(second)->code, NGHTTP2_REFUSED_STREAM);
-	assert_true(world.has_ended);
-	assert_int_equal(world.how, SESSION_POLITE);
-}
-
-/* It cannot ask for ever by taking back what it asks; nor with bad tokens whoever sent a good one.
- */
-static void test_who_takes_back_is_sent_away(void **state)
-{
-	enum { STRANGER, LEAVES, KNOWN_BY_A_TOKEN, CASES };
-	for (int which = 0; which < CASES; which++) {
-		fresh(state, &(struct h2_end_options){0});
-		world_become_stranger();
-		reopen(&(struct h2_end_options){0});
-		world.session.caller.is_known = which == KNOWN_BY_A_TOKEN;
-		world.refuses_when_cut = which == KNOWN_BY_A_TOKEN;
-		int32_t id = ask("GET", "/api", false);
-		if (which == LEAVES)
-			world.wire.events->on_end(world.wire.arg);
-		else
-			nghttp2_submit_rst_stream(client.session, 0, id, NGHTTP2_CANCEL);
-		talk();
-		assert_int_equal(world.lives[0].failures, 1);
-		assert_true(world.session.caller.is_sent_away);
-		assert_int_equal(client.goaways, which != LEAVES);
-	}
-}
-
 static void test_a_stranger_becomes_known(void **state)
 {
 	(void)state;
@@ -470,8 +429,6 @@ int main(void)
 	    CASE(test_rapid_reset),
 	    CASE(test_resets_that_are_provoked),
 	    CASE(test_strangers_hold_little),
-	    CASE(test_a_stranger_is_sent_away),
-	    CASE(test_who_takes_back_is_sent_away),
 	    CASE(test_a_stranger_becomes_known),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* Slow TLS peers: one whose records arrive byte by byte, for whom whatever OpenSSL keeps between
  * two reads must still be there for the next; one that takes its time over the last answer. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,6 +15,7 @@
 #include <openssl/ssl.h>
 
 #include "common/xmem.h"
+#include "kubeproxyd/net/stream_parts.h"
 #include "tests/unit/stream_ends.h"
 
 /* A client of our own: OpenSSL on memory, its bytes carried by hand. */
@@ -141,6 +143,31 @@ static void reads_what_is_left_of_a_record(void **state)
 	close_trickler(&client);
 }
 
+static size_t finish_now(void *arg, const uint8_t *data, size_t len)
+{
+	(void)data;
+	stream_finish(arg, duration_ms(5000));
+	return len;
+}
+
+/* The end came in one read with what the owner had enough of: nobody is waited for. */
+static void closes_when_the_end_is_at_hand(void **state)
+{
+	struct world *world = *state;
+	struct trickler client;
+	open_trickler(&client, world);
+	int fd = world->accepted.stream->io.fd;
+	static const struct stream_events events = {.on_data = finish_now};
+	stream_keep_records(world->accepted.stream);
+	stream_set_events(world->accepted.stream, &events, &world->accepted.stream);
+	write_record(&client, 10);
+	(void)SSL_shutdown(client.ssl);
+	send_all_but(&client, 0);
+	assert_null(world->accepted.stream);
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
+	close_trickler(&client);
+}
+
 /* What the kernel holds is small, so that every look at it moves something. */
 static void waits_for_a_slow_reader(void **state)
 {
@@ -172,6 +199,8 @@ static void waits_for_a_slow_reader(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(
+		closes_when_the_end_is_at_hand, world_set_up, world_tear_down),
 	    cmocka_unit_test_setup_teardown(
 		reads_what_is_left_of_a_record, world_set_up, world_tear_down),
 	    cmocka_unit_test_setup_teardown(
