@@ -3,7 +3,7 @@
 #define LOOK_NS INT64_C(10000000)
 /* Of the time that passed, in percent. Turns at a distance cost less: hence two. */
 #define BUSY_FROM  60
-#define BUSY_UNTIL 30
+#define BUSY_UNTIL 40
 /* A shorter wait costs more than it saves. */
 #define WORTHWHILE_NS (GATHER_NS / 10)
 

@@ -58,7 +58,7 @@ static void rests_without_delay(void **state)
 static void keeps_a_distance_under_load(void **state)
 {
 	(void)state;
-	turns(5 * US, 35 * US, 25 * MS);
+	turns(5 * US, 50 * US, 25 * MS);
 	assert_int_equal(turn(0, 40 * US), GATHER_NS - 40 * US);
 	assert_int_equal(turn(0, 60 * US), GATHER_NS - 60 * US);
 	/* What waited for events counts, too. */
@@ -72,7 +72,7 @@ static void keeps_a_distance_under_load(void **state)
 static void does_not_wait_for_what_is_there(void **state)
 {
 	(void)state;
-	turns(5 * US, 35 * US, 25 * MS);
+	turns(5 * US, 50 * US, 25 * MS);
 	gather.expects_more = true;
 	assert_int_equal(turn(0, 40 * US), 0);
 	assert_int_equal(turn(0, 40 * US), GATHER_NS - 40 * US);
@@ -82,7 +82,7 @@ static void does_not_wait_for_what_is_there(void **state)
 static void goes_on_until_it_rests(void **state)
 {
 	(void)state;
-	turns(5 * US, 35 * US, 25 * MS);
+	turns(5 * US, 50 * US, 25 * MS);
 	turns(0, 45 * US, 100 * MS);
 	assert_true(turn(0, 45 * US) > 0);
 	turns(90 * US, 20 * US, 25 * MS);
@@ -94,7 +94,7 @@ static void goes_on_until_it_rests(void **state)
 static void a_long_rest_ends_it(void **state)
 {
 	(void)state;
-	turns(5 * US, 35 * US, 25 * MS);
+	turns(5 * US, 50 * US, 25 * MS);
 	assert_int_equal(turn(3000 * MS, 40 * US), 0);
 	assert_int_equal(turn(0, 40 * US), 0);
 }
