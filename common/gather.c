@@ -1,3 +1,4 @@
+/* The rule alone; loop.c waits. */
 #include "common/gather.h"
 
 #define LOOK_NS INT64_C(10000000)

@@ -426,6 +426,14 @@ bool request_info_resolve(
 	return resolve(known != NULL ? known->verb : "", target, &split, info, reason);
 }
 
+/* API servers have no such route for their own kinds. For custom resources they create what the
+ * body names, whatever the path says. */
+static bool names_what_it_creates(const struct request_info *info)
+{
+	return info->is_resource && info->name[0] != '\0' && info->subresource[0] == '\0' &&
+	       text_is(info->verb, "create");
+}
+
 bool request_info_parse(const char *method, const char *target, struct request_info *info,
     unsigned *status, const char **reason)
 {
@@ -443,6 +451,11 @@ bool request_info_parse(const char *method, const char *target, struct request_i
 	info->verb = known->lower;
 	if (!resolve(known->verb, target, &split, info, reason))
 		return false;
+	if (names_what_it_creates(info)) {
+		*status = 405;
+		*reason = "POST goes to a collection: what it creates is named by its body";
+		return false;
+	}
 	*status = 0;
 	info->opaque_from = split.opaque_from;
 	return true;

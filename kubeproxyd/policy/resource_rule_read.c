@@ -59,15 +59,15 @@ static void on_verb(void *arg, struct reading *reading, const struct yaml_node *
 	    nearest != NULL ? "\"?" : "");
 }
 
-/* What a denial takes away besides: what reads or removes the same by another verb. A patch is
- * answered with the object and a deletecollection with all of them, even when nothing is changed
- * (dryRun). Sessions are "create", whatever the author calls them. */
+/* What a denial takes away besides: what reads or removes the same by another verb. A patch and a
+ * delete are answered with the object, and a deletecollection with all of them, even when nothing
+ * is changed (dryRun). Sessions are "create", whatever the author calls them. */
 static uint32_t widened(const struct source_rule *rule)
 {
 	static const char *const sessions[] = {"exec", "attach", "portforward"};
 	uint32_t verbs = rule->verbs;
 	if ((verbs & VERB_GET) != 0)
-		verbs |= VERB_LIST | VERB_PATCH;
+		verbs |= VERB_LIST | VERB_PATCH | VERB_DELETE;
 	if ((verbs & VERB_LIST) != 0)
 		verbs |= VERB_WATCH | VERB_DELETECOLLECTION;
 	if ((verbs & VERB_DELETE) != 0)
@@ -273,7 +273,10 @@ static void check_place(struct rule_reading *rule)
 					   : rule->kind != NULL && !rule->kind->is_cluster_wide;
 	if (is_empty && must_have)
 		fail_key(rule, "namespace", xstrdup("namespace is missing: \"*\" for all"));
-	if (rule->kind != NULL && rule->kind->is_cluster_wide && is_empty) {
+	/* Where it is not known whether they stand in namespaces, none is denied in all. */
+	bool is_everywhere =
+	    rule->kind != NULL ? rule->kind->is_cluster_wide : !rule->is_allow && !must_have;
+	if (is_empty && is_everywhere) {
 		free(rule->rule.namespace.text);
 		rule->rule.namespace.text = xstrdup("*");
 	}

@@ -145,9 +145,7 @@ static void begin_event(struct buf *out, struct mono at, char code)
 	/* Six digits, of which the first is none of the number's. */
 	(void)decimal_write(to, 1000000 + us % 1000000);
 	*to = '.';
-	to += sizeof "."
-		     "000000" -
-	      1;
+	to += strlen(".000000");
 	to = mempcpy(to, ",\"", 2);
 	*to++ = code;
 	to = mempcpy(to, "\",", 2);

@@ -105,6 +105,9 @@ struct bad {
 
 static const struct bad bad_targets[] = {
     {"OPTIONS", "/api", 405, "method"},
+    {"POST", "/apis/g.io/v1/namespaces/ns/foos/mine-1", 405, "body"},
+    {"POST", "/apis/g.io/v1/foos/mine-1?dryRun=All", 405, "body"},
+    {"POST", "/api/v1/namespaces/default", 405, "body"},
     {"TRACE", "/api", 405, "method"},
     {"CONNECT", "h:443", 405, "method"},
     {"get", "/api/v1/pods", 405, "method"},
