@@ -37,10 +37,13 @@ static bool read_session(struct iam_caller *caller, const char *partition, const
 	return true;
 }
 
-/* Behind "arn:PARTITION:SERVICE::ACCOUNT:". */
+/* Behind "arn:PARTITION:SERVICE::ACCOUNT:". Paths of users may hold a colon, but such a one is
+ * nobody here: an ARN in the path would meet patterns that are about another account. */
 static bool read_resource(struct iam_caller *caller, const char *partition, bool is_sts,
     const char *arn, const char *rest)
 {
+	if (strchr(rest, ':') != NULL)
+		return false;
 	if (is_sts && skip(&rest, "assumed-role/"))
 		return read_session(caller, partition, rest);
 	bool is_known = is_sts ? strncmp(rest, "federated-user/", 15) == 0

@@ -1,10 +1,10 @@
 // A certificate authority and a server certificate for one API server. Made here: three processes of openssl for each of a
 // world's clusters were a tenth of what the scenarios cost.
-import { generateKeyPairSync } from 'node:crypto';
+import { makeKeyPair } from '../key_pair.mjs';
 import { authority, certificate, server } from './der.mjs';
 
 const CA_DAYS = 3650;
-const makeKeys = () => generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const makeKeys = () => makeKeyPair('ec', { namedCurve: 'P-256' });
 
 // {ca (PEM), cert (PEM chain), key}. `names`: subjectAltName entries; `days` below 0 makes an expired one.
 export function makePki(name, { names = ['IP:127.0.0.1', 'DNS:kubernetes'], days = 365 } = {}) {

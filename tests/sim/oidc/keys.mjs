@@ -1,5 +1,6 @@
 // Keys of an issuer, one of each kind, and JSON Web Tokens signed with them. Node's crypto: code that is not ours.
-import { constants, createHmac, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
+import { constants, createHmac, randomUUID, sign } from 'node:crypto';
+import { makeKeyPair } from '../key_pair.mjs';
 
 const KINDS = {
 	RS256: ['rsa', { modulusLength: 2048 }, 'sha256'],
@@ -14,7 +15,7 @@ const KINDS = {
 // {kid, algorithm, privateKey, publicKey, jwk}
 export function makeKey(algorithm, kid = randomUUID()) {
 	const [type, options] = KINDS[algorithm];
-	const { privateKey, publicKey } = generateKeyPairSync(type, options);
+	const { privateKey, publicKey } = makeKeyPair(type, options);
 	const jwk = { ...publicKey.export({ format: 'jwk' }), kid, use: 'sig', alg: algorithm };
 	return { kid, algorithm, privateKey, publicKey, jwk };
 }
