@@ -38,7 +38,7 @@ scenario('what is sent again', async (world) => {
 	// Refused, and so not processed: a body that is at hand goes again, a larger one is the client's to send again.
 	await api('POST', '/faults', { kind: 'refused-stream', method: 'POST', path: '/configmaps', times: 2 });
 	assert.equal((await post('small', 10)).status, 201);
-	await api('POST', '/faults', { kind: 'refused-stream', method: 'POST', path: '/configmaps', times: 1 });
+	await api('POST', '/faults', { kind: 'refused-stream', method: 'POST', path: '/configmaps', times: 1, behind: 32 * 1024 });
 	const large = await post('large', 64 * 1024);
 	assert.equal(large.status, 429, large.text);
 	assert.equal(large.headers['retry-after'], '1');
