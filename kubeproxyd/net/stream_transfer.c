@@ -45,8 +45,10 @@ void stream_arm(struct stream *stream)
 
 void stream_wake(struct stream *stream)
 {
-	if (stream->state == STATE_OPEN)
-		stream_set_timer(stream, duration_ms(0));
+	if (stream->state != STATE_OPEN)
+		return;
+	stream_set_timer(stream, duration_ms(0));
+	loop_expect_more(stream->loop);
 }
 
 /* --- reading --------------------------------------------------------------------------------- */
@@ -122,7 +124,7 @@ void stream_receive(struct stream *stream)
 	do
 		has_more = receive_once(stream, &total);
 	while (has_more && total < SCRATCH_SIZE);
-	if (has_more || total >= MUCH || stream_io_was_full(&stream->io))
+	if (total >= MUCH || stream_io_was_full(&stream->io))
 		loop_expect_more(stream->loop);
 	if (has_more)
 		stream_wake(stream);

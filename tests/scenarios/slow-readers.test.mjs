@@ -42,9 +42,9 @@ scenario('slow readers', async (world) => {
 	}
 
 	let highest = 0;
-	// The simulator writes hundreds of megabytes for that. Nobody is cut once the rest fits the limit: of 80 streams 37 or 77
-	// are, of 40 once 17, by how much each had when it became tight. That the rest fits is asked below.
-	const least = count / 4;
+	// The simulator writes hundreds of megabytes for that. Nobody is cut once the rest fits the limit: of 40 streams 37 or, on a
+	// busy machine, 17 are, of 80 77 or 37, by whether both connections to the API server bring answers when it becomes tight.
+	const least = count / 3;
 	await until(`more than ${least} were cut, the slowest`, async () => {
 		highest = Math.max(highest, await number(/^eksgate_proxy_answer_bytes_held (\d+)/m));
 		const seen = await number(/^eksgate_proxy_refused_total\{reason="answers_in_hand"\} (\d+)/m);

@@ -2,7 +2,8 @@
 import { constants } from 'node:http2';
 
 // Over HTTP/2 alone: "goaway" (with `refuses`: its last id is below the request, which is not processed; without: the
-// request is the last one), "refused-stream" (not processed), "reset-stream" (in mid-body).
+// request is the last one), "refused-stream" (not processed; with `behind`: once so many bytes of its body have come),
+// "reset-stream" (in mid-body).
 const KINDS = [
 	'goaway',
 	'refused-stream',
@@ -58,6 +59,17 @@ function socketOf(request) {
 
 const refusedFrom = new WeakMap(); // h2 sessions that refused a stream by GOAWAY, and everything after it
 
+function refuseStream(stream, behind = 0) {
+	let length = 0;
+	const refuse = () => stream.close(constants.NGHTTP2_REFUSED_STREAM);
+	if (behind === 0) refuse();
+	else
+		stream.on('data', (bytes) => {
+			length += bytes.length;
+			if (length >= behind && !stream.closed) refuse();
+		});
+}
+
 // Before anything is done for the request: true when it counts as never seen.
 export function refuseUnprocessed(fault, { stream }) {
 	if (!stream) return false;
@@ -66,7 +78,7 @@ export function refuseUnprocessed(fault, { stream }) {
 	const refuses = fault?.kind === 'goaway' && fault.refuses;
 	// A last id of 0 would stand for the last stream seen.
 	if (fault?.kind === 'refused-stream' || (refuses && stream.id < 3)) {
-		stream.close(constants.NGHTTP2_REFUSED_STREAM);
+		refuseStream(stream, fault?.behind);
 		return true;
 	}
 	// session.close() would cut the last answer in Node.js 18: whoever is told closes when it is there.
