@@ -99,6 +99,18 @@ static void a_long_rest_ends_it(void **state)
 	assert_int_equal(turn(0, 40 * US), 0);
 }
 
+/* By a signal, again and again. */
+static void a_wait_that_is_cut_short_makes_none_longer(void **state)
+{
+	(void)state;
+	turns(5 * US, 50 * US, 25 * MS);
+	for (unsigned i = 0; i < 100; i++) {
+		now += US;
+		worked += US;
+		assert_in_range(gather_delay(&gather, now, cpu_time), 1, GATHER_NS);
+	}
+}
+
 static void asks_for_the_load_rarely(void **state)
 {
 	(void)state;
@@ -114,6 +126,7 @@ int main(void)
 	    cmocka_unit_test_setup(does_not_wait_for_what_is_there, set_up),
 	    cmocka_unit_test_setup(goes_on_until_it_rests, set_up),
 	    cmocka_unit_test_setup(a_long_rest_ends_it, set_up),
+	    cmocka_unit_test_setup(a_wait_that_is_cut_short_makes_none_longer, set_up),
 	    cmocka_unit_test_setup(asks_for_the_load_rarely, set_up),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -143,27 +143,49 @@ static void reads_what_is_left_of_a_record(void **state)
 	close_trickler(&client);
 }
 
-static size_t finish_now(void *arg, const uint8_t *data, size_t len)
+/* Nobody can read it any more. */
+static void drops_what_stands_behind_the_end(void **state)
 {
+	struct world *world = *state;
+	struct trickler client;
+	uint8_t junk[1000] = {23, 3, 3};
+	open_trickler(&client, world);
+	write_record(&client, 10);
+	(void)SSL_shutdown(client.ssl);
+	assert_int_equal(BIO_write(SSL_get_wbio(client.ssl), junk, sizeof junk), sizeof junk);
+	send_all_but(&client, 0);
+	assert_int_equal(world->accepted.received.len, 10);
+	assert_true(world->accepted.has_ended);
+	assert_int_equal(world->accepted.stream->io.socket.ahead_len, 0);
+	assert_null(world->accepted.stream->io.socket.kept);
+	close_trickler(&client);
+}
+
+static size_t pause_now(void *arg, const uint8_t *data, size_t len)
+{
+	struct world *world = arg;
 	(void)data;
-	stream_finish(arg, duration_ms(5000));
+	stream_pause(world->accepted.stream);
 	return len;
 }
 
-/* The end came in one read with what the owner had enough of: nobody is waited for. */
+/* The end came in one read with what its owner, who paused over it, has enough of: nobody is waited
+ * for. */
 static void closes_when_the_end_is_at_hand(void **state)
 {
+	static const struct stream_events events = {.on_data = pause_now};
 	struct world *world = *state;
 	struct trickler client;
 	open_trickler(&client, world);
 	int fd = world->accepted.stream->io.fd;
-	static const struct stream_events events = {.on_data = finish_now};
 	stream_keep_records(world->accepted.stream);
-	stream_set_events(world->accepted.stream, &events, &world->accepted.stream);
+	stream_set_events(world->accepted.stream, &events, world);
 	write_record(&client, 10);
 	(void)SSL_shutdown(client.ssl);
 	send_all_but(&client, 0);
-	assert_null(world->accepted.stream);
+	assert_true(world->accepted.stream->io.socket.ahead_len > 0);
+	stream_finish(&world->accepted.stream, duration_ms(5000));
+	world_wait(world, 50);
 	assert_int_equal(fcntl(fd, F_GETFD), -1);
 	close_trickler(&client);
 }
@@ -199,6 +221,8 @@ static void waits_for_a_slow_reader(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(
+		drops_what_stands_behind_the_end, world_set_up, world_tear_down),
 	    cmocka_unit_test_setup_teardown(
 		closes_when_the_end_is_at_hand, world_set_up, world_tear_down),
 	    cmocka_unit_test_setup_teardown(
