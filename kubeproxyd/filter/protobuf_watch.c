@@ -6,9 +6,6 @@
 
 #include "kubeproxyd/filter/protobuf_object.h"
 
-/* What is kept for the next frame. */
-#define GATHERED_KEPT ((size_t)16 * 1024)
-
 static void begin_frame(struct protobuf_watch *watch)
 {
 	const uint8_t *head = watch->head;
@@ -36,9 +33,7 @@ static void end_frame(struct protobuf_watch *watch, const uint8_t *data, size_t 
 	else
 		judge(watch, data, len);
 	watch->head_read = 0;
-	watch->gathered.len = 0;
-	if (watch->gathered.cap > GATHERED_KEPT)
-		carry_free(&watch->gathered);
+	carry_free(&watch->gathered); /* most watches are idle for long */
 }
 
 static size_t read_head(struct protobuf_watch *watch, const uint8_t *data, size_t len)

@@ -10,6 +10,7 @@
 #include "common/xmem.h"
 
 #define ACCOUNT_DIGITS 12
+#define ARN_COLONS     5 /* of what has none in its last part */
 #define CODE_MAX       64
 
 /* --- parts of an ARN ------------------------------------------------------------------------- */
@@ -37,13 +38,10 @@ static bool read_session(struct iam_caller *caller, const char *partition, const
 	return true;
 }
 
-/* Behind "arn:PARTITION:SERVICE::ACCOUNT:". Paths of users may hold a colon, but such a one is
- * nobody here: an ARN in the path would meet patterns that are about another account. */
+/* Behind "arn:PARTITION:SERVICE::ACCOUNT:". */
 static bool read_resource(struct iam_caller *caller, const char *partition, bool is_sts,
     const char *arn, const char *rest)
 {
-	if (strchr(rest, ':') != NULL)
-		return false;
 	if (is_sts && skip(&rest, "assumed-role/"))
 		return read_session(caller, partition, rest);
 	bool is_known = is_sts ? strncmp(rest, "federated-user/", 15) == 0
@@ -132,6 +130,16 @@ static enum iam_outcome read_error(int status, const char *body, size_t len, cha
 	return outcome;
 }
 
+/* Paths of users may hold colons: one that looks like the rest of an ARN would meet patterns that
+ * are about another account. */
+static bool is_ambiguous(const char *arn)
+{
+	unsigned colons = 0;
+	for (const char *at = arn; (at = strchr(at, ':')) != NULL; at++)
+		colons++;
+	return colons > ARN_COLONS;
+}
+
 enum iam_outcome iam_caller_read(int status, const char *body, size_t len, const char *partition,
     struct iam_caller *caller, char **error)
 {
@@ -142,11 +150,12 @@ enum iam_outcome iam_caller_read(int status, const char *body, size_t len, const
 	struct json_object *document = json_parse(body, len, problem);
 	bool is_read = document != NULL && read_identity(document, partition, caller);
 	json_object_put(document);
-	if (is_read)
+	if (is_read && !is_ambiguous(caller->arn))
 		return IAM_CALLER;
 	iam_caller_free(caller);
-	*error = xstrdup("STS answered with what is no identity");
-	return IAM_UNCLEAR;
+	*error = xstrdup(is_read ? "an identity with a colon in its path is not accepted"
+				 : "STS answered with what is no identity");
+	return is_read ? IAM_REFUSED : IAM_UNCLEAR;
 }
 
 void iam_caller_free(struct iam_caller *caller)

@@ -177,11 +177,12 @@ static void on_turn_end(void *arg)
 		stream_open(stream);
 	else if (stream->has_more)
 		read_on(stream);
-	else if (stream->state == STATE_FINISHING && stream_can_read(stream) &&
-		 stream_io_has_pending(&stream->io))
-		stream_discard(stream);
 	if (stream->state == STATE_OPEN || stream->state == STATE_FINISHING)
 		stream_flush(stream);
+	/* Behind that: it may end the stream. */
+	if (stream->state == STATE_FINISHING && stream_can_read(stream) &&
+	    stream_io_has_pending(&stream->io))
+		stream_discard(stream);
 }
 
 /* --- public ---------------------------------------------------------------------------------- */

@@ -65,14 +65,16 @@ static ssize_t read_ahead(struct tls_socket *from)
 }
 
 /* The same for what OpenSSL needs, often the end of a record. A short read told that there is no
- * more: the descriptor shows what comes later. */
+ * more; the descriptor shows what comes later, or is there still. */
 static ssize_t read_needed(struct tls_socket *from, char *data, size_t len)
 {
-	if (from->is_drained) {
+	if (from->is_drained || from->needed_max == 0) {
 		errno = EAGAIN;
 		return -1;
 	}
-	return recv(from->fd, data, len, 0);
+	ssize_t result = recv(from->fd, data, len < from->needed_max ? len : from->needed_max, 0);
+	from->needed_max -= result > 0 ? (size_t)result : 0;
+	return result;
 }
 
 static int on_read(BIO *bio, char *data, size_t len, size_t *got)
@@ -97,6 +99,7 @@ void tls_socket_begin(struct tls_socket *socket, size_t at_once)
 	socket->may_read_ahead = true;
 	socket->is_drained = false;
 	socket->at_once = at_once;
+	socket->needed_max = TLS_SOCKET_RECORD;
 }
 
 void tls_socket_end(struct tls_socket *socket)

@@ -17,6 +17,7 @@ struct tls_socket {
 	bool may_read_ahead; /* once in a call */
 	bool is_drained; /* by the last call */
 	size_t at_once; /* most that is read with one call */
+	size_t needed_max; /* and behind that: a peer that says much and nothing holds up nobody */
 	/* Read and not yet taken by OpenSSL: in a buffer that all share, in between in `kept`. */
 	const uint8_t *ahead;
 	size_t ahead_len;

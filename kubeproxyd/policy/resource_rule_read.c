@@ -274,8 +274,9 @@ static void check_place(struct rule_reading *rule)
 	if (is_empty && must_have)
 		fail_key(rule, "namespace", xstrdup("namespace is missing: \"*\" for all"));
 	/* Where it is not known whether they stand in namespaces, none is denied in all. */
-	bool is_everywhere =
-	    rule->kind != NULL ? rule->kind->is_cluster_wide : !rule->is_allow && !must_have;
+	bool is_unknown = rule->kind == NULL && strcmp(resource, "*") != 0;
+	bool is_everywhere = rule->kind != NULL ? rule->kind->is_cluster_wide
+						: is_unknown && !rule->is_allow && !must_have;
 	if (is_empty && is_everywhere) {
 		free(rule->rule.namespace.text);
 		rule->rule.namespace.text = xstrdup("*");

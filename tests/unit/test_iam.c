@@ -222,7 +222,7 @@ static void test_reads_answers(void **state)
 		"arn:aws:iam::123456789012:user/path/u"},
 	    {200,
 		ANSWER(ACCOUNT, "arn:aws:iam::123456789012:user/x::210987654321:role/Dev", "AIDAX"),
-		IAM_UNCLEAR, ""},
+		IAM_REFUSED, "colon"},
 	    {200, ANSWER(ACCOUNT, "arn:aws:iam::123456789012:root", "123456789012"), IAM_CALLER,
 		"arn:aws:iam::123456789012:root"},
 	    {200, ANSWER(ACCOUNT, "arn:aws:sts::123456789012:federated-user/f", "123456789012:f"),

@@ -190,6 +190,32 @@ static void closes_when_the_end_is_at_hand(void **state)
 	close_trickler(&client);
 }
 
+/* What its owner says last goes out before anything of the peer's is looked at: that may end all.
+ */
+static void answers_before_it_discards(void **state)
+{
+	static const struct stream_events events = {.on_data = pause_now};
+	struct world *world = *state;
+	struct trickler client;
+	char answer[10] = "";
+	open_trickler(&client, world);
+	stream_keep_records(world->accepted.stream);
+	stream_set_events(world->accepted.stream, &events, world);
+	write_record(&client, 10);
+	write_record(&client, 10);
+	send_all_but(&client, 0);
+	assert_true(world->accepted.stream->io.socket.ahead_len > 0);
+	assert_int_equal(send(client.fd, "no record at all", 16, MSG_NOSIGNAL), 16);
+	world->accepted.stream->io.keeps_records = false; /* queued, as HTTP does */
+	stream_write(world->accepted.stream, "answer", 6);
+	stream_finish(&world->accepted.stream, duration_ms(5000));
+	world_wait(world, 20);
+	take_answer(&client);
+	assert_int_equal(SSL_read(client.ssl, answer, sizeof answer), 6);
+	assert_string_equal(answer, "answer");
+	close_trickler(&client);
+}
+
 /* What the kernel holds is small, so that every look at it moves something. */
 static void waits_for_a_slow_reader(void **state)
 {
@@ -221,6 +247,8 @@ static void waits_for_a_slow_reader(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(
+		answers_before_it_discards, world_set_up, world_tear_down),
 	    cmocka_unit_test_setup_teardown(
 		drops_what_stands_behind_the_end, world_set_up, world_tear_down),
 	    cmocka_unit_test_setup_teardown(

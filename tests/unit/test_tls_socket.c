@@ -116,6 +116,28 @@ static void keeps_what_is_left(void **state)
 	close_pair(&other);
 }
 
+/* Of records that say nothing to anybody, as long as they come. */
+static void reads_no_more_than_a_record_behind(void **state)
+{
+	(void)state;
+	struct pair pair;
+	open_pair(&pair);
+	for (unsigned i = 0; i < 40; i++)
+		say(&pair, 0, 1000);
+	tls_socket_begin(&pair.socket, 1000);
+	uint8_t bytes[1000];
+	size_t got = 0;
+	for (int len; (len = BIO_read(pair.bio, bytes, sizeof bytes)) > 0; got += (size_t)len)
+		continue;
+	assert_true(BIO_should_read(pair.bio));
+	assert_int_equal(got, 1000 + TLS_SOCKET_RECORD);
+	tls_socket_end(&pair.socket);
+	tls_socket_begin(&pair.socket, 1000);
+	assert_int_equal(BIO_read(pair.bio, bytes, 10), 10);
+	tls_socket_end(&pair.socket);
+	close_pair(&pair);
+}
+
 static void a_short_read_was_all(void **state)
 {
 	(void)state;
@@ -181,6 +203,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(reads_ahead_once_a_call),
 	    cmocka_unit_test(keeps_what_is_left),
+	    cmocka_unit_test(reads_no_more_than_a_record_behind),
 	    cmocka_unit_test(a_short_read_was_all),
 	    cmocka_unit_test(tells_the_end),
 	    cmocka_unit_test(fails_to_write_by_less_than_nothing),
