@@ -335,27 +335,35 @@ static bool make_directory(const char *path, char **error)
 	return ok;
 }
 
+/* Binds and listens under a name beside `path`, then takes that name's place: who finds the socket
+ * finds somebody who answers, also in the moment of a start. */
 static int bind_unix(const char *path, char **error)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	if (strlen(path) >= sizeof address.sun_path) {
-		*error = xasprintf("%s: longer than the %zu bytes that a socket's path may have",
-		    path, sizeof address.sun_path - 1);
+	char *unready = xasprintf("%s.new", path);
+	if (strlen(unready) >= sizeof address.sun_path) {
+		*error = xasprintf(
+		    "%s: longer than the %zu bytes that the path of an admin socket may have", path,
+		    sizeof address.sun_path - sizeof ".new");
+		free(unready);
 		return -1;
 	}
-	memcpy(address.sun_path, path, strlen(path) + 1);
-	unlink(path); /* ours by the lock: whoever left it is gone */
+	memcpy(address.sun_path, unready, strlen(unready) + 1);
+	unlink(unready); /* ours by the lock: whoever left it is gone */
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	mode_t old = umask(0077);
 	bool ok = fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof address) == 0 &&
-		  listen(fd, BACKLOG) == 0;
+		  listen(fd, BACKLOG) == 0 && rename(unready, path) == 0;
 	umask(old);
-	if (ok)
-		return fd;
-	*error = xasprintf("cannot listen on %s: %s", path, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	return -1;
+	if (!ok) {
+		*error = xasprintf("cannot listen on %s: %s", path, strerror(errno));
+		unlink(unready);
+		if (fd >= 0)
+			close(fd);
+		fd = -1;
+	}
+	free(unready);
+	return fd;
 }
 
 bool admin_listen_unix(struct admin *admin, const char *path, char **error)

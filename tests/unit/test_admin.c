@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -158,6 +159,37 @@ static void test_the_directory_is_ours_alone(void **state)
 	free(directory);
 }
 
+/* Who finds the name finds somebody who answers: it is never that of a socket which does not listen
+ * yet. */
+static void test_the_socket_has_its_name_once_it_listens(void **state)
+{
+	const struct world *world = *state;
+	char *socket = xasprintf("%s/admin.sock", world->directory), *error = NULL;
+	char events[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+	int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC), named = 0;
+	assert_true(inotify_add_watch(fd, world->directory, IN_CREATE | IN_MOVED_TO) >= 0);
+	struct loop *loop = loop_new();
+	struct metrics *metrics = metrics_new();
+	struct admin *admin = admin_new(loop, metrics, is_ready, NULL);
+	assert_true(admin_listen_unix(admin, socket, &error));
+	ssize_t len = read(fd, events, sizeof events);
+	for (ssize_t at = 0; at < len;) {
+		const struct inotify_event *event = (const struct inotify_event *)(events + at);
+		if (strcmp(event->name, "admin.sock") == 0) {
+			assert_int_equal(event->mask, IN_MOVED_TO);
+			named++;
+		}
+		at += (ssize_t)(sizeof *event + event->len);
+	}
+	assert_int_equal(named, 1);
+	close(fd);
+	admin_free(&admin);
+	metrics_free(&metrics);
+	loop_free(&loop);
+	assert_int_equal(access(socket, F_OK), -1);
+	free(socket);
+}
+
 /* Its owner could replace the socket, and what the lock protects. */
 static void test_a_directory_of_somebody_else_is_refused(void **state)
 {
@@ -236,6 +268,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_routes, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_the_directory_is_ours_alone, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(
+		test_the_socket_has_its_name_once_it_listens, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(
 		test_a_directory_of_somebody_else_is_refused, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(
