@@ -37,6 +37,8 @@ function badTokens(issuer, other) {
 		['no end', issuer.token({ exp: undefined }), /exp is missing/],
 		['a key twice', makeToken(issuer.key, `{"sub":"x",${JSON.stringify(issuer.claims()).slice(1)}`), /repeated keys/],
 		['no user', issuer.token({ sub: undefined }), /names the user/],
+		['a NUL in a claim that roles may ask for', issuer.token({ team: ['a', 'b\0'] }), /its team holds a NUL/],
+		['a NUL in its issuer', issuer.token({ iss: `${issuer.url}\0` }), /its iss holds a NUL/],
 		['a user of Kubernetes', issuer.token({ sub: 'system:admin' }), /system:/],
 		['a group that is none', issuer.token({ groups: ['a', 1] }), /groups/],
 		['nothing that is a token', 'eyJ.x', /kind|three parts/],
