@@ -254,10 +254,13 @@ static bool read_user(const struct oidc_login *login, struct json_object *claims
 	identity->user = name_of("the user", login->username_prefix, text, error);
 	if (identity->user == NULL || !is_email_verified(login, claims, error))
 		return false;
-	if (!principal_is_reserved(identity->user))
-		return true;
-	*error = xstrdup("the user that it names " PRINCIPAL_RESERVED);
-	return false;
+	if (principal_is_reserved(identity->user))
+		*error = xstrdup("the user that it names " PRINCIPAL_RESERVED);
+	else if (principal_is_arn(identity->user))
+		*error =
+		    xstrdup("the user that it names " PRINCIPAL_ARN
+			    " (eksgate.proxy.login.oidc[].username_prefix makes another name)");
+	return *error == NULL;
 }
 
 static bool add_group(const struct oidc_login *login, struct json_object *value,

@@ -40,6 +40,7 @@ function badTokens(issuer, other) {
 		['a NUL in a claim that roles may ask for', issuer.token({ team: ['a', 'b\0'] }), /its team holds a NUL/],
 		['a NUL in its issuer', issuer.token({ iss: `${issuer.url}\0` }), /its iss holds a NUL/],
 		['a user of Kubernetes', issuer.token({ sub: 'system:admin' }), /system:/],
+		['an AWS identity', issuer.token({ sub: 'arn:aws:iam::123456789012:user/a' }), /begins with arn:/],
 		['a group that is none', issuer.token({ groups: ['a', 1] }), /groups/],
 		['nothing that is a token', 'eyJ.x', /kind|three parts/],
 		['a changed body', `${head}.${Buffer.from(JSON.stringify(issuer.claims({ sub: 'root' }))).toString('base64url')}.${signature}`, /signature/],

@@ -262,6 +262,7 @@ static void test_refuses_bad_claims(void **state)
 	    {CLAIMS(",\"sub\":\"a\\r\\nb\""), "control character"},
 	    {CLAIMS(",\"sub\":\"system:node:x\""), "belongs to Kubernetes"},
 	    {CLAIMS(",\"sub\":\"eks:addon-manager\""), "belongs to Kubernetes"},
+	    {CLAIMS(",\"sub\":\"arn:aws:iam::123456789012:role/a\""), "begins with arn:"},
 	    {CLAIMS(",\"groups\":{}" SUB), "groups are neither"},
 	    {CLAIMS(",\"groups\":[[\"a\"]]" SUB), "groups are neither"},
 	    {CLAIMS(",\"groups\":[\"\"]" SUB), "a group that it names is empty"},
@@ -321,6 +322,7 @@ static void test_claims_become_a_user(void **state)
 	login.username_prefix = (char *)(uintptr_t) "u:";
 	login.groups_prefix = (char *)(uintptr_t) "g:";
 	expect_with(&login, CLAIMS(SUB ",\"groups\":[\"g\"]"), "u:a", "g:g", NULL, NULL);
+	expect_with(&login, CLAIMS(",\"sub\":\"arn:a\""), "u:arn:a", NULL, NULL, NULL);
 	login.username_claim = (char *)(uintptr_t) "email";
 	expect_with(&login, CLAIMS(",\"email\":\"a@b\""), "u:a@b", NULL, NULL, NULL);
 	expect_with(&login, CLAIMS(",\"email\":\"a@b\",\"email_verified\":true"), "u:a@b", NULL,
