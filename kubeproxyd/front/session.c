@@ -18,7 +18,7 @@
 #include "kubeproxyd/net/stream.h"
 #include "kubeproxyd/net/tls.h"
 
-/* For a client that takes nothing of its last answer. */
+/* For a client that takes nothing of its last answer; for all of it, five minutes. */
 #define LINGER_SECONDS 30
 /* For revocation lists that become overdue and authorities that end: within 5 s nobody goes on by
  * one. */

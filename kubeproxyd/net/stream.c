@@ -161,6 +161,12 @@ void stream_set_timer(struct stream *stream, struct duration delay)
 	timer_set(stream->timer, delay);
 }
 
+void stream_linger(struct stream *stream)
+{
+	struct duration left = mono_between(mono_now(), stream->finish_by);
+	stream_set_timer(stream, left.ms < stream->linger.ms ? left : stream->linger);
+}
+
 static void read_on(struct stream *stream)
 {
 	stream->has_more = false;
@@ -335,6 +341,7 @@ void stream_finish(struct stream **stream, struct duration linger)
 	finishing->is_end_wanted = true;
 	buf_free_secret(&finishing->rest);
 	finishing->linger = linger;
+	finishing->finish_by = mono_add(mono_now(), duration_ms(STREAM_LINGERS * linger.ms));
 	stream_set_timer(finishing, linger);
 	loop_defer(finishing->loop, &finishing->turn_end);
 	stream_arm(finishing);

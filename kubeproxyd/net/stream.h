@@ -89,8 +89,10 @@ void stream_end(struct stream *stream);
  * becomes NULL. */
 void stream_close(struct stream **stream);
 /* Gives it up politely: the loop writes what is queued, sends close_notify, drains a bounded while,
- * closes. A peer that takes nothing for `linger` is not waited for. *stream becomes NULL and no
+ * closes. A peer that takes nothing for `linger` is not waited for, nor is one that takes a little
+ * now and then and has not all after STREAM_LINGERS times as long. *stream becomes NULL and no
  * callback comes. */
+#define STREAM_LINGERS 10
 void stream_finish(struct stream **stream, struct duration linger);
 /* Whether any of those has something to write still. */
 bool stream_is_finishing_any(const struct loop *loop) MUST_USE;
