@@ -134,7 +134,7 @@ GATE += kubeproxyd/gate/credential.o kubeproxyd/gate/locks.o
 LOGIN := kubeproxyd/gate/identity_resolve.o kubeproxyd/gate/token_cache.o kubeproxyd/gate/address_pace.o \
 	kubeproxyd/gate/jwt.o kubeproxyd/gate/jwks.o kubeproxyd/gate/oidc_claims.o kubeproxyd/gate/oidc_keys.o \
 	kubeproxyd/gate/oidc.o kubeproxyd/gate/iam_token.o kubeproxyd/gate/iam_caller.o kubeproxyd/gate/iam_mapping.o \
-	kubeproxyd/gate/iam.o kubeproxyd/gate/lock_watch.o
+	kubeproxyd/gate/iam.o kubeproxyd/gate/iam_room.o kubeproxyd/gate/lock_watch.o
 OFFLINE := kubeproxyd/pki.o kubeproxyd/new_file.o kubeproxyd/first_files.o kubeproxyd/client_certificate.o \
 	kubeproxyd/exchange/kubeconfig.o kubeproxyd/directory/alias.o kubeproxyd/cli_common.o kubeproxyd/cli_init.o kubeproxyd/cli_cert.o \
 	kubeproxyd/cli_lock.o kubeproxyd/cli_kubeconfig.o kubeproxyd/cli_request_info.o
@@ -271,7 +271,7 @@ test_locks := $(BASE) common/json.o kubeproxyd/gate/locks.o kubeproxyd/gate/iden
 test_lock_watch := $(test_locks) common/loop.o common/metrics.o kubeproxyd/gate/lock_watch.o
 test_iam := $(BASE) $(LABELS) common/json.o common/base64url.o common/sigv4.o common/aws_endpoint.o kubeproxyd/gate/iam_token.o \
 	kubeproxyd/gate/iam_caller.o kubeproxyd/gate/iam_mapping.o kubeproxyd/gate/identity.o kubeproxyd/gate/token_cache.o \
-	kubeproxyd/gate/address_pace.o kubeproxyd/policy/principal.o kubeproxyd/policy/traits.o
+	kubeproxyd/gate/address_pace.o kubeproxyd/gate/iam_room.o kubeproxyd/policy/principal.o kubeproxyd/policy/traits.o
 test_jwt := $(BASE) common/json.o common/base64url.o kubeproxyd/gate/credential.o kubeproxyd/gate/jwt.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o
 test_oidc := $(BASE) $(KUBE_CLUSTER) common/base64url.o kubeproxyd/gate/jwt.o kubeproxyd/gate/jwks.o kubeproxyd/gate/oidc_claims.o \
 	kubeproxyd/gate/identity.o kubeproxyd/policy/principal.o kubeproxyd/policy/traits.o

@@ -394,6 +394,12 @@ const char *stream_peer_error(const struct stream *stream)
 	return stream->peer_error;
 }
 
+struct unix_time stream_peer_authorities_end(const struct stream *stream)
+{
+	return stream->peer != NULL ? tls_session_authorities_end(stream->io.ssl)
+				    : (struct unix_time){0};
+}
+
 bool stream_is_trusted_by(const struct stream *stream, const struct tls_server *tls)
 {
 	return stream->peer == NULL ||

@@ -112,6 +112,9 @@ X509 *stream_peer_certificate(const struct stream *stream);
 /* Why the client certificate that was sent is not accepted ("certificate has expired"), or NULL.
  * The handshake goes on, so that the user can be told over HTTP. */
 const char *stream_peer_error(const struct stream *stream);
+/* When a certificate of its authority ends, the first one; {0}: none does, or no certificate is
+ * accepted. The end of its own is not meant. */
+struct unix_time stream_peer_authorities_end(const struct stream *stream) MUST_USE;
 /* Whether `tls` would accept the client certificate too; true without one. */
 bool stream_is_trusted_by(const struct stream *stream, const struct tls_server *tls) MUST_USE;
 /* "203.0.113.7:51234" / "[2001:db8::1]:443". */

@@ -371,6 +371,12 @@ bool tls_server_trusts(const struct tls_server *server, X509 *certificate, STACK
 	return is_trusted;
 }
 
+struct unix_time tls_session_authorities_end(const SSL *ssl)
+{
+	int64_t end = tls_ticket_end_authorities(ssl);
+	return (struct unix_time){end == INT64_MAX ? 0 : end * 1000};
+}
+
 SSL *tls_server_session(struct tls_server *server)
 {
 	SSL *ssl = SSL_new(server->context);

@@ -45,6 +45,9 @@ struct unix_time tls_server_lists_end(
  * whatever its own time; `chain` may be NULL. For stream.c. */
 bool tls_server_trusts(
     const struct tls_server *server, X509 *certificate, STACK_OF(X509) * chain) MUST_USE;
+/* When the first authority ends by whose certificates the client's was verified, at the handshake
+ * or before the first of those that resumed it; {0}: none does. For stream.c. */
+struct unix_time tls_session_authorities_end(const SSL *ssl) MUST_USE;
 /* For stream.c. */
 SSL *tls_server_session(struct tls_server *server) MUST_USE;
 

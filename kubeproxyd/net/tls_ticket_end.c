@@ -2,8 +2,9 @@
  * client could go on by a revocation list that is overdue, and one that was refused once (its
  * certificate was not valid yet, or had just been renewed) would be refused for ever. So a ticket
  * says when the first thing ends that spoke for its client: a certificate of the chain, or the
- * revocation list of one's issuer. Behind that the client shakes hands in full. Called by OpenSSL
- * when it seals and opens tickets. */
+ * revocation list of one's issuer. Behind that the client shakes hands in full. Of a resumed
+ * session the ticket is all that is known about the chain. Called by OpenSSL when it seals and
+ * opens tickets, and by tls.c. */
 #include "kubeproxyd/net/tls_ticket_end.h"
 
 #include <openssl/x509.h>
@@ -16,6 +17,7 @@
 /* What stands in a ticket beside its session: Unix time. Both are of one host. */
 struct mark {
 	int64_t end;
+	int64_t authorities_end; /* of the chain without the client's own; INT64_MAX: never */
 };
 
 static int64_t seconds_of(const ASN1_TIME *time)
@@ -24,11 +26,11 @@ static int64_t seconds_of(const ASN1_TIME *time)
 	return ASN1_TIME_to_tm(time, &parts) == 1 ? (int64_t)timegm(&parts) : 0;
 }
 
-static void end_with(struct mark *mark, const ASN1_TIME *time)
+static void end_with(int64_t *end, const ASN1_TIME *time)
 {
-	int64_t end = seconds_of(time);
-	if (end < mark->end)
-		mark->end = end;
+	int64_t seconds = seconds_of(time);
+	if (seconds < *end)
+		*end = seconds;
 }
 
 static bool is_of_issuer(const X509_CRL *list, STACK_OF(X509) * chain)
@@ -48,18 +50,22 @@ static void end_with_lists(struct mark *mark, X509_STORE *store, STACK_OF(X509) 
 		const X509_CRL *list = X509_OBJECT_get0_X509_CRL(sk_X509_OBJECT_value(objects, i));
 		if (list != NULL && X509_CRL_get0_nextUpdate(list) != NULL &&
 		    is_of_issuer(list, chain))
-			end_with(mark, X509_CRL_get0_nextUpdate(list));
+			end_with(&mark->end, X509_CRL_get0_nextUpdate(list));
 	}
 }
 
-static struct mark mark_of(SSL *ssl)
+static struct mark mark_of(const SSL *ssl)
 {
 	STACK_OF(X509) *chain = SSL_get0_verified_chain(ssl);
-	struct mark mark = {INT64_MAX};
+	struct mark mark = {INT64_MAX, INT64_MAX};
 	if (chain == NULL || SSL_get_verify_result(ssl) != X509_V_OK)
 		return (struct mark){0};
-	for (int i = 0; i < sk_X509_num(chain); i++)
-		end_with(&mark, X509_get0_notAfter(sk_X509_value(chain, i)));
+	for (int i = 0; i < sk_X509_num(chain); i++) {
+		const ASN1_TIME *end = X509_get0_notAfter(sk_X509_value(chain, i));
+		end_with(&mark.end, end);
+		if (i > 0)
+			end_with(&mark.authorities_end, end);
+	}
 	end_with_lists(&mark, SSL_CTX_get_cert_store(SSL_get_SSL_CTX(ssl)), chain);
 	return mark;
 }
@@ -75,16 +81,19 @@ static int on_seal(SSL *ssl, void *arg)
 	return SSL_SESSION_set1_ticket_appdata(SSL_get_session(ssl), &mark, sizeof mark);
 }
 
-static bool is_good(SSL_SESSION *session)
+static struct mark mark_in(SSL_SESSION *session)
 {
 	void *data = NULL;
 	size_t len = 0;
 	struct mark mark = {0};
-	if (SSL_SESSION_get0_peer(session) == NULL)
-		return true;
 	if (SSL_SESSION_get0_ticket_appdata(session, &data, &len) == 1 && len == sizeof mark)
 		memcpy(&mark, data, sizeof mark);
-	return (int64_t)time(NULL) < mark.end;
+	return mark;
+}
+
+static bool is_good(SSL_SESSION *session)
+{
+	return SSL_SESSION_get0_peer(session) == NULL || (int64_t)time(NULL) < mark_in(session).end;
 }
 
 static SSL_TICKET_RETURN on_opened(SSL *ssl, SSL_SESSION *session, const unsigned char *key_name,
@@ -104,4 +113,10 @@ void tls_ticket_end_mark(SSL_CTX *context)
 {
 	if (SSL_CTX_set_session_ticket_cb(context, on_seal, on_opened, NULL) != 1)
 		abort();
+}
+
+int64_t tls_ticket_end_authorities(const SSL *ssl)
+{
+	struct mark mark = SSL_session_reused(ssl) ? mark_in(SSL_get_session(ssl)) : mark_of(ssl);
+	return mark.authorities_end;
 }

@@ -162,6 +162,29 @@ static void a_ticket_ends_with_the_revocation_list(void **state)
 	free_identity(&alice);
 }
 
+/* It is known of the resumed as of the first, and is not the end of the client's own. */
+static void the_end_of_the_authority_is_resumed(void **state)
+{
+	struct world *world = *state;
+	struct identity alice = make_alice(world, 1000);
+	struct tm parts;
+	assert_int_equal(
+	    ASN1_TIME_to_tm(X509_get0_notAfter(world->authority.certificate), &parts), 1);
+	int64_t end = (int64_t)timegm(&parts) * 1000;
+	for (size_t i = 0; i < VERSIONS; i++) {
+		struct resuming_client client;
+		resuming_client_init(&client, &alice, versions[i]);
+		for (unsigned round = 0; round < 3; round++) {
+			SSL *accepted = resuming_client_connect(&client, world->tls);
+			assert_int_equal(SSL_session_reused(accepted), round > 0);
+			assert_int_equal(tls_session_authorities_end(accepted).ms, end);
+			SSL_free(accepted);
+		}
+		resuming_client_free(&client);
+	}
+	free_identity(&alice);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_set_up, world_tear_down)
 
 int main(void)
@@ -171,6 +194,7 @@ int main(void)
 	    TEST(it_is_so_with_several_certificates),
 	    TEST(a_ticket_ends_with_the_certificate),
 	    TEST(a_ticket_ends_with_the_revocation_list),
+	    TEST(the_end_of_the_authority_is_resumed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
