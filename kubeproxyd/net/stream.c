@@ -302,6 +302,11 @@ void stream_resume(struct stream *stream)
 	stream_arm(stream);
 }
 
+size_t stream_unread(const struct stream *stream)
+{
+	return stream->rest.cap + stream->io.socket.ahead_len;
+}
+
 bool stream_has_peer_left(const struct stream *stream)
 {
 	return stream->failure != NULL || stream->has_peer_ended || stream_io_has_left(&stream->io);

@@ -78,6 +78,9 @@ bool stream_is_full(const struct stream *stream) MUST_USE;
 /* No more on_data (and no more reading from the kernel) until resumed. */
 void stream_pause(struct stream *stream);
 void stream_resume(struct stream *stream);
+/* Memory that holds bytes which were read and not used: between two callbacks, of a paused stream.
+ */
+size_t stream_unread(const struct stream *stream) MUST_USE;
 /* The peer sends no more, or is gone: true before a paused stream comes to its end. */
 bool stream_has_peer_left(const struct stream *stream) MUST_USE;
 

@@ -184,6 +184,8 @@ static void closes_when_the_end_is_at_hand(void **state)
 	(void)SSL_shutdown(client.ssl);
 	send_all_but(&client, 0);
 	assert_true(world->accepted.stream->io.socket.ahead_len > 0);
+	assert_int_equal(
+	    stream_unread(world->accepted.stream), world->accepted.stream->io.socket.ahead_len);
 	stream_finish(&world->accepted.stream, duration_ms(5000));
 	world_wait(world, 50);
 	assert_int_equal(fcntl(fd, F_GETFD), -1);
