@@ -194,7 +194,7 @@ test_tls_tickets := $(test_tls_seal)
 test_caller := $(BASE) kubeproxyd/exchange/caller.o kubeproxyd/exchange/caller_shared.o
 test_ticket_keys := $(BASE) common/base64url.o common/loop.o kubeproxyd/new_file.o kubeproxyd/ticket_keys.o
 test_tls := $(BASE) common/loop.o $(NET) $(STREAM_ENDS)
-test_tls_authorities := $(test_tls)
+test_tls_authorities := $(test_tls) tests/unit/resuming_client.o
 test_listener := $(BASE) common/loop.o $(NET)
 test_resolver := $(BASE) common/loop.o $(NET)
 
