@@ -266,7 +266,7 @@ test_cli_cert := $(BASE) common/sigv4.o $(POLICY) $(GATE) $(OFFLINE) $(KUBE_CLUS
 	common/lock_file.o common/render.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o kubeproxyd/http/head.o
 
 # Who asks: tokens, locks.
-UNIT_TESTS += test_jwt test_oidc test_iam test_locks test_lock_watch
+UNIT_TESTS += test_jwt test_oidc test_oidc_resolve test_iam test_locks test_lock_watch
 test_locks := $(BASE) common/json.o kubeproxyd/gate/locks.o kubeproxyd/gate/identity.o kubeproxyd/policy/traits.o
 test_lock_watch := $(test_locks) common/loop.o common/metrics.o kubeproxyd/gate/lock_watch.o
 test_iam := $(BASE) $(LABELS) common/json.o common/base64url.o common/sigv4.o common/aws_endpoint.o kubeproxyd/gate/iam_token.o \
@@ -275,6 +275,7 @@ test_iam := $(BASE) $(LABELS) common/json.o common/base64url.o common/sigv4.o co
 test_jwt := $(BASE) common/json.o common/base64url.o kubeproxyd/gate/credential.o kubeproxyd/gate/jwt.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o
 test_oidc := $(BASE) $(KUBE_CLUSTER) common/base64url.o kubeproxyd/gate/jwt.o kubeproxyd/gate/jwks.o kubeproxyd/gate/oidc_claims.o \
 	kubeproxyd/gate/identity.o kubeproxyd/policy/principal.o kubeproxyd/policy/traits.o
+test_oidc_resolve := $(test_oidc) kubeproxyd/gate/oidc.o kubeproxyd/gate/token_cache.o
 
 UNIT_TESTS += test_protobuf_filter test_protobuf_filter_bad
 FUZZ_TARGETS += fuzz_protobuf_filter
