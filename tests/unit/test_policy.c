@@ -496,52 +496,6 @@ static void test_message_of_a_path(void **state)
 	free(identity.user);
 }
 
-/* --- doubts ---------------------------------------------------------------------------------- */
-
-static void note_doubt(void *arg, const char *doubt)
-{
-	buf_printf(arg, "%s\n", doubt);
-}
-
-#define EVENTS(group)                                                                              \
-	"{kind: events, api_group: " group ", namespace: '*', name: '*', verbs: [list]}"
-
-static void test_doubts(void **state)
-{
-	(void)state;
-	static const struct {
-		const char *rules, *doubt;
-	} rows[] = {
-	    {EVENTS("''"),
-		"r.yaml:1: role \"a\" denies events of api_group \"\" alone, and the same "
-		"objects are in \"events.k8s.io\": deny them there, too\n"},
-	    {EVENTS("events.k8s.io"),
-		"r.yaml:1: role \"a\" denies events of api_group \"events.k8s.io\" alone, and the "
-		"same objects are in \"\": deny them there, too\n"},
-	    {EVENTS("'events*'"),
-		"r.yaml:1: role \"a\" denies events of api_group \"events.k8s.io\" alone, and the "
-		"same objects are in \"\": deny them there, too\n"},
-	    {EVENTS("''") ", " EVENTS("events.k8s.io"), ""},
-	    {EVENTS("'*'"), ""},
-	    {EVENTS("'^(|events.k8s.io)$'"), ""},
-	    {"{kind: '*', namespace: '*', name: '*', verbs: [list]}", ""},
-	    {"{kind: pods, namespace: '*', name: '*', verbs: [list]}", ""},
-	};
-	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		char *error = NULL,
-		     *text = xasprintf(DENY("kubernetes_resources: [%s]"), rows[i].rules);
-		struct policy *policy = policy_parse("r.yaml", text, strlen(text), &error);
-		struct buf doubts = {0};
-		if (policy == NULL)
-			fail_msg("%s", error);
-		policy_each_doubt(policy, note_doubt, &doubts);
-		assert_string_equal(buf_text(&doubts), rows[i].doubt);
-		buf_free(&doubts);
-		policy_unref(&policy);
-		free(text);
-	}
-}
-
 /* --- the directory --------------------------------------------------------------------------- */
 
 static void write_file(const char *directory, const char *name, const char *text)
@@ -608,7 +562,6 @@ int main(void)
 	    cmocka_unit_test(test_decides),
 	    cmocka_unit_test(test_grants_outlive_the_policys_owner),
 	    cmocka_unit_test(test_message_of_a_path),
-	    cmocka_unit_test(test_doubts),
 	    cmocka_unit_test(test_loads_a_directory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
