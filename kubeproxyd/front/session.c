@@ -222,9 +222,8 @@ void sessions_accept(void *arg, int fd, const struct sockaddr *peer, socklen_t p
 /* --- whom the authorities do not vouch for any more ------------------------------------------ */
 
 /* Whose authority was taken away or cannot say any more whom it revoked, and who still shakes hands
- * with the old ones. Whether the old
- * ones trusted a certificate was said at the handshake: a resumed session has the chain no more
- * that could prove it again. */
+ * with the old ones. Whether the old ones trusted a certificate was said at the handshake. A
+ * resumed session whose chain was too long for its ticket cannot prove anything again. */
 static void cut_untrusted(struct sessions *sessions, const char *reason)
 {
 	const struct tls_server *now = sessions->with.tls;

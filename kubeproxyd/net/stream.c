@@ -402,8 +402,7 @@ struct unix_time stream_peer_authorities_end(const struct stream *stream)
 
 bool stream_is_trusted_by(const struct stream *stream, const struct tls_server *tls)
 {
-	return stream->peer == NULL ||
-	       tls_server_trusts(tls, stream->peer, SSL_get_peer_cert_chain(stream->io.ssl));
+	return stream->peer == NULL || tls_server_trusts_session(tls, stream->io.ssl);
 }
 
 const char *stream_peer_address(const struct stream *stream)

@@ -3,8 +3,10 @@
  * certificate was not valid yet, or had just been renewed) would be refused for ever. So a ticket
  * says when the first thing ends that spoke for its client: a certificate of the chain, or the
  * revocation list of one's issuer. Behind that the client shakes hands in full. Of a resumed
- * session the ticket is all that is known about the chain. Called by OpenSSL when it seals and
- * opens tickets, and by tls.c. */
+ * session the ticket is all that is known about the chain: the certificates between the client's
+ * own, which OpenSSL keeps, and the authority stand in it, too, so that it can be proved again
+ * against other authorities and lists. Called by OpenSSL when it seals and opens tickets, and by
+ * tls.c. */
 #include "kubeproxyd/net/tls_ticket_end.h"
 
 #include <openssl/x509.h>
@@ -14,7 +16,13 @@
 #include <string.h>
 #include <time.h>
 
-/* What stands in a ticket beside its session: Unix time. Both are of one host. */
+#include "common/buf.h"
+
+/* Of the certificates between: clients send what they got with each handshake. */
+#define BETWEEN_MAX ((size_t)8 * 1024)
+
+/* What stands in a ticket beside its session, before the certificates: Unix time. Both are of one
+ * host. */
 struct mark {
 	int64_t end;
 	int64_t authorities_end; /* of the chain without the client's own; INT64_MAX: never */
@@ -70,25 +78,64 @@ static struct mark mark_of(const SSL *ssl)
 	return mark;
 }
 
-/* SSL_CTX_set_session_ticket_cb(3). Of a resumed session the mark of the first one stays: what
- * spoke for its client is known no more. 0 would end the handshake. */
+static void append_certificate(struct buf *to, const X509 *certificate)
+{
+	unsigned char *der = NULL;
+	int len = i2d_X509(certificate, &der);
+	if (len < 0)
+		abort();
+	buf_append(to, der, (size_t)len);
+	OPENSSL_free(der);
+}
+
+/* The first is the client's, the last an authority of ours. */
+static void append_between(struct buf *to, STACK_OF(X509) * chain)
+{
+	struct buf between = {0};
+	for (int i = 1; i < sk_X509_num(chain) - 1; i++)
+		append_certificate(&between, sk_X509_value(chain, i));
+	if (between.len <= BETWEEN_MAX)
+		buf_append(to, between.data, between.len);
+	buf_free(&between);
+}
+
+/* SSL_CTX_set_session_ticket_cb(3). Of a resumed session what the first one's ticket said stays.
+ * 0 would end the handshake. */
 static int on_seal(SSL *ssl, void *arg)
 {
 	(void)arg;
 	if (SSL_session_reused(ssl) || SSL_get0_peer_certificate(ssl) == NULL)
 		return 1;
+	struct buf said = {0};
 	struct mark mark = mark_of(ssl);
-	return SSL_SESSION_set1_ticket_appdata(SSL_get_session(ssl), &mark, sizeof mark);
+	buf_append(&said, &mark, sizeof mark);
+	append_between(&said, SSL_get0_verified_chain(ssl));
+	int is_set = SSL_SESSION_set1_ticket_appdata(SSL_get_session(ssl), said.data, said.len);
+	buf_free(&said);
+	return is_set;
+}
+
+/* The mark of a ticket; what stands behind it is `between`, *len bytes. */
+static struct mark read_mark(SSL_SESSION *session, const unsigned char **between, size_t *len)
+{
+	void *data = NULL;
+	size_t size = 0;
+	struct mark mark = {0};
+	*between = NULL;
+	*len = 0;
+	if (SSL_SESSION_get0_ticket_appdata(session, &data, &size) != 1 || size < sizeof mark)
+		return mark;
+	memcpy(&mark, data, sizeof mark);
+	*between = (const unsigned char *)data + sizeof mark;
+	*len = size - sizeof mark;
+	return mark;
 }
 
 static struct mark mark_in(SSL_SESSION *session)
 {
-	void *data = NULL;
-	size_t len = 0;
-	struct mark mark = {0};
-	if (SSL_SESSION_get0_ticket_appdata(session, &data, &len) == 1 && len == sizeof mark)
-		memcpy(&mark, data, sizeof mark);
-	return mark;
+	const unsigned char *between;
+	size_t len;
+	return read_mark(session, &between, &len);
 }
 
 static bool is_good(SSL_SESSION *session)
@@ -119,4 +166,19 @@ int64_t tls_ticket_end_authorities(const SSL *ssl)
 {
 	struct mark mark = SSL_session_reused(ssl) ? mark_in(SSL_get_session(ssl)) : mark_of(ssl);
 	return mark.authorities_end;
+}
+
+STACK_OF(X509) * tls_ticket_end_between(const SSL *ssl)
+{
+	STACK_OF(X509) *all = sk_X509_new_null();
+	const unsigned char *at;
+	size_t len;
+	(void)read_mark(SSL_get_session(ssl), &at, &len);
+	const unsigned char *end = at != NULL ? at + len : NULL;
+	X509 *certificate;
+	while (at < end && (certificate = d2i_X509(NULL, &at, end - at)) != NULL) {
+		if (sk_X509_push(all, certificate) <= 0)
+			abort();
+	}
+	return all;
 }

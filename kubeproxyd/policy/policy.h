@@ -30,6 +30,9 @@ void policy_each_group(
 /* Every key of an extra that a role lets its holders set; the same. */
 void policy_each_extra(
     const struct policy *policy, void (*fn)(void *arg, const char *key), void *arg);
+/* Everything that is valid and may not do what its author means, a sentence with FILE:LINE each. */
+void policy_each_doubt(
+    const struct policy *policy, void (*fn)(void *arg, const char *doubt), void *arg);
 size_t policy_role_count(const struct policy *policy);
 size_t policy_binding_count(const struct policy *policy);
 
