@@ -1,8 +1,9 @@
 /* Places for calls to STS. Anybody can make tokens that lead to the STS of any region, also of one
  * that does not answer or that the network does not let through, where each call takes its whole
- * time-out. So an address has a few places, a region half of all, and half is kept for regions
- * whose STS answered when it was asked last. Regions are remembered while they do, and no longer
- * than somebody waits for them otherwise: names that are made up take no memory. Owned by iam.c. */
+ * time-out. So an address has a few places, a region half of all, and half of all and of an
+ * address's is kept for regions whose STS answered when it was asked last. Regions are remembered
+ * while they do, and no longer than somebody waits for them otherwise: names that are made up take
+ * no memory. Owned by iam.c. */
 #include "kubeproxyd/gate/iam_room.h"
 
 #include <bsd/sys/queue.h>
@@ -14,12 +15,12 @@
 #include "kubeproxyd/gate/address_pace.h"
 #include "kubeproxyd/gate/refusal.h"
 
-#define PLACES		   64
-#define PLACES_OF_REGION   32
-#define PLACES_UNANSWERING 32
-#define PLACES_OF_ADDRESS  8
-#define BUSY_SECONDS	   2
-#define SILENT_SECONDS	   5
+#define PLACES		      64
+#define PLACES_OF_ADDRESS     8 /* or one for so many tokens a minute, up to */
+#define TOKENS_FOR_PLACE      8
+#define PLACES_OF_ADDRESS_MAX 32
+#define BUSY_SECONDS	      2
+#define SILENT_SECONDS	      5
 
 struct region {
 	char *name;
@@ -85,43 +86,67 @@ static struct region *add_region(struct iam_room *room, const char *name)
 	return region;
 }
 
-/* Whether there is a place; else *refusal. */
-static bool has_place(const struct iam_room *room, const char *address, const struct region *region,
-    struct refusal *refusal)
+/* Who lets an address bring more tokens knows that it is many clients'. */
+static size_t share_of_address(size_t per_minute)
 {
-	size_t all = 0, of_address = 0, unanswering = 0;
-	bool is_answering = region != NULL && region->is_answering;
+	size_t share = per_minute / TOKENS_FOR_PLACE;
+	if (share < PLACES_OF_ADDRESS)
+		return PLACES_OF_ADDRESS;
+	return share < PLACES_OF_ADDRESS_MAX ? share : PLACES_OF_ADDRESS_MAX;
+}
+
+struct taken {
+	size_t places;
+	size_t unanswering; /* of them for regions that do not answer */
+};
+
+static void count(
+    const struct iam_room *room, const char *address, struct taken *all, struct taken *of_address)
+{
 	const struct iam_place *place;
 	LIST_FOREACH(place, &room->places, entry)
 	{
-		all++;
-		of_address += strcmp(place->address, address) == 0;
-		unanswering += !place->region->is_answering;
+		bool is_of_address = strcmp(place->address, address) == 0;
+		bool is_unanswering = !place->region->is_answering;
+		all->places++;
+		all->unanswering += is_unanswering;
+		of_address->places += is_of_address;
+		of_address->unanswering += is_of_address && is_unanswering;
 	}
+}
+
+/* Whether there is a place; else *refusal. */
+static bool has_place(const struct iam_room *room, const char *address, size_t share,
+    const struct region *region, struct refusal *refusal)
+{
+	struct taken all = {0}, of_address = {0};
+	bool is_answering = region != NULL && region->is_answering;
+	count(room, address, &all, &of_address);
 	*refusal = (struct refusal){.status = 429, .retry_after = BUSY_SECONDS};
-	if (of_address >= PLACES_OF_ADDRESS)
+	if (of_address.places >= share)
 		refusal->message = "too many AWS tokens from this address are being checked now: "
 				   "try again";
-	else if (!is_answering && unanswering >= PLACES_UNANSWERING)
+	else if (!is_answering &&
+		 (of_address.unanswering >= share / 2 || all.unanswering >= PLACES / 2))
 		*refusal = (struct refusal){.status = 503,
 		    .message = "too many AWS tokens wait for an STS that does not answer: try "
 			       "again, or get a token by the STS of another region",
 		    .retry_after = SILENT_SECONDS};
-	else if (region != NULL && region->calls >= PLACES_OF_REGION)
+	else if (region != NULL && region->calls >= PLACES / 2)
 		refusal->message = "too many AWS tokens of this region are being checked now: try "
 				   "again";
-	else if (all >= PLACES)
+	else if (all.places >= PLACES)
 		refusal->message = "too many AWS tokens are being checked now: try again";
 	return refusal->message == NULL;
 }
 
-struct iam_place *iam_room_enter(
-    struct iam_room *room, const char *address, const char *region, struct refusal *refusal)
+struct iam_place *iam_room_enter(struct iam_room *room, const char *address, size_t per_minute,
+    const char *region, struct refusal *refusal)
 {
 	struct region *of = find_region(room, region);
 	char key[ADDRESS_KEY_MAX];
 	address_pace_key(address, key);
-	if (!has_place(room, key, of, refusal))
+	if (!has_place(room, key, share_of_address(per_minute), of, refusal))
 		return NULL;
 	struct iam_place *place = xcalloc(1, sizeof *place);
 	place->room = room;
