@@ -175,3 +175,12 @@ void iam_room_leave(struct iam_place **place)
 		drop_host(host);
 	xfree(place);
 }
+
+size_t iam_room_hosts(const struct iam_room *room)
+{
+	const struct host *host;
+	size_t count = 0;
+	LIST_FOREACH(host, &room->hosts, entry)
+	count++;
+	return count;
+}

@@ -23,5 +23,7 @@ struct iam_place *iam_room_enter(struct iam_room *room, const char *address, siz
 /* Whether STS answered, whatever it said. */
 void iam_place_note(struct iam_place *place, bool has_answered);
 void iam_room_leave(struct iam_place **place);
+/* Hosts that are remembered. */
+size_t iam_room_hosts(const struct iam_room *room) MUST_USE;
 
 #endif
