@@ -272,6 +272,11 @@ size_t spdy_wanted(const struct spdy_reader *reader)
 	return reader->head_len > 0 ? HEAD - reader->head_len : 0;
 }
 
+bool spdy_is_in_data(const struct spdy_reader *reader)
+{
+	return reader->is_in_payload && !is_control(reader);
+}
+
 struct spdy_reader *spdy_reader_new(const struct spdy_events *events, void *arg)
 {
 	struct spdy_reader *reader = xcalloc(1, sizeof *reader);
