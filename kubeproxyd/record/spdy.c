@@ -200,6 +200,7 @@ static void end_frame(struct spdy_reader *reader)
 	if (reader->keeps_payload && !take_headers(reader))
 		reader->is_bad = true;
 	buf_free(&reader->payload);
+	buf_free(&reader->inflated);
 	reader->head_len = 0;
 	reader->is_in_payload = false;
 }
