@@ -134,7 +134,7 @@ GATE += kubeproxyd/gate/credential.o kubeproxyd/gate/locks.o
 LOGIN := kubeproxyd/gate/identity_resolve.o kubeproxyd/gate/token_cache.o kubeproxyd/gate/address_pace.o \
 	kubeproxyd/gate/jwt.o kubeproxyd/gate/jwks.o kubeproxyd/gate/oidc_claims.o kubeproxyd/gate/oidc_keys.o \
 	kubeproxyd/gate/oidc.o kubeproxyd/gate/iam_token.o kubeproxyd/gate/iam_caller.o kubeproxyd/gate/iam_mapping.o \
-	kubeproxyd/gate/iam.o kubeproxyd/gate/lock_watch.o
+	kubeproxyd/gate/iam.o kubeproxyd/gate/iam_room.o kubeproxyd/gate/lock_watch.o
 OFFLINE := kubeproxyd/pki.o kubeproxyd/new_file.o kubeproxyd/first_files.o kubeproxyd/client_certificate.o \
 	kubeproxyd/exchange/kubeconfig.o kubeproxyd/directory/alias.o kubeproxyd/cli_common.o kubeproxyd/cli_init.o kubeproxyd/cli_cert.o \
 	kubeproxyd/cli_lock.o kubeproxyd/cli_kubeconfig.o kubeproxyd/cli_request_info.o
@@ -194,7 +194,7 @@ test_tls_tickets := $(test_tls_seal)
 test_caller := $(BASE) kubeproxyd/exchange/caller.o kubeproxyd/exchange/caller_shared.o
 test_ticket_keys := $(BASE) common/base64url.o common/loop.o kubeproxyd/new_file.o kubeproxyd/ticket_keys.o
 test_tls := $(BASE) common/loop.o $(NET) $(STREAM_ENDS)
-test_tls_authorities := $(test_tls)
+test_tls_authorities := $(test_tls) tests/unit/resuming_client.o
 test_listener := $(BASE) common/loop.o $(NET)
 test_resolver := $(BASE) common/loop.o $(NET)
 
@@ -247,8 +247,9 @@ test_remote_disk := $(test_exchange_remote) tests/unit/disk_hang.o
 UNIT_TESTS += test_request_info test_policy test_rules test_restricted test_bodies test_act_as test_rules_review test_standing test_headers test_impersonate test_identity test_cli_cert
 test_request_info := $(BASE) $(POLICY) $(LABELS) common/yaml.o common/json.o
 test_policy := $(test_request_info)
-UNIT_TESTS += test_role_options
+UNIT_TESTS += test_role_options test_doubts
 test_role_options := $(test_request_info)
+test_doubts := $(test_request_info)
 test_rules := $(test_request_info)
 UNIT_TESTS += test_rules_compiled
 test_rules_compiled := $(test_request_info)
@@ -266,15 +267,16 @@ test_cli_cert := $(BASE) common/sigv4.o $(POLICY) $(GATE) $(OFFLINE) $(KUBE_CLUS
 	common/lock_file.o common/render.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o kubeproxyd/http/head.o
 
 # Who asks: tokens, locks.
-UNIT_TESTS += test_jwt test_oidc test_iam test_locks test_lock_watch
+UNIT_TESTS += test_jwt test_oidc test_oidc_resolve test_iam test_locks test_lock_watch
 test_locks := $(BASE) common/json.o kubeproxyd/gate/locks.o kubeproxyd/gate/identity.o kubeproxyd/policy/traits.o
 test_lock_watch := $(test_locks) common/loop.o common/metrics.o kubeproxyd/gate/lock_watch.o
 test_iam := $(BASE) $(LABELS) common/json.o common/base64url.o common/sigv4.o common/aws_endpoint.o kubeproxyd/gate/iam_token.o \
 	kubeproxyd/gate/iam_caller.o kubeproxyd/gate/iam_mapping.o kubeproxyd/gate/identity.o kubeproxyd/gate/token_cache.o \
-	kubeproxyd/gate/address_pace.o kubeproxyd/policy/principal.o kubeproxyd/policy/traits.o
+	kubeproxyd/gate/address_pace.o kubeproxyd/gate/iam_room.o kubeproxyd/policy/principal.o kubeproxyd/policy/traits.o
 test_jwt := $(BASE) common/json.o common/base64url.o kubeproxyd/gate/credential.o kubeproxyd/gate/jwt.o kubeproxyd/http/fields.o kubeproxyd/http/field_traits.o
 test_oidc := $(BASE) $(KUBE_CLUSTER) common/base64url.o kubeproxyd/gate/jwt.o kubeproxyd/gate/jwks.o kubeproxyd/gate/oidc_claims.o \
 	kubeproxyd/gate/identity.o kubeproxyd/policy/principal.o kubeproxyd/policy/traits.o
+test_oidc_resolve := $(test_oidc) kubeproxyd/gate/oidc.o kubeproxyd/gate/token_cache.o
 
 UNIT_TESTS += test_protobuf_filter test_protobuf_filter_bad
 FUZZ_TARGETS += fuzz_protobuf_filter

@@ -310,9 +310,10 @@ static void check_session_name(
 		is_used = is_used || strstr(mapping->groups[i], "{{SessionName") != NULL;
 	if (is_used && !mapping->trust_session_name)
 		config_complain(config, entry,
-		    MAPPING_PREFIX ": whoever assumes a role chooses the session's name: only for "
-				   "roles whose trust policy pins it (AWSReservedSSO_* do) write "
-				   "trust_session_name: yes");
+		    MAPPING_PREFIX
+		    ": whoever assumes a role chooses the session's name: only for "
+		    "roles whose trust policy pins it (AWS SSO's do; name each whole, "
+		    "with its principal_id) write trust_session_name: yes");
 }
 
 static bool read_mappings(

@@ -105,6 +105,12 @@ static void print_notes(const struct settings *settings)
 		printf("warning: %s\n", settings->warnings[i]);
 }
 
+static void print_warning(void *arg, const char *text)
+{
+	(void)arg;
+	printf("warning: %s\n", text);
+}
+
 int cli_check(int argc, char **argv)
 {
 	struct options options = {.config = SETTINGS_DEFAULT_PATH};
@@ -120,6 +126,7 @@ int cli_check(int argc, char **argv)
 	print_notes(settings);
 	bool is_valid = proxy_files_load(settings, &files, &error);
 	if (is_valid) {
+		policy_each_doubt(files.policy, print_warning, NULL);
 		printf("%s: valid: %zu roles and %zu bindings in %s\n", options.config,
 		    policy_role_count(files.policy), policy_binding_count(files.policy),
 		    settings->proxy.roles_dir);

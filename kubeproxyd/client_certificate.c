@@ -55,6 +55,10 @@ static bool check_request(const struct client_certificate_request *request, char
 	*error = NULL;
 	if (!check_name("user", request->user, error))
 		return false;
+	if (principal_is_arn(request->user)) {
+		*error = xasprintf("the user \"%s\" " PRINCIPAL_ARN, request->user);
+		return false;
+	}
 	if (request->group_count > PRINCIPAL_MAX_GROUPS) {
 		*error = xasprintf("at most %d groups fit", PRINCIPAL_MAX_GROUPS);
 		return false;

@@ -12,6 +12,7 @@
 #include "common/xmem.h"
 #include "kubeproxyd/back/dial.h"
 #include "kubeproxyd/http/head.h"
+#include "kubeproxyd/net/holdings.h"
 #include "kubeproxyd/net/stream.h"
 
 /* How long nothing of what is queued for a tunnel that is over may leave. */
@@ -36,6 +37,8 @@ struct upstream_h1 {
 	struct h1_reader *reader;
 	struct timer *timer;
 	struct deferred read_on; /* takes an end of the answer that no more bytes will bring */
+	struct deferred counting; /* of what the stream keeps while it is paused */
+	size_t counted; /* of it, by the holdings */
 	/* The request that it is lent to; events NULL: none. */
 	const struct peer_events *events;
 	void *arg;
@@ -71,12 +74,19 @@ static void free_connection(void *object)
 	free(connection);
 }
 
+static void forget_unread(struct upstream_h1 *connection)
+{
+	loop_undefer(connection->loop, &connection->counting);
+	holdings_count(connection->want.holdings, &connection->counted, 0);
+}
+
 /* Whoever holds it releases it before it is freed. */
 static void die(struct upstream_h1 *connection)
 {
 	set_state(connection, STATE_DEAD);
 	timer_cancel(connection->timer);
 	loop_undefer(connection->loop, &connection->read_on);
+	forget_unread(connection);
 	dial_cancel(&connection->dial);
 	stream_close(&connection->stream);
 	connection->pool->on_dead(connection->pool->arg, connection);
@@ -257,6 +267,15 @@ static void read_on(void *arg)
 	(void)read_answer(arg, nothing, 0);
 }
 
+/* Behind the read, which knows what it leaves. The one that makes room may be this one. */
+static void count_unread(void *arg)
+{
+	struct upstream_h1 *connection = arg;
+	struct holdings *holdings = connection->want.holdings;
+	holdings_count(holdings, &connection->counted, stream_unread(connection->stream));
+	holdings_make_room(holdings, 0);
+}
+
 static size_t on_data(void *arg, const uint8_t *data, size_t len)
 {
 	struct upstream_h1 *connection = arg;
@@ -268,6 +287,8 @@ static size_t on_data(void *arg, const uint8_t *data, size_t len)
 		connection->events->on_body(connection->arg, data + at, len - at);
 		at = len;
 	}
+	if ((connection->is_paused || connection->counted > 0) && connection->stream != NULL)
+		loop_defer(connection->loop, &connection->counting);
 	/* What follows an answer, or comes unasked, belongs to nobody. */
 	if (connection->state == STATE_IDLE && at < len)
 		die(connection);
@@ -409,6 +430,7 @@ static void release(void *object)
 {
 	struct upstream_h1 *connection = object;
 	connection->events = NULL;
+	forget_unread(connection);
 	bool may_park = connection->state == STATE_BUSY && connection->is_request_ended &&
 			connection->is_answer_ended && connection->may_keep &&
 			!connection->is_paused;
@@ -444,6 +466,7 @@ struct upstream_h1 *upstream_h1_new(const struct upstream_h1_pool *pool)
 	connection->timer = timer_new(pool->target.loop, on_timer, connection);
 	connection->reader = h1_reader_new(H1_RESPONSES, &pool->limits);
 	connection->read_on = (struct deferred){.fn = read_on, .arg = connection};
+	connection->counting = (struct deferred){.fn = count_unread, .arg = connection};
 	connection->state = STATE_CONNECTING;
 	connection->dial = dial_start(&pool->target, on_dialled, connection);
 	return connection;

@@ -166,6 +166,7 @@ static bool decide_review(struct admission *admission, const struct http_head *r
 		refuse(admission, 201, xstrdup(admission->decision.message));
 		decide(admission, &admission->info);
 	}
+	decision_forget_objects(&admission->decision);
 	access_review_free(&review);
 	return is_allowed;
 }
@@ -201,6 +202,8 @@ bool admission_decide_body(struct admission *admission, struct exchanges *all,
     struct caller *caller, struct identity *identity, const struct http_head *request,
     const void *body, size_t len)
 {
+	/* It borrows from the grants of before. */
+	decision_clear(&admission->decision);
 	caller_grants_unref(&admission->grants);
 	admission->grants = caller_grants(caller, all->with.policy, identity);
 	if (fields_count_of(&request->fields, "Content-Type") > 1 ||

@@ -97,12 +97,25 @@ void exchange_drop_upstream(struct exchange *exchange)
 	exchange->upstream = (struct peer){0};
 }
 
+/* What ends it when the client has all of the answer is not its ending. A document of ours leaves
+ * at the end of the turn in which it was made: who takes the request back before got nothing. */
+static const char *reason_of_ended(struct exchange *exchange, const char *reason)
+{
+	if (!exchange->is_answered_here)
+		return "done";
+	if (!exchange->is_taken_back)
+		return "answered here";
+	exchange->status = 0;
+	exchange->relay.answer_bytes = 0;
+	return reason;
+}
+
 void exchange_finish(struct exchange *exchange, const char *reason)
 {
 	if (exchange->state == STATE_DONE)
 		return;
 	if (exchange->state == STATE_ENDED)
-		reason = "done";
+		reason = reason_of_ended(exchange, reason);
 	exchange_set_state(exchange, STATE_DONE);
 	reason = exchange_remote_reason(exchange, reason);
 	record(exchange, reason);
@@ -156,9 +169,10 @@ void exchange_answer_after(
 void exchange_answer_document(struct exchange *exchange, const char *type, const struct buf *body)
 {
 	exchange->status = 200;
+	exchange->is_answered_here = true;
 	exchange->relay.answer_bytes += reply_send_document(
 	    exchange->client, type, buf_text(body), body->len, exchange->audit_id);
-	exchange_finish(exchange, "answered here");
+	exchange_end_later(exchange);
 }
 
 void exchange_answer(struct exchange *exchange, unsigned status, const char *message)
@@ -247,7 +261,7 @@ static void follow_options(struct exchange *exchange)
 
 void exchange_recheck(struct exchange *exchange)
 {
-	if (exchange->state <= STATE_HOLDING || exchange->state == STATE_DONE)
+	if (exchange->state <= STATE_HOLDING || exchange->state >= STATE_ENDED)
 		return;
 	static const char withdrawn[] = "the role that allowed this was withdrawn";
 	static const char changed[] = "the roles show other objects now: list anew";
@@ -267,7 +281,7 @@ void exchange_recheck(struct exchange *exchange)
 
 void exchange_check_locks(struct exchange *exchange)
 {
-	if (exchange->state <= STATE_IDENTIFYING || exchange->state == STATE_DONE)
+	if (exchange->state <= STATE_IDENTIFYING || exchange->state >= STATE_ENDED)
 		return;
 	char *sentence = admission_find_lock(exchange->all, exchange->caller, exchange->identity);
 	if (sentence != NULL && exchange->status == 0)

@@ -60,6 +60,7 @@ struct exchange {
 	unsigned status; /* what the client was answered; 0: nothing */
 	bool is_upgrade; /* and was sent as one */
 	bool is_taken_back; /* the client wants no answer any more */
+	bool is_answered_here; /* with a document of the proxy's own */
 	bool has_new_token; /* the API server refused the one before */
 	bool is_half_closed; /* the API server ended its side of the tunnel, and was not told that
 				the client did */
@@ -106,7 +107,7 @@ void exchange_end_later(struct exchange *exchange);
 void exchange_answer(struct exchange *exchange, unsigned status, const char *message);
 /* Answers with what the admission has to say, and ends. */
 void exchange_answer_refused(struct exchange *exchange);
-/* The same with a document of ours and status 200. */
+/* Answers with a document of ours and status 200, and ends with the turn. */
 void exchange_answer_document(struct exchange *exchange, const char *type, const struct buf *body);
 /* The same with Retry-After in seconds, 0: none. */
 void exchange_answer_after(

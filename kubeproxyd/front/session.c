@@ -18,12 +18,13 @@
 #include "kubeproxyd/net/stream.h"
 #include "kubeproxyd/net/tls.h"
 
-/* For a client that takes nothing of its last answer. */
+/* For a client that takes nothing of its last answer; for all of it, five minutes. */
 #define LINGER_SECONDS 30
-/* For revocation lists that become overdue: within 5 s nobody goes on by one. */
-#define LISTS_SECONDS 2
-/* The clock by which lists are judged may be a few milliseconds behind ours. */
-#define LISTS_LATE_MS 1000
+/* For revocation lists that become overdue and authorities that end: within 5 s nobody goes on by
+ * one. */
+#define ENDS_SECONDS 2
+/* The clock by which OpenSSL judges them may be a few milliseconds behind ours. */
+#define ENDS_LATE_MS 1000
 
 TAILQ_HEAD(session_list, session);
 
@@ -34,8 +35,9 @@ struct sessions {
 	size_t count;
 	bool is_full; /* as last told */
 	bool is_draining;
-	struct timer *lists; /* set while one will be overdue */
+	struct timer *ends; /* set while a list will be overdue, or an authority's time up */
 	struct unix_time lists_end;
+	struct unix_time authorities_end; /* of a session, the first one; 0: none does */
 	struct metric *connections, *accepted, *handshake_failures, *bad_requests, *first_list_end;
 };
 
@@ -99,6 +101,17 @@ static void cut(struct session *session, const char *reason)
 
 /* --- the handshake ------------------------------------------------------------------------- */
 
+/* The timer runs from the first one on; who comes later must not put it off. */
+static void watch_authorities(struct sessions *sessions, struct unix_time end)
+{
+	struct unix_time first = sessions->authorities_end;
+	if (end.ms == 0 || (first.ms != 0 && first.ms <= end.ms))
+		return;
+	sessions->authorities_end = end;
+	if (!timer_is_set(sessions->ends))
+		timer_set(sessions->ends, duration_seconds(ENDS_SECONDS));
+}
+
 /* By a certificate, or by a token that came with a request. */
 static void on_known(void *arg)
 {
@@ -116,6 +129,8 @@ static void on_open(void *arg)
 	session->caller.server_name = stream_server_name(stream);
 	session->caller.on_known = on_known;
 	session->caller.on_known_arg = session;
+	session->authorities_end = stream_peer_authorities_end(stream);
+	watch_authorities(session->owner, session->authorities_end);
 	strangers_open(&session->owner->strangers, &session->stranger);
 	if (session->caller.identity != NULL)
 		caller_note_known(&session->caller);
@@ -207,9 +222,8 @@ void sessions_accept(void *arg, int fd, const struct sockaddr *peer, socklen_t p
 /* --- whom the authorities do not vouch for any more ------------------------------------------ */
 
 /* Whose authority was taken away or cannot say any more whom it revoked, and who still shakes hands
- * with the old ones. Whether the old
- * ones trusted a certificate was said at the handshake: a resumed session has the chain no more
- * that could prove it again. */
+ * with the old ones. Whether the old ones trusted a certificate was said at the handshake. A
+ * resumed session whose chain was too long for its ticket cannot prove anything again. */
 static void cut_untrusted(struct sessions *sessions, const char *reason)
 {
 	const struct tls_server *now = sessions->with.tls;
@@ -224,9 +238,9 @@ static void cut_untrusted(struct sessions *sessions, const char *reason)
 	}
 }
 
-static bool is_list_overdue(const struct sessions *sessions, struct unix_time now)
+static bool is_over(struct unix_time end, struct unix_time now)
 {
-	return sessions->lists_end.ms != 0 && now.ms >= sessions->lists_end.ms + LISTS_LATE_MS;
+	return end.ms != 0 && now.ms >= end.ms + ENDS_LATE_MS;
 }
 
 /* Whoever has an overdue list was cut. The timer goes on while any list ends: the clock may be set
@@ -235,13 +249,13 @@ static void watch_lists(struct sessions *sessions, struct unix_time now)
 {
 	struct unix_time first = tls_server_lists_end(sessions->with.tls, (struct unix_time){0});
 	sessions->lists_end =
-	    tls_server_lists_end(sessions->with.tls, unix_add(now, duration_ms(-LISTS_LATE_MS)));
+	    tls_server_lists_end(sessions->with.tls, unix_add(now, duration_ms(-ENDS_LATE_MS)));
 	int64_t seconds = first.ms / 1000;
 	metric_set(sessions->first_list_end, (double)seconds);
-	if (first.ms != 0)
-		timer_set(sessions->lists, duration_seconds(LISTS_SECONDS));
+	if (first.ms != 0 || sessions->authorities_end.ms != 0)
+		timer_set(sessions->ends, duration_seconds(ENDS_SECONDS));
 	else
-		timer_cancel(sessions->lists);
+		timer_cancel(sessions->ends);
 }
 
 static void cut_overdue(struct sessions *sessions)
@@ -254,12 +268,35 @@ static void cut_overdue(struct sessions *sessions)
 	cut_untrusted(sessions, overdue);
 }
 
-static void on_lists_timer(void *arg)
+/* What a client's certificate was verified by holds no more. By another authority's certificate,
+ * such as a renewed one, it may be verified anew when the client comes back. */
+static void cut_expired(struct sessions *sessions, struct unix_time now)
+{
+	struct session *session, *next;
+	size_t before = sessions->count;
+	sessions->authorities_end = (struct unix_time){0};
+	TAILQ_FOREACH_SAFE(session, &sessions->all, entry, next)
+	{
+		if (is_over(session->authorities_end, now))
+			cut(session, "the certificate of the client's authority expired");
+		else
+			watch_authorities(sessions, session->authorities_end);
+	}
+	if (sessions->count < before)
+		log_warn("session", "authority-expired",
+		    LOG_S("effect", "connections by certificates of it were cut, and others are "
+				    "refused: renew the authority's certificate"),
+		    LOG_I("connections", before - sessions->count));
+}
+
+static void on_ends_timer(void *arg)
 {
 	struct sessions *sessions = arg;
 	struct unix_time now = unix_now();
-	if (is_list_overdue(sessions, now))
+	if (is_over(sessions->lists_end, now))
 		cut_overdue(sessions);
+	if (is_over(sessions->authorities_end, now))
+		cut_expired(sessions, now);
 	watch_lists(sessions, now);
 }
 
@@ -284,7 +321,7 @@ struct sessions *sessions_new(const struct sessions_options *options)
 	sessions->first_list_end =
 	    metrics_gauge(metrics, "eksgate_proxy_client_crl_end_timestamp_seconds",
 		"When the first revocation list is overdue, in Unix time; 0: none will be.", "");
-	sessions->lists = timer_new(options->loop, on_lists_timer, sessions);
+	sessions->ends = timer_new(options->loop, on_ends_timer, sessions);
 	watch_lists(sessions, unix_now());
 	return sessions;
 }
@@ -296,7 +333,7 @@ void sessions_free(struct sessions **sessions)
 	struct session *session, *next;
 	TAILQ_FOREACH_SAFE(session, &(*sessions)->all, entry, next)
 	cut(session, "kubeproxyd is stopping");
-	timer_free(&(*sessions)->lists);
+	timer_free(&(*sessions)->ends);
 	xfree(sessions);
 }
 
@@ -310,7 +347,7 @@ void sessions_set(
 	tell_room(sessions);
 	if (old != tls && !tls_server_has_same_authorities(old, tls))
 		cut_untrusted(sessions, "the authorities of client certificates were changed");
-	else if (is_list_overdue(sessions, now))
+	else if (is_over(sessions->lists_end, now))
 		cut_overdue(sessions);
 	watch_lists(sessions, now);
 }

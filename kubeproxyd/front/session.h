@@ -45,7 +45,7 @@ void sessions_free(struct sessions **sessions);
 void sessions_accept(void *arg, int fd, const struct sockaddr *peer, socklen_t peer_len);
 /* After SIGHUP, for connections to come; those with a certificate of an authority that was taken
  * away are cut. By themselves those are that the authority cannot vouch for any more, since its
- * revocation list is overdue. The old `tls` must still be there. */
+ * revocation list is overdue or its own certificate expired. The old `tls` must still be there. */
 void sessions_set(
     struct sessions *sessions, const struct settings *settings, struct tls_server *tls);
 /* Idle ones end now, the others after their answer. */
@@ -64,6 +64,7 @@ struct session {
 	const struct session_protocol *protocol; /* NULL while shaking hands */
 	void *conversation;
 	struct mono opened;
+	struct unix_time authorities_end; /* of those that vouch for its certificate; 0: never */
 	uint64_t requests;
 };
 

@@ -1,5 +1,6 @@
 /* Token buckets by address. An IPv6 client has a whole /64 to come from, so that is what counts
- * as its address. Owned by iam.c, ahead of every call to STS. */
+ * as its address. Owned by iam.c, ahead of every call to STS; iam_room.c counts by the same
+ * addresses. */
 #include "kubeproxyd/gate/address_pace.h"
 
 #include <arpa/inet.h>
@@ -10,13 +11,12 @@
 
 #include "common/xmem.h"
 
-#define KEY_MAX	  INET6_ADDRSTRLEN
 #define MINUTE_NS INT64_C(60000000000)
 
 struct bucket {
 	RB_ENTRY(bucket) node;
 	TAILQ_ENTRY(bucket) use;
-	char key[KEY_MAX];
+	char key[ADDRESS_KEY_MAX];
 	int64_t spent_ns; /* of the minute: what was taken and has not come back */
 	struct mono seen;
 };
@@ -37,16 +37,16 @@ static int compare(const struct bucket *a, const struct bucket *b)
 
 RB_GENERATE_INTERNAL(buckets, bucket, node, compare, __attribute__((__unused__)) static)
 
-static void key_of(const char *address, char key[KEY_MAX])
+void address_pace_key(const char *address, char key[ADDRESS_KEY_MAX])
 {
 	struct in6_addr v6;
-	size_t len = strnlen(address, KEY_MAX - 1);
+	size_t len = strnlen(address, ADDRESS_KEY_MAX - 1);
 	memcpy(key, address, len);
 	key[len] = '\0';
 	if (inet_pton(AF_INET6, key, &v6) != 1 || IN6_IS_ADDR_V4MAPPED(&v6))
 		return;
 	memset(v6.s6_addr + 8, 0, 8);
-	if (inet_ntop(AF_INET6, &v6, key, KEY_MAX) == NULL)
+	if (inet_ntop(AF_INET6, &v6, key, ADDRESS_KEY_MAX) == NULL)
 		abort();
 }
 
@@ -79,7 +79,7 @@ void address_pace_free(struct address_pace **pace)
 static struct bucket *bucket_of(struct address_pace *pace, const char *address, struct mono now)
 {
 	struct bucket key = {0};
-	key_of(address, key.key);
+	address_pace_key(address, key.key);
 	struct bucket *bucket = RB_FIND(buckets, &pace->buckets, &key);
 	if (bucket != NULL) {
 		TAILQ_REMOVE(&pace->uses, bucket, use);

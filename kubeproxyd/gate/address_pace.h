@@ -3,6 +3,7 @@
 #ifndef EKSGATE_ADDRESS_PACE_H
 #define EKSGATE_ADDRESS_PACE_H
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -10,6 +11,10 @@
 #include "common/mono.h"
 
 struct address_pace;
+
+/* What counts as one address: of IPv6 a network (/64). Unused bytes are not set. */
+#define ADDRESS_KEY_MAX INET6_ADDRSTRLEN
+void address_pace_key(const char *address, char key[ADDRESS_KEY_MAX]);
 
 struct address_pace *address_pace_new(size_t capacity) MUST_USE;
 void address_pace_free(struct address_pace **pace);

@@ -33,6 +33,23 @@ static bool refuse_name(
 	return true;
 }
 
+/* A field that this proxy judges a request by, or keeps on record, goes on with it: one that
+ * Connection would end here was judged, and the API server would judge the request without it (RFC
+ * 9110, 7.6.1 has no such field there). What means nothing here ends here, as its sender wants. */
+static bool refuse_named_by_connection(
+    const struct http_fields *fields, size_t index, unsigned *status, char **message)
+{
+	struct hop_by_hop hop_by_hop = hop_by_hop_of(fields);
+	if (fields->items[index].traits == 0 || fields_is(fields, index, FIELD_HOP_BY_HOP) ||
+	    !hop_by_hop_has(&hop_by_hop, fields, index))
+		return false;
+	*status = 400;
+	*message = xasprintf("the request has the header field \"%.100s\", which its Connection "
+			     "field names as one of this connection alone: leave it out there",
+	    fields_name(fields, index));
+	return true;
+}
+
 /* All clusters share this proxy's origin and browsers send client certificates by themselves: a
  * page from elsewhere must not be able to use them. Same-site is elsewhere, too: the aliases of
  * other clusters, and whatever these serve, are siblings of this host. Only the two values that say
@@ -63,10 +80,11 @@ static bool refuse_origin(const struct http_fields *fields, size_t index, const 
 bool headers_refuse(
     const struct http_fields *fields, const char *authority, unsigned *status, char **message)
 {
-	if ((fields->traits & (FIELD_DISGUISED | FIELD_ORIGIN)) == 0)
+	if ((fields->traits & (FIELD_DISGUISED | FIELD_ORIGIN | FIELD_CONNECTION)) == 0)
 		return false;
 	for (size_t i = 0; i < fields->count; i++) {
 		if (refuse_name(fields, i, status, message) ||
+		    refuse_named_by_connection(fields, i, status, message) ||
 		    refuse_origin(fields, i, authority, status, message))
 			return true;
 	}

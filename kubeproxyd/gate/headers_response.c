@@ -112,14 +112,15 @@ static bool is_type(const char *value, const char *type)
 	return strncasecmp(value, type, len) == 0 && (value[len] == ';' || value[len] == '\0');
 }
 
-/* The one Content-Type, or NULL. */
+/* The one Content-Type that the client will get, or NULL. */
 static const char *type_of(const struct http_fields *fields)
 {
+	struct hop_by_hop hop_by_hop = hop_by_hop_of(fields);
 	const char *type = NULL;
 	for (size_t i = 0; i < fields->count; i++) {
 		if (!fields_is_named(fields, i, "Content-Type"))
 			continue;
-		if (type != NULL)
+		if (type != NULL || hop_by_hop_has(&hop_by_hop, fields, i))
 			return NULL;
 		type = fields_value(fields, i);
 	}

@@ -1,8 +1,8 @@
 /* AWS tokens. STS is asked once for each token, however many requests bring it, and what it said is
  * known by the token's digest for five minutes; a refusal for one. Ahead of it stand what the token
- * itself gives away, a limit for each client address, and a bound on calls under way. The value of
- * x-k8s-aws-id is ours, so that a token for a cluster is none for this proxy: STS finds its
- * signature wrong. Called by identity_resolve.c. */
+ * itself gives away, a limit for each client address, and bounds on calls under way (iam_room.h).
+ * The value of x-k8s-aws-id is ours, so that a token for a cluster is none for this proxy: STS
+ * finds its signature wrong. Called by identity_resolve.c. */
 #include "kubeproxyd/gate/iam.h"
 
 #include <bsd/sys/queue.h>
@@ -17,13 +17,13 @@
 #include "kubeproxyd/gate/address_pace.h"
 #include "kubeproxyd/gate/iam_caller.h"
 #include "kubeproxyd/gate/iam_mapping.h"
+#include "kubeproxyd/gate/iam_room.h"
 #include "kubeproxyd/gate/iam_token.h"
 #include "kubeproxyd/gate/identity.h"
 #include "kubeproxyd/gate/token_cache.h"
 
 #define CACHE_CAPACITY	  8192
 #define ADDRESS_CAPACITY  16384
-#define CALLS_MAX	  64 /* under way */
 #define TIMEOUT_SECONDS	  10
 #define ANSWER_MAX_BYTES  ((size_t)64 * 1024)
 #define KEEP_SECONDS	  300
@@ -49,6 +49,7 @@ struct call {
 	struct token_digest digest;
 	char access_key_id[IAM_KEY_ID_MAX + 1];
 	struct unix_time signed_at;
+	struct iam_place *place;
 	struct fetch *fetch;
 	struct iam_queries queries;
 	LIST_ENTRY(call) entry;
@@ -61,8 +62,8 @@ struct iam {
 	struct iam_map *map;
 	struct token_cache *cache;
 	struct address_pace *pace;
+	struct iam_room *room;
 	LIST_HEAD(, call) calls;
-	size_t call_count;
 };
 
 /* --- answers --------------------------------------------------------------------------------- */
@@ -83,7 +84,7 @@ static void refuse_token(const char *why, identity_fn *fn, void *arg)
 static void end_call(struct call *call)
 {
 	LIST_REMOVE(call, entry);
-	call->iam->call_count--;
+	iam_room_leave(&call->place);
 	fetch_cancel(&call->fetch);
 	free(call);
 }
@@ -160,6 +161,7 @@ static void on_reply(void *arg, const struct fetch_reply *reply)
 	struct iam_caller caller = {0};
 	char *error = NULL;
 	call->fetch = NULL;
+	iam_place_note(call->place, reply->error == NULL);
 	if (reply->error != NULL) {
 		fail_all(call, IAM_UNCLEAR, xstrdup(reply->error));
 		return;
@@ -208,17 +210,18 @@ static struct call *call_of(struct iam *iam, const struct token_digest *digest)
 	return NULL;
 }
 
-static struct call *start_call(
-    struct iam *iam, const struct token_digest *digest, const struct iam_token *token)
+/* Takes `place`. */
+static struct call *start_call(struct iam *iam, const struct token_digest *digest,
+    const struct iam_token *token, struct iam_place *place)
 {
 	struct call *call = xcalloc(1, sizeof *call);
 	call->iam = iam;
 	call->digest = *digest;
 	call->signed_at = token->signed_at;
+	call->place = place;
 	memcpy(call->access_key_id, token->access_key_id, sizeof call->access_key_id);
 	LIST_INIT(&call->queries);
 	LIST_INSERT_HEAD(&iam->calls, call, entry);
-	iam->call_count++;
 	ask(call, token);
 	return call;
 }
@@ -241,18 +244,21 @@ static bool answer_known(
 	return true;
 }
 
-/* Whether STS may be asked now, for this address. */
-static bool may_ask(struct iam *iam, const char *address, identity_fn *fn, void *arg)
+/* A place for a call to STS, if it may be asked now for this address; else it is answered. */
+static struct iam_place *enter(
+    struct iam *iam, const char *address, const struct iam_token *token, identity_fn *fn, void *arg)
 {
 	struct refusal refusal = {.status = 429, .retry_after = THROTTLED_SECONDS};
+	struct iam_place *place = NULL;
 	if (!address_pace_take(iam->pace, address, iam->login->calls_per_address, mono_now()))
 		refusal.message = "too many new AWS tokens from this address in a minute "
 				  "(eksgate.proxy.login.iam.calls_per_address): try again";
-	else if (iam->call_count >= CALLS_MAX)
-		refusal.message = "too many AWS tokens are being checked now: try again";
-	if (refusal.message != NULL)
+	else
+		place = iam_room_enter(
+		    iam->room, address, iam->login->calls_per_address, token->region, &refusal);
+	if (place == NULL)
 		fn(arg, NULL, &refusal);
-	return refusal.message == NULL;
+	return place;
 }
 
 static struct iam_query *wait_for(struct call *call, identity_fn *fn, void *arg)
@@ -281,8 +287,9 @@ struct iam_query *iam_resolve(
 		return NULL;
 	}
 	struct iam_query *query = NULL;
-	if (may_ask(iam, address, fn, arg))
-		query = wait_for(start_call(iam, &digest, &parsed), fn, arg);
+	struct iam_place *place = enter(iam, address, &parsed, fn, arg);
+	if (place != NULL)
+		query = wait_for(start_call(iam, &digest, &parsed, place), fn, arg);
 	iam_token_free(&parsed);
 	return query;
 }
@@ -308,6 +315,7 @@ struct iam *iam_new(struct fetcher *fetcher, const struct iam_login *login, cons
 	iam->map = iam_map_new(login);
 	iam->cache = token_cache_new(CACHE_CAPACITY);
 	iam->pace = address_pace_new(ADDRESS_CAPACITY);
+	iam->room = iam_room_new();
 	LIST_INIT(&iam->calls);
 	return iam;
 }
@@ -325,6 +333,7 @@ void iam_free(struct iam **iam)
 	iam_map_free(&old->map);
 	token_cache_free(&old->cache);
 	address_pace_free(&old->pace);
+	iam_room_free(&old->room);
 	free(old);
 }
 

@@ -171,14 +171,15 @@ static bool read_date(const char *text, struct unix_time *at)
 }
 
 /* KEY/20260102/REGION/sts/aws4_request, of the very day and region. */
-static bool check_credential(struct iam_token *token, const char *region, const char **error)
+static bool check_credential(struct iam_token *token, const char **error)
 {
 	const char *text = token->values[IAM_CREDENTIAL];
 	size_t len = strspn(text, CAPITALS DIGITS);
 	if (len < 16 || len > IAM_KEY_ID_MAX || text[len] != '/')
 		return fail(error, "its credential has no access key id");
 	memcpy(token->access_key_id, text, len);
-	char *scope = xasprintf("/%.8s/%s/sts/aws4_request", token->values[IAM_DATE], region);
+	char *scope =
+	    xasprintf("/%.8s/%s/sts/aws4_request", token->values[IAM_DATE], token->region);
 	bool is_same = strcmp(text + len, scope) == 0;
 	free(scope);
 	if (!is_same)
@@ -238,14 +239,12 @@ static bool read_url(const char *url, const char *partition, struct unix_time no
 	if (strncmp(host + len, "/?", 2) != 0 || strchr(host, '#') != NULL)
 		return fail(error, "its URL is not a host, the path / and a query");
 	token->host = xstrndup(host, len);
-	char *region = check_host(token->host, partition);
-	if (region == NULL)
+	token->region = check_host(token->host, partition);
+	if (token->region == NULL)
 		return fail(error, "the host of its URL is no STS host of the partition that is "
 				   "configured");
-	bool is_good = take_query(token, host + len + 2, error) && check_fixed(token, error) &&
-		       check_time(token, now, error) && check_credential(token, region, error);
-	free(region);
-	return is_good;
+	return take_query(token, host + len + 2, error) && check_fixed(token, error) &&
+	       check_time(token, now, error) && check_credential(token, error);
 }
 
 bool iam_token_is_likely(const char *text, size_t len)
@@ -295,6 +294,7 @@ char *iam_token_query(const struct iam_token *token)
 void iam_token_free(struct iam_token *token)
 {
 	free(token->host);
+	free(token->region);
 	for (int i = 0; i < IAM_PARAMETER_COUNT; i++)
 		xfree_secret(&token->values[i]);
 	*token = (struct iam_token){0};

@@ -33,6 +33,7 @@ enum iam_parameter {
 /* {0} is none. */
 struct iam_token {
 	char *host; /* one of AWS's STS hosts */
+	char *region; /* whose STS that is */
 	char *values[IAM_PARAMETER_COUNT]; /* decoded; NULL: absent */
 	char access_key_id[IAM_KEY_ID_MAX + 1];
 	struct unix_time signed_at;

@@ -51,10 +51,11 @@ static bool read_user(struct identity *identity, const X509_NAME *name, const ch
 	identity->user = attribute_text(name, index, error);
 	if (identity->user == NULL)
 		return false;
-	if (!principal_is_reserved(identity->user))
-		return true;
-	*error = "the CN of the client certificate " PRINCIPAL_RESERVED;
-	return false;
+	if (principal_is_reserved(identity->user))
+		*error = "the CN of the client certificate " PRINCIPAL_RESERVED;
+	else if (principal_is_arn(identity->user))
+		*error = "the CN of the client certificate " PRINCIPAL_ARN;
+	return *error == NULL;
 }
 
 static bool read_groups(struct identity *identity, const X509_NAME *name, const char **error)

@@ -1,7 +1,7 @@
-/* ID tokens. A token is checked once and known by its digest afterwards, until it expires or the
- * keys of an issuer change. Only the issuer that a token names is ever asked about it, and only
- * when a key is missing; tokens for which no key comes are refused. Called by identity_resolve.c.
- */
+/* ID tokens. A token is checked once and known by its digest afterwards, until it expires, the keys
+ * of an issuer change, or its issuer's become too old. Only the issuer that a token names is ever
+ * asked about it, and only when a key is missing; tokens for which no key comes are refused, for
+ * now when the issuer could not be asked. Called by identity_resolve.c. */
 #include "kubeproxyd/gate/oidc.h"
 
 #include <stdlib.h>
@@ -58,10 +58,12 @@ static void refuse(const char *why, identity_fn *fn, void *arg)
 static void refuse_for_now(const struct issuer *issuer, identity_fn *fn, void *arg)
 {
 	const char *error = oidc_keys_error(issuer->keys);
+	bool has_keys = oidc_keys_now(issuer->keys) != NULL;
 	char *message =
-	    xasprintf("the ID token cannot be checked now: no keys of the issuer %s are "
-		      "known (%s); it is asked again, try later",
-		issuer->login->issuer, error != NULL ? error : "not asked yet");
+	    xasprintf("the ID token cannot be checked now: %s of the issuer %s %s (%s); "
+		      "it is asked again, try later",
+		has_keys ? "no known key" : "no keys", issuer->login->issuer,
+		has_keys ? "signed it" : "are known", error != NULL ? error : "not asked yet");
 	struct refusal refusal = {
 	    .status = 503, .message = message, .retry_after = UNREACHABLE_SECONDS};
 	fn(arg, NULL, &refusal);
@@ -133,19 +135,32 @@ static enum verdict check(
 	return *identity != NULL ? ACCEPTED : REFUSED;
 }
 
-/* Takes both. */
-static void answer(struct oidc *oidc, const char *token, size_t len, struct identity *identity,
+/* No longer than it would be accepted anew by the keys that are known now. */
+static void keep(struct oidc *oidc, const struct issuer *issuer, const char *token, size_t len,
+    struct identity *identity)
+{
+	struct token_digest digest = token_digest_of(token, len);
+	int64_t left = identity->expires.ms - unix_now().ms;
+	struct duration kept = duration_ms(left < KEEP_MAX_MS ? left : KEEP_MAX_MS);
+	struct mono until = mono_add(mono_now(), kept);
+	struct mono good_until = oidc_keys_good_until(issuer->keys);
+	token_cache_keep(
+	    oidc->cache, &digest, identity, until.ns < good_until.ns ? until : good_until);
+}
+
+/* A token that was checked. While the issuer cannot tell its newest keys, nobody knows whether one
+ * of them signed it. Takes `identity` and `error`. */
+static void answer(const struct issuer *issuer, enum verdict verdict, struct identity *identity,
     char *error, identity_fn *fn, void *arg)
 {
-	if (identity != NULL) {
-		struct token_digest digest = token_digest_of(token, len);
-		int64_t left = identity->expires.ms - unix_now().ms;
-		struct duration kept = duration_ms(left < KEEP_MAX_MS ? left : KEEP_MAX_MS);
-		token_cache_keep(oidc->cache, &digest, identity, mono_add(mono_now(), kept));
+	bool is_unclear =
+	    verdict == KEY_MISSING && (error == NULL || oidc_keys_error(issuer->keys) != NULL);
+	if (identity != NULL)
 		fn(arg, identity, NULL);
-	} else {
+	else if (is_unclear)
+		refuse_for_now(issuer, fn, arg);
+	else
 		refuse(error, fn, arg);
-	}
 	free(error);
 }
 
@@ -172,11 +187,9 @@ static void on_keys(void *arg)
 		return;
 	}
 	enum verdict verdict = check(query->issuer, &jwt, &identity, &error);
-	if (verdict == KEY_MISSING && error == NULL)
-		refuse_for_now(query->issuer, query->fn, query->arg);
-	else
-		answer(query->oidc, query->token, strlen(query->token), identity, error, query->fn,
-		    query->arg);
+	if (identity != NULL)
+		keep(query->oidc, query->issuer, query->token, strlen(query->token), identity);
+	answer(query->issuer, verdict, identity, error, query->fn, query->arg);
 	jwt_free(&jwt);
 	end_query(query);
 }
@@ -212,12 +225,10 @@ static struct oidc_query *resolve_parsed(struct oidc *oidc, const struct jwt *jw
 			free(error);
 			return query;
 		}
-		if (error == NULL) {
-			refuse_for_now(issuer, fn, arg);
-			return NULL;
-		}
 	}
-	answer(oidc, token, len, identity, error, fn, arg);
+	if (identity != NULL)
+		keep(oidc, issuer, token, len, identity);
+	answer(issuer, verdict, identity, error, fn, arg);
 	return NULL;
 }
 

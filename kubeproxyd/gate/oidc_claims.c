@@ -29,13 +29,33 @@ static struct json_object *find(struct json_object *claims, const char *name)
 	return value;
 }
 
-/* The text of a value, or NULL; one that holds a NUL is none. */
+static bool holds_nul(struct json_object *value)
+{
+	return json_object_is_type(value, json_type_string) &&
+	       strlen(json_object_get_string(value)) != (size_t)json_object_get_string_len(value);
+}
+
+/* A text that holds a NUL would be another one here than at its issuer. Whatever the claim: roles
+ * may ask for each of them. */
+static bool check_texts(struct json_object *claims, char **error)
+{
+	json_object_object_foreach(claims, name, value)
+	{
+		bool is_list = json_object_is_type(value, json_type_array);
+		bool is_bad = holds_nul(value);
+		size_t count = is_list ? json_object_array_length(value) : 0;
+		for (size_t i = 0; !is_bad && i < count; i++)
+			is_bad = holds_nul(json_object_array_get_idx(value, i));
+		if (is_bad && *error == NULL)
+			*error = xasprintf("its %.64s holds a NUL", name);
+	}
+	return *error == NULL;
+}
+
+/* The text of a value, or NULL; check_texts() went before. */
 static const char *text_of(struct json_object *value)
 {
-	if (!json_object_is_type(value, json_type_string))
-		return NULL;
-	const char *text = json_object_get_string(value);
-	return strlen(text) == (size_t)json_object_get_string_len(value) ? text : NULL;
+	return json_object_is_type(value, json_type_string) ? json_object_get_string(value) : NULL;
 }
 
 /* Seconds since 1970, whole or not (RFC 7519, 2). */
@@ -234,10 +254,13 @@ static bool read_user(const struct oidc_login *login, struct json_object *claims
 	identity->user = name_of("the user", login->username_prefix, text, error);
 	if (identity->user == NULL || !is_email_verified(login, claims, error))
 		return false;
-	if (!principal_is_reserved(identity->user))
-		return true;
-	*error = xstrdup("the user that it names " PRINCIPAL_RESERVED);
-	return false;
+	if (principal_is_reserved(identity->user))
+		*error = xstrdup("the user that it names " PRINCIPAL_RESERVED);
+	else if (principal_is_arn(identity->user))
+		*error =
+		    xstrdup("the user that it names " PRINCIPAL_ARN
+			    " (eksgate.proxy.login.oidc[].username_prefix makes another name)");
+	return *error == NULL;
 }
 
 static bool add_group(const struct oidc_login *login, struct json_object *value,
@@ -305,7 +328,8 @@ struct identity *oidc_identity(
 	identity->references = 1;
 	identity->source = "oidc";
 	*error = NULL;
-	if (check_issuer(login, claims, error) && check_audience(login, claims, identity, error) &&
+	if (check_texts(claims, error) && check_issuer(login, claims, error) &&
+	    check_audience(login, claims, identity, error) &&
 	    check_times(claims, now, &identity->expires, error) &&
 	    check_cluster(login, claims, identity, error) && check_required(login, claims, error) &&
 	    read_user(login, claims, identity, error) &&

@@ -258,6 +258,11 @@ const struct jwks *oidc_keys_now(const struct oidc_keys *keys)
 	return keys->jwks != NULL && !mono_is_past(keys->good_until) ? keys->jwks : NULL;
 }
 
+struct mono oidc_keys_good_until(const struct oidc_keys *keys)
+{
+	return keys->good_until;
+}
+
 const char *oidc_keys_error(const struct oidc_keys *keys)
 {
 	return keys->error;

@@ -4,6 +4,7 @@
 #define EKSGATE_OIDC_KEYS_H
 
 #include "common/attr.h"
+#include "common/mono.h"
 
 struct fetcher;
 struct jwks;
@@ -33,6 +34,8 @@ void oidc_keys_set(struct oidc_keys *keys, const char *issuer, const char *ca_fi
 
 /* NULL: none yet, or none any more. Borrowed until the loop's next turn. */
 const struct jwks *oidc_keys_now(const struct oidc_keys *keys);
+/* Until when those are believed without another refresh that worked. */
+struct mono oidc_keys_good_until(const struct oidc_keys *keys) MUST_USE;
 /* Why the last refresh failed; NULL when it did not. Borrowed. */
 const char *oidc_keys_error(const struct oidc_keys *keys);
 /* Asks the issuer anew, or waits for what is under way. NULL, without a call: the issuer was asked

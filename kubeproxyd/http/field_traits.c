@@ -66,6 +66,7 @@ static const struct rule rules[] = {
     NAME("impersonate-uid", FIELD_IMPERSONATE_UID),
     NAME("impersonate-user", FIELD_IMPERSONATE_USER),
     NAME("keep-alive", HOP | FIELD_FRAMING),
+    PREFIX("kubectl-", FIELD_OF_HEADS),
     NAME("last-modified", FIELD_OF_BODY),
     NAME("location", FIELD_LOCATION | FIELD_OF_HEADS),
     NAME("nel", FIELD_OF_HOST),
@@ -91,6 +92,7 @@ static const struct rule rules[] = {
     NAME("trailer", HOP | FIELD_TRAILER | FIELD_OF_BODY),
     NAME("transfer-encoding", HOP | MEMBERS | FIELD_FRAMING),
     NAME("upgrade", HOP | FIELD_UPGRADE),
+    NAME("user-agent", FIELD_OF_HEADS),
     NAME("vary", FIELD_OF_HEADS),
     NAME("www-authenticate", FIELD_OF_HOST),
     PREFIX("x-amz", WHO),
@@ -100,6 +102,7 @@ static const struct rule rules[] = {
     NAME("x-forwarded-for", PRIVATE | FIELD_FORWARDED_FOR),
     NAME("x-real-ip", WHO),
     PREFIX("x-remote-", WHO),
+    NAME("x-stream-protocol-version", FIELD_OF_HEADS),
 };
 
 #define RULE_COUNT (sizeof rules / sizeof rules[0])

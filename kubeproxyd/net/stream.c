@@ -161,6 +161,12 @@ void stream_set_timer(struct stream *stream, struct duration delay)
 	timer_set(stream->timer, delay);
 }
 
+void stream_linger(struct stream *stream)
+{
+	struct duration left = mono_between(mono_now(), stream->finish_by);
+	stream_set_timer(stream, left.ms < stream->linger.ms ? left : stream->linger);
+}
+
 static void read_on(struct stream *stream)
 {
 	stream->has_more = false;
@@ -296,6 +302,11 @@ void stream_resume(struct stream *stream)
 	stream_arm(stream);
 }
 
+size_t stream_unread(const struct stream *stream)
+{
+	return stream->rest.cap + stream->io.socket.ahead_len;
+}
+
 bool stream_has_peer_left(const struct stream *stream)
 {
 	return stream->failure != NULL || stream->has_peer_ended || stream_io_has_left(&stream->io);
@@ -335,6 +346,7 @@ void stream_finish(struct stream **stream, struct duration linger)
 	finishing->is_end_wanted = true;
 	buf_free_secret(&finishing->rest);
 	finishing->linger = linger;
+	finishing->finish_by = mono_add(mono_now(), duration_ms(STREAM_LINGERS * linger.ms));
 	stream_set_timer(finishing, linger);
 	loop_defer(finishing->loop, &finishing->turn_end);
 	stream_arm(finishing);
@@ -382,10 +394,15 @@ const char *stream_peer_error(const struct stream *stream)
 	return stream->peer_error;
 }
 
+struct unix_time stream_peer_authorities_end(const struct stream *stream)
+{
+	return stream->peer != NULL ? tls_session_authorities_end(stream->io.ssl)
+				    : (struct unix_time){0};
+}
+
 bool stream_is_trusted_by(const struct stream *stream, const struct tls_server *tls)
 {
-	return stream->peer == NULL ||
-	       tls_server_trusts(tls, stream->peer, SSL_get_peer_cert_chain(stream->io.ssl));
+	return stream->peer == NULL || tls_server_trusts_session(tls, stream->io.ssl);
 }
 
 const char *stream_peer_address(const struct stream *stream)

@@ -78,6 +78,9 @@ bool stream_is_full(const struct stream *stream) MUST_USE;
 /* No more on_data (and no more reading from the kernel) until resumed. */
 void stream_pause(struct stream *stream);
 void stream_resume(struct stream *stream);
+/* Memory that holds bytes which were read and not used: between two callbacks, of a paused stream.
+ */
+size_t stream_unread(const struct stream *stream) MUST_USE;
 /* The peer sends no more, or is gone: true before a paused stream comes to its end. */
 bool stream_has_peer_left(const struct stream *stream) MUST_USE;
 
@@ -89,8 +92,10 @@ void stream_end(struct stream *stream);
  * becomes NULL. */
 void stream_close(struct stream **stream);
 /* Gives it up politely: the loop writes what is queued, sends close_notify, drains a bounded while,
- * closes. A peer that takes nothing for `linger` is not waited for. *stream becomes NULL and no
+ * closes. A peer that takes nothing for `linger` is not waited for, nor is one that takes a little
+ * now and then and has not all after STREAM_LINGERS times as long. *stream becomes NULL and no
  * callback comes. */
+#define STREAM_LINGERS 10
 void stream_finish(struct stream **stream, struct duration linger);
 /* Whether any of those has something to write still. */
 bool stream_is_finishing_any(const struct loop *loop) MUST_USE;
@@ -107,6 +112,9 @@ X509 *stream_peer_certificate(const struct stream *stream);
 /* Why the client certificate that was sent is not accepted ("certificate has expired"), or NULL.
  * The handshake goes on, so that the user can be told over HTTP. */
 const char *stream_peer_error(const struct stream *stream);
+/* When a certificate of its authority ends, the first one; {0}: none does, or no certificate is
+ * accepted. The end of its own is not meant. */
+struct unix_time stream_peer_authorities_end(const struct stream *stream) MUST_USE;
 /* Whether `tls` would accept the client certificate too; true without one. */
 bool stream_is_trusted_by(const struct stream *stream, const struct tls_server *tls) MUST_USE;
 /* "203.0.113.7:51234" / "[2001:db8::1]:443". */

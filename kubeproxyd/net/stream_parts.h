@@ -38,6 +38,7 @@ struct stream {
 	    *timer; /* by state: the handshake's deadline, "read on", the linger time; or NULL */
 	struct deferred turn_end; /* starting or flushing */
 	struct duration handshake_timeout, linger;
+	struct mono finish_by; /* whatever the peer takes until then */
 
 	struct buf rest; /* read, offered and not used */
 	bool is_paused;
@@ -79,6 +80,8 @@ struct stream *stream_new(struct loop *loop, const struct stream_options *option
     const struct stream_events *events, void *arg) MUST_USE;
 /* The timer fires once; it is made when there is none. */
 void stream_set_timer(struct stream *stream, struct duration delay);
+/* Finishing: the peer took something. */
+void stream_linger(struct stream *stream);
 /* Puts the descriptor and its TLS session (NULL: plain) under the stream and the loop. */
 void stream_attach(struct stream *stream, int fd, SSL *ssl);
 

@@ -234,7 +234,7 @@ static bool write_queue(struct stream *stream)
 		stream->bytes_written += put;
 		written += put;
 		if (put > 0 && stream->state == STATE_FINISHING)
-			stream_set_timer(stream, stream->linger);
+			stream_linger(stream);
 		if (!note_write(stream, result))
 			return false;
 	}

@@ -371,6 +371,23 @@ bool tls_server_trusts(const struct tls_server *server, X509 *certificate, STACK
 	return is_trusted;
 }
 
+bool tls_server_trusts_session(const struct tls_server *server, const SSL *ssl)
+{
+	X509 *certificate = SSL_get0_peer_certificate(ssl);
+	if (!SSL_session_reused(ssl))
+		return tls_server_trusts(server, certificate, SSL_get_peer_cert_chain(ssl));
+	STACK_OF(X509) *between = tls_ticket_end_between(ssl);
+	bool is_trusted = tls_server_trusts(server, certificate, between);
+	sk_X509_pop_free(between, X509_free);
+	return is_trusted;
+}
+
+struct unix_time tls_session_authorities_end(const SSL *ssl)
+{
+	int64_t end = tls_ticket_end_authorities(ssl);
+	return (struct unix_time){end == INT64_MAX ? 0 : end * 1000};
+}
+
 SSL *tls_server_session(struct tls_server *server)
 {
 	SSL *ssl = SSL_new(server->context);

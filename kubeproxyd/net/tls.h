@@ -42,9 +42,15 @@ bool tls_server_has_same_authorities(
 struct unix_time tls_server_lists_end(
     const struct tls_server *server, struct unix_time after) MUST_USE;
 /* Whether a client's certificate is of its authorities and not revoked as far as can be known now,
- * whatever its own time; `chain` may be NULL. For stream.c. */
+ * whatever its own time; `chain` may be NULL. */
 bool tls_server_trusts(
     const struct tls_server *server, X509 *certificate, STACK_OF(X509) * chain) MUST_USE;
+/* The same of the certificate of a session, whose chain came with the handshake or, when it was
+ * resumed, with the ticket. For stream.c. */
+bool tls_server_trusts_session(const struct tls_server *server, const SSL *ssl) MUST_USE;
+/* When the first authority ends by whose certificates the client's was verified, at the handshake
+ * or before the first of those that resumed it; {0}: none does. For stream.c. */
+struct unix_time tls_session_authorities_end(const SSL *ssl) MUST_USE;
 /* For stream.c. */
 SSL *tls_server_session(struct tls_server *server) MUST_USE;
 

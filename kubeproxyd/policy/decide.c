@@ -360,7 +360,7 @@ bool policy_may_read_object(
 	struct word in = word_of(namespace), called = word_of(name);
 	bool is_allowed = false;
 	if (objects == NULL)
-		return decision->is_allowed;
+		return decision_is_whole(decision);
 	for (size_t i = 0; i < objects->denying_count; i++) {
 		const struct resource_rule *rule = objects->denying[i];
 		bool is_hidden =
@@ -402,13 +402,18 @@ bool policy_reads_alike(const struct decision *a, const struct decision *b)
 	       is_same_list(one->denying, one->denying_count, other->denying, other->denying_count);
 }
 
+void decision_forget_objects(struct decision *decision)
+{
+	if (decision->objects == NULL)
+		return;
+	free(decision->objects->allowing);
+	free(decision->objects->denying);
+	xfree(&decision->objects);
+}
+
 void decision_clear(struct decision *decision)
 {
-	if (decision->objects != NULL) {
-		free(decision->objects->allowing);
-		free(decision->objects->denying);
-		free(decision->objects);
-	}
+	decision_forget_objects(decision);
 	if (decision->arena == NULL) {
 		free(decision->groups);
 		free(decision->rule);

@@ -288,6 +288,46 @@ void policy_each_extra(
 		impersonation_each_extra(policy->sources[i]->allow.impersonation, fn, arg);
 }
 
+static bool is_of_group(const struct source_rule *rule, const char *group)
+{
+	struct matcher matcher;
+	struct word word = word_of(group);
+	char *error = NULL;
+	bool is_of = matcher_init(&matcher, rule->group, &error) && matcher_takes(&matcher, &word);
+	matcher_free(&matcher);
+	free(error);
+	return is_of;
+}
+
+/* Events are served in two groups, as the same objects: what is denied in one is there in the
+ * other, for whom another rule allows it there. It is so in Kubernetes' own RBAC. */
+static void doubt_events(
+    const struct role_source *role, void (*fn)(void *arg, const char *doubt), void *arg)
+{
+	static const char *const groups[] = {"", "events.k8s.io"};
+	bool is_denied[2] = {false, false};
+	for (size_t i = 0; i < role->deny.rule_count; i++) {
+		const struct source_rule *rule = &role->deny.rules[i];
+		bool is_of_events = strcmp(rule->resource, "events") == 0;
+		for (size_t k = 0; is_of_events && k < 2; k++)
+			is_denied[k] |= is_of_group(rule, groups[k]);
+	}
+	if (is_denied[0] == is_denied[1])
+		return;
+	char *doubt = xasprintf("%s: role \"%s\" denies events of api_group \"%s\" alone, and the "
+				"same objects are in \"%s\": deny them there, too",
+	    role->place, role->name, groups[is_denied[1]], groups[is_denied[0]]);
+	fn(arg, doubt);
+	free(doubt);
+}
+
+void policy_each_doubt(
+    const struct policy *policy, void (*fn)(void *arg, const char *doubt), void *arg)
+{
+	for (size_t i = 0; i < policy->role_count; i++)
+		doubt_events(policy->sources[i], fn, arg);
+}
+
 size_t policy_role_count(const struct policy *policy)
 {
 	return policy->role_count;

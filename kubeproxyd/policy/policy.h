@@ -30,6 +30,9 @@ void policy_each_group(
 /* Every key of an extra that a role lets its holders set; the same. */
 void policy_each_extra(
     const struct policy *policy, void (*fn)(void *arg, const char *key), void *arg);
+/* Everything that is valid and may not do what its author means, a sentence with FILE:LINE each. */
+void policy_each_doubt(
+    const struct policy *policy, void (*fn)(void *arg, const char *doubt), void *arg);
 size_t policy_role_count(const struct policy *policy);
 size_t policy_binding_count(const struct policy *policy);
 
@@ -55,7 +58,7 @@ struct decision {
 	/* Denied as yet: rules ask for the name of what is created, which stands in the body.
 	 * Decide again with it; `message` is the answer when there is none. */
 	bool needs_name;
-	struct object_rules *objects; /* of a restricted one */
+	struct object_rules *objects; /* of a restricted one; borrows the request */
 	/* Allowed: what is impersonated, only from roles that allow this request. The names are
 	 * borrowed from the grants. */
 	const char *user;
@@ -89,11 +92,13 @@ void policy_decide(const struct grants *grants, const char *cluster,
 void policy_decide_as(const struct grants *grants, const char *cluster,
     const struct labels *cluster_labels, const struct request_info *request,
     const struct act_as *as, struct decision *decision);
-/* Whether a restricted answer may hold this object. The grants still live. */
+/* Whether a restricted answer may hold this object. The grants and the request still live. */
 bool policy_may_read_object(
     const struct decision *decision, const char *namespace, const char *name) MUST_USE;
 /* Whether two decisions about the same request show the same objects, by the same rules. */
 bool policy_reads_alike(const struct decision *a, const struct decision *b) MUST_USE;
+/* Before a request ends that the decision outlives. A restricted one shows no object then. */
+void decision_forget_objects(struct decision *decision);
 void decision_clear(struct decision *decision);
 
 #endif

@@ -72,3 +72,8 @@ bool principal_is_reserved(const char *name)
 	}
 	return strcmp(name, PRINCIPAL_OWN_GROUP) == 0;
 }
+
+bool principal_is_arn(const char *name)
+{
+	return strncmp(name, "arn:", strlen("arn:")) == 0;
+}

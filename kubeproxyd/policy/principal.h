@@ -24,4 +24,9 @@ bool principal_is_reserved(const char *name) MUST_USE;
 	"is or begins with what belongs to Kubernetes, EKS or eksgate itself (system:, eks:, "     \
 	"aws:, amazon:, iam:, eksgate:proxy)"
 
+/* What AWS identities are called that no mapping names. Nobody else may be called so, or two would
+ * be one in roles, locks and audit events. */
+bool principal_is_arn(const char *name) MUST_USE;
+#define PRINCIPAL_ARN "begins with arn:, as AWS identities alone are called"
+
 #endif

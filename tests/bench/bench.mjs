@@ -2,8 +2,8 @@
 // the terminal, rows in build/bench.json. CPU time is that of the proxy's process; ratios mean something, single values on
 // a shared machine little. Exit status 1 when a measure failed; a bar that is not met is told and no failure.
 //
-//   EKSGATE_BENCH_SECONDS  of each run (1); a whole bench takes about 300 of them
-//   EKSGATE_BENCH_ROUNDS   (3)
+//   EKSGATE_BENCH_SECONDS  of each run (1); a whole bench takes about 600 of them
+//   EKSGATE_BENCH_ROUNDS   (3); three times as many of small requests, four times of recording at full speed
 //   EKSGATE_BENCH_WATCHES  for the measures of memory (4000)
 //   EKSGATE_BENCH_TUNNEL_MB  through an exec tunnel (1024)
 //   EKSGATE_BENCH_CROWD    idle watches beside the slow reader (10000)

@@ -66,6 +66,10 @@ export class Running {
 		return this.child.pid;
 	}
 
+	lastWords() {
+		return this.stderr.trim().split('\n').slice(-3).join('\n');
+	}
+
 	wake() {
 		for (const waiter of this.waiters) waiter();
 	}
@@ -84,11 +88,11 @@ export class Running {
 				else if (this.isEnded)
 					finish(
 						reject,
-						new Error(`${this.name} ended with ${this.code ?? this.signal} before ${pattern} came`),
+						new Error(`${this.name} ended with ${this.code ?? this.signal} before ${pattern} came: ${this.lastWords()}`),
 					);
 			};
 			const timer = setTimeout(
-				() => finish(reject, new Error(`${this.name}: ${pattern} did not come in ${timeoutMs} ms`)),
+				() => finish(reject, new Error(`${this.name}: ${pattern} did not come in ${timeoutMs} ms: ${this.lastWords()}`)),
 				timeoutMs,
 			);
 			this.waiters.add(look);

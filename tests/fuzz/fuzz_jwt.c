@@ -37,6 +37,7 @@ static void read_claims(struct json_object *claims)
 	require((identity == NULL) == (error != NULL));
 	if (identity != NULL) {
 		require(identity->expires.ms > NOW && !principal_is_reserved(identity->user));
+		require(!principal_is_arn(identity->user));
 		require(principal_refuse(identity->user, strlen(identity->user)) == NULL);
 	}
 	identity_unref(&identity);

@@ -60,4 +60,12 @@ scenario('a broken configuration', async (world) => {
 		await daemon.waitFor(/event=reloaded/, { from });
 	}
 	await discoveryd.untilSwept();
+
+	// What is valid and may not do what is meant is told, too.
+	const deny = "{kind: events, namespace: '*', name: '*', verbs: ['*']}";
+	const role = `kind: role\nversion: v8\nmetadata: {name: no-events}\nspec: {deny: {kubernetes_resources: [${deny}]}}\n`;
+	writeFileSync(world.path('roles.d', 'doubtful.yaml'), role);
+	const checked = await command(world, 'kubeproxyd', ['check']);
+	assert.equal(checked.code, 0, checked.stderr);
+	assert.match(checked.stdout, /^warning: \S+doubtful\.yaml:1: role "no-events" denies events of api_group "" alone.*events\.k8s\.io/m);
 });

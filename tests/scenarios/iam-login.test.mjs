@@ -1,6 +1,8 @@
 // People with AWS identities: tokens that `aws eks get-token` could have made for this proxy let in whom the settings name;
-// a token for a cluster, a stranger's, an old or a changed one does not; STS is asked once a token.
+// a token for a cluster, a stranger's, an old or a changed one does not; STS is asked once a token. One that does not answer
+// holds up its own people alone, and an address has its share.
 import assert from 'node:assert/strict';
+import { Agent } from 'node:https';
 import { CLUSTERS, nameOf, OWN, person, OTHER, REGIONS, scenario, startBoth, until } from './harness.mjs';
 import { encodeToken, makeAwsToken, presign } from '../sim/aws/token.mjs';
 import { Bearer } from './tokens.mjs';
@@ -116,5 +118,26 @@ scenario('IAM login', async (world) => {
 	assert.match(limited?.json.message ?? '', /calls_per_address/);
 	assert.ok((await callsOf(world)) - before <= 25);
 	assert.equal((await get(token)).status, 200, 'who is known does not need STS');
+	// While an STS is silent.
+	await world.aws('POST', '/faults', { operation: 'sts:GetCallerIdentity', region: REGIONS[1], kind: 'hang' });
+	let n = 0;
+	const ask = (localAddress, region, agent) => {
+		const date = new Date(Date.now() - 1000 * n++).toISOString().replace(/[-:]|\.\d+/g, '');
+		const fresh = makeAwsToken(dev, ID, { region, query: `&X-Amz-Date=${date}` });
+		return new Bearer(world, kubeproxyd, fresh).request(pods, { localAddress, agent });
+	};
+	const reached = await callsOf(world);
+	const agent = new Agent();
+	for (let i = 0; i < 32; i++) ask(`127.0.1.${1 + (i >> 3)}`, REGIONS[1], agent).catch(() => {});
+	const outcome = async (localAddress, region) => {
+		const answer = await ask(localAddress, region);
+		return [answer.status, answer.headers['retry-after'], answer.json?.message ?? ''];
+	};
+	await until('all are under way', async () => (await callsOf(world)) === reached + 32);
+	assert.match((await outcome('127.0.1.1', REGIONS[0])).join(' '), /^429 2 too many AWS tokens from this address/);
+	assert.match((await outcome('127.0.1.9', REGIONS[1])).join(' '), /^429 2 too many AWS tokens of this region/);
+	assert.equal((await outcome('127.0.1.9', REGIONS[0]))[0], 200, 'another region goes on');
+	agent.destroy();
+
 	assert.ok(!kubeproxyd.stderr.includes('X-Amz-Signature') && !kubeproxyd.stderr.includes(token.slice(11)));
 });

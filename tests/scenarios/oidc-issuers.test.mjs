@@ -98,11 +98,15 @@ scenario('OIDC issuers', async (world) => {
 
 	turning.faults.keys = (response) => response.end('<html>');
 	const asked = turning.requests.keys;
+	const newer = makeKey('ES256');
 	await until('it is asked for keys again', async () => {
-		assert.notEqual((await get(turning.token({ groups }, { key: makeKey('ES256') }))).status, 200);
+		assert.notEqual((await get(turning.token({ groups }, { key: newer }))).status, 200);
 		return turning.requests.keys > asked;
 	});
 	await kubeproxyd.waitFor(/event=keys-not-fetched [^\n]*jwks_uri[^\n]*has_older=true/);
+	const unclear = await get(turning.token({ groups }, { key: newer }));
+	assert.deepEqual([unclear.status, unclear.headers['retry-after']], [503, '5'], unclear.text);
+	assert.match(unclear.json.message, /no known key of the issuer https:[^ ]* signed it \(its keys/);
 	assert.equal((await get(lasting)).status, 200, 'keys that are known outlast an answer that has none');
 
 	const since = Date.now();

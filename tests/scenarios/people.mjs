@@ -9,6 +9,7 @@ import { connect } from 'node:tls';
 import { kubectlPath } from '../clients/kubectl.mjs';
 import { run, Running, PATIENCE, WAIT_MAX_MS } from '../clients/run.mjs';
 import { command } from './daemons.mjs';
+import { writeKubeconfig } from './tools.mjs';
 
 // The server's certificate and the client CA, once per world.
 export async function initialise(world) {
@@ -63,7 +64,7 @@ export function forgeCertificate(
 	return { name: subject, certificate: readFileSync(at('pem'), 'utf8'), key: readFileSync(at('key'), 'utf8') };
 }
 
-// Someone with files and a kubeconfig for every cluster in `names`, at `proxy`.
+// Someone with files, at `proxy`.
 export class Person {
 	constructor(world, proxy, credentials) {
 		Object.assign(this, credentials, { world, proxy });
@@ -72,37 +73,13 @@ export class Person {
 		this.files = {
 			cert: world.path(`${file}.pem`),
 			key: world.path(`${file}-key.pem`),
-			kubeconfig: world.path(`${file}.kubeconfig`),
 		};
 		writeFileSync(this.files.cert, this.certificate);
 		writeFileSync(this.files.key, this.key, { mode: 0o600 });
 	}
 
-	writeKubeconfig(cluster) {
-		writeFileSync(
-			this.files.kubeconfig,
-			JSON.stringify({
-				apiVersion: 'v1',
-				kind: 'Config',
-				'current-context': 'eksgate',
-				clusters: [
-					{
-						name: 'eksgate',
-						cluster: {
-							server: `https://127.0.0.1:${this.proxy.port}/clusters/${cluster}`,
-							'certificate-authority': this.world.config.eksgate.proxy.tls.certificate,
-						},
-					},
-				],
-				users: [{ name: 'me', user: { 'client-certificate': this.files.cert, 'client-key': this.files.key } }],
-				contexts: [{ name: 'eksgate', context: { cluster: 'eksgate', user: 'me' } }],
-			}),
-		);
-	}
-
 	arguments(cluster, words) {
-		this.writeKubeconfig(cluster);
-		return ['--kubeconfig', this.files.kubeconfig, '--cache-dir', this.world.path('kubectl-cache'), ...words];
+		return ['--kubeconfig', writeKubeconfig(this, cluster), '--cache-dir', this.world.path('kubectl-cache'), ...words];
 	}
 
 	kubectl(cluster, words, options) {

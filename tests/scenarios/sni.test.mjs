@@ -1,11 +1,9 @@
 // A cluster addressed by server name: the connection is for it alone, paths have no prefix, and what names another is refused.
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
 import { run } from '../clients/run.mjs';
 import { kubectlPath } from '../clients/kubectl.mjs';
 import { CLUSTERS, nameOf, person, scenario, startBoth } from './harness.mjs';
-
-const SUFFIX = 'k.example.test';
+import { SUFFIX, writeKubeconfig } from './tools.mjs';
 
 scenario('a cluster by server name', async (world) => {
 	world.config.eksgate.proxy.sni_suffix = SUFFIX;
@@ -43,13 +41,7 @@ scenario('a cluster by server name', async (world) => {
 	assert.equal(elsewhere.code, 401, 'a name that no cluster has is no way in, either');
 	assert.equal((await alice.request('/v1/webapi/find')).status, 200, 'without a server name they exist');
 
-	alice.writeKubeconfig(name);
-	const config = JSON.parse(readFileSync(alice.files.kubeconfig, 'utf8'));
-	const { cluster } = config.clusters[0];
-	cluster.server = `https://127.0.0.1:${kubeproxyd.port}`;
-	cluster['tls-server-name'] = `${name}.${SUFFIX}`;
-	const file = world.path('sni.kubeconfig');
-	writeFileSync(file, JSON.stringify(config));
+	const file = writeKubeconfig(alice, name, { by: 'sni' });
 	const kubectl = (...words) => run(kubectlPath(), ['--kubeconfig', file, '--cache-dir', world.path('sni-cache'), ...words]);
 	const raw = await kubectl('get', '--raw', pods);
 	assert.equal(JSON.parse(raw.stdout || '{}').kind, 'PodList', raw.stderr);

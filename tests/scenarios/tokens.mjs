@@ -26,12 +26,13 @@ export class Bearer {
 	}
 
 	// {status, headers, text, json}
-	request(path, { method = 'GET', headers = {}, agent } = {}) {
+	request(path, { method = 'GET', headers = {}, agent, localAddress } = {}) {
 		return new Promise((resolve, reject) => {
 			const call = request(
 				{
 					host: '127.0.0.1',
 					port: this.proxy.port,
+					localAddress,
 					path,
 					method,
 					headers: { authorization: `Bearer ${this.token}`, ...headers },

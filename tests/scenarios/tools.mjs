@@ -1,7 +1,7 @@
 // kubectl and helm of every generation, as one person runs them at one cluster, by one of the three ways to name it: the
 // path prefix, the server name, or a credential that is for that cluster alone.
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { helmPath, kubectlPath, MINORS } from '../clients/kubectl.mjs';
 import { run, Running } from '../clients/run.mjs';
 
@@ -21,10 +21,11 @@ function serverOf(person, cluster, by) {
 
 // {by: "path" | "sni" | "credential"}; the last needs a person whose certificate is for the cluster.
 export function writeKubeconfig(person, cluster, { by = 'path' } = {}) {
-	const file = person.world.path(`${person.name}-${cluster}-${by}.kubeconfig`);
+	const file = person.world.path(`${person.name.replace(/[^A-Za-z0-9]/g, '_')}-${cluster}-${by}.kubeconfig`);
 	const user = { 'client-certificate': person.files.cert, 'client-key': person.files.key };
+	// A kubectl that was started just now may read what was there before.
 	writeFileSync(
-		file,
+		`${file}.new`,
 		JSON.stringify({
 			apiVersion: 'v1',
 			kind: 'Config',
@@ -35,6 +36,7 @@ export function writeKubeconfig(person, cluster, { by = 'path' } = {}) {
 		}),
 		{ mode: 0o600 },
 	);
+	renameSync(`${file}.new`, file);
 	return file;
 }
 

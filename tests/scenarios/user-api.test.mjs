@@ -53,11 +53,14 @@ scenario("the proxy's own answers", async (world) => {
 
 	// Who takes it back in the very packet that asks for it is not answered, and on record for that.
 	const opening = [[':method', 'GET'], [':scheme', 'https'], [':authority', address], [':path', '/v1/clusters']];
-	const hasty = await new RawH2({ port: kubeproxyd.port, rejectUnauthorized: false, cert: alice.certificate, key: alice.key }).open();
-	const from = kubeproxyd.stderr.length;
-	hasty.send(headers(1, opening), frame(FRAME.RST_STREAM, 0, 1, Buffer.from([0, 0, 0, 8])));
-	await kubeproxyd.log('access', 'request', /user=alice .*status=0 .*reason="the client cancelled"/, { from });
-	hasty.destroy();
+	const find = [...opening.slice(0, 3), [':path', '/v1/webapi/find']];
+	for (const [who, asked, user] of [[{ cert: alice.certificate, key: alice.key }, opening, 'alice'], [{}, find, '-']]) {
+		const hasty = await new RawH2({ port: kubeproxyd.port, rejectUnauthorized: false, ...who }).open();
+		const from = kubeproxyd.stderr.length;
+		hasty.send(headers(1, asked), frame(FRAME.RST_STREAM, 0, 1, Buffer.from([0, 0, 0, 8])));
+		await kubeproxyd.log('access', 'request', new RegExp(`user=${user} .*status=0 .*reason="the client cancelled"`), { from });
+		hasty.destroy();
+	}
 
 	// Stand-ins for the credential plugins: what the kubeconfig calls is what they were asked.
 	const bin = world.path('bin');

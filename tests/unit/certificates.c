@@ -59,7 +59,8 @@ static void sign(X509 *certificate, X509 *issuer, EVP_PKEY *key)
 	demand(X509_sign(certificate, key, EVP_sha256()) > 0, "signing");
 }
 
-struct identity make_authority(const char *common_name)
+/* `issuer` NULL: itself. */
+static struct identity make_authority_of(const struct identity *issuer, const char *common_name)
 {
 	struct identity authority = {.key = EVP_EC_gen("P-256")};
 	demand(authority.key != NULL, "key generation");
@@ -69,8 +70,20 @@ struct identity make_authority(const char *common_name)
 	add_extension(certificate, certificate, NID_basic_constraints, "critical,CA:TRUE");
 	add_extension(certificate, certificate, NID_key_usage, "critical,keyCertSign,cRLSign");
 	add_extension(certificate, certificate, NID_subject_key_identifier, "hash");
-	sign(certificate, certificate, authority.key);
+	if (issuer == NULL)
+		issuer = &authority;
+	sign(certificate, issuer->certificate, issuer->key);
 	return authority;
+}
+
+struct identity make_authority(const char *common_name)
+{
+	return make_authority_of(NULL, common_name);
+}
+
+struct identity make_authority_under(const struct identity *issuer, const char *common_name)
+{
+	return make_authority_of(issuer, common_name);
 }
 
 struct identity make_leaf(const struct identity *issuer, const struct leaf_options *options)

@@ -22,6 +22,7 @@ struct leaf_options {
 };
 
 struct identity make_authority(const char *common_name);
+struct identity make_authority_under(const struct identity *issuer, const char *common_name);
 struct identity make_leaf(const struct identity *issuer, const struct leaf_options *options);
 void free_identity(struct identity *identity);
 

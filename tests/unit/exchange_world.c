@@ -235,8 +235,8 @@ void policy_unref(struct policy **policy)
 struct grants *policy_grants(struct policy *policy, const struct identity *identity)
 {
 	(void)policy;
-	(void)identity;
-	return NULL;
+	/* The name that decisions borrow. */
+	return (struct grants *)(void *)xstrdup(identity->user);
 }
 
 const char *const *grants_roles(const struct grants *grants)
@@ -254,14 +254,19 @@ const struct role_options *grants_options(const struct grants *grants)
 
 void grants_free(struct grants **grants)
 {
-	*grants = NULL;
+	xfree(grants);
+}
+
+/* What the API server answers in part. */
+static bool is_filtered(const char *verb)
+{
+	return strcmp(verb, "delete") != 0 && strcmp(verb, "create") != 0;
 }
 
 void policy_decide_as(const struct grants *grants, const char *cluster,
     const struct labels *cluster_labels, const struct request_info *info, const struct act_as *as,
     struct decision *decision)
 {
-	(void)grants;
 	(void)cluster;
 	(void)cluster_labels;
 	bool is_mine = !world.needs_name || strcmp(info->name, "mine") == 0;
@@ -270,9 +275,9 @@ void policy_decide_as(const struct grants *grants, const char *cluster,
 	*decision = (struct decision){
 	    .is_allowed = !is_denied,
 	    .needs_name = world.needs_name && info->name[0] == '\0',
-	    .is_restricted = !is_denied && world.shown != NULL && strcmp(info->verb, "delete") != 0,
+	    .is_restricted = !is_denied && world.shown != NULL && is_filtered(info->verb),
 	    .objects = (struct object_rules *)(uintptr_t)world.shown,
-	    .user = "alice",
+	    .user = (const char *)grants,
 	    .groups = groups,
 	    .group_count = 1,
 	    .rule = xstrdup("role dev allow"),
@@ -318,6 +323,11 @@ bool rules_review_cut(const struct rules_question *question, const char *answer,
 	(void)format;
 	buf_printf(out, "%s of %.*s", question->namespace, (int)len, answer);
 	return true;
+}
+
+void decision_forget_objects(struct decision *decision)
+{
+	decision->objects = NULL;
 }
 
 void decision_clear(struct decision *decision)

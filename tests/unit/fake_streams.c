@@ -117,6 +117,11 @@ void stream_resume(struct stream *stream)
 	stream->is_paused = false;
 }
 
+size_t stream_unread(const struct stream *stream)
+{
+	return stream->unread;
+}
+
 void stream_end(struct stream *stream)
 {
 	stream->has_end = true;

@@ -18,6 +18,7 @@ struct stream {
 	void *arg;
 	struct buf written;
 	uint64_t bytes_written;
+	size_t unread;
 	bool is_paused, is_closed, is_finished, has_end;
 };
 

@@ -484,7 +484,7 @@ static void test_cancel(void **state)
 	aws_call_cancel(&call);
 	assert_null(call);
 	aws_call_cancel(&call);
-	fake_http_answer(fixture.server, 503, "", "");
+	fake_http_answer(fixture.server, 503, "x-amz-retry-after: 5000\r\n", "");
 	call = aws_call_start(fixture.aws, fixture.provider, &list_request, on_reply, &fixture);
 	struct timer *stop = timer_new(fixture.loop, on_enough, fixture.loop);
 	timer_set(stop, duration_ms(100));

@@ -223,6 +223,24 @@ static void test_a_complete_answer_is_done(void **state)
 	assert_says("\"eksgate.io/ending\":\"done\"");
 }
 
+/* The roles by which a review was let in are gone when its body comes, and with them whom they
+ * would have sent it as: what is on record of its refusal does not speak of that. */
+static void test_roles_change_before_a_body_that_is_refused(void **state)
+{
+	(void)state;
+	static int another;
+	open_audit("rules: [{level: Metadata}]");
+	ask("POST", "/clusters/prod/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+	    HTTP_BODY_CHUNKED);
+	exchanges_set(all, &settings, (struct policy *)(void *)&another);
+	exchange_client_events.on_body(exchange, (const uint8_t *)"{", 1);
+	exchange_client_events.on_end(exchange);
+	turn();
+	assert_int_equal(client.head.status, 400);
+	assert_says("\"code\":400");
+	assert_silent_about("impersonatedUser");
+}
+
 static void limit_files(rlim_t bytes)
 {
 	struct rlimit limit;
@@ -444,6 +462,7 @@ int main(void)
 	    TEST(test_an_exec_is_recorded_before_it_is_sent),
 	    TEST(test_a_complete_answer_is_done),
 	    TEST(test_what_is_written_in_its_turn),
+	    TEST(test_roles_change_before_a_body_that_is_refused),
 	    TEST(test_what_cannot_be_recorded_does_not_happen),
 	    TEST(test_each_event_names_its_user),
 	    TEST(test_denials_are_always_written),

@@ -415,6 +415,25 @@ static void test_roles_change_under_a_watch(void **state)
 	assert_true(client.is_released && !client.is_ended);
 }
 
+/* What a decision knows of objects is of the review, which is not kept. */
+static void test_a_review_of_a_part_shows_nothing(void **state)
+{
+	(void)state;
+	accept_field(NULL, NULL);
+	fields_add_text(&request.fields, "Content-Type", JSON);
+	settings.proxy.limits.body_in_hand = settings.proxy.limits.bodies_in_hand = 4096;
+	ask("POST", "/clusters/prod/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+	    HTTP_BODY_CHUNKED);
+	client_body(
+	    "{\"spec\":{\"resourceAttributes\":{\"verb\":\"list\",\"resource\":\"pods\"}}}");
+	client_end();
+	assert_int_equal(upstream_count, 1);
+	assert_true(exchange->admission.decision.is_restricted);
+	assert_null(exchange->admission.decision.objects);
+	answer_head(0, 201, NULL);
+	answer_end(0);
+}
+
 /* --- compressed ------------------------------------------------------------------------------ */
 
 static void pack(struct buf *out, const char *text, size_t len)
@@ -549,6 +568,7 @@ int main(void)
 	    TEST(test_one_object),
 	    TEST(test_other_answers_pass),
 	    TEST(test_a_watch),
+	    TEST(test_a_review_of_a_part_shows_nothing),
 	    TEST(test_roles_change_under_a_watch),
 	    TEST(test_a_packed_watch),
 	    TEST(test_a_packed_list_waits_for_its_reader),

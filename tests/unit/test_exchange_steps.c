@@ -109,6 +109,27 @@ static void test_what_the_proxy_answers_is_taken_back(void **state)
 	count_is("eksgate_proxy_requests_total{cluster=\"\",code=\"403\"} 1\n");
 }
 
+/* Strangers are answered before it is known that they take it back, in the same read. */
+static void test_what_strangers_take_back(void **state)
+{
+	(void)state;
+	world.own_status = 200;
+	exchange = arrive(&client);
+	assert_int_equal(client.head.status, 200);
+	exchanges_set(all, &settings, NULL);
+	exchanges_recheck_locks(all);
+	exchange_client_events.on_failed(exchange, &gone);
+	assert_true(client.is_released);
+	count_is("eksgate_proxy_requests_total{cluster=\"\",code=\"0\"} 1\n");
+	count_is("eksgate_proxy_body_bytes_total{direction=\"out\"} 0\n");
+	side_clear(&client);
+	caller.is_known = false;
+	exchange = arrive(&client);
+	end_turn();
+	assert_true(client.is_released);
+	count_is("eksgate_proxy_requests_total{cluster=\"\",code=\"200\"} 1\n");
+}
+
 static void note_released(void *arg)
 {
 	assert_true(((struct side *)arg)->is_released);
@@ -299,6 +320,7 @@ int main(void)
 	    TEST(test_all_of_a_turn_go),
 	    TEST(test_strangers_are_answered_at_once),
 	    TEST(test_what_the_proxy_answers_is_taken_back),
+	    TEST(test_what_strangers_take_back),
 	    TEST(test_an_end_comes_before_its_flush),
 	    TEST(test_an_end_makes_room_for_who_arrives),
 	    TEST(test_who_leaves_before),

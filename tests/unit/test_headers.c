@@ -308,6 +308,57 @@ static void test_refuses_by_name(void **state)
 	}
 }
 
+/* What the proxy judged by may not end here; what means nothing to it may. */
+static void test_refuses_what_connection_would_take_away(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *lines, *refused; /* NULL: passes */
+	} rows[] = {
+	    {"Content-Type: application/json\nConnection: Content-Type\n", "Content-Type"},
+	    {"Connection: keep-alive\nConnection: close ,\tCONTENT-TYPE\nContent-Type: a/b\n",
+		"Content-Type"},
+	    {"Connection: content-encoding\nContent-Encoding: gzip\n", "Content-Encoding"},
+	    {"Connection: accept\nAccept: */*\n", "Accept"},
+	    {"Connection: Accept-Encoding\nAccept-Encoding: gzip\n", "Accept-Encoding"},
+	    {"Connection: authorization\nAuthorization: Bearer x\n", "Authorization"},
+	    {"Connection: Impersonate-User\nImpersonate-User: bob\n", "Impersonate-User"},
+	    {"Connection: Impersonate-Extra-a\nImpersonate-Extra-A: b\n", "Impersonate-Extra-A"},
+	    {"Connection: Upgrade, Sec-WebSocket-Protocol\nUpgrade: websocket\n"
+	     "Sec-WebSocket-Protocol: v5.channel.k8s.io\n",
+		"Sec-WebSocket-Protocol"},
+	    {"Connection: Upgrade, X-Stream-Protocol-Version\nUpgrade: SPDY/3.1\n"
+	     "X-Stream-Protocol-Version: v4.channel.k8s.io\n",
+		"X-Stream-Protocol-Version"},
+	    {"Connection: Kubectl-Command\nKubectl-Command: kubectl exec\n", "Kubectl-Command"},
+	    {"Connection: User-Agent\nUser-Agent: kubectl\n", "User-Agent"},
+	    {"Connection: Origin\nOrigin: https://proxy.example.com:3026\n", "Origin"},
+	    {"Connection: keep-alive, close, X-Custom\nX-Custom: 1\nKeep-Alive: 5\n"
+	     "Content-Type: a/b\n",
+		NULL},
+	    {"Connection: Keep-Alive, TE, Trailer, Transfer-Encoding, Proxy-Connection\n"
+	     "Keep-Alive: 5\nTE: trailers\nProxy-Connection: close\nTrailer: X\n",
+		NULL},
+	    {"Connection: Upgrade, HTTP2-Settings\nUpgrade: h2c\nHTTP2-Settings: x\n", NULL},
+	    {"Connection: Impersonate-User, Content-Type\nAccept: */*\n", NULL},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct http_fields fields = {0};
+		unsigned status = 0;
+		char *message = NULL;
+		add_lines(&fields, rows[i].lines);
+		bool is_refused =
+		    headers_refuse(&fields, "proxy.example.com:3026", &status, &message);
+		if (is_refused != (rows[i].refused != NULL))
+			fail_msg("%s", rows[i].lines);
+		assert_int_equal(status, is_refused ? 400 : 0);
+		if (is_refused)
+			assert_non_null(strcasestr(message, rows[i].refused));
+		free(message);
+		fields_free(&fields);
+	}
+}
+
 static void test_origin_knows_the_default_port(void **state)
 {
 	(void)state;
@@ -377,6 +428,7 @@ static const struct answer answers[] = {
 	"Content-Type: text/plain\nContent-Type: text/html\n" SANDBOX, false},
     {200, "Content-Type: text/html\nContent-Type: text/plain\n",
 	"Content-Type: text/html\nContent-Type: text/plain\n" SANDBOX, false},
+    {200, "Content-Type: application/json\nConnection: content-type\n", SANDBOX, false},
     {200, "Content-Type: image/svg+xml\n", "Content-Type: image/svg+xml\n" SANDBOX, false},
     {200, "Content-Type: application/vnd.kubernetes.protobuf;stream=watch\n",
 	"Content-Type: application/vnd.kubernetes.protobuf;stream=watch\n", false},
@@ -505,6 +557,7 @@ int main(void)
 	    cmocka_unit_test(test_closing_assertion),
 	    cmocka_unit_test(test_traits_are_not_believed),
 	    cmocka_unit_test(test_refuses_by_name),
+	    cmocka_unit_test(test_refuses_what_connection_would_take_away),
 	    cmocka_unit_test(test_origin_knows_the_default_port),
 	    cmocka_unit_test(test_answers),
 	    cmocka_unit_test(test_answer_without_a_prefix),

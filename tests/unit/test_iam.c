@@ -1,6 +1,5 @@
 /* AWS tokens: the golden ones are taken apart and put together again, a table of bad ones fails
- * each for its own reason; what STS answers; who an ARN is; and the two bounded tables ahead of
- * STS. */
+ * each for its own reason; what STS answers; who an ARN is; and what is bounded ahead of STS. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,8 +18,10 @@
 #include "kubeproxyd/gate/address_pace.h"
 #include "kubeproxyd/gate/iam_caller.h"
 #include "kubeproxyd/gate/iam_mapping.h"
+#include "kubeproxyd/gate/iam_room.h"
 #include "kubeproxyd/gate/iam_token.h"
 #include "kubeproxyd/gate/identity.h"
+#include "kubeproxyd/gate/refusal.h"
 #include "kubeproxyd/gate/token_cache.h"
 
 static struct unix_time golden_now(void)
@@ -354,6 +355,130 @@ static void test_paces_addresses(void **state)
 	address_pace_free(&pace);
 }
 
+#define PLACES 200
+static struct iam_place *places[PLACES];
+static size_t place_count;
+
+/* As many places as there are for each of `addresses` addresses, eight at most; the answer to the
+ * last who got none. */
+static struct refusal fill(struct iam_room *room, size_t addresses, const char *region)
+{
+	struct refusal refusal = {0};
+	for (size_t i = 0; i < addresses * 8; i++) {
+		char *address = xasprintf("10.0.%zu.%c", i / 8, region[0]);
+		struct iam_place *place = iam_room_enter(room, address, 60, region, &refusal);
+		free(address);
+		assert_true(place_count < PLACES);
+		if (place != NULL)
+			places[place_count++] = place;
+	}
+	return refusal;
+}
+
+/* The region answered a call. */
+static void answer(struct iam_room *room, const char *region)
+{
+	struct refusal refusal;
+	struct iam_place *place = iam_room_enter(room, "192.0.2.1", 60, region, &refusal);
+	assert_non_null(place);
+	iam_place_note(place, true);
+	iam_room_leave(&place);
+}
+
+static void leave_all(void)
+{
+	while (place_count > 0)
+		iam_room_leave(&places[--place_count]);
+}
+
+static bool has_place(struct iam_room *room, const char *address, const char *region)
+{
+	struct refusal refusal;
+	struct iam_place *place = iam_room_enter(room, address, 60, region, &refusal);
+	if (place == NULL)
+		return false;
+	iam_room_leave(&place);
+	return true;
+}
+
+static void test_an_address_has_a_few_places(void **state)
+{
+	(void)state;
+	struct iam_room *room = iam_room_new();
+	struct refusal refusal;
+	answer(room, "us-east-1");
+	for (size_t i = 0; i < 8; i++)
+		places[place_count++] =
+		    iam_room_enter(room, i % 2 == 0 ? "2001:db8::1" : "2001:db8::2", 60,
+			i % 2 == 0 ? "eu-west-1" : "us-east-1", &refusal);
+	assert_non_null(places[7]);
+	assert_null(iam_room_enter(room, "2001:db8::3", 60, "us-east-1", &refusal));
+	assert_int_equal(refusal.status, 429);
+	assert_int_equal(refusal.retry_after, 2);
+	assert_non_null(strstr(refusal.message, "from this address"));
+	assert_true(has_place(room, "2001:db8:0:1::3", "eu-west-1"));
+	iam_room_leave(&places[--place_count]);
+	assert_true(has_place(room, "2001:db8::3", "us-east-1"));
+	/* Half is for those that answer. */
+	assert_null(iam_room_enter(room, "2001:db8::3", 60, "eu-west-1", &refusal));
+	assert_int_equal(refusal.status, 503);
+	leave_all();
+	iam_room_free(&room);
+}
+
+/* One that may bring more tokens is many clients'. */
+static void test_an_address_of_many_has_more_places(void **state)
+{
+	(void)state;
+	static const struct {
+		size_t per_minute, places;
+	} rows[] = {{1, 8}, {100, 12}, {256, 32}, {100000, 32}};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct iam_room *room = iam_room_new();
+		struct refusal refusal;
+		struct iam_place *place;
+		answer(room, "us-east-1");
+		answer(room, "us-east-2");
+		while ((place = iam_room_enter(room, "192.0.2.1", rows[i].per_minute,
+			    place_count % 2 == 0 ? "us-east-1" : "us-east-2", &refusal)) != NULL)
+			places[place_count++] = place;
+		assert_int_equal(place_count, rows[i].places);
+		leave_all();
+		iam_room_free(&room);
+	}
+}
+
+/* However many addresses and regions there are, half is for those that answered. */
+static void test_silence_leaves_room_for_those_that_answer(void **state)
+{
+	(void)state;
+	struct iam_room *room = iam_room_new();
+	answer(room, "us-east-1");
+	(void)fill(room, 6, "eu-west-1");
+	assert_int_equal(place_count, 24);
+	struct refusal refusal = fill(room, 3, "made-up-1");
+	assert_int_equal(place_count, 32);
+	assert_int_equal(refusal.status, 503);
+	assert_int_equal(refusal.retry_after, 5);
+	assert_non_null(strstr(refusal.message, "an STS that does not answer"));
+	assert_false(has_place(room, "192.0.2.1", "moon-west-1"));
+	assert_true(has_place(room, "192.0.2.1", "us-east-1"));
+	/* Nor has one that answered, and does no more, all of them. */
+	refusal = fill(room, 10, "us-east-1");
+	assert_int_equal(place_count, 64);
+	assert_int_equal(refusal.status, 429);
+	iam_place_note(places[63], false);
+	leave_all();
+	refusal = fill(room, 9, "us-east-1");
+	assert_int_equal(place_count, 32);
+	assert_int_equal(refusal.status, 503);
+	iam_place_note(places[0], true);
+	assert_true(has_place(room, "192.0.2.1", "eu-west-1"));
+	assert_false(has_place(room, "192.0.2.1", "us-east-1"));
+	leave_all();
+	iam_room_free(&room);
+}
+
 static void test_keeps_tokens_by_digest(void **state)
 {
 	(void)state;
@@ -389,6 +514,9 @@ int main(void)
 	    cmocka_unit_test(test_reads_answers),
 	    cmocka_unit_test(test_maps_arns_to_users),
 	    cmocka_unit_test(test_paces_addresses),
+	    cmocka_unit_test(test_an_address_has_a_few_places),
+	    cmocka_unit_test(test_an_address_of_many_has_more_places),
+	    cmocka_unit_test(test_silence_leaves_room_for_those_that_answer),
 	    cmocka_unit_test(test_keeps_tokens_by_digest),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

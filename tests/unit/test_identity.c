@@ -132,6 +132,8 @@ static void test_refuses_bad_subjects(void **state)
 	expect_refused(make_of(ENTRIES(UTF8(NID_commonName, "a"), UTF8(NID_commonName, "b"))),
 	    "more than one CN");
 	expect_refused(make_of(ENTRIES(UTF8(NID_commonName, "system:admin"))), "system:");
+	expect_refused(
+	    make_of(ENTRIES(UTF8(NID_commonName, "arn:aws:iam::123456789012:user/a"))), "arn:");
 	expect_refused(make_of(ENTRIES(UTF8(NID_commonName, "a\0b"))), "control");
 	expect_refused(make_of(ENTRIES(UTF8(NID_commonName, "a\r\nX: y"))), "control");
 	expect_refused(make_of(ENTRIES(UTF8(NID_commonName, "a\x7f"))), "control");
@@ -216,6 +218,8 @@ static void test_principals(void **state)
 	assert_false(principal_is_reserved("systems"));
 	assert_false(principal_is_reserved("eksgate:proxies"));
 	assert_false(principal_is_reserved("arn:aws:iam::111111111111:role/x"));
+	assert_true(principal_is_arn("arn:aws:iam::111111111111:role/x"));
+	assert_false(principal_is_arn("arne"));
 }
 
 /* --- per request ----------------------------------------------------------------------------- */

@@ -250,10 +250,19 @@ static void test_refuses_bad_claims(void **state)
 	    {CLAIMS(""), "sub, which names the user, is missing"},
 	    {CLAIMS(",\"sub\":\"\""), "is empty"},
 	    {CLAIMS(",\"sub\":[\"a\"]"), "is missing or no text"},
-	    {CLAIMS(",\"sub\":\"a\\u0000b\""), "is missing or no text"},
+	    {CLAIMS(",\"sub\":\"a\\u0000b\""), "its sub holds a NUL"},
+	    {CLAIMS(",\"groups\":[\"a\",\"a\\u0000\"]" SUB), "its groups holds a NUL"},
+	    {CLAIMS(",\"cluster\":\"a\\u0000b\"" SUB), "its cluster holds a NUL"},
+	    {CLAIMS(",\"team\":\"a\\u0000b\"" SUB), "its team holds a NUL"},
+	    {CLAIMS(",\"teams\":[1,\"a\",\"\\u0000\"]" SUB), "its teams holds a NUL"},
+	    {"{\"iss\":\"https://i\\u0000\",\"aud\":\"eksgate\",\"exp\":1767323105" SUB "}",
+		"its iss holds a NUL"},
+	    {"{\"iss\":\"https://i\",\"aud\":[\"eksgate\",\"a\\u0000\"],\"exp\":1767323105" SUB "}",
+		"its aud holds a NUL"},
 	    {CLAIMS(",\"sub\":\"a\\r\\nb\""), "control character"},
 	    {CLAIMS(",\"sub\":\"system:node:x\""), "belongs to Kubernetes"},
 	    {CLAIMS(",\"sub\":\"eks:addon-manager\""), "belongs to Kubernetes"},
+	    {CLAIMS(",\"sub\":\"arn:aws:iam::123456789012:role/a\""), "begins with arn:"},
 	    {CLAIMS(",\"groups\":{}" SUB), "groups are neither"},
 	    {CLAIMS(",\"groups\":[[\"a\"]]" SUB), "groups are neither"},
 	    {CLAIMS(",\"groups\":[\"\"]" SUB), "a group that it names is empty"},
@@ -313,6 +322,7 @@ static void test_claims_become_a_user(void **state)
 	login.username_prefix = (char *)(uintptr_t) "u:";
 	login.groups_prefix = (char *)(uintptr_t) "g:";
 	expect_with(&login, CLAIMS(SUB ",\"groups\":[\"g\"]"), "u:a", "g:g", NULL, NULL);
+	expect_with(&login, CLAIMS(",\"sub\":\"arn:a\""), "u:arn:a", NULL, NULL, NULL);
 	login.username_claim = (char *)(uintptr_t) "email";
 	expect_with(&login, CLAIMS(",\"email\":\"a@b\""), "u:a@b", NULL, NULL, NULL);
 	expect_with(&login, CLAIMS(",\"email\":\"a@b\",\"email_verified\":true"), "u:a@b", NULL,

@@ -169,6 +169,21 @@ static void test_hidden_namespaces(void **state)
 	forget(&question);
 }
 
+/* It shows none of them, rather than all. */
+static void test_what_forgot_its_objects(void **state)
+{
+	(void)state;
+	struct question question;
+	ask(&question, "{kind: pods, namespace: dev, name: '*', verbs: [list]}", "", "GET",
+	    "/api/v1/pods");
+	assert_true(policy_may_read_object(&question.decision, "dev", "web-1"));
+	decision_forget_objects(&question.decision);
+	decision_forget_objects(&question.decision);
+	assert_true(question.decision.is_allowed && question.decision.is_restricted);
+	assert_false(policy_may_read_object(&question.decision, "dev", "web-1"));
+	forget(&question);
+}
+
 static void test_policies_that_show_the_same(void **state)
 {
 	(void)state;
@@ -204,6 +219,7 @@ int main(void)
 	    cmocka_unit_test(test_objects),
 	    cmocka_unit_test(test_collections),
 	    cmocka_unit_test(test_hidden_namespaces),
+	    cmocka_unit_test(test_what_forgot_its_objects),
 	    cmocka_unit_test(test_policies_that_show_the_same),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,6 +28,7 @@ struct stream {
 	void *arg;
 	const char *alpn;
 	bool is_closed, is_distrusted, has_no_chain;
+	struct unix_time authorities_end;
 };
 
 static struct stream streams[STREAMS];
@@ -108,6 +109,11 @@ struct unix_time tls_server_lists_end(const struct tls_server *of, struct unix_t
 bool stream_is_trusted_by(const struct stream *stream, const struct tls_server *by)
 {
 	return !stream->has_no_chain && (!by->is_other || !stream->is_distrusted);
+}
+
+struct unix_time stream_peer_authorities_end(const struct stream *stream)
+{
+	return stream->authorities_end;
 }
 
 X509 *stream_peer_certificate(const struct stream *stream)
@@ -383,6 +389,38 @@ static void test_a_reload_forgets_no_overdue_list(void **state)
 	lists_end = (struct unix_time){0};
 }
 
+static struct stream *open_until(struct unix_time end)
+{
+	struct stream *stream = connect_one();
+	identity_of_next = &alice;
+	stream->authorities_end = end;
+	stream->events->on_open(stream->arg);
+	return stream;
+}
+
+/* Only those whom it vouched for; whoever comes meanwhile does not put it off. */
+static void test_an_expired_authority_cuts(void **state)
+{
+	(void)state;
+	struct unix_time now = unix_now();
+	struct stream *later = open_until(unix_add(now, duration_seconds(3600)));
+	struct stream *over = open_until(unix_add(now, duration_ms(500)));
+	struct timer *timer = timer_new(loop, stop, loop);
+	timer_set(timer, duration_ms(1300));
+	loop_run(loop);
+	struct stream *never = open_until((struct unix_time){0});
+	assert_false(over->is_closed);
+	timer_set(timer, duration_ms(1000));
+	loop_run(loop);
+	assert_true(over->is_closed);
+	assert_false(later->is_closed || never->is_closed);
+	over = open_until(unix_add(now, duration_ms(500)));
+	timer_set(timer, duration_ms(2300));
+	loop_run(loop);
+	assert_true(over->is_closed);
+	timer_free(&timer);
+}
+
 static void test_an_address_has_its_share(void **state)
 {
 	(void)state;
@@ -453,6 +491,7 @@ int main(void)
 	    TEST(test_withdrawn_authorities_cut_the_resumed),
 	    TEST(test_an_overdue_list_cuts),
 	    TEST(test_a_reload_forgets_no_overdue_list),
+	    TEST(test_an_expired_authority_cuts),
 	    TEST(test_failed_handshakes_leave_the_list),
 	    TEST(test_an_address_has_its_share),
 	    TEST(test_a_token_makes_known),

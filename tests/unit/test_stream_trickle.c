@@ -184,6 +184,8 @@ static void closes_when_the_end_is_at_hand(void **state)
 	(void)SSL_shutdown(client.ssl);
 	send_all_but(&client, 0);
 	assert_true(world->accepted.stream->io.socket.ahead_len > 0);
+	assert_int_equal(
+	    stream_unread(world->accepted.stream), world->accepted.stream->io.socket.ahead_len);
 	stream_finish(&world->accepted.stream, duration_ms(5000));
 	world_wait(world, 50);
 	assert_int_equal(fcntl(fd, F_GETFD), -1);
@@ -220,7 +222,7 @@ static void answers_before_it_discards(void **state)
 static void waits_for_a_slow_reader(void **state)
 {
 	struct world *world = *state;
-	size_t size = 16u * 1024 * 1024;
+	size_t size = 4u * 1024 * 1024;
 	int small = 32 * 1024;
 	assert_int_equal(
 	    setsockopt(world->listening, SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
@@ -230,7 +232,7 @@ static void waits_for_a_slow_reader(void **state)
 	stream_write(world->accepted.stream, big, size);
 	world->client.use_at_most = 64u * 1024;
 	struct mono begin = mono_now();
-	stream_finish(&world->accepted.stream, duration_ms(500));
+	stream_finish(&world->accepted.stream, duration_ms(1000));
 	assert_true(stream_is_finishing_any(world->loop));
 	for (unsigned i = 0; i < 500 && !world->client.has_ended && !world->client.error; i++) {
 		stream_resume(world->client.stream);
@@ -239,8 +241,36 @@ static void waits_for_a_slow_reader(void **state)
 		world_wait(world, 20);
 	}
 	assert_int_equal(world->client.received.len, size);
-	assert_true(mono_since(begin).ms > 500);
+	assert_true(mono_since(begin).ms > 1000);
 	assert_false(stream_is_finishing_any(world->loop));
+	free(big);
+}
+
+/* It takes a little all the time, and would for ever. */
+static void waits_for_a_slow_reader_only_so_long(void **state)
+{
+	struct world *world = *state;
+	size_t size = 64u * 1024 * 1024;
+	int small = 32 * 1024;
+	assert_int_equal(
+	    setsockopt(world->listening, SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
+	char *big = xcalloc(1, size);
+	uint8_t bytes[16384];
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small), 0);
+	assert_int_equal(
+	    connect(fd, (const struct sockaddr *)&world->address, sizeof world->address), 0);
+	world->accepted.stream = stream_accept(
+	    world->loop, world_accept(world), NULL, NULL, &end_events, &world->accepted);
+	world_run(world, is_open, &world->accepted);
+	stream_write(world->accepted.stream, big, size);
+	stream_finish(&world->accepted.stream, duration_ms(100));
+	for (unsigned i = 0; i < 3000 && stream_is_finishing_any(world->loop); i++) {
+		(void)recv(fd, bytes, sizeof bytes, MSG_DONTWAIT);
+		world_wait(world, 1);
+	}
+	assert_false(stream_is_finishing_any(world->loop));
+	close(fd);
 	free(big);
 }
 
@@ -260,6 +290,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(
 		reads_records_cut_anywhere, world_set_up, world_tear_down),
 	    cmocka_unit_test_setup_teardown(waits_for_a_slow_reader, world_set_up, world_tear_down),
+	    cmocka_unit_test_setup_teardown(
+		waits_for_a_slow_reader_only_so_long, world_set_up, world_tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,6 +16,7 @@
 #include "common/xmem.h"
 #include "kubeproxyd/net/stream_parts.h"
 #include "kubeproxyd/net/tls.h"
+#include "tests/unit/resuming_client.h"
 #include "tests/unit/stream_ends.h"
 
 /* The world's server with the authorities in the file `name`. */
@@ -158,6 +159,54 @@ static void lists_of_the_future_revoke_and_overdue_ones_cut(void **state)
 	free_identity(&lost);
 }
 
+/* Who came by certificates in between is of the authority that vouches for them, resumed or not,
+ * and what becomes of others does not matter. */
+static void a_resumed_chain_is_proved_again(void **state)
+{
+	struct world *world = *state;
+	const struct leaf_options options = {.common_name = "a", .usage = "clientAuth"};
+	struct identity between = make_authority_under(&world->authority, "between"),
+			leaf = make_leaf(&between, &options), other = make_authority("other");
+	write_authorities(world, "other.pem", other.certificate, NULL);
+	write_authorities(world, "two.pem", world->authority.certificate, other.certificate);
+	write_list(world, "other.crl", &other, NULL, -3600, -60);
+	write_list(world, "own.crl", &world->authority, NULL, -3600, -60);
+	write_list(world, "revoked.crl", &world->authority, between.certificate, -60, 3600);
+	const struct {
+		const char *authorities, *list;
+		bool is_trusted;
+	} rows[] = {
+	    {"ca.pem", NULL, true},
+	    {"two.pem", NULL, true},
+	    {"two.pem", "other.crl", true},
+	    {"two.pem", "own.crl", false},
+	    {"ca.pem", "revoked.crl", false},
+	    {"other.pem", NULL, false},
+	};
+	for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+		struct resuming_client client;
+		resuming_client_init(&client, &leaf, version);
+		assert_int_equal(SSL_CTX_add1_chain_cert(client.context, between.certificate), 1);
+		for (unsigned i = 0; i < 3 * sizeof rows / sizeof rows[0]; i++) {
+			SSL *accepted = resuming_client_connect(&client, world->tls);
+			size_t row = i / 3;
+			struct tls_server *now = server_with(world, rows[row].authorities);
+			assert_int_equal(SSL_session_reused(accepted), i > 0);
+			assert_int_equal(SSL_get_verify_result(accepted), X509_V_OK);
+			if (rows[row].list != NULL)
+				use_lists(world, now, rows[row].list);
+			if (tls_server_trusts_session(now, accepted) != rows[row].is_trusted)
+				fail_msg("%zu, round %u", row, i % 3);
+			tls_server_free(&now);
+			SSL_free(accepted);
+		}
+		resuming_client_free(&client);
+	}
+	free_identity(&between);
+	free_identity(&leaf);
+	free_identity(&other);
+}
+
 /* Of two authorities with one name each has lists of its own; of its lists the last one counts. */
 static void lists_end_for_each_authority(void **state)
 {
@@ -210,6 +259,8 @@ int main(void)
 		certificates_are_of_an_authority_or_not, world_set_up, world_tear_down),
 	    cmocka_unit_test_setup_teardown(
 		lists_of_the_future_revoke_and_overdue_ones_cut, world_set_up, world_tear_down),
+	    cmocka_unit_test_setup_teardown(
+		a_resumed_chain_is_proved_again, world_set_up, world_tear_down),
 	    cmocka_unit_test_setup_teardown(
 		lists_end_for_each_authority, world_set_up, world_tear_down),
 	    cmocka_unit_test_setup_teardown(

@@ -12,7 +12,9 @@
 #include "common/loop.h"
 #include "kubeproxyd/back/upstream_h1.h"
 #include "kubeproxyd/http/head.h"
+#include "kubeproxyd/net/holdings.h"
 #include "tests/unit/fake_streams.h"
+#include "tests/unit/loop_turn.h"
 
 #define ANSWER	"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 #define FORGED	"HTTP/1.1 403 Forbidden\r\nContent-Length: 6\r\n\r\nforged"
@@ -26,6 +28,7 @@ static struct {
 	bool is_dead;
 } heard;
 
+static struct holdings holdings;
 static struct loop *loop;
 static struct upstream_h1_pool pool;
 
@@ -87,7 +90,7 @@ static size_t receive(const char *text)
 
 static struct peer ask(struct upstream_h1 *connection)
 {
-	const struct upstream_want want = {0};
+	const struct upstream_want want = {.holdings = &holdings};
 	struct http_head head = {.body = HTTP_BODY_NONE, .keep_alive = true};
 	http_head_set_method(&head, "GET");
 	http_head_set_target(&head, "/api", strlen("/api"));
@@ -112,6 +115,7 @@ static int set_up(void **state)
 {
 	(void)state;
 	memset(&heard, 0, sizeof heard);
+	holdings = (struct holdings){0};
 	fake_streams_reset();
 	loop = loop_new();
 	pool = (struct upstream_h1_pool){
@@ -204,6 +208,63 @@ static void test_the_next_answer_is_read(void **state)
 	assert_false(heard.is_dead);
 }
 
+static void end_turn(void)
+{
+	loop_run_for(loop, duration_ms(0));
+}
+
+/* Of the answers whose readers are slow, what the stream keeps is a part. */
+static void test_what_waits_in_the_stream_counts(void **state)
+{
+	(void)state;
+	struct peer peer = ask_connected();
+	streams[0].unread = 70000; /* before it is paused that is for this turn */
+	receive("HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n");
+	end_turn();
+	assert_int_equal(holdings.held, 0);
+	peer.verbs->pause(peer.object);
+	assert_int_equal(receive("more"), 0);
+	end_turn();
+	assert_int_equal(holdings.held, 70000);
+	peer.verbs->resume(peer.object);
+	streams[0].unread = 0;
+	assert_int_equal(receive("more"), 4);
+	end_turn();
+	assert_int_equal(holdings.held, 0);
+	/* Whatever becomes of it. */
+	peer.verbs->pause(peer.object);
+	streams[0].unread = 5;
+	(void)receive("more");
+	end_turn();
+	assert_int_equal(holdings.held, 5);
+	(void)receive("more");
+	peer.verbs->release(peer.object);
+	assert_int_equal(holdings.held, 0);
+	end_turn();
+}
+
+static void make_room(void *arg, size_t more)
+{
+	const struct peer *peer = arg;
+	assert_int_equal(more, 0);
+	assert_int_equal(holdings.held, 5);
+	peer->verbs->release(peer->object);
+}
+
+static void test_it_is_given_up_for_room(void **state)
+{
+	(void)state;
+	struct peer peer = ask_connected();
+	holdings = (struct holdings){.limit = 4, .make_room = make_room, .arg = &peer};
+	receive("HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n");
+	peer.verbs->pause(peer.object);
+	streams[0].unread = 5;
+	(void)receive("more");
+	end_turn();
+	assert_true(heard.is_dead && streams[0].is_closed);
+	assert_int_equal(holdings.held, 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -211,6 +272,8 @@ int main(void)
 	    TEST(test_an_answer_alone_leaves_a_sound_connection),
 	    TEST(test_what_follows_an_answer_is_none),
 	    TEST(test_the_next_answer_is_read),
+	    TEST(test_what_waits_in_the_stream_counts),
+	    TEST(test_it_is_given_up_for_room),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
