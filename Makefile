@@ -311,10 +311,11 @@ FUZZ_TARGETS += fuzz_json_filter
 fuzz_json_filter = $(test_json_filter)
 
 # Recordings.
-UNIT_TESTS += test_json_line test_remote_command test_cast_writer test_cast_pieces test_recording test_recording_files test_worker
+UNIT_TESTS += test_json_line test_remote_command test_remote_fill test_cast_writer test_cast_pieces test_recording test_recording_files test_worker
 REMOTE := $(BASE) kubeproxyd/record/remote_command.o kubeproxyd/record/spdy.o kubeproxyd/record/websocket.o
 CAST := $(REMOTE) kubeproxyd/record/cast_pieces.o kubeproxyd/record/cast_writer.o kubeproxyd/record/json_line.o common/json.o
 test_remote_command := $(REMOTE) tests/unit/tunnel_bytes.o
+test_remote_fill := $(test_remote_command)
 test_cast_writer := $(CAST)
 test_json_line := $(BASE) kubeproxyd/record/json_line.o
 test_cast_pieces := $(BASE) kubeproxyd/record/cast_pieces.o
