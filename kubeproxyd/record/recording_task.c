@@ -86,7 +86,7 @@ static void add_piece(struct recording_task *task, const struct cast_piece *piec
 void recording_task_write(struct recording_job *job)
 {
 	struct recording_task *task = task_of(job);
-	struct cast_piece piece;
+	struct cast_piece piece = {0};
 	bool is_stopped = false;
 	task->error = 0;
 	task->is_too_long = false;
