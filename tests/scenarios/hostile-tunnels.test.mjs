@@ -39,7 +39,7 @@ const BY_SERVER = 'what the API server sends cannot be read any more';
 const STRICT = 'this session must be recorded (record_session: strict in a role), and that is not possible: ';
 const MIB = 1024 * 1024;
 const [AT_ONCE, BURSTS] = isLong ? [100, 8] : [16, 2];
-const GROWTH_MAX_KIB = 4 * 1024;
+const GROWTH_MAX_KIB = 2048 + AT_ONCE * 64;
 
 const FINAL_TEXT = 0x81;
 const FINAL_BINARY = 0x82;
