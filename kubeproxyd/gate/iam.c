@@ -255,7 +255,7 @@ static struct iam_place *enter(
 				  "(eksgate.proxy.login.iam.calls_per_address): try again";
 	else
 		place = iam_room_enter(
-		    iam->room, address, iam->login->calls_per_address, token->region, &refusal);
+		    iam->room, address, iam->login->calls_per_address, token->host, &refusal);
 	if (place == NULL)
 		fn(arg, NULL, &refusal);
 	return place;

@@ -16,6 +16,7 @@
 #include "common/xmem.h"
 #include "kubeproxyd/net/tls.h"
 #include "kubeproxyd/net/tls_asked_name.h"
+#include "kubeproxyd/net/tls_ticket_end.h"
 #include "tests/unit/resuming_client.h"
 #include "tests/unit/stream_ends.h"
 
@@ -162,6 +163,51 @@ static void a_ticket_ends_with_the_revocation_list(void **state)
 	free_identity(&alice);
 }
 
+/* Or it would be refused for ever, whatever becomes right. */
+static void who_was_refused_is_judged_again(void **state)
+{
+	struct world *world = *state;
+	struct identity early = make_leaf(&world->authority,
+	    &(struct leaf_options){.common_name = "alice", .begins = 500, .ends = 1000});
+	for (size_t i = 0; i < VERSIONS; i++) {
+		struct resuming_client client;
+		resuming_client_init(&client, &early, versions[i]);
+		expect(world, &client, false, X509_V_ERR_CERT_NOT_YET_VALID);
+		expect(world, &client, false, X509_V_ERR_CERT_NOT_YET_VALID);
+		resuming_client_free(&client);
+	}
+	free_identity(&early);
+}
+
+/* As the version before did, whose tickets may still be about. */
+static int seal_shorter(SSL *ssl, void *arg)
+{
+	(void)arg;
+	static const int64_t end = INT64_MAX;
+	return SSL_SESSION_set1_ticket_appdata(SSL_get_session(ssl), &end, sizeof end);
+}
+
+static void a_ticket_that_says_less_is_not_used(void **state)
+{
+	struct world *world = *state;
+	struct identity alice = make_alice(world, 1000);
+	SSL *any = tls_server_session(world->tls);
+	SSL_CTX *context = SSL_get_SSL_CTX(any);
+	for (size_t i = 0; i < VERSIONS; i++) {
+		struct resuming_client client;
+		resuming_client_init(&client, &alice, versions[i]);
+		SSL_CTX_set_session_ticket_cb(context, seal_shorter, NULL, NULL);
+		expect(world, &client, false, X509_V_OK);
+		expect(world, &client, true, X509_V_OK);
+		tls_ticket_end_mark(context);
+		expect(world, &client, false, X509_V_OK);
+		expect(world, &client, true, X509_V_OK);
+		resuming_client_free(&client);
+	}
+	SSL_free(any);
+	free_identity(&alice);
+}
+
 /* It is known of the resumed as of the first, and is not the end of the client's own. */
 static void the_end_of_the_authority_is_resumed(void **state)
 {
@@ -250,6 +296,8 @@ int main(void)
 	    TEST(it_is_so_with_several_certificates),
 	    TEST(a_ticket_ends_with_the_certificate),
 	    TEST(a_ticket_ends_with_the_revocation_list),
+	    TEST(who_was_refused_is_judged_again),
+	    TEST(a_ticket_that_says_less_is_not_used),
 	    TEST(the_end_of_the_authority_is_resumed),
 	    TEST(a_renewed_authority_takes_over),
 	};
