@@ -279,6 +279,8 @@ static void cut_expired(struct sessions *sessions, struct unix_time now)
 {
 	struct session *session, *next;
 	size_t before = sessions->count;
+	struct unix_time ended = sessions->authorities_end;
+	char at[UNIX_TIME_TEXT];
 	sessions->authorities_end = (struct unix_time){0};
 	TAILQ_FOREACH_SAFE(session, &sessions->all, entry, next)
 	{
@@ -291,6 +293,7 @@ static void cut_expired(struct sessions *sessions, struct unix_time now)
 		log_warn("session", "authority-expired",
 		    LOG_S("effect", "connections by certificates of it were cut, and others are "
 				    "refused: renew the authority's certificate"),
+		    LOG_S("ended", unix_time_text(ended, at)),
 		    LOG_I("connections", before - sessions->count));
 }
 
