@@ -123,6 +123,24 @@ static void warn_of_namesakes(struct settings *settings)
 	}
 }
 
+/* Roles are made by more people than may say who somebody is. */
+static void warn_of_trusted_patterns(struct settings *settings)
+{
+	const struct iam_login *iam = &settings->proxy.login.iam;
+	for (size_t i = 0; i < iam->mapping_count; i++) {
+		const struct iam_mapping *mapping = &iam->mappings[i];
+		bool is_pattern = mapping->arn != NULL &&
+				  (mapping->arn[0] == '^' || strchr(mapping->arn, '*') != NULL);
+		if (!mapping->trust_session_name || mapping->principal_id != NULL || !is_pattern)
+			continue;
+		add_line(&settings->warnings, &settings->warning_count,
+		    xasprintf("%s:%u: trust_session_name with the pattern %s: whoever may create "
+			      "roles there can make one that matches, and sessions of any name in "
+			      "it; name the role whole, with its principal_id",
+			settings->path, mapping->line, mapping->arn));
+	}
+}
+
 /* --- public ----------------------------------------------------------------------------------- */
 
 static struct settings *with_defaults(const char *path)
@@ -148,6 +166,7 @@ static struct settings *read_document(const struct yaml_document *document, char
 	warn_of_state(settings, config);
 	warn_of_shared_roles(settings);
 	warn_of_namesakes(settings);
+	warn_of_trusted_patterns(settings);
 	*findings = config_take_findings(config);
 	config_free(&config);
 	return settings;

@@ -12,6 +12,7 @@
 #include "kubeproxyd/back/upstream_h2.h"
 #include "kubeproxyd/http/h2.h"
 #include "kubeproxyd/http/head.h"
+#include "kubeproxyd/net/stream_queue.h"
 
 struct h2_request {
 	struct h2_stream h2; /* first: each is the other */
@@ -20,7 +21,7 @@ struct h2_request {
 	void *arg;
 	struct buf body; /* of the request, not framed yet */
 	size_t body_at;
-	struct buf held; /* of the answer, arrived while paused */
+	struct stream_queue held; /* of the answer, arrived while paused */
 	struct holdings *holdings; /* that it counts there, or NULL */
 	size_t counted;
 	struct http_fields trailers; /* of the answer */

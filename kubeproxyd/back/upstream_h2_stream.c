@@ -44,7 +44,7 @@ void h2_request_hold(struct h2_request *request, const uint8_t *data, size_t len
 	holdings_make_room(request->holdings, len);
 	if (request->events == NULL || request->h2.id != id)
 		return;
-	buf_append(&request->held, data, len);
+	stream_queue_append_few(&request->held, data, len);
 	count_held(request);
 }
 
@@ -52,7 +52,7 @@ void h2_request_free(struct h2_request *request)
 {
 	fields_free(&request->trailers);
 	buf_free_secret(&request->body);
-	buf_free_secret(&request->held);
+	stream_queue_clear(&request->held);
 	free(request);
 }
 
@@ -237,7 +237,7 @@ static void release(void *object)
 	if (!connection->is_dead)
 		upstream_h2_ask_flush(connection);
 	buf_free_secret(&request->body);
-	buf_free_secret(&request->held);
+	stream_queue_clear(&request->held);
 	count_held(request);
 	upstream_h2_park(request);
 }
@@ -254,27 +254,45 @@ const struct peer_verbs h2_request_verbs = {
 /* --- the end of the turn
  * ----------------------------------------------------------------------------------------- */
 
+static bool may_tell(const struct h2_request *request, uint32_t id)
+{
+	return request->h2.id == id && request->events != NULL && !request->is_paused;
+}
+
+/* What arrived while it was paused, a block at a time: whoever pauses again has taken no more than
+ * they wanted. Each may release it, and it may serve another request then, whose window it is not.
+ * Nothing arrives meanwhile. */
+static void tell_held(struct h2_request *request)
+{
+	struct stream_queue held = request->held;
+	uint32_t id = request->h2.id;
+	request->held = (struct stream_queue){0};
+	while (held.len > 0 && may_tell(request, id)) {
+		size_t len;
+		const uint8_t *data = stream_queue_peek(&held, &len);
+		request->events->on_body(request->arg, data, len);
+		stream_queue_consume(&held, len);
+		if (request->h2.id == id && !request->connection->is_dead)
+			h2_consume(&request->h2, len);
+	}
+	if (request->h2.id == id && request->events != NULL)
+		request->held = held;
+	else
+		stream_queue_clear(&held);
+	count_held(request);
+}
+
 /* Gives what arrived while it was paused, room for more body, the end: each may pause, release or
  * fail it. */
 void h2_request_tell(struct h2_request *request)
 {
-	struct upstream_h2 *connection = request->connection;
 	unlist(request);
 	if (request->is_body_full && request->body.len - request->body_at <= BODY_HIGH_MARK / 2) {
 		request->is_body_full = false;
 		request->events->on_drain(request->arg);
 	}
-	if (request->events != NULL && !request->is_paused && request->held.len > 0) {
-		struct buf held = request->held;
-		uint32_t id = request->h2.id;
-		request->held = (struct buf){0};
-		request->events->on_body(request->arg, (const uint8_t *)held.data, held.len);
-		/* It may serve another request already, whose window it is not. */
-		if (request->h2.id == id && !connection->is_dead)
-			h2_consume(&request->h2, held.len);
-		buf_free_secret(&held);
-		count_held(request);
-	}
+	if (request->events != NULL && !request->is_paused && request->held.len > 0)
+		tell_held(request);
 	bool may_end = request->events != NULL && !request->is_paused && request->held.len == 0 &&
 		       request->is_answer_ended && !request->is_end_told;
 	if (!may_end)

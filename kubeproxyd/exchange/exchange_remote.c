@@ -1,7 +1,9 @@
 /* What an exchange does for an exec or an attach besides relaying. The tunnel is read as it passes;
  * what cannot be read or written ends the session when a role is strict, and is told in any case.
  * Toward the client a last word may stand only between two messages: until the one under way is
- * complete nothing of the client's passes any more. Called by the other files of the exchange. */
+ * complete nothing of the client's passes any more. Where a role is strict, nothing passes that the
+ * recording did not take before: bytes of ours complete that message then. Called by the other
+ * files of the exchange. */
 #include "kubeproxyd/exchange/exchange_remote.h"
 
 #include <stdlib.h>
@@ -65,20 +67,18 @@ static char *refusal_of(const struct exchange_remote *remote)
 	    remote->problem);
 }
 
-/* A role is strict: the session ends. True: the exchange goes on, though perhaps to its last word.
- */
-static bool act_on_problem(struct exchange_remote *remote)
+/* False: a role is strict, and the exchange is over. `can_tell`: all that was read has passed. */
+static bool act_on_problem(struct exchange_remote *remote, bool can_tell)
 {
 	struct exchange *exchange = remote->exchange;
 	remote->has_failed = true;
 	if (remote->asked.mode != RECORD_STRICT)
 		return true;
 	char *reason = refusal_of(remote);
-	bool goes_on = exchange_end_session(exchange, reason) && exchange->state != STATE_DONE;
-	if (!goes_on)
+	if (!can_tell || !exchange_end_session(exchange, reason))
 		exchange_finish(exchange, reason);
 	free(reason);
-	return goes_on;
+	return false;
 }
 
 /* Nothing passes while too much of the recording waits for the disk. */
@@ -96,7 +96,7 @@ static void on_recording_failed(void *arg, const char *problem)
 {
 	struct exchange_remote *remote = arg;
 	stop_recording(remote, "write", problem);
-	if (act_on_problem(remote))
+	if (act_on_problem(remote, true))
 		follow_disk(remote);
 }
 
@@ -248,10 +248,12 @@ char *exchange_remote_open(struct exchange *exchange, const struct http_head *an
 /* Only input and sizes are missing. If the recording stopped, clients could stop it. */
 static void note_gap(struct exchange_remote *remote, const char *gap)
 {
-	if (remote->gap == NULL)
-		recordings_tell_failure(remote->exchange->all->with.recordings,
-		    remote->exchange->audit_id, "protocol", gap);
+	if (remote->gap != NULL)
+		return;
 	remote->gap = gap;
+	recording_note_gap(remote->recording, gap);
+	recordings_tell_failure(
+	    remote->exchange->all->with.recordings, remote->exchange->audit_id, "protocol", gap);
 }
 
 /* False: the exchange is over. */
@@ -267,7 +269,7 @@ static bool on_unreadable(struct exchange_remote *remote, enum remote_side side)
 		return true;
 	}
 	stop_recording(remote, "protocol", problems[side]);
-	return act_on_problem(remote);
+	return act_on_problem(remote, true);
 }
 
 /* Reads no further than the message goes that is under way. */
@@ -295,7 +297,8 @@ bool exchange_remote_passes(
 		return side == REMOTE_SERVER && read_to_end(remote, data, len);
 	if (!remote_command_feed(remote->command, side, data, *len) && !on_unreadable(remote, side))
 		return false;
-	return side == REMOTE_SERVER || remote->ending == NULL;
+	/* Not taken: neither does it pass. */
+	return remote->problem == NULL || remote->has_failed || act_on_problem(remote, false);
 }
 
 static void say_last_word(struct exchange_remote *remote)
@@ -329,8 +332,6 @@ void exchange_remote_passed(struct exchange *exchange)
 	struct exchange_remote *remote = exchange->remote;
 	if (remote->command == NULL)
 		return;
-	if (remote->problem != NULL && !remote->has_failed && !act_on_problem(remote))
-		return;
 	bool is_now = remote->ending != NULL && remote_command_wanted(remote->command) == 0;
 	if (!is_now) {
 		follow_disk(remote);
@@ -350,6 +351,21 @@ static void on_patience_over(void *arg)
 	exchange_finish(remote->exchange, remote->ending);
 }
 
+/* Of a message that the client has the begin of. False: none can stand there. */
+static bool cover_rest(struct exchange_remote *remote)
+{
+	struct exchange *exchange = remote->exchange;
+	struct buf rest = {0};
+	bool is_covered = remote_command_fill(remote->command, &rest);
+	if (is_covered && rest.len > 0) {
+		exchange->relay.answer_bytes += rest.len;
+		(void)!exchange->client.verbs->send_body(
+		    exchange->client.object, (const uint8_t *)rest.data, rest.len);
+	}
+	buf_free(&rest);
+	return is_covered;
+}
+
 /* Who does not read cannot be told, and what waits for them is not to be kept. */
 bool exchange_end_session(struct exchange *exchange, const char *reason)
 {
@@ -357,6 +373,9 @@ bool exchange_end_session(struct exchange *exchange, const char *reason)
 	if (exchange->state != STATE_TUNNEL || remote == NULL || remote->command == NULL ||
 	    remote->ending != NULL || exchange->is_half_closed || exchange->link.is_stalled ||
 	    !remote_command_can_end(remote->command))
+		return false;
+	bool is_unrecorded = remote->problem != NULL && remote->asked.mode == RECORD_STRICT;
+	if (is_unrecorded && !cover_rest(remote))
 		return false;
 	remote->ending = xstrdup(reason);
 	if (remote_command_wanted(remote->command) == 0) {

@@ -101,15 +101,20 @@ static void cut(struct session *session, const char *reason)
 
 /* --- the handshake ------------------------------------------------------------------------- */
 
-/* The timer runs from the first one on; who comes later must not put it off. */
+/* Neither who comes later nor a reload puts it off. */
+static void run_ends_timer(struct sessions *sessions)
+{
+	if (!timer_is_set(sessions->ends))
+		timer_set(sessions->ends, duration_seconds(ENDS_SECONDS));
+}
+
 static void watch_authorities(struct sessions *sessions, struct unix_time end)
 {
 	struct unix_time first = sessions->authorities_end;
 	if (end.ms == 0 || (first.ms != 0 && first.ms <= end.ms))
 		return;
 	sessions->authorities_end = end;
-	if (!timer_is_set(sessions->ends))
-		timer_set(sessions->ends, duration_seconds(ENDS_SECONDS));
+	run_ends_timer(sessions);
 }
 
 /* By a certificate, or by a token that came with a request. */
@@ -253,7 +258,7 @@ static void watch_lists(struct sessions *sessions, struct unix_time now)
 	int64_t seconds = first.ms / 1000;
 	metric_set(sessions->first_list_end, (double)seconds);
 	if (first.ms != 0 || sessions->authorities_end.ms != 0)
-		timer_set(sessions->ends, duration_seconds(ENDS_SECONDS));
+		run_ends_timer(sessions);
 	else
 		timer_cancel(sessions->ends);
 }

@@ -254,7 +254,8 @@ static struct iam_place *enter(
 		refusal.message = "too many new AWS tokens from this address in a minute "
 				  "(eksgate.proxy.login.iam.calls_per_address): try again";
 	else
-		place = iam_room_enter(iam->room, address, token->region, &refusal);
+		place = iam_room_enter(
+		    iam->room, address, iam->login->calls_per_address, token->host, &refusal);
 	if (place == NULL)
 		fn(arg, NULL, &refusal);
 	return place;

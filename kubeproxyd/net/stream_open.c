@@ -2,11 +2,21 @@
  * tells about the peer. */
 #include <errno.h>
 #include <openssl/ssl.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "common/xmem.h"
 #include "kubeproxyd/net/stream_parts.h"
 #include "kubeproxyd/net/tls_asked_name.h"
+
+/* OpenSSL has one text for whichever certificate of a chain it is. */
+static const char *error_text(long verdict, const X509 *certificate)
+{
+	bool is_own = X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0;
+	if (verdict == X509_V_ERR_CERT_HAS_EXPIRED && !is_own)
+		return "the certificate of its authority has expired";
+	return X509_verify_cert_error_string(verdict);
+}
 
 static void read_identity(struct stream *stream)
 {
@@ -24,7 +34,7 @@ static void read_identity(struct stream *stream)
 	if (verdict == X509_V_OK)
 		stream->peer = certificate;
 	else
-		stream->peer_error = X509_verify_cert_error_string(verdict);
+		stream->peer_error = error_text(verdict, certificate);
 }
 
 void stream_open(struct stream *stream)

@@ -26,6 +26,9 @@
 	"ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"                               \
 	"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
 #define GROUPS "X25519:P-256"
+/* What anybody who connects can have kept for as long as the connection lives, each byte as eight
+ * in memory. */
+#define CLIENT_CHAIN_MAX (16L * 1024)
 
 struct tls_server {
 	SSL_CTX *context;
@@ -207,6 +210,7 @@ static bool use_client_ca(SSL_CTX *context, const char *file, char **error)
 	}
 	sk_X509_pop_free(certificates, X509_free);
 	X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), X509_V_FLAG_PARTIAL_CHAIN);
+	SSL_CTX_set_max_cert_list(context, CLIENT_CHAIN_MAX);
 	SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_CLIENT_ONCE, on_verify);
 	return true;
 }

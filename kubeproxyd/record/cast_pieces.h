@@ -18,6 +18,7 @@
 
 enum cast_piece_kind {
 	CAST_STREAM, /* of a message of a stream */
+	CAST_GAP, /* what is missing from here on */
 	CAST_OVER, /* the session is: why, if no Status says how */
 	CAST_STOPPED, /* recording: why; nothing follows */
 };
@@ -27,8 +28,8 @@ struct cast_piece {
 	enum remote_stream stream;
 	bool is_last; /* of its message */
 	struct mono at; /* since the beginning */
-	const char *data; /* as long as its buffer stays as it is; a C string, too, of the last two
-			     kinds */
+	const char *data; /* as long as its buffer stays as it is; a C string, too, but of the
+			     first kind */
 	size_t len;
 };
 

@@ -332,8 +332,7 @@ void cast_writer_free(struct cast_writer **writer)
 {
 	if (*writer == NULL)
 		return;
-	for (int stream = 0; stream < REMOTE_ERROR; stream++)
-		buf_free_secret(&(*writer)->pending[stream]);
+	cast_writer_forget(*writer);
 	buf_free(&(*writer)->rest_of_header);
 	buf_free(&(*writer)->size);
 	buf_free(&(*writer)->status);
@@ -381,7 +380,7 @@ size_t cast_writer_owed(const struct cast_writer *writer)
 	return owed;
 }
 
-void cast_writer_end(struct cast_writer *writer, const char *reason, struct mono at)
+void cast_writer_flush(struct cast_writer *writer, struct mono at)
 {
 	for (enum remote_stream stream = 0; stream < REMOTE_ERROR; stream++) {
 		struct buf *pending = &writer->pending[stream];
@@ -389,11 +388,27 @@ void cast_writer_end(struct cast_writer *writer, const char *reason, struct mono
 			write_event(writer, at, code_of(stream), pending->data, pending->len);
 		buf_clear(pending);
 	}
+}
+
+void cast_writer_forget(struct cast_writer *writer)
+{
+	for (int stream = 0; stream < REMOTE_ERROR; stream++)
+		buf_free_secret(&writer->pending[stream]);
+}
+
+void cast_writer_mark(struct cast_writer *writer, const char *text, struct mono at)
+{
+	write_event(writer, at, 'm', text, strlen(text));
+}
+
+void cast_writer_end(struct cast_writer *writer, const char *reason, struct mono at)
+{
+	cast_writer_flush(writer, at);
 	free(writer->ending);
 	writer->ending = read_status(writer);
 	if (writer->ending == NULL)
 		writer->ending = xasprintf("ended: %s", reason);
-	write_event(writer, at, 'm', writer->ending, strlen(writer->ending));
+	cast_writer_mark(writer, writer->ending, at);
 }
 
 const char *cast_writer_ending(const struct cast_writer *writer)

@@ -39,6 +39,12 @@ void cast_writer_add(struct cast_writer *writer, enum remote_stream stream, cons
 void cast_writer_begin(struct cast_writer *writer);
 /* So much at most will be in `out` of what it has already. */
 size_t cast_writer_owed(const struct cast_writer *writer) MUST_USE;
+/* What has come of messages that will not be completed. */
+void cast_writer_flush(struct cast_writer *writer, struct mono at);
+/* Or is none of the file's any more: what stood before it is lost. */
+void cast_writer_forget(struct cast_writer *writer);
+/* A line beside the streams. */
+void cast_writer_mark(struct cast_writer *writer, const char *text, struct mono at);
 /* The last line: "exit 0" as the Status said, or "ended: REASON". */
 void cast_writer_end(struct cast_writer *writer, const char *reason, struct mono at);
 /* "exit 0", "ended: REASON": what that line says; borrowed, NULL before it. */

@@ -267,6 +267,23 @@ bool recording_add(struct recording *recording, enum remote_stream stream, const
 	return true;
 }
 
+static void add_reason(struct recording *recording, enum cast_piece_kind kind, const char *reason)
+{
+	struct cast_piece piece = {
+	    .kind = kind, .at = time_of(recording), .data = reason, .len = strlen(reason)};
+	cast_pieces_add(&recording->pieces, &piece);
+}
+
+void recording_note_gap(struct recording *recording, const char *gap)
+{
+	if (recording->problem != NULL)
+		return;
+	char *text = xasprintf("in part: %s", gap);
+	add_reason(recording, CAST_GAP, text);
+	free(text);
+	note_full(recording);
+}
+
 bool recording_is_full(const struct recording *recording)
 {
 	return recording->is_full;
@@ -306,25 +323,26 @@ static void keep(struct recording *recording)
 	free_recording(recording);
 }
 
-static void add_reason(struct recording *recording, enum cast_piece_kind kind, const char *reason)
-{
-	struct cast_piece piece = {
-	    .kind = kind, .at = time_of(recording), .data = reason, .len = strlen(reason)};
-	cast_pieces_add(&recording->pieces, &piece);
-}
-
-/* What stopped early says so. */
+/* What stopped early says so, and so does one of which that was told although its end was on the
+ * way to a disk that came back. */
 static void add_last_line(struct recording *recording, const char *reason)
 {
+	bool has_end = recording->has_last_line;
 	recording->has_last_line = true;
 	if (recording->problem == NULL) {
 		add_reason(recording, CAST_OVER, reason);
 		return;
 	}
-	char *text = xasprintf("ended: %s", recording->problem);
+	char *text = xasprintf("%s: %s", has_end ? "in part" : "ended", recording->problem);
 	add_reason(recording, CAST_STOPPED, text);
 	recording->says_problem = true;
 	free(text);
+}
+
+/* What was told of a recording its file tells, too. */
+static bool has_its_end(const struct recording *recording)
+{
+	return recording->has_last_line && (recording->problem == NULL || recording->says_problem);
 }
 
 static void go_on(struct recording *recording)
@@ -336,7 +354,7 @@ static void go_on(struct recording *recording)
 		return;
 	}
 	bool is_ending = recording->phase == PHASE_ENDING;
-	if (is_ending && !recording->has_last_line)
+	if (is_ending && !has_its_end(recording))
 		add_last_line(recording, "the session ended");
 	if (is_due(recording) || (is_ending && recording->pieces.len > 0))
 		start_writing(recording);

@@ -35,6 +35,8 @@ void recording_begin(struct recording *recording, const struct cast_about *about
 /* False: this is not written, nor is what follows; on_failed does not come for it. */
 bool recording_add(struct recording *recording, enum remote_stream stream, const uint8_t *data,
     size_t len, bool is_last) MUST_USE;
+/* It goes on without a part of what is said: the file tells which. */
+void recording_note_gap(struct recording *recording, const char *gap);
 /* More should not be added before on_drain: too much waits for the disk. */
 bool recording_is_full(const struct recording *recording) MUST_USE;
 /* What cannot be recorded although the disk could: `kind` as of recordings_tell_failure(). */

@@ -75,6 +75,8 @@ static void add_piece(struct recording_task *task, const struct cast_piece *piec
 	if (piece->kind == CAST_STREAM)
 		cast_writer_add(task->writer, piece->stream, (const uint8_t *)piece->data,
 		    piece->len, piece->is_last, piece->at);
+	else if (piece->kind == CAST_GAP)
+		cast_writer_mark(task->writer, piece->data, piece->at);
 	else
 		cast_writer_end(task->writer, piece->data, piece->at);
 	if (task->lines.len >= WRITE_BYTES)
@@ -84,7 +86,7 @@ static void add_piece(struct recording_task *task, const struct cast_piece *piec
 void recording_task_write(struct recording_job *job)
 {
 	struct recording_task *task = task_of(job);
-	struct cast_piece piece;
+	struct cast_piece piece = {0};
 	bool is_stopped = false;
 	task->error = 0;
 	task->is_too_long = false;
@@ -93,8 +95,12 @@ void recording_task_write(struct recording_job *job)
 		if (!is_stopped && can_go_on(task))
 			add_piece(task, &piece);
 	}
+	if (is_stopped && can_go_on(task))
+		cast_writer_flush(task->writer, piece.at);
 	if (can_go_on(task))
 		write_what_fits(task);
+	if (!can_go_on(task))
+		cast_writer_forget(task->writer);
 	/* Beyond the limit, too, as far as the disk takes it. */
 	if (is_stopped && task->error == 0) {
 		cast_write_event(&task->lines, piece.at, 'm', piece.data, piece.len);

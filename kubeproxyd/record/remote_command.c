@@ -317,6 +317,53 @@ uint64_t remote_command_wanted(const struct remote_command *command)
 				     : spdy_wanted(command->frames[REMOTE_SERVER].reader);
 }
 
+/* --- what stands in the place of a rest -------------------------------------------------------
+ */
+
+/* Of one message: the begin of a longer one is left as it is. */
+#define FILL_MAX ((size_t)64 * 1024)
+
+/* What has no channel yet becomes output. */
+static bool fill_frame(const struct channels *channels, size_t len, struct buf *out)
+{
+	const struct websocket_reader *reader = &channels->reader;
+	bool is_base64 = channels->command->is_base64;
+	if (!reader->is_in_payload) {
+		/* Between fragments an empty one is the last; a head that is begun has no such
+		 * choice. */
+		buf_append(out, "\x80", 2);
+		return reader->head_len == 0;
+	}
+	memset(buf_reserve(out, len), is_base64 ? 'A' : '\0', len);
+	if (!reader->is_in_message || !channels->has_channel)
+		*buf_reserve(out, len) = (char)(is_base64 ? '0' + REMOTE_STDOUT : REMOTE_STDOUT);
+	buf_commit(out, len);
+	return true;
+}
+
+static bool fill_data(const struct frames *frames, size_t len, struct buf *out)
+{
+	memset(buf_reserve(out, len), '\0', len);
+	buf_commit(out, len);
+	return spdy_is_in_data(frames->reader);
+}
+
+bool remote_command_fill(struct remote_command *command, struct buf *out)
+{
+	bool is_sound = true;
+	uint64_t wanted;
+	while (is_sound && (wanted = remote_command_wanted(command)) > 0) {
+		size_t before = out->len;
+		is_sound = wanted <= FILL_MAX &&
+			   (command->is_websocket
+				   ? fill_frame(&command->channels[REMOTE_SERVER], wanted, out)
+				   : fill_data(&command->frames[REMOTE_SERVER], wanted, out)) &&
+			   remote_command_feed(command, REMOTE_SERVER,
+			       (const uint8_t *)out->data + before, out->len - before);
+	}
+	return is_sound;
+}
+
 bool remote_command_can_end(const struct remote_command *command)
 {
 	return !command->is_bad[REMOTE_SERVER] &&

@@ -45,6 +45,9 @@ bool remote_command_feed(struct remote_command *command, enum remote_side side, 
 /* How many of the server's next bytes belong to a message that the client has the begin of; 0: a
  * last word may be said now. */
 uint64_t remote_command_wanted(const struct remote_command *command) MUST_USE;
+/* Appends what completes that message, nothing of the server's in it: NULs, which terminals pass
+ * over. It counts as sent. False: that is no place for any, or they were too many. */
+bool remote_command_fill(struct remote_command *command, struct buf *out) MUST_USE;
 /* Whether the client can be told anything: what the server sent was read, and it did not close. */
 bool remote_command_can_end(const struct remote_command *command) MUST_USE;
 

@@ -200,6 +200,7 @@ static void end_frame(struct spdy_reader *reader)
 	if (reader->keeps_payload && !take_headers(reader))
 		reader->is_bad = true;
 	buf_free(&reader->payload);
+	buf_free(&reader->inflated);
 	reader->head_len = 0;
 	reader->is_in_payload = false;
 }
@@ -270,6 +271,11 @@ size_t spdy_wanted(const struct spdy_reader *reader)
 	if (reader->is_in_payload)
 		return reader->left;
 	return reader->head_len > 0 ? HEAD - reader->head_len : 0;
+}
+
+bool spdy_is_in_data(const struct spdy_reader *reader)
+{
+	return reader->is_in_payload && !is_control(reader);
 }
 
 struct spdy_reader *spdy_reader_new(const struct spdy_events *events, void *arg)

@@ -31,5 +31,7 @@ bool spdy_feed(struct spdy_reader *reader, const uint8_t *data, size_t len);
 bool spdy_is_frame_end(const struct spdy_reader *reader) MUST_USE;
 /* How many of the next bytes belong to the frame that has begun for certain; 0: between two. */
 size_t spdy_wanted(const struct spdy_reader *reader) MUST_USE;
+/* Whether they are data of a stream. */
+bool spdy_is_in_data(const struct spdy_reader *reader) MUST_USE;
 
 #endif

@@ -1,7 +1,8 @@
 /* The tunnel of an exec, recorded: the first byte chooses the protocol, then come pieces, each
  * behind a byte with its side and length. The same bytes in other pieces, which wait as they do
  * for a thread, make the same recording, every line of it is JSON, and a last word read as a client
- * reads it is never within a message. What a client sends, by itself, makes no output and no exit.
+ * reads it is never within a message, be it one that was completed here. What a client sends, by
+ * itself, makes no output and no exit.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -134,23 +135,29 @@ static void note(
 		buf_append(status, data, len);
 }
 
-/* What was sent so far, then the last word: a client gets the Status whole. */
-static void check_last_word(const struct recorder *recorder, size_t protocol,
-    const struct buf *client, const struct buf *server)
+/* What was sent so far, what completes its last message, then the last word: a client gets the
+ * Status whole. */
+static void check_last_word(
+    struct recorder *recorder, size_t protocol, const struct buf *client, const struct buf *server)
 {
 	static const struct remote_last_word word = {
 	    .stream = REMOTE_STDOUT, .text = "bye", .status = "{\"status\":\"Failure\"}"};
 	struct buf status = {0}, out = {0};
 	if (!remote_command_can_end(recorder->command) ||
-	    remote_command_wanted(recorder->command) != 0)
+	    !remote_command_fill(recorder->command, &out)) {
+		buf_free(&out);
 		return;
+	}
 	struct remote_command *reader = remote_command_new(
 	    protocols[protocol].upgrade, protocols[protocol].protocol, note, &status);
 	(void)!remote_command_feed(
 	    reader, REMOTE_CLIENT, (const uint8_t *)client->data, client->len);
 	demand(
 	    remote_command_feed(reader, REMOTE_SERVER, (const uint8_t *)server->data, server->len));
+	demand(remote_command_feed(reader, REMOTE_SERVER, (const uint8_t *)out.data, out.len));
+	demand(remote_command_wanted(reader) == 0);
 	buf_clear(&status);
+	buf_clear(&out);
 	remote_command_end(recorder->command, &word, &out);
 	demand(remote_command_feed(reader, REMOTE_SERVER, (const uint8_t *)out.data, out.len));
 	demand(remote_command_wanted(reader) == 0);
@@ -184,7 +191,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		buf_append(&sent[side], data + at, len);
 		at += len;
 	}
-	check_last_word(&whole, protocol, &sent[REMOTE_CLIENT], &sent[REMOTE_SERVER]);
 	demand(remote_command_wanted(whole.command) == remote_command_wanted(split.command));
 	end_recorder(&whole);
 	end_recorder(&split);
@@ -192,6 +198,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	end_recorder(&client);
 	check_lines(&whole.out, false);
 	check_lines(&client.out, true);
+	check_last_word(&whole, protocol, &sent[REMOTE_CLIENT], &sent[REMOTE_SERVER]);
 	close_recorder(&client);
 	close_recorder(&whole);
 	close_recorder(&split);

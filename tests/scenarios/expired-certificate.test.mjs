@@ -127,7 +127,7 @@ scenario('an expired client certificate', async (world) => {
 		assert.ok(ended - authorityEnd < 5000, `within five seconds of it: ${ended - authorityEnd} ms`);
 	}
 	await kubeproxyd.waitFor(/event=authority-expired /);
-	assert.match((await covered.request(path)).json.message, /expired/);
+	assert.match((await covered.request(path)).json.message, /not accepted: the certificate of its authority has expired/);
 	assert.ok(!other.watch.closed, 'the watch of another authority goes on');
 	other.session.destroy();
 });

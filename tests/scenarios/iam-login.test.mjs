@@ -121,9 +121,9 @@ scenario('IAM login', async (world) => {
 	// While an STS is silent.
 	await world.aws('POST', '/faults', { operation: 'sts:GetCallerIdentity', region: REGIONS[1], kind: 'hang' });
 	let n = 0;
-	const ask = (localAddress, region, agent) => {
+	const ask = (localAddress, region, agent, host) => {
 		const date = new Date(Date.now() - 1000 * n++).toISOString().replace(/[-:]|\.\d+/g, '');
-		const fresh = makeAwsToken(dev, ID, { region, query: `&X-Amz-Date=${date}` });
+		const fresh = makeAwsToken(dev, ID, { region, host, query: `&X-Amz-Date=${date}` });
 		return new Bearer(world, kubeproxyd, fresh).request(pods, { localAddress, agent });
 	};
 	const reached = await callsOf(world);
@@ -135,8 +135,10 @@ scenario('IAM login', async (world) => {
 	};
 	await until('all are under way', async () => (await callsOf(world)) === reached + 32);
 	assert.match((await outcome('127.0.1.1', REGIONS[0])).join(' '), /^429 2 too many AWS tokens from this address/);
-	assert.match((await outcome('127.0.1.9', REGIONS[1])).join(' '), /^429 2 too many AWS tokens of this region/);
+	assert.match((await outcome('127.0.1.9', REGIONS[1])).join(' '), /^429 2 too many AWS tokens for the same STS/);
 	assert.equal((await outcome('127.0.1.9', REGIONS[0]))[0], 200, 'another region goes on');
+	ask('127.0.1.9', REGIONS[1], agent, `sts-fips.${REGIONS[1]}.amazonaws.com`).catch(() => {});
+	await until('so does another host of the same', async () => (await callsOf(world)) === reached + 34);
 	agent.destroy();
 
 	assert.ok(!kubeproxyd.stderr.includes('X-Amz-Signature') && !kubeproxyd.stderr.includes(token.slice(11)));

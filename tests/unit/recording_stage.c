@@ -129,6 +129,7 @@ static void on_ended(void *arg, const char *problem)
 {
 	(void)arg;
 	endings++;
+	free(ending);
 	ending = xstrdup_or_null(problem);
 }
 

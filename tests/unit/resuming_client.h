@@ -16,7 +16,9 @@ struct resuming_client {
 
 /* {0} or what resuming_client_free() left begins. `version` is TLS1_2_VERSION or TLS1_3_VERSION. */
 void resuming_client_init(struct resuming_client *client, const struct identity *leaf, int version);
-/* Shakes hands to the end, and takes the ticket. The server's session; SSL_free(). */
+/* Shakes hands, and takes the ticket. The server's session (SSL_free()), NULL: it refused. */
+SSL *resuming_client_try(struct resuming_client *client, struct tls_server *server);
+/* The same of one that is taken. */
 SSL *resuming_client_connect(struct resuming_client *client, struct tls_server *server);
 void resuming_client_forget(struct resuming_client *client);
 void resuming_client_free(struct resuming_client *client);

@@ -296,7 +296,8 @@ static void test_cert_refuses_names(void **state)
 	struct fixture *fixture = *state;
 	make_first_files(fixture);
 	refuse_user(fixture, "system:admin", "system:");
-	refuse_user(fixture, "arn:aws:iam::123456789012:user/a", "begins with arn:");
+	refuse_user(fixture, "arn:aws:iam::123456789012:user/a",
+	    "the user \"arn:aws:iam::123456789012:user/a\" begins with arn:");
 	refuse_user(fixture, "", "the user is empty");
 	refuse_user(fixture, "a\nb", "control character");
 	refuse_user(fixture, "a\xff", "UTF-8");

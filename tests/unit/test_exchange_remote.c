@@ -225,6 +225,24 @@ static void test_frames_that_cannot_be_read(void **state)
 	KEEPS("\"m\",\"ended: what its client sends cannot be read any more\"]");
 }
 
+/* The recording is over then: nor does the rest of a message pass that the server had begun. */
+static void test_unreadable_within_a_message(void **state)
+{
+	(void)state;
+	open_exec(RECORD_STRICT);
+	ws_message(&bytes, false, 1, "seen, never to be seen");
+	server_sends(7);
+	struct buf server = bytes;
+	bytes = (struct buf){0};
+	ws_message(&bytes, false, 0, "unmasked");
+	client_sends();
+	buf_free(&server);
+	assert_memory_equal(client.body.data + 3, "seen\0\0", 6);
+	assert_null(memmem(client.body.data, client.body.len, "never", 5));
+	assert_told("what its client sends cannot be read any more");
+	KEEPS("\"o\",\"seen\"]", "\"m\",\"ended: what its client sends cannot be read any more\"]");
+}
+
 /* What the server sends is recorded all the same: a client cannot switch that off. */
 static void test_frames_that_cannot_be_read_best_effort(void **state)
 {
@@ -247,7 +265,8 @@ static void test_frames_that_cannot_be_read_best_effort(void **state)
 	assert_non_null(strstr(buf_text(&text), "failures_total{kind=\"protocol\"} 1\n"));
 	buf_free(&text);
 	end_by_server();
-	KEEPS("\"o\",\"hello\"]", "\"m\",\"exit 0\"]");
+	KEEPS("\"m\",\"in part: what its client sends cannot be read any more\"]",
+	    "\"o\",\"hello\"]", "\"m\",\"exit 0\"]");
 }
 
 /* What the server sends has no frames any more in which something could be said. */
@@ -395,6 +414,7 @@ int main(void)
 	    TEST(test_a_choice_that_cannot_be_read),
 	    TEST(test_nowhere_to_write),
 	    TEST(test_frames_that_cannot_be_read),
+	    TEST(test_unreadable_within_a_message),
 	    TEST(test_frames_that_cannot_be_read_best_effort),
 	    TEST(test_a_server_that_cannot_be_read),
 	    TEST(test_a_recording_that_is_full),

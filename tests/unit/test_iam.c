@@ -361,12 +361,12 @@ static size_t place_count;
 
 /* As many places as there are for each of `addresses` addresses, eight at most; the answer to the
  * last who got none. */
-static struct refusal fill(struct iam_room *room, size_t addresses, const char *region)
+static struct refusal fill(struct iam_room *room, size_t addresses, const char *host)
 {
 	struct refusal refusal = {0};
 	for (size_t i = 0; i < addresses * 8; i++) {
-		char *address = xasprintf("10.0.%zu.%c", i / 8, region[0]);
-		struct iam_place *place = iam_room_enter(room, address, region, &refusal);
+		char *address = xasprintf("10.0.%zu.%c", i / 8, host[0]);
+		struct iam_place *place = iam_room_enter(room, address, 60, host, &refusal);
 		free(address);
 		assert_true(place_count < PLACES);
 		if (place != NULL)
@@ -375,16 +375,26 @@ static struct refusal fill(struct iam_room *room, size_t addresses, const char *
 	return refusal;
 }
 
+/* The host answered a call. */
+static void answer(struct iam_room *room, const char *host)
+{
+	struct refusal refusal;
+	struct iam_place *place = iam_room_enter(room, "192.0.2.1", 60, host, &refusal);
+	assert_non_null(place);
+	iam_place_note(place, true);
+	iam_room_leave(&place);
+}
+
 static void leave_all(void)
 {
 	while (place_count > 0)
 		iam_room_leave(&places[--place_count]);
 }
 
-static bool has_place(struct iam_room *room, const char *address, const char *region)
+static bool has_place(struct iam_room *room, const char *address, const char *host)
 {
 	struct refusal refusal;
-	struct iam_place *place = iam_room_enter(room, address, region, &refusal);
+	struct iam_place *place = iam_room_enter(room, address, 60, host, &refusal);
 	if (place == NULL)
 		return false;
 	iam_room_leave(&place);
@@ -396,34 +406,57 @@ static void test_an_address_has_a_few_places(void **state)
 	(void)state;
 	struct iam_room *room = iam_room_new();
 	struct refusal refusal;
+	answer(room, "us-east-1");
 	for (size_t i = 0; i < 8; i++)
 		places[place_count++] =
-		    iam_room_enter(room, i % 2 == 0 ? "2001:db8::1" : "2001:db8::2",
+		    iam_room_enter(room, i % 2 == 0 ? "2001:db8::1" : "2001:db8::2", 60,
 			i % 2 == 0 ? "eu-west-1" : "us-east-1", &refusal);
 	assert_non_null(places[7]);
-	assert_null(iam_room_enter(room, "2001:db8::3", "eu-west-2", &refusal));
+	assert_null(iam_room_enter(room, "2001:db8::3", 60, "us-east-1", &refusal));
 	assert_int_equal(refusal.status, 429);
 	assert_int_equal(refusal.retry_after, 2);
 	assert_non_null(strstr(refusal.message, "from this address"));
 	assert_true(has_place(room, "2001:db8:0:1::3", "eu-west-1"));
 	iam_room_leave(&places[--place_count]);
-	assert_true(has_place(room, "2001:db8::3", "eu-west-1"));
+	assert_true(has_place(room, "2001:db8::3", "us-east-1"));
+	/* Half is for those that answer. */
+	assert_null(iam_room_enter(room, "2001:db8::3", 60, "eu-west-1", &refusal));
+	assert_int_equal(refusal.status, 503);
 	leave_all();
 	iam_room_free(&room);
 }
 
-/* However many addresses and regions there are, half is for those that answered. */
+/* One that may bring more tokens is many clients'. */
+static void test_an_address_of_many_has_more_places(void **state)
+{
+	(void)state;
+	static const struct {
+		size_t per_minute, places;
+	} rows[] = {{1, 8}, {100, 12}, {256, 32}, {100000, 32}};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct iam_room *room = iam_room_new();
+		struct refusal refusal;
+		struct iam_place *place;
+		answer(room, "us-east-1");
+		answer(room, "us-east-2");
+		while ((place = iam_room_enter(room, "192.0.2.1", rows[i].per_minute,
+			    place_count % 2 == 0 ? "us-east-1" : "us-east-2", &refusal)) != NULL)
+			places[place_count++] = place;
+		assert_int_equal(place_count, rows[i].places);
+		leave_all();
+		iam_room_free(&room);
+	}
+}
+
+/* However many addresses and hosts there are, half is for those that answered. */
 static void test_silence_leaves_room_for_those_that_answer(void **state)
 {
 	(void)state;
 	struct iam_room *room = iam_room_new();
-	struct refusal refusal;
-	struct iam_place *place = iam_room_enter(room, "192.0.2.1", "us-east-1", &refusal);
-	iam_place_note(place, true);
-	iam_room_leave(&place);
-	(void)fill(room, 3, "eu-west-1");
+	answer(room, "us-east-1");
+	(void)fill(room, 6, "eu-west-1");
 	assert_int_equal(place_count, 24);
-	refusal = fill(room, 3, "made-up-1");
+	struct refusal refusal = fill(room, 3, "made-up-1");
 	assert_int_equal(place_count, 32);
 	assert_int_equal(refusal.status, 503);
 	assert_int_equal(refusal.retry_after, 5);
@@ -436,12 +469,55 @@ static void test_silence_leaves_room_for_those_that_answer(void **state)
 	assert_int_equal(refusal.status, 429);
 	iam_place_note(places[63], false);
 	leave_all();
-	refusal = fill(room, 5, "us-east-1");
+	refusal = fill(room, 9, "us-east-1");
 	assert_int_equal(place_count, 32);
 	assert_int_equal(refusal.status, 503);
 	iam_place_note(places[0], true);
 	assert_true(has_place(room, "192.0.2.1", "eu-west-1"));
 	assert_false(has_place(room, "192.0.2.1", "us-east-1"));
+	leave_all();
+	iam_room_free(&room);
+}
+
+/* Nor is one shut out that failed once while others wait for what never answers: whoever comes
+ * first finds out whether it does again. */
+static void test_silence_leaves_room_for_one_that_failed(void **state)
+{
+	(void)state;
+	struct iam_room *room = iam_room_new();
+	struct refusal refusal;
+	answer(room, "us-east-1");
+	struct iam_place *failed = iam_room_enter(room, "192.0.2.1", 60, "us-east-1", &refusal);
+	iam_place_note(failed, false);
+	iam_room_leave(&failed);
+	(void)fill(room, 9, "eu-west-1");
+	assert_int_equal(place_count, 32);
+	struct iam_place *probe = iam_room_enter(room, "192.0.2.1", 60, "us-east-1", &refusal);
+	assert_non_null(probe);
+	assert_false(has_place(room, "192.0.2.2", "us-east-1"));
+	iam_place_note(probe, true);
+	assert_true(has_place(room, "192.0.2.2", "us-east-1"));
+	iam_room_leave(&probe);
+	/* One that never answered is forgotten with the last who waits for it. */
+	assert_int_equal(iam_room_hosts(room), 2);
+	leave_all();
+	assert_int_equal(iam_room_hosts(room), 1);
+	iam_room_free(&room);
+}
+
+static void test_all_have_so_many_places(void **state)
+{
+	(void)state;
+	struct iam_room *room = iam_room_new();
+	static const char *const hosts[] = {"eu-west-1", "sa-east-1", "us-east-1"};
+	struct refusal refusal = {0};
+	for (size_t i = 0; i < 3; i++)
+		answer(room, hosts[i]);
+	for (size_t i = 0; i < 3; i++)
+		refusal = fill(room, 3, hosts[i]);
+	assert_int_equal(place_count, 64);
+	assert_int_equal(refusal.status, 429);
+	assert_non_null(strstr(refusal.message, "too many AWS tokens are being checked"));
 	leave_all();
 	iam_room_free(&room);
 }
@@ -482,7 +558,10 @@ int main(void)
 	    cmocka_unit_test(test_maps_arns_to_users),
 	    cmocka_unit_test(test_paces_addresses),
 	    cmocka_unit_test(test_an_address_has_a_few_places),
+	    cmocka_unit_test(test_an_address_of_many_has_more_places),
 	    cmocka_unit_test(test_silence_leaves_room_for_those_that_answer),
+	    cmocka_unit_test(test_silence_leaves_room_for_one_that_failed),
+	    cmocka_unit_test(test_all_have_so_many_places),
 	    cmocka_unit_test(test_keeps_tokens_by_digest),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

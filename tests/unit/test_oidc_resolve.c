@@ -31,10 +31,13 @@ struct oidc_keys {
 	struct oidc_keys_options with;
 };
 
+static struct oidc_keys *made;
+
 struct oidc_keys *oidc_keys_new(const struct oidc_keys_options *options)
 {
 	struct oidc_keys *keys = xcalloc(1, sizeof *keys);
 	keys->with = *options;
+	made = keys;
 	return keys;
 }
 
@@ -105,16 +108,16 @@ static struct jwks *make_keys(const char *kid)
 	return jwks;
 }
 
-/* Of "alice", good for an hour, by the key that it calls "new" (free()). */
-static char *make_token(void)
+/* Of "alice" for `audience`, good for an hour, by the key that it calls "new" (free()). */
+static char *make_token(const char *audience)
 {
 	static const char header[] = "{\"alg\":\"EdDSA\",\"kid\":\"new\"}";
 	unsigned char signature[64];
 	size_t len = sizeof signature;
 	struct buf token = {0};
 	char *claims =
-	    xasprintf("{\"iss\":\"https://i\",\"aud\":\"eksgate\",\"sub\":\"alice\",\"exp\":%lld}",
-		(long long)(unix_now().ms / 1000 + 3600));
+	    xasprintf("{\"iss\":\"https://i\",\"aud\":\"%s\",\"sub\":\"alice\",\"exp\":%lld}",
+		audience, (long long)(unix_now().ms / 1000 + 3600));
 	base64url_encode(header, strlen(header), &token);
 	buf_append_char(&token, '.');
 	base64url_encode(claims, strlen(claims), &token);
@@ -168,7 +171,7 @@ static void test_an_unknown_key_is_refused_when_its_issuer_told_so(void **state)
 {
 	(void)state;
 	struct oidc *oidc = make_oidc();
-	char *token = make_token();
+	char *token = make_token("eksgate");
 	good_until = mono_add(mono_now(), duration_seconds(60));
 	known = make_keys("old");
 	last_error = NULL;
@@ -183,6 +186,9 @@ static void test_an_unknown_key_is_refused_when_its_issuer_told_so(void **state)
 	/* What is wrong otherwise is wrong whatever the keys are. */
 	last_error = "answered with status 500";
 	assert_int_equal(ask(oidc, "a.b.c"), 401);
+	char *foreign = make_token("somebody else");
+	assert_int_equal(ask(oidc, foreign), 401);
+	free(foreign);
 	jwks_free(&known);
 	free(token);
 	oidc_free(&oidc);
@@ -192,7 +198,7 @@ static void test_what_is_known_is_known_as_long_as_the_keys(void **state)
 {
 	(void)state;
 	struct oidc *oidc = make_oidc();
-	char *token = make_token();
+	char *token = make_token("eksgate");
 	known = make_keys("new");
 	last_error = "answered with status 500";
 	good_until = mono_add(mono_now(), duration_ms(200));
@@ -202,9 +208,14 @@ static void test_what_is_known_is_known_as_long_as_the_keys(void **state)
 	assert_int_equal(ask(oidc, token), 503);
 	good_until = mono_add(mono_now(), duration_seconds(60));
 	assert_int_equal(ask(oidc, token), 200);
-	/* Now it is known, and needs no key. */
+	/* Now it is known, and needs no key, until there are others. */
 	jwks_free(&known);
 	assert_int_equal(ask(oidc, token), 200);
+	known = make_keys("other");
+	last_error = NULL;
+	made->with.on_changed(made->with.arg);
+	assert_int_equal(ask(oidc, token), 401);
+	jwks_free(&known);
 	free(token);
 	oidc_free(&oidc);
 }

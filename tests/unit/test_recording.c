@@ -231,7 +231,12 @@ static void test_silent_at_the_end(void **state)
 	release_disk();
 	settle();
 	assert_int_equal(endings, 1);
-	assert_true(ends_with(text_of(ID("1") ".cast"), "\"ended: done\"]\n"));
+	/* The file says what was told of it, though the disk came back and took its end. */
+	const char *kept = text_of(ID("1") ".cast");
+	const char *end = strstr(kept, ",\"m\",\"ended: done\"]\n");
+	assert_non_null(end);
+	assert_non_null(strstr(end, ",\"m\",\"in part: its recording cannot be written to "));
+	assert_true(ends_with(kept, "(eksgate.proxy.recording.write_timeout)\"]\n"));
 }
 
 static void test_silent_at_the_begin(void **state)
@@ -374,6 +379,37 @@ static void test_what_stopped_is_written(void **state)
 	assert_true(ends_with(text_of(ID("1") ".cast"), ",\"m\",\"ended: it cannot be read\"]\n"));
 }
 
+/* Of a message that was not completed, too; none of it stands behind what could not be written. */
+static void test_what_stopped_within_a_message(void **state)
+{
+	(void)state;
+	struct recording *recording = begin(ID("1"));
+	assert_true(say(recording, "before"));
+	assert_true(recording_add(recording, REMOTE_STDOUT, (const uint8_t *)"seen", 4, false));
+	recording_fail(recording, "protocol", "it cannot be read");
+	finish(&recording);
+	wait_for_disk();
+	recording = begin(ID("2"));
+	assert_true(say(recording, "before"));
+	flush(recording);
+	assert_true(say(recording, kilobyte()));
+	assert_true(recording_add(recording, REMOTE_STDOUT, (const uint8_t *)"lost", 4, false));
+	signal(SIGXFSZ, SIG_IGN);
+	limit_files(1000);
+	flush(recording);
+	assert_non_null(failure);
+	limit_files(RLIM_INFINITY);
+	finish(&recording);
+	settle();
+	const char *kept = strstr(text_of(ID("1") ".cast"), ",\"o\",\"seen\"]\n");
+	assert_non_null(kept);
+	assert_true(ends_with(kept, ",\"m\",\"ended: it cannot be read\"]\n"));
+	kept = strstr(text_of(ID("2") ".cast"), "before");
+	assert_non_null(kept);
+	assert_null(strstr(kept, "lost"));
+	assert_true(ends_with(kept, "File too large (eksgate.proxy.recording)\"]\n"));
+}
+
 /* A limit on files stands for a full disk; what was written stays whole. */
 static void test_a_full_disk(void **state)
 {
@@ -514,6 +550,7 @@ int main(void)
 	    TEST(test_discarded),
 	    TEST(test_longer_than_allowed),
 	    TEST(test_what_stopped_is_written),
+	    TEST(test_what_stopped_within_a_message),
 	    TEST(test_a_full_disk),
 	    TEST(test_a_disk_that_fills_up),
 	    TEST(test_a_failure_behind_another),

@@ -130,6 +130,44 @@ static void test_a_disk_that_stays_silent(void **state)
 	settle();
 }
 
+/* Within a message: nothing that was not recorded passes, and yet the client is told. */
+static void test_silent_within_a_message(void **state)
+{
+	(void)state;
+	settings.proxy.recording.write_timeout = duration_ms(100);
+	open_exec(RECORD_STRICT);
+	hang_disk(recordings);
+	send_much();
+	ws_message(&bytes, false, 1, "seen, never to be seen");
+	server_sends(2 + 1 + 4);
+	size_t sent = client.body.len;
+	await(is_over);
+	assert_memory_equal(client.body.data + sent - 4, "seen\0\0\0\0", 8);
+	assert_memory_equal(client.body.data + sent + 16, "\0\0\x82", 3);
+	assert_null(memmem(client.body.data, client.body.len, "never", 5));
+	assert_told("(eksgate.proxy.recording.write_timeout)");
+	release_disk();
+	settle();
+}
+
+/* Nor is there any rest that it could be waited for: what is too long to be completed is cut. */
+static void test_silent_within_a_long_message(void **state)
+{
+	(void)state;
+	settings.proxy.recording.write_timeout = duration_ms(100);
+	open_exec(RECORD_STRICT);
+	hang_disk(recordings);
+	send_much();
+	buf_append(&bytes, "\x82\x7f\x00\x00\x00\x00\x10\x00\x00\x00\x01seen", 15);
+	server_sends(bytes.len);
+	size_t sent = client.body.len;
+	await(is_over);
+	assert_int_equal(client.body.len, sent);
+	assert_false(client.is_ended);
+	release_disk();
+	settle();
+}
+
 static void test_a_disk_that_stays_silent_best_effort(void **state)
 {
 	(void)state;
@@ -217,6 +255,8 @@ int main(void)
 	    TEST(test_ended_while_paused),
 	    TEST(test_ended_within_a_message_while_paused),
 	    TEST(test_a_disk_that_stays_silent),
+	    TEST(test_silent_within_a_message),
+	    TEST(test_silent_within_a_long_message),
 	    TEST(test_a_disk_that_stays_silent_best_effort),
 	    TEST(test_the_last_event_waits),
 	    TEST(test_a_begin_that_hangs),

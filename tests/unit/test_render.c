@@ -96,7 +96,7 @@ static void test_yaml_keeps_types(void **state)
 static void test_formats(void **state)
 {
 	(void)state;
-	enum render_format format;
+	enum render_format format = RENDER_JSON;
 	assert_true(render_format_parse("text", &format));
 	assert_int_equal(format, RENDER_TABLE);
 	assert_true(render_format_parse("yaml", &format));

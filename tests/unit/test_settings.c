@@ -408,6 +408,40 @@ static void test_warns_of_namesakes(void **state)
 	}
 }
 
+/* A mapping that believes the sessions of roles which others could make. */
+static void test_warns_of_trusted_patterns(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *mapping;
+		unsigned warnings;
+	} rows[] = {
+	    {"arn: 'arn:aws:iam::123456789012:role/Dev_*', trust_session_name: yes", 1},
+	    {"arn: '^arn:aws:iam::123456789012:role/Dev_.+$', trust_session_name: yes", 1},
+	    {"arn: 'arn:aws:iam::123456789012:role/Dev_*'", 0},
+	    {"arn: 'arn:aws:iam::123456789012:role/Dev_0', trust_session_name: yes", 0},
+	    {"arn: 'arn:aws:iam::123456789012:role/Dev_*', trust_session_name: yes, "
+	     "principal_id: AROA0",
+		0},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		char *text =
+		    xasprintf("version: v3\nkubernetes_service: {enabled: true, "
+			      "resources: [{labels: {'*': '*'}}]}\neksgate:\n  proxy:\n    login:\n"
+			      "      iam: {id: a.b, accounts: ['123456789012'], mappings: [\n"
+			      "        {%s, user: x}]}\n",
+			rows[i].mapping);
+		struct settings *settings = parse(text);
+		if (settings->warning_count != rows[i].warnings)
+			fail_msg("%zu: %zu warnings", i, settings->warning_count);
+		if (rows[i].warnings > 0)
+			assert_non_null(strstr(
+			    settings->warnings[0], "f:7: trust_session_name with the pattern "));
+		settings_free(&settings);
+		free(text);
+	}
+}
+
 /* Sections and keys without a value are as good as absent. */
 static void test_empty_sections(void **state)
 {
@@ -535,6 +569,7 @@ int main(void)
 	    cmocka_unit_test(test_proxy_keys),
 	    cmocka_unit_test(test_own_keys),
 	    cmocka_unit_test(test_warns_of_namesakes),
+	    cmocka_unit_test(test_warns_of_trusted_patterns),
 	    cmocka_unit_test(test_empty_sections),
 	    cmocka_unit_test(test_other_teleport_keys),
 	    cmocka_unit_test(test_frozen_changes),

@@ -207,6 +207,30 @@ static void a_resumed_chain_is_proved_again(void **state)
 	free_identity(&other);
 }
 
+/* What strangers send is kept as long as their connections. */
+static void a_chain_has_a_bound(void **state)
+{
+	struct world *world = *state;
+	const struct leaf_options options = {.common_name = "a", .usage = "clientAuth"};
+	struct identity between = make_authority_under(&world->authority, "between"),
+			leaf = make_leaf(&between, &options);
+	int size = i2d_X509(between.certificate, NULL);
+	for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+		for (int kib = 14; kib <= 17; kib += 3) {
+			struct resuming_client client;
+			resuming_client_init(&client, &leaf, version);
+			for (int i = 0; i < kib * 1024 / size; i++)
+				SSL_CTX_add1_chain_cert(client.context, between.certificate);
+			SSL *accepted = resuming_client_try(&client, world->tls);
+			assert_int_equal(accepted != NULL, kib < 16);
+			SSL_free(accepted);
+			resuming_client_free(&client);
+		}
+	}
+	free_identity(&between);
+	free_identity(&leaf);
+}
+
 /* Of two authorities with one name each has lists of its own; of its lists the last one counts. */
 static void lists_end_for_each_authority(void **state)
 {
@@ -261,6 +285,7 @@ int main(void)
 		lists_of_the_future_revoke_and_overdue_ones_cut, world_set_up, world_tear_down),
 	    cmocka_unit_test_setup_teardown(
 		a_resumed_chain_is_proved_again, world_set_up, world_tear_down),
+	    cmocka_unit_test_setup_teardown(a_chain_has_a_bound, world_set_up, world_tear_down),
 	    cmocka_unit_test_setup_teardown(
 		lists_end_for_each_authority, world_set_up, world_tear_down),
 	    cmocka_unit_test_setup_teardown(

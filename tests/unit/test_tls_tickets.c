@@ -16,6 +16,7 @@
 #include "common/xmem.h"
 #include "kubeproxyd/net/tls.h"
 #include "kubeproxyd/net/tls_asked_name.h"
+#include "kubeproxyd/net/tls_ticket_end.h"
 #include "tests/unit/resuming_client.h"
 #include "tests/unit/stream_ends.h"
 
@@ -162,6 +163,51 @@ static void a_ticket_ends_with_the_revocation_list(void **state)
 	free_identity(&alice);
 }
 
+/* Or it would be refused for ever, whatever becomes right. */
+static void who_was_refused_is_judged_again(void **state)
+{
+	struct world *world = *state;
+	struct identity early = make_leaf(&world->authority,
+	    &(struct leaf_options){.common_name = "alice", .begins = 500, .ends = 1000});
+	for (size_t i = 0; i < VERSIONS; i++) {
+		struct resuming_client client;
+		resuming_client_init(&client, &early, versions[i]);
+		expect(world, &client, false, X509_V_ERR_CERT_NOT_YET_VALID);
+		expect(world, &client, false, X509_V_ERR_CERT_NOT_YET_VALID);
+		resuming_client_free(&client);
+	}
+	free_identity(&early);
+}
+
+/* As the version before did, whose tickets may still be about. */
+static int seal_shorter(SSL *ssl, void *arg)
+{
+	(void)arg;
+	static const int64_t end = INT64_MAX;
+	return SSL_SESSION_set1_ticket_appdata(SSL_get_session(ssl), &end, sizeof end);
+}
+
+static void a_ticket_that_says_less_is_not_used(void **state)
+{
+	struct world *world = *state;
+	struct identity alice = make_alice(world, 1000);
+	SSL *any = tls_server_session(world->tls);
+	SSL_CTX *context = SSL_get_SSL_CTX(any);
+	for (size_t i = 0; i < VERSIONS; i++) {
+		struct resuming_client client;
+		resuming_client_init(&client, &alice, versions[i]);
+		SSL_CTX_set_session_ticket_cb(context, seal_shorter, NULL, NULL);
+		expect(world, &client, false, X509_V_OK);
+		expect(world, &client, true, X509_V_OK);
+		tls_ticket_end_mark(context);
+		expect(world, &client, false, X509_V_OK);
+		expect(world, &client, true, X509_V_OK);
+		resuming_client_free(&client);
+	}
+	SSL_free(any);
+	free_identity(&alice);
+}
+
 /* It is known of the resumed as of the first, and is not the end of the client's own. */
 static void the_end_of_the_authority_is_resumed(void **state)
 {
@@ -185,6 +231,62 @@ static void the_end_of_the_authority_is_resumed(void **state)
 	free_identity(&alice);
 }
 
+/* Its certificate with another end. */
+static X509 *authority_until(const struct world *world, time_t end)
+{
+	X509 *certificate = X509_dup(world->authority.certificate);
+	assert_non_null(ASN1_TIME_set(X509_getm_notAfter(certificate), end));
+	assert_int_equal(ASN1_INTEGER_set_int64(X509_get_serialNumber(certificate), end), 1);
+	assert_true(X509_sign(certificate, world->authority.key, EVP_sha256()) > 0);
+	return certificate;
+}
+
+static void trust_both(struct world *world, X509 *first, X509 *second)
+{
+	static const char *const protocols[] = {"http/1.1", NULL};
+	char *certificate = world_path(world, "server.pem"), *key = world_path(world, "server.key"),
+	     *ca = world_path(world, "both.pem"), *error = NULL;
+	char *first_pem = certificate_pem(first), *second_pem = certificate_pem(second);
+	char *text = xasprintf("%s%s", first_pem, second_pem);
+	write_text_file(ca, text);
+	tls_server_free(&world->tls);
+	world->tls = tls_server_new(certificate, key, ca, protocols, &error);
+	assert_non_null(world->tls);
+	free(text);
+	free(first_pem);
+	free(second_pem);
+	free(ca);
+	free(key);
+	free(certificate);
+}
+
+/* Whoever comes back when the old certificate of the authority has ended is verified by the new
+ * one, and not by a ticket of the old one. */
+static void a_renewed_authority_takes_over(void **state)
+{
+	struct world *world = *state;
+	struct resuming_client clients[VERSIONS];
+	struct identity alice = make_alice(world, 1000);
+	time_t end = time(NULL) + SOON, later = end + 5000;
+	X509 *old = authority_until(world, end), *new = authority_until(world, later);
+	trust_both(world, old, new);
+	for (size_t i = 0; i < VERSIONS; i++) {
+		resuming_client_init(&clients[i], &alice, versions[i]);
+		expect(world, &clients[i], false, X509_V_OK);
+	}
+	await(end + 1);
+	for (size_t i = 0; i < VERSIONS; i++) {
+		SSL *accepted = resuming_client_connect(&clients[i], world->tls);
+		assert_int_equal(SSL_get_verify_result(accepted), X509_V_OK);
+		assert_int_equal(tls_session_authorities_end(accepted).ms, (int64_t)later * 1000);
+		SSL_free(accepted);
+		resuming_client_free(&clients[i]);
+	}
+	X509_free(old);
+	X509_free(new);
+	free_identity(&alice);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_set_up, world_tear_down)
 
 int main(void)
@@ -194,7 +296,10 @@ int main(void)
 	    TEST(it_is_so_with_several_certificates),
 	    TEST(a_ticket_ends_with_the_certificate),
 	    TEST(a_ticket_ends_with_the_revocation_list),
+	    TEST(who_was_refused_is_judged_again),
+	    TEST(a_ticket_that_says_less_is_not_used),
 	    TEST(the_end_of_the_authority_is_resumed),
+	    TEST(a_renewed_authority_takes_over),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -132,6 +132,56 @@ static void test_pause_and_resume(void **state)
 	assert_int_equal(requests[0].ends, 1);
 }
 
+/* Whoever takes a little at a time gets no more at once, and it is all the same whole. */
+static void test_paused_again(void **state)
+{
+	(void)state;
+	static char text[WINDOW + 1];
+	for (size_t i = 0; i < sizeof text - 1; i++)
+		text[i] = (char)('a' + i % 26);
+	requests[0].pauses = true;
+	get(0);
+	open_stream();
+	talk();
+	answer(1, "200", text);
+	talk();
+	unsigned resumed = 0;
+	for (size_t before; requests[0].ends == 0; resumed++) {
+		before = requests[0].body.len;
+		assert_true(resumed < 100);
+		requests[0].peer.verbs->resume(requests[0].peer.object);
+		talk();
+		assert_in_range(requests[0].body.len - before, 0, 16 * 1024);
+	}
+	assert_true(resumed >= 10);
+	assert_string_equal(buf_text(&requests[0].body), text);
+}
+
+static void leave(void)
+{
+	release(&requests[0]);
+}
+
+/* Nor is there more for one that left with what it got. */
+static void test_released_by_what_was_held(void **state)
+{
+	(void)state;
+	static char text[WINDOW / 2];
+	memset(text, 'x', sizeof text - 1);
+	requests[0].pauses = true;
+	get(0);
+	open_stream();
+	talk();
+	answer(1, "200", text);
+	talk();
+	size_t before = requests[0].body.len;
+	requests[0].meanwhile = leave;
+	requests[0].peer.verbs->resume(requests[0].peer.object);
+	talk();
+	assert_in_range(requests[0].body.len - before, 1, 16 * 1024);
+	assert_int_equal(requests[0].ends, 0);
+}
+
 static struct holdings holdings;
 static unsigned rooms;
 
@@ -413,6 +463,8 @@ int main(void)
 	    CASE(test_interim_heads_and_trailers_stay_here),
 	    CASE(test_lengths_and_bodiless_answers),
 	    CASE(test_pause_and_resume),
+	    CASE(test_paused_again),
+	    CASE(test_released_by_what_was_held),
 	    CASE(test_holdings),
 	    CASE(test_whole_answer_outlives_its_connection),
 	    CASE(test_upload_waits_for_its_window),

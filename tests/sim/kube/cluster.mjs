@@ -11,6 +11,7 @@ import { applyFault, createFaults, refuseUnprocessed } from './faults.mjs';
 import { answerLogs, Logs } from './logs.mjs';
 import { makePki } from './pki.mjs';
 import { answerProxy } from './proxy.mjs';
+import { serveBytes } from './raw_tunnel.mjs';
 import { requestInfo } from './request_info.mjs';
 import { answerResource, readDocument } from './rest.mjs';
 import { answerReview } from './reviews.mjs';
@@ -271,10 +272,11 @@ export class Cluster {
 		const { info } = await this.admit(request, entry);
 		const type = findType(info.group, info.version, info.resource);
 		const { store, logs, files, application } = this;
-		serveUpgrade(
-			{ store, logs, files, application, type, info, request, socket, head, entry },
-			fault?.kind === 'no-upgrade' ? () => socket.end(fault.text ?? NO_UPGRADE) : undefined,
-		);
+		const instead = {
+			'no-upgrade': () => socket.end(fault.text ?? NO_UPGRADE),
+			tunnel: (chosen) => serveBytes(request, socket, chosen, fault),
+		}[fault?.kind];
+		serveUpgrade({ store, logs, files, application, type, info, request, socket, head, entry }, instead);
 	}
 
 	// Ends every watch and followed log in mid-stream ("cut") or cleanly ("end").

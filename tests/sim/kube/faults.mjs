@@ -18,6 +18,7 @@ const KINDS = [
 	'redirect',
 	'garbage',
 	'no-upgrade',
+	'tunnel',
 	'headers',
 	'trailers',
 ];

@@ -83,7 +83,7 @@ class HeaderReader {
 const FLUSH = Buffer.from([0, 0, 0, 0xff, 0xff]);
 
 // A zlib stream may hold blocks that are stored as they are (RFC 1951, 3.2.4): nothing is compressed here.
-class HeaderWriter {
+export class HeaderWriter {
 	constructor() {
 		this.isOpen = false;
 	}

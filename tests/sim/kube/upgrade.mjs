@@ -75,7 +75,7 @@ function servePorts(context, { isSpdy, protocol }, ports) {
 }
 
 // `context`: {store, type, info, logs, files, application, request, socket, head, entry}. `instead`, when given, answers in
-// the place of the 101.
+// the place of the 101 and gets {isSpdy, protocol}.
 export function serveUpgrade(context, instead) {
 	const { type, info, request, entry, store } = context;
 	if (!type) throw new StatusError(404, 'the server could not find the requested resource');
@@ -92,7 +92,7 @@ export function serveUpgrade(context, instead) {
 	const options = isForward ? null : prepareCommand(context);
 	const ports = needsPorts ? portsOf(info) : [];
 	if (instead) {
-		instead();
+		instead(chosen);
 		return;
 	}
 	entry.status = 101;
