@@ -236,7 +236,7 @@ void world_wait(long ms)
 
 static char somebody;
 
-void world_become_stranger(void)
+static void restart_for(struct caller caller)
 {
 	session_h2.cut(world.session.conversation, "another comes");
 	session_h2.free(world.session.conversation);
@@ -245,8 +245,18 @@ void world_become_stranger(void)
 	world.reason = NULL;
 	world.has_ended = false;
 	world.session.stream = (struct stream *)(void *)&world.wire;
-	world.session.caller = (struct caller){.address = "192.0.2.2:1"};
+	world.session.caller = caller;
 	world.session.conversation = session_h2.start(&world.session);
+}
+
+void world_restart(void)
+{
+	restart_for(world.session.caller);
+}
+
+void world_become_stranger(void)
+{
+	restart_for((struct caller){.address = "192.0.2.2:1"});
 }
 
 void world_open(void)
@@ -260,8 +270,9 @@ void world_open(void)
 	world.settings.proxy.limits.settings_frames = 500;
 	world.settings.proxy.limits.empty_frames = 9500;
 	world.settings.proxy.limits.continuations = 16;
-	world.settings.proxy.limits.header_timeout = duration_ms(40);
-	world.settings.proxy.limits.idle_timeout = duration_ms(60);
+	/* Longer than any test: those about times have their own. */
+	world.settings.proxy.limits.header_timeout = duration_seconds(60);
+	world.settings.proxy.limits.idle_timeout = duration_seconds(60);
 	world.loop = loop_new();
 	world.wire.high_mark = 64u * 1024;
 	world.session.stream = (struct stream *)(void *)&world.wire;

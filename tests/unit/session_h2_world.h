@@ -51,7 +51,9 @@ extern struct world world;
 
 /* The client has a certificate. */
 void world_open(void);
-/* Its client has none, before it says anything. */
+/* Begins anew by the settings as they are now, before its client says anything. */
+void world_restart(void);
+/* The same, and its client has none. */
 void world_become_stranger(void);
 void world_close(void);
 /* Bytes of the client. */

@@ -232,8 +232,9 @@ int set_up(void **state)
 	is_draining = false;
 	settings.proxy.limits.header_bytes = 1024;
 	settings.proxy.limits.header_count = 10;
-	settings.proxy.limits.header_timeout = duration_ms(10);
-	settings.proxy.limits.idle_timeout = duration_ms(20);
+	/* Longer than any test: those about times have their own. */
+	settings.proxy.limits.header_timeout = duration_seconds(60);
+	settings.proxy.limits.idle_timeout = duration_seconds(60);
 	loop = loop_new();
 	session.caller.address = "192.0.2.1:1";
 	session.caller.is_known = true;

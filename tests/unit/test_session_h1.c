@@ -287,6 +287,7 @@ static void open_tunnel(void)
 static void test_a_tunnel_may_be_half_closed(void **state)
 {
 	(void)state;
+	settings.proxy.limits.idle_timeout = duration_ms(20);
 	open_tunnel();
 	life.client.verbs->send_end(life.client.object);
 	assert_true(wire.has_end);
@@ -302,6 +303,7 @@ static void test_a_tunnel_may_be_half_closed(void **state)
 static void test_the_end_of_a_tunnel_is_waited_for_a_while(void **state)
 {
 	(void)state;
+	settings.proxy.limits.idle_timeout = duration_ms(20);
 	open_tunnel();
 	wire.has_peer_left = true;
 	wire.events->on_end(wire.arg);
@@ -434,6 +436,7 @@ static void test_an_exchange_may_answer_as_it_is_given_up(void **state)
 static void test_a_slow_head_is_408(void **state)
 {
 	(void)state;
+	settings.proxy.limits.header_timeout = duration_ms(10);
 	receive("GET / HTTP");
 	loop_run(loop);
 	assert_int_equal(end.bad_status, 408);
@@ -444,6 +447,7 @@ static void test_a_slow_head_is_408(void **state)
 static void test_an_idle_connection_is_closed_in_silence(void **state)
 {
 	(void)state;
+	settings.proxy.limits.header_timeout = duration_ms(10);
 	receive(GET);
 	answer(200, "ok");
 	buf_clear(&wire.written);

@@ -394,14 +394,15 @@ static void test_client_leaves(void **state)
 static void test_idle(void **state)
 {
 	(void)state;
+	world.settings.proxy.limits.idle_timeout = duration_ms(200);
 	ask("GET", "/api", false);
-	world_wait(150);
+	world_wait(250);
 	assert_false(world.has_ended);
 	life_answer(last_life(), 200, "x");
 	talk();
 	world_wait(20);
 	assert_false(world.has_ended);
-	world_wait(150);
+	world_wait(250);
 	carry_down();
 	assert_true(world.has_ended);
 	assert_int_equal(world.how, SESSION_POLITE);

@@ -92,13 +92,15 @@ static void test_malformed_heads_are_reset(void **state)
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		fresh(state, &(struct h2_end_options){.is_lax = true});
+		world.settings.proxy.limits.header_timeout = duration_ms(10);
+		world_restart();
 		int32_t id = h2_end_request(&client, rows[i], false);
 		talk();
 		assert_int_equal(world.count, 0);
 		assert_true(heard(id)->is_closed);
 		assert_int_equal(heard(id)->code, NGHTTP2_PROTOCOL_ERROR);
 		assert_int_equal(world.bad_requests, 1);
-		world_wait(50); /* longer than a head may take */
+		world_wait(20); /* longer than a head may take */
 		id = ask("GET", "/api", false);
 		assert_int_equal(world.count, 1);
 		life_answer(last_life(), 200, "x");
@@ -180,6 +182,7 @@ static void test_a_head_that_stalls(void **state)
 	/* HEADERS without END_HEADERS, and nothing behind. */
 	static const uint8_t frame[] = {0, 0, 1, 1, 0, 0, 0, 0, 3, 0x82};
 	assert_int_equal(id, 1);
+	world.settings.proxy.limits.header_timeout = duration_ms(40);
 	world_receive(frame, sizeof frame);
 	world_wait(100);
 	assert_true(world.has_ended);
@@ -190,6 +193,8 @@ static void test_a_head_that_stalls(void **state)
 static void test_says_nothing(void **state)
 {
 	(void)state;
+	world.settings.proxy.limits.header_timeout = duration_ms(40);
+	world_restart();
 	world_wait(100);
 	world_end_turn();
 	assert_true(world.has_ended);

@@ -71,8 +71,9 @@ static void begin_a_head(void)
 static void test_heads_behind_each_other(void **state)
 {
 	(void)state;
+	world.settings.proxy.limits.header_timeout = duration_ms(300);
 	begin_a_head();
-	go_on_with_heads(5, 20);
+	go_on_with_heads(5, 100);
 	assert_false(world.has_ended);
 	assert_int_equal(world.count, 6);
 }
@@ -85,6 +86,7 @@ static void test_a_head_that_stalls_behind_another(void **state)
 	life_answer(last_life(), 200, "ok");
 	talk();
 	struct buf bytes = {0};
+	world.settings.proxy.limits.header_timeout = duration_ms(40);
 	put_head(&bytes, 3, HEAD_OF_GET, H2_END_STREAM);
 	send_all(&bytes);
 	go_on_with_heads(1, 0);

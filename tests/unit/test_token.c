@@ -269,11 +269,11 @@ static void test_token_ends_with_its_lifetime(void **state)
 {
 	(void)state;
 	struct fixture fixture;
-	set_up(&fixture, duration_ms(50));
+	set_up(&fixture, duration_ms(500));
 	assert_non_null(token_source_get(fixture.source, on_token, &fixture));
 	turn(&fixture, 1);
 	assert_null(token_source_get(fixture.source, on_token, &fixture));
-	turn(&fixture, 60);
+	turn(&fixture, 520);
 	assert_non_null(token_source_get(fixture.source, on_token, &fixture));
 	turn(&fixture, 1);
 	assert_int_equal(fixture.calls, 3);
