@@ -97,17 +97,13 @@ void exchange_drop_upstream(struct exchange *exchange)
 	exchange->upstream = (struct peer){0};
 }
 
-/* What ends it when the client has all of the answer is not its ending. A document of ours leaves
- * at the end of the turn in which it was made: who takes the request back before got nothing. */
-static const char *reason_of_ended(struct exchange *exchange, const char *reason)
+/* What ends it when the client has all of the answer is not its ending. A document of ours may
+ * leave although it is taken back before the turn ends, and stays on record as answered. */
+static const char *reason_of_ended(const struct exchange *exchange, const char *reason)
 {
 	if (!exchange->is_answered_here)
 		return "done";
-	if (!exchange->is_taken_back)
-		return "answered here";
-	exchange->status = 0;
-	exchange->relay.answer_bytes = 0;
-	return reason;
+	return exchange->is_taken_back ? reason : "answered here";
 }
 
 void exchange_finish(struct exchange *exchange, const char *reason)

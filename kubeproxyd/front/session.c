@@ -25,6 +25,8 @@
 #define ENDS_SECONDS 2
 /* The clock by which OpenSSL judges them may be a few milliseconds behind ours. */
 #define ENDS_LATE_MS 1000
+/* Of whom all signatures are checked again before others have their turn: some 20 ms. */
+#define PROVED_AT_ONCE 128
 
 TAILQ_HEAD(session_list, session);
 
@@ -38,6 +40,9 @@ struct sessions {
 	struct timer *ends; /* set while a list will be overdue, or an authority's time up */
 	struct unix_time lists_end;
 	struct unix_time authorities_end; /* of a session, the first one; 0: none does */
+	struct session *unproved; /* it and those behind it are to be proved again, or NULL */
+	const char *doubt; /* why */
+	struct timer *prove;
 	struct metric *connections, *accepted, *handshake_failures, *bad_requests, *first_list_end;
 };
 
@@ -84,6 +89,8 @@ void session_end(struct session *session, enum session_end how, const char *reas
 	else
 		stream_close(&session->stream);
 	strangers_remove(&sessions->strangers, &session->stranger);
+	if (sessions->unproved == session)
+		sessions->unproved = TAILQ_NEXT(session, entry);
 	TAILQ_REMOVE(&sessions->all, session, entry);
 	sessions->count--;
 	metric_add(sessions->connections, -1);
@@ -226,21 +233,41 @@ void sessions_accept(void *arg, int fd, const struct sockaddr *peer, socklen_t p
 
 /* --- whom the authorities do not vouch for any more ------------------------------------------ */
 
+/* Whether the old authorities trusted a certificate was said at the handshake. A resumed session
+ * whose chain was too long for its ticket cannot prove anything again. */
+static void prove(struct session *session)
+{
+	const struct sessions *sessions = session->owner;
+	if (session->protocol != NULL && stream_peer_error(session->stream) == NULL &&
+	    !stream_is_trusted_by(session->stream, sessions->with.tls))
+		cut(session, sessions->doubt);
+}
+
+static void prove_some(void *arg)
+{
+	struct sessions *sessions = arg;
+	struct session *session;
+	for (unsigned i = 0; i < PROVED_AT_ONCE && (session = sessions->unproved) != NULL; i++) {
+		sessions->unproved = TAILQ_NEXT(session, entry);
+		prove(session);
+	}
+	if (sessions->unproved != NULL)
+		timer_set(sessions->prove, duration_ms(0));
+}
+
 /* Whose authority was taken away or cannot say any more whom it revoked, and who still shakes hands
- * with the old ones. Whether the old ones trusted a certificate was said at the handshake. A
- * resumed session whose chain was too long for its ticket cannot prove anything again. */
+ * with the old ones. `reason` is static. */
 static void cut_untrusted(struct sessions *sessions, const char *reason)
 {
-	const struct tls_server *now = sessions->with.tls;
 	struct session *session, *next;
 	TAILQ_FOREACH_SAFE(session, &sessions->all, entry, next)
 	{
-		bool is_cut =
-		    session->protocol == NULL || (stream_peer_error(session->stream) == NULL &&
-						     !stream_is_trusted_by(session->stream, now));
-		if (is_cut)
+		if (session->protocol == NULL)
 			cut(session, reason);
 	}
+	sessions->doubt = reason;
+	sessions->unproved = TAILQ_FIRST(&sessions->all);
+	prove_some(sessions);
 }
 
 static bool is_over(struct unix_time end, struct unix_time now)
@@ -279,6 +306,8 @@ static void cut_expired(struct sessions *sessions, struct unix_time now)
 {
 	struct session *session, *next;
 	size_t before = sessions->count;
+	struct unix_time ended = sessions->authorities_end;
+	char at[UNIX_TIME_TEXT];
 	sessions->authorities_end = (struct unix_time){0};
 	TAILQ_FOREACH_SAFE(session, &sessions->all, entry, next)
 	{
@@ -291,6 +320,7 @@ static void cut_expired(struct sessions *sessions, struct unix_time now)
 		log_warn("session", "authority-expired",
 		    LOG_S("effect", "connections by certificates of it were cut, and others are "
 				    "refused: renew the authority's certificate"),
+		    LOG_S("ended", unix_time_text(ended, at)),
 		    LOG_I("connections", before - sessions->count));
 }
 
@@ -327,6 +357,7 @@ struct sessions *sessions_new(const struct sessions_options *options)
 	    metrics_gauge(metrics, "eksgate_proxy_client_crl_end_timestamp_seconds",
 		"When the first revocation list is overdue, in Unix time; 0: none will be.", "");
 	sessions->ends = timer_new(options->loop, on_ends_timer, sessions);
+	sessions->prove = timer_new(options->loop, prove_some, sessions);
 	watch_lists(sessions, unix_now());
 	return sessions;
 }
@@ -339,6 +370,7 @@ void sessions_free(struct sessions **sessions)
 	TAILQ_FOREACH_SAFE(session, &(*sessions)->all, entry, next)
 	cut(session, "kubeproxyd is stopping");
 	timer_free(&(*sessions)->ends);
+	timer_free(&(*sessions)->prove);
 	xfree(sessions);
 }
 

@@ -17,6 +17,8 @@
 
 #define AUDIT_ID      "Audit-ID"
 #define FORWARDED_FOR "X-Forwarded-For"
+/* Of what Connection names, where each field is looked for: names enough for any client. */
+#define CONNECTION_MAX ((size_t)1024)
 
 /* --- what a client may not send -------------------------------------------------------------- */
 
@@ -30,6 +32,22 @@ static bool refuse_name(
 			     "would be one that only "
 			     "this proxy may send",
 	    fields_name(fields, index));
+	return true;
+}
+
+/* As long as a head may be, each would take the proxy a tenth of a second. */
+static bool refuse_long_connection(
+    const struct http_fields *fields, unsigned *status, char **message)
+{
+	size_t len = 0;
+	for (size_t i = 0; i < fields->count; i++)
+		len += fields_is(fields, i, FIELD_CONNECTION) ? strlen(fields_value(fields, i)) : 0;
+	if (len <= CONNECTION_MAX)
+		return false;
+	*status = 400;
+	*message = xasprintf("the Connection fields of the request are longer than %zu bytes: name "
+			     "fewer fields there",
+	    CONNECTION_MAX);
 	return true;
 }
 
@@ -82,6 +100,8 @@ bool headers_refuse(
 {
 	if ((fields->traits & (FIELD_DISGUISED | FIELD_ORIGIN | FIELD_CONNECTION)) == 0)
 		return false;
+	if (refuse_long_connection(fields, status, message))
+		return true;
 	for (size_t i = 0; i < fields->count; i++) {
 		if (refuse_name(fields, i, status, message) ||
 		    refuse_named_by_connection(fields, i, status, message) ||

@@ -33,10 +33,10 @@ struct headers_input {
 };
 
 /* What a client may not send: true when the request must be refused, *status 400 (underscore
- * variants; a field that matters here and that Connection names) or 403 (a browser's requests from
- * another origin), *message says which header (free()). Impersonate-* are for act_as_read(). Call
- * before headers_build_request(). `authority` is the client's, to which an Origin must belong; NULL
- * skips that check. */
+ * variants; a field that matters here and that Connection names; too many names there) or 403 (a
+ * browser's requests from another origin), *message says which header (free()). Impersonate-* are
+ * for act_as_read(). Call before headers_build_request(). `authority` is the client's, to which an
+ * Origin must belong; NULL skips that check. */
 bool headers_refuse(const struct http_fields *fields, const char *authority, unsigned *status,
     char **message) MUST_USE;
 /* `upstream` is filled anew (http_head_clear first) and borrows target and authority. False only

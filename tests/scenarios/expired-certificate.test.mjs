@@ -76,7 +76,7 @@ scenario('an expired client certificate', async (world) => {
 	const shown = await late.kubectl(MATCHED[0], ['get', '--raw', '/api/v1/namespaces/default/pods']);
 	assert.match(shown.stderr, /must be logged in to the server.*expired/);
 
-	// The authority of these ends before they do; what is of another goes on.
+	// The authority of these ends before they do, and of one earlier; what is of another goes on.
 	const brieflyOf = intermediateAuthority(world, root, 'brief-authority', 9);
 	const authorityEnd = Date.now() + 9000;
 	const covered = new Person(world, kubeproxyd, certificateOf(world, brieflyOf, '/O=engineering/CN=covered'));
@@ -93,6 +93,8 @@ scenario('an expired client certificate', async (world) => {
 	const full = await open(covered);
 	const resumed = await open(covered, { session: full.ticket });
 	assert.ok(resumed.session.socket.isSessionReused());
+	const first = intermediateAuthority(world, root, 'first-authority', 5);
+	const earlier = await open(new Person(world, kubeproxyd, certificateOf(world, first, '/O=engineering/CN=earlier')));
 	const lasting = intermediateAuthority(world, root, 'lasting-authority', 3600);
 	const other = await open(new Person(world, kubeproxyd, certificateOf(world, lasting, '/O=engineering/CN=other')));
 	const tunnel = covered.startKubectl(MATCHED[0], ['exec', '-i', 'web-1', '--', 'cat'], { stdin: 'pipe' });
@@ -122,11 +124,12 @@ scenario('an expired client certificate', async (world) => {
 	assert.match(refused.json.message, /expired/);
 	agent.destroy();
 
+	assert.ok((await earlier.closed) < (await full.closed), 'the first authority to end');
 	for (const ended of await Promise.all([full.closed, resumed.closed, tunnel.ended.then(() => Date.now())])) {
 		assert.ok(ended >= authorityEnd - 1000, 'not before the end of the authority');
 		assert.ok(ended - authorityEnd < 5000, `within five seconds of it: ${ended - authorityEnd} ms`);
 	}
-	await kubeproxyd.waitFor(/event=authority-expired /);
+	await kubeproxyd.waitFor(/event=authority-expired .*ended=\d{4}-\d\d-\d\dT.* connections=\d/);
 	assert.match((await covered.request(path)).json.message, /not accepted: the certificate of its authority has expired/);
 	assert.ok(!other.watch.closed, 'the watch of another authority goes on');
 	other.session.destroy();

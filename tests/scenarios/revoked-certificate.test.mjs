@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { Agent } from 'node:https';
+import tls from 'node:tls';
 import { CLUSTERS, forgeCertificate, nameOf, Person, person, scenario, startBoth, startKubeproxyd } from './harness.mjs';
 import { underWay } from './under_way.mjs';
 
@@ -18,6 +19,16 @@ function makeAuthority(world, name) {
 	const ec = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
 	openssl('req', '-x509', ...ec, '-keyout', ca.key, '-out', ca.cert, '-days', '1', '-subj', `/CN=${name}`);
 	return ca;
+}
+
+// A connection that says nothing.
+function connect(who) {
+	return new Promise((resolve, reject) => {
+		const { certificate: cert, key } = who;
+		const socket = tls.connect({ host: '127.0.0.1', port: who.proxy.port, cert, key, rejectUnauthorized: false });
+		socket.once('secureConnect', () => resolve(socket.resume()));
+		socket.once('error', reject);
+	});
 }
 
 // A list of `ca` with these certificates (PEM) on it, in the file `name`.
@@ -83,6 +94,8 @@ scenario('a revoked certificate', async (world) => {
 		const isOpen = () => !exec.isEnded && !watch.closed && requests.isOpen();
 		return { ended: () => Promise.all([exec.ended, closed, requests.ended()]).then(end), isOpen, end };
 	};
+	// More than are proved again at once, before those that are revoked.
+	const crowd = await Promise.all(Array.from({ length: 150 }, () => connect(alice)));
 	const there = new Person(world, second, { ...lost, name: 'lost-there' });
 	const opened = await Promise.all([lost, there].map(everything));
 	const kept = await everything(new Person(world, second, { ...alice, name: 'alice-there' }));
@@ -93,6 +106,8 @@ scenario('a revoked certificate', async (world) => {
 	await Promise.all(opened.map(({ ended }) => ended()));
 	assert.ok(Date.now() - started < 5000, `tunnels, watches and requests are cut in both instances: ${Date.now() - started} ms`);
 	assert.ok(kept.isOpen(), "another's go on");
+	assert.ok(!crowd.some(({ destroyed, readableEnded }) => destroyed || readableEnded), "and another's on the same instance");
+	for (const socket of crowd) socket.destroy();
 	await kept.end();
 	for (const who of [lost, there]) {
 		const refused = await who.request(path);

@@ -1,7 +1,9 @@
 // What the proxy itself answers: who it is, to whoever asks; which clusters somebody may use; and a kubeconfig with which real
 // kubectl works, for people with a certificate, an ID token or an AWS identity.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:tls';
 import { kubectlPath } from '../clients/kubectl.mjs';
 import { FRAME, frame, headers, RawH2 } from '../clients/raw_h2.mjs';
 import { makeAwsToken } from '../sim/aws/token.mjs';
@@ -51,16 +53,29 @@ scenario("the proxy's own answers", async (world) => {
 	const { labels } = (await alice.request('/v1/clusters')).json.clusters.find(({ name }) => name === nameOf(prod));
 	assert.deepEqual([labels.env, labels.team], ['prod', 'web']);
 
-	// Who takes it back in the very packet that asks for it is not answered, and on record for that.
+	// Who takes it back in the very packet that asks for it is not answered; strangers were, by then. The record says which.
 	const opening = [[':method', 'GET'], [':scheme', 'https'], [':authority', address], [':path', '/v1/clusters']];
 	const find = [...opening.slice(0, 3), [':path', '/v1/webapi/find']];
-	for (const [who, asked, user] of [[{ cert: alice.certificate, key: alice.key }, opening, 'alice'], [{}, find, '-']]) {
+	const token = [...opening, ['authorization', `Bearer ${issuer.token({ groups: ['engineering'] })}`]];
+	for (const [who, asked, user] of [[{ cert: alice.certificate, key: alice.key }, opening, 'alice'], [{}, find, '-'], [{}, token, 'alice']]) {
 		const hasty = await new RawH2({ port: kubeproxyd.port, rejectUnauthorized: false, ...who }).open();
 		const from = kubeproxyd.stderr.length;
-		hasty.send(headers(1, asked), frame(FRAME.RST_STREAM, 0, 1, Buffer.from([0, 0, 0, 8])));
-		await kubeproxyd.log('access', 'request', new RegExp(`user=${user} .*status=0 .*reason="the client cancelled"`), { from });
+		hasty.send(headers(1, asked), frame(FRAME.RST_STREAM, 0, 1, Buffer.from([0, 0, 0, 8])), frame(FRAME.PING, 0, 0, Buffer.alloc(8)));
+		const taken = new RegExp(`user=${user} .*status=(\\d+) .*bytes_out=(\\d+) .*reason="the client cancelled"`);
+		const [, status, bytes] = await kubeproxyd.log('access', 'request', taken, { from });
+		await hasty.until('the answer to PING or the end', () => hasty.isClosed || hasty.find(FRAME.PING, 0));
+		const got = hasty.frames.filter((f) => f.type === FRAME.DATA && f.stream === 1).reduce((sum, f) => sum + f.payload.length, 0);
+		assert.deepEqual([status, Number(bytes)], [got > 0 ? '200' : '0', got]);
 		hasty.destroy();
 	}
+
+	// HTTP/1.1 knows no such thing: who ends their side may read on.
+	const half = connect({ port: kubeproxyd.port, host: '127.0.0.1', rejectUnauthorized: false, ALPNProtocols: ['http/1.1'] });
+	await once(half, 'secureConnect');
+	const before = kubeproxyd.stderr.length;
+	half.end(`GET /v1/webapi/find HTTP/1.1\r\nHost: ${address}\r\n\r\n`);
+	assert.match(Buffer.concat(await half.toArray()).toString(), /^HTTP\/1.1 200 OK[^]*eksgate/);
+	await kubeproxyd.log('access', 'request', /user=- .*status=200 .*bytes_out=[1-9]/, { from: before });
 
 	// Stand-ins for the credential plugins: what the kubeconfig calls is what they were asked.
 	const bin = world.path('bin');

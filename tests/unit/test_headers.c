@@ -359,6 +359,27 @@ static void test_refuses_what_connection_would_take_away(void **state)
 	}
 }
 
+/* Each field is looked for among the names. */
+static void test_connection_names_only_so_many(void **state)
+{
+	(void)state;
+	char names[1024 + 1];
+	memset(names, ',', sizeof names);
+	for (size_t len = sizeof names - 1; len <= sizeof names; len++) {
+		struct http_fields fields = {0};
+		unsigned status = 0;
+		char *message = NULL;
+		bool is_longer = len == sizeof names;
+		fields_add(&fields, "Connection", strlen("Connection"), names, 1000);
+		fields_add(&fields, "connection", strlen("connection"), names, len - 1000);
+		assert_int_equal(headers_refuse(&fields, NULL, &status, &message), is_longer);
+		assert_int_equal(status, is_longer ? 400 : 0);
+		assert_int_equal(message != NULL, is_longer);
+		free(message);
+		fields_free(&fields);
+	}
+}
+
 static void test_origin_knows_the_default_port(void **state)
 {
 	(void)state;
@@ -558,6 +579,7 @@ int main(void)
 	    cmocka_unit_test(test_traits_are_not_believed),
 	    cmocka_unit_test(test_refuses_by_name),
 	    cmocka_unit_test(test_refuses_what_connection_would_take_away),
+	    cmocka_unit_test(test_connection_names_only_so_many),
 	    cmocka_unit_test(test_origin_knows_the_default_port),
 	    cmocka_unit_test(test_answers),
 	    cmocka_unit_test(test_answer_without_a_prefix),
