@@ -231,6 +231,38 @@ static void a_chain_has_a_bound(void **state)
 	free_identity(&leaf);
 }
 
+/* Nothing is known of it any more, and so nobody is trusted by it. */
+static void a_chain_too_long_for_a_ticket(void **state)
+{
+	enum { LONG = 24 };
+	struct world *world = *state;
+	const struct leaf_options options = {.common_name = "a", .usage = "clientAuth"};
+	struct identity between[LONG];
+	for (size_t i = 0; i < LONG; i++) {
+		char *name = xasprintf("number %zu of very many between", i);
+		between[i] =
+		    make_authority_under(i == 0 ? &world->authority : &between[i - 1], name);
+		free(name);
+	}
+	struct identity leaf = make_leaf(&between[LONG - 1], &options);
+	struct resuming_client client;
+	resuming_client_init(&client, &leaf, TLS1_3_VERSION);
+	for (size_t i = LONG; i > 0; i--)
+		assert_int_equal(
+		    SSL_CTX_add1_chain_cert(client.context, between[i - 1].certificate), 1);
+	for (unsigned i = 0; i < 3; i++) {
+		SSL *accepted = resuming_client_connect(&client, world->tls);
+		assert_int_equal(SSL_session_reused(accepted), i > 0);
+		assert_int_equal(SSL_get_verify_result(accepted), X509_V_OK);
+		assert_int_equal(tls_server_trusts_session(world->tls, accepted), i == 0);
+		SSL_free(accepted);
+	}
+	resuming_client_free(&client);
+	free_identity(&leaf);
+	for (size_t i = 0; i < LONG; i++)
+		free_identity(&between[i]);
+}
+
 /* Of two authorities with one name each has lists of its own; of its lists the last one counts. */
 static void lists_end_for_each_authority(void **state)
 {
@@ -286,6 +318,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(
 		a_resumed_chain_is_proved_again, world_set_up, world_tear_down),
 	    cmocka_unit_test_setup_teardown(a_chain_has_a_bound, world_set_up, world_tear_down),
+	    cmocka_unit_test_setup_teardown(
+		a_chain_too_long_for_a_ticket, world_set_up, world_tear_down),
 	    cmocka_unit_test_setup_teardown(
 		lists_end_for_each_authority, world_set_up, world_tear_down),
 	    cmocka_unit_test_setup_teardown(
