@@ -26,7 +26,7 @@
 	"ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"                               \
 	"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
 #define GROUPS "X25519:P-256"
-/* What anybody who connects can have kept for as long as the connection lives, each byte as eight
+/* What anybody who connects can have kept for as long as the connection lives, each byte as a dozen
  * in memory. */
 #define CLIENT_CHAIN_MAX (16L * 1024)
 

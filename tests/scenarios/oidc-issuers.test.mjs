@@ -108,6 +108,11 @@ scenario('OIDC issuers', async (world) => {
 	assert.deepEqual([unclear.status, unclear.headers['retry-after']], [503, '5'], unclear.text);
 	assert.match(unclear.json.message, /no known key of the issuer https:[^ ]* signed it \(its keys/);
 	assert.equal((await get(lasting)).status, 200, 'keys that are known outlast an answer that has none');
+	delete turning.faults.keys;
+	await until('a key that it does not tell is none', async () => {
+		const { status } = await get(turning.token({ groups }, { key: newer }));
+		return status === 401;
+	});
 
 	const since = Date.now();
 	const before = good.requests.keys;
