@@ -44,7 +44,9 @@ function putPlugins(world, { withEmail, without, aws, id }) {
 scenario('newcomers', async (world) => {
 	const issuer = await addIssuer(world);
 	const [{ ca_file }] = world.config.eksgate.proxy.login.oidc;
-	const at = (text) => text.replaceAll('https://accounts.example.com', issuer.url).replaceAll('123456789012', OWN);
+	const { arn, userId } = await world.aws('PUT', `/roles/${OWN}/AWSReservedSSO_Dev_0123456789abcdef`, { trust: [], permissions: [] });
+	const ours = { 'https://accounts.example.com': issuer.url, 123456789012: OWN, AROAEXAMPLEEXAMPLEEXA: userId };
+	const at = (text) => Object.entries(ours).reduce((result, [theirs, our]) => result.replaceAll(theirs, our), text);
 	writeFileSync(world.path('roles.d', 'roles.yaml'), readme.match(/(?:^ {4}.*\n)*^ {4}kind: role_binding\n(?:^ {4}.*\n)*/m)[0].replace(/^ {4}/gm, ''));
 	world.config.eksgate.test.verifier_sts_host = world.awsSimulator.ready.sts_host;
 	const logins = beginningWith('eksgate:').map((text) => documents(at(text))[0].eksgate.proxy.login);
@@ -68,7 +70,6 @@ scenario('newcomers', async (world) => {
 	world.config.kubernetes_service.public_addr = `127.0.0.1:${kubeproxyd.port}`;
 	world.writeConfig();
 	const { id } = world.config.eksgate.proxy.login.iam;
-	const { arn } = await world.aws('PUT', `/roles/${OWN}/AWSReservedSSO_Dev_0123456789abcdef`, { trust: [], permissions: [] });
 	const session = await world.aws('POST', '/sessions', { roleArn: arn, sessionName: 'anna@example.com' });
 	const groups = ['engineering'];
 	const env = putPlugins(world, {

@@ -111,8 +111,11 @@ export const routes = [
 	[
 		'PUT',
 		'/roles/ACCOUNT/NAME',
-		'{path?, trust: [{principal, externalId?}], permissions, maxDuration?} -> arn',
-		({ state }, [account, name], body) => ({ arn: putRole(state, account, name, body).arn }),
+		'{path?, trust: [{principal, externalId?}], permissions, maxDuration?} -> arn, userId: its unique id',
+		({ state }, [account, name], body) => {
+			const { arn, userId } = putRole(state, account, name, body);
+			return { arn, userId };
+		},
 	],
 	[
 		'POST',
