@@ -18,13 +18,14 @@
 struct gather {
 	bool expects_more; /* set it: what was just read is not all, so there is no need to wait */
 	bool is_busy;
+	unsigned looks; /* since it is busy */
 	int64_t turned_at; /* when the last turn was ready to look for events */
 	int64_t looked_at, worked; /* when the load was looked at; CPU time of the thread then */
 };
 
 /* A turn is over at `now` (CLOCK_MONOTONIC, ns). Returns how many ns to wait before events are
- * looked for; 0: none. `cpu_time` is that of the thread, in ns; it is asked a hundred times a
- * second at most. */
+ * looked for; 0: none. `cpu_time` is that of the thread, in ns; it is asked twenty times a second
+ * at most. */
 int64_t gather_delay(struct gather *gather, int64_t now, int64_t (*cpu_time)(void)) MUST_USE;
 
 #endif

@@ -19,7 +19,7 @@ function nextLine(load, maxMs) {
 		};
 		load.process.ended.then(() => {
 			clearTimeout(timer);
-			reject(new Error(load.process.logText().trim().split('\n').at(-1)));
+			reject(new Error(load.process.lastWords().split('\n').at(-1)));
 		});
 	});
 }

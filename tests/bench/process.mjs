@@ -1,7 +1,7 @@
 // The processes of the bench: started with their output in a file, pinned to a core, their CPU time and memory read from
 // /proc. What is measured has a core of its own; load, upstreams and the bench itself share the other.
 import { execFileSync, spawn } from 'node:child_process';
-import { openSync, closeSync, readdirSync, readFileSync } from 'node:fs';
+import { openSync, closeSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { until } from '../clients/run.mjs';
@@ -24,6 +24,19 @@ export function stepAside() {
 	if (hasCores) execFileSync('taskset', ['-a', '-c', '-p', String(OTHER_CORE), String(process.pid)], { stdio: 'ignore' });
 }
 
+// Of a log that grows by a line for each request: no more than tells something.
+const TEXT_MAX = 1 << 20;
+
+function textOf(path, from) {
+	const file = openSync(path, 'r');
+	try {
+		const bytes = Buffer.alloc(TEXT_MAX);
+		return bytes.toString('utf8', 0, readSync(file, bytes, 0, TEXT_MAX, from));
+	} finally {
+		closeSync(file);
+	}
+}
+
 export class Process {
 	// `log`: the file that standard error, and standard output unless it is a pipe, are added to.
 	constructor(command, { log, isSubject = false, isAsked = false, env = process.env, cwd }) {
@@ -31,6 +44,7 @@ export class Process {
 		const file = openSync(log, 'a');
 		this.name = command[0].split('/').at(-1);
 		this.log = log;
+		this.begin = statSync(log).size;
 		this.child = spawn(pinned[0], pinned.slice(1), {
 			env,
 			cwd,
@@ -52,13 +66,18 @@ export class Process {
 		return this.child.pid;
 	}
 
+	// What it has said, from its beginning.
 	logText() {
-		return readFileSync(this.log, 'utf8');
+		return textOf(this.log, this.begin);
+	}
+
+	lastWords() {
+		return textOf(this.log, Math.max(this.begin, statSync(this.log).size - TEXT_MAX)).trim().split('\n').slice(-5).join('\n');
 	}
 
 	// Why nothing good can come of it any more.
 	mustLive() {
-		if (this.isEnded) throw new Error(`${this.name} ended: ${this.logText().trim().split('\n').slice(-5).join('\n')}`);
+		if (this.isEnded) throw new Error(`${this.name} ended: ${this.lastWords()}`);
 	}
 
 	// User and system time so far, in seconds.

@@ -1,6 +1,6 @@
 // Everything that a measure needs, up and running: the upstreams, the peers, the simulated AWS in which both upstreams are
 // endpoints of EKS clusters, discoveryd that finds them and kubeproxyd that serves them. Opened and closed by bench.mjs.
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:tls';
 import { kubectlPath } from '../clients/kubectl.mjs';
 import { until } from '../clients/run.mjs';
@@ -274,13 +274,11 @@ export class Stage {
 		const { world } = this;
 		const words = [binary('kubeproxyd'), 'run', '--instance', instance, '--config', this.path(config)];
 		const env = world.environment(world.proxyUser);
-		const log = this.path(`kubeproxyd-${instance}.log`);
-		const before = existsSync(log) ? readFileSync(log, 'utf8').length : 0;
 		const running = this.start(`kubeproxyd-${instance}`, words, { isSubject: true, env });
 		const listening = /event=listening [^\n]*address=127\.0\.0\.1:(\d+)/;
 		const port = await until('kubeproxyd listens', () => {
 			running.mustLive();
-			return listening.exec(running.logText().slice(before))?.[1];
+			return listening.exec(running.logText())?.[1];
 		});
 		const wanted = [STATIC, WATCHED, TUNNELLED].map(nameOf).sort().join();
 		await until('kubeproxyd serves both clusters', async () => {

@@ -58,7 +58,7 @@ static void rests_without_delay(void **state)
 static void keeps_a_distance_under_load(void **state)
 {
 	(void)state;
-	turns(5 * US, 50 * US, 25 * MS);
+	turns(5 * US, 50 * US, 110 * MS);
 	assert_int_equal(turn(0, 40 * US), GATHER_NS - 40 * US);
 	assert_int_equal(turn(0, 60 * US), GATHER_NS - 60 * US);
 	/* What waited for events counts, too. */
@@ -72,7 +72,7 @@ static void keeps_a_distance_under_load(void **state)
 static void does_not_wait_for_what_is_there(void **state)
 {
 	(void)state;
-	turns(5 * US, 50 * US, 25 * MS);
+	turns(5 * US, 50 * US, 110 * MS);
 	gather.expects_more = true;
 	assert_int_equal(turn(0, 40 * US), 0);
 	assert_int_equal(turn(0, 40 * US), GATHER_NS - 40 * US);
@@ -82,19 +82,36 @@ static void does_not_wait_for_what_is_there(void **state)
 static void goes_on_until_it_rests(void **state)
 {
 	(void)state;
-	turns(5 * US, 50 * US, 25 * MS);
-	turns(0, 45 * US, 100 * MS);
+	turns(5 * US, 50 * US, 110 * MS);
+	turns(0, 45 * US, 500 * MS);
 	assert_true(turn(0, 45 * US) > 0);
-	turns(90 * US, 20 * US, 25 * MS);
+	turns(90 * US, 20 * US, 110 * MS);
 	assert_int_equal(turn(0, 40 * US), 0);
-	turns(60 * US, 40 * US, 25 * MS);
+	turns(60 * US, 40 * US, 110 * MS);
 	assert_int_equal(turn(0, 40 * US), 0);
+}
+
+/* Half a load would not have begun it; a whole one begins it anew. */
+static void looks_without_distance_now_and_then(void **state)
+{
+	(void)state;
+	turns(5 * US, 50 * US, 110 * MS);
+	int64_t delay = 0;
+	for (int64_t end = now + 2500 * MS; now < end;)
+		delay = turn(delay > 0 ? 0 : 47 * US, 53 * US);
+	for (unsigned i = 0; i < 100; i++)
+		assert_int_equal(turn(47 * US, 53 * US), 0);
+	turns(5 * US, 50 * US, 110 * MS);
+	unsigned kept = 0, all = 0;
+	for (int64_t end = now + 10000 * MS; now < end; all++)
+		kept += turn(0, 80 * US) > 0;
+	assert_in_range(100 * kept / all, 94, 99);
 }
 
 static void a_long_rest_ends_it(void **state)
 {
 	(void)state;
-	turns(5 * US, 50 * US, 25 * MS);
+	turns(5 * US, 50 * US, 110 * MS);
 	assert_int_equal(turn(3000 * MS, 40 * US), 0);
 	assert_int_equal(turn(0, 40 * US), 0);
 }
@@ -103,7 +120,7 @@ static void a_long_rest_ends_it(void **state)
 static void a_wait_that_is_cut_short_makes_none_longer(void **state)
 {
 	(void)state;
-	turns(5 * US, 50 * US, 25 * MS);
+	turns(5 * US, 50 * US, 110 * MS);
 	for (unsigned i = 0; i < 100; i++) {
 		now += US;
 		worked += US;
@@ -115,7 +132,7 @@ static void asks_for_the_load_rarely(void **state)
 {
 	(void)state;
 	turns(5 * US, 5 * US, 1000 * MS);
-	assert_in_range(asked, 90, 101);
+	assert_in_range(asked, 18, 21);
 }
 
 int main(void)
@@ -125,6 +142,7 @@ int main(void)
 	    cmocka_unit_test_setup(keeps_a_distance_under_load, set_up),
 	    cmocka_unit_test_setup(does_not_wait_for_what_is_there, set_up),
 	    cmocka_unit_test_setup(goes_on_until_it_rests, set_up),
+	    cmocka_unit_test_setup(looks_without_distance_now_and_then, set_up),
 	    cmocka_unit_test_setup(a_long_rest_ends_it, set_up),
 	    cmocka_unit_test_setup(a_wait_that_is_cut_short_makes_none_longer, set_up),
 	    cmocka_unit_test_setup(asks_for_the_load_rarely, set_up),
