@@ -37,21 +37,12 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void note(
-    void *arg, enum remote_stream stream, const uint8_t *data, size_t len, bool is_last)
-{
-	static const char names[] = "ioexr";
-	(void)arg;
-	buf_printf(
-	    &seen, "%c:%.*s%s", names[stream], (int)len, (const char *)data, is_last ? "; " : "");
-}
-
 static void start(const char *upgrade, const char *protocol)
 {
 	remote_command_free(&command);
 	buf_clear(&seen);
 	buf_clear(&bytes);
-	command = remote_command_new(upgrade, protocol, note, NULL);
+	command = remote_command_new(upgrade, protocol, tunnel_note, &seen);
 }
 
 /* What was gathered in `bytes`. */

@@ -95,3 +95,11 @@ void spdy_data(struct buf *out, uint32_t id, const char *text, bool is_last)
 	spdy_number(out, (is_last ? 0x01000000u : 0) | (uint32_t)strlen(text));
 	buf_append_text(out, text);
 }
+
+void tunnel_note(
+    void *seen, enum remote_stream stream, const uint8_t *data, size_t len, bool is_last)
+{
+	static const char names[] = "ioexr";
+	buf_printf(
+	    seen, "%c:%.*s%s", names[stream], (int)len, (const char *)data, is_last ? "; " : "");
+}

@@ -1,4 +1,5 @@
-/* What the two ends of an exec's tunnel send, as bytes: WebSocket frames and SPDY/3.1 frames. */
+/* What the two ends of an exec's tunnel send, as bytes: WebSocket frames and SPDY/3.1 frames; and
+ * what their reader tells of them, as text. */
 #ifndef EKSGATE_TESTS_TUNNEL_BYTES_H
 #define EKSGATE_TESTS_TUNNEL_BYTES_H
 
@@ -8,6 +9,7 @@
 #include <zlib.h>
 
 #include "common/buf.h"
+#include "kubeproxyd/record/remote_command.h"
 
 /* A frame whose first byte is `first` (0x82: a whole binary message). */
 void ws_frame(struct buf *out, int first, bool is_masked, const char *data, size_t len);
@@ -31,5 +33,10 @@ void spdy_word(struct buf *block, const char *word, size_t len);
 /* SYN_STREAM with the header "streamtype". */
 void spdy_open(struct spdy_end *end, struct buf *out, uint32_t id, const char *type);
 void spdy_data(struct buf *out, uint32_t id, const char *text, bool is_last);
+
+/* For remote_command_new(): adds "o:TEXT" to a struct buf, the stream's letter being one of
+ * i, o, e, x (the status) and r (sizes); "; " behind a message that is over. */
+void tunnel_note(
+    void *seen, enum remote_stream stream, const uint8_t *data, size_t len, bool is_last);
 
 #endif
