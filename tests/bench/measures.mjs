@@ -48,17 +48,12 @@ async function atSameRate(stage, options, { protocol, shape, rates }) {
 	const rate = halfOfSaturation(rates);
 	const contenders = [...stage.contenders(protocol), ...(protocol === 'h2' ? [stage.audited()] : [])];
 	const values = await takeTurns(contenders, options.rounds, (contender) =>
-		toTheClient(stage, contender, SMALL, shape, async (load) => {
-			await load.run(WARM_SECONDS);
-			const before = stage.cpu(contender.name);
-			const result = await load.run(options.seconds, rate);
-			return { ...result, cpu_us: ((stage.cpu(contender.name) - before) * 1e6) / result.done };
-		}),
+		cpuRun(stage, contender, SMALL, shape, options.seconds, rate),
 	);
 	const words = `${protocol}, 4 KiB, ${rate}/s (half of what the slowest bears)`;
 	const row = (id, title, field) => ({ id: `${id}-${protocol}`, title, unit: 'us', values: pick(values, field) });
 	return [
-		row('cpu-half', `CPU a request, ${words}`, 'cpu_us'),
+		row('cpu-half', `CPU a request, ${words}`, 'us'),
 		...['p50', 'p99'].map((name) => row(`latency-${name}`, `time to answer, ${words}, ${name}`, `${name}_us`)),
 	];
 }

@@ -1,7 +1,7 @@
 // The processes of the bench: started with their output in a file, pinned to a core, their CPU time and memory read from
 // /proc. What is measured has a core of its own; load, upstreams and the bench itself share the other.
 import { execFileSync, spawn } from 'node:child_process';
-import { openSync, closeSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs';
+import { openSync, closeSync, readdirSync, readFileSync, readSync, statSync, truncateSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { until } from '../clients/run.mjs';
@@ -73,6 +73,12 @@ export class Process {
 
 	lastWords() {
 		return textOf(this.log, Math.max(this.begin, statSync(this.log).size - TEXT_MAX)).trim().split('\n').slice(-5).join('\n');
+	}
+
+	// It is written at its end, wherever that is.
+	emptyLog() {
+		truncateSync(this.log);
+		this.begin = 0;
 	}
 
 	// Why nothing good can come of it any more.

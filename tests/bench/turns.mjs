@@ -25,12 +25,15 @@ export function toTheClient(stage, contender, path, shape, use) {
 	return withLoad(contender.target(path), contender.person ?? stage.person, shape, stage.log, use);
 }
 
-// CPU time of the proxy for each request, connections standing; how many requests a second it was.
-export function cpuRun(stage, contender, path, shape, seconds) {
+// What a run tells, with CPU time of the proxy for each request, connections standing; how many requests a second it was.
+// `paced`: so many a second; 0: as many as go.
+export function cpuRun(stage, contender, path, shape, seconds, paced = 0) {
+	stage.emptyLogs();
 	return toTheClient(stage, contender, path, shape, async (load) => {
 		if (!shape.isHandshake) await load.run(WARM_SECONDS);
 		const before = stage.cpu(contender.name);
-		const result = await load.run(seconds);
-		return { us: ((stage.cpu(contender.name) - before) * 1e6) / result.done, rate: result.done / result.seconds };
+		const result = await load.run(seconds, paced);
+		const us = ((stage.cpu(contender.name) - before) * 1e6) / result.done;
+		return { ...result, us, rate: result.done / result.seconds };
 	});
 }
