@@ -55,10 +55,16 @@ static void rests_without_delay(void **state)
 		assert_int_equal(turn(60 * US, 40 * US), 0);
 }
 
+/* So that it keeps a distance, and no longer one than it begins with. */
+static void become_busy(void)
+{
+	turns(30 * US, 55 * US, 110 * MS);
+}
+
 static void keeps_a_distance_under_load(void **state)
 {
 	(void)state;
-	turns(5 * US, 50 * US, 110 * MS);
+	become_busy();
 	assert_int_equal(turn(0, 40 * US), GATHER_NS - 40 * US);
 	assert_int_equal(turn(0, 60 * US), GATHER_NS - 60 * US);
 	/* What waited for events counts, too. */
@@ -72,7 +78,7 @@ static void keeps_a_distance_under_load(void **state)
 static void does_not_wait_for_what_is_there(void **state)
 {
 	(void)state;
-	turns(5 * US, 50 * US, 110 * MS);
+	become_busy();
 	gather.expects_more = true;
 	assert_int_equal(turn(0, 40 * US), 0);
 	assert_int_equal(turn(0, 40 * US), GATHER_NS - 40 * US);
@@ -82,36 +88,90 @@ static void does_not_wait_for_what_is_there(void **state)
 static void goes_on_until_it_rests(void **state)
 {
 	(void)state;
-	turns(5 * US, 50 * US, 110 * MS);
+	become_busy();
 	turns(0, 45 * US, 500 * MS);
-	assert_true(turn(0, 45 * US) > 0);
+	assert_int_equal(turn(0, 45 * US), GATHER_NS - 45 * US);
 	turns(90 * US, 20 * US, 110 * MS);
 	assert_int_equal(turn(0, 40 * US), 0);
 	turns(60 * US, 40 * US, 110 * MS);
 	assert_int_equal(turn(0, 40 * US), 0);
 }
 
+/* A load that takes `percent` of whatever passes, as one does that comes at its own pace. Returns
+ * the share of the time that was spent at a distance, in percent. */
+static unsigned takes(unsigned percent, int64_t length)
+{
+	int64_t passes = 50 * US, delay = 0, begin = now, apart = 0;
+	while (now < begin + length) {
+		int64_t work = passes * percent / 100;
+		delay = turn(delay > 0 ? 0 : passes - work, work);
+		passes = delay > 0 ? work + delay : 50 * US;
+		apart += delay > 0 ? passes : 0;
+	}
+	return (unsigned)(100 * apart / (now - begin));
+}
+
 /* Half a load would not have begun it; a whole one begins it anew. */
 static void looks_without_distance_now_and_then(void **state)
 {
 	(void)state;
-	turns(5 * US, 50 * US, 110 * MS);
-	int64_t delay = 0;
-	for (int64_t end = now + 2500 * MS; now < end;)
-		delay = turn(delay > 0 ? 0 : 47 * US, 53 * US);
-	for (unsigned i = 0; i < 100; i++)
-		assert_int_equal(turn(47 * US, 53 * US), 0);
-	turns(5 * US, 50 * US, 110 * MS);
-	unsigned kept = 0, all = 0;
-	for (int64_t end = now + 10000 * MS; now < end; all++)
-		kept += turn(0, 80 * US) > 0;
-	assert_in_range(100 * kept / all, 94, 99);
+	become_busy();
+	(void)takes(53, 650 * MS);
+	assert_int_equal(takes(53, 1000 * MS), 0);
+	become_busy();
+	assert_in_range(takes(62, 10000 * MS), 96, 98);
+	assert_in_range(takes(90, 10000 * MS), 96, 98);
+}
+
+/* A turn as short as can be. */
+static int64_t distance(void)
+{
+	return turn(0, 1 * US) + 1 * US;
+}
+
+static void a_loop_that_hardly_rests_keeps_a_longer_one(void **state)
+{
+	(void)state;
+	(void)takes(65, 110 * MS);
+	assert_int_equal(distance(), GATHER_NS);
+	(void)takes(65, 300 * MS);
+	assert_int_equal(distance(), GATHER_NS);
+	(void)takes(70, 60 * MS);
+	assert_int_equal(distance(), GATHER_NS + GATHER_NS / 2);
+	(void)takes(70, 50 * MS);
+	assert_int_equal(distance(), 2 * GATHER_NS);
+	(void)takes(95, 500 * MS);
+	assert_int_equal(distance(), GATHER_MAX_NS);
+	/* There is some room: it stays. */
+	(void)takes(63, 300 * MS);
+	assert_int_equal(distance(), GATHER_MAX_NS);
+	/* There is much. */
+	(void)takes(45, 110 * MS);
+	assert_int_equal(distance(), GATHER_NS);
+}
+
+/* A trial that says go on does not begin at the shortest again, one that ends it does. */
+static void a_look_without_distance_keeps_a_longer_one(void **state)
+{
+	(void)state;
+	become_busy();
+	turns(0, 400 * US, 600 * MS);
+	while (turn(0, 250 * US) > 0)
+		continue;
+	turns(0, 250 * US, 110 * MS);
+	assert_int_equal(distance(), GATHER_MAX_NS);
+	while (turn(0, 250 * US) > 0)
+		continue;
+	turns(50 * US, 50 * US, 110 * MS);
+	assert_int_equal(turn(0, 1 * US), 0);
+	become_busy();
+	assert_int_equal(distance(), GATHER_NS);
 }
 
 static void a_long_rest_ends_it(void **state)
 {
 	(void)state;
-	turns(5 * US, 50 * US, 110 * MS);
+	become_busy();
 	assert_int_equal(turn(3000 * MS, 40 * US), 0);
 	assert_int_equal(turn(0, 40 * US), 0);
 }
@@ -120,7 +180,7 @@ static void a_long_rest_ends_it(void **state)
 static void a_wait_that_is_cut_short_makes_none_longer(void **state)
 {
 	(void)state;
-	turns(5 * US, 50 * US, 110 * MS);
+	become_busy();
 	for (unsigned i = 0; i < 100; i++) {
 		now += US;
 		worked += US;
@@ -143,6 +203,8 @@ int main(void)
 	    cmocka_unit_test_setup(does_not_wait_for_what_is_there, set_up),
 	    cmocka_unit_test_setup(goes_on_until_it_rests, set_up),
 	    cmocka_unit_test_setup(looks_without_distance_now_and_then, set_up),
+	    cmocka_unit_test_setup(a_loop_that_hardly_rests_keeps_a_longer_one, set_up),
+	    cmocka_unit_test_setup(a_look_without_distance_keeps_a_longer_one, set_up),
 	    cmocka_unit_test_setup(a_long_rest_ends_it, set_up),
 	    cmocka_unit_test_setup(a_wait_that_is_cut_short_makes_none_longer, set_up),
 	    cmocka_unit_test_setup(asks_for_the_load_rarely, set_up),
