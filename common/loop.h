@@ -23,7 +23,7 @@ void loop_free(struct loop **loop);
 /* Returns after loop_stop(). */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
-/* From here on a loop that is busy lets events gather for a tenth of a millisecond: gather.h. */
+/* From here on a loop that is busy lets events gather for a fraction of a millisecond: gather.h. */
 void loop_gather(struct loop *loop);
 /* There is more to read than could be read at once: this turn is not followed by such a wait. */
 void loop_expect_more(struct loop *loop);
