@@ -9,6 +9,7 @@
 #include "common/text.h"
 #include "common/xmem.h"
 #include "kubeproxyd/policy/asking.h"
+#include "kubeproxyd/policy/field_selector.h"
 #include "kubeproxyd/policy/policy.h"
 #include "kubeproxyd/policy/verbs.h"
 
@@ -246,6 +247,50 @@ static bool is_whole(const struct asking *asking)
 	return is_covered && asking->part_denied_by == NULL;
 }
 
+static bool is_covered_at_all(const struct asking *asking)
+{
+	for (size_t i = 0; i < asking->allowing_count; i++) {
+		if (best_of(asking, asking->allowing[i].role).coverage != COVERS_NONE)
+			return true;
+	}
+	return false;
+}
+
+/* As if the request named the namespace that its selector leaves of all. False: a denial. */
+static bool may_look_into(struct asking *asking, const char *namespace)
+{
+	const struct wanted all = asking->wanted;
+	const struct resource_rule *part_denied_by = asking->part_denied_by;
+	asking->wanted.namespace = word_of(namespace);
+	asking->wanted.name = word_of(asking->request->name);
+	asking->wanted.is_in_namespace = true;
+	asking->wanted.is_across = false;
+	bool may_look = is_not_denied(asking);
+	if (may_look && !is_covered_at_all(asking)) {
+		deny_request(asking);
+		may_look = false;
+	}
+	asking->wanted = all;
+	asking->part_denied_by = part_denied_by;
+	return may_look;
+}
+
+/* Like the name, a namespace in a selector is for the API server to honour, and takes nothing from
+ * the filter; but where no rule could match what it leaves, nobody shall take that for nothing
+ * there. */
+static bool may_look_where_selected(struct asking *asking)
+{
+	const char *selector = asking->request->field_selector, *namespace = NULL;
+	if (!asking->wanted.is_across || selector[0] == '\0')
+		return true;
+	char *room = xmalloc(strlen(selector) + 1);
+	bool is_selected = field_selector_value(selector, "metadata.namespace", room, &namespace) &&
+			   namespace != NULL && namespace[0] != '\0';
+	bool may_look = !is_selected || may_look_into(asking, namespace);
+	free(room);
+	return may_look;
+}
+
 /* What covers only some of what the request touches: a name that is not known yet can be asked for,
  * what is not divisible is too much. */
 static bool is_whole_or_filtered(struct asking *asking)
@@ -259,6 +304,8 @@ static bool is_whole_or_filtered(struct asking *asking)
 	if (is_whole(asking))
 		return true;
 	if (is_divisible(asking, verb)) {
+		if (!may_look_where_selected(asking))
+			return false;
 		asking->decision->is_restricted = true;
 		asking->decision->objects = collect_objects(asking);
 		explain_restriction(asking);

@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-#define NAME_FIELD "metadata.name"
-
 /* The bytes of the term that begins at `text`: up to a comma that no backslash escapes. */
 static size_t term_length(const char *text)
 {
@@ -58,10 +56,10 @@ static bool split_term(const char *text, size_t len, struct term *term)
 	return true;
 }
 
-static bool names_object(const struct term *term)
+static bool demands(const struct term *term, const char *field)
 {
-	return term->is_equality && term->field_len == strlen(NAME_FIELD) &&
-	       memcmp(term->field, NAME_FIELD, term->field_len) == 0;
+	return term->is_equality && term->field_len == strlen(field) &&
+	       memcmp(term->field, field, term->field_len) == 0;
 }
 
 /* Whether `a` sorts before `b`; both end their terms. */
@@ -73,17 +71,17 @@ static bool sorts_before(const struct term *a, const struct term *b)
 	return order != 0 ? order < 0 : a_len < b_len;
 }
 
-bool field_selector_name(const char *selector, char *out, const char **name)
+bool field_selector_value(const char *selector, const char *field, char *out, const char **value)
 {
 	struct term found = {0};
-	*name = NULL;
+	*value = NULL;
 	for (const char *at = selector; *at != '\0';) {
 		size_t len = term_length(at);
 		struct term term;
 		if (len > 0 &&
 		    (!split_term(at, len, &term) || !unescape(term.value, term.value_len, out)))
 			return false;
-		if (len > 0 && names_object(&term) &&
+		if (len > 0 && demands(&term, field) &&
 		    (found.field == NULL || sorts_before(&term, &found)))
 			found = term;
 		at += len;
@@ -91,6 +89,6 @@ bool field_selector_name(const char *selector, char *out, const char **name)
 	}
 	if (found.field == NULL)
 		return true;
-	*name = out;
+	*value = out;
 	return unescape(found.value, found.value_len, out);
 }

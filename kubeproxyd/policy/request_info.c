@@ -276,8 +276,8 @@ static void read_selected_name(struct request_info *info, const struct parameter
 {
 	const char *fields = parameters->values[FIELD_SELECTOR], *name = NULL;
 	if (fields != NULL && has_sound_numbers(parameters) &&
-	    field_selector_name(fields, place(info, strlen(fields)), &name) && name != NULL &&
-	    is_segment(name))
+	    field_selector_value(fields, "metadata.name", place(info, strlen(fields)), &name) &&
+	    name != NULL && is_segment(name))
 		info->name = name;
 }
 

@@ -169,6 +169,54 @@ static void test_hidden_namespaces(void **state)
 	forget(&question);
 }
 
+/* What no rule could match is no empty list; what one could is filtered as ever. */
+static void test_a_namespace_that_is_selected(void **state)
+{
+	(void)state;
+	static const char allow[] = "{kind: pods, namespace: dev, name: '*', verbs: ['*']},"
+				    "{kind: pods, namespace: prod, name: 'web-*', verbs: [list]}";
+	static const char deny[] = "{kind: pods, namespace: dev-old, name: '*', verbs: ['*']}";
+	static const char all[] = "{kind: pods, namespace: '*', name: '*', verbs: ['*']}";
+	static const struct {
+		const char *allow, *query;
+		bool is_allowed;
+	} rows[] = {
+	    {allow, "metadata.namespace%3Ddev", true},
+	    {allow, "metadata.namespace%3Dprod", true},
+	    {allow, "metadata.namespace%3Dother", false},
+	    {allow, "metadata.namespace%3D%3Dother", false},
+	    {allow, "metadata.namespace!%3Dother", true},
+	    {allow, "spec.nodeName%3Dn,metadata.namespace%3Dother", false},
+	    {allow, "metadata.namespace%3Dprod,metadata.name%3Dweb-1", true},
+	    {allow, "metadata.namespace%3Dprod,metadata.name%3Ddb-1", false},
+	    {allow, "metadata.namespace%3Ddev&watch=1", true},
+	    {allow, "metadata.namespace%3Dprod&watch=1", false},
+	    /* Nothing stands in no namespace, for anybody. */
+	    {allow, "metadata.namespace%3D", true},
+	    /* What is not understood is not relied on. */
+	    {allow, "metadata.namespace%3Da%3Db", true},
+	    {all, "metadata.namespace%3Ddev", true},
+	    {all, "metadata.namespace%3Ddev-old", false},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct question question;
+		char *target = xasprintf("/api/v1/pods?fieldSelector=%s", rows[i].query);
+		ask(&question, rows[i].allow, deny, "GET", target);
+		const struct decision *decision = &question.decision;
+		if (decision->is_allowed != rows[i].is_allowed ||
+		    decision->is_restricted != rows[i].is_allowed)
+			fail_msg("%s", target);
+		if (decision->is_allowed) {
+			assert_true(policy_may_read_object(decision, "dev", "db-1"));
+			assert_false(policy_may_read_object(decision, "dev-old", "db-1"));
+		} else {
+			assert_non_null(strstr(decision->message, "cannot"));
+		}
+		free(target);
+		forget(&question);
+	}
+}
+
 /* It shows none of them, rather than all. */
 static void test_what_forgot_its_objects(void **state)
 {
@@ -219,6 +267,7 @@ int main(void)
 	    cmocka_unit_test(test_objects),
 	    cmocka_unit_test(test_collections),
 	    cmocka_unit_test(test_hidden_namespaces),
+	    cmocka_unit_test(test_a_namespace_that_is_selected),
 	    cmocka_unit_test(test_what_forgot_its_objects),
 	    cmocka_unit_test(test_policies_that_show_the_same),
 	};
