@@ -307,8 +307,10 @@ test_accept := $(test_json_filter)
 test_filter_gzip := $(test_json_filter)
 UNIT_TESTS += test_wiping
 test_wiping := $(test_json_filter)
-FUZZ_TARGETS += fuzz_json_filter
+FUZZ_TARGETS += fuzz_json_filter fuzz_filter_gzip fuzz_accept
 fuzz_json_filter = $(test_json_filter)
+fuzz_filter_gzip = $(test_json_filter)
+fuzz_accept = $(test_json_filter)
 
 # Recordings.
 UNIT_TESTS += test_json_line test_remote_command test_remote_fill test_cast_writer test_cast_pieces test_recording test_recording_files test_worker

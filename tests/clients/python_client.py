@@ -78,6 +78,15 @@ def execute_on_terminal(api, script):
     show({'stdout': run.read_stdout(), 'code': run.returncode})
 
 
+def execute_until_end(api, script):
+    """What was shown to the end, and the Status, which the client does not read where it has no exit code."""
+    ends = {'stdin': True, 'stdout': True, 'stderr': False, 'tty': True}
+    command = ['sh', '-c', script]
+    run = stream(api.connect_get_namespaced_pod_exec, POD, NAMESPACE, command=command, _preload_content=False, **ends)
+    run.run_forever(timeout=30)
+    show({'stdout': run.read_stdout(), 'status': run.read_channel(3)})
+
+
 def forward_port(api, port):
     forward = portforward(api.connect_get_namespaced_pod_portforward, POD, NAMESPACE, ports=port)
     sock = forward.socket(int(port))
@@ -99,6 +108,7 @@ ACTIONS = {
     'logs': follow_logs,
     'exec': execute,
     'terminal': execute_on_terminal,
+    'until-end': execute_until_end,
     'port-forward': forward_port,
 }
 

@@ -131,8 +131,10 @@ static void check_event(struct json_object *event)
 		check_object(object);
 }
 
-/* What was cut in the middle of a list is read as if it had ended there. */
-static void check_text(enum filter_body body, const struct buf *out, const char *ending)
+/* What was cut in the middle of a list is read as if it had ended there; `is_whole`: nothing of it
+ * may be left unread. */
+static void check_text(
+    enum filter_body body, const struct buf *out, const char *ending, bool is_whole)
 {
 	struct json_tokener *tokener = json_tokener_new_ex(DEPTH_MAX);
 	struct buf text = {0};
@@ -142,8 +144,10 @@ static void check_text(enum filter_body body, const struct buf *out, const char 
 		json_tokener_reset(tokener);
 		struct json_object *value =
 		    json_tokener_parse_ex(tokener, text.data + at, (int)(text.len - at));
-		if (json_tokener_get_error(tokener) != json_tokener_success)
+		if (json_tokener_get_error(tokener) != json_tokener_success) {
+			require(!is_whole || strspn(text.data + at, " \t\r\n") == text.len - at);
 			break;
+		}
 		at += json_tokener_get_parse_end(tokener);
 		if (json_object_is_type(value, json_type_object)) {
 			if (body == FILTER_WATCH)
@@ -183,9 +187,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			(out.len == 0 || memcmp(out.data, again.data, out.len) == 0));
 	if (is_sound && body == FILTER_WATCH)
 		check_origin(&out, data + 1, size - 1);
-	check_text(body, &out, "");
-	check_text(body, &out, "]}");
-	check_text(body, &out, "}");
+	check_text(body, &out, "", is_sound);
+	check_text(body, &out, "]}", false);
+	check_text(body, &out, "}", false);
 	buf_free(&out);
 	buf_free(&again);
 	return 0;

@@ -2,12 +2,14 @@
 // compressed; watches with initial events, compressed an event a member; and what cannot be filtered is refused. Then what
 // is on record of it.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { request } from 'node:https';
-import { createGunzip, gunzipSync } from 'node:zlib';
+import { createGunzip, gunzipSync, gzipSync } from 'node:zlib';
 import { admin } from './daemons.mjs';
 import { ended, scenario, until } from './harness.mjs';
 import { map, NAME, namesOf, PROD, startFiltered } from './filtered.mjs';
+import { encodeObject, PROTOBUF } from '../sim/kube/protobuf_answer.mjs';
 
 const MAPS = `/clusters/${NAME}/api/v1/configmaps`;
 const PARTIAL = 'application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io';
@@ -72,6 +74,19 @@ async function checkSingles(world, albert, session) {
 		assert.equal(answer.status, status, answer.text);
 		if (status === 200) assert.equal(answer.text, body, 'byte for byte');
 		else assert.doesNotMatch(answer.text, /secret-1/);
+
+		const packed = gzipSync(body);
+		const whole = encodeObject(map(name));
+		for (const [type, bytes, headers] of [['application/json', packed, { 'content-encoding': 'gzip' }], [PROTOBUF, whole, {}]]) {
+			const base64 = bytes.toString('base64');
+			await world.api(PROD)('POST', '/faults', { kind: 'status', path: '/configmaps', times: 1, code: 200, type, headers, base64 });
+			const stream = await albert.open(session, MAPS, { headers: { accept: type, 'accept-encoding': 'gzip' } });
+			const came = await bytesOf(stream);
+			const shown = stream.head['content-encoding'] === 'gzip' ? gunzipSync(came) : came;
+			assert.equal(stream.status, status, type);
+			if (status === 200) assert.ok(shown.equals(type === PROTOBUF ? whole : Buffer.from(body)), type);
+			else assert.ok(!shown.includes('secret-1'), type);
+		}
 	}
 }
 
@@ -154,15 +169,27 @@ async function checkRecords(world, kubeproxyd) {
 }
 
 // An answer over HTTP/1.1 of which nothing is read yet.
-function begin({ proxy, ca, certificate, key }, path) {
+function begin({ proxy, ca, certificate, key }, path, headers = {}) {
 	return new Promise((resolve, reject) => {
-		const options = { host: '127.0.0.1', port: proxy.port, path, ca, cert: certificate, key, agent: false };
+		const options = { host: '127.0.0.1', port: proxy.port, path, headers, ca, cert: certificate, key, agent: false };
 		request(options, resolve).on('error', reject).end();
 	});
 }
 
-// A list that the API server cuts is cut here, whatever came before.
+// A list that the API server cuts is cut here, whatever came before; so is a watch.
 async function checkCut(world, albert, session) {
+	for (const accept of ['application/json', TABLE, PROTOBUF])
+		for (const encoding of ['identity', 'gzip']) {
+			const headers = { accept, 'accept-encoding': encoding };
+			const watch = await albert.open(session, `${MAPS}?watch=1`, { headers });
+			const older = await begin(albert, `${MAPS}?watch=1`, headers);
+			watch.on('error', () => {});
+			await Promise.all([watch, older].map((stream) => once(stream, 'readable')));
+			watch.resume();
+			await world.api(PROD)('POST', '/streams', { how: 'cut' });
+			assert.notEqual(await ended(watch), 0, `${accept} ${encoding}`);
+			await assert.rejects(bytesOf(older), /aborted/, `${accept} ${encoding}`);
+		}
 	await world.api(PROD)('POST', '/bulk', { namespace: 'bulk', count: 2000, bytes: 10000 });
 	const stream = await albert.open(session, `/clusters/${NAME}/api/v1/namespaces/bulk/configmaps`);
 	stream.on('error', () => {});

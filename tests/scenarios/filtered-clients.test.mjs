@@ -29,8 +29,12 @@ async function checkNode(config, put) {
 	assert.deepEqual(seen, ['ADDED of-team', 'ADDED also-of-team']);
 }
 
-async function checkPython(world, kubeconfig, put) {
+async function checkPython(world, { wanda, albert }, put) {
 	const options = { env: { PATH: process.env.PATH, HOME: world.directory } };
+	const refused = await run(PYTHON, [PROGRAM, writeKubeconfig(wanda, NAME), 'list-names', 'default'], options);
+	assert.equal(refused.code, 1);
+	assert.match(refused.stderr, /ApiException: \(403\)[^]*user \\"wanda\\" cannot list configmaps/);
+	const kubeconfig = writeKubeconfig(albert, NAME);
 	const list = await run(PYTHON, [PROGRAM, kubeconfig, 'list-names', 'default'], options);
 	assert.deepEqual(JSON.parse(list.stdout || 'null'), ['plain-1', 'plain-2', 'settings'], list.stderr);
 	const watch = new Running(PYTHON, [PROGRAM, kubeconfig, 'watch', 'seen'], options);
@@ -46,5 +50,5 @@ scenario('clients of restricted users', { clusters: [PROD] }, async (world) => {
 	const config = new k8s.KubeConfig();
 	config.loadFromFile(writeKubeconfig(wanda, NAME));
 	await checkNode(config, put);
-	await checkPython(world, writeKubeconfig(albert, NAME), put);
+	await checkPython(world, { wanda, albert }, put);
 });

@@ -9,6 +9,7 @@ import {
 	MATCHED,
 	nameOf,
 	person,
+	Person,
 	run,
 	scenario,
 	startBoth,
@@ -102,6 +103,14 @@ async function checkCrash(world, kubeproxyd, bea) {
 	sibling.reload();
 	await recordings(world, 0);
 	await sibling.log('recording', 'deleted', /reason=max_total_bytes/);
+	// What is finished later is looked at soon, too.
+	await sibling.untilServed(MATCHED);
+	const from = sibling.stderr.length;
+	const there = new Person(world, sibling, { ...bea, name: 'bea-there' });
+	assert.match((await runOnTerminal(there, name, 'exec -it web-1 -- echo said')).stdout, /^said/);
+	await sibling.log('recording', 'kept', /./, { from });
+	await sibling.log('recording', 'deleted', /reason=max_total_bytes/, { from });
+	await recordings(world, 0);
 }
 
 scenario('sessions that cannot be recorded', async (world) => {

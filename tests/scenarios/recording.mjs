@@ -54,9 +54,11 @@ export function runOnTerminal(who, cluster, words, { minor, input = '' } = {}) {
 	return run('script', args, { ...options, input });
 }
 
-// What the caller types into child.stdin is shown only when the other end sends it back.
-export async function startOnTerminal(who, cluster, words, { minor } = {}) {
-	const { args, options } = onTerminal(who, cluster, words, minor, 'echo silent; ');
+// What the caller types into child.stdin is shown only when the other end sends it back. The terminal becomes 77x11 as soon
+// as there is a file `resize`.
+export async function startOnTerminal(who, cluster, words, { minor, resize } = {}) {
+	const later = resize ? `(until [ -e '${resize}' ]; do sleep 0.1; done; stty -F /dev/tty cols 77 rows 11) & ` : '';
+	const { args, options } = onTerminal(who, cluster, words, minor, `${later}echo silent; `);
 	const session = new Running('script', args, { ...options, stdin: 'pipe' });
 	await session.waitFor(/silent/, { stream: 'stdout' });
 	return session;

@@ -1,7 +1,7 @@
 // Sessions on a terminal are recorded as asciicast v2 when a role says so: over SPDY and over WebSocket, by every client, with
 // sizes, exit code and whose they are. What is shown again is what was seen, to the byte, by asciinema's own player too.
 import assert from 'node:assert/strict';
-import { statSync } from 'node:fs';
+import { statSync, writeFileSync } from 'node:fs';
 import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +9,7 @@ import * as k8s from '@kubernetes/client-node';
 import { CLUSTERS, nameOf, person, run, scenario, startBoth, until } from './harness.mjs';
 import { auditEvents, counter, recordingRole, recordings, runOnTerminal, startOnTerminal, writeRoles } from './recording.mjs';
 import { FEW_MINORS, MINORS, writeKubeconfig } from './tools.mjs';
+import { pod } from '../sim/kube/seed.mjs';
 
 const PYTHON = '/usr/bin/python3';
 const PROGRAM = fileURLToPath(new URL('../clients/python_client.py', import.meta.url));
@@ -117,6 +118,38 @@ async function byAttach(world, carol, count) {
 	}
 }
 
+// A terminal whose size changes meanwhile: of a program, and of a container that has one, to which somebody attaches. (kubectl
+// tells that another size first, so that what runs there draws its screen anew.)
+async function byWindow(world, alice, count) {
+	const api = world.api(prod);
+	const screen = pod('screen');
+	screen.spec.containers[0].tty = true;
+	await api('POST', '/objects', screen);
+	const seen = new Set((await recordings(world, count)).map(({ file }) => file));
+	const sizes = async () => (await world.received(prod)).filter((entry) => entry.upgrade).at(-1).sizes.map((size) => size.join('x'));
+	for (const minor of [MINORS[0], MINORS.at(-1)])
+		for (const [kind, words] of Object.entries({ exec: `exec -it screen -- sh -c 'read a; echo "$a"; read b'`, attach: 'attach -it screen' })) {
+			const what = `${kind} 1.${minor}`;
+			const resize = world.path(`resize-${kind}-${minor}`);
+			const session = await startOnTerminal(alice, name, words, { minor, resize });
+			session.child.stdin.write('typed\n');
+			await session.waitFor(/^typed/m, { stream: 'stdout' });
+			writeFileSync(resize, '');
+			await until('the new size', async () => (await sizes()).at(-1) === '77x11');
+			if (kind === 'attach') await api('POST', '/logs/end', { pod: 'screen' });
+			else session.child.stdin.write('over\n');
+			await session.ended;
+			const one = (await recordings(world, ++count)).find(({ file }) => !seen.has(file));
+			seen.add(one.file);
+			const { width, height, eksgate } = one.header;
+			assert.deepEqual([eksgate.kind, eksgate.user, eksgate.pod, eksgate.container], [kind, 'alice', 'screen', 'main'], what);
+			const resizes = one.events.filter(([, code]) => code === 'r').map(([, , text]) => text);
+			assert.deepEqual([`${width}x${height}`, ...resizes], await sizes(), what);
+			assert.deepEqual([one.output, one.input, one.ending], ['typed\n', '', 'exit 0'], what);
+		}
+	return count;
+}
+
 // Without a terminal, and of somebody whose roles say nothing.
 async function checkWhatIsNot(world, alice, bob, count) {
 	await alice.kubectlOk(name, ['exec', 'web-1', '--', 'echo', 'not kept']);
@@ -163,7 +196,8 @@ scenario('recording', async (world) => {
 	await checkWhatIsNot(world, alice, bob, kept.length + 2);
 	await checkAllOf(world, carol, kept.length + 2);
 	await byAttach(world, carol, kept.length + 4);
+	const count = await byWindow(world, alice, kept.length + 6);
 	checkAudit(world);
-	await until('all are counted', async () => (await counter(kubeproxyd, 'eksgate_recordings_total')) === kept.length + 6);
+	await until('all are counted', async () => (await counter(kubeproxyd, 'eksgate_recordings_total')) === count);
 	assert.equal(await counter(kubeproxyd, 'eksgate_recordings_live'), 0);
 });

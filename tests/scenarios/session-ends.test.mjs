@@ -1,10 +1,16 @@
 // What ends a session from here (silence, age, a lock, a role taken away, the proxy's own end) is a sentence on the user's
-// terminal, over SPDY and over WebSocket; without a terminal it is kubectl's error.
+// terminal, over SPDY and over WebSocket; without a terminal it is kubectl's error, for programs a Status.
 import assert from 'node:assert/strict';
-import { CLUSTERS, command, nameOf, person, scenario, startBoth, startKubeproxyd } from './harness.mjs';
+import { PassThrough } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import * as k8s from '@kubernetes/client-node';
+import { CLUSTERS, command, nameOf, person, run, scenario, startBoth, startKubeproxyd } from './harness.mjs';
 import { recordingRole, recordings, startOnTerminal, writeRoles } from './recording.mjs';
-import { MINORS, toolsOf } from './tools.mjs';
+import { MINORS, toolsOf, writeKubeconfig } from './tools.mjs';
 
+const PYTHON = '/usr/bin/python3'; // Debian's, which has the package
+const PROGRAM = fileURLToPath(new URL('../clients/python_client.py', import.meta.url));
 const [prod] = CLUSTERS;
 const name = nameOf(prod);
 const BOTH = [MINORS[0], MINORS.at(-1)];
@@ -37,6 +43,28 @@ async function endsWith(session, words, what) {
 	assert.match(session.stdout, new RegExp(`\\r\\n.*${words.source}[^]*\\r\\n`), `${what}: ${JSON.stringify(session.stdout)}`);
 	assert.match(session.stdout, new RegExp(`error: .*${words.source}`), what);
 	assert.equal(code, 1, what);
+}
+
+// Whoever writes programs gets the sentence where output goes, and as a Status.
+async function endsPrograms(who) {
+	const config = new k8s.KubeConfig();
+	const kubeconfig = writeKubeconfig(who, name);
+	config.loadFromFile(kubeconfig);
+	const [stdin, stdout] = [new PassThrough(), new PassThrough()];
+	const shown = text(stdout);
+	const byNode = new Promise((resolve, reject) => {
+		new k8s.Exec(config).exec('default', 'web-1', 'main', ['cat'], stdout, null, stdin, true, resolve).catch(reject);
+	});
+	const byPython = run(PYTHON, [PROGRAM, kubeconfig, 'until-end', 'echo running; cat'], { env: { PATH: process.env.PATH, HOME: who.world.directory } });
+	const status = await byNode;
+	stdout.end();
+	assert.match(await shown, new RegExp(`^\\r\\n${WORDS.brief.source}\\r\\n$`), 'client-node');
+	assert.equal(status.status, 'Failure', 'client-node');
+	assert.match(status.message, new RegExp(`^${WORDS.brief.source}$`), 'client-node');
+	const told = await byPython;
+	const python = JSON.parse(told.stdout || 'null');
+	assert.match(python?.stdout ?? told.stderr, new RegExp(`^running\\n\\r\\n${WORDS.brief.source}\\r\\n$`), 'python');
+	assert.match(JSON.parse(python.status).message, new RegExp(`^${WORDS.brief.source}$`), 'python');
 }
 
 scenario('session ends', async (world) => {
@@ -73,6 +101,7 @@ scenario('session ends', async (world) => {
 		assert.match(session.stderr, new RegExp(`error: ${WORDS.brief.source}`));
 		assert.equal(code, 1);
 	}
+	await endsPrograms(people.brief);
 	await kubeproxyd.stop();
 	for (const [i, session] of sessions.last.entries()) await endsWith(session, WORDS.last, `last 1.${BOTH[i]}`);
 

@@ -492,6 +492,27 @@ static void test_a_packed_watch(void **state)
 	buf_free(&text);
 }
 
+/* As with lists: nor is what was packed of it complete. */
+static void test_a_watch_that_breaks_is_cut(void **state)
+{
+	(void)state;
+	struct buf event = {0}, text = {0};
+	for (size_t i = 0; i < 2; i++, buf_clear(&event), side_clear(&client)) {
+		ask("GET", WATCH, HTTP_BODY_NONE);
+		answer_with(200, JSON, i == 0 ? NULL : "gzip");
+		if (i == 0)
+			buf_append_text(&event, EVENT("a"));
+		else
+			pack(&event, EVENT("a"), strlen(EVENT("a")));
+		answer_bytes(&event);
+		fail_upstream(i, PEER_CUT, false, false);
+		assert_true(client.is_released && !client.is_ended && client.body.len > 0);
+		assert_true(i == 0 || !unpack(&text));
+	}
+	buf_free(&event);
+	buf_free(&text);
+}
+
 /* What grows a thousandfold comes no faster than the client reads it. */
 static void test_a_packed_list_waits_for_its_reader(void **state)
 {
@@ -571,6 +592,7 @@ int main(void)
 	    TEST(test_a_review_of_a_part_shows_nothing),
 	    TEST(test_roles_change_under_a_watch),
 	    TEST(test_a_packed_watch),
+	    TEST(test_a_watch_that_breaks_is_cut),
 	    TEST(test_a_packed_list_waits_for_its_reader),
 	    TEST(test_a_packed_list_of_nothing_takes_turns),
 	};
