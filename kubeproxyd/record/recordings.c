@@ -204,7 +204,7 @@ static void on_sweep_timer(void *arg)
 	struct recordings *recordings = arg;
 	recordings->sweeps_soon = false;
 	start_sweep(recordings);
-	timer_set(recordings->sweep, duration_seconds(SWEEP_MINUTES * 60));
+	timer_set(recordings->sweep, recordings->with.sweep_every);
 }
 
 /* --- live ones ------------------------------------------------------------------------------- */
@@ -308,6 +308,8 @@ struct recordings *recordings_new(const struct recordings_options *options)
 {
 	struct recordings *recordings = xcalloc(1, sizeof *recordings);
 	recordings->with = *options;
+	if (recordings->with.sweep_every.ms == 0)
+		recordings->with.sweep_every = duration_seconds(SWEEP_MINUTES * 60);
 	TAILQ_INIT(&recordings->live);
 	TAILQ_INIT(&recordings->full);
 	TAILQ_INIT(&recordings->finished);

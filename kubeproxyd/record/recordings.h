@@ -27,6 +27,7 @@ struct recordings_options {
 	/* A file that was called whole may not be on the disk: `id` is its session's. */
 	void (*on_not_kept)(void *arg, const char *id, const char *problem); /* NULL: nobody asks */
 	void *arg;
+	struct duration sweep_every; /* where nothing else makes it look; 0: ten minutes */
 };
 
 /* Ends what a crash left behind, and deletes what is beyond the limits, soon. */

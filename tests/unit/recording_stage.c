@@ -38,7 +38,8 @@ int set_up(void **state)
 	settings.proxy.recording = (struct recording_settings){.directory = path};
 	loop = loop_new();
 	metrics = metrics_new();
-	struct recordings_options options = {loop, metrics, &settings, "main", NULL, NULL};
+	struct recordings_options options = {
+	    .loop = loop, .metrics = metrics, .settings = &settings, .instance = "main"};
 	recordings = recordings_new(&options);
 	is_open = false;
 	drains = endings = 0;
@@ -178,7 +179,8 @@ void settle(void)
 {
 	wait_for_disk();
 	recordings_free(&recordings);
-	struct recordings_options options = {loop, metrics, &settings, "main", NULL, NULL};
+	struct recordings_options options = {
+	    .loop = loop, .metrics = metrics, .settings = &settings, .instance = "main"};
 	recordings = recordings_new(&options);
 }
 

@@ -30,7 +30,8 @@ int set_up_recordings(void **state)
 	assert_non_null(mkdtemp(directory));
 	path = xasprintf("%s/kept", directory);
 	settings.proxy.recording = (struct recording_settings){.directory = path};
-	struct recordings_options options = {loop, metrics, &settings, "main", NULL, NULL};
+	struct recordings_options options = {
+	    .loop = loop, .metrics = metrics, .settings = &settings, .instance = "main"};
 	recordings = recordings_new(&options);
 	all->with.recordings = recordings;
 	return 0;

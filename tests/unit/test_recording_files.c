@@ -167,6 +167,41 @@ static void test_the_oldest_go(void **state)
 	assert_int_equal(count_files(), 3);
 }
 
+static void stop_loop(void *arg)
+{
+	loop_stop(arg);
+}
+
+static void run_loop_for(struct duration time)
+{
+	struct timer *timer = timer_new(loop, stop_loop, loop);
+	timer_set(timer, time);
+	loop_run(loop);
+	timer_free(&timer);
+}
+
+/* Nothing is recorded, and nothing begins or is set anew. */
+static void test_what_grows_old_in_a_quiet_instance_goes(void **state)
+{
+	(void)state;
+	settings.proxy.recording.max_age = duration_seconds(60);
+	recordings_free(&recordings);
+	struct recordings_options options = {.loop = loop,
+	    .metrics = metrics,
+	    .settings = &settings,
+	    .instance = "main",
+	    .sweep_every = duration_ms(20)};
+	recordings = recordings_new(&options);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_true(mkdir(path, 0700) == 0 || errno == EEXIST);
+		write_file(ID("1") ".cast", "0123456789", 100);
+		struct mono begin = mono_now();
+		while (count_files() > 0 && mono_since(begin).ms < 5000)
+			run_loop_for(duration_ms(5));
+		assert_int_equal(count_files(), 0);
+	}
+}
+
 static void test_no_directory(void **state)
 {
 	(void)state;
@@ -185,6 +220,7 @@ int main(void)
 	    TEST(test_behind_zeros),
 	    TEST(test_live_ones_are_left_alone),
 	    TEST(test_the_oldest_go),
+	    TEST(test_what_grows_old_in_a_quiet_instance_goes),
 	    TEST(test_no_directory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
