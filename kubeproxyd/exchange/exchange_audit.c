@@ -67,8 +67,38 @@ static void keep(struct body *body, const uint8_t *data, size_t len)
 		buf_append(&body->data, data, len);
 }
 
+static void drop_managed_fields_of(struct json_object *object)
+{
+	struct json_object *metadata = NULL;
+	if (json_object_is_type(object, json_type_object) &&
+	    json_object_object_get_ex(object, "metadata", &metadata) &&
+	    json_object_is_type(metadata, json_type_object))
+		json_object_object_del(metadata, "managedFields");
+}
+
+/* Of an object, of those in a list, and of those in the rows of a table. */
+static void drop_managed_fields(struct json_object *object)
+{
+	struct json_object *list = NULL, *row = NULL;
+	if (!json_object_is_type(object, json_type_object))
+		return;
+	drop_managed_fields_of(object);
+	if (json_object_object_get_ex(object, "items", &list) &&
+	    json_object_is_type(list, json_type_array))
+		for (size_t i = 0; i < json_object_array_length(list); i++)
+			drop_managed_fields_of(json_object_array_get_idx(list, i));
+	if (!json_object_object_get_ex(object, "rows", &list) ||
+	    !json_object_is_type(list, json_type_array))
+		return;
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		if (json_object_is_type(json_object_array_get_idx(list, i), json_type_object) &&
+		    json_object_object_get_ex(json_object_array_get_idx(list, i), "object", &row))
+			drop_managed_fields_of(row);
+	}
+}
+
 /* NULL: there was none, or it is not kept; then *note says why. To be freed. */
-static char *take_object(struct body *body, const char **note)
+static char *take_object(struct body *body, bool omits_managed_fields, const char **note)
 {
 	char error[JSON_ERROR_TEXT];
 	if (body->why_not == NULL && body->data.len == 0)
@@ -82,6 +112,8 @@ static char *take_object(struct body *body, const char **note)
 					      : "it was not sound JSON of at most 31 levels";
 		return NULL;
 	}
+	if (omits_managed_fields)
+		drop_managed_fields(object);
 	struct buf text = {0};
 	json_write_canonical(&text, object);
 	json_object_put(object);
@@ -347,10 +379,11 @@ void exchange_audit_end(
 	else if (!wants(exchange, AUDIT_RESPONSE_COMPLETE))
 		return;
 	char *request = NULL, *answer = NULL;
+	bool omits = exchange->audit.verdict.omits_managed_fields;
 	if (bodies != NULL) {
-		request = take_object(&bodies->request, &event.body_note);
+		request = take_object(&bodies->request, omits, &event.body_note);
 		if (event.level == AUDIT_REQUEST_RESPONSE)
-			answer = take_object(&bodies->answer, &event.body_note);
+			answer = take_object(&bodies->answer, omits, &event.body_note);
 	}
 	event.request_object = request;
 	event.response_object = answer;

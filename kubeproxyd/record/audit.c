@@ -113,7 +113,7 @@ struct audit_verdict audit_judge(
     const struct audit *audit, const struct identity *identity, const struct request_info *info)
 {
 	if (audit == NULL)
-		return (struct audit_verdict){AUDIT_NONE, 0};
+		return (struct audit_verdict){.level = AUDIT_NONE};
 	return audit_policy_judge(audit->policy, identity, info);
 }
 

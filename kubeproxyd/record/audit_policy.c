@@ -18,9 +18,13 @@ struct resources {
 	struct texts resources, names;
 };
 
+/* omitManagedFields: of a rule it is that of the policy unless it says so itself. */
+enum managed_fields { MANAGED_UNSAID, MANAGED_KEPT, MANAGED_OMITTED };
+
 struct rule {
 	enum audit_level level;
 	unsigned omitted;
+	enum managed_fields managed;
 	struct texts users, groups, verbs, namespaces, urls;
 	struct resources *resources;
 	size_t resource_count;
@@ -30,6 +34,7 @@ struct audit_policy {
 	struct rule *rules;
 	size_t count;
 	unsigned omitted;
+	enum managed_fields managed;
 };
 
 static const char *const policy_keys[] = {
@@ -71,13 +76,17 @@ static void on_stage(void *arg, struct reading *reading, const struct yaml_node 
 		*omitted |= 1u << stage;
 }
 
-/* Bodies are kept as they came, their managed fields too. */
-static void refuse_managed_fields(struct reading *reading, const struct yaml_node *map)
+static enum managed_fields read_managed_fields(struct reading *reading, const struct yaml_node *map)
 {
 	const char *value = reading_text(reading, map, "omitManagedFields", false);
-	if (value != NULL && strcmp(value, "false") != 0)
+	if (value == NULL)
+		return MANAGED_UNSAID;
+	if (strcmp(value, "true") == 0)
+		return MANAGED_OMITTED;
+	if (strcmp(value, "false") != 0)
 		reading_fail_key(reading, map, "omitManagedFields",
-		    "omitManagedFields: only false is supported, bodies are kept as they came");
+		    "omitManagedFields: \"%s\" is neither true nor false", value);
+	return MANAGED_KEPT;
 }
 
 static void read_resources(struct reading *reading, const struct yaml_node *item, struct rule *rule)
@@ -156,7 +165,7 @@ static void read_rule(struct reading *reading, const struct yaml_node *map, stru
 	reading_each(reading, map, "nonResourceURLs", on_text, &rule->urls);
 	reading_each(reading, map, "omitStages", on_stage, &rule->omitted);
 	read_resource_list(reading, map, rule);
-	refuse_managed_fields(reading, map);
+	rule->managed = read_managed_fields(reading, map);
 	check_urls(reading, map, rule);
 }
 
@@ -181,7 +190,7 @@ static void read_policy(
 	reading_check_keys(reading, root, policy_keys, NULL);
 	check_header(reading, root);
 	reading_each(reading, root, "omitStages", on_stage, &policy->omitted);
-	refuse_managed_fields(reading, root);
+	policy->managed = read_managed_fields(reading, root);
 	const struct yaml_node *rules = yaml_get(root, "rules");
 	if (rules == NULL || rules->kind != YAML_NODE_LIST || rules->count == 0) {
 		reading_fail_key(reading, root, "rules",
@@ -261,6 +270,8 @@ void audit_policy_free(struct audit_policy **policy)
 
 static bool is_member(const struct texts *groups, const struct identity *identity)
 {
+	if (texts_has(groups, "system:authenticated"))
+		return true;
 	for (size_t i = 0; i < identity->group_count; i++) {
 		if (texts_has(groups, identity->groups[i]))
 			return true;
@@ -268,7 +279,7 @@ static bool is_member(const struct texts *groups, const struct identity *identit
 	return false;
 }
 
-/* "pods", "pods/log", "pods" + "/" + "*", "*" + "/" + "scale", "*". */
+/* "pods", "pods/log", "pods" + "/" + "*", which is pods, too, "*" + "/" + "scale", "*". */
 static bool names_resource(const char *pattern, const struct request_info *info)
 {
 	size_t len = strlen(info->resource);
@@ -279,10 +290,12 @@ static bool names_resource(const char *pattern, const struct request_info *info)
 	if (strncmp(pattern, info->resource, len) != 0)
 		return false;
 	const char *rest = pattern + len;
+	if (strcmp(rest, "/*") == 0)
+		return true;
 	if (*rest == '\0')
 		return *info->subresource == '\0';
 	return *rest == '/' && *info->subresource != '\0' &&
-	       (strcmp(rest + 1, "*") == 0 || strcmp(rest + 1, info->subresource) == 0);
+	       strcmp(rest + 1, info->subresource) == 0;
 }
 
 static bool covers(const struct resources *resources, const struct request_info *info)
@@ -348,13 +361,16 @@ static bool is_secret(const struct request_info *info)
 struct audit_verdict audit_policy_judge(const struct audit_policy *policy,
     const struct identity *identity, const struct request_info *info)
 {
-	struct audit_verdict verdict = {AUDIT_NONE, policy->omitted};
+	struct audit_verdict verdict = {
+	    AUDIT_NONE, policy->omitted, policy->managed == MANAGED_OMITTED};
 	for (size_t i = 0; i < policy->count; i++) {
 		const struct rule *rule = &policy->rules[i];
 		if (!matches(rule, identity, info))
 			continue;
 		verdict.level = rule->level;
 		verdict.omitted |= rule->omitted;
+		if (rule->managed != MANAGED_UNSAID)
+			verdict.omits_managed_fields = rule->managed == MANAGED_OMITTED;
 		break;
 	}
 	if (verdict.level > AUDIT_METADATA && is_secret(info))

@@ -23,9 +23,11 @@ void audit_policy_free(struct audit_policy **policy);
 struct audit_verdict {
 	enum audit_level level;
 	unsigned omitted; /* stages, a bit each: 1u << enum audit_stage */
+	bool omits_managed_fields;
 };
 
-/* By the authenticated user and groups, not by those that are impersonated. `info` as parsed.
+/* By the authenticated user and groups, not by those that are impersonated; everybody is in the
+ * group system:authenticated, as an API server has it. `info` as parsed.
  * No rule matches: AUDIT_NONE. Objects that are secrets by nature (secrets, tokens of service
  * accounts, TokenReviews) are never more than AUDIT_METADATA, whatever a rule says. */
 struct audit_verdict audit_policy_judge(const struct audit_policy *policy,

@@ -122,6 +122,73 @@ static void test_default(void **state)
 
 #define HEAD "apiVersion: audit.k8s.io/v1\nkind: Policy\n"
 
+/* What one policy says of alice, who is in no group, and of one request. */
+static struct audit_verdict judge_alone(const char *text, const char *target)
+{
+	char *error = NULL;
+	struct audit_policy *policy = audit_policy_parse("p", text, strlen(text), &error);
+	if (policy == NULL)
+		fail_msg("%s", error);
+	struct identity identity = {.user = (char *)(uintptr_t) "alice"};
+	struct request_info info = {0};
+	unsigned status;
+	const char *reason;
+	assert_true(request_info_parse("GET", target, &info, &status, &reason));
+	struct audit_verdict verdict = audit_policy_judge(policy, &identity, &info);
+	request_info_free(&info);
+	audit_policy_free(&policy);
+	return verdict;
+}
+
+/* Whoever is known is in the group that an API server gives all of them. */
+static void test_everybody_is_authenticated(void **state)
+{
+	(void)state;
+	static const char text[] =
+	    HEAD "rules:\n"
+		 "- level: None\n"
+		 "  userGroups: [\"system:authenticated\"]\n"
+		 "  nonResourceURLs: [/api*, /version]\n"
+		 "- {level: None, userGroups: [\"system:unauthenticated\"]}\n"
+		 "- {level: Request, userGroups: [\"system:authenticated\"]}\n";
+	assert_int_equal(judge_alone(text, "/version").level, AUDIT_NONE);
+	assert_int_equal(judge_alone(text, "/healthz").level, AUDIT_REQUEST);
+	assert_int_equal(judge_alone(text, "/api/v1/pods").level, AUDIT_REQUEST);
+}
+
+/* As kube-apiserver has it, "pods" + "/" + "*" is about pods, too. */
+static void test_all_of_a_resource(void **state)
+{
+	(void)state;
+	static const char text[] =
+	    HEAD "rules: [{level: Metadata, resources: [{resources: [\"pods/*\"]}]}]\n";
+	assert_int_equal(judge_alone(text, "/api/v1/namespaces/a/pods/p").level, AUDIT_METADATA);
+	assert_int_equal(
+	    judge_alone(text, "/api/v1/namespaces/a/pods/p/log").level, AUDIT_METADATA);
+	assert_int_equal(
+	    judge_alone(text, "/api/v1/namespaces/a/podtemplates/p").level, AUDIT_NONE);
+}
+
+static void test_managed_fields(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		bool is_omitted;
+	} each[] = {
+	    {HEAD "rules: [{level: Request}]\n", false},
+	    {HEAD "omitManagedFields: true\nrules: [{level: Request}]\n", true},
+	    {HEAD "omitManagedFields: false\nrules: [{level: Request}]\n", false},
+	    {HEAD "rules: [{level: Request, omitManagedFields: true}]\n", true},
+	    {HEAD "omitManagedFields: true\n"
+		  "rules: [{level: Request, omitManagedFields: false}]\n",
+		false},
+	};
+	for (size_t i = 0; i < sizeof each / sizeof each[0]; i++)
+		assert_int_equal(judge_alone(each[i].text, "/api/v1/pods").omits_managed_fields,
+		    each[i].is_omitted);
+}
+
 static void test_findings(void **state)
 {
 	(void)state;
@@ -146,8 +213,9 @@ static void test_findings(void **state)
 	    {HEAD "rules:\n- level: None\n  resources: [pods]\n", "p:5:15: an entry of resources"},
 	    {HEAD "rules:\n- level: None\n  resources:\n  - resourceNames: [x]\n",
 		"p:6:5: resourceNames need resources"},
-	    {HEAD "rules:\n- level: Request\n  omitManagedFields: true\n",
-		"p:5:3: omitManagedFields: only false"},
+	    {HEAD "rules:\n- level: Request\n  omitManagedFields: sure\n",
+		"p:5:3: omitManagedFields: \"sure\" is neither true nor false"},
+	    {HEAD "omitManagedFields: [true]\nrules: [{level: None}]\n", "omitManagedFields"},
 	    {HEAD "rules: [{level: A}, {level: B}]", "p:3:22: \"B\" is no level"},
 	    {"[]", "p:1:1: an audit policy is a map"},
 	};
@@ -165,6 +233,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_rules),
 	    cmocka_unit_test(test_default),
+	    cmocka_unit_test(test_everybody_is_authenticated),
+	    cmocka_unit_test(test_all_of_a_resource),
+	    cmocka_unit_test(test_managed_fields),
 	    cmocka_unit_test(test_findings),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

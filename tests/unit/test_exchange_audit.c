@@ -368,6 +368,24 @@ static void test_bodies(void **state)
 	assert_says("\"responseObject\":{\"kind\":\"Pod\"}");
 }
 
+/* Of objects, lists and tables, and of what looks like them. */
+static void test_managed_fields(void **state)
+{
+	(void)state;
+#define MANAGED "\"managedFields\":[{\"manager\":\"hidden\"}]"
+	open_audit("omitManagedFields: true\nrules: [{level: RequestResponse}]");
+	ask("POST", "/clusters/prod/api/v1/namespaces/a/pods", HTTP_BODY_LENGTH);
+	static const char body[] = "{\"metadata\":{\"name\":\"a\"," MANAGED "}}";
+	exchange_client_events.on_body(exchange, (const uint8_t *)body, strlen(body));
+	exchange_client_events.on_end(exchange);
+	answer(201, "{\"items\":[{\"metadata\":{" MANAGED ",\"name\":\"b\"}},1],"
+		    "\"metadata\":[],\"rows\":[{\"object\":{\"metadata\":{" MANAGED "}}},{},2]}");
+	assert_says("\"requestObject\":{\"metadata\":{\"name\":\"a\"}}");
+	assert_says("\"responseObject\":{\"items\":[{\"metadata\":{\"name\":\"b\"}},1],"
+		    "\"metadata\":[],\"rows\":[{\"object\":{\"metadata\":{}}},{},2]}");
+#undef MANAGED
+}
+
 /* Whoever reads the log takes 32 levels, of which the event is one. */
 static void post_nested(size_t depth)
 {
@@ -467,6 +485,7 @@ int main(void)
 	    TEST(test_each_event_names_its_user),
 	    TEST(test_denials_are_always_written),
 	    TEST(test_bodies),
+	    TEST(test_managed_fields),
 	    TEST(test_a_deep_body),
 	    TEST(test_too_deep_a_body),
 	    TEST(test_bodies_that_are_not_kept),
