@@ -1,8 +1,8 @@
 // `kubectl --as`: whom a role permits is whom the cluster sees, with the groups that were asked for and no others; on whose
-// behalf goes along where the setting says so; everybody else is refused before anything is sent.
+// behalf goes along where the setting says so; everybody else is refused before anything is sent, and cut with the right to it.
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { CLUSTERS, nameOf, person, scenario, startBoth, until } from './harness.mjs';
+import { CLUSTERS, ended, nameOf, person, scenario, startBoth, until } from './harness.mjs';
 
 const ROLES = `kind: role
 version: v8
@@ -11,7 +11,7 @@ spec:
   allow:
     kubernetes_labels: {'*': '*'}
     kubernetes_groups: [viewers]
-    kubernetes_resources: [{kind: pods, namespace: '*', name: '*', verbs: [get, list]}]
+    kubernetes_resources: [{kind: pods, namespace: '*', name: '*', verbs: [get, list, watch]}]
     kubernetes_impersonate: {users: ['*'], groups: ['developers', 'team-*'], service_accounts: ['*'], uids: ['4*'], extra: {scopes: ['*'], acme.com/project: ['*']}}
 ---
 kind: role_binding
@@ -107,4 +107,17 @@ scenario('acting as others', { clusters: CLUSTERS.slice(0, 1) }, async (world) =
 	const secrets = await ask({ 'impersonate-user': 'bob' }, path.replace('pods', 'secrets'));
 	assert.equal(secrets.status, 403);
 	assert.equal((await world.received(prod)).length, before);
+
+	// What is done as somebody else ends with the right to act as them, what is one's own does not.
+	const session = hanna.h2();
+	const watch = async (headers) => (await hanna.open(session, `${path}?watch=true`, { headers })).resume();
+	const own = await watch({});
+	const cut = ended(await watch({ 'impersonate-user': 'bob', 'impersonate-group': 'developers' }));
+	writeFileSync(world.path('roles.d', 'helpdesk.yaml'), ROLES.replace("users: ['*']", 'users: [carl]'));
+	const started = Date.now();
+	kubeproxyd.reload();
+	assert.notEqual(await cut, 0);
+	assert.ok(Date.now() - started < 5000, `${Date.now() - started} ms`);
+	assert.ok(!own.closed);
+	session.destroy();
 });

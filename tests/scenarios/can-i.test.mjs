@@ -23,6 +23,8 @@ spec:
     kubernetes_groups: [developers]
     kubernetes_resources:
     - {kind: configmaps, namespace: default, name: '*', verbs: ['*']}
+    - {kind: clusterroles, api_group: rbac.authorization.k8s.io, name: '*', verbs: ['*']}
+    - {kind: clusterroles, api_group: rbac.authorization.k8s.io, name: view, verbs: [bind, escalate]}
 ---
 kind: role_binding
 version: v1
@@ -35,9 +37,20 @@ metadata: {name: one}
 spec: {roles: [look], users: [lola]}
 `;
 
+// In the cluster, people who are developers; what a role here says of it is another matter.
+async function mayHandOut(api) {
+	const apiGroup = 'rbac.authorization.k8s.io';
+	const kind = (name, more) => ({ apiVersion: `${apiGroup}/v1`, kind: name, metadata: { name: 'hand-out' }, ...more });
+	const rules = [{ apiGroups: [apiGroup], resources: ['clusterroles'], verbs: ['update', 'bind', 'escalate'] }];
+	await api('POST', '/objects', kind('ClusterRole', { rules }));
+	const roleRef = { apiGroup, kind: 'ClusterRole', name: 'hand-out' };
+	await api('POST', '/objects', kind('ClusterRoleBinding', { roleRef, subjects: [{ apiGroup, kind: 'Group', name: 'developers' }] }));
+}
+
 scenario('can-i', { clusters: CLUSTERS.slice(0, 1) }, async (world) => {
 	writeFileSync(world.path('roles.d', 'look.yaml'), ROLES);
 	const { kubeproxyd } = await startBoth(world, [nameOf(CLUSTERS[0])]);
+	await mayHandOut(world.api(CLUSTERS[0]));
 	const cluster = nameOf(CLUSTERS[0]);
 	const carla = await person(world, kubeproxyd, 'carla');
 	for (const [words, is, reason] of [
@@ -49,6 +62,12 @@ scenario('can-i', { clusters: CLUSTERS.slice(0, 1) }, async (world) => {
 		[['create', 'pods', '--subresource', 'exec'], 'no', /verbs: \[exec\]/],
 		[['get', '/metrics'], 'no', /cannot get \/metrics/],
 		[['get', '/version'], 'yes'],
+		// Rights of their own, which every verb does not give.
+		[['update', 'clusterroles.rbac.authorization.k8s.io/admin'], 'yes'],
+		[['bind', 'clusterroles.rbac.authorization.k8s.io/view'], 'yes'],
+		[['bind', 'clusterroles.rbac.authorization.k8s.io/admin'], 'no', /verbs: \[bind\]/],
+		[['escalate', 'clusterroles.rbac.authorization.k8s.io/view'], 'yes'],
+		[['escalate', 'clusterroles.rbac.authorization.k8s.io/admin'], 'no', /verbs: \[escalate\]/],
 	]) {
 		const answer = await carla.kubectl(cluster, ['auth', 'can-i', ...words]);
 		const [said] = answer.stdout.trim().split(/\s/);

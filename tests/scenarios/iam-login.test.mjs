@@ -141,5 +141,17 @@ scenario('IAM login', async (world) => {
 	await until('so does another host of the same', async () => (await callsOf(world)) === reached + 34);
 	agent.destroy();
 
+	// What the settings let in ends with them.
+	const running = new Bearer(world, kubeproxyd, token).startKubectl(nameOf(prod), ['exec', '-i', 'web-1', '--', 'cat'], { stdin: 'pipe' });
+	running.child.stdin.write('running\n');
+	await running.waitFor(/running/, { stream: 'stdout' });
+	world.config.eksgate.proxy.login.iam.arns = [`arn:aws:iam::${OTHER}:user/*`];
+	world.writeConfig();
+	const began = Date.now();
+	kubeproxyd.reload();
+	await running.ended;
+	assert.ok(Date.now() - began < 5000, `${Date.now() - began} ms`);
+	await refused(token, /not among the accounts and ARNs/, 'who is no longer listed');
+
 	assert.ok(!kubeproxyd.stderr.includes('X-Amz-Signature') && !kubeproxyd.stderr.includes(token.slice(11)));
 });

@@ -102,6 +102,17 @@ scenario('objects by name', { clusters: CLUSTERS.slice(0, 1) }, async (world) =>
 	assert.match(await nadia.kubectlOk(cluster, ['exec', 'web-1', '--', 'echo', 'hello']), /hello/);
 	const shell = await nadia.kubectl(cluster, ['exec', 'web-1', '--', 'sh', '-c', 'ls']);
 	assert.match(shell.stderr, /allow other commands than this one/);
+
+	// A command that is no longer allowed does not go on.
+	const cat = nadia.startKubectl(cluster, ['exec', '-i', 'web-1', '--', 'cat'], { stdin: 'pipe' });
+	cat.child.stdin.write('running\n');
+	await cat.waitFor(/running/, { stream: 'stdout' });
+	writeFileSync(world.path('roles.d', 'names.yaml'), ROLE.replace('commands: [cat, ', 'commands: ['));
+	const started = Date.now();
+	kubeproxyd.reload();
+	await cat.ended;
+	assert.ok(Date.now() - started < 5000, `${Date.now() - started} ms`);
+	assert.match(cat.stderr, /the role that allowed this was withdrawn/);
 });
 
 // Who may change things but not create them does not create one by a write to a name that is not taken.

@@ -1,8 +1,8 @@
-// What a role's options limit: a session without data ends after client_idle_timeout, whatever pings its client sends, any
-// ends after max_session_ttl, and no more than max_kubernetes_connections are open at a time.
+// What a role's options limit: a session, a watch or a log without data ends after client_idle_timeout, whatever pings its
+// client sends, any ends after max_session_ttl, and no more than max_kubernetes_connections are open at a time.
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
-import { CLUSTERS, nameOf, person, scenario, startBoth } from './harness.mjs';
+import { CLUSTERS, ended, nameOf, person, scenario, startBoth } from './harness.mjs';
 
 const [prod] = CLUSTERS;
 const role = (name, user, options) => `kind: role
@@ -36,6 +36,10 @@ scenario('role options', async (world) => {
 		await session.waitFor(/running/, { stream: 'stdout' });
 		return session;
 	};
+	const session = ida.h2();
+	const watch = await ida.open(session, `/clusters/${nameOf(prod)}/api/v1/namespaces/default/pods?watch=true`);
+	const watched = ended(watch.resume());
+	const log = ida.startKubectl(nameOf(prod), ['logs', '-f', 'web-1']);
 	const silent = await exec(ida);
 	const busy = await exec(ida);
 	const typing = setInterval(() => busy.child.stdin.write('more\n'), 500);
@@ -43,7 +47,10 @@ scenario('role options', async (world) => {
 	const second = await bert.kubectl(nameOf(prod), ['exec', 'web-1', '--', 'true']);
 	assert.match(second.stderr, /max_kubernetes_connections/);
 	const started = Date.now();
-	await Promise.all([silent.ended, brief.ended]);
+	const [code] = await Promise.all([watched, log.ended, silent.ended, brief.ended]);
+	assert.equal(code, 0, 'a watch ends cleanly');
+	assert.match(log.stderr, /stream error/, 'a log is cut');
+	session.destroy();
 	assert.ok(Date.now() - started < 16000, `${Date.now() - started} ms`);
 	await kubeproxyd.waitFor(/client_idle_timeout/);
 	await kubeproxyd.waitFor(/max_session_ttl/);

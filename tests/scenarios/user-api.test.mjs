@@ -132,8 +132,12 @@ scenario("the proxy's own answers", async (world) => {
 	assert.deepEqual(await contexts(await cli('--cert-for', 'victor')), seen, 'only what the user may see');
 	assert.deepEqual(await contexts(await cli('--cert-for', 'alice', '--group', 'engineering')), MATCHED);
 	assert.match(await cli('--cert-for', 'nobody'), /no role lets "nobody" see any cluster/);
-	assert.match(await cli('--oidc', issuer.url), new RegExp(`--oidc-issuer-url=${issuer.url}`));
+	const byToken = await cli('--oidc', issuer.url);
+	assert.match(byToken, new RegExp(`--oidc-issuer-url=${issuer.url}`));
+	assert.deepEqual(await contexts(byToken), MATCHED);
 	assert.match(await cli('--oidc', 'https://other'), /no issuer https:\/\/other/);
-	assert.match(await cli('--aws'), /get-token/);
+	const byAws = await cli('--aws');
+	assert.match(byAws, /get-token/);
+	assert.deepEqual(await contexts(byAws), MATCHED);
 	await issuer.close();
 });
