@@ -124,7 +124,9 @@ static int check(struct options *options, char **operands)
 	options->resource = operands[2];
 	if (options->cluster == NULL)
 		return cli_wrong_use(&cli_can_verb, "--cluster is missing: in which cluster?");
-	if (options->resource[0] != '/' && verb_bit(options->verb) == VERB_OTHER)
+	bool is_known =
+	    verb_bit(options->verb) != VERB_OTHER || strcmp(options->verb, "impersonate") == 0;
+	if (options->resource[0] != '/' && !is_known)
 		fprintf(stderr,
 		    "kubeproxyd: \"%s\" is not a verb of Kubernetes that is known here\n",
 		    options->verb);

@@ -142,8 +142,20 @@ static bool decide_update(
 
 /* --- reviews --------------------------------------------------------------------------------- */
 
-/* What the policy would not let pass is answered here; the rest by the API server, which then is
- * asked as whom the reviewed request would be made. */
+static void answer_review(struct admission *admission, const struct http_head *request,
+    const struct access_review *review)
+{
+	const struct decision *decision = &admission->decision;
+	const char *reason = decision->is_allowed ? decision->rule : decision->message;
+	enum body_format wanted = body_format_wanted(fields_get(&request->fields, "Accept"));
+	access_review_answer(review, decision->is_allowed, reason, wanted, &admission->document);
+	admission->document_type = body_format_type(wanted);
+	refuse(admission, 201, xstrdup(reason));
+	decide(admission, &admission->info);
+}
+
+/* What the policy would not let pass, and what it alone decides, is answered here; the rest by the
+ * API server, which then is asked as whom the reviewed request would be made. */
 static bool decide_review(struct admission *admission, const struct http_head *request,
     enum body_format format, const void *body, size_t len)
 {
@@ -156,19 +168,12 @@ static bool decide_review(struct admission *admission, const struct http_head *r
 	struct request_info asked = access_review_request(&review);
 	decide(admission, &asked);
 	/* A list or watch of which some is shown is answered, and so allowed. */
-	bool is_allowed = admission->decision.is_allowed;
-	if (!is_allowed) {
-		enum body_format wanted =
-		    body_format_wanted(fields_get(&request->fields, "Accept"));
-		access_review_deny(
-		    &review, admission->decision.message, wanted, &admission->document);
-		admission->document_type = body_format_type(wanted);
-		refuse(admission, 201, xstrdup(admission->decision.message));
-		decide(admission, &admission->info);
-	}
+	bool goes_on = admission->decision.is_allowed && !request_info_is_impersonation(&asked);
+	if (!goes_on)
+		answer_review(admission, request, &review);
 	decision_forget_objects(&admission->decision);
 	access_review_free(&review);
-	return is_allowed;
+	return goes_on;
 }
 
 /* The API server answers; exchange_rules.c cuts its answer down. */

@@ -250,7 +250,8 @@ struct request_info access_review_request(const struct access_review *review)
 
 /* --- writing --------------------------------------------------------------------------------- */
 
-static void write_json(const struct access_review *review, const char *reason, struct buf *out)
+static void write_json(
+    const struct access_review *review, bool is_allowed, const char *reason, struct buf *out)
 {
 	const struct member *member = review->is_resource ? resource_members : path_members;
 	struct json_object *document = json_object_new_object();
@@ -269,8 +270,8 @@ static void write_json(const struct access_review *review, const char *reason, s
 	json_object_object_add(
 	    spec, review->is_resource ? "resourceAttributes" : "nonResourceAttributes", attributes);
 	json_object_object_add(document, "spec", spec);
-	json_object_object_add(status, "allowed", json_object_new_boolean(false));
-	json_object_object_add(status, "denied", json_object_new_boolean(true));
+	json_object_object_add(status, "allowed", json_object_new_boolean(is_allowed));
+	json_object_object_add(status, "denied", json_object_new_boolean(!is_allowed));
 	json_add_string(status, "reason", reason);
 	json_object_object_add(document, "status", status);
 	buf_append_text(
@@ -279,7 +280,8 @@ static void write_json(const struct access_review *review, const char *reason, s
 	json_object_put(document);
 }
 
-static void write_protobuf(const struct access_review *review, const char *reason, struct buf *out)
+static void write_protobuf(
+    const struct access_review *review, bool is_allowed, const char *reason, struct buf *out)
 {
 	const struct member *member = review->is_resource ? resource_members : path_members;
 	struct buf attributes = {0}, spec = {0}, status = {0}, raw = {0};
@@ -287,9 +289,9 @@ static void write_protobuf(const struct access_review *review, const char *reaso
 		protobuf_add_text(&attributes, member->number, value_of(review, member));
 	protobuf_add_bytes(&spec, review->is_resource ? SPEC_RESOURCE : SPEC_PATH,
 	    buf_text(&attributes), attributes.len);
-	protobuf_add_number(&status, STATUS_ALLOWED, 0);
+	protobuf_add_number(&status, STATUS_ALLOWED, is_allowed);
 	protobuf_add_text(&status, STATUS_REASON, reason);
-	protobuf_add_number(&status, STATUS_DENIED, 1);
+	protobuf_add_number(&status, STATUS_DENIED, !is_allowed);
 	protobuf_add_bytes(&raw, 1, "", 0);
 	protobuf_add_bytes(&raw, REVIEW_SPEC, buf_text(&spec), spec.len);
 	protobuf_add_bytes(&raw, REVIEW_STATUS, buf_text(&status), status.len);
@@ -300,13 +302,13 @@ static void write_protobuf(const struct access_review *review, const char *reaso
 	buf_free(&raw);
 }
 
-void access_review_deny(const struct access_review *review, const char *reason,
+void access_review_answer(const struct access_review *review, bool is_allowed, const char *reason,
     enum body_format format, struct buf *out)
 {
 	if (format == BODY_PROTOBUF)
-		write_protobuf(review, reason, out);
+		write_protobuf(review, is_allowed, reason, out);
 	else
-		write_json(review, reason, out);
+		write_json(review, is_allowed, reason, out);
 }
 
 void access_review_free(struct access_review *review)

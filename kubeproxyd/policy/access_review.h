@@ -1,6 +1,6 @@
 /* SelfSubjectAccessReview: what a client asks, and how it is answered from here when the policy
- * says no (the API server answers what the policy would let pass). In JSON, YAML and protobuf.
- * Pure. */
+ * says no, or alone decides (the API server answers the rest of what the policy would let pass). In
+ * JSON, YAML and protobuf. Pure. */
 #ifndef EKSGATE_ACCESS_REVIEW_H
 #define EKSGATE_ACCESS_REVIEW_H
 
@@ -23,8 +23,8 @@ bool access_review_read(enum body_format format, const void *body, size_t len,
     struct access_review *review, const char **error) MUST_USE;
 /* The request that it asks about; borrows from the review. */
 struct request_info access_review_request(const struct access_review *review);
-/* The review with a status that says no, and `reason`. BODY_JSON or BODY_PROTOBUF. */
-void access_review_deny(const struct access_review *review, const char *reason,
+/* The review with a status that says yes or no, and `reason`. BODY_JSON or BODY_PROTOBUF. */
+void access_review_answer(const struct access_review *review, bool is_allowed, const char *reason,
     enum body_format format, struct buf *out);
 void access_review_free(struct access_review *review);
 

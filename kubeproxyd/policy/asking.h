@@ -38,6 +38,9 @@ struct asking {
 void *decision_alloc(struct decision *decision, size_t size) MUST_USE;
 /* Sets user and groups; false after a denial. */
 bool choose_as(struct asking *asking);
+/* Of request_info_is_impersonation(): roles alone decide it, since the cluster is asked as the
+ * proxy. Sets those that permit it; false after a denial. */
+bool decide_acting_as(struct asking *asking);
 
 /* Each makes the decision a denial and says what to ask for. */
 void deny_unbound(struct asking *asking);

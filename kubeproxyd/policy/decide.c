@@ -319,6 +319,13 @@ static bool is_whole_or_filtered(struct asking *asking)
 
 /* --- the whole ------------------------------------------------------------------------------- */
 
+static bool is_permitted(struct asking *asking)
+{
+	if (request_info_is_impersonation(asking->request))
+		return decide_acting_as(asking);
+	return is_allowed_by_a_role(asking) && is_whole_or_filtered(asking) && choose_as(asking);
+}
+
 static const char *name_of(const struct allowing *by)
 {
 	return by->rule != NULL ? by->rule->place : by->role->text;
@@ -389,8 +396,7 @@ void policy_decide_as(const struct grants *grants, const char *cluster,
 	asking.standings = standings_find(grants, cluster_labels);
 	if (grants->role_count > ASKING_FEW)
 		asking.allowing = xcalloc(grants->role_count, sizeof *asking.allowing);
-	if (is_not_denied(&asking) && is_allowed_by_a_role(&asking) &&
-	    is_whole_or_filtered(&asking) && choose_as(&asking))
+	if (is_not_denied(&asking) && is_permitted(&asking))
 		allow(&asking);
 	else
 		decision->user = NULL;

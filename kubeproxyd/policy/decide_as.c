@@ -1,8 +1,11 @@
 /* As whom a request is made: the user and the groups that the allowing roles say, or, where a
- * client asks to be somebody (--as), what of that these roles permit. Called by decide.c. */
+ * client asks to be somebody (--as), what of that these roles permit. And whether they would, where
+ * a review asks that. Called by decide.c. */
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/text.h"
 #include "common/xmem.h"
 #include "kubeproxyd/policy/act_as.h"
 #include "kubeproxyd/policy/asking.h"
@@ -265,4 +268,80 @@ bool choose_as(struct asking *asking)
 		decision->group_count = collect_into(decision->groups, asking, true, &denier);
 	}
 	return as == NULL || take_rest(asking, as);
+}
+
+/* --- asked whether --------------------------------------------------------------------------- */
+
+/* Which of the fields it is. */
+static const char *acting_kind(const struct request_info *request)
+{
+	if (text_is(request->resource, "groups"))
+		return "group";
+	if (text_is(request->resource, "uids"))
+		return "uid";
+	return text_is(request->resource, "userextras") ? "extra" : "user";
+}
+
+static bool is_own_group(const struct asking *asking, const char *group)
+{
+	const struct role *denier = NULL;
+	size_t count;
+	const char **own = collect(asking, true, &count, &denier);
+	bool is_there = has_name(own, count, group);
+	free(own);
+	return is_there;
+}
+
+/* By the roles among `allowing`. */
+static bool may_act_as(struct asking *asking, const char *kind, const char *name)
+{
+	if (strcmp(kind, "uid") == 0)
+		return may_be(asking, &of_uids, name);
+	if (strcmp(kind, "group") == 0)
+		return denier_of(asking, name, true) == NULL &&
+		       (is_own_group(asking, name) || may_be(asking, &of_groups, name));
+	return denier_of(asking, name, false) == NULL &&
+	       (is_listed(asking, name) || may_be(asking, &of_users, name));
+}
+
+static bool may_act_as_asked(struct asking *asking, const char *kind)
+{
+	const struct request_info *request = asking->request;
+	if (request->name[0] == '\0')
+		return false; /* all of them: nobody may be each */
+	if (strcmp(kind, "extra") == 0) {
+		const struct act_as_extra extra = {.key = (char *)(uintptr_t)request->subresource,
+		    .value = (char *)(uintptr_t)request->name};
+		return may_have_extra(asking, &extra);
+	}
+	if (!text_is(request->resource, "serviceaccounts"))
+		return may_act_as(asking, kind, request->name);
+	char *account = xasprintf("system:serviceaccount:%s:%s", request->namespace, request->name);
+	bool may = may_act_as(asking, kind, account);
+	free(account);
+	return may;
+}
+
+/* Any role about the cluster counts: which request it is for is not asked. Who acts as somebody
+ * already can be nobody else besides. */
+bool decide_acting_as(struct asking *asking)
+{
+	struct allowing *all = asking->allowing;
+	const char *kind = acting_kind(asking->request);
+	size_t kept = 0;
+	asking->allowing_count = 1;
+	for (size_t i = 0; i < asking->grants->role_count; i++) {
+		if (!asking->standings[i].allows || asking->as != NULL)
+			continue;
+		asking->allowing = &all[kept];
+		all[kept] = (struct allowing){.role = asking->grants->roles[i]};
+		kept += may_act_as_asked(asking, kind);
+	}
+	asking->allowing = all;
+	asking->allowing_count = kept;
+	asking->decision->user = asking->grants->subject.user;
+	if (kept == 0)
+		deny_impersonation(
+		    asking, kind, asking->request->name[0] != '\0' ? asking->request->name : "*");
+	return kept > 0;
 }

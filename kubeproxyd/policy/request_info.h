@@ -43,6 +43,9 @@ bool request_info_resolve(const char *method, const char *target, struct request
 void request_info_free(struct request_info *info);
 /* Whether it goes to a kubelet (nodes/proxy), which runs commands in pods for whoever asks. */
 bool request_info_is_kubelet(const struct request_info *info);
+/* Whether it asks, as API servers ask their authorizers, about acting as somebody. Only reviews do.
+ */
+bool request_info_is_impersonation(const struct request_info *info);
 /* The verb as access rules see it: exec, attach and portforward are "create" whatever the method.
  */
 const char *request_info_access_verb(const struct request_info *info);

@@ -46,7 +46,7 @@ static void check_review(enum body_format format, const uint8_t *data, size_t si
 	struct buf answer = {0};
 	const char *error = NULL;
 	if (access_review_read(format, data, size, &review, &error)) {
-		access_review_deny(&review, "no", BODY_PROTOBUF, &answer);
+		access_review_answer(&review, false, "no", BODY_PROTOBUF, &answer);
 		require(access_review_read(BODY_PROTOBUF, answer.data, answer.len, &again, &error));
 		check_same(&review, &again);
 	} else {

@@ -25,6 +25,7 @@ spec:
     - {kind: configmaps, namespace: default, name: '*', verbs: ['*']}
     - {kind: clusterroles, api_group: rbac.authorization.k8s.io, name: '*', verbs: ['*']}
     - {kind: clusterroles, api_group: rbac.authorization.k8s.io, name: view, verbs: [bind, escalate]}
+    kubernetes_impersonate: {users: [bob], groups: ['team-*'], service_accounts: ['dev:*']}
 ---
 kind: role_binding
 version: v1
@@ -68,6 +69,14 @@ scenario('can-i', { clusters: CLUSTERS.slice(0, 1) }, async (world) => {
 		[['bind', 'clusterroles.rbac.authorization.k8s.io/admin'], 'no', /verbs: \[bind\]/],
 		[['escalate', 'clusterroles.rbac.authorization.k8s.io/view'], 'yes'],
 		[['escalate', 'clusterroles.rbac.authorization.k8s.io/admin'], 'no', /verbs: \[escalate\]/],
+		// Which the roles alone say: in the cluster it is the proxy that impersonates.
+		[['impersonate', 'users/bob'], 'yes'],
+		[['impersonate', 'users/bob', '--as', 'bob'], 'no'],
+		[['impersonate', 'users/eve'], 'no', /kubernetes_impersonate\.users/],
+		[['impersonate', 'groups/team-a'], 'yes'],
+		[['impersonate', 'groups/system:masters'], 'no', /kubernetes_impersonate\.groups/],
+		[['impersonate', 'serviceaccounts/ci', '-n', 'dev'], 'yes'],
+		[['impersonate', 'serviceaccounts/ci', '-n', 'kube-system'], 'no', /kubernetes_impersonate/],
 	]) {
 		const answer = await carla.kubectl(cluster, ['auth', 'can-i', ...words]);
 		const [said] = answer.stdout.trim().split(/\s/);

@@ -270,21 +270,101 @@ static void check(const struct grants *grants, size_t row)
 	buf_free(&text);
 }
 
-static void test_roles_permit(void **state)
+static struct policy *parse_policy(void)
 {
-	(void)state;
 	char *error = NULL;
 	struct policy *policy =
 	    policy_parse("roles.yaml", policy_text, strlen(policy_text), &error);
 	if (policy == NULL)
 		fail_msg("%s", error);
+	return policy;
+}
+
+static struct grants *grants_of(struct policy *policy, const char *user)
+{
+	struct identity identity = {
+	    .user = (char *)(uintptr_t)user, .source = "certificate", .references = 1};
+	return policy_grants(policy, &identity);
+}
+
+static void test_roles_permit(void **state)
+{
+	(void)state;
+	struct policy *policy = parse_policy();
 	for (size_t i = 0; i < sizeof asks / sizeof asks[0]; i++) {
-		char *user = xstrdup(asks[i].who);
-		struct identity identity = {.user = user, .source = "certificate", .references = 1};
-		struct grants *grants = policy_grants(policy, &identity);
+		struct grants *grants = grants_of(policy, asks[i].who);
 		check(grants, i);
 		grants_free(&grants);
-		free(user);
+	}
+	policy_unref(&policy);
+}
+
+/* As reviews ask: GROUP RESOURCE SUBRESOURCE NAMESPACE NAME. */
+static void test_whether_roles_would_permit(void **state)
+{
+	(void)state;
+	static const char auth[] = "authentication.k8s.io";
+	static const struct {
+		const char *who, *group, *resource, *subresource, *namespace, *name;
+		const char *by; /* NULL: no */
+	} rows_of[] = {
+	    {"hanna", "", "users", "", "", "bob", "role helpdesk allow"},
+	    {"hanna", "", "users", "", "", "hanna", "role helpdesk allow"},
+	    {"hanna", "", "users", "", "", "ceo", NULL},
+	    {"hanna", "", "users", "", "", "system:admin", NULL},
+	    {"hanna", "", "users", "", "", "", NULL},
+	    {"hanna", "", "groups", "", "", "team-web", "role helpdesk allow"},
+	    {"hanna", "", "groups", "", "", "helpers", "role helpdesk allow"},
+	    {"hanna", "", "groups", "", "", "team-secret-1", NULL},
+	    {"hanna", "", "groups", "", "", "system:masters", NULL},
+	    {"hanna", "", "serviceaccounts", "", "dev", "ci", "role helpdesk allow"},
+	    {"hanna", "", "serviceaccounts", "", "kube-system", "ci", NULL},
+	    {"hanna", auth, "uids", "", "", "42", "role helpdesk allow"},
+	    {"hanna", auth, "uids", "", "", "52", NULL},
+	    {"hanna", auth, "userextras", "scopes", "", "b1", "role helpdesk allow"},
+	    {"hanna", auth, "userextras", "scopes", "", "c", NULL},
+	    {"hanna", auth, "userextras", "other", "", "a", NULL},
+	    /* Others of that verb are none of these. */
+	    {"hanna", auth, "users", "", "", "bob", NULL},
+	    {"hanna", "", "uids", "", "", "42", NULL},
+	    {"hanna", "", "pods", "", "dev", "web", NULL},
+	    {"bruno", "", "groups", "", "", "system:masters", "role breakglass allow"},
+	    {"bruno", "", "users", "", "", "bob", NULL},
+	    {"emil", "", "groups", "", "", "system:masters", NULL},
+	    {"rita", "", "users", "", "", "bot1", "role robots allow"},
+	    {"rita", "", "users", "", "", "rita", NULL},
+	    {"stranger", "", "users", "", "", "stranger", NULL},
+	};
+	struct policy *policy = parse_policy();
+	for (size_t i = 0; i < sizeof rows_of / sizeof rows_of[0]; i++) {
+		struct grants *grants = grants_of(policy, rows_of[i].who);
+		struct decision decision = {0};
+		struct labels labels = {0};
+		const struct request_info info = {
+		    .is_resource = true,
+		    .verb = "impersonate",
+		    .path = "",
+		    .api_group = rows_of[i].group,
+		    .api_version = "",
+		    .resource = rows_of[i].resource,
+		    .subresource = rows_of[i].subresource,
+		    .namespace = rows_of[i].namespace,
+		    .name = rows_of[i].name,
+		    .field_selector = "",
+		    .label_selector = "",
+		};
+		policy_decide(grants, "c1", &labels, &info, &decision);
+		if (decision.is_allowed != (rows_of[i].by != NULL))
+			fail_msg("%s %s/%s: %s", rows_of[i].who, info.resource, info.name,
+			    decision.is_allowed ? decision.rule : decision.message);
+		if (decision.is_allowed) {
+			assert_string_equal(decision.rule, rows_of[i].by);
+			assert_string_equal(decision.user, rows_of[i].who);
+		} else {
+			assert_non_null(strstr(decision.message, "cannot impersonate"));
+		}
+		decision_clear(&decision);
+		grants_free(&grants);
 	}
 	policy_unref(&policy);
 }
@@ -378,6 +458,7 @@ int main(void)
 	    cmocka_unit_test(test_fields_are_read),
 	    cmocka_unit_test(test_fields_are_written),
 	    cmocka_unit_test(test_roles_permit),
+	    cmocka_unit_test(test_whether_roles_would_permit),
 	    cmocka_unit_test(test_the_proxys_group_by_another_name),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

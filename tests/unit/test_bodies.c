@@ -236,7 +236,20 @@ static void test_reviews(void **state)
 	buf_free(&asks);
 }
 
-/* What is written as a no reads as the same question. */
+static bool says(const struct buf *answer, enum body_format format, bool is_allowed)
+{
+	const char *json =
+	    is_allowed ? "\"allowed\":true,\"denied\":false" : "\"allowed\":false,\"denied\":true";
+	/* The fields of SubjectAccessReviewStatus: 1, 2 (13 letters), 4. */
+	const char *protobuf = is_allowed ? "\x08\x01\x12\x0b"
+					    "because \"x\""
+					  : "\x12\x0b"
+					    "because \"x\"\x20\x01";
+	const char *text = format == BODY_JSON ? json : protobuf;
+	return memmem(answer->data, answer->len, text, strlen(text)) != NULL;
+}
+
+/* What is written as a no, or as a yes, reads as the same question. */
 static void test_answers_to_reviews(void **state)
 {
 	(void)state;
@@ -248,12 +261,16 @@ static void test_answers_to_reviews(void **state)
 		assert_true(access_review_read(
 		    reviews[i].format, reviews[i].body, strlen(reviews[i].body), &review, &error));
 		describe(&review, &asks);
-		for (size_t j = 0; j < 2; j++) {
+		for (size_t j = 0; j < 4; j++) {
+			const bool is_allowed = j >= 2;
+			const enum body_format format = formats[j % 2];
 			struct access_review copy = {0};
 			struct buf answer = {0};
-			access_review_deny(&review, "because \"x\"", formats[j], &answer);
+			access_review_answer(&review, is_allowed, "because \"x\"", format, &answer);
+			assert_true(says(&answer, format, is_allowed));
+			assert_false(says(&answer, format, !is_allowed));
 			assert_true(
-			    access_review_read(formats[j], answer.data, answer.len, &copy, &error));
+			    access_review_read(format, answer.data, answer.len, &copy, &error));
 			describe(&copy, &again);
 			assert_string_equal(buf_text(&again), buf_text(&asks));
 			assert_non_null(memmem(answer.data, answer.len, "because", 7));
