@@ -456,6 +456,11 @@ bool request_info_parse(const char *method, const char *target, struct request_i
 		*reason = "POST goes to a collection: what it creates is named by its body";
 		return false;
 	}
+	/* Which no API server has since Kubernetes 1.10, and no rule is about. */
+	if (info->is_resource && text_is(info->verb, "proxy")) {
+		*reason = "a path has proxy behind the name of what is to answer, not before it";
+		return false;
+	}
 	*status = 0;
 	info->opaque_from = split.opaque_from;
 	return true;

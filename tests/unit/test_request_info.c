@@ -104,6 +104,8 @@ struct bad {
 };
 
 static const struct bad bad_targets[] = {
+    {"GET", "/api/v1/proxy/nodes/n1/metrics", 400, "proxy behind"},
+    {"POST", "/api/v1/proxy/namespaces/default/pods/web/x", 400, "proxy behind"},
     {"OPTIONS", "/api", 405, "method"},
     {"POST", "/apis/g.io/v1/namespaces/ns/foos/mine-1", 405, "body"},
     {"POST", "/apis/g.io/v1/foos/mine-1?dryRun=All", 405, "body"},
