@@ -3,12 +3,12 @@
 
 #define LOOK_NS INT64_C(50000000)
 /* Of the time that passed, in percent. Turns at a distance cost less: hence two, and now and then a
- * look without distance, since a load that would not begin it shall not keep it going. Sooner where
- * that is likely. */
-#define BUSY_FROM   60
-#define BUSY_UNTIL  40
-#define LOOKS_MAX   40
-#define LOOK_LIKELY 4 /* counts as so many */
+ * look without distance, since a load that would not begin it shall not keep it going. A look that
+ * finds less than begins it counts more, so that this comes sooner. */
+#define BUSY_FROM  60
+#define BUSY_UNTIL 40
+#define LOOKS_MAX  40
+#define LOOK_BELOW 4
 /* What works more than the first comes close to where requests wait for each other: the distance
  * grows, step by step, until there is room again. */
 #define FULL_FROM  66
@@ -37,7 +37,7 @@ static void look(struct gather *gather, int64_t now, int64_t worked)
 {
 	int64_t percent = (worked - gather->worked) * 100 / (now - gather->looked_at);
 	bool is_load = percent >= (gather->is_busy ? BUSY_UNTIL : BUSY_FROM);
-	unsigned looks = percent < BUSY_FROM ? LOOK_LIKELY : 1;
+	unsigned looks = percent < BUSY_FROM ? LOOK_BELOW : 1;
 	gather->distance = next_distance(gather, percent, is_load);
 	gather->looks = gather->is_busy ? gather->looks + looks : 0;
 	gather->is_busy = is_load && gather->looks < LOOKS_MAX;

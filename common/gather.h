@@ -19,7 +19,7 @@
 struct gather {
 	bool expects_more; /* set it: what was just read is not all, so there is no need to wait */
 	bool is_busy;
-	unsigned looks; /* since it is busy; more than there were where it is less so */
+	unsigned looks; /* since it is busy; some count as several */
 	int64_t distance; /* from turn to turn while it is busy, in ns */
 	int64_t turned_at; /* when the last turn was ready to look for events */
 	int64_t looked_at, worked; /* when the load was looked at; CPU time of the thread then */

@@ -150,7 +150,10 @@ static void answer_review(struct admission *admission, const struct http_head *r
 	enum body_format wanted = body_format_wanted(fields_get(&request->fields, "Accept"));
 	access_review_answer(review, decision->is_allowed, reason, wanted, &admission->document);
 	admission->document_type = body_format_type(wanted);
-	refuse(admission, 201, xstrdup(reason));
+	refuse(admission, 201,
+	    decision->is_allowed ? xasprintf("answered here: may %s %s \"%s\" (%s)", review->verb,
+				       review->resource, review->name, reason)
+				 : xstrdup(reason));
 	decide(admission, &admission->info);
 }
 

@@ -71,6 +71,19 @@ static void prepare(struct exchange *exchange)
 		exchange_go_on(exchange);
 }
 
+/* A review that is answered from here is no denial: it is recorded as one that goes on. */
+static void answer_from_here(struct exchange *exchange)
+{
+	const struct buf *body = &exchange->relay.kept;
+	const char *refusal = NULL;
+	if (exchange->admission.status == 201 && !exchange_audit_admit(exchange, &refusal)) {
+		exchange_answer_after(exchange, 503, refusal, AUDIT_RETRY_SECONDS);
+		return;
+	}
+	exchange_audit_request_body(exchange, (const uint8_t *)body->data, body->len);
+	exchange_answer_refused(exchange);
+}
+
 /* The body is what the decision waited for. */
 static void decide_with_body(struct exchange *exchange)
 {
@@ -79,7 +92,7 @@ static void decide_with_body(struct exchange *exchange)
 		exchange->identity, exchange->request, buf_text(body), body->len))
 		prepare(exchange);
 	else
-		exchange_answer_refused(exchange);
+		answer_from_here(exchange);
 }
 
 /* Until the body is complete, or longer than what is kept of bodies. */

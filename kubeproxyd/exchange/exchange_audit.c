@@ -380,8 +380,11 @@ void exchange_audit_end(
 		return;
 	char *request = NULL, *answer = NULL;
 	bool omits = exchange->audit.verdict.omits_managed_fields;
+	/* A patch says what it does to them. */
+	bool is_patch = exchange->admission.info.verb != NULL &&
+			strcmp(exchange->admission.info.verb, "patch") == 0;
 	if (bodies != NULL) {
-		request = take_object(&bodies->request, omits, &event.body_note);
+		request = take_object(&bodies->request, omits && !is_patch, &event.body_note);
 		if (event.level == AUDIT_REQUEST_RESPONSE)
 			answer = take_object(&bodies->answer, omits, &event.body_note);
 	}

@@ -38,8 +38,8 @@ struct asking {
 void *decision_alloc(struct decision *decision, size_t size) MUST_USE;
 /* Sets user and groups; false after a denial. */
 bool choose_as(struct asking *asking);
-/* Of request_info_is_impersonation(): roles alone decide it, since the cluster is asked as the
- * proxy. Sets those that permit it; false after a denial. */
+/* For request_info_is_impersonation(), which roles alone decide, since the cluster is asked as the
+ * proxy: leaves those that permit it in `allowing`; false after a denial. */
 bool decide_acting_as(struct asking *asking);
 
 /* Each makes the decision a denial and says what to ask for. */
@@ -56,6 +56,8 @@ void deny_several_users(struct asking *asking, const char *const *users, size_t 
 void deny_no_user(struct asking *asking);
 /* `what` is "user", "group", "uid" or "extra". */
 void deny_impersonation(struct asking *asking, const char *what, const char *name);
+/* Of who asks whether they may; `key` is that of kubernetes_impersonate, NULL: none gives it. */
+void deny_acting_as(struct asking *asking, const char *key);
 /* For a restricted decision, which stays allowed. */
 void explain_restriction(struct asking *asking);
 

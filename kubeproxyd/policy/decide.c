@@ -323,7 +323,8 @@ static bool is_permitted(struct asking *asking)
 {
 	if (request_info_is_impersonation(asking->request))
 		return decide_acting_as(asking);
-	return is_allowed_by_a_role(asking) && is_whole_or_filtered(asking) && choose_as(asking);
+	return is_not_denied(asking) && is_allowed_by_a_role(asking) &&
+	       is_whole_or_filtered(asking) && choose_as(asking);
 }
 
 static const char *name_of(const struct allowing *by)
@@ -396,7 +397,7 @@ void policy_decide_as(const struct grants *grants, const char *cluster,
 	asking.standings = standings_find(grants, cluster_labels);
 	if (grants->role_count > ASKING_FEW)
 		asking.allowing = xcalloc(grants->role_count, sizeof *asking.allowing);
-	if (is_not_denied(&asking) && is_permitted(&asking))
+	if (is_permitted(&asking))
 		allow(&asking);
 	else
 		decision->user = NULL;

@@ -1,7 +1,6 @@
 /* As whom a request is made: the user and the groups that the allowing roles say, or, where a
  * client asks to be somebody (--as), what of that these roles permit. And whether they would, where
  * a review asks that. Called by decide.c. */
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -168,17 +167,17 @@ static bool may_be(const struct asking *asking, const struct rules_of *rules, co
 	return is_taken;
 }
 
-static bool may_have_extra(const struct asking *asking, const struct act_as_extra *extra)
+static bool may_have_extra(const struct asking *asking, const char *key, const char *value)
 {
 	bool is_taken = false;
 	for (size_t i = 0; i < asking->grants->role_count; i++) {
 		if (impersonation_takes_extra(
-			asking->grants->roles[i]->deny.impersonation, extra->key, extra->value))
+			asking->grants->roles[i]->deny.impersonation, key, value))
 			return false;
 	}
 	for (size_t i = 0; !is_taken && i < asking->allowing_count; i++)
 		is_taken = impersonation_takes_extra(
-		    asking->allowing[i].role->allow.impersonation, extra->key, extra->value);
+		    asking->allowing[i].role->allow.impersonation, key, value);
 	return is_taken;
 }
 
@@ -238,7 +237,7 @@ static bool take_rest(struct asking *asking, const struct act_as *as)
 		return false;
 	}
 	for (size_t i = 0; i < as->extra_count; i++) {
-		if (may_have_extra(asking, &as->extras[i]))
+		if (may_have_extra(asking, as->extras[i].key, as->extras[i].value))
 			continue;
 		deny_impersonation(asking, "extra", as->extras[i].key);
 		return false;
@@ -272,14 +271,38 @@ bool choose_as(struct asking *asking)
 
 /* --- asked whether --------------------------------------------------------------------------- */
 
-/* Which of the fields it is. */
-static const char *acting_kind(const struct request_info *request)
+/* What a review can ask about, by the resources that API servers ask their authorizers about
+ * (apiserver impersonation.go), with the key of kubernetes_impersonate that gives it. */
+enum acting { AS_USER, AS_ACCOUNT, AS_GROUP, AS_UID, AS_EXTRA, AS_NOTHING };
+static const struct {
+	const char *group, *resource, *key;
+} actings[] = {
+    [AS_USER] = {"", "users", "users"},
+    [AS_ACCOUNT] = {"", "serviceaccounts", "service_accounts"},
+    [AS_GROUP] = {"", "groups", "groups"},
+    [AS_UID] = {"authentication.k8s.io", "uids", "uids"},
+    [AS_EXTRA] = {"authentication.k8s.io", "userextras", "extra"},
+};
+
+static bool is_one_of_many(const char *text)
 {
-	if (text_is(request->resource, "groups"))
-		return "group";
-	if (text_is(request->resource, "uids"))
-		return "uid";
-	return text_is(request->resource, "userextras") ? "extra" : "user";
+	return text[0] == '\0' || strchr(text, ':') != NULL;
+}
+
+/* AS_NOTHING: none of these, or not exactly one. kubectl sends a namespace with all of them. */
+static enum acting acting_of(const struct request_info *request)
+{
+	unsigned acting = AS_USER;
+	while (acting < AS_NOTHING && (!text_is(request->resource, actings[acting].resource) ||
+					  !text_is(request->api_group, actings[acting].group)))
+		acting++;
+	bool has_key = request->subresource[0] != '\0';
+	if (request->name[0] == '\0' || has_key != (acting == AS_EXTRA))
+		return AS_NOTHING;
+	if (acting == AS_ACCOUNT &&
+	    (is_one_of_many(request->namespace) || is_one_of_many(request->name)))
+		return AS_NOTHING;
+	return (enum acting)acting;
 }
 
 static bool is_own_group(const struct asking *asking, const char *group)
@@ -292,56 +315,75 @@ static bool is_own_group(const struct asking *asking, const char *group)
 	return is_there;
 }
 
-/* By the roles among `allowing`. */
-static bool may_act_as(struct asking *asking, const char *kind, const char *name)
+static bool may_be_user(struct asking *asking, const char *user)
 {
-	if (strcmp(kind, "uid") == 0)
-		return may_be(asking, &of_uids, name);
-	if (strcmp(kind, "group") == 0)
-		return denier_of(asking, name, true) == NULL &&
-		       (is_own_group(asking, name) || may_be(asking, &of_groups, name));
-	return denier_of(asking, name, false) == NULL &&
-	       (is_listed(asking, name) || may_be(asking, &of_users, name));
+	return denier_of(asking, user, false) == NULL &&
+	       (is_listed(asking, user) || may_be(asking, &of_users, user));
 }
 
-static bool may_act_as_asked(struct asking *asking, const char *kind)
+static bool may_be_account(struct asking *asking, const char *namespace, const char *name)
 {
-	const struct request_info *request = asking->request;
-	if (request->name[0] == '\0')
-		return false; /* all of them: nobody may be each */
-	if (strcmp(kind, "extra") == 0) {
-		const struct act_as_extra extra = {.key = (char *)(uintptr_t)request->subresource,
-		    .value = (char *)(uintptr_t)request->name};
-		return may_have_extra(asking, &extra);
-	}
-	if (!text_is(request->resource, "serviceaccounts"))
-		return may_act_as(asking, kind, request->name);
-	char *account = xasprintf("system:serviceaccount:%s:%s", request->namespace, request->name);
-	bool may = may_act_as(asking, kind, account);
-	free(account);
+	char *user = xasprintf("system:serviceaccount:%s:%s", namespace, name);
+	bool may = may_be_user(asking, user);
+	free(user);
 	return may;
 }
 
-/* Any role about the cluster counts: which request it is for is not asked. Who acts as somebody
- * already can be nobody else besides. */
-bool decide_acting_as(struct asking *asking)
+/* By the roles in `allowing`. */
+static bool may_act(struct asking *asking, enum acting acting)
+{
+	const struct request_info *request = asking->request;
+	switch (acting) {
+	case AS_USER:
+		return may_be_user(asking, request->name);
+	case AS_ACCOUNT:
+		return may_be_account(asking, request->namespace, request->name);
+	case AS_GROUP:
+		return denier_of(asking, request->name, true) == NULL &&
+		       (is_own_group(asking, request->name) ||
+			   may_be(asking, &of_groups, request->name));
+	case AS_UID:
+		return may_be(asking, &of_uids, request->name);
+	case AS_EXTRA:
+		return may_have_extra(asking, request->subresource, request->name);
+	case AS_NOTHING:
+		break;
+	}
+	return false;
+}
+
+/* Each role about the cluster stands in `allowing` alone for a moment, at the place that it keeps
+ * if it permits it. */
+static void find_permitting(struct asking *asking, enum acting acting)
 {
 	struct allowing *all = asking->allowing;
-	const char *kind = acting_kind(asking->request);
 	size_t kept = 0;
 	asking->allowing_count = 1;
 	for (size_t i = 0; i < asking->grants->role_count; i++) {
-		if (!asking->standings[i].allows || asking->as != NULL)
+		if (!asking->standings[i].allows)
 			continue;
 		asking->allowing = &all[kept];
 		all[kept] = (struct allowing){.role = asking->grants->roles[i]};
-		kept += may_act_as_asked(asking, kind);
+		kept += may_act(asking, acting);
 	}
 	asking->allowing = all;
 	asking->allowing_count = kept;
+}
+
+/* Rules about resources have no say, as they have none in the header fields of a request; which
+ * request it is for is not asked. Who acts as somebody already can be nobody else besides. */
+bool decide_acting_as(struct asking *asking)
+{
+	enum acting acting = asking->as == NULL ? acting_of(asking->request) : AS_NOTHING;
+	for (size_t i = 0; i < asking->grants->role_count; i++) {
+		if (asking->standings[i].denies) {
+			deny_by_labels(asking, asking->grants->roles[i]);
+			return false;
+		}
+	}
+	find_permitting(asking, acting);
 	asking->decision->user = asking->grants->subject.user;
-	if (kept == 0)
-		deny_impersonation(
-		    asking, kind, asking->request->name[0] != '\0' ? asking->request->name : "*");
-	return kept > 0;
+	if (asking->allowing_count == 0)
+		deny_acting_as(asking, acting != AS_NOTHING ? actings[acting].key : NULL);
+	return asking->allowing_count > 0;
 }

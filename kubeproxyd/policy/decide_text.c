@@ -246,3 +246,18 @@ void deny_impersonation(struct asking *asking, const char *what, const char *nam
 		      "eksgate for a role with that in kubernetes_impersonate.%s",
 		what, name, key));
 }
+
+void deny_acting_as(struct asking *asking, const char *key)
+{
+	const struct request_info *request = asking->request;
+	if (key == NULL) {
+		deny(asking, xstrdup("no role allows"),
+		    xstrdup("that is asked by somebody who acts as nobody else, about one user, "
+			    "service account (with its namespace), group, uid or extra"));
+		return;
+	}
+	deny(asking, xstrdup("no role allows"),
+	    xasprintf("no role that is about the cluster permits acting as \"%s\". " ASK
+		      "for a role with that in kubernetes_impersonate.%s",
+		request->name, key));
+}

@@ -348,7 +348,7 @@ static bool resolve_resource(
 	if (target->query_len > 0)
 		read_parameters(info, target, &parameters);
 	read_collection(info, &parameters);
-	if (target->query_len > 0 && !is_special)
+	if (target->query_len > 0)
 		read_selectors(info, &parameters);
 	if (text_is(info->subresource, "exec"))
 		read_command(info, target);
@@ -472,17 +472,9 @@ void request_info_free(struct request_info *info)
 	empty_info(info);
 }
 
-/* As API servers ask their authorizers (apiserver impersonation.go). */
 bool request_info_is_impersonation(const struct request_info *info)
 {
-	static const char *const named[] = {"users", "groups", "serviceaccounts", NULL};
-	static const char *const others[] = {"uids", "userextras", NULL};
-	if (!info->is_resource || !text_is(info->verb, "impersonate"))
-		return false;
-	if (info->api_group[0] == '\0')
-		return text_is_one_of(info->resource, named);
-	return text_is(info->api_group, "authentication.k8s.io") &&
-	       text_is_one_of(info->resource, others);
+	return info->is_resource && text_is(info->verb, "impersonate");
 }
 
 bool request_info_is_kubelet(const struct request_info *info)

@@ -361,7 +361,7 @@ export class Stage {
 	// Before each run. Left alone, logs of a bench become gigabytes, in memory that nothing was in before, and a virtual machine
 	// pays the first use of each page there, in CPU time of whoever writes: up to a fifth of a request's.
 	emptyLogs() {
-		for (const { running } of Object.values(this.subjects)) running.emptyLog();
+		for (const { running } of [...Object.values(this.subjects), ...this.siblings]) running.emptyLog();
 		truncateSync(this.path('audit', 'audited.jsonl'));
 	}
 

@@ -2,7 +2,8 @@
 // asked for; what it would pass is what the API server says, asked as whom the request itself would be made.
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
-import { CLUSTERS, nameOf, person, scenario, startBoth } from './harness.mjs';
+import { CLUSTERS, nameOf, person, scenario, startBoth, until } from './harness.mjs';
+import { allEvents } from './recording.mjs';
 
 const ROLES = `kind: role
 version: v8
@@ -83,6 +84,16 @@ scenario('can-i', { clusters: CLUSTERS.slice(0, 1) }, async (world) => {
 		assert.equal(said, is, `${words.join(' ')}: ${answer.stdout}${answer.stderr}`);
 		if (reason) assert.match(answer.stdout, reason);
 	}
+	// What was asked, and that it was no denial, is on record.
+	const reviews = await until('the events of reviews', () => {
+		const all = allEvents(world).filter((event) => event.objectRef?.resource === 'selfsubjectaccessreviews');
+		return all.some(({ annotations }) => /may impersonate users "bob"/.test(annotations['eksgate.io/ending'])) && all;
+	});
+	const yes = reviews.find(({ annotations }) => /may impersonate users "bob"/.test(annotations['eksgate.io/ending']));
+	assert.equal(yes.annotations['eksgate.io/ending'], 'answered here: may impersonate users "bob" (role change allow)');
+	assert.deepEqual([yes.user.username, yes.responseStatus.code], ['carla', 201]);
+	assert.equal(yes.annotations['authorization.k8s.io/decision'], 'allow');
+	assert.match(yes.annotations['authorization.k8s.io/reason'], /^role (look|change) allow/);
 	const before = (await world.received(CLUSTERS[0])).length;
 	const path = `/clusters/${cluster}/apis/authorization.k8s.io/v1/selfsubjectaccessreviews`;
 	const spec = { resourceAttributes: { verb: 'get', resource: 'secrets', namespace: 'default' } };

@@ -61,6 +61,8 @@ scenario('can', { clusters: CLUSTERS.slice(0, 1) }, async (world) => {
 	const untouched = await traces(world, prod);
 	await can(1, /no instance runs here[^]*--label/, 'victor', 'list', 'pods', ...cluster);
 	await can(0, /^yes\nby: role viewer allow\nas: user victor, groups viewers\n/, 'victor', 'list', 'pods', ...cluster, ...label);
+	await can(0, /^yes\nby: role viewer allow\nas: user victor\n$/, 'victor', 'impersonate', 'users', '--name', 'victor', ...cluster, ...label);
+	await can(1, /^no: [^\n]*kubernetes_impersonate\.users\nby: no role allows\n$/, 'victor', 'impersonate', 'users', '--name', 'bob', ...cluster, ...label);
 	await can(1, /no role is bound/, 'mallory', 'list', 'pods', ...cluster, ...label);
 	await can(2, /usage/, 'victor', 'list', ...cluster);
 	await can(2, /--cluster is missing/, 'victor', 'list', 'pods');

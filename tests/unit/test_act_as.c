@@ -299,73 +299,92 @@ static void test_roles_permit(void **state)
 	policy_unref(&policy);
 }
 
-/* As reviews ask: GROUP RESOURCE SUBRESOURCE NAMESPACE NAME. */
+/* As reviews ask. */
+struct question {
+	const char *who, *group, *resource, *subresource, *namespace, *name;
+	const char *by; /* NULL: no */
+};
+
+static void put_question(struct policy *policy, const struct question *question)
+{
+	struct grants *grants = grants_of(policy, question->who);
+	struct decision decision = {0};
+	struct labels labels = {0};
+	const struct request_info info = {
+	    .is_resource = true,
+	    .verb = "impersonate",
+	    .path = "",
+	    .api_group = question->group,
+	    .api_version = "",
+	    .resource = question->resource,
+	    .subresource = question->subresource,
+	    .namespace = question->namespace,
+	    .name = question->name,
+	    .field_selector = "",
+	    .label_selector = "",
+	};
+	policy_decide(grants, "c1", &labels, &info, &decision);
+	if (decision.is_allowed != (question->by != NULL))
+		fail_msg("%s %s/%s: %s", question->who, info.resource, info.name,
+		    decision.is_allowed ? decision.rule : decision.message);
+	if (decision.is_allowed) {
+		assert_string_equal(decision.rule, question->by);
+		assert_string_equal(decision.user, question->who);
+	} else {
+		assert_null(decision.user);
+		assert_non_null(strstr(decision.message, "cannot impersonate"));
+	}
+	decision_clear(&decision);
+	grants_free(&grants);
+}
+
+#define AUTH "authentication.k8s.io"
+
+static const struct question questions[] = {
+    {"hanna", "", "users", "", "", "bob", "role helpdesk allow"},
+    {"hanna", "", "users", "", "", "hanna", "role helpdesk allow"},
+    {"hanna", "", "users", "", "", "ceo", NULL},
+    {"hanna", "", "users", "", "", "system:admin", NULL},
+    {"hanna", "", "users", "", "", "", NULL},
+    {"hanna", "", "groups", "", "", "team-web", "role helpdesk allow"},
+    {"hanna", "", "groups", "", "", "helpers", "role helpdesk allow"},
+    {"hanna", "", "groups", "", "", "team-secret-1", NULL},
+    {"hanna", "", "groups", "", "", "system:masters", NULL},
+    {"hanna", "", "serviceaccounts", "", "dev", "ci", "role helpdesk allow"},
+    {"hanna", "", "serviceaccounts", "", "kube-system", "ci", NULL},
+    {"hanna", AUTH, "uids", "", "", "42", "role helpdesk allow"},
+    {"hanna", AUTH, "uids", "", "", "52", NULL},
+    {"hanna", AUTH, "userextras", "scopes", "", "b1", "role helpdesk allow"},
+    {"hanna", AUTH, "userextras", "scopes", "", "c", NULL},
+    {"hanna", AUTH, "userextras", "other", "", "a", NULL},
+    {"hanna", AUTH, "userextras", "", "", "b1", NULL},
+    /* kubectl sends a namespace with all of them, and a part of one is not one. */
+    {"hanna", "", "users", "", "dev", "bob", "role helpdesk allow"},
+    {"hanna", "", "users", "status", "", "bob", NULL},
+    {"hanna", "", "serviceaccounts", "token", "dev", "ci", NULL},
+    {"hanna", "", "serviceaccounts", "", "", "ci", NULL},
+    {"hanna", "", "serviceaccounts", "", "", "dev:ci", NULL},
+    {"hanna", "", "serviceaccounts", "", "a:b", "ci", NULL},
+    /* Others of that verb are none of these. */
+    {"hanna", "*", "users", "", "", "bob", NULL},
+    {"hanna", "", "*", "", "", "bob", NULL},
+    {"hanna", AUTH, "users", "", "", "bob", NULL},
+    {"hanna", "", "uids", "", "", "42", NULL},
+    {"hanna", "", "pods", "", "dev", "web", NULL},
+    {"bruno", "", "groups", "", "", "system:masters", "role breakglass allow"},
+    {"bruno", "", "users", "", "", "bob", NULL},
+    {"emil", "", "groups", "", "", "system:masters", NULL},
+    {"rita", "", "users", "", "", "bot1", "role robots allow"},
+    {"rita", "", "users", "", "", "rita", NULL},
+    {"stranger", "", "users", "", "", "stranger", NULL},
+};
+
 static void test_whether_roles_would_permit(void **state)
 {
 	(void)state;
-	static const char auth[] = "authentication.k8s.io";
-	static const struct {
-		const char *who, *group, *resource, *subresource, *namespace, *name;
-		const char *by; /* NULL: no */
-	} rows_of[] = {
-	    {"hanna", "", "users", "", "", "bob", "role helpdesk allow"},
-	    {"hanna", "", "users", "", "", "hanna", "role helpdesk allow"},
-	    {"hanna", "", "users", "", "", "ceo", NULL},
-	    {"hanna", "", "users", "", "", "system:admin", NULL},
-	    {"hanna", "", "users", "", "", "", NULL},
-	    {"hanna", "", "groups", "", "", "team-web", "role helpdesk allow"},
-	    {"hanna", "", "groups", "", "", "helpers", "role helpdesk allow"},
-	    {"hanna", "", "groups", "", "", "team-secret-1", NULL},
-	    {"hanna", "", "groups", "", "", "system:masters", NULL},
-	    {"hanna", "", "serviceaccounts", "", "dev", "ci", "role helpdesk allow"},
-	    {"hanna", "", "serviceaccounts", "", "kube-system", "ci", NULL},
-	    {"hanna", auth, "uids", "", "", "42", "role helpdesk allow"},
-	    {"hanna", auth, "uids", "", "", "52", NULL},
-	    {"hanna", auth, "userextras", "scopes", "", "b1", "role helpdesk allow"},
-	    {"hanna", auth, "userextras", "scopes", "", "c", NULL},
-	    {"hanna", auth, "userextras", "other", "", "a", NULL},
-	    /* Others of that verb are none of these. */
-	    {"hanna", auth, "users", "", "", "bob", NULL},
-	    {"hanna", "", "uids", "", "", "42", NULL},
-	    {"hanna", "", "pods", "", "dev", "web", NULL},
-	    {"bruno", "", "groups", "", "", "system:masters", "role breakglass allow"},
-	    {"bruno", "", "users", "", "", "bob", NULL},
-	    {"emil", "", "groups", "", "", "system:masters", NULL},
-	    {"rita", "", "users", "", "", "bot1", "role robots allow"},
-	    {"rita", "", "users", "", "", "rita", NULL},
-	    {"stranger", "", "users", "", "", "stranger", NULL},
-	};
 	struct policy *policy = parse_policy();
-	for (size_t i = 0; i < sizeof rows_of / sizeof rows_of[0]; i++) {
-		struct grants *grants = grants_of(policy, rows_of[i].who);
-		struct decision decision = {0};
-		struct labels labels = {0};
-		const struct request_info info = {
-		    .is_resource = true,
-		    .verb = "impersonate",
-		    .path = "",
-		    .api_group = rows_of[i].group,
-		    .api_version = "",
-		    .resource = rows_of[i].resource,
-		    .subresource = rows_of[i].subresource,
-		    .namespace = rows_of[i].namespace,
-		    .name = rows_of[i].name,
-		    .field_selector = "",
-		    .label_selector = "",
-		};
-		policy_decide(grants, "c1", &labels, &info, &decision);
-		if (decision.is_allowed != (rows_of[i].by != NULL))
-			fail_msg("%s %s/%s: %s", rows_of[i].who, info.resource, info.name,
-			    decision.is_allowed ? decision.rule : decision.message);
-		if (decision.is_allowed) {
-			assert_string_equal(decision.rule, rows_of[i].by);
-			assert_string_equal(decision.user, rows_of[i].who);
-		} else {
-			assert_non_null(strstr(decision.message, "cannot impersonate"));
-		}
-		decision_clear(&decision);
-		grants_free(&grants);
-	}
+	for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++)
+		put_question(policy, &questions[i]);
 	policy_unref(&policy);
 }
 
@@ -452,6 +471,45 @@ static void test_the_proxys_group_by_another_name(void **state)
 	free(path);
 }
 
+static const char several_text[] =
+    "kind: role\nversion: v8\nmetadata: {name: elsewhere}\nspec:\n  allow:\n"
+    "    kubernetes_labels: {env: prod}\n    kubernetes_impersonate: {users: ['*']}\n"
+    "---\nkind: role\nversion: v8\nmetadata: {name: one}\nspec:\n  allow:\n"
+    "    kubernetes_labels: {'*': '*'}\n    kubernetes_groups: [own]\n"
+    "    kubernetes_resources: [{kind: pods, namespace: dev, name: '*', verbs: ['*']}]\n"
+    "    kubernetes_impersonate: {users: [bob, carl], groups: [a, b], uids: ['*'], "
+    "service_accounts: ['dev:*']}\n"
+    "---\nkind: role\nversion: v8\nmetadata: {name: two}\nspec:\n  allow:\n"
+    "    kubernetes_labels: {'*': '*'}\n    kubernetes_impersonate: {users: [bob]}\n"
+    "    kubernetes_resources: [{kind: pods, namespace: dev, name: '*', verbs: ['*']}]\n"
+    "  deny:\n    kubernetes_users: [carl]\n    kubernetes_groups: [b]\n"
+    "    kubernetes_resources: [{kind: serviceaccounts, namespace: '*', name: '*', verbs: ['*']}]\n"
+    "---\nkind: role_binding\nversion: v1\nmetadata: {name: a}\nspec: {roles: [elsewhere, one, "
+    "two], users: [hanna]}\n";
+
+static void test_several_roles_would_permit(void **state)
+{
+	(void)state;
+	static const struct question several[] = {
+	    {"hanna", "", "users", "", "", "bob", "role one allow, role two allow"},
+	    {"hanna", "", "users", "", "", "eve", NULL}, /* a role about other clusters */
+	    {"hanna", "", "users", "", "", "carl", NULL},
+	    {"hanna", "", "groups", "", "", "a", "role one allow"},
+	    {"hanna", "", "groups", "", "", "b", NULL},
+	    {"hanna", "", "groups", "", "", "own", "role one allow"},
+	    {"hanna", "example.com", "uids", "", "", "1", NULL},
+	    /* What a rule denies of a kind is not this. */
+	    {"hanna", "", "serviceaccounts", "", "dev", "ci", "role one allow"},
+	};
+	char *error = NULL;
+	struct policy *policy =
+	    policy_parse("roles.yaml", several_text, strlen(several_text), &error);
+	assert_non_null(policy);
+	for (size_t i = 0; i < sizeof several / sizeof several[0]; i++)
+		put_question(policy, &several[i]);
+	policy_unref(&policy);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -459,6 +517,7 @@ int main(void)
 	    cmocka_unit_test(test_fields_are_written),
 	    cmocka_unit_test(test_roles_permit),
 	    cmocka_unit_test(test_whether_roles_would_permit),
+	    cmocka_unit_test(test_several_roles_would_permit),
 	    cmocka_unit_test(test_the_proxys_group_by_another_name),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

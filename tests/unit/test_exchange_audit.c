@@ -368,11 +368,12 @@ static void test_bodies(void **state)
 	assert_says("\"responseObject\":{\"kind\":\"Pod\"}");
 }
 
+#define MANAGED "\"managedFields\":[{\"manager\":\"hidden\"}]"
+
 /* Of objects, lists and tables, and of what looks like them. */
 static void test_managed_fields(void **state)
 {
 	(void)state;
-#define MANAGED "\"managedFields\":[{\"manager\":\"hidden\"}]"
 	open_audit("omitManagedFields: true\nrules: [{level: RequestResponse}]");
 	ask("POST", "/clusters/prod/api/v1/namespaces/a/pods", HTTP_BODY_LENGTH);
 	static const char body[] = "{\"metadata\":{\"name\":\"a\"," MANAGED "}}";
@@ -383,7 +384,29 @@ static void test_managed_fields(void **state)
 	assert_says("\"requestObject\":{\"metadata\":{\"name\":\"a\"}}");
 	assert_says("\"responseObject\":{\"items\":[{\"metadata\":{\"name\":\"b\"}},1],"
 		    "\"metadata\":[],\"rows\":[{\"object\":{\"metadata\":{}}},{},2]}");
-#undef MANAGED
+}
+
+/* It says what it does to them. */
+static void test_managed_fields_of_a_patch(void **state)
+{
+	(void)state;
+	static const char body[] = "{\"metadata\":{\"name\":\"a\"," MANAGED "}}";
+	open_audit("omitManagedFields: true\nrules: [{level: RequestResponse}]");
+	ask("PATCH", "/clusters/prod/api/v1/namespaces/a/pods/a", HTTP_BODY_LENGTH);
+	exchange_client_events.on_body(exchange, (const uint8_t *)body, strlen(body));
+	exchange_client_events.on_end(exchange);
+	answer(200, body);
+	assert_says("\"requestObject\":{\"metadata\":{\"managedFields\":[{");
+	assert_says("\"responseObject\":{\"metadata\":{\"name\":\"a\"}}");
+}
+
+static void test_managed_fields_that_stay(void **state)
+{
+	(void)state;
+	open_audit("rules: [{level: RequestResponse}]");
+	ask("GET", "/clusters/prod/api/v1/namespaces/a/pods/a", HTTP_BODY_NONE);
+	answer(200, "{\"metadata\":{\"name\":\"a\"," MANAGED "}}");
+	assert_says("\"responseObject\":{\"metadata\":{\"managedFields\":[{");
 }
 
 /* Whoever reads the log takes 32 levels, of which the event is one. */
@@ -486,6 +509,8 @@ int main(void)
 	    TEST(test_denials_are_always_written),
 	    TEST(test_bodies),
 	    TEST(test_managed_fields),
+	    TEST(test_managed_fields_of_a_patch),
+	    TEST(test_managed_fields_that_stay),
 	    TEST(test_a_deep_body),
 	    TEST(test_too_deep_a_body),
 	    TEST(test_bodies_that_are_not_kept),

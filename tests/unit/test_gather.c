@@ -134,7 +134,7 @@ static void a_loop_that_hardly_rests_keeps_a_longer_one(void **state)
 	(void)state;
 	(void)takes(65, 110 * MS);
 	assert_int_equal(distance(), GATHER_NS);
-	(void)takes(65, 300 * MS);
+	(void)takes(65, 150 * MS);
 	assert_int_equal(distance(), GATHER_NS);
 	(void)takes(70, 60 * MS);
 	assert_int_equal(distance(), GATHER_NS + GATHER_NS / 2);
@@ -143,7 +143,9 @@ static void a_loop_that_hardly_rests_keeps_a_longer_one(void **state)
 	(void)takes(95, 500 * MS);
 	assert_int_equal(distance(), GATHER_MAX_NS);
 	/* There is some room: it stays. */
-	(void)takes(63, 300 * MS);
+	(void)takes(63, 100 * MS);
+	assert_int_equal(distance(), GATHER_MAX_NS);
+	(void)takes(55, 110 * MS);
 	assert_int_equal(distance(), GATHER_MAX_NS);
 	/* There is much. */
 	(void)takes(45, 110 * MS);

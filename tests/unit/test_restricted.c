@@ -215,6 +215,16 @@ static void test_a_namespace_that_is_selected(void **state)
 		free(target);
 		forget(&question);
 	}
+	struct question question;
+	ask(&question, allow, deny, "GET",
+	    "/api/v1/watch/pods?fieldSelector=metadata.namespace%3Dother");
+	assert_false(question.decision.is_allowed);
+	forget(&question);
+	/* One namespace is named: the selector leaves nothing of it, for anybody. */
+	ask(&question, allow, deny, "GET",
+	    "/api/v1/namespaces/prod/pods?fieldSelector=metadata.namespace%3Dother");
+	assert_true(question.decision.is_allowed);
+	forget(&question);
 }
 
 /* It shows none of them, rather than all. */
