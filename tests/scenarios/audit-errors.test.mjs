@@ -35,6 +35,8 @@ async function checkRefuse(world, kubeproxyd, alice, faults) {
 	assert.match(refused.json.message, /audit log cannot be written/);
 	const exec = await alice.kubectl(name, ['exec', 'web-1', '--', 'true']);
 	assert.match(exec.stderr, /audit log cannot be written/);
+	const review = await alice.kubectl(name, ['auth', 'can-i', 'impersonate', 'users/bob']);
+	assert.match(review.stderr, /audit log cannot be written/, 'nor is answered from here');
 	assert.ok(!(await world.received(prod)).some(({ method, upgrade }) => method === 'DELETE' || upgrade), 'nothing was sent');
 	// Rotation meanwhile: a file that cannot be opened is told, and what waits stays.
 	faults.order('fail write EIO /main.jsonl', 'fail open EIO /main.jsonl');

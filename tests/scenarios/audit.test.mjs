@@ -169,6 +169,12 @@ scenario('audit policy and rotation', async (world) => {
 	assert.equal(hidden.requestObject, undefined);
 	assert.ok(!events(world).some(({ verb }) => verb === 'get'));
 	assert.ok(!readFileSync(world.path('audit', 'main.jsonl'), 'utf8').includes('c2VjcmV0'));
+	// A review that is answered from here is recorded as one that goes on.
+	const spec = { resourceAttributes: { verb: 'impersonate', resource: 'users', name: 'bob' } };
+	const reviews = `/clusters/${name}/apis/authorization.k8s.io/v1/selfsubjectaccessreviews`;
+	assert.equal((await alice.request(reviews, { method: 'POST', headers, body: JSON.stringify({ spec }) })).status, 201);
+	const review = await until('the review', () => events(world).find(({ requestURI }) => requestURI.endsWith('reviews')));
+	assert.deepEqual([review.level, review.requestObject?.spec], ['RequestResponse', spec]);
 
 	// Rotated: what follows SIGHUP goes to the new file.
 	renameSync(world.path('audit', 'main.jsonl'), world.path('audit', 'main.jsonl.1'));
