@@ -24,8 +24,9 @@ export function stepAside() {
 	if (hasCores) execFileSync('taskset', ['-a', '-c', '-p', String(OTHER_CORE), String(process.pid)], { stdio: 'ignore' });
 }
 
-// Of a log that grows by a line for each request: no more than tells something.
+// Of a log that grows by a line for each request, at a time; a line is shorter than the second.
 const TEXT_MAX = 1 << 20;
+const LINE_MAX = 1 << 14;
 
 function textOf(path, from) {
 	const file = openSync(path, 'r');
@@ -66,9 +67,21 @@ export class Process {
 		return this.child.pid;
 	}
 
-	// What it has said, from its beginning.
+	// What it said first.
 	logText() {
 		return textOf(this.log, this.begin);
+	}
+
+	// To be called until it returns a match: `pattern` in one line of what it says, looked for from its beginning on.
+	finder(pattern) {
+		let from = this.begin;
+		return () => {
+			for (;;) {
+				const match = pattern.exec(textOf(this.log, from));
+				if (match || statSync(this.log).size <= from + TEXT_MAX) return match;
+				from += TEXT_MAX - LINE_MAX;
+			}
+		};
 	}
 
 	lastWords() {

@@ -275,10 +275,10 @@ export class Stage {
 		const words = [binary('kubeproxyd'), 'run', '--instance', instance, '--config', this.path(config)];
 		const env = world.environment(world.proxyUser);
 		const running = this.start(`kubeproxyd-${instance}`, words, { isSubject: true, env });
-		const listening = /event=listening [^\n]*address=127\.0\.0\.1:(\d+)/;
+		const findPort = running.finder(/event=listening [^\n]*address=127\.0\.0\.1:(\d+)/);
 		const port = await until('kubeproxyd listens', () => {
 			running.mustLive();
-			return listening.exec(running.logText())?.[1];
+			return findPort()?.[1];
 		});
 		const wanted = [STATIC, WATCHED, TUNNELLED].map(nameOf).sort().join();
 		await until('kubeproxyd serves both clusters', async () => {

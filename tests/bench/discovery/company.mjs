@@ -119,11 +119,12 @@ export class Company {
 
 	// Until the daemon's log says so.
 	untilLog(running, pattern, timeoutMs = 120000) {
+		const find = running.finder(pattern);
 		return until(
 			`${running.name}: ${pattern}`,
 			() => {
 				running.mustLive();
-				return pattern.exec(running.logText());
+				return find();
 			},
 			{ timeoutMs, everyMs: 5 },
 		);
