@@ -484,6 +484,10 @@ static const char several_text[] =
     "    kubernetes_resources: [{kind: pods, namespace: dev, name: '*', verbs: ['*']}]\n"
     "  deny:\n    kubernetes_users: [carl]\n    kubernetes_groups: [b]\n"
     "    kubernetes_resources: [{kind: serviceaccounts, namespace: '*', name: '*', verbs: ['*']}]\n"
+    "---\nkind: role\nversion: v8\nmetadata: {name: away}\nspec:\n  deny:\n"
+    "    kubernetes_labels: {'*': '*'}\n"
+    "---\nkind: role_binding\nversion: v1\nmetadata: {name: b}\nspec: {roles: [one, away], "
+    "users: [alva]}\n"
     "---\nkind: role_binding\nversion: v1\nmetadata: {name: a}\nspec: {roles: [elsewhere, one, "
     "two], users: [hanna]}\n";
 
@@ -498,8 +502,9 @@ static void test_several_roles_would_permit(void **state)
 	    {"hanna", "", "groups", "", "", "b", NULL},
 	    {"hanna", "", "groups", "", "", "own", "role one allow"},
 	    {"hanna", "example.com", "uids", "", "", "1", NULL},
-	    /* What a rule denies of a kind is not this. */
+	    /* What a rule denies of a kind is not this; a cluster that is denied is. */
 	    {"hanna", "", "serviceaccounts", "", "dev", "ci", "role one allow"},
+	    {"alva", "", "users", "", "", "bob", NULL},
 	};
 	char *error = NULL;
 	struct policy *policy =
