@@ -383,7 +383,7 @@ void exchange_audit_end(
 	/* A patch says what it does to them. */
 	bool is_patch = exchange->admission.info.verb != NULL &&
 			strcmp(exchange->admission.info.verb, "patch") == 0;
-	if (bodies != NULL) {
+	if (bodies != NULL && event.level >= AUDIT_REQUEST) {
 		request = take_object(&bodies->request, omits && !is_patch, &event.body_note);
 		if (event.level == AUDIT_REQUEST_RESPONSE)
 			answer = take_object(&bodies->answer, omits, &event.body_note);
